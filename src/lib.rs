@@ -1,0 +1,4 @@
+//! `runner`: finds out how to train image networks faster. See DESIGN.md for the shape of the whole.
+
+pub mod registry;
+pub mod units;

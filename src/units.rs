@@ -1,0 +1,82 @@
+//! Plain quantities that every layer of the program may name.
+
+/// Wall-clock seconds.
+pub type Seconds = f64;
+
+/// The purpose of a random draw: one number a use, so that no two uses share a stream.
+///
+/// Every random number of the program is a function of (seed, purpose, epoch, index): see [`rng`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Purpose {
+    /// Initial weights; index = a number made of the parameter's name.
+    Init = 1,
+    /// The permutation of the training set; index 0.
+    Order = 2,
+    /// Augmentation of one image; index = its number in the set.
+    Augment = 3,
+    /// The alternating flip's first draw; epoch 0, index = the image's number.
+    Flip = 4,
+    /// Generated data sets; epoch = split (0 training, 1 validation), index = the image's number.
+    Generate = 5,
+    /// Dropout and other noise inside the net; index = step.
+    Layer = 6,
+}
+
+/// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any
+/// epoch can be prepared by any thread in any order with the same bytes.
+pub fn rng(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> rand_chacha::ChaCha8Rng {
+    use rand_chacha::rand_core::SeedableRng;
+    let mut key = [0u8; 32];
+    for (chunk, word) in key.chunks_exact_mut(8).zip([seed, purpose as u64, epoch, index]) {
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    rand_chacha::ChaCha8Rng::from_seed(key)
+}
+
+/// A number as a person writes it: the shortest decimal that reads back to the same value, with an exponent only where
+/// the zeros would be tedious (below 1e-4, from 1e7 on).
+///
+/// CSV files are not written with this but by the `csv` crate, which prints the same digits as `0.1` and `1.0`.
+pub fn number(x: f64) -> String {
+    let magnitude = x.abs();
+    if magnitude == 0.0 || !x.is_finite() || (1e-4..1e7).contains(&magnitude) {
+        format!("{x}")
+    } else {
+        format!("{x:e}")
+    }
+}
+
+/// A count with its thousands set apart: `50,000`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        for (x, text) in [(0.0, "0"), (4.0, "4"), (0.1, "0.1"), (0.0005, "0.0005"), (1e-5, "1e-5"), (2.5e8, "2.5e8")] {
+            assert_eq!(number(x), text);
+            assert_eq!(number(-x).parse::<f64>().unwrap(), -x);
+        }
+        assert_eq!(number(f64::NAN), "NaN");
+    }
+
+    #[test]
+    fn counts_for_people() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_281_167, "1,281,167")] {
+            assert_eq!(count(n), text);
+        }
+    }
+}
