@@ -1,4 +1,5 @@
 //! `runner`: finds out how to train image networks faster. See DESIGN.md for the shape of the whole.
 
+pub mod kernels;
 pub mod registry;
 pub mod units;

@@ -1,0 +1,93 @@
+//! The kernels: one pass, flat.
+
+use super::function::{Function, with_function};
+use super::{Act, Saved};
+use crate::kernels::lanes::{load, spans, store, write};
+use crate::kernels::parallel::{self, Shared};
+use crate::kernels::pieces::Pieces;
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::{Element, Grad, Isa, Write};
+use std::marker::PhantomData;
+
+pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut [E]) {
+    let pieces = Pieces::worth_a_task(y.len(), 1);
+    let y = Shared::new(y);
+    parallel::for_each(pieces.count(), |task| {
+        let piece = pieces.get(task);
+        // SAFETY: pieces are disjoint.
+        let y = unsafe { y.part(piece.start, piece.len()) };
+        let (a, b) = (&a[piece.clone()], b.map(|b| &b[piece]));
+        with_function!(act, F => isa.run(Forward::<E, F> { a, b, y, function: PhantomData }));
+    });
+}
+
+struct Forward<'a, E, F> {
+    a: &'a [E],
+    b: Option<&'a [E]>,
+    y: &'a mut [E],
+    function: PhantomData<F>,
+}
+
+impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (at, n) in spans::<S>(self.y.len()) {
+            // SAFETY: all slices have `y`'s length.
+            unsafe {
+                let mut z = load::<S, E>(self.a.as_ptr().add(at), n);
+                if let Some(b) = self.b {
+                    z = S::add(z, load::<S, E>(b.as_ptr().add(at), n));
+                }
+                store::<S, E>(self.y.as_mut_ptr().add(at), n, F::value::<S>(z));
+            }
+        }
+    }
+}
+
+pub fn backward<E: Element>(
+    isa: Isa,
+    act: Act,
+    saved: Saved<'_, E>,
+    dy: &[E],
+    da: Option<Grad<'_, E>>,
+    db: Option<Grad<'_, E>>,
+) {
+    let pieces = Pieces::worth_a_task(dy.len(), 1);
+    let outputs = [da, db].map(|grad| grad.map(|grad| (Shared::new(grad.to), grad.write)));
+    parallel::for_each(pieces.count(), |task| {
+        let piece = pieces.get(task);
+        let saved = Saved { a: &saved.a[piece.clone()], b: saved.b.map(|b| &b[piece.clone()]) };
+        let dy = &dy[piece.clone()];
+        // SAFETY: pieces are disjoint.
+        let to = outputs.map(|out| out.map(|(to, write)| (unsafe { to.part(piece.start, piece.len()) }, write)));
+        with_function!(act, F => isa.run(Backward::<E, F> { saved, dy, to, function: PhantomData }));
+    });
+}
+
+struct Backward<'a, E, F> {
+    saved: Saved<'a, E>,
+    dy: &'a [E],
+    to: [Option<(&'a mut [E], Write)>; 2],
+    function: PhantomData<F>,
+}
+
+impl<E: Element, F: Function> Kernel for Backward<'_, E, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        for (at, n) in spans::<S>(self.dy.len()) {
+            // SAFETY: all slices have `dy`'s length.
+            unsafe {
+                let mut z = load::<S, E>(self.saved.a.as_ptr().add(at), n);
+                if let Some(b) = self.saved.b {
+                    z = S::add(z, load::<S, E>(b.as_ptr().add(at), n));
+                }
+                let dz = F::pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(at), n));
+                for (to, mode) in self.to.iter_mut().flatten() {
+                    write::<S, E>(to.as_mut_ptr().add(at), n, dz, *mode);
+                }
+            }
+        }
+    }
+}

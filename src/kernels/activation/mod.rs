@@ -1,0 +1,73 @@
+//! Activation functions, alone and after a sum of two branches. Fused with batch norm they are in [`super::norm`].
+//!
+//! | | value | derivative |
+//! |---|---|---|
+//! | `none` | z | 1 |
+//! | `relu` | max(0, z) | 1 where z > 0, else 0 (0 at 0, as PyTorch) |
+//! | `gelu` | z·Φ(z) | Φ(z) + z·φ(z) (exact, PyTorch's default; Φ to 3e-7, see [`super::math::normal`]) |
+//!
+//! NaN goes through forward.
+
+mod cpu;
+pub mod function;
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::{Element, Grad, Isa};
+
+/// Which function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Act {
+    #[default]
+    None,
+    Relu,
+    Gelu,
+}
+
+impl Act {
+    /// As files and tables write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Act::None => "none",
+            Act::Relu => "relu",
+            Act::Gelu => "gelu",
+        }
+    }
+}
+
+/// `y = act(a [+ b])`, element by element.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut [E]) {
+    assert!(a.len() == y.len() && b.is_none_or(|b| b.len() == y.len()), "activation: lengths differ");
+    cpu::forward(isa, act, a, b, y);
+}
+
+/// What forward was given. For relu its output does as well, as `a` alone: it is positive where the sum was.
+#[derive(Clone, Copy)]
+pub struct Saved<'a, E> {
+    pub a: &'a [E],
+    pub b: Option<&'a [E]>,
+}
+
+/// `dz = dy·act′(a [+ b])`, which is the gradient of `a` and of `b` alike.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn backward<E: Element>(
+    isa: Isa,
+    act: Act,
+    saved: Saved<'_, E>,
+    dy: &[E],
+    da: Option<Grad<'_, E>>,
+    db: Option<Grad<'_, E>>,
+) {
+    let len = dy.len();
+    assert!(saved.a.len() == len && saved.b.is_none_or(|b| b.len() == len), "activation: lengths differ");
+    for grad in [&da, &db].into_iter().flatten() {
+        assert_eq!(grad.to.len(), len, "activation: lengths differ");
+    }
+    cpu::backward(isa, act, saved, dy, da, db);
+}

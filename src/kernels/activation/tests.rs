@@ -1,0 +1,58 @@
+use super::*;
+use crate::kernels::Write;
+use crate::kernels::testing::*;
+use candle_core::Var;
+
+const ALL: [Act; 3] = [Act::None, Act::Relu, Act::Gelu];
+
+fn matches_the_twin<E: Element>() {
+    for (case, len) in [1, 7, 24, 65, 33 * 33 * 24].into_iter().enumerate() {
+        let [a, b, dy, old] = [1, 2, 3, 4].map(|k| values::<E>(10 * case as u64 + k, len));
+        for (act, with_b) in ALL.into_iter().flat_map(|act| [(act, false), (act, true)]) {
+            let a_var = Var::from_tensor(&tensor(&a, &[len])).unwrap();
+            let z = if with_b { (a_var.as_tensor() + tensor(&b, &[len])).unwrap() } else { a_var.as_tensor().clone() };
+            let y_twin = reference::apply(act, &z).unwrap();
+            let grads = (&y_twin * tensor(&dy, &[len])).unwrap().sum_all().unwrap().backward().unwrap();
+            let want = flat(grads.get(&a_var).unwrap());
+            for isa in Isa::available() {
+                let what = format!("{isa} {act:?} {len}");
+                let b = with_b.then_some(&b[..]);
+                let mut y = vec![E::zeroed(); len];
+                forward(isa, act, &a, b, &mut y);
+                assert_close(&what, &y, &flat(&y_twin), 1e-6);
+                let (mut da, mut db) = (old.clone(), old.clone());
+                backward(isa, act, Saved { a: &a, b }, &dy, Some(Grad::overwrite(&mut da)), Some(Grad::add(&mut db)));
+                assert_close(&what, &da, &want, 2e-6);
+                let summed: Vec<f64> = want.iter().zip(doubles(&old)).map(|(w, o)| w + o).collect();
+                assert_close(&what, &db, &summed, 2e-6);
+            }
+        }
+    }
+}
+for_both_types!(matches_the_twin);
+
+#[test]
+fn relu_at_zero_has_no_slope_and_nan_goes_through() {
+    for isa in Isa::available() {
+        let a = [0.0f32, -0.0, f32::NAN, 1.0];
+        let mut y = [9.0f32; 4];
+        forward(isa, Act::Relu, &a, None, &mut y);
+        assert!(y[2].is_nan() && y[0] == 0.0 && y[3] == 1.0, "{isa}: {y:?}");
+        let mut da = [9.0f32; 4];
+        backward(isa, Act::Relu, Saved { a: &a, b: None }, &[1.0; 4], Some(Grad::overwrite(&mut da)), None);
+        assert_eq!((da[0], da[1], da[3]), (0.0, 0.0, 1.0), "{isa}");
+    }
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let x = values::<f32>(5, 100_003);
+    assert_same_for_threads("gelu", || {
+        let mut y = vec![0.0; x.len()];
+        forward(Isa::detect().unwrap(), Act::Gelu, &x, None, &mut y);
+        let mut dx = vec![0.0; x.len()];
+        let grad = Grad { to: &mut dx, write: Write::Overwrite };
+        backward(Isa::detect().unwrap(), Act::Gelu, Saved { a: &x, b: None }, &y, Some(grad), None);
+        dx
+    });
+}

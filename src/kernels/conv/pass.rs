@@ -1,0 +1,265 @@
+//! A correlation over whole batches: the forward pass, and one stride phase of the data gradient.
+//!
+//! Implicit matrix product: a task copies a chunk's padded source rows ([`super::band`]), then multiplies it with one
+//! panel of weights after another. Nothing like im2col is made: a tap is an offset into the band.
+
+use super::band::FillBand;
+use super::geometry::{Axis, Chunk, Grid};
+use super::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
+use super::store::{Destination, StorePanel};
+use crate::kernels::parallel::{self, Shared};
+use crate::kernels::{Element, Isa};
+use std::ops::Range;
+
+/// Output pixels of a chunk: enough that weights streamed from L3 cost little, few enough that sums stay in L2.
+const CHUNK_PIXELS: usize = 256;
+/// Floats of a chunk's band, at most: well inside a 512 KiB L2, and four pictures of 4 × 4 pixels and 512 channels.
+const BAND_FLOATS: usize = 80 * 1024;
+/// Depth of a block of weights, at most: 24 KiB in 16 lanes, which stay in L1 while the pixels go by.
+const BLOCK_DEPTH: usize = 384;
+/// Inputs packed together: one cache line of weights a lane and tap.
+const PACK_INPUTS: usize = 16;
+/// Tasks to cut a call into at least, where chunks are few.
+const TASKS: usize = 32;
+
+/// Channels of a correlation, and where its weights lie.
+///
+/// Small groups are worked on in bundles, as one group whose weights between different members are zero: of the products
+/// of a depthwise convolution most are then with zeros, but they are made by full tiles, which is many times faster than
+/// tiles with one lane in use. It also means that a number that is not finite spreads through its bundle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Channels {
+    /// Bundles of groups.
+    pub groups: usize,
+    /// Groups of a bundle.
+    pub bundle: usize,
+    /// Of the source, per bundle.
+    pub inputs: usize,
+    /// Of the destination, per bundle.
+    pub outputs: usize,
+    /// Steps in the weights from one input, output or group to the next.
+    pub input_step: usize,
+    pub output_step: usize,
+    pub group_step: usize,
+}
+
+impl Channels {
+    /// The first weight of an output of a bundle, and which of the bundle's inputs it sees: none for an output beyond the
+    /// last.
+    fn weights_of(&self, bundle: usize, output: usize) -> (usize, Range<usize>) {
+        if output >= self.outputs {
+            return (0, 0..0);
+        }
+        let (inputs, outputs) = (self.inputs / self.bundle, self.outputs / self.bundle);
+        let (member, output) = (output / outputs, output % outputs);
+        let start = (bundle * self.bundle + member) * self.group_step + output * self.output_step;
+        (start, member * inputs..(member + 1) * inputs)
+    }
+}
+
+/// What a task works on.
+struct Task {
+    chunk: Chunk,
+    group: usize,
+    panels: Range<usize>,
+}
+
+/// One correlation, for one size of picture.
+#[derive(Clone, Debug)]
+pub(super) struct Pass {
+    isa: Isa,
+    grid: Grid,
+    channels: Channels,
+    /// Height and width of the destination.
+    size: [usize; 2],
+    /// Indices into the kernel, in the order of the packed weights.
+    taps: Vec<usize>,
+    segments: Vec<Segment>,
+    blocks: Vec<Range<usize>>,
+    band_offsets: Vec<u32>,
+    destination_offsets: Vec<u32>,
+}
+
+impl Pass {
+    /// `kernel_width` is that of the weights, to number the taps.
+    pub fn new(rows: Axis, cols: Axis, channels: Channels, size: [usize; 2], kernel_width: usize, isa: Isa) -> Self {
+        let grid = Grid::new(rows, cols, CHUNK_PIXELS, BAND_FLOATS / channels.inputs);
+        let taps =
+            grid.rows.taps.iter().flat_map(|r| grid.cols.taps.iter().map(|c| r.kernel * kernel_width + c.kernel));
+        let (segments, blocks) = cut(&segments(&grid, channels.inputs), BLOCK_DEPTH);
+        Self {
+            isa,
+            channels,
+            size,
+            taps: taps.collect(),
+            segments,
+            blocks,
+            band_offsets: grid.band_offsets(channels.inputs),
+            destination_offsets: grid.destination_offsets(size[0], size[1]),
+            grid,
+        }
+    }
+
+    fn lanes(&self) -> usize {
+        TileShape::of(self.isa).lanes
+    }
+
+    fn panels(&self) -> usize {
+        self.channels.outputs.div_ceil(self.lanes())
+    }
+
+    fn panel_len(&self) -> usize {
+        self.taps.len() * self.channels.inputs * self.lanes()
+    }
+
+    /// Floats that the packed weights take.
+    pub fn packed_len(&self) -> usize {
+        self.channels.groups * self.panels() * self.panel_len()
+    }
+
+    /// Floats of scratch that one task takes.
+    pub fn task_scratch(&self) -> usize {
+        self.band_len() + self.grid.chunk_pixels() * self.lanes()
+    }
+
+    fn band_len(&self) -> usize {
+        // Whole cache lines, so that the sums behind it are aligned as the scratch is.
+        (self.grid.band_pixels() * self.channels.inputs).next_multiple_of(16)
+    }
+
+    /// Packs weights as `(group, panel, tap, input, lane)`; zero for lanes beyond the outputs, and between the groups of a
+    /// bundle.
+    pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
+        assert_eq!(packed.len(), self.packed_len());
+        let Channels { inputs, input_step, .. } = self.channels;
+        let (lanes, panels, panel_len) = (self.lanes(), self.panels(), self.panel_len());
+        let packed = Shared::new(packed);
+        parallel::for_each(self.channels.groups * panels, |index| {
+            // SAFETY: one task a panel.
+            let panel = unsafe { packed.part(index * panel_len, panel_len) };
+            let mut sources: [(usize, Range<usize>); MAX_LANES] = std::array::from_fn(|_| (0, 0..0));
+            for (lane, source) in sources[..lanes].iter_mut().enumerate() {
+                *source = self.channels.weights_of(index / panels, index % panels * lanes + lane);
+            }
+            // A few inputs at a time: the weights of all their taps and lanes then stay in L1.
+            for few in (0..inputs).step_by(PACK_INPUTS) {
+                let few = few..inputs.min(few + PACK_INPUTS);
+                for (t, tap) in self.taps.iter().enumerate() {
+                    for input in few.clone() {
+                        let row = &mut panel[(t * inputs + input) * lanes..][..lanes];
+                        for (out, (start, own)) in row.iter_mut().zip(&sources) {
+                            let inside = own.contains(&input);
+                            *out = if inside { weights[start + (input - own.start) * input_step + tap] } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Correlates `n` pictures. `scratch` has [`Pass::task_scratch`] floats for each worker of the pool.
+    pub fn run<E: Element>(&self, n: usize, source: &[E], packed: &[f32], to: &Destination<E>, scratch: &Shared<f32>) {
+        assert_eq!(packed.len(), self.packed_len());
+        if to.accumulate && self.taps.is_empty() {
+            return; // A phase that no output reads: nothing to add.
+        }
+        let chunks = self.grid.chunks(n);
+        let panels = self.panels();
+        // Parts of the panels become tasks of their own where chunks alone are too few. No sum depends on the cut.
+        let parts = TASKS.div_ceil((chunks * self.channels.groups).max(1)).min(panels);
+        parallel::for_each(chunks * self.channels.groups * parts, |task| {
+            let part = task % parts;
+            let task = Task {
+                chunk: self.grid.chunk(task / parts / self.channels.groups, n),
+                group: task / parts % self.channels.groups,
+                panels: part * panels / parts..(part + 1) * panels / parts,
+            };
+            // SAFETY: a worker runs one task at a time.
+            let scratch = unsafe { scratch.part(parallel::worker() * self.task_scratch(), self.task_scratch()) };
+            self.task(&task, source, packed, to, scratch);
+        });
+    }
+
+    fn task<E: Element>(
+        &self,
+        Task { chunk, group, panels }: &Task,
+        source: &[E],
+        packed: &[f32],
+        to: &Destination<E>,
+        scratch: &mut [f32],
+    ) {
+        let Channels { groups, inputs, outputs, .. } = self.channels;
+        let (lanes, panel_len) = (self.lanes(), self.panel_len());
+        let pixels = self.grid.pixels(chunk);
+        let (band, sums) = scratch.split_at_mut(self.band_len());
+        let sums = &mut sums[..pixels * lanes];
+        let take = group * inputs..(group + 1) * inputs;
+        let channels = groups * inputs;
+        self.isa.run(FillBand { grid: &self.grid, chunk, source, channels, take, block: inputs, stride: 0, band });
+        let row = self.grid.rows.first + chunk.rows.start * self.grid.rows.every;
+        let origin = (chunk.images.start * self.size[0] + row) * self.size[1];
+        for panel in panels.clone() {
+            let start = (group * self.panels() + panel) * panel_len;
+            self.isa.run(Correlate {
+                band,
+                offsets: &self.band_offsets[..pixels],
+                segments: &self.segments,
+                blocks: &self.blocks,
+                weights: &packed[start..start + panel_len],
+                sums,
+            });
+            let first = panel * lanes;
+            let channel = group * outputs + first;
+            self.isa.run(StorePanel {
+                sums,
+                lanes,
+                used: lanes.min(outputs - first),
+                offsets: &self.destination_offsets[..pixels],
+                origin,
+                channels: groups * outputs,
+                channel,
+                to,
+            });
+        }
+    }
+}
+
+/// The floats that one pixel reads, in the order of the packed weights: taps of one row that touch are one segment.
+pub(super) fn segments(grid: &Grid, pixel: usize) -> Vec<Segment> {
+    let mut all: Vec<Segment> = Vec::with_capacity(grid.rows.taps.len() * grid.cols.taps.len());
+    for row in &grid.rows.taps {
+        for col in &grid.cols.taps {
+            let down = (row.offset - grid.rows.low()) as usize;
+            let right = (col.offset - grid.cols.low()) as usize;
+            let offset = (down * grid.band_cols() + right) * pixel;
+            match all.last_mut() {
+                Some(last) if last.offset + last.len == offset => last.len += pixel,
+                _ => all.push(Segment { offset, len: pixel }),
+            }
+        }
+    }
+    all
+}
+
+/// Cuts segments into blocks of nearly equal depth, at most `limit`.
+fn cut(whole: &[Segment], limit: usize) -> (Vec<Segment>, Vec<Range<usize>>) {
+    let depth: usize = whole.iter().map(|s| s.len).sum();
+    let block = depth.div_ceil(depth.div_ceil(limit).max(1)).max(1);
+    let (mut segments, mut blocks) = (Vec::new(), Vec::new());
+    let (mut start, mut left) = (0, block);
+    for &Segment { mut offset, mut len } in whole {
+        while len > 0 {
+            let part = len.min(left);
+            segments.push(Segment { offset, len: part });
+            (offset, len, left) = (offset + part, len - part, left - part);
+            if left == 0 {
+                blocks.push(start..segments.len());
+                (start, left) = (segments.len(), block);
+            }
+        }
+    }
+    if start < segments.len() {
+        blocks.push(start..segments.len());
+    }
+    (segments, blocks)
+}

@@ -1,0 +1,234 @@
+//! Every direction on every instruction set of this machine, against the slow twin.
+
+use super::*;
+use candle_core::{Device, Tensor};
+use half::bf16;
+
+/// Error allowed in one element, relative to the largest of the tensor: sums of up to a few thousand products in `f32`,
+/// and one rounding to the type.
+fn tolerance<E: Element>() -> f64 {
+    if E::DTYPE == super::super::DType::F32 { 3e-6 } else { 4.5e-3 }
+}
+
+/// Numbers in (−1, 1) from a fixed generator.
+fn noise<E: Element>(len: usize, seed: u64) -> Vec<E> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        E::from_f32((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[track_caller]
+fn assert_close<E: Element>(what: &str, got: &[E], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-30, |m: f64, x| m.max(x.abs()));
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        let error = (f64::from(g.to_f32()) - e).abs() / scale;
+        assert!(error <= tolerance::<E>(), "{what}: [{i}] is {g:?}, not {e}, off by {error:e} of {scale}");
+    }
+}
+
+/// What the three directions and the bias gradient give.
+#[derive(Debug, PartialEq)]
+struct Results<E> {
+    y: Vec<E>,
+    dx: Vec<E>,
+    dw: Vec<f32>,
+    db: Vec<f32>,
+}
+
+/// One problem with its data.
+struct Case<E> {
+    conv: Conv2d,
+    n: usize,
+    size: [usize; 2],
+    x: Vec<E>,
+    dy: Vec<E>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl<E: Element> Case<E> {
+    fn new(conv: Conv2d, n: usize, size: [usize; 2]) -> Self {
+        let [oh, ow] = conv.output(size[0], size[1]).unwrap();
+        Self {
+            conv,
+            n,
+            size,
+            x: noise(n * size[0] * size[1] * conv.cin, 1),
+            dy: noise(n * oh * ow * conv.cout, 2),
+            weights: noise(conv.weight_len(), 3),
+            bias: noise(conv.cout, 4),
+        }
+    }
+
+    /// Buffers start as NaN: whatever is not overwritten shows.
+    fn run(&self, isa: Isa) -> Results<E> {
+        let Self { conv, n, x, dy, .. } = self;
+        let plan = ConvPlan::new(*conv, self.size[0], self.size[1], isa);
+        let nan = || E::from_f32(f32::NAN);
+        let mut scratch = vec![f32::NAN; plan.scratch_len(*n)];
+        let mut forward = vec![f32::NAN; plan.forward_pack_len()];
+        let mut backward = vec![f32::NAN; plan.backward_pack_len()];
+        plan.pack_forward(&self.weights, &mut forward);
+        plan.pack_backward(&self.weights, &mut backward);
+        let (mut y, mut dx) = (vec![nan(); dy.len()], vec![nan(); x.len()]);
+        let (mut dw, mut db) = (vec![f32::NAN; self.weights.len()], vec![f32::NAN; conv.cout]);
+        plan.forward(*n, x, &forward, Some(&self.bias), &mut y, &mut scratch);
+        plan.backward_data(*n, dy, &backward, &mut dx, false, &mut scratch);
+        plan.backward_weight(*n, x, dy, &mut dw, &mut scratch);
+        plan.backward_bias(*n, dy, &mut db, &mut scratch);
+        Results { y, dx, dw, db }
+    }
+
+    fn check(&self) {
+        let Self { conv, n, size, x, dy, .. } = self;
+        let y = reference::forward(conv, *n, *size, x, &self.weights, Some(&self.bias));
+        let dx = reference::backward_data(conv, *n, *size, dy, &self.weights);
+        let dw = reference::backward_weight(conv, *n, *size, x, dy);
+        let mut db = vec![0.0; conv.cout];
+        dy.iter().enumerate().for_each(|(i, d)| db[i % conv.cout] += f64::from(d.to_f32()));
+        for isa in Isa::available() {
+            let what = |direction: &str| format!("{direction} {isa} n={n} {size:?} {conv:?}");
+            let got = self.run(isa);
+            assert_close(&what("y"), &got.y, &y);
+            assert_close(&what("dx"), &got.dx, &dx);
+            assert_close(&what("dw"), &got.dw, &dw);
+            assert_close(&what("db"), &got.db, &db);
+        }
+    }
+}
+
+fn conv(cin: usize, cout: usize, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Conv2d {
+    Conv2d { cin, cout, kernel, stride, padding, dilation: [1; 2], groups: 1 }
+}
+
+/// `(convolution, pictures, size)`: each awkward in its own way.
+fn cases() -> Vec<(Conv2d, usize, [usize; 2])> {
+    let same = Conv2d::same;
+    vec![
+        (same(3, 64, 3), 2, [33, 31]),
+        (same(64, 24, 3), 1, [17, 17]),
+        (same(65, 65, 3), 3, [7, 7]),
+        (same(24, 65, 3), 5, [3, 3]),
+        (same(160, 96, 3), 2, [4, 4]),
+        (same(24, 10, 3), 5, [1, 1]),
+        (same(1, 1, 3), 3, [1, 7]),
+        (same(3, 3, 5), 1, [31, 7]),
+        (same(65, 24, 1), 3, [7, 17]),
+        (same(24, 64, 1), 1, [1, 1]),
+        (conv(24, 65, [1, 1], [2, 2], [0, 0]), 3, [17, 7]),
+        (conv(3, 24, [7, 7], [2, 2], [3, 3]), 1, [33, 31]),
+        (conv(24, 24, [3, 3], [2, 2], [1, 1]), 3, [17, 16]),
+        (conv(24, 3, [1, 7], [1, 1], [0, 3]), 1, [7, 17]),
+        (conv(3, 24, [7, 1], [1, 1], [3, 0]), 3, [17, 7]),
+        (conv(24, 24, [2, 2], [1, 1], [0, 0]), 3, [7, 7]),
+        (conv(24, 10, [2, 2], [2, 2], [1, 1]), 3, [7, 7]),
+        (conv(10, 24, [3, 3], [1, 2], [1, 0]), 3, [7, 17]),
+        (conv(3, 10, [2, 3], [3, 4], [0, 1]), 1, [17, 17]),
+        (conv(3, 10, [3, 3], [1, 1], [3, 3]), 5, [1, 3]),
+        (Conv2d { dilation: [2, 2], padding: [2, 2], ..same(24, 24, 3) }, 1, [17, 7]),
+        (Conv2d { dilation: [1, 3], padding: [0, 3], stride: [2, 2], ..same(10, 24, 3) }, 3, [7, 17]),
+        (Conv2d { groups: 3, ..same(24, 30, 3) }, 3, [7, 7]),
+        (Conv2d { groups: 2, stride: [2, 2], ..same(48, 2, 3) }, 2, [7, 7]),
+        (Conv2d { groups: 24, ..same(24, 24, 3) }, 3, [7, 7]),
+        (Conv2d { groups: 24, stride: [2, 1], ..same(24, 48, 5) }, 1, [7, 7]),
+    ]
+}
+
+#[test]
+fn every_direction_agrees_with_the_slow_twin_in_f32() {
+    cases().into_iter().for_each(|(conv, n, size)| Case::<f32>::new(conv, n, size).check());
+}
+
+#[test]
+fn every_direction_agrees_with_the_slow_twin_in_bf16() {
+    // The weight gradient is f32 whatever the activations: its tolerance is checked as f32's.
+    cases().into_iter().step_by(2).for_each(|(conv, n, size)| Case::<bf16>::new(conv, n, size).check());
+}
+
+#[test]
+fn forward_agrees_with_candle() {
+    for (conv, n, size) in cases() {
+        let case = Case::<f32>::new(conv, n, size);
+        let [kh, kw] = conv.kernel;
+        let device = &Device::Cpu;
+        let x = Tensor::from_slice(&case.x, (n, size[0], size[1], conv.cin), device).unwrap();
+        let shape = (conv.cout, conv.cin / conv.groups, kh, kw);
+        let weights = Tensor::from_slice(&case.weights, shape, device).unwrap();
+        let bias = Tensor::from_slice(&case.bias, conv.cout, device).unwrap();
+        let y = match reference::candle_forward(&conv, &x, &weights, Some(&bias)) {
+            Ok(y) => y.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            Err(_) if conv.dilation[0] != conv.dilation[1] || conv.stride == [3, 4] => continue,
+            Err(e) => panic!("{e}"),
+        };
+        let y: Vec<f64> = y.into_iter().map(f64::from).collect();
+        assert_close(&format!("{conv:?}"), &case.run(Isa::Portable).y, &y);
+    }
+}
+
+#[test]
+fn the_data_gradient_can_be_added() {
+    for (conv, n, size) in cases() {
+        let case = Case::<f32>::new(conv, n, size);
+        for isa in Isa::available() {
+            let plan = ConvPlan::new(conv, size[0], size[1], isa);
+            let mut packed = vec![0.0; plan.backward_pack_len()];
+            plan.pack_backward(&case.weights, &mut packed);
+            let mut scratch = vec![0.0; plan.scratch_len(n)];
+            let mut dx = case.x.clone();
+            plan.backward_data(n, &case.dy, &packed, &mut dx, true, &mut scratch);
+            let alone = case.run(isa).dx;
+            let expected: Vec<f32> = case.x.iter().zip(alone).map(|(x, d)| x + d).collect();
+            assert_eq!(dx, expected, "{isa} {conv:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads() {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let pools = [pool(1), pool(2), pool(5)];
+    for (conv, n, size) in cases().into_iter().step_by(3) {
+        let case = Case::<f32>::new(conv, n, size);
+        for isa in Isa::available() {
+            let [one, two, five] = [0, 1, 2].map(|i: usize| pools[i].install(|| case.run(isa)));
+            assert_eq!(one, two, "{isa} {conv:?}");
+            assert_eq!(one, five, "{isa} {conv:?}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_serves_any_number_of_pictures() {
+    let conv = Conv2d { stride: [2, 2], ..Conv2d::same(24, 40, 3) };
+    let (large, size) = (Case::<f32>::new(conv, 9, [5, 6]), [5, 6]);
+    for isa in Isa::available() {
+        let y = large.run(isa).y;
+        let mut small = Case::<f32>::new(conv, 4, size);
+        small.x = large.x[..small.x.len()].to_vec();
+        assert_eq!(small.run(isa).y, y[..small.dy.len()], "{isa}");
+    }
+    Case::<f32>::new(conv, 0, size).check();
+}
+
+#[test]
+fn what_does_not_fit_has_no_output() {
+    assert_eq!(Conv2d::same(3, 8, 3).output(1, 1), Some([1, 1]));
+    assert_eq!(conv(3, 8, [3, 3], [1, 1], [0, 0]).output(2, 9), None);
+    assert_eq!(Conv2d { dilation: [1, 4], ..Conv2d::same(3, 8, 3) }.output(9, 6), None);
+    assert_eq!(Conv2d { groups: 2, ..Conv2d::same(3, 8, 3) }.output(9, 9), None);
+    assert_eq!(Conv2d { stride: [0, 1], ..Conv2d::same(3, 8, 3) }.output(9, 9), None);
+    assert_eq!(Conv2d::same(3, 8, 3).output(0, 9), None);
+}
+
+#[test]
+fn flops_count_two_a_product() {
+    // The first layer of ResNet-9 at 32 × 32.
+    assert_eq!(Conv2d::same(3, 64, 3).flops(32, 32), 2 * 32 * 32 * 64 * 3 * 9);
+    assert_eq!(Conv2d { groups: 3, ..Conv2d::same(24, 30, 3) }.flops(7, 7), 2 * 49 * 30 * 8 * 9);
+}

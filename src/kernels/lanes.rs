@@ -1,0 +1,90 @@
+//! Vector access to runs whose length is no multiple of the lanes.
+
+use super::element::Element;
+use super::grad::Write;
+use super::simd::Simd;
+
+/// The widest vector of any instruction set.
+pub const MAX_LANES: usize = 16;
+
+/// `len` rounded up to whole vectors of any instruction set: the length of tables that are read a full vector at a time.
+pub fn padded(len: usize) -> usize {
+    len.next_multiple_of(MAX_LANES)
+}
+
+/// Walks `0..len` a vector at a time: `(offset, lanes)`, where only the last may have fewer than `S::LANES`.
+#[inline(always)]
+pub fn spans<S: Simd>(len: usize) -> Spans<S> {
+    Spans { at: 0, len, set: std::marker::PhantomData }
+}
+
+/// See [`spans`].
+pub struct Spans<S> {
+    at: usize,
+    len: usize,
+    set: std::marker::PhantomData<S>,
+}
+
+impl<S: Simd> Iterator for Spans<S> {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if self.at >= self.len {
+            return None;
+        }
+        let span = (self.at, S::LANES.min(self.len - self.at));
+        self.at += S::LANES;
+        Some(span)
+    }
+}
+
+/// The first `n` lanes from memory, zero in the others.
+///
+/// # Safety
+/// `p` has `n ≤ S::LANES` readable elements.
+#[inline(always)]
+pub unsafe fn load<S: Simd, E: Element>(p: *const E, n: usize) -> S::V {
+    // SAFETY: `n` readable elements are the caller's promise; the part is copied to where a whole vector fits.
+    unsafe {
+        if n == S::LANES {
+            return E::load::<S>(p);
+        }
+        let mut part = [E::zeroed(); MAX_LANES];
+        std::ptr::copy_nonoverlapping(p, part.as_mut_ptr(), n);
+        E::load::<S>(part.as_ptr())
+    }
+}
+
+/// Stores the first `n` lanes.
+///
+/// # Safety
+/// `p` has `n ≤ S::LANES` writable elements.
+#[inline(always)]
+pub unsafe fn store<S: Simd, E: Element>(p: *mut E, n: usize, v: S::V) {
+    // SAFETY: as in `load`.
+    unsafe {
+        if n == S::LANES {
+            return E::store::<S>(p, v);
+        }
+        let mut part = [E::zeroed(); MAX_LANES];
+        E::store::<S>(part.as_mut_ptr(), v);
+        std::ptr::copy_nonoverlapping(part.as_ptr(), p, n);
+    }
+}
+
+/// Stores the first `n` lanes over, or adds them to, what is there.
+///
+/// # Safety
+/// `p` has `n ≤ S::LANES` elements to read and write.
+#[inline(always)]
+pub unsafe fn write<S: Simd, E: Element>(p: *mut E, n: usize, v: S::V, mode: Write) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let v = match mode {
+            Write::Overwrite => v,
+            Write::Add => S::add(load::<S, E>(p, n), v),
+        };
+        store::<S, E>(p, n, v);
+    }
+}

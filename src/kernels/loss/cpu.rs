@@ -1,0 +1,94 @@
+//! The kernel: a row at a time, in `f32`, sums over the batch in `f64`.
+
+use super::{Score, Target};
+use crate::kernels::lanes::{padded, spans, store};
+use crate::kernels::math::exp_negative;
+use crate::kernels::parallel::{self, Shared};
+use crate::kernels::pieces::Pieces;
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::{Element, Isa};
+
+pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E], gradient: Option<(f32, &mut [E])>) -> Score {
+    let k = target.classes;
+    let pieces = Pieces::worth_a_task(target.labels.len(), 8 * k);
+    let mut partial = vec![Score::default(); pieces.count()];
+    let scores = Shared::new(&mut partial);
+    let gradient = gradient.map(|(factor, to)| (factor, Shared::new(to)));
+    parallel::for_each(pieces.count(), |task| {
+        let rows = pieces.get(task);
+        // SAFETY: pieces are disjoint.
+        let score = unsafe { &mut scores.part(task, 1)[0] };
+        let mut scratch = vec![f32::NEG_INFINITY; padded(k)];
+        for row in rows {
+            let label = target.labels[row] as usize;
+            let z = &mut scratch[..];
+            for (z, logit) in z.iter_mut().zip(&logits[row * k..][..k]) {
+                *z = logit.to_f32();
+            }
+            // SAFETY: rows are disjoint.
+            let to = gradient.map(|(factor, to)| (factor, unsafe { to.part(row * k, k) }));
+            score.loss += isa.run(Row { z, k, label, smoothing: target.smoothing, to });
+            count(&scratch[..k], label, score);
+        }
+    });
+    partial.into_iter().fold(Score::default(), |a, b| Score {
+        loss: a.loss + b.loss,
+        correct: a.correct + b.correct,
+        correct_top5: a.correct_top5 + b.correct_top5,
+    })
+}
+
+fn count(z: &[f32], label: usize, score: &mut Score) {
+    if z.iter().any(|v| v.is_nan()) {
+        return;
+    }
+    let better = |(j, v): (usize, &f32)| *v > z[label] || (*v == z[label] && j < label);
+    let rank = z.iter().enumerate().filter(|entry| better(*entry)).count();
+    score.correct += usize::from(rank == 0);
+    score.correct_top5 += usize::from(rank < 5);
+}
+
+struct Row<'a, E> {
+    /// `k` logits, then −∞ up to whole vectors.
+    z: &'a [f32],
+    k: usize,
+    label: usize,
+    smoothing: f32,
+    to: Option<(f32, &'a mut [E])>,
+}
+
+impl<E: Element> Kernel for Row<'_, E> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f64 {
+        let (z, k) = (self.z, self.k);
+        let top = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // SAFETY: `z` is padded to whole vectors; `to` has `k` entries.
+        unsafe {
+            let shift = S::splat(top);
+            let mut sums = S::splat(0.0);
+            for (at, _) in spans::<S>(k) {
+                sums = S::add(sums, exp_negative::<S>(S::sub(S::load(z.as_ptr().add(at)), shift)));
+            }
+            let sum = S::sum(sums);
+            let spread = self.smoothing / k as f32;
+            if let Some((factor, to)) = self.to {
+                for (at, n) in spans::<S>(k) {
+                    let e = exp_negative::<S>(S::sub(S::load(z.as_ptr().add(at)), shift));
+                    let d = S::sub(S::div(e, S::splat(sum)), S::splat(spread));
+                    store::<S, E>(to.as_mut_ptr().add(at), n, S::mul(d, S::splat(factor)));
+                }
+                // The label's own entry once more, so that it rounds once in bf16 too.
+                let mut e = [0.0f32; crate::kernels::lanes::MAX_LANES];
+                S::store(e.as_mut_ptr(), exp_negative::<S>(S::splat(z[self.label] - top)));
+                to[self.label] = E::from_f32((e[0] / sum - spread - (1.0 - self.smoothing)) * factor);
+            }
+            let log_sum = f64::from(top) + f64::from(sum).ln();
+            let mean = z[..k].iter().map(|v| f64::from(*v)).sum::<f64>() / k as f64;
+            let smoothing = f64::from(self.smoothing);
+            let expected = (1.0 - smoothing) * f64::from(z[self.label]);
+            // ε = 0 must not meet an infinite mean.
+            log_sum - if smoothing > 0.0 { expected + smoothing * mean } else { expected }
+        }
+    }
+}

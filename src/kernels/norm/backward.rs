@@ -1,0 +1,180 @@
+//! Backward kernels: the sums through [`columns`], then one pass that writes.
+
+use super::cpu::elements;
+use super::table::{Table, inverse_std};
+use super::{Grads, Norm, Saved, Statistics};
+use crate::kernels::activation::Act;
+use crate::kernels::activation::function::{Function, Identity, Relu, with_function};
+use crate::kernels::columns::{self, Terms};
+use crate::kernels::lanes::{load, spans, write};
+use crate::kernels::parallel::{self, Shared};
+use crate::kernels::pieces::Pieces;
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::{Element, Isa, Write};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+pub fn run<E: Element>(isa: Isa, norm: &Norm<'_>, saved: Saved<'_, E>, dy: &[E], grads: Grads<'_, E>) {
+    let task = Task { isa, norm, x: saved.x, dy, statistics: saved.statistics };
+    match (norm.act, saved.y, saved.residual) {
+        (Act::None, _, _) => task.run::<Identity, _>(FromInput, grads),
+        (Act::Relu, Some(y), _) => task.run::<Relu, _>(FromOutput(y), grads),
+        (act, _, None) => with_function!(act, F => task.run::<F, _>(FromInput, grads)),
+        (act, _, Some(residual)) => with_function!(act, F => task.run::<F, _>(FromSum(residual), grads)),
+    }
+}
+
+/// What the activation is asked for its slope at: a type, so that the inner loops do not choose.
+trait Source<E>: Copy + Sync {
+    /// # Safety
+    /// `index` and `n` as for [`Terms::at`]; `x` is the input there.
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, index: usize, channel: usize, n: usize) -> S::V;
+}
+
+/// The normalised input.
+#[derive(Clone, Copy)]
+struct FromInput;
+/// Its sum with a residual.
+#[derive(Clone, Copy)]
+struct FromSum<'a, E>(&'a [E]);
+/// The output, which for relu is positive where the argument is.
+#[derive(Clone, Copy)]
+struct FromOutput<'a, E>(&'a [E]);
+
+// SAFETY of the bodies below: the caller's promise.
+impl<E: Element> Source<E> for FromInput {
+    #[inline(always)]
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, _index: usize, channel: usize, _n: usize) -> S::V {
+        unsafe { table.affine::<S>(x, channel) }
+    }
+}
+
+impl<E: Element> Source<E> for FromSum<'_, E> {
+    #[inline(always)]
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, index: usize, channel: usize, n: usize) -> S::V {
+        unsafe { S::add(table.affine::<S>(x, channel), load::<S, E>(self.0.as_ptr().add(index), n)) }
+    }
+}
+
+impl<E: Element> Source<E> for FromOutput<'_, E> {
+    #[inline(always)]
+    unsafe fn argument<S: Simd>(&self, _table: &Table, _x: S::V, index: usize, _channel: usize, n: usize) -> S::V {
+        unsafe { load::<S, E>(self.0.as_ptr().add(index), n) }
+    }
+}
+
+/// One call of backward, but for what its types say.
+struct Task<'a, E> {
+    isa: Isa,
+    norm: &'a Norm<'a>,
+    x: &'a [E],
+    dy: &'a [E],
+    statistics: Statistics,
+}
+
+impl<E: Element> Task<'_, E> {
+    fn run<F: Function, Z: Source<E>>(self, source: Z, grads: Grads<'_, E>) {
+        let Self { isa, norm, x, dy, statistics } = self;
+        let mut table = Table::new(norm);
+        let c = table.c;
+        let rows = dy.len() / c;
+        let Grads { dx, dresidual, dgamma, dbeta } = grads;
+        if statistics == Statistics::OfBatch || dgamma.is_some() || dbeta.is_some() {
+            let pull = Pull::<E, F, Z> { table: &table, x, dy, source, function: PhantomData };
+            let sums = columns::sums(isa, rows, c, &pull);
+            if statistics == Statistics::OfBatch {
+                table.set_pulls(norm, &sums, rows);
+            }
+            if let Some(dbeta) = dbeta {
+                dbeta.put(sums.iter().map(|[dz, _]| *dz));
+            }
+            if let Some(dgamma) = dgamma {
+                dgamma.put(sums.iter().enumerate().map(|(channel, [_, s])| s * inverse_std(norm, channel)));
+            }
+        }
+        if dx.is_none() && dresidual.is_none() {
+            return;
+        }
+        let outputs = [dx, dresidual].map(|grad| grad.map(|grad| (Shared::new(grad.to), grad.write)));
+        let pull = Pull::<E, F, Z> { table: &table, x, dy, source, function: PhantomData };
+        let pieces = Pieces::worth_a_task(rows, c);
+        parallel::for_each(pieces.count(), |task| {
+            let part = elements(pieces.get(task), c);
+            // SAFETY: pieces are disjoint.
+            let own = |(to, mode): (Shared<E>, Write)| (unsafe { to.part(part.start, part.len()) }, mode);
+            let [dx, dresidual] = outputs.map(|out| out.map(own));
+            isa.run(Backward { pull: &pull, part: part.clone(), dx, dresidual });
+        });
+    }
+}
+
+/// `dz` and `dz·(x − μ)`.
+struct Pull<'a, E, F, Z> {
+    table: &'a Table,
+    x: &'a [E],
+    dy: &'a [E],
+    source: Z,
+    function: PhantomData<F>,
+}
+
+impl<E: Element, F: Function, Z: Source<E>> Pull<'_, E, F, Z> {
+    /// `dz` and `x − μ`.
+    ///
+    /// # Safety
+    /// As for [`Terms::at`].
+    #[inline(always)]
+    unsafe fn parts<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2] {
+        // SAFETY: the caller's promise; all slices have `dy`'s length.
+        unsafe {
+            let x = load::<S, E>(self.x.as_ptr().add(index), n);
+            let z = self.source.argument::<S>(self.table, x, index, channel, n);
+            let dz = F::pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(index), n));
+            [dz, S::sub(x, self.table.get::<S>(Table::MEAN, channel))]
+        }
+    }
+}
+
+impl<E: Element, F: Function, Z: Source<E>> Terms for Pull<'_, E, F, Z> {
+    #[inline(always)]
+    unsafe fn at<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let [dz, centred] = self.parts::<S>(index, channel, n);
+            [dz, S::mul(dz, centred)]
+        }
+    }
+}
+
+struct Backward<'a, E, F, Z> {
+    pull: &'a Pull<'a, E, F, Z>,
+    /// The elements of this task, whole rows; `dx` and `dresidual` are these alone.
+    part: Range<usize>,
+    dx: Option<(&'a mut [E], Write)>,
+    dresidual: Option<(&'a mut [E], Write)>,
+}
+
+impl<E: Element, F: Function, Z: Source<E>> Kernel for Backward<'_, E, F, Z> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        let table = self.pull.table;
+        for row in (0..self.part.len()).step_by(table.c) {
+            for (channel, n) in spans::<S>(table.c) {
+                let at = row + channel;
+                // SAFETY: `at` lies in the part, and the part in all slices.
+                unsafe {
+                    let [dz, centred] = self.pull.parts::<S>(self.part.start + at, channel, n);
+                    if let Some((to, mode)) = &mut self.dresidual {
+                        write::<S, E>(to.as_mut_ptr().add(at), n, dz, *mode);
+                    }
+                    if let Some((to, mode)) = &mut self.dx {
+                        let d = S::sub(dz, table.get::<S>(Table::PULL_MEAN, channel));
+                        let d = S::sub(d, S::mul(centred, table.get::<S>(Table::PULL_SLOPE, channel)));
+                        let d = S::mul(d, table.get::<S>(Table::SCALE, channel));
+                        write::<S, E>(to.as_mut_ptr().add(at), n, d, *mode);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Vectors of `f32` over instruction sets: one generic kernel body, compiled once a set.
+
+/// A vector type and its operations. All are `#[inline(always)]`, so that they compile to single instructions inside
+/// [`super::Isa::run`].
+///
+/// # Safety
+/// Methods that take pointers read or write `LANES` elements there. Calling any method on a machine that lacks the
+/// instruction set is undefined: kernels are entered through `Isa::run`, which checks.
+#[allow(clippy::missing_safety_doc)]
+pub trait Simd: Copy + Send + Sync + 'static {
+    const LANES: usize;
+    /// Vector registers that a register tile may count on.
+    const REGISTERS: usize;
+    type V: Copy;
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// Widens `LANES` bf16 values.
+    unsafe fn load_bf16(p: *const half::bf16) -> Self::V;
+    /// Rounds to nearest even; NaN stays NaN.
+    unsafe fn store_bf16(p: *mut half::bf16, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// `a·b + c`, rounded once where the machine can.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Lane-wise `a > b ? a : b`, so NaN in `a` gives `b`.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Lane-wise `a > b ? x : y`.
+    unsafe fn select_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `2ⁿ` for integral `n` in `-126..=127`.
+    unsafe fn pow2(n: Self::V) -> Self::V;
+    /// Sum of the lanes, in an order fixed by the instruction set.
+    unsafe fn sum(v: Self::V) -> f32;
+}
+
+/// A computation generic over the instruction set. Implementations mark `run` and all it calls `#[inline(always)]`.
+pub trait Kernel {
+    type Out;
+    fn run<S: Simd>(self) -> Self::Out;
+}
+
+/// Plain Rust: eight lanes that the compiler may or may not vectorise.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+macro_rules! lanes {
+    ($f:expr) => {{
+        let f = $f;
+        let mut out = [0.0f32; 8];
+        for (k, o) in out.iter_mut().enumerate() {
+            *o = f(k);
+        }
+        out
+    }};
+}
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    const REGISTERS: usize = 8;
+    type V = [f32; 8];
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> [f32; 8] {
+        [x; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> [f32; 8] {
+        // SAFETY: the caller grants eight readable elements.
+        unsafe { p.cast::<[f32; 8]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: [f32; 8]) {
+        // SAFETY: the caller grants eight writable elements.
+        unsafe { p.cast::<[f32; 8]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const half::bf16) -> [f32; 8] {
+        // SAFETY: the caller grants eight readable elements.
+        let raw = unsafe { p.cast::<[half::bf16; 8]>().read_unaligned() };
+        lanes!(|k: usize| raw[k].to_f32())
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut half::bf16, v: [f32; 8]) {
+        let raw: [half::bf16; 8] = std::array::from_fn(|k| half::bf16::from_f32(v[k]));
+        // SAFETY: the caller grants eight writable elements.
+        unsafe { p.cast::<[half::bf16; 8]>().write_unaligned(raw) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| a[k] + b[k])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| a[k] - b[k])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| a[k] * b[k])
+    }
+    #[inline(always)]
+    unsafe fn div(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| a[k] / b[k])
+    }
+    #[inline(always)]
+    unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        // Not `mul_add`: without the instruction that is a library call a lane.
+        lanes!(|k: usize| a[k] * b[k] + c[k])
+    }
+    #[inline(always)]
+    unsafe fn max(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| if a[k] > b[k] { a[k] } else { b[k] })
+    }
+    #[inline(always)]
+    unsafe fn min(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| if a[k] < b[k] { a[k] } else { b[k] })
+    }
+    #[inline(always)]
+    unsafe fn select_gt(a: [f32; 8], b: [f32; 8], x: [f32; 8], y: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| if a[k] > b[k] { x[k] } else { y[k] })
+    }
+    #[inline(always)]
+    unsafe fn pow2(n: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| f32::from_bits(((n[k] as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    unsafe fn sum(v: [f32; 8]) -> f32 {
+        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    }
+}
+
+/// The x86-64 sets.
+#[cfg(target_arch = "x86_64")]
+pub mod x86 {
+    use super::{Kernel, Simd};
+    use std::arch::x86_64::*;
+
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
+        kernel.run::<Avx2>()
+    }
+
+    /// # Safety
+    /// The machine has AVX-512 F, BW, DQ and VL, and AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
+        kernel.run::<Avx512>()
+    }
+
+    // SAFETY of every body below: the pointers are the caller's promise (see `Simd`), the instructions are there because
+    // `Isa::run` checked.
+    impl Simd for Avx2 {
+        const LANES: usize = 8;
+        const REGISTERS: usize = 16;
+        type V = __m256;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m256 {
+            unsafe { _mm256_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m256 {
+            unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m256) {
+            unsafe { _mm256_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(p: *const half::bf16) -> __m256 {
+            unsafe {
+                let raw = _mm_loadu_si128(p.cast());
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(raw)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bf16(p: *mut half::bf16, v: __m256) {
+            unsafe {
+                let bits = _mm256_castps_si256(v);
+                let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+                let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+                let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
+                let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+                let top = _mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan));
+                let packed = _mm256_packus_epi32(top, top);
+                let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+                _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_div_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn min(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_min_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn select_gt(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+            unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn pow2(n: __m256) -> __m256 {
+            unsafe {
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m256) -> f32 {
+            unsafe {
+                let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+                let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+                _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)))
+            }
+        }
+    }
+
+    impl Simd for Avx512 {
+        const LANES: usize = 16;
+        const REGISTERS: usize = 32;
+        type V = __m512;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m512 {
+            unsafe { _mm512_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m512) {
+            unsafe { _mm512_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(p: *const half::bf16) -> __m512 {
+            unsafe {
+                let raw = _mm256_loadu_si256(p.cast());
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(raw)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bf16(p: *mut half::bf16, v: __m512) {
+            unsafe {
+                let bits = _mm512_castps_si512(v);
+                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+                let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+                let top = _mm512_srli_epi32::<16>(_mm512_mask_blend_epi32(nan, rounded, quiet));
+                _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(top));
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_div_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn min(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_min_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+            unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+        }
+        #[inline(always)]
+        unsafe fn pow2(n: __m512) -> __m512 {
+            unsafe {
+                let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m512) -> f32 {
+            unsafe { _mm512_reduce_add_ps(v) }
+        }
+    }
+}
