@@ -1,0 +1,136 @@
+//! The net as a list of layers in order of computation, and the builder that model parts use.
+
+use super::layer::Layer;
+use super::params::{ParamDecl, StatDecl};
+use super::shape::{Shape, ShapeError};
+
+/// A value of the graph: 0 is the input, `k + 1` the output of node `k`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValueId(pub(super) usize);
+
+/// One layer in its place.
+pub struct Node {
+    /// Full path: `layer1.res.conv1`.
+    pub name: String,
+    pub layer: Box<dyn Layer>,
+    pub inputs: Vec<ValueId>,
+    /// Indices into the graph's `params` and `stats`.
+    pub params: Vec<usize>,
+    pub stats: Vec<usize>,
+}
+
+/// A net for images of one size. Parameters do not depend on the size.
+pub struct Graph {
+    pub(super) nodes: Vec<Node>,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) params: Vec<ParamDecl>,
+    pub(super) stats: Vec<StatDecl>,
+    pub(super) output: ValueId,
+}
+
+impl Graph {
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+    pub fn shape(&self, value: ValueId) -> Shape {
+        self.shapes[value.0]
+    }
+    /// The shape that node `k` puts out.
+    pub fn node_shape(&self, k: usize) -> Shape {
+        self.shapes[k + 1]
+    }
+    pub fn input_shape(&self) -> Shape {
+        self.shapes[0]
+    }
+    pub fn output(&self) -> ValueId {
+        self.output
+    }
+    /// With full names, in graph order.
+    pub fn params(&self) -> &[ParamDecl] {
+        &self.params
+    }
+    pub fn stats(&self) -> &[StatDecl] {
+        &self.stats
+    }
+    /// The output value of the layer of that name.
+    pub fn find(&self, name: &str) -> Option<ValueId> {
+        self.nodes.iter().position(|node| node.name == name).map(|k| ValueId(k + 1))
+    }
+    /// Multiplications and additions of one image's forward pass, node `k` alone.
+    pub fn node_flops(&self, k: usize) -> u64 {
+        let node = &self.nodes[k];
+        let inputs: Vec<Shape> = node.inputs.iter().map(|v| self.shape(*v)).collect();
+        node.layer.flops(&inputs)
+    }
+    /// Of the whole net.
+    pub fn flops(&self) -> u64 {
+        (0..self.nodes.len()).map(|k| self.node_flops(k)).sum()
+    }
+}
+
+/// Puts layers together, inferring shapes on the way.
+pub struct Builder {
+    nodes: Vec<Node>,
+    shapes: Vec<Shape>,
+    params: Vec<ParamDecl>,
+    stats: Vec<StatDecl>,
+    path: Vec<String>,
+}
+
+impl Builder {
+    /// Starts with the input's shape; its value is [`Builder::input`].
+    pub fn new(input: Shape) -> Self {
+        Self { nodes: Vec::new(), shapes: vec![input], params: Vec::new(), stats: Vec::new(), path: Vec::new() }
+    }
+
+    pub fn input(&self) -> ValueId {
+        ValueId(0)
+    }
+
+    pub fn shape(&self, value: ValueId) -> Shape {
+        self.shapes[value.0]
+    }
+
+    /// Names of layers added within `body` begin with `name.`.
+    pub fn scope<T>(&mut self, name: &str, body: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(name.to_owned());
+        let out = body(self);
+        self.path.pop();
+        out
+    }
+
+    /// Adds a layer.
+    ///
+    /// # Errors
+    /// When it cannot take its inputs.
+    ///
+    /// # Panics
+    /// When the name is taken, or a value is given twice: mistakes of the part's author.
+    pub fn add(&mut self, name: &str, layer: impl Layer + 'static, inputs: &[ValueId]) -> Result<ValueId, ShapeError> {
+        let full = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
+        assert!(self.nodes.iter().all(|node| node.name != full), "two layers are named `{full}`");
+        assert!(inputs.iter().enumerate().all(|(k, v)| !inputs[..k].contains(v)), "layer `{full}` takes a value twice");
+        let shapes: Vec<Shape> = inputs.iter().map(|v| self.shape(*v)).collect();
+        let shape = layer.output(&shapes).map_err(|problem| ShapeError { layer: full.clone(), problem })?;
+        let params = layer.params(&shapes);
+        let stats = layer.stats(&shapes);
+        let node = Node {
+            inputs: inputs.to_vec(),
+            params: (self.params.len()..self.params.len() + params.len()).collect(),
+            stats: (self.stats.len()..self.stats.len() + stats.len()).collect(),
+            layer: Box::new(layer),
+            name: full.clone(),
+        };
+        self.params.extend(params.into_iter().map(|p| ParamDecl { name: format!("{full}.{}", p.name), ..p }));
+        self.stats.extend(stats.into_iter().map(|s| StatDecl { name: format!("{full}.{}", s.name), ..s }));
+        self.nodes.push(node);
+        self.shapes.push(shape);
+        Ok(ValueId(self.nodes.len()))
+    }
+
+    /// The net whose output is `output`.
+    pub fn finish(self, output: ValueId) -> Graph {
+        let Self { nodes, shapes, params, stats, .. } = self;
+        Graph { nodes, shapes, params, stats, output }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a layer is: a description that infers shapes and declares parameters, and the operation it becomes for a size.
+
+use super::memory::{Memory, Wiring};
+use super::params::{ParamDecl, StatDecl};
+use super::shape::Shape;
+use crate::kernels::{Buffer, DType, Element, Grad, Isa, Write};
+use std::cell::{Ref, RefCell, RefMut};
+use std::ops::Range;
+
+/// Which of its values a layer's backward reads (of its inputs: all or none): the tape keeps those alive until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saves {
+    pub inputs: bool,
+    pub output: bool,
+}
+
+/// A layer as a model part describes it: no memory, no size.
+pub trait Layer: Send + Sync {
+    /// In a word, for tables: `conv 3×3`.
+    fn describe(&self) -> String;
+
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// What does not fit, in words that name the shapes.
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, String>;
+
+    /// Parameters, with names relative to the layer, in the order in which the operation indexes them.
+    fn params(&self, _inputs: &[Shape]) -> Vec<ParamDecl> {
+        Vec::new()
+    }
+
+    /// Running statistics, likewise.
+    fn stats(&self, _inputs: &[Shape]) -> Vec<StatDecl> {
+        Vec::new()
+    }
+
+    /// Multiplications and additions of one image's forward pass.
+    fn flops(&self, _inputs: &[Shape]) -> u64 {
+        0
+    }
+
+    fn saves(&self) -> Saves;
+
+    /// The operation for these input shapes and batches of at most `max_batch`: all it needs besides the tape's memory is
+    /// allocated here.
+    fn prepare(&self, inputs: &[Shape], max_batch: usize, isa: Isa) -> Box<dyn Op>;
+}
+
+/// A layer made executable.
+pub trait Op: Send {
+    /// Floats of shared scratch that `forward` and `backward` use at most, for a batch of `max_batch`.
+    fn scratch_len(&self) -> usize {
+        0
+    }
+
+    /// Computes the output.
+    ///
+    /// # Errors
+    /// Only the candle bridge fails.
+    fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()>;
+
+    /// Computes the gradients of parameters, and of those inputs that want one.
+    ///
+    /// # Errors
+    /// Only the candle bridge fails.
+    fn backward(&mut self, cx: BackwardCx<'_>) -> anyhow::Result<()>;
+}
+
+/// What an operation sees in the forward pass.
+pub struct ForwardCx<'a> {
+    /// Images in this batch.
+    pub n: usize,
+    /// Batch statistics and updates of running ones, or evaluation.
+    pub train: bool,
+    pub isa: Isa,
+    pub dtype: DType,
+    /// Changes whenever the parameters do.
+    pub version: u64,
+    pub(super) wiring: &'a Wiring,
+    pub(super) memory: &'a Memory,
+    pub(super) values: &'a [f32],
+    pub(super) stats: &'a mut [f32],
+    pub(super) scratch: &'a RefCell<Buffer>,
+}
+
+impl<'a> ForwardCx<'a> {
+    pub fn input<E: Element>(&self, k: usize) -> Ref<'a, [E]> {
+        self.memory.read(self.wiring.inputs[k], self.n)
+    }
+    pub fn output<E: Element>(&self) -> RefMut<'a, [E]> {
+        self.memory.write(self.wiring.output, self.n)
+    }
+    pub fn param(&self, k: usize) -> &'a [f32] {
+        &self.values[self.wiring.params[k].clone()]
+    }
+    pub fn stats<const K: usize>(&mut self) -> [&mut [f32]; K] {
+        disjoint(self.stats, &self.wiring.stats)
+    }
+    pub fn scratch(&self, len: usize) -> RefMut<'a, [f32]> {
+        RefMut::map(self.scratch.borrow_mut(), |buffer| buffer.slice_mut(len))
+    }
+}
+
+/// What an operation sees in the backward pass.
+pub struct BackwardCx<'a> {
+    pub n: usize,
+    pub train: bool,
+    pub isa: Isa,
+    pub dtype: DType,
+    pub version: u64,
+    pub(super) wiring: &'a Wiring,
+    pub(super) memory: &'a Memory,
+    pub(super) values: &'a [f32],
+    pub(super) grads: &'a mut [f32],
+    pub(super) scratch: &'a RefCell<Buffer>,
+}
+
+impl<'a> BackwardCx<'a> {
+    /// An input's value; the layer must have asked for it in [`Saves`].
+    pub fn input<E: Element>(&self, k: usize) -> Ref<'a, [E]> {
+        self.memory.read(self.wiring.inputs[k], self.n)
+    }
+    /// The output's value; likewise.
+    pub fn output<E: Element>(&self) -> Ref<'a, [E]> {
+        self.memory.read(self.wiring.output, self.n)
+    }
+    pub fn output_grad<E: Element>(&self) -> Ref<'a, [E]> {
+        let place = self.wiring.output_grad.expect("backward runs only where the output has a gradient");
+        self.memory.read(place, self.n)
+    }
+    /// Where input `k`'s gradient goes; `None` when nobody wants it.
+    pub fn input_grad<E: Element>(&self, k: usize) -> Option<GradCell<'a, E>> {
+        let target = self.wiring.input_grads[k]?;
+        Some(GradCell { to: self.memory.write(target.place, self.n), write: target.write })
+    }
+    pub fn param(&self, k: usize) -> &'a [f32] {
+        &self.values[self.wiring.params[k].clone()]
+    }
+    /// The gradient of parameter `k`, to overwrite.
+    pub fn param_grad(&mut self, k: usize) -> &mut [f32] {
+        &mut self.grads[self.wiring.params[k].clone()]
+    }
+    /// The gradients of the layer's first `K` parameters, to overwrite.
+    pub fn param_grads<const K: usize>(&mut self) -> [&mut [f32]; K] {
+        disjoint(self.grads, &self.wiring.params)
+    }
+    pub fn scratch(&self, len: usize) -> RefMut<'a, [f32]> {
+        RefMut::map(self.scratch.borrow_mut(), |buffer| buffer.slice_mut(len))
+    }
+}
+
+/// A borrowed gradient buffer.
+pub struct GradCell<'a, E> {
+    to: RefMut<'a, [E]>,
+    write: Write,
+}
+
+impl<E> GradCell<'_, E> {
+    /// As kernels take it.
+    pub fn grad(&mut self) -> Grad<'_, E> {
+        Grad { to: &mut self.to, write: self.write }
+    }
+}
+
+fn disjoint<'b, const K: usize>(flat: &'b mut [f32], ranges: &[Range<usize>]) -> [&'b mut [f32]; K] {
+    let ranges: [Range<usize>; K] = std::array::from_fn(|k| ranges[k].clone());
+    flat.get_disjoint_mut(ranges).expect("slots of a flat buffer are disjoint")
+}
+
+/// Runs a block with `$E` bound to the element type that a [`DType`] names.
+#[macro_export]
+macro_rules! with_element {
+    ($dtype:expr, $E:ident => $body:expr) => {
+        match $dtype {
+            $crate::kernels::DType::F32 => {
+                type $E = f32;
+                $body
+            }
+            $crate::kernels::DType::Bf16 => {
+                type $E = half::bf16;
+                $body
+            }
+            $crate::kernels::DType::U8 => unreachable!("activations are f32 or bf16"),
+        }
+    };
+}

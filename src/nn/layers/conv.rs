@@ -1,0 +1,174 @@
+use super::{single, window};
+use crate::kernels::conv::{Conv2d, ConvPlan};
+use crate::kernels::{Buffer, DType, Grad, Isa, Write, columns};
+use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::params::{Init, ParamDecl, Role};
+use crate::nn::shape::Shape;
+use crate::with_element;
+
+/// A convolution, any kernel, stride, padding and dilation per axis, with groups.
+///
+/// Parameters `weight` (`OIHW`) and, when asked for, `bias`; both start as PyTorch's, uniform in ±1/√fan_in.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv {
+    width: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    groups: usize,
+    bias: bool,
+}
+
+impl Conv {
+    /// `width` output channels, a square kernel, stride 1, no padding, no bias.
+    pub fn new(width: usize, kernel: usize) -> Self {
+        Self::rect(width, [kernel; 2])
+    }
+    /// With a kernel of `[height, width]`.
+    pub fn rect(width: usize, kernel: [usize; 2]) -> Self {
+        Self { width, kernel, stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1, bias: false }
+    }
+    pub fn stride(self, stride: usize) -> Self {
+        Self { stride: [stride; 2], ..self }
+    }
+    pub fn padding(self, padding: usize) -> Self {
+        Self { padding: [padding; 2], ..self }
+    }
+    /// Padding of `[rows, columns]`, on both sides of each axis.
+    pub fn padding_rect(self, padding: [usize; 2]) -> Self {
+        Self { padding, ..self }
+    }
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+    pub fn bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    fn kernel_shape(&self, input: Shape) -> Conv2d {
+        Conv2d {
+            cin: input.c,
+            cout: self.width,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+            dilation: self.dilation,
+            groups: self.groups,
+        }
+    }
+}
+
+impl Layer for Conv {
+    fn describe(&self) -> String {
+        let stride = if self.stride == [1; 2] { String::new() } else { format!(" / {}", window(self.stride)) };
+        format!("conv {}{stride}", window(self.kernel))
+    }
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let input = single(inputs)?;
+        if !input.c.is_multiple_of(self.groups) || !self.width.is_multiple_of(self.groups) {
+            return Err(format!("{} → {} channels do not split into {} groups", input.c, self.width, self.groups));
+        }
+        let [h, w] = self
+            .kernel_shape(input)
+            .output(input.h, input.w)
+            .ok_or_else(|| format!("a {} kernel does not fit its input of {input}", window(self.kernel)))?;
+        Ok(Shape::new(h, w, self.width))
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
+        let per_group = inputs[0].c / self.groups;
+        let fan_in = (per_group * self.kernel[0] * self.kernel[1]) as f64;
+        let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
+        let shape = vec![self.width, per_group, self.kernel[0], self.kernel[1]];
+        let mut params = vec![ParamDecl { name: "weight".to_owned(), role: Role::Conv, shape, init }];
+        if self.bias {
+            params.push(ParamDecl { name: "bias".to_owned(), role: Role::Bias, shape: vec![self.width], init });
+        }
+        params
+    }
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        self.kernel_shape(inputs[0]).flops(inputs[0].h, inputs[0].w)
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: true, output: false }
+    }
+    fn prepare(&self, inputs: &[Shape], max_batch: usize, isa: Isa) -> Box<dyn Op> {
+        let plan = ConvPlan::new(self.kernel_shape(inputs[0]), inputs[0].h, inputs[0].w, isa);
+        Box::new(ConvOp {
+            scratch: plan.scratch_len(max_batch),
+            forward: Packed::new(plan.forward_pack_len()),
+            backward: Packed::new(plan.backward_pack_len()),
+            bias: self.bias,
+            plan,
+        })
+    }
+}
+
+/// Weights as a kernel reads them, and the version of the parameters that they were packed from.
+struct Packed {
+    buffer: Buffer,
+    len: usize,
+    version: Option<u64>,
+}
+
+impl Packed {
+    /// Allocated when first used: an evaluation tape never packs for backward.
+    fn new(len: usize) -> Self {
+        Self { buffer: Buffer::default(), len, version: None }
+    }
+
+    fn get(&mut self, version: u64, pack: impl FnOnce(&mut [f32])) -> &[f32] {
+        if self.version != Some(version) {
+            self.buffer.reserve_bytes(self.len * DType::F32.size());
+            pack(self.buffer.slice_mut(self.len));
+            self.version = Some(version);
+        }
+        self.buffer.slice(self.len)
+    }
+}
+
+struct ConvOp {
+    plan: ConvPlan,
+    forward: Packed,
+    backward: Packed,
+    bias: bool,
+    scratch: usize,
+}
+
+impl Op for ConvOp {
+    fn scratch_len(&self) -> usize {
+        self.scratch
+    }
+
+    fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
+        let plan = &self.plan;
+        let packed = self.forward.get(cx.version, |to| plan.pack_forward(cx.param(0), to));
+        let bias = self.bias.then(|| cx.param(1));
+        let mut scratch = cx.scratch(plan.scratch_len(cx.n));
+        with_element!(cx.dtype, E => {
+            plan.forward(cx.n, &cx.input::<E>(0), packed, bias, &mut cx.output::<E>(), &mut scratch);
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
+        let plan = &self.plan;
+        let n = cx.n;
+        let mut scratch = cx.scratch(plan.scratch_len(n));
+        with_element!(cx.dtype, E => {
+            let dy = cx.output_grad::<E>();
+            let x = cx.input::<E>(0);
+            plan.backward_weight(n, &x, &dy, cx.param_grad(0), &mut scratch);
+            if self.bias {
+                let (isa, width) = (cx.isa, plan.conv().cout);
+                columns::bias_gradient(isa, width, &dy, Grad::overwrite(cx.param_grad(1)));
+            }
+            if let Some(mut cell) = cx.input_grad::<E>(0) {
+                let packed = self.backward.get(cx.version, |to| plan.pack_backward(cx.param(0), to));
+                let grad = cell.grad();
+                plan.backward_data(n, &dy, packed, grad.to, grad.write == Write::Add, &mut scratch);
+            }
+        });
+        Ok(())
+    }
+}

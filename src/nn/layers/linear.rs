@@ -1,0 +1,103 @@
+use super::single;
+use crate::kernels::{Grad, Isa, linear};
+use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::params::{Init, ParamDecl, Role};
+use crate::nn::shape::Shape;
+use crate::with_element;
+
+/// A linear layer on all of an image's values, `y = scale·x·Wᵀ + b`.
+///
+/// Parameters `weight` (`OI`) and, unless left out, `bias`; both start as PyTorch's, uniform in ±1/√fan_in. Where the
+/// input has more than one pixel its values are taken channels-last, `(h, w, c)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    outputs: usize,
+    scale: f32,
+    bias: bool,
+}
+
+impl Linear {
+    pub fn new(outputs: usize) -> Self {
+        Self { outputs, scale: 1.0, bias: true }
+    }
+    /// A fixed factor on the product.
+    pub fn scale(self, scale: f32) -> Self {
+        Self { scale, ..self }
+    }
+    pub fn bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+}
+
+impl Layer for Linear {
+    fn describe(&self) -> String {
+        if self.scale == 1.0 { "linear".to_owned() } else { format!("linear × {}", self.scale) }
+    }
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        single(inputs)?;
+        Ok(Shape::new(1, 1, self.outputs))
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
+        let fan_in = inputs[0].len();
+        let init = Init::Uniform { bound: 1.0 / (fan_in as f64).sqrt() };
+        let shape = vec![self.outputs, fan_in];
+        let mut params = vec![ParamDecl { name: "weight".to_owned(), role: Role::Linear, shape, init }];
+        if self.bias {
+            params.push(ParamDecl { name: "bias".to_owned(), role: Role::Bias, shape: vec![self.outputs], init });
+        }
+        params
+    }
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        2 * (inputs[0].len() * self.outputs) as u64
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: true, output: false }
+    }
+    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+        Box::new(LinearOp { linear: *self, inputs: inputs[0].len() })
+    }
+}
+
+struct LinearOp {
+    linear: Linear,
+    inputs: usize,
+}
+
+impl LinearOp {
+    fn kernel<'a>(&self, weight: &'a [f32], bias: Option<&'a [f32]>) -> linear::Linear<'a> {
+        linear::Linear { weight, bias, inputs: self.inputs, outputs: self.linear.outputs, scale: self.linear.scale }
+    }
+}
+
+impl Op for LinearOp {
+    fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
+        let kernel = self.kernel(cx.param(0), self.linear.bias.then(|| cx.param(1)));
+        with_element!(cx.dtype, E => {
+            linear::forward(cx.isa, &kernel, &cx.input::<E>(0), &mut cx.output::<E>());
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
+        let kernel = self.kernel(cx.param(0), None);
+        let isa = cx.isa;
+        with_element!(cx.dtype, E => {
+            let (x, dy) = (cx.input::<E>(0), cx.output_grad::<E>());
+            let mut dx = cx.input_grad::<E>(0);
+            let (dweight, dbias) = if self.linear.bias {
+                let [dweight, dbias] = cx.param_grads::<2>();
+                (dweight, Some(dbias))
+            } else {
+                let [dweight] = cx.param_grads::<1>();
+                (dweight, None)
+            };
+            let grads = linear::Grads {
+                dx: dx.as_mut().map(|cell| cell.grad()),
+                dweight: Some(Grad::overwrite(dweight)),
+                dbias: dbias.map(Grad::overwrite),
+            };
+            linear::backward(isa, &kernel, &x, &dy, grads);
+        });
+        Ok(())
+    }
+}

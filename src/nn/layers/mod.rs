@@ -1,0 +1,29 @@
+//! The layers that nets are made of, each with its kernels' forward and backward.
+
+mod add;
+mod conv;
+mod linear;
+mod norm;
+mod pool;
+
+pub use crate::kernels::activation::Act;
+pub use add::Add;
+pub use conv::Conv;
+pub use linear::Linear;
+pub use norm::BatchNorm;
+pub use pool::Pool;
+
+use super::shape::Shape;
+
+/// The one input of a layer that has one.
+fn single(inputs: &[Shape]) -> Result<Shape, String> {
+    match inputs {
+        [shape] => Ok(*shape),
+        _ => Err(format!("takes one input, not {}", inputs.len())),
+    }
+}
+
+/// `k×k`, or `h×w` where they differ.
+fn window([h, w]: [usize; 2]) -> String {
+    format!("{h}×{w}")
+}

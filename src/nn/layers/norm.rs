@@ -1,0 +1,147 @@
+use super::Act;
+use crate::kernels::{Grad, Isa, norm};
+use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::params::{Init, ParamDecl, Role, StatDecl};
+use crate::nn::shape::Shape;
+use crate::with_element;
+
+/// Batch norm, with the sum of a residual (a second input) and an activation in the same pass:
+/// `act(γ·(x − μ)/√(σ² + ε) + β [+ residual])`.
+///
+/// Parameters `weight` and `bias`, statistics `running_mean` and `running_var`, as PyTorch names and defines them.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm {
+    act: Act,
+    eps: f32,
+    /// Weight of the batch in the running statistics.
+    momentum: f32,
+}
+
+impl BatchNorm {
+    /// With PyTorch's ε = 1e-5 and momentum = 0.1.
+    pub fn new(act: Act) -> Self {
+        Self { act, eps: 1e-5, momentum: 0.1 }
+    }
+}
+
+impl Layer for BatchNorm {
+    fn describe(&self) -> String {
+        match self.act {
+            Act::None => "batch norm".to_owned(),
+            act => format!("batch norm, {}", act.name()),
+        }
+    }
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs {
+            [x] => Ok(*x),
+            [x, residual] if x == residual => Ok(*x),
+            [x, residual] => Err(format!("cannot add a residual of {residual} to {x}")),
+            _ => Err(format!("takes one or two inputs, not {}", inputs.len())),
+        }
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
+        let decl = |name: &str, start| ParamDecl {
+            name: name.to_owned(),
+            role: Role::Norm,
+            shape: vec![inputs[0].c],
+            init: Init::Constant(start),
+        };
+        vec![decl("weight", 1.0), decl("bias", 0.0)]
+    }
+    fn stats(&self, inputs: &[Shape]) -> Vec<StatDecl> {
+        let decl = |name: &str, start| StatDecl { name: name.to_owned(), len: inputs[0].c, start };
+        vec![decl("running_mean", 0.0), decl("running_var", 1.0)]
+    }
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        // Scale and shift; the statistics are training's alone.
+        2 * inputs[0].len() as u64
+    }
+    fn saves(&self) -> Saves {
+        // A relu reads its sign off the output; a residual that it was added to is then not read.
+        Saves { inputs: true, output: self.act == Act::Relu }
+    }
+    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+        let c = inputs[0].c;
+        Box::new(NormOp {
+            norm: *self,
+            residual: inputs.len() == 2,
+            pixels: inputs[0].h * inputs[0].w,
+            mean: vec![0.0; c],
+            var: vec![1.0; c],
+        })
+    }
+}
+
+struct NormOp {
+    norm: BatchNorm,
+    residual: bool,
+    /// Of an image.
+    pixels: usize,
+    /// What the last forward used.
+    mean: Vec<f32>,
+    var: Vec<f32>,
+}
+
+impl NormOp {
+    fn kernel<'a>(&'a self, gamma: &'a [f32], beta: &'a [f32]) -> norm::Norm<'a> {
+        norm::Norm {
+            mean: &self.mean,
+            var: &self.var,
+            eps: self.norm.eps,
+            gamma: Some(gamma),
+            beta: Some(beta),
+            act: self.norm.act,
+        }
+    }
+}
+
+impl Op for NormOp {
+    fn forward(&mut self, mut cx: ForwardCx<'_>) -> anyhow::Result<()> {
+        let rows = cx.n * self.pixels;
+        with_element!(cx.dtype, E => {
+            let x = cx.input::<E>(0);
+            if cx.train {
+                norm::statistics(cx.isa, &x, &mut self.mean, &mut self.var);
+                let running = cx.stats::<2>();
+                norm::update_running(rows, self.norm.momentum, [&self.mean, &self.var], running);
+            } else {
+                let [mean, var] = cx.stats::<2>();
+                self.mean.copy_from_slice(mean);
+                self.var.copy_from_slice(var);
+            }
+            let residual = self.residual.then(|| cx.input::<E>(1));
+            let kernel = self.kernel(cx.param(0), cx.param(1));
+            norm::forward(cx.isa, &kernel, &x, residual.as_deref(), &mut cx.output::<E>());
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
+        let (gamma, beta) = (cx.param(0), cx.param(1));
+        with_element!(cx.dtype, E => {
+            let x = cx.input::<E>(0);
+            let dy = cx.output_grad::<E>();
+            let (mut dx, mut dresidual) =
+                (cx.input_grad::<E>(0), if self.residual { cx.input_grad::<E>(1) } else { None });
+            let relu = self.norm.act == Act::Relu;
+            let y = relu.then(|| cx.output::<E>());
+            let residual = (self.residual && !relu).then(|| cx.input::<E>(1));
+            let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
+            let isa = cx.isa;
+            let [dgamma, dbeta] = cx.param_grads::<2>();
+            norm::backward(
+                isa,
+                &self.kernel(gamma, beta),
+                norm::Saved { x: &x, residual: residual.as_deref(), y: y.as_deref(), statistics },
+                &dy,
+                norm::Grads {
+                    dx: dx.as_mut().map(|cell| cell.grad()),
+                    dresidual: dresidual.as_mut().map(|cell| cell.grad()),
+                    dgamma: Some(Grad::overwrite(dgamma)),
+                    dbeta: Some(Grad::overwrite(dbeta)),
+                },
+            );
+        });
+        Ok(())
+    }
+}

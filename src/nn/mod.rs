@@ -1,0 +1,23 @@
+//! The tape: layers with hand-written backward over reused, channels-last buffers.
+//!
+//! A model part describes a [`Graph`] of layers; a [`Tape`] makes it executable for one image size and a largest batch:
+//! it plans the memory of all activations and gradients once, and a step then allocates nothing. Parameters live outside,
+//! flat, in [`Params`], and are the same for every size.
+
+pub mod bridge;
+pub mod graph;
+pub mod layer;
+pub mod layers;
+pub mod memory;
+pub mod params;
+pub mod shape;
+pub mod tape;
+pub mod taps;
+
+pub use bridge::Bridge;
+pub use graph::{Builder, Graph, ValueId};
+pub use layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+pub use params::{Init, ParamDecl, Params, Role, StatDecl};
+pub use shape::{Shape, ShapeError};
+pub use tape::{Loss, Mode, Tape, TapeOptions};
+pub use taps::Tap;

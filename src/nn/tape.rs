@@ -1,0 +1,327 @@
+//! A graph made executable: forward, loss, backward, all in memory planned beforehand.
+
+use super::graph::{Graph, ValueId};
+use super::layer::{BackwardCx, ForwardCx, Op};
+use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
+use super::params::Params;
+use super::shape::Shape;
+use super::taps::Tap;
+use crate::kernels::{Buffer, DType, Element, Isa, Write, loss};
+use crate::with_element;
+use anyhow::Context as _;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// Whether batch statistics are used and running ones updated, or the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Train,
+    Evaluate,
+}
+
+/// What a tape is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct TapeOptions {
+    /// Batches may be smaller.
+    pub max_batch: usize,
+    pub mode: Mode,
+    /// Whether [`Tape::backward`] will be called. Evaluation tapes may: a frozen net under taps.
+    pub backward: bool,
+    /// Whether the input's gradient is computed.
+    pub input_grad: bool,
+    /// Of activations in memory.
+    pub dtype: DType,
+    pub isa: Isa,
+}
+
+impl TapeOptions {
+    /// For training steps.
+    pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
+        Self { max_batch, mode: Mode::Train, backward: true, input_grad: false, dtype, isa }
+    }
+    /// For forward passes alone.
+    pub fn evaluate(max_batch: usize, dtype: DType, isa: Isa) -> Self {
+        Self { max_batch, mode: Mode::Evaluate, backward: false, input_grad: false, dtype, isa }
+    }
+}
+
+/// What the loss layer says of one batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Summed over the images.
+    pub sum: f64,
+    pub images: usize,
+    /// Images whose largest logit is the label's.
+    pub correct: usize,
+    /// Images whose label is among the five largest logits.
+    pub correct_top5: usize,
+}
+
+struct Tapped {
+    value: ValueId,
+    tap: Box<dyn Tap>,
+}
+
+/// An executable net for one image size.
+pub struct Tape {
+    options: TapeOptions,
+    names: Vec<String>,
+    ops: Vec<Box<dyn Op>>,
+    wiring: Vec<Wiring>,
+    shapes: Vec<Shape>,
+    memory: Memory,
+    values: Vec<Place>,
+    grads: Vec<Option<Place>>,
+    output: ValueId,
+    scratch: RefCell<Buffer>,
+    taps: Vec<Tapped>,
+    /// Images of the last forward.
+    n: usize,
+}
+
+impl Tape {
+    /// Plans and allocates. `params` gives the places of parameters and statistics; the tape works with any [`Params`]
+    /// of the same net.
+    pub fn new(graph: &Graph, params: &Params, options: TapeOptions) -> Self {
+        Self::with_taps(graph, params, options, BTreeMap::new())
+    }
+
+    /// As `new`, with observers of some values.
+    pub fn with_taps(
+        graph: &Graph,
+        params: &Params,
+        options: TapeOptions,
+        taps: BTreeMap<ValueId, Box<dyn Tap>>,
+    ) -> Self {
+        let purpose = memory::Purpose { backward: options.backward, input_grad: options.input_grad };
+        let kept: Vec<ValueId> = taps.keys().copied().collect();
+        let plan = MemoryPlan::new(graph, purpose, &kept);
+        let wanted = wants_grad(graph, purpose, &kept);
+        let wiring = wire(graph, params, &plan, &wanted, &kept, options.backward);
+        let ops: Vec<Box<dyn Op>> = graph
+            .nodes()
+            .iter()
+            .map(|node| {
+                let shapes: Vec<Shape> = node.inputs.iter().map(|v| graph.shape(*v)).collect();
+                node.layer.prepare(&shapes, options.max_batch, options.isa)
+            })
+            .collect();
+        let scratch = ops.iter().map(|op| op.scratch_len()).max().unwrap_or(0);
+        Self {
+            options,
+            names: graph.nodes().iter().map(|node| node.name.clone()).collect(),
+            ops,
+            wiring,
+            shapes: graph.shapes.clone(),
+            memory: Memory::new(&plan, options.dtype, options.max_batch),
+            values: plan.values,
+            grads: plan.grads,
+            output: graph.output(),
+            scratch: RefCell::new(Buffer::new(DType::F32, scratch)),
+            taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
+            n: 0,
+        }
+    }
+
+    /// Bytes of activations and gradients.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+
+    /// Bytes that all layers share for partial results.
+    pub fn scratch_bytes(&self) -> usize {
+        self.scratch.borrow().len_bytes()
+    }
+
+    /// Runs the net on `(n, h, w, c)` images. In [`Mode::Train`] the running statistics move.
+    ///
+    /// # Errors
+    /// Those of a candle bridge.
+    ///
+    /// # Panics
+    /// When `images` is not `n` images of the tape's size, or `n` exceeds the largest batch.
+    pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
+        let per_image = self.shapes[0].len();
+        assert_eq!(images.len() % per_image, 0, "images of another size than the tape's {}", self.shapes[0]);
+        let n = images.len() / per_image;
+        assert!((1..=self.options.max_batch).contains(&n), "{n} images on a tape for {}", self.options.max_batch);
+        self.n = n;
+        self.store(self.values[0], images);
+        self.observe(ValueId(0));
+        for k in 0..self.ops.len() {
+            let cx = ForwardCx {
+                n,
+                train: self.options.mode == Mode::Train,
+                isa: self.options.isa,
+                dtype: self.options.dtype,
+                version: params.version(),
+                wiring: &self.wiring[k],
+                memory: &self.memory,
+                values: &params.values,
+                stats: &mut params.stats,
+                scratch: &self.scratch,
+            };
+            self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
+            self.observe(ValueId(k + 1));
+        }
+        Ok(())
+    }
+
+    /// The output of the last forward, `(n, h·w·c)`.
+    pub fn output(&self) -> Vec<f32> {
+        self.value(self.output)
+    }
+
+    /// A value of the last forward, as `f32`. Only the output and tapped values are sure to be there still.
+    fn value(&self, value: ValueId) -> Vec<f32> {
+        self.load(self.values[value.0])
+    }
+
+    /// What lies at a place, as `f32`.
+    fn load(&self, place: Place) -> Vec<f32> {
+        with_element!(self.options.dtype, E => {
+            self.memory.read::<E>(place, self.n).iter().map(|x| x.to_f32()).collect()
+        })
+    }
+
+    /// Puts values at a place, rounded to the activations' type.
+    fn store(&self, place: Place, values: &[f32]) {
+        with_element!(self.options.dtype, E => {
+            let mut to = self.memory.write::<E>(place, self.n);
+            assert_eq!(values.len(), to.len(), "as many values as there is room for");
+            for (to, from) in to.iter_mut().zip(values) {
+                *to = E::from_f32(*from);
+            }
+        });
+    }
+
+    /// Label-smoothed cross-entropy of the output against `labels`: writes the output's gradient (of the mean over the
+    /// batch) when the tape has a backward pass.
+    ///
+    /// # Panics
+    /// When there are not as many labels as images.
+    pub fn loss(&mut self, labels: &[u32], smoothing: f32) -> Loss {
+        assert_eq!(labels.len(), self.n, "as many labels as images");
+        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing };
+        let isa = self.options.isa;
+        let score = with_element!(self.options.dtype, E => {
+            let logits = self.memory.read::<E>(self.values[self.output.0], self.n);
+            match self.grads[self.output.0] {
+                Some(place) => {
+                    let mut gradient = self.memory.write::<E>(place, self.n);
+                    loss::score_and_gradient(isa, target, &logits, 1.0 / self.n as f32, &mut gradient)
+                }
+                None => loss::score(isa, target, &logits),
+            }
+        });
+        Loss { sum: score.loss, images: self.n, correct: score.correct, correct_top5: score.correct_top5 }
+    }
+
+    /// Sets the gradient of the output instead of [`Tape::loss`].
+    ///
+    /// # Panics
+    /// When the tape was made without a backward pass, or the lengths differ.
+    pub fn set_output_grad(&mut self, gradient: &[f32]) {
+        let place = self.grads[self.output.0].expect("the tape has a backward pass");
+        self.store(place, gradient);
+    }
+
+    /// Gradients of all parameters, into `params.grads`, after [`Tape::loss`] or [`Tape::set_output_grad`].
+    ///
+    /// # Errors
+    /// Those of a candle bridge.
+    ///
+    /// # Panics
+    /// When the tape was made without a backward pass.
+    pub fn backward(&mut self, params: &mut Params) -> anyhow::Result<()> {
+        assert!(self.options.backward, "the tape was made without a backward pass");
+        for value in self.taps.iter().map(|tapped| tapped.value).filter(|value| *value != self.output) {
+            if let Some(place) = self.grads[value.0] {
+                with_element!(self.options.dtype, E => self.memory.write::<E>(place, self.n).fill(E::from_f32(0.0)));
+            }
+        }
+        for k in (0..self.ops.len()).rev() {
+            self.tap_gradient(ValueId(k + 1));
+            if self.wiring[k].output_grad.is_none() {
+                continue;
+            }
+            let cx = BackwardCx {
+                n: self.n,
+                train: self.options.mode == Mode::Train,
+                isa: self.options.isa,
+                dtype: self.options.dtype,
+                version: params.version(),
+                wiring: &self.wiring[k],
+                memory: &self.memory,
+                values: &params.values,
+                grads: &mut params.grads,
+                scratch: &self.scratch,
+            };
+            self.ops[k].backward(cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;
+        }
+        self.tap_gradient(ValueId(0));
+        Ok(())
+    }
+
+    /// The input's gradient after [`Tape::backward`], `(n, h, w, c)`; `None` when it was not asked for.
+    pub fn input_grad(&self) -> Option<Vec<f32>> {
+        Some(self.load(self.grads[0]?))
+    }
+
+    fn observe(&mut self, value: ValueId) {
+        if self.taps.iter().any(|tapped| tapped.value == value) {
+            let data = self.value(value);
+            let (n, shape) = (self.n, self.shapes[value.0]);
+            for tapped in self.taps.iter_mut().filter(|tapped| tapped.value == value) {
+                tapped.tap.observe(n, shape, &data);
+            }
+        }
+    }
+
+    fn tap_gradient(&mut self, value: ValueId) {
+        let Some(place) = self.grads[value.0] else { return };
+        let (n, shape) = (self.n, self.shapes[value.0]);
+        let mut taps = std::mem::take(&mut self.taps);
+        for tapped in taps.iter_mut().filter(|tapped| tapped.value == value) {
+            let mut gradient = self.load(place);
+            tapped.tap.add_gradient(n, shape, &mut gradient);
+            self.store(place, &gradient);
+        }
+        self.taps = taps;
+    }
+}
+
+/// The places of every node, and which consumer of a value writes its gradient first (the last in graph order, as
+/// backward runs from the end) while the others add. A tapped value's gradient starts from zero, so all add.
+fn wire(
+    graph: &Graph,
+    params: &Params,
+    plan: &MemoryPlan,
+    wanted: &[bool],
+    kept: &[ValueId],
+    backward: bool,
+) -> Vec<Wiring> {
+    let nodes = graph.nodes();
+    let last_consumer =
+        |v: ValueId| nodes.iter().rposition(|node| node.inputs.contains(&v)).expect("the asking node consumes it");
+    nodes
+        .iter()
+        .enumerate()
+        .map(|(k, node)| Wiring {
+            inputs: node.inputs.iter().map(|v| plan.values[v.0]).collect(),
+            output: plan.values[k + 1],
+            output_grad: plan.grads[k + 1].filter(|_| backward && wanted[k + 1]),
+            input_grads: node
+                .inputs
+                .iter()
+                .map(|v| {
+                    let place = plan.grads[v.0]?;
+                    let first_writer = !memory::is_seeded(graph, kept, *v) && last_consumer(*v) == k;
+                    Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
+                })
+                .collect(),
+            params: node.params.iter().map(|p| params.directory()[&graph.params()[*p].name].range.clone()).collect(),
+            stats: node.stats.iter().map(|s| params.stat_directory()[&graph.stats()[*s].name].range.clone()).collect(),
+        })
+        .collect()
+}
