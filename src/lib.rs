@@ -2,5 +2,7 @@
 
 pub mod kernels;
 pub mod nn;
+pub mod optim;
 pub mod registry;
+pub mod schedule;
 pub mod units;

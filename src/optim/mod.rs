@@ -1,0 +1,104 @@
+//! Optimizers over flat buffers.
+
+mod decay;
+mod pass;
+pub mod rmsprop;
+pub mod sgd;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use state::{MOMENTUM, State, StateError};
+
+use crate::registry::{Describe, Entry, Family, Settings};
+use std::ops::Range;
+
+/// Where one parameter lies in the flat buffers, and what is special about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    pub name: String,
+    pub range: Range<usize>,
+    /// As torchvision shapes it: `OIHW`, `OI`, or one axis.
+    pub shape: Vec<usize>,
+    /// Factor on the step's lr.
+    pub lr_scale: f64,
+    /// In place of the step's weight decay.
+    pub weight_decay: Option<f64>,
+}
+
+/// The parameters and their gradients, flat: segments ascend (in name order) and do not overlap; what lies between them is
+/// left alone.
+pub struct Flat<'a> {
+    pub params: &'a mut [f32],
+    pub grads: &'a mut [f32],
+    pub segments: &'a [Segment],
+}
+
+/// The hyper-parameters of one step, as planned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hypers {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    /// Adam's β2, RMSProp's α; `None`: the optimizer's own setting.
+    pub beta: Option<f64>,
+}
+
+/// What a step really used: the source of `trace.csv`'s columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Applied {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+}
+
+impl Applied {
+    /// All that a first-order rule takes from the plan.
+    fn of(hypers: &Hypers) -> Self {
+        Self { lr: hypers.lr, momentum: hypers.momentum, weight_decay: hypers.weight_decay }
+    }
+}
+
+/// Evaluates the same batch again at other parameters (statistics and random draws frozen): writes the gradient and
+/// returns the loss. For line searches (L-BFGS); first-order rules never call it.
+pub type Closure<'a> = dyn FnMut(&[f32], &mut [f32]) -> anyhow::Result<f64> + 'a;
+
+/// An update rule with its state.
+pub trait Optimizer: Send {
+    /// Updates `flat.params` in place from `flat.grads`. The step is taken in `f32`, the factors computed in `f64`.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, closure: &mut Closure<'_>) -> anyhow::Result<()>;
+
+    /// Whether `step` calls its closure: the engine then keeps a copy of the parameters for it.
+    fn reevaluates(&self) -> bool {
+        false
+    }
+
+    /// What the last step used, from the optimizer's own fields. `None` before the first.
+    fn applied(&self) -> Option<Applied>;
+
+    /// The state as named buffers (`momentum`, `square_avg`, …) and counters, in name order.
+    fn state(&self) -> State;
+
+    /// Takes over a state that `state` gave, into a fresh instance.
+    ///
+    /// # Errors
+    /// When a buffer is missing, unknown, or of another length.
+    fn load(&mut self, state: State) -> Result<(), StateError>;
+
+    /// The momentum buffer, for rules that have one: what `carry = true` takes to another kind of optimizer.
+    fn momentum(&self) -> Option<&[f32]>;
+}
+
+/// An entry of the family `optimizer`; `make` gets the settings and the number of parameters.
+pub type OptimizerEntry = Entry<fn(&Settings, usize) -> Box<dyn Optimizer>>;
+
+pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "optimizer",
+    doc: "The rule that turns gradients into steps",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};

@@ -1,0 +1,91 @@
+use super::decay::{self, Decay};
+use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use crate::registry::{Default, Entry, Interval, Kind, Param};
+
+pub static ENTRY: OptimizerEntry = Entry {
+    name: "rmsprop",
+    summary: "steps divided by a running root mean square of the gradient",
+    cite: "Tieleman and Hinton 2012; PyTorch's torch.optim.RMSprop",
+    params: &[
+        Param {
+            key: "alpha",
+            kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+            default: Default::Toml("0.99"),
+            doc: "how much of the mean square is kept each step; the phase's `beta` overrides it",
+        },
+        Param {
+            key: "eps",
+            kind: Kind::Float(Interval::above(0.0)),
+            default: Default::Toml("1e-8"),
+            doc: "added to the root mean square",
+        },
+        decay::PARAM,
+    ],
+    shorthand: None,
+    make: |settings, len| {
+        Box::new(RmsProp {
+            alpha: settings.float("alpha"),
+            eps: settings.float("eps"),
+            decay: Decay::of(settings),
+            used: None,
+            momentum: vec![0.0; len],
+            square_avg: vec![0.0; len],
+        })
+    },
+};
+
+/// RMSProp as PyTorch's, not centred:
+///
+/// ```text
+/// g ← g + wd·p                  (coupled; decoupled: p ← p − lr·wd·p)
+/// v ← α·v + (1 − α)·g²          (v = 0 at first, no bias correction)
+/// b ← m·b + g/(√v + ε)
+/// p ← p − lr·b
+/// ```
+///
+/// Differs from PyTorch while the momentum is 0: there the buffer is then left as it was, here it becomes the step.
+struct RmsProp {
+    alpha: f64,
+    eps: f64,
+    decay: Decay,
+    used: Option<Applied>,
+    momentum: Vec<f32>,
+    square_avg: Vec<f32>,
+}
+
+impl Optimizer for RmsProp {
+    fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let decay = self.decay;
+        let alpha = hypers.beta.unwrap_or(self.alpha);
+        let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
+        pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
+            let f = decay.factors(&used, part.segment);
+            let m = used.momentum as f32;
+            let [momentum, square_avg] = part.buffers;
+            for (((p, g), b), v) in part.params.iter_mut().zip(part.grads).zip(momentum).zip(square_avg) {
+                let g = g + f.coupled * *p;
+                *v = keep_square * *v + take_square * g * g;
+                *b = m * *b + g / (v.sqrt() + eps);
+                *p = f.keep * *p - f.lr * *b;
+            }
+        });
+        Ok(())
+    }
+
+    fn applied(&self) -> Option<Applied> {
+        self.used
+    }
+
+    fn state(&self) -> State {
+        State::of([(MOMENTUM, &self.momentum), ("square_avg", &self.square_avg)])
+    }
+
+    fn load(&mut self, state: State) -> Result<(), StateError> {
+        state.into_buffers([(MOMENTUM, &mut self.momentum), ("square_avg", &mut self.square_avg)])
+    }
+
+    fn momentum(&self) -> Option<&[f32]> {
+        Some(&self.momentum)
+    }
+}

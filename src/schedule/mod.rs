@@ -1,0 +1,50 @@
+//! Curves and ramps: a hyper-parameter as a pure function of the step.
+
+pub mod constant;
+pub mod cosine;
+pub mod exponential;
+pub mod linear;
+pub mod poly;
+
+mod ramp;
+
+pub use ramp::{Ramp, RampError};
+
+use crate::registry::{Describe, Entry, Family, Settings};
+
+/// The shape of a decay: where between `from` and `to` a phase stands.
+///
+/// A step `i` of a phase's `n` stands at `t = i/n`: the interval is half-open, no step uses `to` itself, for it is where
+/// the next phase begins.
+pub trait Curve: Send + Sync {
+    /// The value at fraction `t = i/n` of the phase, `0 ≤ t < 1`, from `from` to `to`.
+    fn value(&self, from: f64, to: f64, t: f64) -> f64;
+
+    /// Where the curve ends when the file does not say; `None`: it must say.
+    fn end(&self, _from: f64) -> Option<f64> {
+        Some(0.0)
+    }
+
+    /// Whether the curve can go from `from` to `to`.
+    ///
+    /// # Errors
+    /// Why it cannot, as half a sentence after "the curve".
+    fn check(&self, _from: f64, _to: f64) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// An entry of the family `curve`.
+pub type CurveEntry = Entry<fn(&Settings) -> Box<dyn Curve>>;
+
+pub static ENTRIES: &[&CurveEntry] =
+    &[&constant::ENTRY, &linear::ENTRY, &cosine::ENTRY, &exponential::ENTRY, &poly::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "curve",
+    doc: "How a hyper-parameter goes from its first value to its last within a phase",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
+
+#[cfg(test)]
+mod tests;

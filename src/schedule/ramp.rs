@@ -1,0 +1,115 @@
+use super::{Curve, ENTRIES};
+use crate::registry::{self, Choice, RampValue, Value};
+use crate::units;
+use std::fmt;
+use std::sync::Arc;
+
+/// A hyper-parameter over one phase, resolved: both ends known, the curve able to join them.
+#[derive(Clone)]
+pub struct Ramp {
+    from: f64,
+    to: f64,
+    choice: Choice,
+    curve: Arc<dyn Curve>,
+}
+
+/// A ramp that has no meaning.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct RampError {
+    /// The key at fault, within the ramp: `from`, `to` or `curve`.
+    pub key: &'static str,
+    pub message: String,
+    pub help: String,
+}
+
+impl Ramp {
+    /// Resolves a value of the file: looks the curve up and fills in the end.
+    ///
+    /// # Errors
+    /// An unknown curve; an end that the curve needs and the file leaves out; ends that the curve cannot join.
+    pub fn new(value: &RampValue) -> Result<Self, RampError> {
+        let kind = value.curve.kind.as_str();
+        let entry = registry::find(ENTRIES, kind).ok_or_else(|| RampError {
+            key: "curve",
+            message: format!("there is no curve `{kind}`"),
+            help: format!("one of: {}", ENTRIES.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")),
+        })?;
+        let curve: Arc<dyn Curve> = (entry.make)(&value.curve.settings).into();
+        let to = value.to.or_else(|| curve.end(value.from)).ok_or_else(|| match value.from {
+            0.0 => RampError {
+                key: "from",
+                message: format!("the curve `{kind}` cannot leave zero"),
+                help: "begin above zero, or take another curve".to_owned(),
+            },
+            from => RampError {
+                key: "to",
+                message: format!("the curve `{kind}` needs an end: zero is out of its reach"),
+                help: format!("give `to`, for example `to = {}`", units::number(from / 100.0)),
+            },
+        })?;
+        curve.check(value.from, to).map_err(|why| RampError {
+            key: if value.from == 0.0 && curve.end(value.from).is_none() { "from" } else { "to" },
+            message: format!(
+                "the curve `{kind}` cannot go from {} to {}: it {why}",
+                units::number(value.from),
+                units::number(to)
+            ),
+            help: "give other ends, or take another curve".to_owned(),
+        })?;
+        Ok(Self { from: value.from, to, choice: value.curve.clone(), curve })
+    }
+
+    /// The value at step `i` of the phase's `n` steps.
+    ///
+    /// Step 0 is `from` to the bit: `to + (from − to)` need not round back to `from`.
+    pub fn at(&self, i: u64, n: u64) -> f64 {
+        if i == 0 { self.from } else { self.curve.value(self.from, self.to, i as f64 / n as f64) }
+    }
+
+    pub fn from(&self) -> f64 {
+        self.from
+    }
+
+    /// Where the curve ends; no step of the phase uses it, but for a constant.
+    pub fn to(&self) -> f64 {
+        self.to
+    }
+
+    pub fn is_constant(&self) -> bool {
+        self.choice.kind == super::constant::ENTRY.name
+    }
+
+    /// The curve in words: `linear`, `poly 0.9`.
+    pub fn curve_name(&self) -> String {
+        let numbers = self.choice.settings.0.values().filter_map(|v| match v {
+            Value::Float(x) => Some(units::number(*x)),
+            _ => None,
+        });
+        std::iter::once(self.choice.kind.clone()).chain(numbers).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The ramp in words: `0.9`, `0.01 → 0.1 linear`.
+impl fmt::Display for Ramp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_constant() {
+            f.write_str(&units::number(self.from))
+        } else {
+            write!(f, "{} → {} {}", units::number(self.from), units::number(self.to), self.curve_name())
+        }
+    }
+}
+
+impl fmt::Debug for Ramp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ramp({self})")
+    }
+}
+
+/// Two ramps are equal when they were resolved from the same choice: the curve follows from it.
+impl PartialEq for Ramp {
+    fn eq(&self, other: &Self) -> bool {
+        self.from == other.from && self.to == other.to && self.choice == other.choice
+    }
+}
