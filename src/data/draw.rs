@@ -1,0 +1,96 @@
+//! Random draws whose values depend on the generator's bits alone: not on the width of `usize`, the mathematics library
+//! or the version of a crate.
+
+use rand_chacha::rand_core::Rng;
+
+/// A whole number in `0..n`, each equally likely (Lemire 2019, "Fast random integer generation in an interval").
+///
+/// # Panics
+/// When `n` is 0.
+pub fn below(rng: &mut impl Rng, n: u32) -> u32 {
+    assert!(n > 0, "a draw from an empty range");
+    // The low half tells how far into its slot the draw fell; the first `2^32 mod n` places of a slot are one too many.
+    let reject = n.wrapping_neg() % n;
+    loop {
+        let wide = u64::from(rng.next_u32()) * u64::from(n);
+        if wide as u32 >= reject {
+            return (wide >> 32) as u32;
+        }
+    }
+}
+
+/// Heads or tails.
+pub fn coin(rng: &mut impl Rng) -> bool {
+    rng.next_u32() >> 31 == 1
+}
+
+/// A number in `[low, high)`, in steps of 2⁻²⁴ of the range.
+pub fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
+    low + (high - low) * ((rng.next_u32() >> 8) as f32 / 16_777_216.0)
+}
+
+/// A direction in the plane as a unit vector, without sine and cosine, which differ between systems: a point of the
+/// unit disc, pushed out to its rim.
+pub fn direction(rng: &mut impl Rng) -> (f32, f32) {
+    loop {
+        let (x, y) = (between(rng, -1.0, 1.0), between(rng, -1.0, 1.0));
+        let squared = x * x + y * y;
+        if squared > 0.01 && squared <= 1.0 {
+            let length = squared.sqrt();
+            return (x / length, y / length);
+        }
+    }
+}
+
+/// A number of mean 0 and deviation 1, nearly normal: the four bytes of a word, summed (Irwin–Hall).
+pub fn noise(rng: &mut impl Rng) -> f32 {
+    /// Four times the mean of a byte, and twice its deviation, √((256² − 1)/12).
+    const MEAN: f32 = 510.0;
+    const DEVIATION: f32 = 147.80054;
+    let sum: u32 = rng.next_u32().to_le_bytes().into_iter().map(u32::from).sum();
+    (sum as f32 - MEAN) / DEVIATION
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Purpose, rng};
+
+    #[test]
+    fn whole_numbers_fill_their_range_evenly() {
+        let mut rng = rng(1, Purpose::Order, 0, 0);
+        for n in [1, 2, 7, 10] {
+            let mut counts = vec![0u32; n as usize];
+            for _ in 0..10_000 {
+                counts[below(&mut rng, n) as usize] += 1;
+            }
+            let expected = 10_000 / n;
+            assert!(counts.iter().all(|c| c.abs_diff(expected) < 300), "{n}: {counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_range_rejects_nothing_it_should_keep() {
+        let mut rng = rng(2, Purpose::Order, 0, 0);
+        let mean = (0..4096).map(|_| f64::from(below(&mut rng, u32::MAX))).sum::<f64>() / 4096.0;
+        assert!((mean / f64::from(u32::MAX) - 0.5).abs() < 0.03, "{mean}");
+    }
+
+    #[test]
+    fn noise_is_centred_and_of_unit_deviation() {
+        let mut rng = rng(3, Purpose::Generate, 0, 0);
+        let draws: Vec<f64> = (0..20_000).map(|_| f64::from(noise(&mut rng))).collect();
+        let mean = draws.iter().sum::<f64>() / 20_000.0;
+        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0;
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+
+    #[test]
+    fn directions_have_unit_length() {
+        let mut rng = rng(4, Purpose::Generate, 0, 0);
+        for _ in 0..1000 {
+            let (x, y) = direction(&mut rng);
+            assert!((x * x + y * y - 1.0).abs() < 1e-5);
+        }
+    }
+}
