@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod kernels;
+pub mod model;
 pub mod nn;
 pub mod optim;
 pub mod registry;

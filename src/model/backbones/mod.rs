@@ -1,0 +1,42 @@
+//! Backbones: the body of the net. Each names the stem and head of its paper as defaults.
+
+pub mod resnet9;
+pub mod shallow;
+
+use super::Part;
+use crate::nn::layers::{Act, BatchNorm, Conv};
+use crate::nn::{Builder, ShapeError, ValueId};
+use crate::registry::{Choice, Describe, Entry, Family, Settings};
+
+/// How a backbone is made, and what belongs around it.
+pub struct Backbone {
+    pub part: fn(&Settings) -> Box<dyn Part>,
+    /// The stem and head that belong to it, for its settings: those of their own settings that differ from the defaults.
+    pub stem: fn(&Settings) -> Choice,
+    pub head: fn(&Settings) -> Choice,
+}
+
+/// An entry of the family `backbone`.
+pub type BackboneEntry = Entry<Backbone>;
+
+pub static ENTRIES: &[&BackboneEntry] = &[&resnet9::ENTRY, &shallow::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "backbone",
+    doc: "The body of the net",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
+
+/// The stem and head that belong to a backbone; `None` for one that there is not.
+pub fn own_parts(backbone: &Choice) -> Option<(Choice, Choice)> {
+    let entry = crate::registry::find(ENTRIES, &backbone.kind)?;
+    Some(((entry.make.stem)(&backbone.settings), (entry.make.head)(&backbone.settings)))
+}
+
+/// 3×3 convolution, batch norm and ReLU under one name: `name.conv`, `name.norm`.
+fn conv_norm_relu(net: &mut Builder, name: &str, x: ValueId, width: usize) -> Result<ValueId, ShapeError> {
+    net.scope(name, |net| {
+        let x = net.add("conv", Conv::new(width, 3).padding(1), &[x])?;
+        net.add("norm", BatchNorm::new(Act::Relu), &[x])
+    })
+}

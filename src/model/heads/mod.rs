@@ -1,0 +1,54 @@
+//! Heads: from the backbone's activations to one logit a class.
+
+pub mod avg_pool;
+pub mod max_pool;
+
+use super::Part;
+use crate::nn::layers::{Linear, Pool};
+use crate::nn::{Builder, ShapeError, ValueId};
+use crate::registry::{Default, Describe, Entry, Family, Interval, Kind, Param, Settings};
+
+/// An entry of the family `head`; `make` gets the settings and the number of classes.
+pub type HeadEntry = Entry<fn(&Settings, usize) -> Box<dyn Part>>;
+
+pub static ENTRIES: &[&HeadEntry] = &[&avg_pool::ENTRY, &max_pool::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "head",
+    doc: "The last layers, from the backbone to the classes",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
+
+/// The settings that heads with one linear layer share.
+const LINEAR_PARAMS: &[Param] = &[
+    Param {
+        key: "scale",
+        kind: Kind::Float(Interval::above(0.0)),
+        default: Default::Toml("1.0"),
+        doc: "a fixed factor on the logits",
+    },
+    Param { key: "bias", kind: Kind::Bool, default: Default::Toml("true"), doc: "a bias in the linear layer" },
+];
+
+/// Pooling over all pixels, then one linear layer: `head.pool`, `head.fc`.
+struct PoolLinear {
+    pool: Pool,
+    classes: usize,
+    scale: f64,
+    bias: bool,
+}
+
+impl PoolLinear {
+    fn new(pool: Pool, settings: &Settings, classes: usize) -> Self {
+        Self { pool, classes, scale: settings.float("scale"), bias: settings.bool("bias") }
+    }
+}
+
+impl Part for PoolLinear {
+    fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        net.scope("head", |net| {
+            let x = net.add("pool", self.pool, &[x])?;
+            net.add("fc", Linear::new(self.classes).scale(self.scale as f32).bias(self.bias), &[x])
+        })
+    }
+}

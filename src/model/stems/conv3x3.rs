@@ -1,0 +1,45 @@
+use super::StemEntry;
+use crate::model::Part;
+use crate::nn::layers::{Act, BatchNorm, Conv};
+use crate::nn::{Builder, ShapeError, ValueId};
+use crate::registry::{Default, Entry, Kind, Param};
+
+pub static ENTRY: StemEntry = Entry {
+    name: "conv3x3",
+    summary: "one 3×3 convolution, batch norm, ReLU: the usual start on small images",
+    cite: "He et al. 2015 (arXiv:1512.03385), section 4.2",
+    params: &[
+        Param {
+            key: "width",
+            kind: Kind::Int { min: 1, max: 4096 },
+            default: Default::Toml("64"),
+            doc: "output channels",
+        },
+        Param { key: "stride", kind: Kind::Int { min: 1, max: 8 }, default: Default::Toml("1"), doc: "on both axes" },
+        Param {
+            key: "bias",
+            kind: Kind::Bool,
+            default: Default::Toml("false"),
+            doc: "a bias in the convolution, redundant before batch norm but in some published nets",
+        },
+    ],
+    shorthand: Some("width"),
+    make: |settings| {
+        Box::new(Stem { width: settings.usize("width"), stride: settings.usize("stride"), bias: settings.bool("bias") })
+    },
+};
+
+struct Stem {
+    width: usize,
+    stride: usize,
+    bias: bool,
+}
+
+impl Part for Stem {
+    fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        net.scope("stem", |net| {
+            let x = net.add("conv", Conv::new(self.width, 3).stride(self.stride).padding(1).bias(self.bias), &[x])?;
+            net.add("norm", BatchNorm::new(Act::Relu), &[x])
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! Stems: from the image to the first activations.
+
+pub mod conv3x3;
+
+use super::Part;
+use crate::registry::{Describe, Entry, Family, Settings};
+
+/// An entry of the family `stem`.
+pub type StemEntry = Entry<fn(&Settings) -> Box<dyn Part>>;
+
+pub static ENTRIES: &[&StemEntry] = &[&conv3x3::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "stem",
+    doc: "The first layers, from the image to the backbone",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
