@@ -1,0 +1,179 @@
+//! Checked settings → spec: what the settings mean together, section by section.
+
+use super::check::Checker;
+use super::diagnostics::Diagnostic;
+use super::phases;
+use super::source::Source;
+use super::spec::{DataSpec, LastBatch, ModelSpec, ParamMatch, ParamRule, PhaseSpec, Precision, Role, Spec, TrainSpec};
+use super::suggest::one_of;
+use super::wire;
+use crate::data::sets;
+use crate::registry::{Choice, Kind, Settings, Value};
+use std::path::PathBuf;
+
+/// What is put together from settings of which some may be missing because they were wrong: that has been reported.
+pub struct Builder<'a> {
+    pub source: &'a mut Source,
+    pub errors: Vec<Diagnostic>,
+}
+
+/// The stem and head that a backbone brings along; `None` for one that there is not.
+pub type OwnParts = fn(backbone: &Choice) -> Option<(Choice, Choice)>;
+
+impl Builder<'_> {
+    /// The whole experiment. `None` when something is missing.
+    pub fn spec(&mut self, settings: &Settings, own_parts: OwnParts) -> Option<Spec> {
+        let data = settings.opt_table("data").unwrap_or_default();
+        let augment = choices(&data, "augment").unwrap_or_default();
+        let stand_in = self.stand_in(&data);
+        // Each section is looked at, whatever became of the others.
+        let params = self.params(&tables(settings, "params"));
+        let phases = self.phases(settings, &augment);
+        let train = settings.opt_table("train").and_then(|train| self.train(&train));
+        let model = settings.opt_table("model").and_then(|model| self.model(&model, own_parts));
+        Some(Spec {
+            name: settings.opt_text("name")?,
+            seed: u64::try_from(settings.opt_int("seed")?).ok()?,
+            data: DataSpec {
+                dataset: data.opt_choice("dataset")?,
+                root: data.opt_text("root").map(PathBuf::from),
+                stand_in,
+                augment,
+                last_batch: LastBatch::from_word(&data.opt_text("last_batch")?)?,
+                train_images: data.opt_usize("train_images"),
+                val_images: data.opt_usize("val_images"),
+                classes: data.opt_usize("classes"),
+            },
+            model: model?,
+            train: train?,
+            params: params?,
+            phases: phases?,
+        })
+    }
+
+    /// Reports an error at a setting.
+    pub fn error(&mut self, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+    }
+
+    fn model(&mut self, model: &Settings, own_parts: OwnParts) -> Option<ModelSpec> {
+        let backbone = model.opt_choice("backbone")?;
+        let own = own_parts(&backbone);
+        let (own_stem, own_head) = own.map_or((None, None), |(stem, head)| (Some(stem), Some(head)));
+        let stem = self.part(model, "stem", &backbone, own_stem);
+        let head = self.part(model, "head", &backbone, own_head);
+        Some(ModelSpec { stem: stem?, backbone, head: head?, classes: model.opt_usize("classes") })
+    }
+
+    /// The stem or head the file names, else the backbone's own with its defaults filled in.
+    fn part(&mut self, model: &Settings, key: &str, backbone: &Choice, own: Option<Choice>) -> Option<Choice> {
+        if self.source.is_given(&format!("model.{key}")) {
+            return model.opt_choice(key);
+        }
+        let family = super::schema::MODEL.iter().find_map(|param| match param.kind {
+            Kind::Choice(family) if param.key == key => Some(family),
+            _ => None,
+        })?;
+        let Some(own) = own else {
+            let message = format!("backbone `{}` has no {key} of its own", backbone.kind);
+            let error = self.source.diagnostic("model.backbone", message);
+            self.error(error.expected(format!("`{key} = …` in `[model]`")));
+            return None;
+        };
+        let whole = Checker::new(&[]).choice(&wire::from_choice(&own), family, key);
+        if whole.is_none() {
+            let message = format!("the {key} `{}` of backbone `{}` cannot be made", own.kind, backbone.kind);
+            let error = self.source.diagnostic("model.backbone", message);
+            self.error(error.expected(format!("`{key} = …` in `[model]`")));
+        }
+        whole
+    }
+
+    /// A set that stands in for another is drawn in memory: it is always there.
+    fn stand_in(&mut self, data: &Settings) -> Option<Choice> {
+        let stand_in = data.opt_choice("stand_in")?;
+        if sets::make(&stand_in).origin() != sets::Origin::Generated {
+            // What takes settings reads files.
+            let plain = sets::ENTRIES.iter().filter(|entry| entry.params.is_empty());
+            let generated =
+                plain.filter(|entry| (entry.make)(&Settings::default()).origin() == sets::Origin::Generated);
+            let names = generated.map(|entry| entry.name);
+            let message = format!("`{}` cannot stand in: it may be absent itself", stand_in.kind);
+            let error = self.source.diagnostic("data.stand_in", message);
+            self.error(error.expected(format!("a generated data set: {}", one_of(names))));
+        }
+        Some(stand_in)
+    }
+
+    fn train(&mut self, train: &Settings) -> Option<TrainSpec> {
+        for key in ["checkpoint_every", "eval_every"] {
+            if train.opt_duration(key).is_some_and(|every| every.amount == 0.0) {
+                let error = self.source.diagnostic(&format!("train.{key}"), format!("`{key}` is out of range"));
+                self.error(error.expected("a duration longer than none"));
+            }
+        }
+        Some(TrainSpec {
+            precision: Precision::from_word(&train.opt_text("precision")?)?,
+            label_smoothing: train.opt_float("label_smoothing")?,
+            checkpoint_every: train.opt_duration("checkpoint_every")?,
+            eval_every: train.opt_duration("eval_every")?,
+            eval_batch: train.opt_usize("eval_batch")?,
+        })
+    }
+
+    fn params(&mut self, rules: &[Settings]) -> Option<Vec<ParamRule>> {
+        let rules: Vec<_> = rules.iter().enumerate().map(|(index, rule)| self.rule(rule, index)).collect();
+        rules.into_iter().collect()
+    }
+
+    fn rule(&mut self, rule: &Settings, index: usize) -> Option<ParamRule> {
+        let at = |key: &str| format!("params[{index}].{key}");
+        let given = |builder: &Self, key: &str| builder.source.is_given(&at(key));
+        match (given(self, "role"), given(self, "match")) {
+            (true, true) => {
+                let error = self.source.diagnostic(&at("match"), "`match` beside `role`");
+                self.error(error.expected("one of the two"));
+            }
+            (false, false) => {
+                let error = self.source.diagnostic(&at("role"), "the rule does not say which parameters it is for");
+                self.error(error.expected("`role = …` or `match = …`"));
+            }
+            _ => {}
+        }
+        if !given(self, "weight_decay") && !given(self, "lr") {
+            let error = self.source.diagnostic(&at("lr"), "the rule changes nothing");
+            self.error(error.expected("`weight_decay = …`, `lr = …` or both"));
+        }
+        let matches = match (rule.opt_text("role"), rule.opt_text("match")) {
+            (Some(role), _) => ParamMatch::Role(Role::from_word(&role)?),
+            (None, pattern) => ParamMatch::Name(pattern?),
+        };
+        Some(ParamRule { matches, weight_decay: rule.opt_float("weight_decay"), lr: rule.opt_float("lr") })
+    }
+
+    fn phases(&mut self, settings: &Settings, augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
+        let empty = settings.opt_list("phases").is_some_and(|list| list.is_empty());
+        if empty {
+            let error = self.source.diagnostic("phases", "there is no phase");
+            self.error(error.expected("at least one `[[phases]]`"));
+        }
+        phases::build(self, &tables(settings, "phases"), augment)
+    }
+}
+
+/// An array of choices; `None` where it is not given.
+pub fn choices(settings: &Settings, key: &str) -> Option<Vec<Choice>> {
+    let choice = |value| match value {
+        Value::Choice(choice) => Some(choice),
+        _ => None,
+    };
+    settings.opt_list(key).map(|list| list.into_iter().filter_map(choice).collect())
+}
+
+fn tables(settings: &Settings, key: &str) -> Vec<Settings> {
+    let table = |value| match value {
+        Value::Table(table) => Some(table),
+        _ => None,
+    };
+    settings.opt_list(key).unwrap_or_default().into_iter().filter_map(table).collect()
+}

@@ -1,0 +1,183 @@
+//! The one walker that checks what was written against the declarations, fills defaults in, and collects every error.
+
+mod choice;
+mod expected;
+mod keys;
+mod ramp;
+mod scalar;
+
+use super::diagnostics::Diagnostic;
+use super::schema::EXPERIMENT;
+use super::source::{Origin, Text};
+use super::suggest::nearest;
+use super::wire::{self, Node, Table, Wire};
+use crate::registry::{Default, Kind, Param, Settings, Value};
+pub use expected::expected;
+use keys::{missing, unknown_key};
+use std::collections::BTreeMap;
+
+/// Walks a tree along its declarations.
+///
+/// What is wrong is reported and left out of the settings, so one walk finds everything; settings are whole only if
+/// `errors` stays empty.
+pub struct Checker<'a> {
+    texts: &'a [Text],
+    /// Where each setting was written, by its path.
+    pub origins: BTreeMap<String, Origin>,
+    pub errors: Vec<Diagnostic>,
+}
+
+/// What a table is to its reader: `[data]`, optimizer `sgd`.
+struct Owner<'a> {
+    title: &'a str,
+    origin: &'a Origin,
+}
+
+impl<'a> Checker<'a> {
+    pub fn new(texts: &'a [Text]) -> Self {
+        Self { texts, origins: BTreeMap::new(), errors: Vec::new() }
+    }
+
+    /// Checks a whole experiment file.
+    pub fn experiment(&mut self, tree: &Table) -> Settings {
+        let origin = Origin::Text { text: 0, span: 0..0 };
+        self.fields(tree, EXPERIMENT, "", &Owner { title: "the experiment", origin: &origin })
+    }
+
+    /// Checks the fields of a table, and adds the defaults of those it leaves out.
+    fn fields(&mut self, table: &Table, params: &[Param], path: &str, owner: &Owner<'_>) -> Settings {
+        let mut settings = Settings::default();
+        let mut misspelt = Vec::new();
+        for field in &table.fields {
+            let Some(param) = params.iter().find(|param| param.key == field.key) else {
+                let meant = nearest(&field.key, params.iter().map(|param| param.key));
+                self.errors.push(unknown_key(field, params, meant, owner));
+                misspelt.extend(meant.map(|key| (key, &field.node.origin)));
+                continue;
+            };
+            let path = join(path, &field.key);
+            self.origins.insert(path.clone(), field.node.origin.clone());
+            if let Some(value) = self.value(&field.node, &param.kind, &path) {
+                settings.0.insert(field.key.clone(), value);
+            }
+        }
+        for param in params.iter().filter(|param| table.get(param.key).is_none()) {
+            let path = join(path, param.key);
+            if let Some((_, origin)) = misspelt.iter().find(|(key, _)| *key == param.key) {
+                // Given, if badly: one error for it is enough.
+                self.origins.insert(path, (*origin).clone());
+                continue;
+            }
+            match param.default {
+                Default::Absent => {}
+                Default::Required => self.errors.push(missing(param, owner)),
+                Default::Toml(toml) => {
+                    self.origins.insert(path.clone(), Origin::Default);
+                    if let Some(value) = self.value(&wire::parse_default(toml), &param.kind, &path) {
+                        settings.0.insert(param.key.to_owned(), value);
+                    }
+                }
+            }
+        }
+        settings
+    }
+
+    /// Checks one value. `None` when it is wrong, which has then been reported.
+    fn value(&mut self, node: &Node, kind: &Kind, path: &str) -> Option<Value> {
+        match (kind, &node.value) {
+            (_, Wire::Invalid) => None,
+            (Kind::Bool, Wire::Bool(b)) => Some(Value::Bool(*b)),
+            (Kind::Int { min, max }, Wire::Int(int)) => match (min..=max).contains(&int) {
+                true => Some(Value::Int(*int)),
+                false => self.out_of_range(node, kind, path, &int.to_string()),
+            },
+            (Kind::Float(interval), _) => self.number(node, interval, kind, path).map(Value::Float),
+            (Kind::Text, Wire::Text(text)) => Some(Value::Text(text.clone())),
+            (Kind::Name, Wire::Text(name)) => self.name(node, name, path),
+            (Kind::Path, Wire::Text(file)) => self.path(node, file, path),
+            (Kind::Word(words), Wire::Text(word)) => self.word(node, words, word, path),
+            (Kind::Duration { unit }, _) => self.duration(node, *unit, path),
+            (Kind::Ramp(interval), _) => self.ramp(node, interval, kind, path).map(Value::Ramp),
+            (Kind::Choice(family), _) => self.choice(node, family, path).map(Value::Choice),
+            (Kind::List(of), Wire::Array(items)) => Some(Value::List(self.items(items, of, path))),
+            (Kind::Table(params), Wire::Table(table)) => {
+                let owner = Owner { title: &format!("`[{path}]`"), origin: &node.origin };
+                Some(Value::Table(self.fields(table, params, path, &owner)))
+            }
+            (Kind::Tables(params), Wire::Array(items)) => Some(Value::List(self.tables(items, params, path))),
+            _ => self.wrong(node, kind, path),
+        }
+    }
+
+    /// An array of tables; in place of a wrong one stand no settings, so that the others keep their numbers.
+    fn tables(&mut self, items: &[Node], params: &'static [Param], path: &str) -> Vec<Value> {
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let item_path = format!("{path}[{index}]");
+            self.origins.insert(item_path.clone(), item.origin.clone());
+            let settings = match &item.value {
+                Wire::Table(table) => {
+                    let owner = Owner { title: &format!("`[[{path}]]`"), origin: &item.origin };
+                    self.fields(table, params, &item_path, &owner)
+                }
+                _ => self.wrong(item, &Kind::Table(params), &item_path).unwrap_or_default(),
+            };
+            list.push(Value::Table(settings));
+        }
+        list
+    }
+
+    fn items(&mut self, items: &[Node], kind: &Kind, path: &str) -> Vec<Value> {
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            self.origins.insert(path.clone(), item.origin.clone());
+            list.extend(self.value(item, kind, &path));
+        }
+        list
+    }
+}
+
+/// `phases[1]`, `lr` → `phases[1].lr`; keys that are not bare are quoted.
+pub fn join(path: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// What the last part of a path is called in a message: `lr` of `phases[1].lr`, `augment[1]` of `data.augment[1]`.
+fn last_key(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_valid() {
+        fn walk(params: &[Param]) {
+            for param in params {
+                if let Default::Toml(toml) = param.default {
+                    let mut checker = Checker::new(&[]);
+                    let value = checker.value(&wire::parse_default(toml), &param.kind, param.key);
+                    assert!(value.is_some() && checker.errors.is_empty(), "{}: {:?}", param.key, checker.errors);
+                }
+                match param.kind {
+                    Kind::Table(inner) | Kind::Tables(inner) => walk(inner),
+                    Kind::Choice(family) | Kind::List(&Kind::Choice(family)) => {
+                        (family.entries)().iter().for_each(|entry| walk(entry.params()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        walk(EXPERIMENT);
+    }
+
+    #[test]
+    fn paths_quote_what_is_not_bare() {
+        assert_eq!(join("phases[1]", "lr"), "phases[1].lr");
+        assert_eq!(join("", "a b"), "\"a b\"");
+    }
+}

@@ -1,0 +1,47 @@
+//! Hyper-parameters that vary over a phase.
+
+use super::super::diagnostics::Diagnostic;
+use super::super::schema::RAMP;
+use super::super::wire::{Node, Wire};
+use super::{Checker, Owner, last_key};
+use crate::registry::{Choice, Interval, Kind, Param, RampValue};
+use crate::schedule::Ramp;
+
+const CONSTANT: &str = "constant";
+const LINEAR: &str = "linear";
+
+impl Checker<'_> {
+    /// A number, or `{ from, to, curve }`. Afterwards `to` is absent of the constant curve and of no other, so that two
+    /// ways to write the same ramp are equal.
+    pub(super) fn ramp(&mut self, node: &Node, interval: &Interval, kind: &Kind, path: &str) -> Option<RampValue> {
+        let Wire::Table(table) = &node.value else {
+            let from = self.number(node, interval, kind, path)?;
+            return Some(RampValue { from, to: None, curve: Choice::plain(CONSTANT) });
+        };
+        let both_ends_inside = |param: &Param| match param.kind {
+            Kind::Float(_) => Param { kind: Kind::Float(*interval), ..*param },
+            _ => *param,
+        };
+        let params: Vec<Param> = RAMP.iter().map(both_ends_inside).collect();
+        let title = format!("`{}`", last_key(path));
+        let settings = self.fields(table, &params, path, &Owner { title: &title, origin: &node.origin });
+        // What is written and not among the settings was wrong, and is reported.
+        if ["to", "curve"].iter().any(|key| table.get(key).is_some() && !settings.0.contains_key(*key)) {
+            return None;
+        }
+        let (from, to) = (settings.opt_float("from")?, settings.opt_float("to"));
+        let assumed = if to.is_some() { LINEAR } else { CONSTANT };
+        let curve = settings.opt_choice("curve").unwrap_or_else(|| Choice::plain(assumed));
+        let value = RampValue { from, to, curve };
+        match Ramp::new(&value) {
+            Ok(ramp) => Some(RampValue { to: (value.curve.kind != CONSTANT).then(|| ramp.to()), ..value }),
+            Err(error) => {
+                // The key at fault may be one that is not written: then the curve is what asks for it.
+                let place = table.get(error.key).or_else(|| table.get("curve"));
+                let origin = place.map_or(&node.origin, |field| &field.node.origin).clone();
+                self.errors.push(Diagnostic::new(origin, format!("{title}: {}", error.message)).help(error.help));
+                None
+            }
+        }
+    }
+}

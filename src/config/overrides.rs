@@ -1,0 +1,345 @@
+//! `--set PATH=VALUE`: edits the tree before it is checked, so that an override passes the same gate as the file.
+
+use super::diagnostics::Diagnostic;
+use super::schema::{EXPERIMENT, RAMP};
+use super::source::Origin;
+use super::syntax;
+use super::wire::{self, Field, Node, Table, Wire};
+use crate::registry::{Family, Kind, Param};
+use std::ops::Range;
+
+/// Applies one override, whose argument is text number `text` of the source.
+///
+/// The path is keys, plain or quoted, and indices: `phases[1].lr.to`. The value is TOML, or a string without quotes when
+/// it is not. Where a setting is written short, a path below it spells it out first: a number becomes `{ from = … }`, an
+/// entry's name `{ kind = … }`. Another `kind` drops the settings of the one before.
+///
+/// # Errors
+/// When the argument cannot be read, or its path leads nowhere: an index beyond the end, a key of a number. The tree is
+/// then as before.
+pub fn apply(tree: &mut Table, argument: &str, text: usize) -> Result<(), Vec<Diagnostic>> {
+    let (steps, value) = split(argument, text).map_err(|error| vec![error])?;
+    let mut edit = Edit { argument, text, value, problems: Vec::new() };
+    let mut root = Node { value: Wire::Table(tree.clone()), origin: edit.origin(0..0) };
+    let done = edit.set(&mut root, Some(Kind::Table(EXPERIMENT)), &steps);
+    edit.problems.extend(done.err());
+    match root.value {
+        Wire::Table(edited) if edit.problems.is_empty() => *tree = edited,
+        _ => return Err(edit.problems),
+    }
+    Ok(())
+}
+
+/// One part of a path, and where in the argument it stands.
+struct Step {
+    part: Part,
+    span: Range<usize>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Part {
+    Key(String),
+    Index(usize),
+}
+
+/// The path and the bytes of the value.
+fn split(argument: &str, text: usize) -> Result<(Vec<Step>, Range<usize>), Diagnostic> {
+    let error = |span, message: &str| {
+        Diagnostic::new(Origin::Text { text, span }, message)
+            .expected("`PATH=VALUE`, such as `train.label_smoothing=0.1` or `phases[0].lr.to=0.4`")
+    };
+    let mut steps = Vec::new();
+    let mut at = 0;
+    loop {
+        let rest = &argument[at..];
+        let end = match rest.chars().next() {
+            Some('[') if !steps.is_empty() => {
+                let close = rest.find(']').ok_or_else(|| error(at..argument.len(), "`[` without `]`"))?;
+                let index = rest[1..close]
+                    .parse()
+                    .map_err(|_| error(at..at + close + 1, "the index is not a whole number from 0"))?;
+                steps.push(Step { part: Part::Index(index), span: at..at + close + 1 });
+                at + close + 1
+            }
+            Some(quote @ ('"' | '\'')) => {
+                let close =
+                    rest[1..].find(quote).ok_or_else(|| error(at..argument.len(), "the quote is not closed"))?;
+                let key = rest[1..=close].to_owned();
+                steps.push(Step { part: Part::Key(key), span: at..at + close + 2 });
+                at + close + 2
+            }
+            _ => {
+                let length = rest.find(['.', '[', '=']).unwrap_or(rest.len());
+                let key = rest[..length].trim();
+                if key.is_empty() {
+                    return Err(error(at..at + length, "a key is missing in the path"));
+                }
+                steps.push(Step { part: Part::Key(key.to_owned()), span: at..at + length });
+                at + length
+            }
+        };
+        match argument[end..].trim_start().chars().next() {
+            Some('.') => at = end + argument[end..].find('.').map_or(0, |dot| dot + 1),
+            Some('[') => at = end + argument[end..].find('[').unwrap_or(0),
+            Some('=') => {
+                let start = end + argument[end..].find('=').map_or(0, |equals| equals + 1);
+                let value = argument[start..].trim();
+                if value.is_empty() {
+                    return Err(error(start..argument.len(), "there is no value after `=`"));
+                }
+                let start = start + argument[start..].find(value).unwrap_or(0);
+                return Ok((steps, start..start + value.len()));
+            }
+            Some(_) => return Err(error(end..argument.len(), "the path goes on without `.`, `[` or `=`")),
+            None => return Err(error(end..end, "there is no `=`")),
+        }
+    }
+}
+
+struct Edit<'a> {
+    argument: &'a str,
+    text: usize,
+    value: Range<usize>,
+    /// What is wrong with the value.
+    problems: Vec<Diagnostic>,
+}
+
+impl Edit<'_> {
+    fn origin(&self, span: Range<usize>) -> Origin {
+        Origin::Text { text: self.text, span }
+    }
+
+    /// Sets what `steps` lead to from `node`; `kind` is what is declared there, if anything is.
+    fn set(&mut self, node: &mut Node, kind: Option<Kind>, steps: &[Step]) -> Result<(), Diagnostic> {
+        let Some((step, further)) = steps.split_first() else {
+            *node = self.read_value(kind)?;
+            return Ok(());
+        };
+        let so_far = self.argument[..step.span.start].trim_end_matches(['.', ' ']);
+        match &step.part {
+            Part::Index(index) => match &mut node.value {
+                Wire::Array(items) => {
+                    let count = items.len();
+                    let Some(item) = items.get_mut(*index) else {
+                        let message = format!("there is no `{so_far}[{index}]`");
+                        return Err(Diagnostic::new(self.origin(step.span.clone()), message).expected(indices(count)));
+                    };
+                    self.set(item, kind.and_then(item_kind), further)
+                }
+                other => {
+                    let message = format!("`{so_far}` is {}, it has no items", other.type_name());
+                    Err(Diagnostic::new(self.origin(step.span.clone()), message))
+                }
+            },
+            Part::Key(key) => {
+                spell_out(node, kind, key);
+                match &mut node.value {
+                    Wire::Table(table) => self.set_field(table, kind, key, step, further),
+                    Wire::Array(items) => {
+                        let message = format!("`{so_far}` is an array: say which item");
+                        let example = format!("`{so_far}[0].{}`", &self.argument[step.span.clone()]);
+                        Err(Diagnostic::new(self.origin(step.span.clone()), message)
+                            .expected(format!("{}, as in {example}", indices(items.len()))))
+                    }
+                    other => {
+                        let message = format!("`{so_far}` is {}, it has no `{key}`", other.type_name());
+                        Err(Diagnostic::new(self.origin(step.span.clone()), message))
+                    }
+                }
+            }
+        }
+    }
+
+    fn set_field(
+        &mut self,
+        table: &mut Table,
+        kind: Option<Kind>,
+        key: &str,
+        step: &Step,
+        further: &[Step],
+    ) -> Result<(), Diagnostic> {
+        let inner = kind.and_then(|kind| field_kind(kind, table, key));
+        if table.get(key).is_none() {
+            if let Some(Step { part: Part::Index(_), span }) = further.first() {
+                let message = format!("there is no `{}`, so it has no items", &self.argument[..step.span.end]);
+                return Err(Diagnostic::new(self.origin(span.clone()), message));
+            }
+            let origin = self.origin(step.span.clone());
+            let node = Node { value: Wire::Table(Table::default()), origin: origin.clone() };
+            table.fields.push(Field { key: key.to_owned(), key_origin: origin, node });
+        }
+        let Some(field) = table.get_mut(key) else { return Ok(()) };
+        let before = field.node.value.clone();
+        self.set(&mut field.node, inner, further)?;
+        let other_kind = key == "kind" && field.node.value != before;
+        if other_kind && matches!(kind, Some(Kind::Choice(_))) {
+            table.fields.retain(|field| field.key == "kind");
+        }
+        Ok(())
+    }
+
+    /// The value as TOML, or as a bare string.
+    fn read_value(&mut self, kind: Option<Kind>) -> Result<Node, Diagnostic> {
+        let value = &self.argument[self.value.clone()];
+        let bare = Node { value: Wire::Text(value.to_owned()), origin: self.origin(self.value.clone()) };
+        let quoted = value.starts_with(['"', '\'']);
+        // A name or path may look like a number or a date.
+        if matches!(kind, Some(Kind::Text | Kind::Name | Kind::Path)) && !quoted {
+            return Ok(bare);
+        }
+        match wire::parse_value(value, self.text, self.value.start, &mut self.problems) {
+            Ok(node) => Ok(node),
+            Err(error) if quoted || value.starts_with(['[', '{']) => {
+                Err(syntax::error(value, self.text, self.value.start, &error))
+            }
+            Err(_) => Ok(bare),
+        }
+    }
+}
+
+/// The indices of an array, in words.
+fn indices(count: usize) -> String {
+    match count {
+        0 => "no index: the array is empty".to_owned(),
+        1 => "index 0: there is one item".to_owned(),
+        _ => format!("an index from 0 to {}", count - 1),
+    }
+}
+
+/// Turns a setting's short form into the table that it is short for, unless `key` is in the short form itself.
+fn spell_out(node: &mut Node, kind: Option<Kind>, key: &str) {
+    let origin = node.origin.clone();
+    let spelt = match (kind, &node.value) {
+        (Some(Kind::Ramp(_)), Wire::Int(_) | Wire::Float(_)) => Table::single("from", node.clone(), origin),
+        (Some(Kind::Choice(_)), Wire::Text(_)) => Table::single("kind", node.clone(), origin),
+        (Some(Kind::Choice(family)), Wire::Table(table)) if table.get(key).is_none() => {
+            match long_form(table, family) {
+                Some(table) => table,
+                None => return,
+            }
+        }
+        _ => return,
+    };
+    node.value = Wire::Table(spelt);
+}
+
+/// `{ poly = 0.9 }` → `{ kind = "poly", power = 0.9 }`
+fn long_form(table: &Table, family: &Family) -> Option<Table> {
+    let [field] = &table.fields[..] else { return None };
+    let key = family.get(&field.key)?.shorthand()?;
+    let name = Node { value: Wire::Text(field.key.clone()), origin: field.key_origin.clone() };
+    let mut long = Table::single("kind", name, field.key_origin.clone());
+    long.fields.push(Field { key: key.to_owned(), ..field.clone() });
+    Some(long)
+}
+
+fn item_kind(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::List(of) => Some(*of),
+        Kind::Tables(params) => Some(Kind::Table(params)),
+        _ => None,
+    }
+}
+
+/// What is declared for `key` in a table of this kind.
+fn field_kind(kind: Kind, table: &Table, key: &str) -> Option<Kind> {
+    let params: &[Param] = match kind {
+        Kind::Table(params) => params,
+        Kind::Ramp(_) => RAMP,
+        Kind::Choice(family) => match table.get("kind").map(|field| &field.node.value) {
+            Some(Wire::Text(name)) => family.get(name)?.params(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    params.iter().find(|param| param.key == key).map(|param| param.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(argument: &str) -> Option<(Vec<Part>, &str)> {
+        let (steps, value) = split(argument, 0).ok()?;
+        Some((steps.into_iter().map(|step| step.part).collect(), &argument[value]))
+    }
+
+    #[test]
+    fn arguments_are_split() {
+        let key = |key: &str| Part::Key(key.to_owned());
+        assert_eq!(
+            path("phases[1].lr.to=0.4"),
+            Some((vec![key("phases"), Part::Index(1), key("lr"), key("to")], "0.4"))
+        );
+        assert_eq!(path("a.\"b.c=d\".'e' = x=y "), Some((vec![key("a"), key("b.c=d"), key("e")], "x=y")));
+        for bad in ["", "name", "=1", "a.=1", "a..b=1", "a[=1", "a[-1]=1", "a[x]=1", "[0]=1", "a[0]b=1", "a=", "\"a=1"]
+        {
+            assert_eq!(path(bad), None, "{bad}");
+        }
+    }
+
+    fn edited(content: &str, argument: &str) -> Result<Table, String> {
+        let mut tree = wire::parse(content, 0, &mut Vec::new()).unwrap();
+        apply(&mut tree, argument, 1).map_err(|errors| errors[0].message.clone())?;
+        Ok(tree)
+    }
+
+    /// The edited tree without places, as `Debug` of values: enough to compare two ways of writing the same.
+    fn same(content: &str, argument: &str, expected: &str) {
+        fn strip(table: &Table) -> String {
+            table.fields.iter().map(|field| format!("{} = {}; ", field.key, value(&field.node.value))).collect()
+        }
+        fn value(wire: &Wire) -> String {
+            match wire {
+                Wire::Table(table) => format!("{{ {}}}", strip(table)),
+                Wire::Array(items) => format!("{:?}", items.iter().map(|node| value(&node.value)).collect::<Vec<_>>()),
+                plain => format!("{plain:?}"),
+            }
+        }
+        let expected = wire::parse(expected, 0, &mut Vec::new()).unwrap();
+        assert_eq!(strip(&edited(content, argument).unwrap()), strip(&expected), "{argument}");
+    }
+
+    #[test]
+    fn short_forms_are_spelt_out_where_a_path_goes_below_them() {
+        same("[[phases]]\nlr = 0.1", "phases[0].lr.to=0.4", "[[phases]]\nlr = { from = 0.1, to = 0.4 }");
+        same("[[phases]]\nlr = { from = 1.0 }", "phases[0].lr=2", "[[phases]]\nlr = 2");
+        same(
+            "[[phases]]\noptimizer = 'sgd'",
+            "phases[0].optimizer.nesterov=true",
+            "[[phases]]\noptimizer = { kind = 'sgd', nesterov = true }",
+        );
+        same(
+            "[[phases]]\nlr = { from = 1, curve = { poly = 2 } }",
+            "phases[0].lr.curve.power=3",
+            "[[phases]]\nlr = { from = 1, curve = { kind = 'poly', power = 3 } }",
+        );
+    }
+
+    #[test]
+    fn another_kind_drops_the_settings_of_the_one_before() {
+        let sgd = "[[phases]]\noptimizer = { kind = 'sgd', nesterov = true }";
+        same(sgd, "phases[0].optimizer.kind=rmsprop", "[[phases]]\noptimizer = { kind = 'rmsprop' }");
+        same(sgd, "phases[0].optimizer.kind=sgd", sgd);
+    }
+
+    #[test]
+    fn values_are_toml_or_bare() {
+        same("", "model.backbone=resnet9", "model = { backbone = 'resnet9' }");
+        same("", "data.augment=['flip', { translate = 2 }]", "data = { augment = ['flip', { translate = 2 }] }");
+        same("", "name=2026-01-01", "name = '2026-01-01'");
+        same("", "name=\"quoted\"", "name = 'quoted'");
+        same("seed = 1", "seed=2", "seed = 2");
+        assert!(edited("", "data.augment=[flip").is_err());
+    }
+
+    #[test]
+    fn paths_that_lead_nowhere_are_errors() {
+        let two = "seed = 1\n[[phases]]\nlr = 1\n[[phases]]\nlr = 2";
+        assert_eq!(edited(two, "phases[2].lr=1").unwrap_err(), "there is no `phases[2]`");
+        assert_eq!(edited(two, "phases.lr=1").unwrap_err(), "`phases` is an array: say which item");
+        assert_eq!(edited(two, "seed.x=1").unwrap_err(), "`seed` is an integer, it has no `x`");
+        assert_eq!(edited(two, "seed[0]=1").unwrap_err(), "`seed` is an integer, it has no items");
+        assert_eq!(edited("", "phases[0].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
+    }
+}

@@ -1,0 +1,159 @@
+//! What the phases of a file mean, one after the other: lengths, defaults, and what carries over.
+
+use super::build::{Builder, choices};
+use super::check::expected;
+use super::schema::PHASE;
+use super::spec::{Length, PhaseSpec};
+use crate::optim;
+use crate::registry::{Choice, RampValue, Settings};
+
+/// The phases, each made whole from the one before.
+///
+/// `size`, `batch`, `augment`, `optimizer` (with its settings), `weight_decay` and `beta` carry over where a phase leaves
+/// them out. `momentum` goes back to its default, and `lr` must be given by every phase: a ramp that has run down has no
+/// sensible sequel.
+pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
+    let mut before = Carried { augment: augment.to_vec(), ..Carried::default() };
+    let mut phases = Vec::with_capacity(list.len());
+    for (index, settings) in list.iter().enumerate() {
+        let mut phase = Phase { builder, settings, index };
+        before = phase.carried(before);
+        phases.push(phase.build(&before));
+    }
+    phases.into_iter().collect()
+}
+
+/// What a phase hands on to the next. Absent: not given so far, or wrong.
+#[derive(Default)]
+struct Carried {
+    size: Option<usize>,
+    batch: Option<usize>,
+    augment: Vec<Choice>,
+    optimizer: Option<Choice>,
+    weight_decay: Option<RampValue>,
+    beta: Option<RampValue>,
+}
+
+struct Phase<'a, 'b> {
+    builder: &'a mut Builder<'b>,
+    settings: &'a Settings,
+    index: usize,
+}
+
+impl Phase<'_, '_> {
+    fn at(&self, key: &str) -> String {
+        format!("phases[{}].{key}", self.index)
+    }
+
+    fn gives(&self, key: &str) -> bool {
+        self.builder.source.is_given(&self.at(key))
+    }
+
+    /// What this phase gives, and for the rest what came before.
+    fn carried(&mut self, before: Carried) -> Carried {
+        let keys = ["size", "batch", "augment", "optimizer", "weight_decay", "beta"];
+        let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
+        for key in keys {
+            if !self.gives(key) && self.index > 0 {
+                self.builder.source.carry(&format!("phases[{}].{key}", self.index - 1), &self.at(key));
+            }
+        }
+        // Told apart before anything is read: what is given but wrong must not take the value of the phase before.
+        let given = |key: &str| self.settings.0.contains_key(key) || written.contains(&key);
+        let settings = self.settings;
+        let ramp = |key: &str, before: Option<RampValue>| {
+            // What a ramp has come to is what lives on: it does not run again.
+            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| constant(ramp.to.unwrap_or(ramp.from))) }
+        };
+        Carried {
+            size: if given("size") { settings.opt_usize("size") } else { before.size },
+            batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
+            augment: choices(settings, "augment").unwrap_or(before.augment),
+            weight_decay: ramp("weight_decay", before.weight_decay),
+            beta: ramp("beta", before.beta),
+            optimizer: if given("optimizer") { settings.opt_choice("optimizer") } else { before.optimizer },
+        }
+    }
+
+    fn build(&mut self, carried: &Carried) -> Option<PhaseSpec> {
+        let length = self.length();
+        if self.index == 0 {
+            self.first();
+        }
+        let optimizer = carried.optimizer.clone()?;
+        let beta = self.beta(&optimizer, carried.beta.as_ref());
+        let momentum = self.settings.opt_ramp("momentum");
+        Some(PhaseSpec {
+            length: length?,
+            size: carried.size,
+            batch: carried.batch?,
+            augment: carried.augment.clone(),
+            carry: self.settings.opt_bool("carry")?,
+            lr: self.settings.opt_ramp("lr")?,
+            momentum: momentum.unwrap_or_else(|| constant(default_momentum(&optimizer.kind))),
+            weight_decay: carried.weight_decay.clone().unwrap_or_else(|| constant(0.0)),
+            beta,
+            optimizer,
+        })
+    }
+
+    /// Exactly one of `epochs` and `steps`.
+    fn length(&mut self) -> Option<Length> {
+        match (self.gives("epochs"), self.gives("steps")) {
+            (true, true) => {
+                let error = self.builder.source.diagnostic(&self.at("steps"), "`steps` beside `epochs`");
+                self.builder.error(error.expected("one of the two: a phase has one length"));
+                return None;
+            }
+            (false, false) => {
+                let message = format!("phase {} has no length", self.index);
+                let error = self.builder.source.diagnostic(&self.at("epochs"), message);
+                self.builder.error(error.expected("`epochs = …` (may be fractional) or `steps = …`"));
+                return None;
+            }
+            _ => {}
+        }
+        let steps = self.settings.opt_int("steps").and_then(|steps| u64::try_from(steps).ok());
+        steps.map(Length::Steps).or_else(|| self.settings.opt_float("epochs").map(Length::Epochs))
+    }
+
+    /// The second moment's decay, for optimizers that have one: it skips phases of the others. Given to one of those it
+    /// would change nothing, which is an error.
+    fn beta(&mut self, optimizer: &Choice, carried: Option<&RampValue>) -> Option<RampValue> {
+        let params = optim::FAMILY.get(&optimizer.kind).map_or(&[][..], |entry| entry.params());
+        if params.iter().any(|param| ["alpha", "beta2"].contains(&param.key)) {
+            return carried.cloned();
+        }
+        if self.settings.0.contains_key("beta") {
+            let message = format!("`beta` means nothing to optimizer `{}`", optimizer.kind);
+            let error = self.builder.source.diagnostic(&self.at("beta"), message);
+            self.builder.error(error.help("it is beta 2 of Adam-like optimizers and alpha of rmsprop: leave it out"));
+        }
+        None
+    }
+
+    /// What the first phase cannot take over from any other.
+    fn first(&mut self) {
+        for param in PHASE.iter().filter(|param| ["batch", "optimizer"].contains(&param.key)) {
+            if !self.gives(param.key) {
+                let message = format!("missing `{}` in the first of `[[phases]]`", param.key);
+                let error = self.builder.source.diagnostic(&self.at(param.key), message);
+                let help = format!("`{}`: {}", param.key, param.doc);
+                self.builder.error(error.expected(expected(&param.kind)).help(help));
+            }
+        }
+        if self.settings.opt_bool("carry") == Some(true) {
+            let error = self.builder.source.diagnostic(&self.at("carry"), "the first phase has nothing to carry over");
+            self.builder.error(error.help("leave it out: it belongs in a phase that changes the optimizer"));
+        }
+    }
+}
+
+/// Momentum where a phase gives none: 0.9, as in fast.ai's TrainPhase; RMSProp goes without, as in PyTorch.
+fn default_momentum(optimizer: &str) -> f64 {
+    if optimizer == "rmsprop" { 0.0 } else { 0.9 }
+}
+
+fn constant(value: f64) -> RampValue {
+    RampValue { from: value, to: None, curve: Choice::plain("constant") }
+}

@@ -1,0 +1,281 @@
+//! Every setting of an experiment file: type, default, range and doc, in one place.
+
+use super::spec;
+use crate::registry::{Default, Interval, Kind, Param};
+use crate::{data, model, optim, schedule};
+
+/// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
+const COUNT: i64 = 1 << 30;
+
+/// A whole experiment file.
+pub static EXPERIMENT: &[Param] = &[
+    Param {
+        key: "name",
+        kind: Kind::Name,
+        default: Default::Required,
+        doc: "name of the experiment, part of the run folder's name",
+    },
+    Param {
+        key: "seed",
+        kind: Kind::Int { min: 0, max: i64::MAX },
+        default: Default::Toml("0"),
+        doc: "all randomness derives from it",
+    },
+    Param { key: "data", kind: Kind::Table(DATA), default: Default::Required, doc: "what is trained on" },
+    Param { key: "model", kind: Kind::Table(MODEL), default: Default::Required, doc: "the network" },
+    Param {
+        key: "train",
+        kind: Kind::Table(TRAIN),
+        default: Default::Toml("{}"),
+        doc: "what holds in all phases of training",
+    },
+    Param {
+        key: "params",
+        kind: Kind::Tables(PARAMS),
+        default: Default::Toml("[]"),
+        doc: "ordered rules for some of the parameters: the first that matches holds, one that matches none is an error",
+    },
+    Param {
+        key: "phases",
+        kind: Kind::Tables(PHASE),
+        default: Default::Required,
+        doc: "the phases of training, in order",
+    },
+];
+
+/// `[data]`
+pub const DATA: &[Param] = &[
+    Param {
+        key: "dataset",
+        kind: Kind::Choice(&data::sets::FAMILY),
+        default: Default::Required,
+        doc: "the images to train and to validate on",
+    },
+    Param {
+        key: "root",
+        kind: Kind::Path,
+        default: Default::Absent,
+        doc: "folder of the set's files; left out: $RUNNER_DATA, else the user's cache folder",
+    },
+    Param {
+        key: "stand_in",
+        kind: Kind::Choice(&data::sets::FAMILY),
+        default: Default::Absent,
+        doc: "generated set to use when the real one is neither present nor reachable; left out: fail instead",
+    },
+    Param {
+        key: "augment",
+        kind: AUGMENT,
+        default: Default::Toml("[]"),
+        doc: "random changes to the training images, in order, until a phase names its own",
+    },
+    Param {
+        key: "last_batch",
+        kind: Kind::Word(spec::LastBatch::WORDS),
+        default: Default::Toml("'serve'"),
+        doc: "whether an epoch's last, short batch is served",
+    },
+    Param {
+        key: "train_images",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "number of training images to plan with while the data is absent; left out: the set's official figure",
+    },
+    Param {
+        key: "val_images",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "number of validation images to plan with while the data is absent; left out: the set's official figure",
+    },
+    Param {
+        key: "classes",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "number of classes to plan with while the data is absent; left out: the set's official figure",
+    },
+];
+
+/// `[model]`
+pub const MODEL: &[Param] = &[
+    Param {
+        key: "stem",
+        kind: Kind::Choice(&model::stems::FAMILY),
+        default: Default::Absent,
+        doc: "the first layers; left out: the backbone's own",
+    },
+    Param {
+        key: "backbone",
+        kind: Kind::Choice(&model::backbones::FAMILY),
+        default: Default::Required,
+        doc: "the network between stem and head",
+    },
+    Param {
+        key: "head",
+        kind: Kind::Choice(&model::heads::FAMILY),
+        default: Default::Absent,
+        doc: "from features to classes; left out: the backbone's own",
+    },
+    Param {
+        key: "classes",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "outputs of the head; left out: the data set's classes",
+    },
+];
+
+/// `[train]`
+pub const TRAIN: &[Param] = &[
+    Param {
+        key: "precision",
+        kind: Kind::Word(spec::Precision::WORDS),
+        default: Default::Toml("'f32'"),
+        doc: "number format of the activations; weights and sums are f32 always",
+    },
+    Param {
+        key: "label_smoothing",
+        kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+        default: Default::Toml("0.0"),
+        doc: "share of the target that is spread evenly over all classes",
+    },
+    Param {
+        key: "checkpoint_every",
+        kind: Kind::Duration { unit: None },
+        default: Default::Toml("'1ep'"),
+        doc: "how often a checkpoint is written, to resume from",
+    },
+    Param {
+        key: "eval_every",
+        kind: Kind::Duration { unit: None },
+        default: Default::Toml("'1ep'"),
+        doc: "how often the validation set is evaluated; the end of training always does",
+    },
+    Param {
+        key: "eval_batch",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("500"),
+        doc: "images a batch in evaluation; results do not depend on it but in rounding",
+    },
+];
+
+/// `[[params]]`
+pub const PARAMS: &[Param] = &[
+    Param {
+        key: "role",
+        kind: Kind::Word(spec::Role::WORDS),
+        default: Default::Absent,
+        doc: "the parameters of one role; either this or `match`",
+    },
+    Param {
+        key: "match",
+        kind: Kind::Text,
+        default: Default::Absent,
+        doc: "the parameters whose name matches: `layer1.*`; either this or `role`",
+    },
+    Param {
+        key: "weight_decay",
+        kind: Kind::Float(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "in place of the phase's weight decay",
+    },
+    Param {
+        key: "lr",
+        kind: Kind::Float(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "factor on the phase's learning rate",
+    },
+];
+
+/// `[[phases]]`
+pub const PHASE: &[Param] = &[
+    Param {
+        key: "epochs",
+        kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
+        default: Default::Absent,
+        doc: "length in passes over the training set, may be fractional; either this or `steps`",
+    },
+    Param {
+        key: "steps",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "length in optimizer steps; either this or `epochs`",
+    },
+    Param {
+        key: "size",
+        kind: Kind::Int { min: 1, max: 8192 },
+        default: Default::Absent,
+        doc: "side of the square images; left out: as in the phase before, at first the set's own",
+    },
+    Param {
+        key: "batch",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "images a step; left out: as in the phase before, the first phase must give it",
+    },
+    Param {
+        key: "augment",
+        kind: AUGMENT,
+        default: Default::Absent,
+        doc: "random changes to the training images; left out: as in the phase before, at first `data.augment`",
+    },
+    Param {
+        key: "optimizer",
+        kind: Kind::Choice(&optim::FAMILY),
+        default: Default::Absent,
+        doc: "the rule that updates the weights; left out: as in the phase before, the first phase must give it",
+    },
+    Param {
+        key: "carry",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether the momentum buffer outlives a change of optimizer",
+    },
+    Param {
+        key: "lr",
+        kind: Kind::Ramp(Interval::at_least(0.0)),
+        default: Default::Required,
+        doc: "learning rate; it does not carry over: every phase gives its own",
+    },
+    Param {
+        key: "momentum",
+        kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
+        default: Default::Absent,
+        doc: "momentum, beta 1 of Adam-like optimizers; left out: 0.9, for rmsprop 0",
+    },
+    Param {
+        key: "weight_decay",
+        kind: Kind::Ramp(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "pull of the weights towards zero; left out: as in the phase before, at first 0",
+    },
+    Param {
+        key: "beta",
+        kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
+        default: Default::Absent,
+        doc: "beta 2 of Adam-like optimizers, alpha of rmsprop; left out: as in the phase before, at first the optimizer's",
+    },
+];
+
+const AUGMENT: Kind = Kind::List(&Kind::Choice(&data::augment::FAMILY));
+
+/// The table that a hyper-parameter which varies over its phase is given as. Both ends lie in the interval of the
+/// hyper-parameter itself.
+pub const RAMP: &[Param] = &[
+    Param {
+        key: "from",
+        kind: Kind::Float(Interval::unbounded()),
+        default: Default::Required,
+        doc: "the value that the phase begins with",
+    },
+    Param {
+        key: "to",
+        kind: Kind::Float(Interval::unbounded()),
+        default: Default::Absent,
+        doc: "where the curve ends, which is where the next phase may begin; left out: 0",
+    },
+    Param {
+        key: "curve",
+        kind: Kind::Choice(&schedule::FAMILY),
+        default: Default::Absent,
+        doc: "how it goes there; left out: linear where `to` is given, else constant",
+    },
+];

@@ -1,0 +1,237 @@
+//! The experiment as written: an untyped tree in which every value knows where it comes from.
+
+use super::diagnostics::Diagnostic;
+use super::source::Origin;
+use super::syntax;
+use crate::registry::{self, Choice};
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub value: Wire,
+    pub origin: Origin,
+}
+
+/// What TOML can write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wire {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    /// A date or a time: no setting takes one.
+    Datetime,
+    Array(Vec<Node>),
+    Table(Table),
+    /// What has been reported already, and is passed over by later checks.
+    Invalid,
+}
+
+impl Wire {
+    /// Its type in words: "a string".
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) => "an integer",
+            Self::Float(_) => "a number with a fraction",
+            Self::Text(_) => "a string",
+            Self::Datetime => "a date or time",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+            Self::Invalid => "not a value",
+        }
+    }
+}
+
+/// Keys and values in the order written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    pub fields: Vec<Field>,
+}
+
+/// `key = value`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub key: String,
+    pub key_origin: Origin,
+    pub node: Node,
+}
+
+impl Table {
+    pub fn get(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.key == key)
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Field> {
+        self.fields.iter_mut().find(|field| field.key == key)
+    }
+
+    /// A table of one field, all of it from `origin`.
+    pub fn single(key: &str, node: Node, origin: Origin) -> Self {
+        Self { fields: vec![Field { key: key.to_owned(), key_origin: origin, node }] }
+    }
+}
+
+/// Reads a file's text, which is number `text` of the source.
+///
+/// All syntax errors are reported together. Where they leave the shape of the file in doubt there is no table; keys given
+/// twice do not, and the first stands.
+pub fn parse(content: &str, text: usize, errors: &mut Vec<Diagnostic>) -> Option<Table> {
+    let (table, syntax) = DeTable::parse_recoverable(content);
+    let (found, whole) = syntax::errors(content, text, &syntax);
+    errors.extend(found);
+    whole.then(|| convert_table(table.get_ref(), text, 0, errors))
+}
+
+/// Reads one TOML value out of text number `text`, where it starts at byte `offset`.
+///
+/// # Errors
+/// The first syntax error.
+pub fn parse_value(
+    content: &str,
+    text: usize,
+    offset: usize,
+    errors: &mut Vec<Diagnostic>,
+) -> Result<Node, toml::de::Error> {
+    let value = DeValue::parse(content)?;
+    Ok(convert(&value, text, offset, errors))
+}
+
+/// A default as declared: TOML that was written nowhere.
+///
+/// # Panics
+/// When the declaration is not TOML: a mistake in the program, which the test over all declarations finds.
+pub fn parse_default(toml: &str) -> Node {
+    let mut errors = Vec::new();
+    let mut node = parse_value(toml, 0, 0, &mut errors)
+        .unwrap_or_else(|error| panic!("the default `{toml}` is declared: {error}"));
+    forget_places(&mut node);
+    node
+}
+
+/// A choice as if it had been written, but nowhere: what a backbone names as its own stem and head.
+pub fn from_choice(choice: &Choice) -> Node {
+    let mut table = Table::single("kind", unwritten(Wire::Text(choice.kind.clone())), Origin::Default);
+    table.fields.extend(fields(&choice.settings));
+    unwritten(Wire::Table(table))
+}
+
+fn fields(settings: &registry::Settings) -> impl Iterator<Item = Field> {
+    settings.0.iter().map(|(key, value)| Field {
+        key: key.clone(),
+        key_origin: Origin::Default,
+        node: from_value(value),
+    })
+}
+
+fn from_value(value: &registry::Value) -> Node {
+    use registry::Value;
+    unwritten(match value {
+        Value::Bool(b) => Wire::Bool(*b),
+        Value::Int(i) => Wire::Int(*i),
+        Value::Float(x) => Wire::Float(*x),
+        Value::Text(s) => Wire::Text(s.clone()),
+        Value::Duration(d) => Wire::Text(d.to_string()),
+        Value::Choice(choice) => return from_choice(choice),
+        Value::List(list) => Wire::Array(list.iter().map(from_value).collect()),
+        Value::Table(settings) => Wire::Table(Table { fields: fields(settings).collect() }),
+        Value::Ramp(ramp) => {
+            let mut table = Table::single("from", unwritten(Wire::Float(ramp.from)), Origin::Default);
+            let mut push = |key: &str, node| {
+                table.fields.push(Field { key: key.to_owned(), key_origin: Origin::Default, node });
+            };
+            if let Some(to) = ramp.to {
+                push("to", unwritten(Wire::Float(to)));
+            }
+            push("curve", from_choice(&ramp.curve));
+            Wire::Table(table)
+        }
+    })
+}
+
+fn unwritten(value: Wire) -> Node {
+    Node { value, origin: Origin::Default }
+}
+
+fn forget_places(node: &mut Node) {
+    node.origin = Origin::Default;
+    match &mut node.value {
+        Wire::Array(items) => items.iter_mut().for_each(forget_places),
+        Wire::Table(table) => table.fields.iter_mut().for_each(|field| {
+            field.key_origin = Origin::Default;
+            forget_places(&mut field.node);
+        }),
+        _ => {}
+    }
+}
+
+fn convert_table(table: &DeTable<'_>, text: usize, offset: usize, errors: &mut Vec<Diagnostic>) -> Table {
+    let mut fields = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        let key_origin = place(text, offset, key.span());
+        fields.push(Field { key: key.get_ref().to_string(), key_origin, node: convert(value, text, offset, errors) });
+    }
+    Table { fields }
+}
+
+fn convert(value: &toml::Spanned<DeValue<'_>>, text: usize, offset: usize, errors: &mut Vec<Diagnostic>) -> Node {
+    let origin = place(text, offset, value.span());
+    let value = match value.get_ref() {
+        DeValue::Boolean(b) => Wire::Bool(*b),
+        DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
+            Ok(int) => Wire::Int(int),
+            Err(_) => {
+                let message = format!("the integer {int} is too large");
+                errors.push(Diagnostic::new(origin.clone(), message).expected("at most 9223372036854775807"));
+                Wire::Invalid
+            }
+        },
+        // What overflows becomes infinite, which no setting accepts.
+        DeValue::Float(float) => Wire::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::String(s) => Wire::Text(s.to_string()),
+        DeValue::Datetime(_) => Wire::Datetime,
+        DeValue::Array(items) => Wire::Array(items.iter().map(|item| convert(item, text, offset, errors)).collect()),
+        DeValue::Table(table) => Wire::Table(convert_table(table, text, offset, errors)),
+    };
+    Node { value, origin }
+}
+
+fn place(text: usize, offset: usize, span: Range<usize>) -> Origin {
+    Origin::Text { text, span: span.start + offset..span.end + offset }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(content: &str) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        parse(content, 0, &mut errors);
+        errors
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "a = 0x10\n[b]\nc = { d = 'x' }\n";
+        let table = parse(text, 0, &mut Vec::new()).unwrap();
+        let shown = |origin: &Origin| match origin {
+            Origin::Text { span, .. } => text[span.clone()].to_owned(),
+            Origin::Default => panic!("written"),
+        };
+        let a = table.get("a").unwrap();
+        assert_eq!((shown(&a.key_origin), shown(&a.node.origin)), ("a".into(), "0x10".into()));
+        assert_eq!(a.node.value, Wire::Int(16));
+        let b = table.get("b").unwrap();
+        assert_eq!(shown(&b.node.origin), "[b]");
+        let Wire::Table(b) = &b.node.value else { panic!("a table") };
+        assert_eq!(shown(&b.get("c").unwrap().node.origin), "{ d = 'x' }");
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_errors() {
+        let found = errors("a = 99999999999999999999\n");
+        assert_eq!(found[0].message, "the integer 99999999999999999999 is too large");
+    }
+}

@@ -1,0 +1,146 @@
+//! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
+
+use super::spec::{Length, ParamMatch, PhaseSpec, Spec};
+use crate::registry::{Choice, Duration, RampValue, Value};
+use std::fmt::Write;
+
+/// Writes an experiment file that says everything explicitly: what was left out, carried over or overridden included.
+/// Only what is the data set's to say (its folder, its size, its classes) stays out where the experiment leaves it open.
+///
+/// Numbers are in the shortest form that reads back to the same value.
+pub fn write(spec: &Spec) -> String {
+    let mut out = Out(String::new());
+    out.field("name", text(&spec.name));
+    out.field("seed", spec.seed.to_string());
+    out.header("[data]");
+    let data = &spec.data;
+    out.field("dataset", choice(&data.dataset));
+    out.optional("root", data.root.as_ref().map(|root| text(&root.to_string_lossy())));
+    out.optional("stand_in", data.stand_in.as_ref().map(choice));
+    out.field("augment", choices(&data.augment));
+    out.field("last_batch", text(data.last_batch.word()));
+    out.optional("train_images", data.train_images);
+    out.optional("val_images", data.val_images);
+    out.optional("classes", data.classes);
+    out.header("[model]");
+    out.field("stem", choice(&spec.model.stem));
+    out.field("backbone", choice(&spec.model.backbone));
+    out.field("head", choice(&spec.model.head));
+    out.optional("classes", spec.model.classes);
+    out.header("[train]");
+    out.field("precision", text(spec.train.precision.word()));
+    out.field("label_smoothing", float(spec.train.label_smoothing));
+    out.field("checkpoint_every", duration(&spec.train.checkpoint_every));
+    out.field("eval_every", duration(&spec.train.eval_every));
+    out.field("eval_batch", spec.train.eval_batch);
+    for rule in &spec.params {
+        out.header("[[params]]");
+        match &rule.matches {
+            ParamMatch::Role(role) => out.field("role", text(role.word())),
+            ParamMatch::Name(pattern) => out.field("match", text(pattern)),
+        }
+        out.optional("weight_decay", rule.weight_decay.map(float));
+        out.optional("lr", rule.lr.map(float));
+    }
+    for phase in &spec.phases {
+        out.phase(phase);
+    }
+    out.0
+}
+
+struct Out(String);
+
+impl Out {
+    fn header(&mut self, header: &str) {
+        self.line(format_args!("\n{header}"));
+    }
+
+    fn field(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    fn optional(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.field(key, value);
+        }
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("a string takes any text");
+    }
+
+    fn phase(&mut self, phase: &PhaseSpec) {
+        self.header("[[phases]]");
+        match phase.length {
+            Length::Epochs(epochs) => self.field("epochs", float(epochs)),
+            Length::Steps(steps) => self.field("steps", steps),
+        }
+        self.optional("size", phase.size);
+        self.field("batch", phase.batch);
+        self.field("augment", choices(&phase.augment));
+        self.field("optimizer", choice(&phase.optimizer));
+        self.field("carry", phase.carry);
+        self.field("lr", ramp(&phase.lr));
+        self.field("momentum", ramp(&phase.momentum));
+        self.field("weight_decay", ramp(&phase.weight_decay));
+        self.optional("beta", phase.beta.as_ref().map(ramp));
+    }
+}
+
+/// `"sgd"`, or `{ kind = "sgd", nesterov = true }`
+fn choice(choice: &Choice) -> String {
+    let kind = text(&choice.kind);
+    if choice.settings.0.is_empty() {
+        return kind;
+    }
+    let settings: String =
+        choice.settings.0.iter().map(|(key, setting)| format!(", {key} = {}", value(setting))).collect();
+    format!("{{ kind = {kind}{settings} }}")
+}
+
+fn choices(list: &[Choice]) -> String {
+    array(list.iter().map(choice))
+}
+
+/// `0.1`, or `{ from = 0.1, to = 0.0, curve = "cosine" }`
+fn ramp(ramp: &RampValue) -> String {
+    match ramp.to {
+        None => float(ramp.from),
+        Some(to) => format!("{{ from = {}, to = {}, curve = {} }}", float(ramp.from), float(to), choice(&ramp.curve)),
+    }
+}
+
+fn value(setting: &Value) -> String {
+    match setting {
+        Value::Bool(b) => b.to_string(),
+        Value::Int(int) => int.to_string(),
+        Value::Float(number) => float(*number),
+        Value::Text(s) => text(s),
+        Value::Duration(d) => duration(d),
+        Value::Ramp(r) => ramp(r),
+        Value::Choice(c) => choice(c),
+        Value::List(items) => array(items.iter().map(value)),
+        Value::Table(settings) => {
+            let fields: Vec<String> =
+                settings.0.iter().map(|(key, setting)| format!("{key} = {}", value(setting))).collect();
+            if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
+        }
+    }
+}
+
+fn array(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// `Debug` of a float is the shortest form that reads back, and always a TOML float: `0.1`, `1.0`, `1e-5`.
+fn float(number: f64) -> String {
+    format!("{number:?}")
+}
+
+fn duration(duration: &Duration) -> String {
+    text(&duration.to_string())
+}
+
+fn text(s: &str) -> String {
+    toml::Value::String(s.to_owned()).to_string()
+}
