@@ -6,6 +6,7 @@ pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod optim;
+pub mod record;
 pub mod registry;
 pub mod schedule;
 pub mod units;

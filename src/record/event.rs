@@ -1,0 +1,248 @@
+//! What happens in a training, as the engine tells it: facts and numbers, no formatting.
+
+use super::csv_file::Position;
+use super::error::RecordError;
+use super::rows::{MetricsRow, TraceRow};
+use crate::units::Seconds;
+use serde::{Deserialize, Serialize, Serializer};
+use std::path::{Path, PathBuf};
+
+/// Something that happened. `--json` prints each as one object, named by `event`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A new run: the first event.
+    Started {
+        #[serde(serialize_with = "lossy")]
+        folder: PathBuf,
+        facts: Box<RunFacts>,
+    },
+    /// A run goes on: the first event of this process.
+    Resumed {
+        #[serde(serialize_with = "lossy")]
+        folder: PathBuf,
+        facts: Box<RunFacts>,
+        /// The next step.
+        step: u64,
+        /// The evaluations so far, those after the checkpoint left out.
+        rows: Vec<MetricsRow>,
+    },
+    /// Something that a person must not miss, such as stand-in data. Shown loudly.
+    Notice { text: String },
+    /// The steps that follow belong to this phase. Told again when a run is resumed inside a phase.
+    PhaseBegins(PhaseBegins),
+    /// An optimizer step was taken.
+    StepDone(StepDone),
+    /// The validation set was evaluated.
+    Evaluated(MetricsRow),
+    /// A checkpoint is complete on the disk: `step` steps are safe.
+    Checkpoint { step: u64, seconds: SecondsByKind },
+    /// The last event: training ended, well or not.
+    Finished {
+        status: Status,
+        /// In a few words: `completed`, `SIGTERM`, `the loss is not finite at step 12`.
+        exit_reason: String,
+        /// Steps taken.
+        step: u64,
+        seconds: SecondsByKind,
+    },
+}
+
+/// What is known of a run before its first step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    pub name: String,
+    /// The command line, program included.
+    pub argv: Vec<String>,
+    pub seed: u64,
+    /// By which runs are grouped: equal for runs that differ in the seed alone.
+    pub spec_hash: String,
+    /// `cpu`, `cuda:0`.
+    pub device: String,
+    /// Of the CPU kernels: `portable`, `avx2`, `avx512`.
+    pub instruction_set: String,
+    pub threads: usize,
+    /// `f32`, `bf16`.
+    pub precision: String,
+    pub dataset: DatasetFacts,
+    /// The net in a few words: `conv3x3 + resnet9 + max-pool`.
+    pub model: String,
+    /// Trained numbers in the net.
+    pub parameters: u64,
+    pub phases: usize,
+    /// Epochs begun when training ends.
+    pub epochs: u64,
+    /// Steps that training will take.
+    pub steps: u64,
+}
+
+/// The data set really used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetFacts {
+    pub name: String,
+    /// Training images.
+    pub images: u64,
+    pub val_images: u64,
+    /// `sha256:…` over images and labels.
+    pub digest: String,
+    /// Whether this set stands in for the one that the experiment names.
+    pub stand_in: bool,
+    /// The absent set's name, for a stand-in.
+    pub stands_in_for: Option<String>,
+}
+
+/// A phase as it begins.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PhaseBegins {
+    /// From 0.
+    pub phase: usize,
+    pub first_step: u64,
+    pub steps: u64,
+    /// Side of the images.
+    pub size: usize,
+    pub batch: usize,
+    pub optimizer: String,
+}
+
+/// A step, and what a display wants to know beside its row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepDone {
+    pub row: TraceRow,
+    /// Fraction of right answers over the images trained on since the last evaluation.
+    pub train_acc: f64,
+    /// Over the last few steps.
+    pub images_per_second: f64,
+    /// Until training ends, once that can be told.
+    pub seconds_left: Option<Seconds>,
+    /// How long the step waited for its batch.
+    pub wait_seconds: Seconds,
+}
+
+/// Cumulative seconds of a run by what they were spent on; interruptions left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecondsByKind {
+    /// Taking steps, waiting for data included.
+    pub train: Seconds,
+    pub eval: Seconds,
+    /// Waiting for batches.
+    pub data_wait: Seconds,
+    pub checkpoint: Seconds,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Being written, or its process was killed (see [`RunReader::is_live`](super::reader::RunReader::is_live)).
+    Running,
+    Done,
+    /// An error ended it.
+    Failed,
+    /// NaN, or the stop rule fired.
+    Diverged,
+    /// Stopped by a signal, after a checkpoint.
+    Interrupted,
+}
+
+impl Status {
+    /// As `run.json` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Done => "done",
+            Status::Failed => "failed",
+            Status::Diverged => "diverged",
+            Status::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A place where events go.
+pub trait Sink: Send {
+    /// Takes note of an event.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn event(&mut self, event: &Event) -> Result<(), RecordError>;
+
+    /// Brings all that was taken note of onto the disk; before a checkpoint.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn sync(&mut self) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// For files that a resumed run cuts back: the file's name and where it stands.
+    fn position(&self) -> Option<(&'static str, Position)> {
+        None
+    }
+}
+
+/// A path as text, whatever its bytes.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::rows::tests::{metrics, trace};
+    use super::*;
+
+    pub fn facts() -> RunFacts {
+        RunFacts {
+            name: "a".to_owned(),
+            argv: vec!["runner".to_owned(), "a.toml".to_owned()],
+            seed: 1,
+            spec_hash: "sha256:00".to_owned(),
+            device: "cpu".to_owned(),
+            instruction_set: "avx2".to_owned(),
+            threads: 2,
+            precision: "f32".to_owned(),
+            dataset: DatasetFacts {
+                name: "shapes".to_owned(),
+                images: 5000,
+                val_images: 1000,
+                digest: "sha256:11".to_owned(),
+                stand_in: true,
+                stands_in_for: Some("cifar10".to_owned()),
+            },
+            model: "conv3x3 + resnet9 + max-pool".to_owned(),
+            parameters: 6_573_130,
+            phases: 3,
+            epochs: 6,
+            steps: 2345,
+        }
+    }
+
+    pub fn step_done(step: u64) -> StepDone {
+        StepDone {
+            row: trace(step),
+            train_acc: 0.5,
+            images_per_second: 1204.0,
+            seconds_left: Some(72.0),
+            wait_seconds: 0.01,
+        }
+    }
+
+    /// A short run from beginning to end.
+    pub fn story() -> Vec<Event> {
+        let seconds = SecondsByKind { train: 12.5, eval: 0.5, data_wait: 0.1, checkpoint: 0.2 };
+        vec![
+            Event::Started { folder: "runs/a".into(), facts: Box::new(facts()) },
+            Event::Notice { text: "cifar10 is absent: training on the stand-in shapes".to_owned() },
+            Event::PhaseBegins(PhaseBegins {
+                phase: 0,
+                first_step: 0,
+                steps: 40,
+                size: 16,
+                batch: 128,
+                optimizer: "rmsprop".to_owned(),
+            }),
+            Event::StepDone(step_done(0)),
+            Event::Evaluated(metrics(0, 0.75)),
+            Event::Checkpoint { step: 1, seconds },
+            Event::Finished { status: Status::Done, exit_reason: "completed".to_owned(), step: 1, seconds },
+        ]
+    }
+}

@@ -1,0 +1,219 @@
+//! The run folder: its name, its lock, and where its files lie.
+
+use super::atomic;
+use super::error::RecordError;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names of the files in a run folder.
+pub mod file {
+    pub const EXPERIMENT: &str = "experiment.toml";
+    pub const RUN: &str = "run.json";
+    pub const PLAN: &str = "plan.csv";
+    pub const METRICS: &str = "metrics.csv";
+    pub const TRACE: &str = "trace.csv";
+    pub const MODEL: &str = "model.safetensors";
+    pub const CHECKPOINT: &str = "checkpoint";
+    pub const SCHEDULE: &str = "schedule.svg";
+    pub const CURVES: &str = "curves.svg";
+    pub const LOG: &str = "log.txt";
+    pub const LOCK: &str = "lock";
+}
+
+/// A run folder that this process alone writes: locked until dropped, or until the process ends however it ends.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Open as long as the folder is ours.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes `runs/<UTC yyyymmddThhmmssZ>-<name>-<4 hex>/` and locks it. `runs` is made where absent; two processes
+    /// never get the same folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or locked.
+    pub fn create(runs: &Path, name: &str) -> Result<Self, RecordError> {
+        fs::create_dir_all(runs).map_err(RecordError::io("create the folder", runs))?;
+        loop {
+            let path = runs.join(folder_name(name));
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::claim(path),
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(cause) => return Err(RecordError::io("create the folder", &path)(cause)),
+            }
+        }
+    }
+
+    /// Opens the folder of an earlier run to go on in it.
+    ///
+    /// # Errors
+    /// When it is no run folder, or another process writes it.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        check_is_run(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Locks a folder that was just made; where that fails, nothing stays behind.
+    fn claim(path: PathBuf) -> Result<Self, RecordError> {
+        let locked = lock(&path).and_then(|lock| {
+            atomic::sync_folder(path.parent().unwrap_or(Path::new("")))?;
+            Ok(lock)
+        });
+        match locked {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(error) => {
+                let _ = fs::remove_file(path.join(file::LOCK));
+                let _ = fs::remove_dir(&path);
+                Err(error)
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// The path of one of its files: `folder.join(file::MODEL)`.
+    pub fn join(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+}
+
+/// Fails unless `path` holds a run.
+pub(super) fn check_is_run(path: &Path) -> Result<(), RecordError> {
+    let not_a_run = |reason: String| RecordError::NotARun { folder: path.to_owned(), reason };
+    match fs::metadata(path) {
+        Err(cause) => Err(not_a_run(cause.to_string())),
+        Ok(meta) if !meta.is_dir() => Err(not_a_run("it is a file".to_owned())),
+        Ok(_) if !path.join(file::RUN).is_file() => Err(not_a_run(format!("it holds no {}", file::RUN))),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Whether some process writes the run in this folder now; `None` when that cannot be told.
+pub(super) fn is_locked(folder: &Path) -> Option<bool> {
+    let file = File::open(folder.join(file::LOCK)).ok()?;
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// `20260131T235959Z-name-1f0a`
+fn folder_name(name: &str) -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    // Keeps apart runs begun in the same second. From the operating system, not from the seed: runs of one seed need
+    // different folders too, and nothing else depends on it.
+    let tag = RandomState::new().build_hasher().finish() & 0xffff;
+    format!("{now}-{name}-{tag:04x}")
+}
+
+/// Takes the lock and leaves this process's id in it, for the other's error message.
+fn lock(folder: &Path) -> Result<File, RecordError> {
+    let path = folder.join(file::LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(RecordError::io("open", &path))?;
+    let mut tries = 5;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Readers hold the lock for an instant to see whether a run is live: that is not another writer.
+            Err(TryLockError::WouldBlock) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(RecordError::Locked { folder: folder.to_owned(), pid });
+            }
+            Err(TryLockError::Error(cause)) => return Err(RecordError::io("lock", &path)(cause)),
+        }
+    }
+    // Only a message depends on it, so a full disk is left for the records to find.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_specified_and_never_collide() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = dir.path().join("deep/runs");
+        let folders: Vec<_> = (0..50).map(|_| RunFolder::create(&runs, "resnet.9_x-1").unwrap()).collect();
+        let name = folders[0].path().file_name().unwrap().to_str().unwrap();
+        let (time, rest) = name.split_once('-').unwrap();
+        assert!(time.len() == 16 && time.as_bytes()[8] == b'T' && time.ends_with('Z'), "{name}");
+        let (label, tag) = rest.rsplit_once('-').unwrap();
+        assert_eq!(label, "resnet.9_x-1");
+        assert!(tag.len() == 4 && tag.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)), "{name}");
+        assert_eq!(fs::read_dir(&runs).unwrap().count(), 50);
+    }
+
+    #[test]
+    fn a_second_writer_is_told_who_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = RunFolder::create(dir.path(), "a").unwrap();
+        fs::write(first.join(file::RUN), "{}").unwrap();
+        let error = RunFolder::open(first.path()).unwrap_err();
+        assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");
+        assert_eq!(is_locked(first.path()), Some(true));
+
+        let path = first.path().to_owned();
+        drop(first);
+        assert_eq!(is_locked(&path), Some(false));
+        RunFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_look_at_the_lock_does_not_keep_the_writer_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        fs::write(path.join(file::RUN), "{}").unwrap();
+        drop(RunFolder::open(&path).unwrap());
+        let looking = File::open(path.join(file::LOCK)).unwrap();
+        looking.try_lock_shared().unwrap();
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(10));
+            drop(looking);
+        });
+        RunFolder::open(&path).unwrap();
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn other_folders_are_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = RunFolder::open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("holds no run.json"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let error = RunFolder::open(&dir.path().join("absent")).unwrap_err();
+        assert!(error.to_string().contains("absent is not a run folder"), "{error}");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named_with_a_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunFolder::create(&file.join("runs"), "a").unwrap_err().to_string();
+        assert!(error.contains("file/runs") && error.contains("--runs-dir"), "{error}");
+        let error = RunFolder::create(Path::new("/proc"), "a").unwrap_err().to_string();
+        assert!(error.contains("/proc") && error.contains("--runs-dir"), "{error}");
+        let error = RunFolder::create(dir.path(), &"x".repeat(300)).unwrap_err().to_string();
+        assert!(error.contains("shorter --name"), "{error}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Reads a run folder back, also one that is still written or whose process was killed.
+
+use super::error::RecordError;
+use super::folder::{self, file};
+use super::rows::{MetricsRow, PlanRow, Row, TraceRow};
+use super::run_json::RunInfo;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A run folder to read. Nothing is locked or changed.
+#[derive(Clone, Debug)]
+pub struct RunReader {
+    path: PathBuf,
+}
+
+/// The rows of a CSV file, and whether the file was whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<R> {
+    pub rows: Vec<R>,
+    pub state: TableState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableState {
+    /// Every line is whole.
+    Whole,
+    /// The last line was not written to its end and is left out.
+    Torn,
+    /// There is no such file (yet).
+    Missing,
+}
+
+impl RunReader {
+    /// # Errors
+    /// When `path` is no run folder.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        folder::check_is_run(path)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `run.json`
+    ///
+    /// # Errors
+    /// When it cannot be read or is of a newer format.
+    pub fn info(&self) -> Result<RunInfo, RecordError> {
+        RunInfo::read(&self.path.join(file::RUN))
+    }
+
+    /// Whether a process writes this run now. `Some(false)` beside status `running`: its process was killed, and the run
+    /// can be resumed. `None`: it cannot be told, for instance where the file system has no locks.
+    pub fn is_live(&self) -> Option<bool> {
+        folder::is_locked(&self.path)
+    }
+
+    /// `metrics.csv`
+    ///
+    /// # Errors
+    /// When it cannot be read, or a whole line of it makes no sense.
+    pub fn metrics(&self) -> Result<Table<MetricsRow>, RecordError> {
+        read_table(&self.path.join(file::METRICS))
+    }
+
+    /// `trace.csv`
+    ///
+    /// # Errors
+    /// As [`metrics`](Self::metrics).
+    pub fn trace(&self) -> Result<Table<TraceRow>, RecordError> {
+        read_table(&self.path.join(file::TRACE))
+    }
+
+    /// `plan.csv`
+    ///
+    /// # Errors
+    /// As [`metrics`](Self::metrics).
+    pub fn plan(&self) -> Result<Table<PlanRow>, RecordError> {
+        read_table(&self.path.join(file::PLAN))
+    }
+}
+
+/// Reads a CSV file of rows; columns are found by name, and unknown ones passed over.
+///
+/// # Errors
+/// When the file cannot be read, or a whole line of it is no row.
+pub fn read_table<R: Row>(path: &Path) -> Result<Table<R>, RecordError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            return Ok(Table { rows: Vec::new(), state: TableState::Missing });
+        }
+        Err(cause) => return Err(RecordError::io("read", path)(cause)),
+    };
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
+    let state = if whole == bytes.len() && whole > 0 { TableState::Whole } else { TableState::Torn };
+    let mut reader = csv::Reader::from_reader(&bytes[..whole]);
+    let rows = reader.deserialize().collect::<Result<Vec<R>, _>>().map_err(|e| RecordError::Malformed {
+        path: path.to_owned(),
+        line: e.position().map_or(1, csv::Position::line),
+        what: e.to_string(),
+    })?;
+    Ok(Table { rows, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::csv_file;
+    use super::super::rows::tests::{metrics, plan, trace};
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn reads_back_what_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(file::RUN), "{}").unwrap();
+        csv_file::write(&dir.path().join(file::METRICS), [metrics(9, 0.1 + 0.2)]).unwrap();
+        csv_file::write(&dir.path().join(file::PLAN), [plan(0), plan(1)]).unwrap();
+        let run = RunReader::open(dir.path()).unwrap();
+        assert_eq!(run.metrics().unwrap(), Table { rows: vec![metrics(9, 0.1 + 0.2)], state: TableState::Whole });
+        assert_eq!(run.plan().unwrap().rows, [plan(0), plan(1)]);
+        assert_eq!(run.trace().unwrap(), Table { rows: vec![], state: TableState::Missing });
+        assert_eq!(run.is_live(), None);
+    }
+
+    #[test]
+    fn cut_anywhere_the_whole_lines_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.csv");
+        let whole = csv_file::encode([trace(0), trace(1)]).unwrap();
+        let ends: Vec<usize> = whole.iter().enumerate().filter(|&(_, &b)| b == b'\n').map(|(at, _)| at + 1).collect();
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let table = read_table::<TraceRow>(&path).unwrap();
+            let lines = ends.iter().filter(|&&end| end <= cut).count();
+            assert_eq!(table.rows, [trace(0), trace(1)][..lines.saturating_sub(1)], "cut at {cut}");
+            assert_eq!(table.state == TableState::Whole, ends.contains(&cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_inside_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.csv");
+        let text = String::from_utf8(csv_file::encode([trace(0), trace(1)]).unwrap()).unwrap();
+        fs::write(&path, text.replacen("0.1,", "fast,", 1)).unwrap();
+        let error = read_table::<TraceRow>(&path).unwrap_err().to_string();
+        assert!(error.contains("trace.csv:2:") && error.contains("restore"), "{error}");
+    }
+
+    #[test]
+    fn further_columns_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.csv");
+        let text = String::from_utf8(csv_file::encode([trace(0)]).unwrap()).unwrap();
+        fs::write(&path, text.replace("seconds\n", "seconds,lr.head\n").replace(",0.25\n", ",0.25,3\n")).unwrap();
+        assert_eq!(read_table::<TraceRow>(&path).unwrap().rows, [trace(0)]);
+    }
+}

@@ -1,0 +1,274 @@
+//! One place for the engine to tell events to: the run folder with all its sinks.
+
+use super::csv_file::{CsvFile, Position};
+use super::error::RecordError;
+use super::event::{Event, RunFacts, Sink};
+use super::folder::{RunFolder, file};
+use super::log::Log;
+use super::reader;
+use super::rows::{MetricsRow, Row, TraceRow};
+use super::run_json::RunJson;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where the growing files of a run stand, by name: part of a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Positions(pub BTreeMap<String, Position>);
+
+impl Positions {
+    /// A checkpoint that does not know a file is not of this program.
+    fn of(&self, folder: &RunFolder, name: &str) -> Result<Position, RecordError> {
+        self.0.get(name).copied().ok_or_else(|| RecordError::Changed {
+            path: folder.join(name),
+            what: "the checkpoint does not say where it stood".to_owned(),
+        })
+    }
+}
+
+/// A run's folder and all that is written about the run.
+///
+/// A checkpoint goes: [`sync`](Self::sync), take [`positions`](Self::positions), write the checkpoint with them,
+/// then tell [`Event::Checkpoint`]. Killed anywhere in between, the run goes on from a checkpoint whose rows are on the
+/// disk.
+pub struct Recorder {
+    folder: RunFolder,
+    /// The display comes last: it shows what is recorded.
+    sinks: Vec<Box<dyn Sink>>,
+}
+
+impl Recorder {
+    /// Begins the records of a new run and tells [`Event::Started`].
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
+        let sinks: Vec<Box<dyn Sink>> = vec![
+            Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), MetricsRow::COLUMNS)?)),
+            Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), TraceRow::COLUMNS)?)),
+            Box::new(RunJson::create(&folder.join(file::RUN), &facts)?),
+            Box::new(Log::open(&folder.join(file::LOG))?),
+            display,
+        ];
+        let started = Event::Started { folder: folder.path().to_owned(), facts: Box::new(facts) };
+        let mut recorder = Self { folder, sinks };
+        recorder.event(&started)?;
+        Ok(recorder)
+    }
+
+    /// Goes on with the records of a run from a checkpoint before step `step`: rows after it are cut. Tells
+    /// [`Event::Resumed`].
+    ///
+    /// # Errors
+    /// When a file is missing, or is not the one that the checkpoint was written beside.
+    pub fn resume(
+        folder: RunFolder,
+        facts: RunFacts,
+        step: u64,
+        at: &Positions,
+        display: Box<dyn Sink>,
+    ) -> Result<Self, RecordError> {
+        let reopen = |name: &str, columns: &[&str]| {
+            at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
+        };
+        let metrics = reopen(file::METRICS, MetricsRow::COLUMNS)?;
+        let trace = reopen(file::TRACE, TraceRow::COLUMNS)?;
+        let rows = reader::read_table(&folder.join(file::METRICS))?.rows;
+        let sinks: Vec<Box<dyn Sink>> = vec![
+            Box::new(Metrics(metrics)),
+            Box::new(Trace(trace)),
+            Box::new(RunJson::resume(&folder.join(file::RUN), &facts, step, &rows)?),
+            Box::new(Log::open(&folder.join(file::LOG))?),
+            display,
+        ];
+        let resumed = Event::Resumed { folder: folder.path().to_owned(), facts: Box::new(facts), step, rows };
+        let mut recorder = Self { folder, sinks };
+        recorder.event(&resumed)?;
+        Ok(recorder)
+    }
+
+    /// Tells an event to every sink, also when one fails: a full disk must not hide the end of a run from its display.
+    ///
+    /// # Errors
+    /// The first one met.
+    pub fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        first_error(self.sinks.iter_mut().map(|sink| sink.event(event)))
+    }
+
+    /// Brings all records onto the disk.
+    ///
+    /// # Errors
+    /// The first one met.
+    pub fn sync(&mut self) -> Result<(), RecordError> {
+        first_error(self.sinks.iter_mut().map(|sink| sink.sync()))
+    }
+
+    /// Where the growing files stand now.
+    pub fn positions(&self) -> Positions {
+        Positions(self.sinks.iter().filter_map(|s| s.position()).map(|(name, at)| (name.to_owned(), at)).collect())
+    }
+
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+}
+
+/// Goes through all results, then gives the first error.
+fn first_error(results: impl Iterator<Item = Result<(), RecordError>>) -> Result<(), RecordError> {
+    let mut first = Ok(());
+    for result in results {
+        first = first.and(result);
+    }
+    first
+}
+
+/// `metrics.csv`
+struct Metrics(CsvFile);
+
+impl Sink for Metrics {
+    fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        if let Event::Evaluated(row) = event { self.0.append(row) } else { Ok(()) }
+    }
+    fn sync(&mut self) -> Result<(), RecordError> {
+        self.0.sync()
+    }
+    fn position(&self) -> Option<(&'static str, Position)> {
+        Some((file::METRICS, self.0.position()))
+    }
+}
+
+/// `trace.csv`
+struct Trace(CsvFile);
+
+impl Sink for Trace {
+    fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        if let Event::StepDone(done) = event { self.0.append(&done.row) } else { Ok(()) }
+    }
+    fn sync(&mut self) -> Result<(), RecordError> {
+        self.0.sync()
+    }
+    fn position(&self) -> Option<(&'static str, Position)> {
+        Some((file::TRACE, self.0.position()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::tests::{facts, step_done};
+    use super::super::event::{SecondsByKind, Status};
+    use super::super::reader::RunReader;
+    use super::super::rows::tests::metrics;
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    /// A display that keeps what it is told.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<Event>>>);
+
+    impl Sink for Told {
+        fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+            self.0.lock().unwrap().push(event.clone());
+            Ok(())
+        }
+    }
+
+    /// Steps `from..to`, an evaluation after every fourth.
+    fn train(recorder: &mut Recorder, from: u64, to: u64) {
+        for step in from..to {
+            recorder.event(&Event::StepDone(step_done(step))).unwrap();
+            if step % 4 == 3 {
+                recorder.event(&Event::Evaluated(metrics(step, 0.01 * step as f64))).unwrap();
+            }
+        }
+    }
+
+    fn files(folder: &Path) -> [Vec<u8>; 2] {
+        [file::METRICS, file::TRACE].map(|name| fs::read(folder.join(name)).unwrap())
+    }
+
+    #[test]
+    fn a_resumed_run_leaves_the_files_of_an_uninterrupted_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = RunFolder::create(dir.path(), "whole").unwrap();
+        let whole_path = whole.path().to_owned();
+        train(&mut Recorder::create(whole, facts(), Box::new(Told::default())).unwrap(), 0, 12);
+
+        for (saved, killed) in [(0, 0), (0, 5), (3, 4), (4, 11), (6, 9)] {
+            let folder = RunFolder::create(dir.path(), "cut").unwrap();
+            let path = folder.path().to_owned();
+            let mut recorder = Recorder::create(folder, facts(), Box::new(Told::default())).unwrap();
+            train(&mut recorder, 0, saved);
+            recorder.sync().unwrap();
+            let text = serde_json::to_string(&recorder.positions()).unwrap();
+            train(&mut recorder, saved, killed);
+            drop(recorder);
+
+            let told = Told::default();
+            let at: Positions = serde_json::from_str(&text).unwrap();
+            let folder = RunFolder::open(&path).unwrap();
+            let mut recorder = Recorder::resume(folder, facts(), saved, &at, Box::new(told.clone())).unwrap();
+            train(&mut recorder, saved, 12);
+            assert_eq!(files(&path), files(&whole_path), "saved {saved}, killed {killed}");
+            match &told.0.lock().unwrap()[0] {
+                Event::Resumed { step, rows, .. } => assert_eq!((*step, rows.len() as u64), (saved, saved / 4)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_folder_reads_back_while_live_and_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), "a").unwrap();
+        let reader_path = folder.path().to_owned();
+        let mut recorder = Recorder::create(folder, facts(), Box::new(Told::default())).unwrap();
+        train(&mut recorder, 0, 4);
+        let run = RunReader::open(&reader_path).unwrap();
+        assert_eq!(run.is_live(), Some(true));
+        assert_eq!((run.trace().unwrap().rows.len(), run.metrics().unwrap().rows.len()), (4, 1));
+        recorder
+            .event(&Event::Finished {
+                status: Status::Diverged,
+                exit_reason: "the loss is NaN at step 4".to_owned(),
+                step: 4,
+                seconds: SecondsByKind::default(),
+            })
+            .unwrap();
+        drop(recorder);
+        assert_eq!(run.is_live(), Some(false));
+        let info = run.info().unwrap();
+        assert_eq!((info.status, info.last.unwrap().step), (Status::Diverged, 3));
+        let log = fs::read_to_string(reader_path.join(file::LOG)).unwrap();
+        assert!(log.lines().all(|line| line.as_bytes()[19] == b'Z') && log.contains("the loss is NaN"), "{log}");
+    }
+
+    #[test]
+    fn a_position_that_is_missing_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), "a").unwrap();
+        let path = folder.path().to_owned();
+        drop(Recorder::create(folder, facts(), Box::new(Told::default())).unwrap());
+        let folder = RunFolder::open(&path).unwrap();
+        let error = Recorder::resume(folder, facts(), 0, &Positions::default(), Box::new(Told::default()));
+        assert!(error.err().unwrap().to_string().contains("metrics.csv"));
+    }
+
+    /// One sink that fails keeps no other from being told.
+    #[test]
+    fn all_sinks_are_told_and_the_first_error_is_given() {
+        struct Full;
+        impl Sink for Full {
+            fn event(&mut self, _: &Event) -> Result<(), RecordError> {
+                Err(RecordError::io("write", Path::new("a"))(std::io::ErrorKind::StorageFull.into()))
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let told = Told::default();
+        let folder = RunFolder::create(dir.path(), "a").unwrap();
+        let mut recorder = Recorder { folder, sinks: vec![Box::new(Full), Box::new(told.clone())] };
+        assert!(recorder.event(&Event::Notice { text: String::new() }).is_err());
+        assert_eq!(told.0.lock().unwrap().len(), 1);
+    }
+}

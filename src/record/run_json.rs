@@ -1,0 +1,280 @@
+//! `run.json`: what a run is, how it stands and what it reached.
+
+use super::atomic;
+use super::error::RecordError;
+use super::event::{DatasetFacts, Event, RunFacts, SecondsByKind, Sink, Status};
+use super::rows::MetricsRow;
+use super::scores::Scores;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The version of the run folder's formats. It grows when a reader of the old one would misread the new one.
+pub const FORMAT: u32 = 1;
+
+/// The content of `run.json`; FORMAT.md describes the keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub format: u32,
+    pub name: String,
+    pub status: Status,
+    /// `null` while running.
+    pub exit_reason: Option<String>,
+    /// RFC 3339, UTC: when the run began, and when this file was written last.
+    pub created: String,
+    pub updated: String,
+    /// How often the run was taken up again.
+    pub resumes: u32,
+    /// Of the process that began the run.
+    pub argv: Vec<String>,
+    pub seed: u64,
+    pub spec_hash: String,
+    /// Of the program's sources, `null` when it was not built from a git checkout.
+    pub git_commit: Option<String>,
+    /// Whether the sources differed from that commit.
+    pub git_dirty: Option<bool>,
+    pub version: String,
+    pub device: String,
+    pub instruction_set: String,
+    pub threads: usize,
+    pub precision: String,
+    pub dataset: DatasetFacts,
+    pub model: String,
+    pub parameters: u64,
+    /// Planned.
+    pub steps: u64,
+    /// Taken, as of the last checkpoint or the end.
+    pub steps_done: u64,
+    pub seconds: SecondsByKind,
+    pub best: Option<Score>,
+    #[serde(rename = "final")]
+    pub last: Option<Score>,
+}
+
+/// What an evaluation found; numbers that are not finite are `null` in JSON and NaN here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    pub step: u64,
+    pub epoch: u64,
+    #[serde(deserialize_with = "nan_if_null")]
+    pub train_loss: f64,
+    #[serde(deserialize_with = "nan_if_null")]
+    pub train_acc: f64,
+    #[serde(deserialize_with = "nan_if_null")]
+    pub val_loss: f64,
+    #[serde(deserialize_with = "nan_if_null")]
+    pub val_acc: f64,
+    #[serde(deserialize_with = "nan_if_null")]
+    pub val_acc_top5: f64,
+    pub train_seconds: f64,
+}
+
+impl From<&MetricsRow> for Score {
+    fn from(row: &MetricsRow) -> Self {
+        Self {
+            step: row.step,
+            epoch: row.epoch,
+            train_loss: row.train_loss,
+            train_acc: row.train_acc,
+            val_loss: row.val_loss,
+            val_acc: row.val_acc,
+            val_acc_top5: row.val_acc_top5,
+            train_seconds: row.train_seconds,
+        }
+    }
+}
+
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+impl RunInfo {
+    fn new(facts: &RunFacts) -> Self {
+        let now = now();
+        Self {
+            format: FORMAT,
+            name: facts.name.clone(),
+            status: Status::Running,
+            exit_reason: None,
+            created: now.clone(),
+            updated: now,
+            resumes: 0,
+            argv: facts.argv.clone(),
+            seed: facts.seed,
+            spec_hash: facts.spec_hash.clone(),
+            git_commit: option_env!("RUNNER_GIT_COMMIT").map(str::to_owned),
+            git_dirty: option_env!("RUNNER_GIT_DIRTY").map(|dirty| dirty == "true"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: facts.device.clone(),
+            instruction_set: facts.instruction_set.clone(),
+            threads: facts.threads,
+            precision: facts.precision.clone(),
+            dataset: facts.dataset.clone(),
+            model: facts.model.clone(),
+            parameters: facts.parameters,
+            steps: facts.steps,
+            steps_done: 0,
+            seconds: SecondsByKind::default(),
+            best: None,
+            last: None,
+        }
+    }
+
+    /// Reads a `run.json`.
+    ///
+    /// # Errors
+    /// When it is absent, no JSON, of a newer format, or lacks a key.
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        /// Read before the rest, which another format may name otherwise.
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let malformed =
+            |line: usize, what: String| RecordError::Malformed { path: path.to_owned(), line: line as u64, what };
+        let text = std::fs::read_to_string(path).map_err(RecordError::io("read", path))?;
+        let version: Version = serde_json::from_str(&text).map_err(|e| malformed(e.line(), e.to_string()))?;
+        if version.format > FORMAT {
+            let what = format!("this run has format {}, newer than this program's {FORMAT}", version.format);
+            return Err(malformed(1, what));
+        }
+        serde_json::from_str(&text).map_err(|e| malformed(e.line(), e.to_string()))
+    }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Keeps `run.json` up to date: replaced atomically at the start, at each checkpoint and at the end.
+pub(super) struct RunJson {
+    path: PathBuf,
+    info: RunInfo,
+    scores: Scores,
+}
+
+impl RunJson {
+    /// For a new run; the file exists when this returns.
+    pub fn create(path: &Path, facts: &RunFacts) -> Result<Self, RecordError> {
+        let mut json = Self { path: path.to_owned(), info: RunInfo::new(facts), scores: Scores::default() };
+        json.write()?;
+        Ok(json)
+    }
+
+    /// For a run that goes on at step `step`, after `rows`: what the earlier process knew first-hand is kept, what this one is and
+    /// runs on is new.
+    pub fn resume(path: &Path, facts: &RunFacts, step: u64, rows: &[MetricsRow]) -> Result<Self, RecordError> {
+        let before = RunInfo::read(path)?;
+        let info = RunInfo {
+            created: before.created,
+            resumes: before.resumes + 1,
+            argv: before.argv,
+            steps_done: step,
+            seconds: before.seconds,
+            ..RunInfo::new(facts)
+        };
+        let mut json = Self { path: path.to_owned(), info, scores: rows.iter().collect() };
+        json.write()?;
+        Ok(json)
+    }
+
+    fn write(&mut self) -> Result<(), RecordError> {
+        self.info.updated = now();
+        self.info.best = self.scores.best.as_ref().map(Score::from);
+        self.info.last = self.scores.last.as_ref().map(Score::from);
+        let mut text = serde_json::to_string_pretty(&self.info)
+            .map_err(|e| RecordError::Row { path: self.path.clone(), what: e.to_string() })?;
+        text.push('\n');
+        atomic::write(&self.path, text.as_bytes())
+    }
+}
+
+impl Sink for RunJson {
+    fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        match event {
+            Event::Evaluated(row) => {
+                self.scores.add(row);
+                Ok(())
+            }
+            Event::Checkpoint { step, seconds } => {
+                self.info.steps_done = *step;
+                self.info.seconds = *seconds;
+                self.write()
+            }
+            Event::Finished { status, exit_reason, step, seconds } => {
+                self.info.status = *status;
+                self.info.exit_reason = Some(exit_reason.clone());
+                self.info.steps_done = *step;
+                self.info.seconds = *seconds;
+                self.write()
+            }
+            Event::Started { .. }
+            | Event::Resumed { .. }
+            | Event::Notice { .. }
+            | Event::PhaseBegins(_)
+            | Event::StepDone(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::tests::{facts, story};
+    use super::super::rows::tests::metrics;
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn tells_how_the_run_stands_at_each_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        let mut json = RunJson::create(&path, &facts()).unwrap();
+        let begun = RunInfo::read(&path).unwrap();
+        assert_eq!((begun.status, begun.steps_done, begun.exit_reason), (Status::Running, 0, None));
+        story().iter().for_each(|event| json.event(event).unwrap());
+        let ended = RunInfo::read(&path).unwrap();
+        assert_eq!(ended, json.info);
+        assert_eq!((ended.status, ended.steps_done), (Status::Done, 1));
+        assert_eq!(ended.exit_reason.unwrap(), "completed");
+        assert_eq!(ended.best, Some(Score::from(&metrics(0, 0.75))));
+        let value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(value["final"]["val_acc"], 0.75);
+        assert_eq!(value["dataset"]["stand_in"], true);
+    }
+
+    #[test]
+    fn numbers_read_back_exactly_and_nan_as_null() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        let mut json = RunJson::create(&path, &facts()).unwrap();
+        let mut row = metrics(1, 0.1 + 0.2);
+        (row.val_loss, row.train_loss) = (f64::NAN, 1.000_000_000_000_000_2);
+        json.scores.add(&row);
+        json.write().unwrap();
+        let last = RunInfo::read(&path).unwrap().last.unwrap();
+        assert_eq!((last.val_acc, last.train_loss), (0.1 + 0.2, 1.000_000_000_000_000_2));
+        assert!(last.val_loss.is_nan() && fs::read_to_string(&path).unwrap().contains("\"val_loss\": null"));
+    }
+
+    #[test]
+    fn a_resumed_run_keeps_its_origin() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        RunJson::create(&path, &facts()).unwrap();
+        let again = RunFacts { argv: vec!["other".to_owned()], threads: 7, ..facts() };
+        RunJson::resume(&path, &again, 4, &[metrics(3, 0.25)]).unwrap();
+        let info = RunInfo::read(&path).unwrap();
+        assert_eq!((info.resumes, info.argv, info.threads), (1, facts().argv, 7));
+        assert_eq!((info.status, info.steps_done, info.best.unwrap().step), (Status::Running, 4, 3));
+    }
+
+    #[test]
+    fn newer_and_broken_files_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        for (text, want) in [("{\"format\": 2}", "newer"), ("{", "run.json:1:"), ("{\"format\": 1}", "missing field")] {
+            fs::write(&path, text).unwrap();
+            let error = RunInfo::read(&path).unwrap_err().to_string();
+            assert!(error.contains(want) && error.contains("run.json"), "{error}");
+        }
+    }
+}
