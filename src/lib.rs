@@ -6,6 +6,8 @@ pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod optim;
+pub mod plan;
+pub mod plot;
 pub mod record;
 pub mod registry;
 pub mod schedule;

@@ -1,0 +1,211 @@
+use super::{Batches, Cadence, Plan, PlannedPhase, Position};
+use crate::config::spec::{Length, PhaseSpec, Spec};
+use crate::data::Facts;
+use crate::registry::{Duration, RampValue};
+use crate::schedule::Ramp;
+use crate::units::{count, number};
+
+/// Training is not planned beyond this many images: up to here every count is exact as an `f64` too.
+const MOST_IMAGES: f64 = (1u64 << 50) as f64;
+
+/// A spec that cannot be planned for these data.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct PlanError {
+    /// The setting at fault, as `--set` takes it: `phases[1].epochs`.
+    pub path: String,
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl PlanError {
+    fn new(path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), help: help.into() }
+    }
+}
+
+/// How far the phases so far reach.
+#[derive(Default)]
+struct Progress {
+    step: u64,
+    images: u64,
+    position: Position,
+    /// Epochs since the start as the file counts them: what the next phase's `epochs` add to. Not the border that the
+    /// phase before ended at, so that rounding to batches does not add up.
+    epochs: f64,
+}
+
+impl Plan {
+    /// Lays the phases out over steps.
+    ///
+    /// A phase of `epochs` ends at the batch border nearest to the epochs of all phases so far (halfway: the later
+    /// one); a phase of `steps` after so many steps, and later epochs count from there.
+    ///
+    /// # Errors
+    /// All that is wrong: a phase without a step, a batch larger than the set, a ramp that its curve cannot take, an
+    /// interval that is not above zero.
+    pub fn compile(spec: &Spec, facts: &Facts) -> Result<Self, Vec<PlanError>> {
+        let mut errors = Vec::new();
+        if facts.train_images == 0 {
+            return Err(vec![PlanError::new(
+                "data",
+                format!("`{}` has no training images", facts.name),
+                "name another set",
+            )]);
+        }
+        if spec.phases.is_empty() {
+            return Err(vec![PlanError::new("phases", "there is nothing to train", "add a [[phases]] table")]);
+        }
+        let mut progress = Progress::default();
+        let mut phases = Vec::new();
+        for (i, phase) in spec.phases.iter().enumerate() {
+            match plan_phase(i, phase, spec, facts, &mut progress) {
+                Ok(planned) => phases.push(planned),
+                Err(mut found) => errors.append(&mut found),
+            }
+        }
+        let mut cadence = |key: &str, every: Duration| {
+            Cadence::new(every, progress.step).unwrap_or_else(|| {
+                let message = format!("{} is not an interval", number(every.amount));
+                errors.push(PlanError::new(
+                    format!("train.{key}"),
+                    message,
+                    "give a duration above zero, like \"1ep\"",
+                ));
+                Cadence::Epochs(1.0)
+            })
+        };
+        let evaluations = cadence("eval_every", spec.train.eval_every);
+        let checkpoints = cadence("checkpoint_every", spec.train.checkpoint_every);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            phases,
+            total_steps: progress.step,
+            total_images: progress.images,
+            train_images: facts.train_images as u64,
+            evaluations,
+            checkpoints,
+        })
+    }
+}
+
+/// Plans one phase and moves `progress` past it.
+fn plan_phase(
+    i: usize,
+    phase: &PhaseSpec,
+    spec: &Spec,
+    facts: &Facts,
+    progress: &mut Progress,
+) -> Result<PlannedPhase, Vec<PlanError>> {
+    let mut errors = Vec::new();
+    let mut ramp = |name: &str, value: &RampValue| {
+        Ramp::new(value)
+            .map_err(|e| errors.push(PlanError::new(format!("phases[{i}].{name}.{}", e.key), e.message, e.help)))
+            .ok()
+    };
+    let lr = ramp("lr", &phase.lr);
+    let momentum = ramp("momentum", &phase.momentum);
+    let weight_decay = ramp("weight_decay", &phase.weight_decay);
+    let beta = phase.beta.as_ref().and_then(|beta| ramp("beta", beta));
+    let (first_step, images_before) = (progress.step, progress.images);
+    let laid = lay_out(i, phase, spec, facts, progress).map_err(|e| errors.push(e)).ok();
+    let (Some(lr), Some(momentum), Some(weight_decay), Some((batches, steps)), true) =
+        (lr, momentum, weight_decay, laid, errors.is_empty())
+    else {
+        return Err(errors);
+    };
+    let images = batches.served(steps);
+    Ok(PlannedPhase {
+        first_step,
+        steps,
+        images_before,
+        images,
+        epochs: images as f64 / batches.epoch_images() as f64,
+        size: phase.size.unwrap_or(facts.size),
+        batch: phase.batch,
+        optimizer: phase.optimizer.clone(),
+        carry: phase.carry,
+        augment: phase.augment.clone(),
+        source: i,
+        lr,
+        momentum,
+        weight_decay,
+        beta,
+        batches,
+    })
+}
+
+/// Cuts the phase into batches, counts its steps, and moves `progress` past it.
+fn lay_out(
+    i: usize,
+    phase: &PhaseSpec,
+    spec: &Spec,
+    facts: &Facts,
+    progress: &mut Progress,
+) -> Result<(Batches, u64), PlanError> {
+    let images = facts.train_images as u64;
+    let batch = phase.batch as u64;
+    if batch == 0 || batch > images {
+        let message = format!("a batch of {} from {} training images", count(batch), count(images));
+        return Err(PlanError::new(
+            format!("phases[{i}].batch"),
+            message,
+            format!("give a batch of 1 to {}", count(images)),
+        ));
+    }
+    let batches = Batches::new(images, batch, spec.data.last_batch, progress.position);
+    let steps = match phase.length {
+        Length::Steps(steps) => steps_of_count(i, steps, batch, progress)?,
+        Length::Epochs(epochs) => {
+            progress.epochs += epochs;
+            steps_of_epochs(i, epochs, &batches, progress)?
+        }
+    };
+    if let Length::Steps(_) = phase.length {
+        progress.epochs = batches.epochs(steps);
+    }
+    progress.step += steps;
+    progress.images += batches.served(steps);
+    progress.position = batches.position(steps);
+    Ok((batches, steps))
+}
+
+fn steps_of_count(i: usize, steps: u64, batch: u64, progress: &Progress) -> Result<u64, PlanError> {
+    let path = format!("phases[{i}].steps");
+    if steps == 0 {
+        return Err(PlanError::new(path, "a phase of no steps", "give at least 1, or take the phase out"));
+    }
+    if progress.images as f64 + steps as f64 * batch as f64 > MOST_IMAGES {
+        return Err(PlanError::new(path, format!("{} steps cannot be counted", count(steps)), "give fewer"));
+    }
+    Ok(steps)
+}
+
+/// The steps up to `progress.epochs`, to which the phase's `epochs` are added already.
+fn steps_of_epochs(i: usize, epochs: f64, batches: &Batches, progress: &Progress) -> Result<u64, PlanError> {
+    let path = format!("phases[{i}].epochs");
+    if !(epochs > 0.0 && epochs.is_finite()) {
+        let message = format!("{} is not a number of epochs", number(epochs));
+        return Err(PlanError::new(path, message, "give a number above zero, or take the phase out"));
+    }
+    if progress.epochs * batches.epoch_images() as f64 > MOST_IMAGES {
+        return Err(PlanError::new(path, format!("{} epochs cannot be counted", number(epochs)), "give fewer"));
+    }
+    match batches.until(progress.epochs) {
+        0 => {
+            let images = epochs * batches.epoch_images() as f64;
+            Err(PlanError::new(
+                path,
+                format!(
+                    "a phase of no steps: {} epochs are {images:.1} images, and batches begin and end elsewhere",
+                    number(epochs)
+                ),
+                "give more epochs or a smaller batch, or take the phase out",
+            ))
+        }
+        steps => Ok(steps),
+    }
+}

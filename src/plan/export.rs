@@ -1,0 +1,89 @@
+//! The plan as rows and as CSV.
+
+use super::{Plan, PlannedPhase, StepPlan};
+use crate::record::csv_file;
+use crate::record::rows::{PlanRow, PlannedStepRow, Row};
+use std::io::Write;
+
+impl Plan {
+    /// The rows of `plan.csv`, one a phase.
+    pub fn rows(&self) -> Vec<PlanRow> {
+        self.phases.iter().enumerate().map(|(i, phase)| phase.row(i)).collect()
+    }
+
+    /// The row of `plan --trace` for step `step`: what that step's row in `trace.csv` begins with.
+    ///
+    /// # Panics
+    /// When `step` is not below `total_steps`.
+    pub fn step_row(&self, step: u64) -> PlannedStepRow {
+        self.row_of(self.at(step))
+    }
+
+    /// Rows enough to draw the plan from: each phase's first and last step, and between them so many that all phases
+    /// together have about `points`.
+    pub fn sample(&self, points: usize) -> Vec<PlannedStepRow> {
+        let stride = (self.total_steps / points.max(1) as u64).max(1);
+        let mut rows = Vec::new();
+        for phase in &self.phases {
+            let last = phase.steps - 1;
+            rows.extend((0..last).step_by(stride as usize).chain([last]).map(|i| self.step_row(phase.first_step + i)));
+        }
+        rows
+    }
+
+    /// Writes `plan.csv`.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_csv(&self, out: impl Write) -> csv::Result<()> {
+        write_rows(self.rows(), out)
+    }
+
+    /// Writes one row a step, formatted as `trace.csv` is.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_trace(&self, out: impl Write) -> csv::Result<()> {
+        write_rows(self.steps().map(|step| self.row_of(step)), out)
+    }
+
+    fn row_of(&self, step: StepPlan) -> PlannedStepRow {
+        PlannedStepRow {
+            step: step.step,
+            epoch: step.epoch,
+            phase: step.phase,
+            optimizer: self.phases[step.phase].optimizer.kind.clone(),
+            size: step.size,
+            batch: step.images,
+            lr: step.hypers.lr,
+            momentum: step.hypers.momentum,
+            weight_decay: step.hypers.weight_decay,
+        }
+    }
+}
+
+impl PlannedPhase {
+    fn row(&self, phase: usize) -> PlanRow {
+        PlanRow {
+            phase,
+            source: self.source,
+            optimizer: self.optimizer.kind.clone(),
+            epochs: self.epochs,
+            steps: self.steps,
+            images: self.images,
+            size: self.size,
+            batch: self.batch,
+            lr_from: self.lr.from(),
+            lr_to: self.lr.to(),
+            lr_curve: self.lr.curve_name(),
+            momentum_from: self.momentum.from(),
+            momentum_to: self.momentum.to(),
+            momentum_curve: self.momentum.curve_name(),
+        }
+    }
+}
+
+fn write_rows<R: Row>(rows: impl IntoIterator<Item = R>, mut out: impl Write) -> csv::Result<()> {
+    out.write_all(&csv_file::encode(rows)?)?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,165 @@
+//! Spec + facts about the data → the plan: what every step will use, before any is taken.
+//!
+//! No device, no clock, no random number: [`Plan::at`] is a function of the step, so resuming is a look-up, and what
+//! `runner plan` draws is what training uses.
+
+mod batches;
+mod cadence;
+mod compile;
+mod export;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use batches::{Batches, Position};
+pub use cadence::Cadence;
+pub use compile::PlanError;
+
+use crate::optim::Hypers;
+use crate::registry::Choice;
+use crate::schedule::Ramp;
+
+/// A whole training, compiled by [`Plan::compile`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// At least one; each has at least one step.
+    pub phases: Vec<PlannedPhase>,
+    /// Steps of all phases.
+    pub total_steps: u64,
+    /// Images that all steps serve, repeats counted.
+    pub total_images: u64,
+    /// Of the training set.
+    train_images: u64,
+    evaluations: Cadence,
+    checkpoints: Cadence,
+}
+
+/// One phase, with its borders in steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedPhase {
+    pub first_step: u64,
+    pub steps: u64,
+    /// Images served before its first step.
+    pub images_before: u64,
+    pub images: u64,
+    /// Epochs really served: images / N, where N counts what an epoch of this batch size serves.
+    pub epochs: f64,
+    pub size: usize,
+    pub batch: usize,
+    pub optimizer: Choice,
+    /// Whether the optimizer's momentum lives on across a change of kind.
+    pub carry: bool,
+    pub augment: Vec<Choice>,
+    /// The file's phase it comes from.
+    pub source: usize,
+    pub lr: Ramp,
+    pub momentum: Ramp,
+    pub weight_decay: Ramp,
+    pub beta: Option<Ramp>,
+    batches: Batches,
+}
+
+/// All that one step uses: a pure function of the step, see [`Plan::at`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepPlan {
+    /// Optimizer steps from 0.
+    pub step: u64,
+    /// From 0.
+    pub phase: usize,
+    /// From 0.
+    pub epoch: u64,
+    /// The batch's place in its epoch: images `first..first + images` of the epoch's permutation.
+    pub first: usize,
+    pub images: usize,
+    pub size: usize,
+    pub hypers: Hypers,
+    /// Last step of its phase; last step that serves its epoch (its end, or the last step of training).
+    pub ends_phase: bool,
+    pub ends_epoch: bool,
+}
+
+impl Plan {
+    /// What step `step` uses. Random access: a search over the phases, then arithmetic.
+    ///
+    /// # Panics
+    /// When `step` is not below `total_steps`.
+    pub fn at(&self, step: u64) -> StepPlan {
+        let phase = self.phase_of(step);
+        let planned = &self.phases[phase];
+        let (i, n) = (step - planned.first_step, planned.steps);
+        let here = planned.batches.position(i);
+        let ends_phase = i + 1 == n;
+        let next = if ends_phase {
+            self.phases.get(phase + 1).map(|p| p.batches.start())
+        } else {
+            Some(planned.batches.position(i + 1))
+        };
+        StepPlan {
+            step,
+            phase,
+            epoch: here.epoch,
+            first: here.offset as usize,
+            images: planned.batches.images_at(here.offset) as usize,
+            size: planned.size,
+            hypers: planned.hypers(i),
+            ends_phase,
+            ends_epoch: next.is_none_or(|next| next.epoch != here.epoch),
+        }
+    }
+
+    /// Every step in order.
+    pub fn steps(&self) -> impl Iterator<Item = StepPlan> + '_ {
+        (0..self.total_steps).map(|step| self.at(step))
+    }
+
+    /// The phase that step `step` belongs to.
+    ///
+    /// # Panics
+    /// When `step` is not below `total_steps`.
+    pub fn phase_of(&self, step: u64) -> usize {
+        assert!(step < self.total_steps, "step {step} of {}", self.total_steps);
+        self.phases.partition_point(|p| p.first_step <= step) - 1
+    }
+
+    /// Images served before step `step` is taken; `step` may be `total_steps`.
+    pub fn images_before(&self, step: u64) -> u64 {
+        if step >= self.total_steps {
+            return self.total_images;
+        }
+        let phase = &self.phases[self.phase_of(step)];
+        phase.images_before + phase.batches.served(step - phase.first_step)
+    }
+
+    /// Epochs that training takes part in: the last one's number and one.
+    pub fn total_epochs(&self) -> u64 {
+        self.at(self.total_steps - 1).epoch + 1
+    }
+
+    /// Whether the validation set is evaluated after this step: as often as `train.eval_every` says, and at the end.
+    pub fn is_eval_step(&self, step: u64) -> bool {
+        self.is_due(&self.evaluations, step)
+    }
+
+    /// Whether a checkpoint is written after this step: as often as `train.checkpoint_every` says, and at the end.
+    pub fn is_checkpoint_step(&self, step: u64) -> bool {
+        self.is_due(&self.checkpoints, step)
+    }
+
+    fn is_due(&self, cadence: &Cadence, step: u64) -> bool {
+        step + 1 == self.total_steps || cadence.is_due(&self.at(step), self.train_images)
+    }
+}
+
+impl PlannedPhase {
+    /// The hyper-parameters of the phase's step `i`.
+    fn hypers(&self, i: u64) -> Hypers {
+        let n = self.steps;
+        Hypers {
+            lr: self.lr.at(i, n),
+            momentum: self.momentum.at(i, n),
+            weight_decay: self.weight_decay.at(i, n),
+            beta: self.beta.as_ref().map(|beta| beta.at(i, n)),
+        }
+    }
+}

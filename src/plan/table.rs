@@ -1,0 +1,201 @@
+//! The plan as a table for people.
+
+use super::{Plan, PlannedPhase};
+use crate::registry::{Choice, Value};
+use crate::units::{count, number};
+use anstyle::{Effects, Style};
+use unicode_width::UnicodeWidthStr;
+
+const HEADER: Style = Style::new().effects(Effects::BOLD);
+const GAP: &str = "  ";
+
+/// Which way a column's cells lean.
+#[derive(Clone, Copy, PartialEq)]
+enum Align {
+    Left,
+    Right,
+}
+
+struct Column {
+    head: &'static str,
+    align: Align,
+    cells: Vec<String>,
+}
+
+impl Column {
+    fn new(head: &'static str, align: Align, cells: impl IntoIterator<Item = String>) -> Self {
+        Self { head, align, cells: cells.into_iter().collect() }
+    }
+
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| cell.width()).chain([self.head.width()]).max().unwrap_or(0)
+    }
+
+    fn fit(&self, text: &str) -> String {
+        let padding = " ".repeat(self.width().saturating_sub(text.width()));
+        match self.align {
+            Align::Left => format!("{text}{padding}"),
+            Align::Right => format!("{padding}{text}"),
+        }
+    }
+}
+
+impl Plan {
+    /// The phases, their totals and their augmentations, at most `width` columns wide where that can be.
+    ///
+    /// In a wide terminal a phase is one line; in a narrow one its hyper-parameters stand on a line below. The header is
+    /// in bold by an escape sequence: print it through `anstream`, which takes that out where it is not wanted.
+    pub fn table(&self, width: usize) -> String {
+        let mut columns = self.counts();
+        let ramps = self.ramps();
+        let wide = columns.iter().chain(&ramps).map(|c| c.width() + GAP.len()).sum::<usize>() - GAP.len();
+        let details = if wide <= width {
+            columns.extend(ramps);
+            vec![Vec::new(); self.phases.len()]
+        } else {
+            let indent = columns[0].width() + GAP.len();
+            self.phases.iter().map(|phase| wrap(&phase.details(), indent, width)).collect()
+        };
+        let mut lines = vec![header(&columns)];
+        for (row, details) in details.into_iter().enumerate() {
+            lines.push(line(&columns, |c| c.cells[row].clone()));
+            lines.extend(details);
+        }
+        if self.phases.len() > 1 {
+            let total = self.phases.len();
+            lines.push(line(&columns, |c| c.cells.get(total).cloned().unwrap_or_default()));
+        }
+        lines.extend(wrap_sentences(&self.augmentations(), width));
+        lines.join("\n") + "\n"
+    }
+
+    /// The columns of counts and names; those that add up have the total as one cell more.
+    fn counts(&self) -> Vec<Column> {
+        use Align::{Left, Right};
+        let phases = &self.phases;
+        let total = |text: String| (phases.len() > 1).then_some(text);
+        let epochs = phases.iter().map(|p| p.epochs).sum::<f64>();
+        vec![
+            Column::new("phase", Right, (0..phases.len()).map(|i| i.to_string()).chain(total("total".into()))),
+            Column::new("epochs", Right, phases.iter().map(|p| short(p.epochs)).chain(total(short(epochs)))),
+            Column::new("steps", Right, phases.iter().map(|p| count(p.steps)).chain(total(count(self.total_steps)))),
+            Column::new("images", Right, phases.iter().map(|p| count(p.images)).chain(total(count(self.total_images)))),
+            Column::new("size", Right, phases.iter().map(|p| p.size.to_string())),
+            Column::new("batch", Right, phases.iter().map(|p| p.batch.to_string())),
+            Column::new("optimizer", Left, phases.iter().map(|p| optimizer_in_words(&p.optimizer))),
+        ]
+    }
+
+    fn ramps(&self) -> Vec<Column> {
+        let ramp =
+            |head, text: fn(&PlannedPhase) -> String| Column::new(head, Align::Left, self.phases.iter().map(text));
+        let mut columns = vec![ramp("lr", |p| p.lr.to_string()), ramp("momentum", |p| p.momentum.to_string())];
+        if self.phases.iter().any(PlannedPhase::decays) {
+            columns.push(ramp("weight decay", |p| p.weight_decay.to_string()));
+        }
+        if self.phases.iter().any(|p| p.beta.is_some()) {
+            columns.push(ramp("beta", |p| p.beta.as_ref().map_or("own".into(), ToString::to_string)));
+        }
+        columns
+    }
+
+    /// One line for each run of phases with the same augmentations.
+    fn augmentations(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut first = 0;
+        for run in self.phases.chunk_by(|a, b| a.augment == b.augment) {
+            let last = first + run.len() - 1;
+            let names: Vec<_> = run[0].augment.iter().map(augmentation_in_words).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            lines.push(match (run.len() == self.phases.len(), first == last) {
+                (true, _) => format!("augmentation: {names}"),
+                (false, true) => format!("augmentation in phase {first}: {names}"),
+                (false, false) => format!("augmentation in phases {first} to {last}: {names}"),
+            });
+            first = last + 1;
+        }
+        lines
+    }
+}
+
+impl PlannedPhase {
+    fn decays(&self) -> bool {
+        self.weight_decay.from() != 0.0 || self.weight_decay.to() != 0.0
+    }
+
+    /// The hyper-parameters in words, for the line below the counts.
+    fn details(&self) -> Vec<String> {
+        let mut details = vec![format!("lr {}", self.lr), format!("momentum {}", self.momentum)];
+        if self.decays() {
+            details.push(format!("weight decay {}", self.weight_decay));
+        }
+        details.extend(self.beta.iter().map(|beta| format!("beta {beta}")));
+        details
+    }
+}
+
+/// An optimizer and the switches that are on: `sgd nesterov`.
+fn optimizer_in_words(optimizer: &Choice) -> String {
+    let on = optimizer.settings.0.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(key, _)| key.as_str());
+    std::iter::once(optimizer.kind.as_str()).chain(on).collect::<Vec<_>>().join(" ")
+}
+
+/// An augmentation with its settings: `cutout 8`. A number says what it is where there are several.
+fn augmentation_in_words(augmentation: &Choice) -> String {
+    let settings = &augmentation.settings.0;
+    let numbers = settings.values().filter(|v| matches!(v, Value::Int(_) | Value::Float(_))).count();
+    let named = |key: &str, value: String| if numbers > 1 { format!("{key} {value}") } else { value };
+    let words = settings.iter().filter_map(|(key, value)| match value {
+        Value::Bool(true) => Some(key.clone()),
+        Value::Text(text) => Some(text.clone()),
+        Value::Int(n) => Some(named(key, n.to_string())),
+        Value::Float(x) => Some(named(key, number(*x))),
+        _ => None,
+    });
+    std::iter::once(augmentation.kind.clone()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Epochs to four decimals, without their zeros.
+fn short(epochs: f64) -> String {
+    number((epochs * 1e4).round() / 1e4)
+}
+
+fn header(columns: &[Column]) -> String {
+    format!("{HEADER}{}{HEADER:#}", line(columns, |c| c.head.to_owned()))
+}
+
+fn line(columns: &[Column], cell: impl Fn(&Column) -> String) -> String {
+    let cells: Vec<_> = columns.iter().map(|c| c.fit(&cell(c))).collect();
+    cells.join(GAP).trim_end().to_owned()
+}
+
+/// Joins `parts` by commas into lines of at most `width`, indented; a part is not broken.
+fn wrap(parts: &[String], indent: usize, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.width() + 2 + part.width() <= width => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            _ => lines.push(format!("{:indent$}{part}", "")),
+        }
+    }
+    lines
+}
+
+/// Breaks long lines at commas; what follows is indented.
+fn wrap_sentences(sentences: &[String], width: usize) -> Vec<String> {
+    let break_up = |sentence: &String| {
+        let parts: Vec<_> = sentence.split(", ").map(str::to_owned).collect();
+        let mut lines = wrap(&parts[..1], 0, width);
+        for part in &parts[1..] {
+            match lines.last_mut() {
+                Some(line) if line.width() + 3 + part.width() <= width => *line += &format!(", {part}"),
+                _ => lines.push(format!("    {part}")),
+            }
+        }
+        lines
+    };
+    sentences.iter().flat_map(break_up).collect()
+}

@@ -1,0 +1,26 @@
+//! Pictures of schedules and of runs, as SVG text and as PNG.
+//!
+//! Everything drawn comes in as rows of the CSV files: from a plan that was just compiled, or read back from a run folder.
+//! The same rows give the same bytes: no clock, no system font, coordinates rounded to a tenth of a pixel.
+
+mod axis;
+mod curves;
+mod frame;
+mod header;
+mod png;
+mod schedule;
+mod style;
+mod svg;
+mod text;
+mod thin;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+/// Rows that a picture of a schedule is drawn from: more than it has columns of pixels.
+pub const POINTS: usize = 2000;
+
+pub use curves::{Across, RunRows, curves};
+pub use png::{PictureError, png};
+pub use schedule::{ScheduleOptions, Shown, schedule};

@@ -1,0 +1,180 @@
+//! The picture of a schedule: lr and momentum over steps.
+
+use super::axis::{Axis, Scale, Tick};
+use super::frame::{Frame, Ruler, Stages};
+use super::style::{BLUE, ORANGE, RIGHT};
+use super::svg::{Stroke, Svg};
+use super::thin::thin;
+use crate::record::rows::{PlanRow, PlannedStepRow};
+use crate::units::{count, number};
+
+/// An exponential curve over more than this many decades is drawn on a log scale.
+const DECADES: f64 = 2.0;
+const COLUMNS: usize = 900;
+
+/// Whether something is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    #[default]
+    Yes,
+    No,
+}
+
+/// What a picture of a schedule shows beyond the lr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScheduleOptions {
+    /// Optimizer, image size and batch of each phase.
+    pub labels: Shown,
+    pub momentum: Shown,
+}
+
+/// Draws lr and momentum over steps, with the phases' borders, as SVG.
+///
+/// `steps` are rows of the plan or of a trace, in order; they need not be all, but should have both ends of every phase.
+/// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
+pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], options: ScheduleOptions) -> String {
+    let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
+    let with_momentum = options.momentum == Shown::Yes;
+    let heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
+    let frame = Frame::new(title, subtitle(phases), &stages, RIGHT, heights);
+    let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
+    let frame = frame.with_rulers(rulers);
+    let mut svg = frame.start();
+
+    let lr = Lines::new(&stages, steps, |s| s.lr, |p| p.lr_to);
+    let y = lr_axis(phases, &lr, frame.heights(0));
+    let caption = if y.scale == Scale::Log { "learning rate, log scale" } else { "learning rate" };
+    frame.panel(&mut svg, &y, (caption, BLUE), "");
+    frame.within(&mut svg, &y, |svg| lr.draw(svg, &frame.x, &y, BLUE));
+
+    if with_momentum {
+        let momentum = Lines::new(&stages, steps, |s| s.momentum, |p| p.momentum_to);
+        let y = momentum_axis(&momentum, frame.heights(1));
+        frame.panel(&mut svg, &y, ("momentum", ORANGE), "");
+        frame.within(&mut svg, &y, |svg| momentum.draw(svg, &frame.x, &y, ORANGE));
+    }
+    svg.finish(title)
+}
+
+/// The first step of each phase, and the end of the last.
+pub fn step_borders(phases: &[PlanRow]) -> Vec<f64> {
+    let mut borders = vec![0.0];
+    let mut sum = 0;
+    for phase in phases {
+        sum += phase.steps;
+        borders.push(sum as f64);
+    }
+    borders
+}
+
+/// The epochs served before each phase, and in all.
+pub fn epoch_borders(phases: &[PlanRow]) -> Vec<f64> {
+    let mut borders = vec![0.0];
+    for phase in phases {
+        borders.push(borders[borders.len() - 1] + phase.epochs);
+    }
+    borders
+}
+
+/// Where `x` lies on `to`, when the corners of `from` lie on those of `to` and all between is straight.
+pub fn carry_over(x: f64, from: &[f64], to: &[f64]) -> f64 {
+    let last = from.len().min(to.len()).saturating_sub(1);
+    let right = from.partition_point(|f| *f < x).clamp(1.min(last), last);
+    let left = right.saturating_sub(1);
+    let width = from[right] - from[left];
+    if width > 0.0 { to[left] + (x - from[left]) / width * (to[right] - to[left]) } else { to[right] }
+}
+
+fn subtitle(phases: &[PlanRow]) -> String {
+    let steps = phases.iter().map(|p| p.steps).sum();
+    let images = phases.iter().map(|p| p.images).sum();
+    let epochs = (epoch_borders(phases)[phases.len()] * 100.0).round() / 100.0;
+    let plural = |n: u64, what: &str| format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" });
+    let parts = [
+        plural(phases.len() as u64, "phase"),
+        plural(steps, "step"),
+        format!("{} {}", number(epochs), if epochs == 1.0 { "epoch" } else { "epochs" }),
+        plural(images, "image"),
+    ];
+    parts.join(" · ")
+}
+
+/// Ticks of whole steps, thousands set apart.
+pub fn counts(x: &Axis) -> Vec<Tick> {
+    let whole = x.ticks(8).into_iter().filter(|t| t.value.fract() == 0.0);
+    whole.map(|t| Tick { label: count(t.value as u64), ..t }).collect()
+}
+
+/// Epochs below the steps: not evenly spaced where the batch size changes.
+pub fn epoch_ruler(phases: &[PlanRow]) -> Ruler {
+    let (steps, epochs) = (step_borders(phases), epoch_borders(phases));
+    let axis = Axis::exact(0.0, epochs[epochs.len() - 1], (0.0, 1.0));
+    let ticks = axis.ticks(10).into_iter().map(|t| Tick { value: carry_over(t.value, &epochs, &steps), ..t });
+    Ruler { name: "epoch", ticks: ticks.collect() }
+}
+
+/// One line a phase, in values of the axes.
+struct Lines(Vec<Vec<(f64, f64)>>);
+
+impl Lines {
+    fn new(
+        stages: &Stages<'_>,
+        steps: &[PlannedStepRow],
+        value: impl Fn(&PlannedStepRow) -> f64,
+        end: impl Fn(&PlanRow) -> f64,
+    ) -> Self {
+        let line = |(i, phase): (usize, &PlanRow)| {
+            let own = steps.iter().filter(|s| s.phase == i);
+            let mut line: Vec<_> = own.map(|s| (s.step as f64, value(s))).collect();
+            let border = stages.borders[i + 1];
+            // The rows of a run may break off before that.
+            if line.last().is_some_and(|(step, _)| *step + 1.0 == border) {
+                line.push((border, end(phase)));
+            }
+            line
+        };
+        let lines = stages.phases.iter().enumerate().map(line);
+        Self(lines.filter(|line| !line.is_empty()).collect())
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> + '_ {
+        self.0.iter().flatten().map(|(_, y)| *y)
+    }
+
+    fn range(&self) -> (f64, f64) {
+        self.values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
+    }
+
+    fn draw(&self, svg: &mut Svg, x: &Axis, y: &Axis, colour: &'static str) {
+        let mut before: Option<(f64, f64)> = None;
+        for line in &self.0 {
+            let points: Vec<_> = thin(line, COLUMNS).into_iter().map(|(a, b)| (x.px(a), y.px(b))).collect();
+            // An area says how much there is: only where the axis begins at nothing.
+            if y.scale == Scale::Linear && y.low == 0.0 {
+                svg.area(&points, y.from, colour, 0.07);
+            }
+            if let (Some(before), Some(first)) = (before, points.first()) {
+                svg.polyline(&[before, *first], Stroke::new(colour, 1.2).faint(0.4));
+            }
+            svg.polyline(&points, Stroke::new(colour, 1.8));
+            before = points.last().copied();
+        }
+    }
+}
+
+fn lr_axis(phases: &[PlanRow], lr: &Lines, pixels: (f64, f64)) -> Axis {
+    let wide = |p: &PlanRow| p.lr_curve == "exponential" && (p.lr_to / p.lr_from).log10().abs() > DECADES;
+    let (low, high) = lr.range();
+    let lowest = lr.values().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+    match phases.iter().any(wide) && low >= 0.0 && lowest.is_finite() {
+        true => Axis::decades(lowest, high, pixels),
+        false => Axis::around(low.min(0.0), high.max(0.0), 6, pixels),
+    }
+}
+
+/// From zero, but close to the values where they lie close together: 0.85 to 0.95 is a usual range.
+fn momentum_axis(momentum: &Lines, pixels: (f64, f64)) -> Axis {
+    let (low, high) = momentum.range();
+    let close = high > low && high - low < 0.3 * high;
+    if close { Axis::around(low, high, 3, pixels) } else { Axis::around(low.min(0.0), high.max(1.0), 3, pixels) }
+}

@@ -1,0 +1,27 @@
+//! Colours and measures, in one place.
+
+/// In the SVG by name, in the PNG from the embedded subset.
+pub const FONTS: &str = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif";
+
+pub const PAPER: &str = "#ffffff";
+pub const INK: &str = "#1f2933";
+pub const QUIET: &str = "#66727f";
+pub const GRID: &str = "#e9ecef";
+pub const AXIS: &str = "#aeb7c0";
+pub const BORDER: &str = "#c9d0d7";
+
+pub const BLUE: &str = "#2463c5";
+pub const ORANGE: &str = "#c2591b";
+
+/// For runs side by side; told apart by people who see colours otherwise, too.
+pub const RUNS: [&str; 8] = [BLUE, ORANGE, "#1d8a63", "#8c4bc0", "#a98307", "#c03a6c", "#358ba6", "#59646f"];
+
+pub const WIDTH: f64 = 960.0;
+pub const LEFT: f64 = 64.0;
+pub const RIGHT: f64 = 28.0;
+pub const TOP: f64 = 30.0;
+pub const BOTTOM: f64 = 20.0;
+
+pub const TITLE: f64 = 17.0;
+pub const LABEL: f64 = 12.0;
+pub const SMALL: f64 = 11.0;

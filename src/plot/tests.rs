@@ -1,0 +1,236 @@
+//! Pictures as a viewer lays them out: all words inside, none over another.
+
+use super::*;
+use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
+use resvg::usvg;
+
+/// Optimizer, steps, size, batch, lr.
+type Phase = (&'static str, u64, usize, usize, (f64, f64, &'static str));
+
+const IMAGES: u64 = 5000;
+
+fn plan(phases: &[Phase]) -> Vec<PlanRow> {
+    let row = |(i, &(optimizer, steps, size, batch, (lr_from, lr_to, curve))): (usize, &Phase)| PlanRow {
+        phase: i,
+        source: i,
+        optimizer: optimizer.into(),
+        epochs: (steps * batch as u64) as f64 / IMAGES as f64,
+        steps,
+        images: steps * batch as u64,
+        size,
+        batch,
+        lr_from,
+        lr_to,
+        lr_curve: curve.into(),
+        momentum_from: 0.95,
+        momentum_to: 0.85,
+        momentum_curve: "linear".into(),
+    };
+    phases.iter().enumerate().map(row).collect()
+}
+
+fn steps(plan: &[PlanRow]) -> Vec<PlannedStepRow> {
+    let mut rows = Vec::new();
+    for phase in plan {
+        for i in 0..phase.steps {
+            let t = i as f64 / phase.steps as f64;
+            rows.push(PlannedStepRow {
+                step: rows.len() as u64,
+                epoch: rows.len() as u64 * phase.batch as u64 / IMAGES,
+                phase: phase.phase,
+                optimizer: phase.optimizer.clone(),
+                size: phase.size,
+                batch: phase.batch,
+                lr: phase.lr_from + (phase.lr_to - phase.lr_from) * t,
+                momentum: 0.95 - 0.1 * t,
+                weight_decay: 0.0,
+            });
+        }
+    }
+    rows
+}
+
+fn trace(plan: &[PlanRow]) -> Vec<TraceRow> {
+    let row = |s: PlannedStepRow| TraceRow {
+        step: s.step,
+        epoch: s.epoch,
+        phase: s.phase,
+        optimizer: s.optimizer,
+        size: s.size,
+        batch: s.batch,
+        lr: s.lr,
+        momentum: s.momentum,
+        weight_decay: s.weight_decay,
+        loss: 2.0 / (1.0 + s.step as f64) + 0.1 * (s.step % 7) as f64,
+        grad_norm: 1.0,
+        seconds: 0.01 * s.size as f64,
+    };
+    steps(plan).into_iter().map(row).collect()
+}
+
+fn metrics(trace: &[TraceRow]) -> Vec<MetricsRow> {
+    let mut seconds = 0.0;
+    let mut rows = Vec::new();
+    for row in trace {
+        seconds += row.seconds;
+        if row.step % 100 == 99 {
+            rows.push(MetricsRow {
+                step: row.step,
+                epoch: row.epoch,
+                phase: row.phase,
+                optimizer: row.optimizer.clone(),
+                size: row.size,
+                batch: row.batch,
+                lr: row.lr,
+                momentum: row.momentum,
+                train_loss: row.loss,
+                train_acc: 0.5,
+                val_loss: 0.6,
+                val_acc: 1.0 - 20.0 / (row.step as f64 + 20.0),
+                val_acc_top5: 1.0,
+                images: 0,
+                train_seconds: seconds,
+                eval_seconds: 0.1,
+                wall_seconds: seconds,
+            });
+        }
+    }
+    rows
+}
+
+const DOWN: (f64, f64, &str) = (0.4, 0.0, "linear");
+
+/// One phase, three, ten, ten that hardly show, and a range test.
+fn plans() -> Vec<Vec<PlanRow>> {
+    let ten: Vec<Phase> =
+        (0..10).map(|i| (["sgd", "rmsprop", "adamw"][i % 3], 100, 16 + 8 * i, 64 << (i % 3), DOWN)).collect();
+    let mut short = ten.clone();
+    for (i, phase) in short.iter_mut().enumerate() {
+        phase.1 = [1, 3, 2, 900, 4, 5, 300, 2, 3, 1][i];
+    }
+    vec![
+        plan(&[("sgd", 390, 32, 128, DOWN)]),
+        plan(&[
+            ("rmsprop", 80, 16, 64, (0.001, 0.004, "linear")),
+            ("sgd", 150, 24, 64, DOWN),
+            ("sgd", 150, 32, 64, DOWN),
+        ]),
+        plan(&ten),
+        plan(&short),
+        plan(&[("sgd", 100, 32, 64, (1e-5, 10.0, "exponential")), ("sgd", 20, 32, 64, DOWN)]),
+        plan(&[("sgd", 1, 32, 64, (0.1, 0.1, "constant"))]),
+    ]
+}
+
+/// The boxes of all texts, with the words.
+fn texts(svg: &str) -> (Vec<(usvg::Rect, String)>, usvg::Size) {
+    fn collect(group: &usvg::Group, out: &mut Vec<(usvg::Rect, String)>) {
+        for node in group.children() {
+            match node {
+                usvg::Node::Group(group) => collect(group, out),
+                usvg::Node::Text(text) => {
+                    let words = text.chunks().iter().map(|chunk| chunk.text().to_owned()).collect();
+                    out.push((text.abs_bounding_box(), words));
+                }
+                _ => {}
+            }
+        }
+    }
+    let tree = png::parse(svg).unwrap();
+    let mut out = Vec::new();
+    collect(tree.root(), &mut out);
+    (out, tree.size())
+}
+
+fn assert_readable(svg: &str) {
+    let (texts, size) = texts(svg);
+    assert!(texts.len() > 5);
+    for (i, (a, words)) in texts.iter().enumerate() {
+        let inside = a.left() >= 0.0 && a.top() >= 0.0 && a.right() <= size.width() && a.bottom() <= size.height();
+        assert!(inside, "`{words}` leaves the picture");
+        for (b, others) in &texts[i + 1..] {
+            let across = a.right().min(b.right()) - a.left().max(b.left());
+            let down = a.bottom().min(b.bottom()) - a.top().max(b.top());
+            assert!(across <= 0.5 || down <= 2.0, "`{words}` lies over `{others}`: {across} × {down}");
+        }
+    }
+}
+
+#[test]
+fn no_word_of_a_schedule_lies_over_another() {
+    for plan in plans() {
+        for labels in [Shown::Yes, Shown::No] {
+            for momentum in [Shown::Yes, Shown::No] {
+                let (steps, options) = (steps(&plan), ScheduleOptions { labels, momentum });
+                for steps in [&steps[..], &steps[..steps.len() / 2], &[]] {
+                    assert_readable(&schedule("a-name", &plan, steps, options));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_word_of_curves_lies_over_another() {
+    for plan in plans() {
+        let trace = trace(&plan);
+        let metrics = metrics(&trace);
+        let run = RunRows { name: "seed-1", phases: &plan, metrics: &metrics, trace: &trace };
+        let half = RunRows { metrics: &metrics[..metrics.len() / 2], trace: &trace[..trace.len() / 2], ..run };
+        let none = RunRows { metrics: &[], trace: &[], ..run };
+        for across in [Across::Steps, Across::Epochs, Across::Seconds] {
+            for runs in [vec![run], vec![half], vec![none], vec![run; 3], vec![run, half, none]] {
+                assert_readable(&curves("a-name", &runs, across));
+            }
+        }
+    }
+    assert_readable(&curves("nothing", &[], Across::Steps));
+}
+
+#[test]
+fn phases_and_options_show() {
+    let plan = &plans()[1];
+    let words = |options| texts(&schedule("a-name", plan, &steps(plan), options)).0.into_iter().map(|t| t.1).collect();
+    let all: Vec<String> = words(ScheduleOptions::default());
+    for word in
+        ["a-name", "rmsprop", "sgd", "16 px · batch 64", "32 px · batch 64", "learning rate", "momentum", "epoch"]
+    {
+        assert!(all.iter().any(|w| w == word), "{word} is missing among {all:?}");
+    }
+    let few: Vec<String> = words(ScheduleOptions { labels: Shown::No, momentum: Shown::No });
+    for word in ["rmsprop", "16 px · batch 64", "momentum"] {
+        assert!(!few.iter().any(|w| w == word), "{word} is there");
+    }
+    let range: Vec<String> = texts(&schedule("x", &plans()[4], &steps(&plans()[4]), Default::default()))
+        .0
+        .into_iter()
+        .map(|t| t.1)
+        .collect();
+    assert!(range.iter().any(|w| w == "learning rate, log scale") && range.iter().any(|w| w == "10⁻⁵"));
+}
+
+#[test]
+fn words_are_no_wider_than_reckoned() {
+    for words in ["rmsprop · 24 px · batch 1024", "validation 84.3 %", "WMWM mmm", "10⁻⁵", "0.01 → 0.1"] {
+        for weight in [svg::Weight::Regular, svg::Weight::Semibold] {
+            let mut picture = svg::Svg::new(500.0, 50.0);
+            let set = svg::Type { weight, ..svg::Type::new(12.0, "#000000") };
+            picture.text((10.0, 30.0), words, set);
+            let (boxes, _) = texts(&picture.finish("t"));
+            let (drawn, reckoned) = (f64::from(boxes[0].0.width()), text::width(words, 12.0, weight));
+            assert!(drawn <= reckoned && reckoned <= drawn * 1.25 + 2.0, "{words}: {drawn} drawn, {reckoned} reckoned");
+        }
+    }
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes() {
+    let plan = &plans()[1];
+    let picture = || schedule("a <name> & more", plan, &steps(plan), ScheduleOptions::default());
+    assert_eq!(picture(), picture());
+    let bytes = png(&picture(), 2.0).unwrap();
+    assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
+    assert_eq!(bytes[16..20], 1920u32.to_be_bytes());
+    assert_eq!(bytes, png(&picture(), 2.0).unwrap());
+    assert!(png("no svg", 1.0).is_err() && png(&picture(), 1e9).is_err());
+}
