@@ -1,5 +1,6 @@
 //! `runner`: finds out how to train image networks faster. See DESIGN.md for the shape of the whole.
 
+pub mod cli;
 pub mod config;
 pub mod data;
 pub mod kernels;
@@ -11,4 +12,5 @@ pub mod plot;
 pub mod record;
 pub mod registry;
 pub mod schedule;
+pub mod train;
 pub mod units;

@@ -1,0 +1,126 @@
+//! The convolution shapes of ResNet-9, and one of 256 channels, at batch 128: three directions each, in GFLOP/s and per
+//! cent of the machine's peak.
+//!
+//! `cargo bench --bench conv [-- FILTER]`. Peak is what a loop that only multiplies and adds registers reaches on as many
+//! threads. Per cent is of each layer's fastest sample, as others' work on the machine only ever slows a sample down.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use runner::kernels::conv::{Conv2d, ConvPlan};
+use runner::kernels::simd::{Kernel, Simd};
+use runner::kernels::{Buffer, DType, Element, Isa, parallel};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const BATCH: usize = 128;
+
+/// `(cin, cout, size)`, each 3 × 3 with padding 1.
+const LAYERS: [(usize, usize, usize); 7] =
+    [(3, 64, 32), (64, 128, 32), (128, 128, 16), (128, 256, 16), (256, 256, 8), (256, 512, 8), (512, 512, 4)];
+
+/// Multiply-adds on twelve independent registers, ten thousand times.
+struct Peak;
+
+impl Peak {
+    const CHAINS: usize = 12;
+    const ROUNDS: usize = 10_000;
+}
+
+impl Kernel for Peak {
+    type Out = (usize, f32);
+
+    /// The operations done, and a value that keeps them.
+    #[inline(always)]
+    fn run<S: Simd>(self) -> (usize, f32) {
+        // SAFETY: `Isa::run` checked that the machine has the instructions.
+        unsafe {
+            let (a, b) = (S::splat(black_box(1.0)), S::splat(black_box(0.5)));
+            let mut chains = [S::splat(0.0); Peak::CHAINS];
+            for _ in 0..Peak::ROUNDS {
+                for c in &mut chains {
+                    *c = S::fma(a, b, *c);
+                }
+            }
+            let total = chains.into_iter().map(|c| S::sum(c)).sum();
+            (2 * Peak::ROUNDS * Peak::CHAINS * S::LANES, total)
+        }
+    }
+}
+
+/// Operations a second, on all threads at once.
+fn peak(isa: Isa) -> f64 {
+    let tasks = 50 * parallel::workers();
+    let once = || {
+        let start = Instant::now();
+        parallel::for_each(tasks, |_| {
+            black_box(isa.run(Peak));
+        });
+        start.elapsed().as_secs_f64()
+    };
+    let best = (0..20).map(|_| once()).fold(f64::MAX, f64::min);
+    (tasks * isa.run(Peak).0) as f64 / best
+}
+
+/// A buffer of `len` numbers around zero.
+fn numbers<E: Element>(len: usize) -> Buffer {
+    let mut buffer = Buffer::new(E::DTYPE, len);
+    for (i, x) in buffer.slice_mut::<E>(len).iter_mut().enumerate() {
+        *x = E::from_f32((i * 7919 % 1000) as f32 / 500.0 - 1.0);
+    }
+    buffer
+}
+
+fn bench<E: Element>(c: &mut Criterion) {
+    let isa = Isa::detect().expect("RUNNER_ISA names an instruction set of this machine");
+    let peak = peak(isa);
+    println!("peak on {} threads, {isa}: {:.1} GFLOP/s", parallel::workers(), peak / 1e9);
+    let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    for (cin, cout, size) in LAYERS {
+        let conv = Conv2d::same(cin, cout, 3);
+        let plan = ConvPlan::new(conv, size, size, isa);
+        let (inputs, outputs, weights) = (plan.input_len(BATCH), plan.output_len(BATCH), conv.weight_len());
+        let [forward_len, backward_len] = [plan.forward_pack_len(), plan.backward_pack_len()];
+        let (mut x, mut y, mut w) = (numbers::<E>(inputs), numbers::<E>(outputs), numbers::<f32>(weights));
+        let (mut forward, mut backward) = (Buffer::new(DType::F32, forward_len), Buffer::new(DType::F32, backward_len));
+        plan.pack_forward(w.slice(weights), forward.slice_mut(forward_len));
+        plan.pack_backward(w.slice(weights), backward.slice_mut(backward_len));
+        let scratch_len = plan.scratch_len(BATCH);
+        let mut scratch = Buffer::new(DType::F32, scratch_len);
+        let flops = conv.flops(size, size) * BATCH as u64;
+        group.throughput(Throughput::Elements(flops));
+        let mut measure = |direction: &str, run: &mut dyn FnMut()| {
+            let name = format!("{cin}-{cout}@{size}");
+            let best = Cell::new(f64::MAX);
+            group.bench_function(BenchmarkId::new(direction, &name), |b| {
+                b.iter_custom(|iterations| {
+                    let start = Instant::now();
+                    (0..iterations).for_each(|_| run());
+                    let taken = start.elapsed();
+                    best.set(best.get().min(taken.as_secs_f64() / iterations as f64));
+                    taken
+                });
+            });
+            if best.get() < f64::MAX {
+                let speed = flops as f64 / best.get();
+                println!("    {direction} {name}: {:.1} GFLOP/s, {:.0} % of peak", speed / 1e9, 100.0 * speed / peak);
+            }
+        };
+        measure("forward", &mut || {
+            let (x, packed) = (x.slice::<E>(inputs), forward.slice(forward_len));
+            plan.forward(BATCH, x, packed, None, y.slice_mut(outputs), scratch.slice_mut(scratch_len));
+        });
+        measure("backward_data", &mut || {
+            let (dy, packed) = (y.slice::<E>(outputs), backward.slice(backward_len));
+            plan.backward_data(BATCH, dy, packed, x.slice_mut(inputs), false, scratch.slice_mut(scratch_len));
+        });
+        measure("backward_weight", &mut || {
+            let (x, dy) = (x.slice::<E>(inputs), y.slice(outputs));
+            plan.backward_weight(BATCH, x, dy, w.slice_mut(weights), scratch.slice_mut(scratch_len));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench::<f32>, bench::<half::bf16>);
+criterion_main!(benches);

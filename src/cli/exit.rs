@@ -1,0 +1,78 @@
+//! Exit codes, and failures that know theirs.
+
+use crate::config::Diagnostics;
+use crate::data::DataError;
+use std::process::ExitCode;
+
+/// How the program ends. The numbers are documented and relied on by scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    Unexpected = 1,
+    /// Usage or configuration.
+    Config = 2,
+    Data = 3,
+    Diverged = 4,
+    /// Stopped by a signal after a checkpoint: resume to go on (`EX_TEMPFAIL`).
+    Interrupted = 75,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Located in the experiment file, already formatted.
+    Config(Diagnostics),
+    /// A bad argument or environment variable.
+    Usage(String),
+    Data(DataError),
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Config(_) | Failure::Usage(_) => Exit::Config,
+            Failure::Data(_) => Exit::Data,
+            Failure::Other(_) => Exit::Unexpected,
+        }
+    }
+
+    /// Prints to standard error, in colour where it has colours.
+    pub fn eprint(&self) {
+        let error = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+        match self {
+            Failure::Config(diagnostics) => diagnostics.eprint(),
+            Failure::Usage(message) => anstream::eprintln!("{error}error:{error:#} {message}"),
+            Failure::Data(e) => anstream::eprintln!("{error}error:{error:#} {e}"),
+            Failure::Other(e) => anstream::eprintln!("{error}error:{error:#} {e:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<DataError>() {
+            Ok(data) => Failure::Data(data),
+            Err(error) => Failure::Other(error),
+        }
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Failure::Data(error)
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Failure::Config(diagnostics)
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: one file a subcommand.
+
+mod exit;
+mod plan;
+mod prepare;
+mod train;
+
+pub use exit::{Exit, Failure};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Finds out how to train image networks faster.
+///
+/// An experiment is a TOML file: phases with their own optimizer, learning-rate and momentum curves, image size and batch.
+/// `runner CONFIG` trains it and leaves a folder of CSV files; `runner plan CONFIG` shows beforehand what it will do.
+#[derive(Parser)]
+#[command(name = "runner", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: train::TrainArgs,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  runner configs/dawnbench.toml                          train; the same as `runner train …`
+  runner configs/dawnbench.toml --set phases[1].lr.to=0.2 --seed 2
+  runner plan configs/dawnbench.toml --plot schedule.png
+  runner train --resume runs/20261123T120000Z-dawnbench-1a2b
+
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a
+checkpoint, resume to go on.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train an experiment, or go on with a run
+    Train(train::TrainArgs),
+    /// Show, list and draw what training will do, without training
+    Plan(plan::PlanArgs),
+}
+
+/// Which experiment, as edited on the command line.
+#[derive(Args, Clone, Debug)]
+pub struct Overrides {
+    /// Replace a value of the experiment: a path and a TOML value, as `phases[1].lr.to=0.4` (repeatable)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Parses the process's arguments and does what they say.
+pub fn main() -> std::process::ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,runner=warn")).init();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Plan(args)) => plan::run(&args),
+        None => train::run(&cli.train),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.eprint();
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From a checked experiment to a plan: what only shows when the parts are put together, reported at its place in the
+//! file.
+
+use super::Failure;
+use crate::config::spec::{ParamMatch, Spec};
+use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
+use crate::data::{DataError, Facts, FactsSource, Given, Request};
+use crate::model;
+use crate::nn::{Graph, Shape};
+use crate::plan::Plan;
+use crate::train::session::parts;
+use crate::train::state::glob;
+
+/// How large an image is looked at when a net's smallest size is sought.
+const LARGEST_SMALLEST: usize = 512;
+
+/// What the experiment asks for of the data side.
+pub fn request(spec: &Spec) -> Request<'_> {
+    Request { dataset: &spec.data.dataset, root: spec.data.root.as_deref(), stand_in: spec.data.stand_in.as_ref() }
+}
+
+/// The figures of the data set, without network.
+///
+/// # Errors
+/// When its files are there but not whole.
+pub fn facts(spec: &Spec) -> Result<Facts, DataError> {
+    let data = &spec.data;
+    let given = Given { train_images: data.train_images, val_images: data.val_images, classes: data.classes };
+    crate::data::facts(&request(spec), &given)
+}
+
+/// Checks the experiment against what is known of its data set without network. Where that is a stand-in's figures, the
+/// set itself may still be reached: the experiment is refused only when it fits neither.
+///
+/// # Errors
+/// All that does not fit; files of the set that are there but not whole.
+pub fn check(loaded: &Loaded) -> Result<(), Failure> {
+    let facts = facts(&loaded.spec)?;
+    let result = plan(loaded, &facts);
+    if facts.source == FactsSource::StandIn {
+        let official = crate::data::sets::make(&loaded.spec.data.dataset).official();
+        return Ok(result.or_else(|errors| plan(loaded, &official).map_err(|_| errors)).map(drop)?);
+    }
+    Ok(result.map(drop)?)
+}
+
+/// Compiles the plan and builds the net at every size it uses.
+///
+/// # Errors
+/// All that does not fit.
+pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
+    let Loaded { spec, source } = loaded;
+    let mut errors = Vec::new();
+    if let Some(classes) = spec.model.classes.filter(|classes| *classes < facts.classes) {
+        let message = format!("a head of {classes} outputs for `{}`, which has {} classes", facts.name, facts.classes);
+        errors.push(source.diagnostic("model.classes", message).help("leave `classes` out to have as many as the set"));
+    }
+    let mut first_graph = None;
+    for (k, phase) in spec.phases.iter().enumerate() {
+        let size = phase.size.unwrap_or(facts.size);
+        match model::build(&parts(spec, facts.classes), Shape::new(size, size, facts.channels)) {
+            Ok(graph) => first_graph = first_graph.or(Some(graph)),
+            Err(error) => errors.push(misfit(source, spec, facts, k, size, &error)),
+        }
+    }
+    if let Some(graph) = &first_graph {
+        errors.extend(unmatched_rules(source, spec, graph));
+    }
+    match Plan::compile(spec, facts) {
+        Ok(plan) if errors.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(problems) => {
+            errors.extend(problems.into_iter().map(|p| source.diagnostic(&p.path, p.message).help(p.help)));
+        }
+    }
+    Err(source.diagnostics(errors))
+}
+
+/// A net that cannot be built at a phase's size: the size's fault where a larger one would do, else the pairing's.
+fn misfit(
+    source: &Source,
+    spec: &Spec,
+    facts: &Facts,
+    phase: usize,
+    size: usize,
+    error: &model::PairingError,
+) -> Diagnostic {
+    let smallest = model::smallest_size(&parts(spec, facts.classes), facts.channels, LARGEST_SMALLEST);
+    match smallest {
+        Some(smallest) if size < smallest => source
+            .diagnostic(&format!("phases[{phase}].size"), format!("images of {size}×{size} are too small: {error}"))
+            .help(format!("the smallest size that this net takes is {smallest}")),
+        _ => source.diagnostic(error.path, error.to_string()).help(format!("choose another {}", error.path)),
+    }
+}
+
+/// Rules of `[[params]]` that speak of no parameter of the net, or that earlier rules leave nothing to.
+fn unmatched_rules(source: &Source, spec: &Spec, graph: &Graph) -> Vec<Diagnostic> {
+    let matches = |rule: &ParamMatch, param: &crate::nn::ParamDecl| match rule {
+        ParamMatch::Role(role) => param.role == *role,
+        ParamMatch::Name(pattern) => glob(pattern, &param.name),
+    };
+    let (mut errors, rules) = (Vec::new(), &spec.params);
+    for (k, rule) in rules.iter().enumerate() {
+        let mut spoken_of = graph.params().iter().filter(|param| matches(&rule.matches, param)).peekable();
+        let path = format!("params[{k}]");
+        if spoken_of.peek().is_none() {
+            let names: Vec<&str> = graph.params().iter().map(|p| p.name.as_str()).collect();
+            errors.push(
+                source
+                    .diagnostic(&path, "this rule matches no parameter of the net")
+                    .help(format!("the net's parameters are {}", names.join(", "))),
+            );
+        } else if spoken_of.all(|param| rules[..k].iter().any(|earlier| matches(&earlier.matches, param))) {
+            let message = "every parameter that this rule matches is taken by an earlier rule";
+            errors.push(source.diagnostic(&path, message).help("the first match wins: move this rule up"));
+        }
+    }
+    errors
+}

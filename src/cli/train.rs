@@ -1,0 +1,182 @@
+//! `runner train`, and `runner CONFIG`.
+
+use super::{Exit, Failure, Overrides, prepare};
+use crate::config::{self, Loaded};
+use crate::data;
+use crate::kernels::Isa;
+use crate::record::console::Display;
+use crate::record::folder::file;
+use crate::record::run_json::RunInfo;
+use crate::record::{RunFolder, Status};
+use crate::train::{Job, Machine, Session, StopFlag, train};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(clap::Args, Debug)]
+pub struct TrainArgs {
+    /// The experiment: a TOML file
+    #[arg(required_unless_present = "resume")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Replace the experiment's seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Where to compute
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "cpu"])]
+    device: String,
+    /// Threads to compute with [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// The folder that run folders are made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs_dir: PathBuf,
+    /// Replace the experiment's name, which the run folder's name contains
+    #[arg(long, value_parser = name)]
+    name: Option<String>,
+    /// Go on with an interrupted run, in its folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set", "seed", "name", "runs_dir"])]
+    resume: Option<PathBuf>,
+    /// Print how the run ended, and nothing else
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Print each event as a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl TrainArgs {
+    fn display(&self) -> Display {
+        match (self.quiet, self.json) {
+            (true, _) => Display::Quiet,
+            (_, true) => Display::Json,
+            _ => Display::Progress,
+        }
+    }
+
+    /// Sets up the thread pool.
+    fn machine(&self, isa: Isa) -> Result<Machine, Failure> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.map_or_else(cores, usize::from);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Failure::Other(anyhow::Error::new(e).context("cannot start the threads")))?;
+        Ok(Machine { isa, threads })
+    }
+}
+
+/// A name as experiments have it.
+fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err(
+            "a name is made of letters, digits, `.`, `_` and `-`: it becomes part of a folder's name".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Trains, or goes on.
+pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
+    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let mut session = match (&args.resume, &args.config) {
+        (Some(run), _) => resume(args, run, isa)?,
+        (None, Some(config)) => begin(args, config, isa)?,
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let outcome = train(&mut session).inspect_err(|error| session.fail(error))?;
+    Ok(match outcome.status {
+        Status::Diverged => Exit::Diverged,
+        Status::Interrupted => Exit::Interrupted,
+        Status::Done | Status::Failed | Status::Running => Exit::Done,
+    })
+}
+
+fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
+    let mut sets = args.overrides.set.clone();
+    sets.extend(args.seed.map(|seed| format!("seed={seed}")));
+    sets.extend(args.name.as_ref().map(|name| format!("name={name:?}")));
+    let loaded = config::load(path, &sets)?;
+    // All that can be wrong with the file is said before anything is fetched or made.
+    prepare::check(&loaded)?;
+    let machine = args.machine(isa)?;
+    let job = open_data(&loaded, machine, args.display(), None)?;
+    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
+    let folder = RunFolder::create(&args.runs_dir, &job.spec.name).map_err(|e| Failure::Other(e.into()))?;
+    Ok(Session::begin(job, folder, args.display().sink(), stop)?)
+}
+
+fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
+    let folder = RunFolder::open(run).map_err(|e| Failure::Usage(e.to_string()))?;
+    let before = RunInfo::read(&folder.join(file::RUN)).map_err(|e| Failure::Other(e.into()))?;
+    if before.status == Status::Done {
+        let message = format!("{} is done: there is nothing to go on with", run.display());
+        return Err(Failure::Usage(message));
+    }
+    let mut loaded = config::load(&folder.join(file::EXPERIMENT), &[])?;
+    if loaded.spec.data.root.as_ref().is_some_and(|root| !root.exists()) {
+        // The data has moved: $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
+        loaded.spec.data.root = None;
+    }
+    let recorded: Isa =
+        before.instruction_set.parse().map_err(|e: crate::kernels::isa::IsaError| Failure::Usage(e.to_string()))?;
+    // The same bytes come from the same instruction set alone.
+    let isa = if recorded.is_available() { recorded } else { isa };
+    let machine = args.machine(isa)?;
+    let mut job = open_data(&loaded, machine, args.display(), before.dataset.stands_in_for.clone())?;
+    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
+    if job.dataset.digest != before.dataset.digest {
+        let message = format!(
+            "the run was begun with other images: `{}` had digest {}, and has {} now",
+            before.dataset.name, before.dataset.digest, job.dataset.digest
+        );
+        return Err(Failure::Usage(message));
+    }
+    if job.spec.hash(&job.dataset.facts.name, &job.dataset.digest) != before.spec_hash {
+        let message = format!(
+            "{} was changed since the run was begun: put it back, or start a new run with it",
+            folder.join(file::EXPERIMENT).display()
+        );
+        return Err(Failure::Usage(message));
+    }
+    if isa != recorded {
+        job.notices.push(format!(
+            "this machine lacks {recorded}, which the run was begun with: it goes on with {isa}, and its numbers will \
+             differ from those of an uninterrupted run"
+        ));
+    }
+    Ok(Session::resume(job, folder, args.display().sink(), stop)?)
+}
+
+/// Opens the data set, fetching it where it is absent, and plans for what was opened.
+///
+/// The experiment of a run on a stand-in names the stand-in: `stands_in_for` is then the set that it had asked for.
+fn open_data(
+    loaded: &Loaded,
+    machine: Machine,
+    display: Display,
+    stands_in_for: Option<String>,
+) -> Result<Job, Failure> {
+    let mut notices = Vec::new();
+    let mut dataset = data::open(&prepare::request(&loaded.spec), &mut |notice| match notice {
+        data::Notice::Fetching { .. } if display != Display::Progress => log::info!("{notice}"),
+        data::Notice::Fetching { .. } => anstream::eprintln!("{notice}"),
+        data::Notice::StandIn { .. } => notices.push(notice.to_string()),
+    })?;
+    if let Some(set) = stands_in_for {
+        notices.push(format!(
+            "`{set}` IS NOT USED: the generated set `{}` stands in for it, as before",
+            dataset.facts.name
+        ));
+        dataset.stands_in_for = Some(set);
+    }
+    let plan = prepare::plan(loaded, &dataset.facts)?;
+    let mut spec = loaded.spec.using(&dataset.facts.name);
+    if let Some(root) = &mut spec.data.root {
+        // The record names the folder wherever it is read from.
+        *root = std::path::absolute(&*root).map_err(|e| Failure::Other(e.into()))?;
+    }
+    let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    Ok(Job { spec, plan, dataset: Arc::new(dataset), machine, argv, notices })
+}

@@ -1,0 +1,184 @@
+//! The training loop.
+
+use super::evaluate::evaluate;
+use super::session::Session;
+use crate::data::Batch;
+use crate::kernels::reduce;
+use crate::nn::{Loss, Tape};
+use crate::optim::{Applied, Flat};
+use crate::plan::StepPlan;
+use crate::record::rows::{MetricsRow, TraceRow};
+use crate::record::{Event, Status};
+use anyhow::Context as _;
+use std::time::Instant;
+
+/// How a training ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub status: Status,
+    /// In a few words: `completed`, `SIGTERM`, `the loss is not finite at step 12`.
+    pub reason: String,
+}
+
+/// Takes all steps that are left, evaluating and writing checkpoints on the way.
+///
+/// # Errors
+/// What stops a run other than a signal or divergence: a disk, the loader. What was recorded is readable then, and the
+/// last checkpoint is whole.
+pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
+    session.clock.skip();
+    if session.state.progress.step == 0 {
+        session.checkpoint()?;
+    }
+    let mut loader = session.loader();
+    let mut current: Option<(usize, Tape)> = None;
+    while session.state.progress.step < session.plan.total_steps {
+        let step = session.plan.at(session.state.progress.step);
+        if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
+            // The old tape's memory goes before the new one's comes.
+            let first = current.take().is_none();
+            session.begin_phase(&step)?;
+            current = Some((step.phase, session.train_tape(&step)?));
+            if first {
+                // Loading before the first step is not training.
+                loader.wait_for_next();
+                session.clock.skip();
+            }
+        }
+        let (_, tape) = current.as_mut().expect("a phase has begun");
+
+        let began = Instant::now();
+        let (batch, waited) = loader.next_batch()?.context("the loader ended before training")?;
+        let taken = take_step(session, tape, &step, batch)?;
+        session.clock.spent.data_wait += waited;
+        session.clock.lap(|spent| &mut spent.train);
+
+        let progress = &mut session.state.progress;
+        progress.step += 1;
+        progress.images += step.images as u64;
+        progress.window.add(&taken.loss);
+        let row = taken.row(&step, progress.optimizer.kind.clone(), began.elapsed().as_secs_f64());
+        session.step_done(row, waited)?;
+        if let Some(outcome) = after_step(session, &step, &taken)? {
+            return session.finish(outcome);
+        }
+    }
+    session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
+}
+
+/// What is due after a step: evaluation, checkpoint. `Some` where training ends here.
+fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
+    if let Some(what) = taken.diverged() {
+        let reason = format!("the {what} is not finite at step {}", step.step);
+        return Ok(Some(Outcome { status: Status::Diverged, reason }));
+    }
+    if session.plan.is_eval_step(step.step) {
+        let val_loss = evaluate_and_record(session, step, &taken.applied)?;
+        if !val_loss.is_finite() {
+            // The last update ruined the weights: no later loss would tell.
+            let reason = format!("the validation loss is not finite after step {}", step.step);
+            return Ok(Some(Outcome { status: Status::Diverged, reason }));
+        }
+    }
+    let signal = session.stop.raised();
+    if signal.is_some() || session.plan.is_checkpoint_step(step.step) {
+        session.checkpoint()?;
+    }
+    let more = session.state.progress.step < session.plan.total_steps;
+    Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
+}
+
+/// What a step gave.
+struct Taken {
+    loss: Loss,
+    grad_norm: f64,
+    applied: Applied,
+}
+
+impl Taken {
+    fn row(&self, step: &StepPlan, optimizer: String, seconds: f64) -> TraceRow {
+        TraceRow {
+            step: step.step,
+            epoch: step.epoch,
+            phase: step.phase,
+            optimizer,
+            size: step.size,
+            batch: self.loss.images,
+            lr: self.applied.lr,
+            momentum: self.applied.momentum,
+            weight_decay: self.applied.weight_decay,
+            loss: self.loss.sum / self.loss.images as f64,
+            grad_norm: self.grad_norm,
+            seconds,
+        }
+    }
+
+    /// What is NaN or infinite, if anything.
+    fn diverged(&self) -> Option<&'static str> {
+        match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
+            (false, _) => Some("loss"),
+            (_, false) => Some("gradient"),
+            _ => None,
+        }
+    }
+}
+
+/// Forward, loss, backward, update.
+fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Batch) -> anyhow::Result<Taken> {
+    let smoothing = session.spec.train.label_smoothing as f32;
+    let state = &mut session.state;
+    tape.forward(&mut state.params, &batch.images)?;
+    let loss = tape.loss(&batch.labels, smoothing);
+    tape.backward(&mut state.params)?;
+    let grad_norm = reduce::norm(session.isa, &state.params.grads);
+
+    // A line search looks at other parameters on a copy: the running statistics stay as they are.
+    let mut probe = state.optimizer.reevaluates().then(|| state.params.clone());
+    let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
+        let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
+        probe.values.copy_from_slice(params);
+        probe.touch();
+        tape.forward(probe, &batch.images)?;
+        let loss = tape.loss(&batch.labels, smoothing);
+        tape.backward(probe)?;
+        grads.copy_from_slice(&probe.grads);
+        Ok(loss.sum / loss.images as f64)
+    };
+    let flat = Flat { params: &mut state.params.values, grads: &mut state.params.grads, segments: &session.segments };
+    state.optimizer.step(flat, &step.hypers, &mut reevaluate)?;
+    state.params.touch();
+    let applied = state.optimizer.applied().expect("a step was taken");
+    Ok(Taken { loss, grad_norm, applied })
+}
+
+/// The validation set at the step's image size, and the row of `metrics.csv`. Returns the validation loss.
+fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied) -> anyhow::Result<f64> {
+    session.clock.lap(|spent| &mut spent.train);
+    let before = session.clock.spent.eval;
+    let result = evaluate(session, step.size)?;
+    session.clock.lap(|spent| &mut spent.eval);
+    let spent = session.clock.spent;
+    let progress = &mut session.state.progress;
+    let window = std::mem::take(&mut progress.window);
+    let row = MetricsRow {
+        step: step.step,
+        epoch: step.epoch,
+        phase: step.phase,
+        optimizer: progress.optimizer.kind.clone(),
+        size: step.size,
+        batch: step.images,
+        lr: applied.lr,
+        momentum: applied.momentum,
+        train_loss: window.mean_loss(),
+        train_acc: window.accuracy(),
+        val_loss: result.loss,
+        val_acc: result.acc,
+        val_acc_top5: result.acc_top5,
+        images: progress.images,
+        train_seconds: spent.train,
+        eval_seconds: spent.eval - before,
+        wall_seconds: spent.wall,
+    };
+    session.recorder.event(&Event::Evaluated(row))?;
+    Ok(result.loss)
+}

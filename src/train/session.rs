@@ -1,0 +1,341 @@
+//! One training from its parts: what the engine works on, and the chores around the loop.
+
+use super::checkpoint;
+use super::clock::Clock;
+use super::engine::Outcome;
+use super::meter::Meter;
+use super::state::{Spent, State, segments};
+use super::stop::StopFlag;
+use crate::config::spec::{Precision, Spec};
+use crate::data::augment::Chain;
+use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::kernels::{DType, Isa};
+use crate::model::{self, Parts};
+use crate::nn::{Graph, Params, Shape, Tape, TapeOptions};
+use crate::optim::Segment;
+use crate::plan::{Plan, StepPlan};
+use crate::plot;
+use crate::record::folder::file;
+use crate::record::rows::{MetricsRow, TraceRow};
+use crate::record::{
+    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone, atomic,
+    csv_file, reader,
+};
+use crate::units::Seconds;
+use anyhow::Context as _;
+use std::sync::Arc;
+
+/// The file of a run's checkpoint folder.
+const CHECKPOINT_FILE: &str = "state.safetensors";
+
+/// What a training is made of: everything checked, nothing begun.
+pub struct Job {
+    /// Naming the set that is really used.
+    pub spec: Spec,
+    pub plan: Plan,
+    pub dataset: Arc<Dataset>,
+    pub machine: Machine,
+    /// The command line, program included.
+    pub argv: Vec<String>,
+    /// To be said loudly when the run begins.
+    pub notices: Vec<String>,
+}
+
+/// What a training runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    pub isa: Isa,
+    pub threads: usize,
+}
+
+/// A training under way.
+pub struct Session {
+    pub spec: Spec,
+    pub plan: Plan,
+    pub state: State,
+    pub segments: Vec<Segment>,
+    pub isa: Isa,
+    pub recorder: Recorder,
+    pub stop: StopFlag,
+    /// Running since the session was put together.
+    pub clock: Clock,
+    dataset: Arc<Dataset>,
+    dtype: DType,
+    meter: Meter,
+    /// For the image size that was evaluated last.
+    evaluation: Option<(usize, Tape)>,
+}
+
+impl Session {
+    /// Begins a run in a new folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn begin(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let params = initial_params(&job)?;
+        let state = State::new(params, &job.plan.phases[0].optimizer);
+        atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
+        csv_file::write(&folder.join(file::PLAN), job.plan.rows())?;
+        let picture = plot::schedule(
+            &job.spec.name,
+            &job.plan.rows(),
+            &job.plan.sample(plot::POINTS),
+            plot::ScheduleOptions::default(),
+        );
+        atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?;
+        let facts = run_facts(&job, &state);
+        let mut recorder = Recorder::create(folder, facts, display)?;
+        for text in &job.notices {
+            recorder.event(&Event::Notice { text: text.clone() })?;
+        }
+        Ok(Self::assemble(job, state, recorder, stop))
+    }
+
+    /// Takes up a run from its checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint or the records cannot be used.
+    pub fn resume(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
+        if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+            return Self::begin_again(job, folder, display, stop)
+                .with_context(|| format!("{} is missing", path.display()));
+        }
+        let (state, positions) = checkpoint::load(&path, initial_params(&job)?)?;
+        let facts = run_facts(&job, &state);
+        let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
+        for text in &job.notices {
+            recorder.event(&Event::Notice { text: text.clone() })?;
+        }
+        Ok(Self::assemble(job, state, recorder, stop))
+    }
+
+    /// Begins a run that was killed before the checkpoint that comes before step 0: nothing was trained.
+    fn begin_again(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        for table in [file::METRICS, file::TRACE] {
+            let path = folder.join(table);
+            let rows = reader::read_table::<TraceRow>(&path).map_or(1, |table| table.rows.len());
+            anyhow::ensure!(
+                rows == 0,
+                "though {} has rows: restore the checkpoint, or start a new run",
+                path.display()
+            );
+            std::fs::remove_file(&path).or_else(absent_is_fine)?;
+        }
+        Self::begin(job, folder, display, stop)
+    }
+
+    fn assemble(job: Job, state: State, recorder: Recorder, stop: StopFlag) -> Self {
+        Self {
+            segments: segments(&state.params, &job.spec.params),
+            clock: Clock::start(state.progress.seconds),
+            meter: Meter::new(&job.plan, state.progress.step),
+            dtype: match job.spec.train.precision {
+                Precision::F32 => DType::F32,
+                Precision::Bf16 => DType::Bf16,
+            },
+            spec: job.spec,
+            plan: job.plan,
+            state,
+            isa: job.machine.isa,
+            recorder,
+            stop,
+            dataset: job.dataset,
+            evaluation: None,
+        }
+    }
+
+    /// The batches of all steps that are left.
+    pub fn loader(&self) -> Loader {
+        let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
+        let training = Training {
+            dataset: Arc::clone(&self.dataset),
+            seed: self.spec.seed,
+            augment: self.plan.phases.iter().map(chain).collect(),
+        };
+        let plan = self.plan.clone();
+        Loader::training(training, self.state.progress.step, move |step| {
+            (step < plan.total_steps).then(|| {
+                let StepPlan { epoch, first, images, size, phase, .. } = plan.at(step);
+                BatchPlan { epoch, first, images, size, phase }
+            })
+        })
+    }
+
+    /// Goes over to a step's phase.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<()> {
+        let phase = &self.plan.phases[step.phase];
+        self.state.switch_optimizer(&phase.optimizer, phase.carry)?;
+        let event = Event::PhaseBegins(PhaseBegins {
+            phase: step.phase,
+            first_step: phase.first_step,
+            steps: phase.steps,
+            size: phase.size,
+            batch: phase.batch,
+            optimizer: phase.optimizer.kind.clone(),
+        });
+        Ok(self.recorder.event(&event)?)
+    }
+
+    /// The tape for a step's image size and its phase's batches.
+    ///
+    /// # Errors
+    /// When the parts do not fit at that size: the check before training finds that.
+    pub fn train_tape(&self, step: &StepPlan) -> anyhow::Result<Tape> {
+        let graph = build_graph(&self.spec, &self.dataset, step.size)?;
+        let options = TapeOptions::train(self.plan.phases[step.phase].batch, self.dtype, self.isa);
+        Ok(Tape::new(&graph, &self.state.params, options))
+    }
+
+    /// The tape for evaluating at an image size, kept until another size is asked for.
+    ///
+    /// # Errors
+    /// As [`Session::train_tape`].
+    pub fn evaluation_tape(&mut self, size: usize) -> anyhow::Result<(&mut Tape, &mut Params)> {
+        if self.evaluation.as_ref().is_none_or(|(of, _)| *of != size) {
+            self.evaluation = None;
+            let graph = build_graph(&self.spec, &self.dataset, size)?;
+            let options = TapeOptions::evaluate(self.spec.train.eval_batch, self.dtype, self.isa);
+            self.evaluation = Some((size, Tape::new(&graph, &self.state.params, options)));
+        }
+        let (_, tape) = self.evaluation.as_mut().context("an evaluation tape was just made")?;
+        Ok((tape, &mut self.state.params))
+    }
+
+    /// The validation images at a size.
+    pub fn validation(&self, size: usize) -> Loader {
+        Loader::validation(Arc::clone(&self.dataset), size, self.spec.train.eval_batch)
+    }
+
+    /// Records a step.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn step_done(&mut self, row: TraceRow, wait_seconds: Seconds) -> anyhow::Result<()> {
+        self.meter.add(&row);
+        let done = StepDone {
+            train_acc: self.state.progress.window.accuracy(),
+            images_per_second: self.meter.images_per_second(),
+            seconds_left: self.meter.seconds_left(),
+            wait_seconds,
+            row,
+        };
+        Ok(self.recorder.event(&Event::StepDone(done))?)
+    }
+
+    /// Writes down all that later rows depend on, after the rows so far are on the disk. Its seconds are those before it.
+    ///
+    /// # Errors
+    /// When the disk refuses; the checkpoint before is then still whole.
+    pub fn checkpoint(&mut self) -> anyhow::Result<()> {
+        self.clock.lap(|spent| &mut spent.train);
+        self.state.progress.seconds = self.clock.spent;
+        self.recorder.sync()?;
+        let bytes = checkpoint::encode(&self.state, &self.recorder.positions());
+        let folder = self.recorder.folder().join(file::CHECKPOINT);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
+        self.clock.lap(|spent| &mut spent.checkpoint);
+        let event = Event::Checkpoint { step: self.state.progress.step, seconds: by_kind(&self.clock.spent) };
+        Ok(self.recorder.event(&event)?)
+    }
+
+    /// Ends the records: the model and the pictures for a run that is over, and the status.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(&mut self, outcome: Outcome) -> anyhow::Result<Outcome> {
+        self.clock.skip();
+        let folder = self.recorder.folder();
+        if outcome.status == Status::Done {
+            atomic::write(&folder.join(file::MODEL), &checkpoint::encode_model(&self.state.params))?;
+        }
+        let curves = draw_curves(&self.spec.name, &self.plan, folder)?;
+        atomic::write(&folder.join(file::CURVES), curves.as_bytes())?;
+        self.recorder.sync()?;
+        self.recorder.event(&Event::Finished {
+            status: outcome.status,
+            exit_reason: outcome.reason.clone(),
+            step: self.state.progress.step,
+            seconds: by_kind(&self.clock.spent),
+        })?;
+        Ok(outcome)
+    }
+
+    /// Ends the records of a run that an error stopped, as far as they can still be written.
+    pub fn fail(&mut self, error: &anyhow::Error) {
+        let event = Event::Finished {
+            status: Status::Failed,
+            exit_reason: format!("{error:#}"),
+            step: self.state.progress.step,
+            seconds: by_kind(&self.clock.spent),
+        };
+        if let Err(second) = self.recorder.event(&event) {
+            log::warn!("the end of the run could not be recorded: {second}");
+        }
+    }
+}
+
+fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<String> {
+    let metrics = reader::read_table::<MetricsRow>(&folder.join(file::METRICS))?.rows;
+    let trace = reader::read_table::<TraceRow>(&folder.join(file::TRACE))?.rows;
+    let phases = plan.rows();
+    let rows = plot::RunRows { name, phases: &phases, metrics: &metrics, trace: &trace };
+    Ok(plot::curves(name, &[rows], plot::Across::Steps))
+}
+
+fn by_kind(spent: &Spent) -> SecondsByKind {
+    SecondsByKind { train: spent.train, eval: spent.eval, data_wait: spent.data_wait, checkpoint: spent.checkpoint }
+}
+
+/// The net of an experiment at an image size.
+fn build_graph(spec: &Spec, dataset: &Dataset, size: usize) -> anyhow::Result<Graph> {
+    let facts = &dataset.facts;
+    Ok(model::build(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?)
+}
+
+/// The parts that an experiment's net is made of.
+pub fn parts(spec: &Spec, classes: usize) -> Parts<'_> {
+    let model = &spec.model;
+    let classes = model.classes.unwrap_or(classes);
+    Parts { stem: &model.stem, backbone: &model.backbone, head: &model.head, classes }
+}
+
+fn initial_params(job: &Job) -> anyhow::Result<Params> {
+    let graph = build_graph(&job.spec, &job.dataset, job.plan.phases[0].size)?;
+    Ok(Params::new(graph.params(), graph.stats(), job.spec.seed))
+}
+
+fn run_facts(job: &Job, state: &State) -> RunFacts {
+    let (spec, facts, model) = (&job.spec, &job.dataset.facts, &job.spec.model);
+    RunFacts {
+        name: spec.name.clone(),
+        argv: job.argv.clone(),
+        seed: spec.seed,
+        spec_hash: spec.hash(&facts.name, &job.dataset.digest),
+        device: "cpu".to_owned(),
+        instruction_set: job.machine.isa.name().to_owned(),
+        threads: job.machine.threads,
+        precision: spec.train.precision.word().to_owned(),
+        dataset: DatasetFacts {
+            name: facts.name.clone(),
+            images: facts.train_images as u64,
+            val_images: facts.val_images as u64,
+            digest: job.dataset.digest.clone(),
+            stand_in: job.dataset.stands_in_for.is_some(),
+            stands_in_for: job.dataset.stands_in_for.clone(),
+        },
+        model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
+        parameters: state.params.count() as u64,
+        phases: job.plan.phases.len(),
+        epochs: job.plan.total_epochs(),
+        steps: job.plan.total_steps,
+    }
+}
