@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Writes tests/fixtures/torch/*.safetensors: what PyTorch computes, for tests/parity to compare with.
+
+Made with PyTorch 2.15.0 (and NumPy, which it brings), on the CPU, in f32. To run it again:
+
+    python3 scripts/make_fixtures.py
+
+Values come from seeded generators: a second run with the same PyTorch and processor gives the same bytes. Images are
+stored channels-last (n, h, w, c), convolution weights OIHW. Each file's metadata holds the PyTorch version and, per case,
+its settings as JSON.
+"""
+
+import collections
+import json
+import pathlib
+import struct
+
+import torch
+import torch.nn.functional as F
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "torch"
+TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+
+
+def save(name, tensors, cases):
+    """A safetensors file: length of the header, header as JSON, data."""
+    header, data = {}, b""
+    header["__metadata__"] = {"torch": torch.__version__, **{k: json.dumps(v) for k, v in cases.items()}}
+    for key in sorted(tensors):
+        tensor = tensors[key].detach().contiguous()
+        raw = tensor.numpy().tobytes()
+        header[key] = {
+            "dtype": TYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (FOLDER / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def normal(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def last(image):
+    """(n, c, h, w) to (n, h, w, c)."""
+    return image.permute(0, 2, 3, 1)
+
+
+def conv2d():
+    # n, channels in and out, h, w, kernel, stride, padding, groups
+    rows = {
+        "3x3": (2, 3, 5, 7, 7, (3, 3), (1, 1), (1, 1), 1),
+        "3x3-stride-2": (1, 8, 16, 17, 17, (3, 3), (2, 2), (1, 1), 1),
+        "3x3-one-pixel": (2, 3, 4, 1, 1, (3, 3), (1, 1), (1, 1), 1),
+        "1x7": (1, 4, 6, 9, 5, (1, 7), (1, 1), (0, 3), 1),
+        "7x1": (1, 4, 6, 5, 9, (7, 1), (1, 1), (3, 0), 1),
+        "7x7-stride-2": (1, 3, 8, 17, 17, (7, 7), (2, 2), (3, 3), 1),
+        "1x1-stride-2": (1, 24, 10, 9, 9, (1, 1), (2, 2), (0, 0), 1),
+        "2x2-no-padding": (1, 3, 12, 8, 8, (2, 2), (1, 1), (0, 0), 1),
+        "5x3-uneven": (1, 2, 3, 11, 6, (5, 3), (2, 1), (1, 2), 1),
+        "groups": (2, 8, 12, 6, 6, (3, 3), (1, 1), (1, 1), 4),
+        "depthwise": (1, 6, 6, 9, 9, (3, 3), (2, 2), (1, 1), 6),
+        "rest-of-stride": (1, 2, 2, 8, 8, (3, 3), (3, 3), (0, 0), 1),
+    }
+    tensors, cases = {}, {}
+    for seed, (name, (n, ci, co, h, w, kernel, stride, padding, groups)) in enumerate(rows.items()):
+        x = normal(10 * seed, n, ci, h, w).requires_grad_()
+        weight = normal(10 * seed + 1, co, ci // groups, *kernel).requires_grad_()
+        bias = normal(10 * seed + 2, co).requires_grad_()
+        y = F.conv2d(x, weight, bias, stride, padding, groups=groups)
+        dy = normal(10 * seed + 3, *y.shape)
+        y.backward(dy)
+        for key, value in {"x": last(x), "y": last(y), "dy": last(dy), "dx": last(x.grad)}.items():
+            tensors[f"{name}/{key}"] = value
+        for key, value in {"weight": weight, "bias": bias, "dweight": weight.grad, "dbias": bias.grad}.items():
+            tensors[f"{name}/{key}"] = value
+        cases[name] = {"stride": stride, "padding": padding, "groups": groups}
+    save("conv2d", tensors, cases)
+
+
+def batch_norm():
+    tensors = {}
+    n, c, h, w = 3, 6, 5, 4
+    offset = torch.arange(c).reshape(1, c, 1, 1) * 2.0
+    norm = torch.nn.BatchNorm2d(c, eps=1e-5, momentum=0.1)
+    with torch.no_grad():
+        norm.weight.copy_(normal(1, c))
+        norm.bias.copy_(normal(2, c))
+    tensors |= {"gamma": norm.weight.clone(), "beta": norm.bias.clone()}
+    for step in range(3):
+        x = (normal(10 + step, n, c, h, w) + offset).requires_grad_()
+        dy = normal(20 + step, n, c, h, w)
+        norm.zero_grad()
+        y = norm(x)
+        y.backward(dy)
+        tensors |= {f"{step}/x": last(x), f"{step}/y": last(y), f"{step}/dy": last(dy), f"{step}/dx": last(x.grad)}
+        tensors |= {f"{step}/dgamma": norm.weight.grad.clone(), f"{step}/dbeta": norm.bias.grad.clone()}
+        tensors |= {f"{step}/running_mean": norm.running_mean.clone(), f"{step}/running_var": norm.running_var.clone()}
+    norm.eval()
+    norm.zero_grad()
+    x = (normal(30, n, c, h, w) + offset).requires_grad_()
+    dy = normal(31, n, c, h, w)
+    y = norm(x)
+    y.backward(dy)
+    tensors |= {"eval/x": last(x), "eval/y": last(y), "eval/dy": last(dy), "eval/dx": last(x.grad)}
+    tensors |= {"eval/dgamma": norm.weight.grad.clone(), "eval/dbeta": norm.bias.grad.clone()}
+    save("batch_norm", tensors, {"norm": {"eps": norm.eps, "momentum": norm.momentum}})
+
+
+def pool():
+    tensors, cases = {}, {}
+    rows = {
+        "2x2": ((2, 2), (2, 2), (0, 0)),
+        "3x3-stride-2-padded": ((3, 3), (2, 2), (1, 1)),
+        "3x3-stride-1-padded": ((3, 3), (1, 1), (1, 1)),
+        "2x5-uneven": ((2, 5), (3, 1), (1, 2)),
+    }
+    for seed, (name, (kernel, stride, padding)) in enumerate(rows.items()):
+        # Few distinct values: ties in most windows.
+        values = torch.randint(-3, 4, (2, 3, 7, 8), generator=torch.Generator().manual_seed(seed)).float()
+        for kind in ["max", "avg", "avg-valid"]:
+            x = values.clone().requires_grad_()
+            if kind == "max":
+                y = F.max_pool2d(x, kernel, stride, padding)
+            else:
+                y = F.avg_pool2d(x, kernel, stride, padding, count_include_pad=kind == "avg")
+            dy = normal(100 + seed, *y.shape)
+            y.backward(dy)
+            for key, value in {"x": x, "y": y, "dy": dy, "dx": x.grad}.items():
+                tensors[f"{name}/{kind}/{key}"] = last(value)
+        cases[name] = {"kernel": kernel, "stride": stride, "padding": padding}
+    save("pool", tensors, cases)
+
+
+def pointwise():
+    """GELU and ReLU, linear, cross-entropy."""
+    tensors, cases = {}, {}
+    values = torch.cat([torch.linspace(-8, 8, 321), torch.tensor([0.0, -0.0, 1e-6, -1e-6, 20.0, -20.0])])
+    for name, function in {"gelu": F.gelu, "relu": F.relu}.items():
+        x = values.clone().requires_grad_()
+        y = function(x)
+        y.backward(torch.ones_like(y))
+        tensors |= {f"{name}/x": x, f"{name}/y": y, f"{name}/dx": x.grad}
+    x, weight, bias = (normal(s, *shape).requires_grad_() for s, shape in [(1, (7, 24)), (2, (10, 24)), (3, (10,))])
+    y = F.linear(x, weight, bias)
+    dy = normal(4, *y.shape)
+    y.backward(dy)
+    tensors |= {"linear/x": x, "linear/weight": weight, "linear/bias": bias, "linear/y": y, "linear/dy": dy}
+    tensors |= {"linear/dx": x.grad, "linear/dweight": weight.grad, "linear/dbias": bias.grad}
+    for name, smoothing in {"ce": 0.0, "ce-smooth": 0.1}.items():
+        logits = (3 * normal(5, 9, 11)).requires_grad_()
+        labels = torch.arange(9) * 5 % 11
+        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss.backward()
+        tensors |= {f"{name}/logits": logits, f"{name}/labels": labels, f"{name}/dlogits": logits.grad}
+        tensors |= {f"{name}/loss": loss.double().reshape(1)}
+        cases[name] = {"smoothing": smoothing}
+    save("pointwise", tensors, cases)
+
+
+def optimizers():
+    steps, shapes = 20, {"a": (3, 4), "b": (5,), "c": (2, 3, 2, 2)}
+    rows = {
+        "sgd": {"kind": "sgd", "weight_decay": 0.0, "momentum": False},
+        "sgd-momentum": {"kind": "sgd", "weight_decay": 0.0, "momentum": True},
+        "sgd-nesterov": {"kind": "sgd", "weight_decay": 0.0, "momentum": True, "nesterov": True},
+        "sgd-coupled": {"kind": "sgd", "weight_decay": 0.05, "momentum": True},
+        "sgd-nesterov-coupled": {"kind": "sgd", "weight_decay": 0.05, "momentum": True, "nesterov": True},
+        "sgd-decoupled": {"kind": "sgd", "weight_decay": 0.05, "momentum": True, "decay": "decoupled"},
+        "rmsprop": {"kind": "rmsprop", "weight_decay": 0.0, "momentum": False},
+        "rmsprop-momentum": {"kind": "rmsprop", "weight_decay": 0.0, "momentum": True},
+        "rmsprop-settings": {"kind": "rmsprop", "weight_decay": 0.0, "momentum": True, "alpha": 0.9, "eps": 1e-3},
+        "rmsprop-coupled": {"kind": "rmsprop", "weight_decay": 0.05, "momentum": True},
+        "rmsprop-decoupled": {"kind": "rmsprop", "weight_decay": 0.05, "momentum": True, "decay": "decoupled"},
+    }
+    lr = torch.linspace(0.1, 0.005, steps, dtype=torch.float64)
+    momentum = torch.linspace(0.95, 0.8, steps, dtype=torch.float64)
+    start = {name: normal(seed, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    grads = {name: normal(10 + seed, steps, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    tensors = {"lr": lr, "momentum": momentum}
+    tensors |= {f"start/{k}": v for k, v in start.items()} | {f"grads/{k}": v for k, v in grads.items()}
+    for case, row in rows.items():
+        params = {k: v.clone().requires_grad_() for k, v in start.items()}
+        decoupled = row.get("decay") == "decoupled"
+        decay = 0.0 if decoupled else row["weight_decay"]
+        if row["kind"] == "sgd":
+            # PyTorch wants a momentum for Nesterov when it is made; the loop below sets each step's.
+            optimizer = torch.optim.SGD(
+                params.values(), lr=1.0, momentum=0.9, nesterov=row.get("nesterov", False), weight_decay=decay
+            )
+        else:
+            settings = {k: row[k] for k in ("alpha", "eps") if k in row}
+            optimizer = torch.optim.RMSprop(params.values(), lr=1.0, momentum=0.9, weight_decay=decay, **settings)
+        history = {k: [] for k in params}
+        for step in range(steps):
+            group = optimizer.param_groups[0]
+            group["lr"] = lr[step].item()
+            group["momentum"] = momentum[step].item() if row["momentum"] else 0.0
+            for name, param in params.items():
+                param.grad = grads[name][step].clone()
+                if decoupled:
+                    # As AdamW: on the weights, before the step.
+                    param.data.mul_(1 - group["lr"] * row["weight_decay"])
+            optimizer.step()
+            for name, param in params.items():
+                history[name].append(param.detach().clone())
+        tensors |= {f"{case}/{k}": torch.stack(v) for k, v in history.items()}
+    save("optimizers", tensors, rows)
+
+
+def net():
+    """ResNet-9 at width 2 on 16x16 images: three steps of SGD with Nesterov momentum, label smoothing 0.1."""
+
+    def conv_norm(i, o):
+        return torch.nn.Sequential(
+            collections.OrderedDict(
+                conv=torch.nn.Conv2d(i, o, 3, padding=1, bias=False), norm=torch.nn.BatchNorm2d(o), act=torch.nn.ReLU()
+            )
+        )
+
+    width = 2
+    torch.manual_seed(11)
+    parts = {"stem": conv_norm(3, width)}
+    for k, (i, o) in enumerate([(1, 2), (2, 4), (4, 8)], start=1):
+        parts[f"layer{k}.0"] = conv_norm(i * width, o * width)
+        if k != 2:
+            for j in range(2):
+                parts[f"layer{k}.res.{j}"] = conv_norm(o * width, o * width)
+    parts["head.fc"] = torch.nn.Linear(8 * width, 10, bias=False)
+
+    def forward(x):
+        x = parts["stem"](x)
+        for k in (1, 2, 3):
+            x = F.max_pool2d(parts[f"layer{k}.0"](x), 2)
+            if k != 2:
+                x = x + parts[f"layer{k}.res.1"](parts[f"layer{k}.res.0"](x))
+        return 0.125 * parts["head.fc"](F.adaptive_max_pool2d(x, 1).flatten(1))
+
+    def named(kind):
+        items = ((f"{part}.{name}", value) for part, module in parts.items() for name, value in getattr(module, kind)())
+        return {name: value for name, value in items if not name.endswith("num_batches_tracked")}
+
+    params = named("named_parameters")
+    images, labels = normal(12, 8, 3, 16, 16), torch.arange(8) % 10
+    tensors = {"images": last(images), **{f"before/{k}": v.detach().clone() for k, v in params.items()}}
+    optimizer = torch.optim.SGD(params.values(), lr=0.5, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    losses = []
+    for step in range(3):
+        loss = F.cross_entropy(forward(images), labels, label_smoothing=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            tensors |= {f"gradient/{k}": v.grad.clone() for k, v in params.items()}
+        optimizer.step()
+        losses.append(loss.detach())
+    tensors |= {f"after/{k}": v for k, v in params.items()}
+    tensors |= {f"statistics/{k}": v for k, v in named("named_buffers").items()}
+    for module in parts.values():
+        module.eval()
+    tensors |= {"losses": torch.stack(losses), "evaluated": forward(images)}
+    save("net", tensors, {"resnet9": {"width": width, "lr": 0.5, "momentum": 0.9, "weight_decay": 5e-4}})
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net]:
+        make()

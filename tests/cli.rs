@@ -1,0 +1,225 @@
+//! The program from outside: exit codes, what is printed, what is left behind.
+
+mod common;
+
+use common::{SMALL, assert_exit, only_run, runner, text};
+use std::path::Path;
+
+fn write(dir: &Path, name: &str, content: &str) -> std::path::PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// [`SMALL`], shorter.
+fn short() -> String {
+    SMALL.replace("steps = 13", "steps = 3").replace("epochs = 0.25", "steps = 3").replace("steps = 81", "steps = 3")
+}
+
+#[test]
+fn a_bad_file_is_exit_code_2_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let config =
+        write(dir.path(), "bad.toml", &SMALL.replace("nesterov", "nestorov").replace("batch = 96", "batch = 0"));
+    let output = runner().current_dir(dir.path()).arg("bad.toml").output().unwrap();
+    assert_exit(&output, 2);
+    let said = text(&output);
+    assert!(said.contains("bad.toml:20:9: error:") && said.contains("bad.toml:29:29: error:"), "{said}");
+    assert!(said.contains("did you mean `nesterov`?") && said.contains("2 errors in bad.toml"), "{said}");
+    assert!(!dir.path().join("runs").exists(), "nothing is made");
+    let output = runner().arg("plan").arg(&config).output().unwrap();
+    assert_exit(&output, 2);
+}
+
+#[test]
+fn what_only_shows_when_parts_meet_has_its_place_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        (("size = 12", "size = 7"), "images of 7×7 are too small", "the smallest size that this net takes is 8"),
+        (("steps = 81", "epochs = 0.001"), "a phase of no steps", "give more epochs"),
+        (
+            ("[[phases]]\nsteps = 13", "[[params]]\nmatch = \"layer7.*\"\nlr = 0.1\n\n[[phases]]\nsteps = 13"),
+            "matches no parameter",
+            "layer1.0.conv.weight",
+        ),
+        (("batch = 96", "batch = 5001"), "a batch of 5,001 from 5,000 training images", "1 to 5,000"),
+    ];
+    for ((old, new), problem, help) in cases {
+        write(dir.path(), "small.toml", &SMALL.replace(old, new));
+        let output = runner().current_dir(dir.path()).args(["plan", "small.toml"]).output().unwrap();
+        assert_exit(&output, 2);
+        let said = text(&output);
+        assert!(said.contains("small.toml:") && said.contains(": error:"), "{said}");
+        assert!(said.contains(problem) && said.contains(help), "{new}:\n{said}");
+    }
+}
+
+#[test]
+fn absent_data_is_exit_code_3_and_says_how_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short().replace("\"shapes\"", "\"cifar10\""));
+    let output = runner().env("RUNNER_DATA", dir.path()).arg(&config).current_dir(dir.path()).output().unwrap();
+    assert_exit(&output, 3);
+    for words in ["cifar-10-batches-bin", "data.root=DIR", "RUNNER_DATA", "data.stand_in=shapes"] {
+        assert!(text(&output).contains(words), "no {words} in {}", text(&output));
+    }
+    assert!(!dir.path().join("runs").exists(), "nothing is made");
+}
+
+#[test]
+fn a_stand_in_is_said_loudly_and_in_every_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short().replace("\"shapes\"", "\"cifar10\"\nstand_in = \"shapes\""));
+    let runs = dir.path().join("runs");
+    let output = runner().env("RUNNER_DATA", dir.path()).arg(&config).arg("--runs-dir").arg(&runs).output().unwrap();
+    assert_exit(&output, 0);
+    let loud = "`cifar10` IS NOT USED";
+    assert!(text(&output).contains(loud) && text(&output).contains("NOTICE"), "{}", text(&output));
+    let run = only_run(&runs);
+    let info = runner::record::reader::RunReader::open(&run).unwrap().info().unwrap();
+    assert_eq!((info.dataset.name.as_str(), info.dataset.stand_in), ("shapes", true));
+    assert_eq!(info.dataset.stands_in_for.as_deref(), Some("cifar10"));
+    assert!(std::fs::read_to_string(run.join("log.txt")).unwrap().contains(loud));
+    assert!(std::fs::read_to_string(run.join("experiment.toml")).unwrap().contains("dataset = \"shapes\""));
+}
+
+#[test]
+fn damaged_data_is_exit_code_3_even_where_a_set_could_stand_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short().replace("\"shapes\"", "\"cifar10\"\nstand_in = \"shapes\""));
+    let root = dir.path().join("data");
+    std::fs::create_dir_all(root.join("cifar-10-batches-bin")).unwrap();
+    std::fs::write(root.join("cifar-10-batches-bin/data_batch_1.bin"), [0; 3073]).unwrap();
+    let root = format!("data.root={:?}", root.to_str().unwrap());
+    let output = runner().arg(&config).args(["--set", &root]).current_dir(dir.path()).output().unwrap();
+    assert_exit(&output, 3);
+    let said = text(&output);
+    assert!(said.contains("data_batch_") && said.contains("help:"), "{said}");
+    assert!(!dir.path().join("runs").exists(), "nothing is made");
+}
+
+#[test]
+fn the_trace_of_the_plan_is_the_trace_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", SMALL);
+    let runs = dir.path().join("runs");
+    let output = runner().arg(&config).arg("--runs-dir").arg(&runs).arg("--quiet").output().unwrap();
+    assert_exit(&output, 0);
+    let run = only_run(&runs);
+    let planned = runner().arg("plan").arg(&config).args(["--trace", "-"]).output().unwrap();
+    assert_exit(&planned, 0);
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    let trained = std::fs::read_to_string(run.join("trace.csv")).unwrap();
+    assert_eq!(planned.lines().count(), trained.lines().count());
+    for (planned, trained) in planned.lines().zip(trained.lines()) {
+        assert!(trained.starts_with(&format!("{planned},")), "planned {planned}\ntrained {trained}");
+    }
+    let phases = runner().arg("plan").arg(&config).args(["--csv", "-"]).output().unwrap();
+    assert_eq!(phases.stdout, std::fs::read(run.join("plan.csv")).unwrap());
+    for file in
+        ["experiment.toml", "run.json", "metrics.csv", "model.safetensors", "schedule.svg", "curves.svg", "log.txt"]
+    {
+        assert!(run.join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+}
+
+#[test]
+fn pictures_are_drawn_before_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", SMALL);
+    for (name, begins) in [("s.svg", &b"<svg"[..]), ("s.png", &b"\x89PNG"[..])] {
+        let to = dir.path().join(name);
+        let output = runner().arg("plan").arg(&config).arg("--plot").arg(&to).output().unwrap();
+        assert_exit(&output, 0);
+        let bytes = std::fs::read(&to).unwrap();
+        assert!(bytes.windows(begins.len()).take(200).any(|window| window == begins), "{name}");
+        assert!(text(&output).contains("rmsprop"), "{}", text(&output));
+    }
+    let output = runner().arg("plan").arg(&config).args(["--plot", "s.gif"]).output().unwrap();
+    assert_exit(&output, 2);
+}
+
+#[test]
+fn divergence_is_exit_code_4_and_keeps_the_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(
+        dir.path(),
+        "wild.toml",
+        &short().replace("lr = { from = 1e-3, to = 2e-3, curve = \"linear\" }", "lr = 1e30"),
+    );
+    let runs = dir.path().join("runs");
+    let output = runner().arg(&config).arg("--runs-dir").arg(&runs).output().unwrap();
+    assert_exit(&output, 4);
+    let run = only_run(&runs);
+    let info = runner::record::reader::RunReader::open(&run).unwrap();
+    assert_eq!(info.info().unwrap().status, runner::record::Status::Diverged);
+    assert!(info.info().unwrap().exit_reason.unwrap().contains("not finite at step"));
+    let trace = info.trace().unwrap().rows;
+    assert!(!trace.is_empty() && trace.len() < 9, "{} rows", trace.len());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short());
+    let blocked = write(dir.path(), "blocked", "");
+    let output = runner().arg(&config).arg("--runs-dir").arg(&blocked).output().unwrap();
+    assert_exit(&output, 1);
+    assert!(text(&output).contains("blocked") && text(&output).contains("--runs-dir"), "{}", text(&output));
+}
+
+#[test]
+fn a_bad_instruction_set_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short());
+    let output = runner().env("RUNNER_ISA", "sse9").arg(&config).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("portable, avx2 or avx512"), "{}", text(&output));
+}
+
+#[test]
+fn every_instruction_set_and_precision_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    // Rates at which small differences stay small.
+    let calm = short()
+        .replace("from = 1e-3, to = 2e-3", "from = 1e-5, to = 2e-5")
+        .replace("from = 0.05, to = 0.1", "from = 1e-3, to = 2e-3");
+    let config = write(dir.path(), "small.toml", &calm.replace("{ from = 0.1, curve", "{ from = 1e-3, curve"));
+    let losses = |isa: &str, precision: &str| -> Vec<f64> {
+        let runs = dir.path().join(format!("{isa}-{precision}"));
+        let precision = format!("train.precision={precision}");
+        let output = runner()
+            .env("RUNNER_ISA", isa)
+            .arg(&config)
+            .args(["--set", &precision, "--json", "--runs-dir"])
+            .arg(&runs)
+            .output()
+            .unwrap();
+        assert_exit(&output, 0);
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+        let run = runner::record::reader::RunReader::open(&only_run(&runs)).unwrap();
+        assert_eq!(run.info().unwrap().instruction_set, isa);
+        run.trace().unwrap().rows.iter().map(|row| row.loss).collect()
+    };
+    let portable = losses("portable", "f32");
+    for isa in runner::kernels::Isa::available() {
+        let plain = if isa.name() == "portable" { portable.clone() } else { losses(isa.name(), "f32") };
+        for (a, b) in plain.iter().zip(&portable) {
+            assert!((a - b).abs() < 1e-3, "{isa}: {a} against portable's {b}");
+        }
+        for (a, b) in losses(isa.name(), "bf16").iter().zip(&portable) {
+            assert!((a - b).abs() < 0.05, "{isa} in bf16: {a} against f32's {b}");
+        }
+    }
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let output = runner().arg("--help").output().unwrap();
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("runner configs/dawnbench.toml") && text(&output).contains("75"));
+    assert_exit(&runner().output().unwrap(), 2);
+    assert_exit(&runner().args(["plan", "--help"]).output().unwrap(), 0);
+}

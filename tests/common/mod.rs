@@ -1,0 +1,92 @@
+//! Running the program as a user does, for the tests that need that.
+#![allow(dead_code)] // each test file uses its part
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The program, unaffected by the environment that the tests run in.
+pub fn runner() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+    command.env("RUNNER_DATA", "/nonexistent").env("NO_COLOR", "1").env_remove("RUNNER_ISA").env_remove("RUST_LOG");
+    // No test reaches the network: all requests go to a port that nobody listens on.
+    for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"] {
+        command.env(proxy, "http://127.0.0.1:1");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
+    command
+}
+
+/// What came out, as text.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The exit code, with what was printed where it is not the expected one.
+#[track_caller]
+pub fn assert_exit(output: &Output, expected: i32) {
+    assert_eq!(output.status.code(), Some(expected), "{:?}\n{}", output.status, text(output));
+}
+
+/// The one run folder under `runs`.
+#[track_caller]
+pub fn only_run(runs: &Path) -> PathBuf {
+    let folders: Vec<PathBuf> = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].clone()
+}
+
+/// A CSV file without the columns that measure time.
+pub fn timeless(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let keep: Vec<bool> = reader.headers().unwrap().iter().map(|column| !column.contains("seconds")).collect();
+    reader
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            record.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(field, _)| field.to_owned()).collect()
+        })
+        .collect()
+}
+
+/// A small experiment on generated images: three phases, two optimizers, three sizes, borders in mid-epoch.
+pub const SMALL: &str = r#"
+name = "small"
+seed = 3
+
+[data]
+dataset = "shapes"
+augment = ["flip-alternating", { translate = 2 }, { cutout = 4 }]
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+label_smoothing = 0.1
+checkpoint_every = "7step"
+eval_every = "11step"
+
+[[phases]]
+steps = 13
+size = 8
+batch = 96
+optimizer = "rmsprop"
+lr = { from = 1e-3, to = 2e-3, curve = "linear" }
+momentum = 0.5
+
+[[phases]]
+epochs = 0.25
+size = 12
+batch = 128
+optimizer = { kind = "sgd", nesterov = true }
+carry = true
+lr = { from = 0.05, to = 0.1, curve = "cosine" }
+momentum = { from = 0.95, to = 0.85, curve = { poly = 2.0 } }
+weight_decay = { from = 5e-4, to = 1e-4, curve = "exponential" }
+
+[[phases]]
+steps = 81
+size = 16
+lr = { from = 0.1, curve = "linear" }
+momentum = 0.9
+weight_decay = 5e-4
+"#;

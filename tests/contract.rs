@@ -1,0 +1,151 @@
+//! What every entry of every family promises: a name, a summary, a source, settings that can be filled in, and that it
+//! can be made from them.
+
+use runner::config::{self, Text};
+use runner::data::augment;
+use runner::data::sets;
+use runner::model::{self, Parts, backbones, heads, stems};
+use runner::nn::Shape;
+use runner::registry::{Choice, Default, Family, Kind};
+use runner::train::session::parts;
+use runner::{optim, schedule};
+use std::path::PathBuf;
+
+static FAMILIES: [&Family; 7] = [
+    &schedule::FAMILY,
+    &optim::FAMILY,
+    &augment::FAMILY,
+    &sets::FAMILY,
+    &stems::FAMILY,
+    &backbones::FAMILY,
+    &heads::FAMILY,
+];
+
+#[test]
+fn entries_describe_themselves() {
+    for family in FAMILIES {
+        assert!(!family.doc.is_empty());
+        let entries = (family.entries)();
+        assert!(!entries.is_empty(), "{} has no entries", family.name);
+        for (k, entry) in entries.iter().enumerate() {
+            let what = format!("{} `{}`", family.name, entry.name());
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(!entry.name().is_empty() && entry.name().chars().all(plain), "{what}: the name");
+            assert!(!entries[..k].iter().any(|other| other.name() == entry.name()), "{what}: twice");
+            assert!(!entry.summary().is_empty() && !entry.summary().contains('\n'), "{what}: one line of summary");
+            assert!(!entry.cite().is_empty(), "{what}: no source");
+            for (j, param) in entry.params().iter().enumerate() {
+                assert!(!param.doc.is_empty(), "{what}: `{}` has no doc", param.key);
+                assert!(
+                    !entry.params()[..j].iter().any(|other| other.key == param.key),
+                    "{what}: `{}` twice",
+                    param.key
+                );
+                assert_ne!(param.key, "kind", "{what}: `kind` chooses the entry");
+            }
+            if let Some(key) = entry.shorthand() {
+                assert!(entry.params().iter().any(|param| param.key == key), "{what}: shorthand `{key}` is no setting");
+            }
+        }
+    }
+}
+
+/// An experiment with one line of its `[[phases]]`, `[data]` or `[model]` filled in.
+fn experiment(data: &str, model: &str, phase: &str) -> config::Loaded {
+    let content = format!(
+        "name = \"contract\"\n[data]\ndataset = \"shapes\"\n{data}\n[model]\n{model}\n[[phases]]\nepochs = 1\nbatch = 8\n{phase}\n"
+    );
+    let text = Text { name: "contract.toml".into(), content: content.clone(), folder: PathBuf::new() };
+    config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}"))
+}
+
+/// How a file chooses the entry, with a 1 for each setting that must be given.
+fn written(name: &str, params: &[runner::registry::Param]) -> String {
+    let required: Vec<String> = params
+        .iter()
+        .filter(|param| param.default == Default::Required)
+        .map(|param| match param.kind {
+            Kind::Int { .. } | Kind::Float(_) => format!(", {} = 1", param.key),
+            _ => panic!("`{name}`: give the required `{}` a value here", param.key),
+        })
+        .collect();
+    format!("{{ kind = \"{name}\"{} }}", required.concat())
+}
+
+const SGD: &str = "optimizer = \"sgd\"\nlr = 0.1";
+
+#[test]
+fn every_optimizer_can_be_made_from_a_file() {
+    for entry in (optim::FAMILY.entries)() {
+        let phase = format!("optimizer = {}\nlr = 0.1", written(entry.name(), entry.params()));
+        let loaded = experiment("", "backbone = \"shallow\"", &phase);
+        let choice = &loaded.spec.phases[0].optimizer;
+        let optimizer = (runner::registry::find(optim::ENTRIES, &choice.kind).unwrap().make)(&choice.settings, 16);
+        assert!(optimizer.applied().is_none(), "{}: nothing is applied before a step", entry.name());
+    }
+}
+
+#[test]
+fn every_curve_goes_from_its_start_towards_its_end() {
+    for entry in (schedule::FAMILY.entries)() {
+        let curve = written(entry.name(), entry.params());
+        let to = if entry.name() == "constant" { "" } else { "to = 0.01, " };
+        let phase = format!("optimizer = \"sgd\"\nlr = {{ from = 0.1, {to}curve = {curve} }}");
+        let loaded = experiment("", "backbone = \"shallow\"", &phase);
+        let ramp = schedule::Ramp::new(&loaded.spec.phases[0].lr).unwrap();
+        assert_eq!(ramp.at(0, 10), 0.1, "{}", entry.name());
+        assert!((1..10).all(|i| ramp.at(i, 10) <= ramp.at(i - 1, 10)), "{} falls", entry.name());
+    }
+}
+
+#[test]
+fn every_augmentation_can_be_made_and_keeps_the_size() {
+    for entry in (augment::FAMILY.entries)() {
+        let data = format!("augment = [{}]", written(entry.name(), entry.params()));
+        let loaded = experiment(&data, "backbone = \"shallow\"", SGD);
+        let chain = augment::chain(&loaded.spec.phases[0].augment);
+        let mut image = augment::Image::new(vec![0, 0, 0]);
+        image.resize(9);
+        chain[0].apply(&mut image, &mut augment::Draw::new(1, 1, 5));
+        assert_eq!((image.size, image.pixels.len()), (9, 9 * 9 * 3), "{}", entry.name());
+    }
+}
+
+#[test]
+fn every_pairing_of_parts_builds_or_says_which_part_cannot() {
+    for backbone in (backbones::FAMILY.entries)() {
+        let model = format!("backbone = {}", written(backbone.name(), backbone.params()));
+        let loaded = experiment("", &model, SGD);
+        let own = parts(&loaded.spec, 10);
+        let graph = model::build(&own, Shape::new(32, 32, 3)).unwrap_or_else(|e| panic!("{}: {e}", backbone.name()));
+        assert_eq!(graph.shape(graph.output()), Shape::new(1, 1, 10));
+        let smallest = model::smallest_size(&own, 3, 64).unwrap();
+        for stem in (stems::FAMILY.entries)() {
+            for head in (heads::FAMILY.entries)() {
+                let model = format!(
+                    "{model}\nstem = {}\nhead = {}",
+                    written(stem.name(), stem.params()),
+                    written(head.name(), head.params())
+                );
+                let loaded = experiment("", &model, SGD);
+                for size in 1..=33 {
+                    match model::build(&parts(&loaded.spec, 10), Shape::new(size, size, 3)) {
+                        Ok(graph) => assert!(graph.flops() > 0),
+                        Err(e) => assert!(size < smallest.max(32) && e.to_string().contains('`'), "{size}: {e}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters_do_not_depend_on_the_image_size() {
+    for backbone in (backbones::FAMILY.entries)() {
+        let choice = Choice::plain(backbone.name());
+        let loaded = experiment("", &format!("backbone = \"{}\"", choice.kind), SGD);
+        let parts: Parts<'_> = parts(&loaded.spec, 10);
+        let of = |size| model::build(&parts, Shape::new(size, size, 3)).unwrap().params().to_vec();
+        assert_eq!(of(32), of(47), "{}", backbone.name());
+    }
+}

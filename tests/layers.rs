@@ -1,0 +1,146 @@
+//! The house keeps its floors: imports go downward only, and unsafe code stands under `kernels/` alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What each module under `src/` may import, itself aside. `main.rs` and `lib.rs` are not modules.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("units", &[]),
+    ("registry", &[]),
+    ("kernels", &["units", "registry"]),
+    ("nn", &["kernels", "units", "registry"]),
+    ("schedule", &["registry", "units"]),
+    ("optim", &["nn", "kernels", "registry", "units"]),
+    ("data", &["kernels", "registry", "units"]),
+    ("model", &["nn", "kernels", "registry", "units"]),
+    ("config", &["schedule", "data", "model", "optim", "nn", "registry", "units"]),
+    ("record", &["units"]),
+    ("plot", &["record", "units"]),
+    ("plan", &["config", "schedule", "data", "optim", "record", "registry", "units"]),
+    (
+        "train",
+        &[
+            "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot", "registry",
+            "units",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot",
+            "registry", "units",
+        ],
+    ),
+];
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Each source file, with the module of `src/` it belongs to and its code without comments.
+fn files() -> Vec<(String, PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&src, &mut paths);
+    paths
+        .into_iter()
+        .map(|path| {
+            let inside = path.strip_prefix(&src).unwrap();
+            let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            (module, path, code)
+        })
+        .filter(|(module, ..)| module != "main" && module != "lib")
+        .collect()
+}
+
+/// The modules of this crate that the code names: `crate::x`, `crate::{x, y::z}`.
+fn imports(code: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = &group[..group.find("};").unwrap_or(group.len())];
+            let mut depth = 0;
+            let mut start = true;
+            for (k, c) in group.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => start = true,
+                    c if start && c.is_alphanumeric() => {
+                        found.push(word(&group[k..]));
+                        start = false;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            found.push(word(rest));
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_go_downward_only() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (module, path, code) in files() {
+        let Some(allowed) = allowed.get(module.as_str()) else {
+            wrong.push(format!("{}: module `{module}` has no floor in tests/layers.rs", path.display()));
+            continue;
+        };
+        for import in imports(&code) {
+            let is_module = MAY_IMPORT.iter().any(|(name, _)| *name == import);
+            if is_module && import != module && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: `{module}` imports `{import}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_floor_is_above_what_it_may_import() {
+    for (k, (module, allowed)) in MAY_IMPORT.iter().enumerate() {
+        for import in *allowed {
+            let below = MAY_IMPORT[..k].iter().any(|(name, _)| name == import);
+            assert!(below, "`{module}` may import `{import}`, which does not come before it");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_under_kernels() {
+    for (module, path, code) in files() {
+        assert!(module == "kernels" || !code.contains("unsafe "), "{}: unsafe outside kernels", path.display());
+    }
+}
+
+#[test]
+fn the_record_side_knows_no_candle() {
+    for (module, path, code) in files() {
+        let knows = code.contains("candle_");
+        assert!(
+            !(knows && ["record", "plot", "units", "plan", "schedule"].contains(&module.as_str())),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn imports_are_found_in_groups_too() {
+    let found = imports("use crate::{a, b::{c, d}, e as f};\nlet x = crate::g::h();");
+    assert_eq!(found, ["a", "b", "e", "g"]);
+}

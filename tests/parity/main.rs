@@ -1,0 +1,9 @@
+//! What PyTorch computes, from `tests/fixtures/torch` (made by `scripts/make_fixtures.py`), against what we compute.
+//!
+//! Everything is `f32` on both sides, so the sums differ by their order alone; each comparison names its tolerance.
+
+mod conv;
+mod fixture;
+mod kernels;
+mod net;
+mod optimizers;

@@ -1,0 +1,223 @@
+//! A run that is killed and taken up again is, byte for byte, the run that never was.
+
+mod common;
+
+use common::{SMALL, assert_exit, only_run, runner, timeless};
+use runner::record::Status;
+use runner::record::reader::{RunReader, TableState};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// Steps of [`SMALL`]: 13, 10 and 81.
+const STEPS: usize = 104;
+
+/// A folder with the experiment in it.
+fn workplace() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("small.toml");
+    std::fs::write(&config, SMALL).unwrap();
+    (dir, config)
+}
+
+fn begin(config: &Path, runs: &Path, threads: usize) -> std::process::Command {
+    let mut command = runner();
+    command.arg(config).arg("--quiet").arg("--runs-dir").arg(runs).arg("--threads").arg(threads.to_string());
+    command
+}
+
+fn resume(run: &Path, threads: usize) -> std::process::Command {
+    let mut command = runner();
+    command.args(["train", "--quiet", "--resume"]).arg(run).arg("--threads").arg(threads.to_string());
+    command
+}
+
+/// Whole rows of `trace.csv` so far.
+fn rows(run: &Path) -> usize {
+    let bytes = std::fs::read(run.join("trace.csv")).unwrap_or_default();
+    bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
+}
+
+/// Waits until the run has recorded `steps` steps.
+fn wait_for(child: &mut Child, runs: &Path, steps: usize) -> PathBuf {
+    let start = Instant::now();
+    loop {
+        let run = std::fs::read_dir(runs).ok().and_then(|mut folder| folder.next()).map(|entry| entry.unwrap().path());
+        if let Some(run) = run.filter(|run| run.join("run.json").is_file() && rows(run) >= steps) {
+            return run;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {steps}");
+        assert!(start.elapsed() < Duration::from_secs(300), "no step {steps} in five minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// SIGKILL, which must come before the run ends by itself.
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9), "the run ended before it was killed");
+}
+
+/// All files are readable, and the run says that it runs though nobody writes it.
+fn assert_readable(run: &Path) {
+    let reader = RunReader::open(run).unwrap();
+    assert_eq!(reader.info().unwrap().status, Status::Running);
+    assert_eq!(reader.is_live(), Some(false));
+    for state in [reader.metrics().unwrap().state, reader.trace().unwrap().state] {
+        assert!(matches!(state, TableState::Whole | TableState::Torn));
+    }
+    assert_ne!(reader.plan().unwrap().state, TableState::Missing);
+}
+
+/// The same rows and the same weights.
+#[track_caller]
+fn assert_same(run: &Path, reference: &Path) {
+    for table in ["metrics.csv", "trace.csv", "plan.csv"] {
+        assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
+    }
+    for file in ["model.safetensors", "experiment.toml", "schedule.svg"] {
+        assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
+    }
+    assert_eq!(RunReader::open(run).unwrap().info().unwrap().status, Status::Done);
+}
+
+/// The uninterrupted run, with two threads.
+fn reference(config: &Path, dir: &Path) -> PathBuf {
+    let runs = dir.join("reference");
+    assert_exit(&begin(config, &runs, 2).output().unwrap(), 0);
+    let run = only_run(&runs);
+    assert_eq!(rows(&run), STEPS);
+    run
+}
+
+#[test]
+fn killed_at_any_step_in_any_phase_a_run_goes_on_to_the_same_bytes() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    // Before the first checkpoint, in each phase, on both sides of borders; the number is the least that is done then.
+    // The last pair is another one each time.
+    let random = RandomState::new().build_hasher().finish() as usize;
+    let anywhere = (random % 30, random % 30 + 1 + random / 30 % 20, 2);
+    println!("killed at {anywhere:?} among others");
+    for (k, (first, second, threads)) in
+        [(0, 9, 2), (6, 14, 1), (17, 24, 2), (30, 41, 1), anywhere].into_iter().enumerate()
+    {
+        let runs = dir.path().join(format!("runs{k}"));
+        let mut child = begin(&config, &runs, threads).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, first);
+        kill(&mut child);
+        assert_readable(&run);
+
+        // The other number of threads goes on, is killed in its turn, and the first one ends it.
+        let mut child = resume(&run, 3 - threads).spawn().unwrap();
+        wait_for(&mut child, &runs, second);
+        kill(&mut child);
+        assert_readable(&run);
+        assert_exit(&resume(&run, threads).output().unwrap(), 0);
+        assert_same(&run, &reference);
+    }
+}
+
+#[test]
+fn a_signal_leaves_a_checkpoint_and_exit_code_75() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    for (signal, steps) in [("TERM", 5), ("INT", 20)] {
+        let runs = dir.path().join(signal);
+        let mut child = begin(&config, &runs, 2).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, steps);
+        let sent = std::process::Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(75));
+        let info = RunReader::open(&run).unwrap().info().unwrap();
+        assert_eq!(info.status, Status::Interrupted);
+        assert_eq!(info.exit_reason, Some(format!("SIG{signal}")));
+        // Nothing is lost: the checkpoint is of the last step.
+        assert_eq!(info.steps_done as usize, rows(&run));
+        assert_exit(&resume(&run, 2).output().unwrap(), 0);
+        assert_same(&run, &reference);
+    }
+}
+
+#[test]
+fn the_resolved_experiment_reproduces_the_run() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    let runs = dir.path().join("again");
+    assert_exit(&begin(&reference.join("experiment.toml"), &runs, 1).output().unwrap(), 0);
+    let again = only_run(&runs);
+    assert_same(&again, &reference);
+    let hash = |run: &Path| RunReader::open(run).unwrap().info().unwrap().spec_hash;
+    assert_eq!(hash(&again), hash(&reference));
+}
+
+#[test]
+fn a_resumed_stand_in_is_still_one() {
+    let (dir, config) = workplace();
+    let content = SMALL.replace("\"shapes\"", "\"cifar10\"\nstand_in = \"shapes\"");
+    std::fs::write(&config, content).unwrap();
+    let runs = dir.path().join("runs");
+    let mut child = begin(&config, &runs, 2).env("RUNNER_DATA", dir.path()).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 8);
+    kill(&mut child);
+    assert_exit(&resume(&run, 2).output().unwrap(), 0);
+    let dataset = RunReader::open(&run).unwrap().info().unwrap().dataset;
+    assert!(dataset.stand_in && dataset.stands_in_for.as_deref() == Some("cifar10"));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_said() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    let done = resume(&reference, 2).output().unwrap();
+    assert_exit(&done, 2);
+    assert!(common::text(&done).contains("is done"), "{}", common::text(&done));
+    let nowhere = resume(&dir.path().join("nowhere"), 2).output().unwrap();
+    assert_exit(&nowhere, 2);
+
+    // A checkpoint cut in half, and one of another net.
+    let runs = dir.path().join("runs");
+    let mut child = begin(&config, &runs, 2).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 8);
+    kill(&mut child);
+    let checkpoint = run.join("checkpoint/state.safetensors");
+    let whole = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
+    let before = std::fs::read(run.join("trace.csv")).unwrap();
+    let output = resume(&run, 2).output().unwrap();
+    assert_exit(&output, 1);
+    assert!(common::text(&output).contains("is not a readable checkpoint"), "{}", common::text(&output));
+    assert_eq!(std::fs::read(run.join("trace.csv")).unwrap(), before, "nothing is cut before the checkpoint is read");
+    let experiment = std::fs::read_to_string(run.join("experiment.toml")).unwrap();
+    std::fs::write(run.join("experiment.toml"), experiment.replace("width = 4", "width = 5")).unwrap();
+    std::fs::write(&checkpoint, &whole).unwrap();
+    let output = resume(&run, 2).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(common::text(&output).contains("was changed since the run was begun"), "{}", common::text(&output));
+}
+
+/// Files of at most so many kilobytes, as on a disk that is full.
+#[test]
+fn a_full_disk_is_a_clear_error_and_leaves_a_run_that_goes_on() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    let runs = dir.path().join("runs");
+    let program = env!("CARGO_BIN_EXE_runner");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 100; exec {program} {} --quiet --runs-dir {}",
+        config.display(),
+        runs.display()
+    );
+    let output = std::process::Command::new("sh").args(["-c", &limited]).output().unwrap();
+    assert_exit(&output, 1);
+    let said = common::text(&output);
+    assert!(said.contains("state.safetensors") && said.contains("File too large"), "{said}");
+    let run = only_run(&runs);
+    let reader = RunReader::open(&run).unwrap();
+    assert_eq!(reader.info().unwrap().status, Status::Failed);
+    assert_eq!(reader.trace().unwrap().state, TableState::Whole);
+    assert_exit(&resume(&run, 2).output().unwrap(), 0);
+    assert_same(&run, &reference);
+}
