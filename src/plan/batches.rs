@@ -118,7 +118,7 @@ impl Batches {
     }
 
     /// Images that `epoch` serves: the phase's first may have begun under another batch size.
-    fn length_of(&self, epoch: u64) -> u64 {
+    pub fn length_of(&self, epoch: u64) -> u64 {
         let offset = if epoch == self.start.epoch { self.start.offset } else { 0 };
         offset + self.served_from(offset)
     }

@@ -23,12 +23,12 @@ impl Cadence {
     }
 
     /// Whether a multiple of the interval is reached with this step: in steps taken, or in epochs of a set of
-    /// `train_images`. A whole number of epochs is reached with the last batch that its epoch serves.
-    pub fn is_due(&self, step: &StepPlan, train_images: u64) -> bool {
+    /// `epoch_images` that the step's epoch serves. A whole number of epochs is reached with the last batch that its epoch serves.
+    pub fn is_due(&self, step: &StepPlan, epoch_images: u64) -> bool {
         let (every, before, after) = match *self {
             Self::Steps(every) => (every, step.step as f64, (step.step + 1) as f64),
             Self::Epochs(every) => {
-                let epochs = |images: usize| step.epoch as f64 + images as f64 / train_images as f64;
+                let epochs = |images: usize| step.epoch as f64 + images as f64 / epoch_images as f64;
                 let after = if step.ends_epoch { (step.epoch + 1) as f64 } else { epochs(step.first + step.images) };
                 (every, epochs(step.first), after)
             }

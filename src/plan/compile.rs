@@ -81,14 +81,7 @@ impl Plan {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self {
-            phases,
-            total_steps: progress.step,
-            total_images: progress.images,
-            train_images: facts.train_images as u64,
-            evaluations,
-            checkpoints,
-        })
+        Ok(Self { phases, total_steps: progress.step, total_images: progress.images, evaluations, checkpoints })
     }
 }
 

@@ -29,8 +29,6 @@ pub struct Plan {
     pub total_steps: u64,
     /// Images that all steps serve, repeats counted.
     pub total_images: u64,
-    /// Of the training set.
-    train_images: u64,
     evaluations: Cadence,
     checkpoints: Cadence,
 }
@@ -147,7 +145,8 @@ impl Plan {
     }
 
     fn is_due(&self, cadence: &Cadence, step: u64) -> bool {
-        step + 1 == self.total_steps || cadence.is_due(&self.at(step), self.train_images)
+        let at = self.at(step);
+        step + 1 == self.total_steps || cadence.is_due(&at, self.phases[at.phase].batches.length_of(at.epoch))
     }
 }
 

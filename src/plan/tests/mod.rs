@@ -121,6 +121,15 @@ fn a_dropped_batch_counts_neither_as_step_nor_in_n() {
 }
 
 #[test]
+fn part_of_an_epoch_is_part_of_what_it_serves() {
+    let mut spec = spec(vec![epochs(1.0, 16)], LastBatch::Drop);
+    spec.train.eval_every = every(0.5, DurationUnit::Epochs);
+    let plan = Plan::compile(&spec, &facts(100)).unwrap();
+    // 96 images are served: half of them after the third batch of six.
+    assert_eq!((0..6).filter(|step| plan.is_eval_step(*step)).collect::<Vec<_>>(), [2, 5]);
+}
+
+#[test]
 fn a_phase_ends_at_the_nearest_border_and_at_the_later_of_two() {
     let steps_of = |phases| plan(phases, 100).phases.iter().map(|p| p.steps).collect::<Vec<_>>();
     assert_eq!(steps_of(vec![epochs(0.24, 10)]), [2]);
