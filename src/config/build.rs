@@ -8,6 +8,7 @@ use super::spec::{DataSpec, LastBatch, ModelSpec, ParamMatch, ParamRule, PhaseSp
 use super::suggest::one_of;
 use super::wire;
 use crate::data::sets;
+use crate::model::backbones;
 use crate::registry::{Choice, Kind, Settings, Value};
 use std::path::PathBuf;
 
@@ -17,12 +18,9 @@ pub struct Builder<'a> {
     pub errors: Vec<Diagnostic>,
 }
 
-/// The stem and head that a backbone brings along; `None` for one that there is not.
-pub type OwnParts = fn(backbone: &Choice) -> Option<(Choice, Choice)>;
-
 impl Builder<'_> {
     /// The whole experiment. `None` when something is missing.
-    pub fn spec(&mut self, settings: &Settings, own_parts: OwnParts) -> Option<Spec> {
+    pub fn spec(&mut self, settings: &Settings) -> Option<Spec> {
         let data = settings.opt_table("data").unwrap_or_default();
         let augment = choices(&data, "augment").unwrap_or_default();
         let stand_in = self.stand_in(&data);
@@ -30,7 +28,7 @@ impl Builder<'_> {
         let params = self.params(&tables(settings, "params"));
         let phases = self.phases(settings, &augment);
         let train = settings.opt_table("train").and_then(|train| self.train(&train));
-        let model = settings.opt_table("model").and_then(|model| self.model(&model, own_parts));
+        let model = settings.opt_table("model").and_then(|model| self.model(&model));
         Some(Spec {
             name: settings.opt_text("name")?,
             seed: u64::try_from(settings.opt_int("seed")?).ok()?,
@@ -56,9 +54,9 @@ impl Builder<'_> {
         self.errors.push(diagnostic);
     }
 
-    fn model(&mut self, model: &Settings, own_parts: OwnParts) -> Option<ModelSpec> {
+    fn model(&mut self, model: &Settings) -> Option<ModelSpec> {
         let backbone = model.opt_choice("backbone")?;
-        let own = own_parts(&backbone);
+        let own = backbones::own_parts(&backbone);
         let (own_stem, own_head) = own.map_or((None, None), |(stem, head)| (Some(stem), Some(head)));
         let stem = self.part(model, "stem", &backbone, own_stem);
         let head = self.part(model, "head", &backbone, own_head);

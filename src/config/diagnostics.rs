@@ -71,10 +71,6 @@ impl Diagnostics {
         self
     }
 
-    pub fn list(&self) -> &[Diagnostic] {
-        &self.list
-    }
-
     /// Prints to standard error, in colour where it is a terminal that has colours and `NO_COLOR` is not set.
     pub fn eprint(&self) {
         anstream::eprint!("{}", self.render(&Styles::coloured()));

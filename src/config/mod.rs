@@ -19,12 +19,10 @@ mod syntax;
 mod wire;
 mod write;
 
-pub use build::OwnParts;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use source::{Origin, Source, Text};
 pub use write::write;
 
-use crate::model::backbones;
 use spec::Spec;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,7 +81,7 @@ pub fn read(file: Text, sets: &[String]) -> Result<Loaded, Diagnostics> {
     errors.append(&mut checker.errors);
     let mut source = Source { texts: texts.clone(), origins: checker.origins };
     let mut builder = build::Builder { source: &mut source, errors };
-    match (builder.spec(&settings, backbones::own_parts), builder.errors) {
+    match (builder.spec(&settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),
         (_, errors) => Err(Diagnostics::new(texts, errors)),
     }

@@ -5,7 +5,7 @@ use super::params::{ParamDecl, StatDecl};
 use super::shape::Shape;
 use crate::kernels::{Buffer, DType, Element, Grad, Isa, Write};
 use std::cell::{Ref, RefCell, RefMut};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// Which of its values a layer's backward reads (of its inputs: all or none): the tape keeps those alive until then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +67,8 @@ pub trait Op: Send {
     fn backward(&mut self, cx: BackwardCx<'_>) -> anyhow::Result<()>;
 }
 
-/// What an operation sees in the forward pass.
-pub struct ForwardCx<'a> {
+/// What an operation sees in either pass.
+pub struct Cx<'a> {
     /// Images in this batch.
     pub n: usize,
     /// Batch statistics and updates of running ones, or evaluation.
@@ -80,48 +80,60 @@ pub struct ForwardCx<'a> {
     pub(super) wiring: &'a Wiring,
     pub(super) memory: &'a Memory,
     pub(super) values: &'a [f32],
-    pub(super) stats: &'a mut [f32],
     pub(super) scratch: &'a RefCell<Buffer>,
 }
 
-impl<'a> ForwardCx<'a> {
+impl<'a> Cx<'a> {
+    /// An input's value; backward, the layer must have asked for it in [`Saves`].
     pub fn input<E: Element>(&self, k: usize) -> Ref<'a, [E]> {
         self.memory.read(self.wiring.inputs[k], self.n)
     }
-    pub fn output<E: Element>(&self) -> RefMut<'a, [E]> {
-        self.memory.write(self.wiring.output, self.n)
-    }
     pub fn param(&self, k: usize) -> &'a [f32] {
         &self.values[self.wiring.params[k].clone()]
-    }
-    pub fn stats<const K: usize>(&mut self) -> [&mut [f32]; K] {
-        disjoint(self.stats, &self.wiring.stats)
     }
     pub fn scratch(&self, len: usize) -> RefMut<'a, [f32]> {
         RefMut::map(self.scratch.borrow_mut(), |buffer| buffer.slice_mut(len))
     }
 }
 
+/// What an operation sees in the forward pass.
+pub struct ForwardCx<'a> {
+    pub(super) cx: Cx<'a>,
+    pub(super) stats: &'a mut [f32],
+}
+
+impl<'a> Deref for ForwardCx<'a> {
+    type Target = Cx<'a>;
+    fn deref(&self) -> &Cx<'a> {
+        &self.cx
+    }
+}
+
+impl<'a> ForwardCx<'a> {
+    /// The output, to overwrite.
+    pub fn output<E: Element>(&self) -> RefMut<'a, [E]> {
+        self.memory.write(self.wiring.output, self.n)
+    }
+    pub fn stats<const K: usize>(&mut self) -> [&mut [f32]; K] {
+        disjoint(self.stats, &self.cx.wiring.stats)
+    }
+}
+
 /// What an operation sees in the backward pass.
 pub struct BackwardCx<'a> {
-    pub n: usize,
-    pub train: bool,
-    pub isa: Isa,
-    pub dtype: DType,
-    pub version: u64,
-    pub(super) wiring: &'a Wiring,
-    pub(super) memory: &'a Memory,
-    pub(super) values: &'a [f32],
+    pub(super) cx: Cx<'a>,
     pub(super) grads: &'a mut [f32],
-    pub(super) scratch: &'a RefCell<Buffer>,
+}
+
+impl<'a> Deref for BackwardCx<'a> {
+    type Target = Cx<'a>;
+    fn deref(&self) -> &Cx<'a> {
+        &self.cx
+    }
 }
 
 impl<'a> BackwardCx<'a> {
-    /// An input's value; the layer must have asked for it in [`Saves`].
-    pub fn input<E: Element>(&self, k: usize) -> Ref<'a, [E]> {
-        self.memory.read(self.wiring.inputs[k], self.n)
-    }
-    /// The output's value; likewise.
+    /// The output's value; the layer must have asked for it in [`Saves`].
     pub fn output<E: Element>(&self) -> Ref<'a, [E]> {
         self.memory.read(self.wiring.output, self.n)
     }
@@ -134,19 +146,13 @@ impl<'a> BackwardCx<'a> {
         let target = self.wiring.input_grads[k]?;
         Some(GradCell { to: self.memory.write(target.place, self.n), write: target.write })
     }
-    pub fn param(&self, k: usize) -> &'a [f32] {
-        &self.values[self.wiring.params[k].clone()]
-    }
     /// The gradient of parameter `k`, to overwrite.
     pub fn param_grad(&mut self, k: usize) -> &mut [f32] {
-        &mut self.grads[self.wiring.params[k].clone()]
+        &mut self.grads[self.cx.wiring.params[k].clone()]
     }
     /// The gradients of the layer's first `K` parameters, to overwrite.
     pub fn param_grads<const K: usize>(&mut self) -> [&mut [f32]; K] {
-        disjoint(self.grads, &self.wiring.params)
-    }
-    pub fn scratch(&self, len: usize) -> RefMut<'a, [f32]> {
-        RefMut::map(self.scratch.borrow_mut(), |buffer| buffer.slice_mut(len))
+        disjoint(self.grads, &self.cx.wiring.params)
     }
 }
 

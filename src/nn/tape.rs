@@ -1,7 +1,7 @@
 //! A graph made executable: forward, loss, backward, all in memory planned beforehand.
 
 use super::graph::{Graph, ValueId};
-use super::layer::{BackwardCx, ForwardCx, Op};
+use super::layer::{BackwardCx, Cx, ForwardCx, Op};
 use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
 use super::params::Params;
 use super::shape::Shape;
@@ -60,6 +60,23 @@ pub struct Loss {
 struct Tapped {
     value: ValueId,
     tap: Box<dyn Tap>,
+}
+
+/// The parts of a tape that its operations look at.
+struct Room<'a> {
+    options: &'a TapeOptions,
+    n: usize,
+    memory: &'a Memory,
+    scratch: &'a RefCell<Buffer>,
+}
+
+impl<'a> Room<'a> {
+    /// What the operation of that wiring sees in either pass.
+    fn cx(&self, wiring: &'a Wiring, version: u64, values: &'a [f32]) -> Cx<'a> {
+        let TapeOptions { mode, isa, dtype, .. } = *self.options;
+        let (memory, scratch) = (self.memory, self.scratch);
+        Cx { n: self.n, train: mode == Mode::Train, isa, dtype, version, wiring, memory, values, scratch }
+    }
 }
 
 /// An executable net for one image size.
@@ -149,18 +166,9 @@ impl Tape {
         self.store(self.values[0], images);
         self.observe(ValueId(0));
         for k in 0..self.ops.len() {
-            let cx = ForwardCx {
-                n,
-                train: self.options.mode == Mode::Train,
-                isa: self.options.isa,
-                dtype: self.options.dtype,
-                version: params.version(),
-                wiring: &self.wiring[k],
-                memory: &self.memory,
-                values: &params.values,
-                stats: &mut params.stats,
-                scratch: &self.scratch,
-            };
+            let room = Room { options: &self.options, n, memory: &self.memory, scratch: &self.scratch };
+            let cx = room.cx(&self.wiring[k], params.version(), &params.values);
+            let cx = ForwardCx { cx, stats: &mut params.stats };
             self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
             self.observe(ValueId(k + 1));
         }
@@ -245,18 +253,9 @@ impl Tape {
             if self.wiring[k].output_grad.is_none() {
                 continue;
             }
-            let cx = BackwardCx {
-                n: self.n,
-                train: self.options.mode == Mode::Train,
-                isa: self.options.isa,
-                dtype: self.options.dtype,
-                version: params.version(),
-                wiring: &self.wiring[k],
-                memory: &self.memory,
-                values: &params.values,
-                grads: &mut params.grads,
-                scratch: &self.scratch,
-            };
+            let room = Room { options: &self.options, n: self.n, memory: &self.memory, scratch: &self.scratch };
+            let cx = room.cx(&self.wiring[k], params.version(), &params.values);
+            let cx = BackwardCx { cx, grads: &mut params.grads };
             self.ops[k].backward(cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;
         }
         self.tap_gradient(ValueId(0));
