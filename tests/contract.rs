@@ -1,25 +1,15 @@
 //! What every entry of every family promises: a name, a summary, a source, settings that can be filled in, and that it
 //! can be made from them.
 
+use runner::config::schema::FAMILIES;
 use runner::config::{self, Text};
 use runner::data::augment;
-use runner::data::sets;
 use runner::model::{self, Parts, backbones, heads, stems};
 use runner::nn::Shape;
-use runner::registry::{Choice, Default, Family, Kind};
+use runner::registry::{Choice, Default, Kind};
 use runner::train::session::parts;
 use runner::{optim, schedule};
 use std::path::PathBuf;
-
-static FAMILIES: [&Family; 7] = [
-    &schedule::FAMILY,
-    &optim::FAMILY,
-    &augment::FAMILY,
-    &sets::FAMILY,
-    &stems::FAMILY,
-    &backbones::FAMILY,
-    &heads::FAMILY,
-];
 
 #[test]
 fn entries_describe_themselves() {

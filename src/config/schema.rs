@@ -1,11 +1,22 @@
 //! Every setting of an experiment file: type, default, range and doc, in one place.
 
 use super::spec;
-use crate::registry::{Default, Interval, Kind, Param};
+use crate::registry::{Default, Family, Interval, Kind, Param};
 use crate::{data, model, optim, schedule};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
 const COUNT: i64 = 1 << 30;
+
+/// All that a name can be chosen from, in the order in which an experiment comes to speak of them.
+pub static FAMILIES: &[&Family] = &[
+    &data::sets::FAMILY,
+    &data::augment::FAMILY,
+    &model::stems::FAMILY,
+    &model::backbones::FAMILY,
+    &model::heads::FAMILY,
+    &optim::FAMILY,
+    &schedule::FAMILY,
+];
 
 /// A whole experiment file.
 pub static EXPERIMENT: &[Param] = &[
