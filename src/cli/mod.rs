@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod exit;
+mod fetching;
 mod output;
 mod plan;
 mod prepare;

@@ -1,5 +1,6 @@
 //! `runner train`, and `runner CONFIG`.
 
+use super::fetching::Fetching;
 use super::{Exit, Failure, Overrides, prepare};
 use crate::config::{self, Loaded};
 use crate::data;
@@ -159,11 +160,13 @@ fn open_data(
     stands_in_for: Option<String>,
 ) -> Result<Job, Failure> {
     let mut notices = Vec::new();
+    let mut fetching = Fetching::new();
     let mut dataset = data::open(&prepare::request(&loaded.spec), &mut |notice| match notice {
-        data::Notice::Fetching { .. } if display != Display::Progress => log::info!("{notice}"),
-        data::Notice::Fetching { .. } => anstream::eprintln!("{notice}"),
+        data::Notice::Fetching(_) if display != Display::Progress => {}
+        data::Notice::Fetching(event) => fetching.show(event),
         data::Notice::StandIn { .. } => notices.push(notice.to_string()),
     })?;
+    drop(fetching);
     if let Some(set) = stands_in_for {
         notices.push(format!(
             "`{set}` IS NOT USED: the generated set `{}` stands in for it, as before",

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// Neither present nor to be fetched.
-    #[error("{why}\nhelp: {remedy}, or train on generated images with --set data.stand_in=shapes")]
+    #[error("{why}\nhelp: {remedy}")]
     Absent {
         /// Where it was sought, and why it cannot be fetched.
         why: String,
@@ -36,6 +36,23 @@ pub enum DataError {
         classes - 1
     )]
     Label { file: PathBuf, record: usize, offset: u64, found: u8, classes: usize },
+
+    /// A file that does not hold what its format says it must.
+    #[error(
+        "{}: byte {offset}: {problem}\n\
+         help: the file is not as published; get it again, or move the folder away to have it fetched",
+        file.display()
+    )]
+    Malformed {
+        file: PathBuf,
+        /// In the file, or in what it unpacks to where `problem` says so.
+        offset: u64,
+        problem: String,
+    },
+
+    /// A file or folder of the user's own that cannot be part of a set.
+    #[error("{}: {problem}\nhelp: {remedy}", path.display())]
+    Unusable { path: PathBuf, problem: String, remedy: String },
 
     /// The system would not read or write.
     #[error("{}: cannot {action}: {source}", path.display())]

@@ -4,12 +4,13 @@ pub mod augment;
 pub mod draw;
 mod error;
 mod facts;
-mod fetch;
+pub mod fetch;
 pub mod loader;
 mod normalise;
 mod open;
 pub mod order;
 mod prefetch;
+pub mod publication;
 pub mod resize;
 pub mod sets;
 mod summary;
@@ -18,7 +19,7 @@ pub use error::DataError;
 pub use facts::{Facts, FactsSource};
 pub use loader::{Batch, BatchPlan, Loader, Training};
 pub use normalise::Normalise;
-pub use open::{Given, Notice, Request, facts, open};
+pub use open::{Given, Notice, Request, Root, facts, open};
 pub use prefetch::PrefetchError;
 
 /// One split of a set in memory: bytes, channels-last.

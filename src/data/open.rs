@@ -1,7 +1,8 @@
 //! From a choice in a file to a set in memory: where to look, whether to fetch, what stands in.
 
-use super::fetch::{FetchError, fetch};
-use super::sets::{self, Archive, Origin, SetReader};
+use super::fetch::{self, FetchError, fetch};
+use super::publication::Publication;
+use super::sets::{self, Origin, SetReader};
 use super::{DataError, Dataset, Facts, FactsSource};
 use crate::registry::Choice;
 use etcetera::BaseStrategy;
@@ -26,21 +27,26 @@ pub struct Given {
     pub classes: Option<usize>,
 }
 
+impl Given {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        self.train_images.is_none() && self.val_images.is_none() && self.classes.is_none()
+    }
+}
+
 /// What a person should be told while a set is opened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// A fetch begins, which takes a while.
-    Fetching { url: &'static str, bytes: u64, root: PathBuf },
+pub enum Notice<'a> {
+    /// A fetch goes on, which takes a while.
+    Fetching(fetch::Event<'a>),
     /// Training uses another set than the file asks for. To be said loudly.
     StandIn { set: String, stand_in: String, why: String, remedy: String },
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::Fetching { url, bytes, root } => {
-                write!(f, "fetching {url} ({} MB) to {}", bytes / 1_000_000, root.display())
-            }
+            Notice::Fetching(event) => event.fmt(f),
             Notice::StandIn { set, stand_in, why, remedy } => write!(
                 f,
                 "`{set}` IS NOT USED: the generated set `{stand_in}` stands in for it
@@ -57,32 +63,36 @@ to use `{set}`: {remedy}"
 ///
 /// # Errors
 /// When the set cannot be had and nothing stands in, or its files are not what they should be.
-pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice)) -> Result<Dataset, DataError> {
+pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result<Dataset, DataError> {
     let set = sets::make(request.dataset);
-    let Origin::Archive(archive) = set.origin() else {
+    if set.origin() == Origin::Generated {
         return set.read(Path::new(""));
-    };
-    let root = Root::find(request.root);
+    }
+    let root = Root::find(request.root, "data.root");
     if let Some(folder) = root.as_ref().and_then(|root| set.locate(&root.path)) {
         return set.read(&folder);
     }
-    let (why, remedy) = match root {
-        None => (
-            format!("`{}` has no folder to be looked for in: there is no home folder", request.dataset.kind),
+    let name = &request.dataset.kind;
+    let (why, remedy) = match (root, set.origin()) {
+        (None, _) => (
+            format!("`{name}` has no folder to be looked for in: there is no home folder"),
             "name one with --set data.root=DIR or RUNNER_DATA=DIR".to_owned(),
         ),
-        Some(root) => {
-            let announce =
-                || notify(Notice::Fetching { url: archive.url, bytes: archive.bytes, root: root.path.clone() });
-            match fetch(archive, &root.path, announce) {
+        (Some(root), Origin::Published(publication)) => {
+            let mut told = |event: fetch::Event<'_>| notify(Notice::Fetching(event));
+            match fetch(publication, &root.path, &fetch::Options::default(), &mut told) {
                 Ok(folder) => return set.read(&folder),
                 Err(FetchError::Local(error)) => return Err(error),
-                Err(FetchError::Unreachable(why)) => root.absent(&request.dataset.kind, archive, &why),
+                Err(FetchError::Unreachable(why)) => root.absent(name, publication, &why.to_string()),
             }
         }
+        (Some(root), Origin::Own | Origin::Generated) => root.empty(name),
     };
-    let Some(stand_in) = request.stand_in else { return Err(DataError::Absent { why, remedy }) };
-    let (name, other) = (request.dataset.kind.clone(), stand_in.kind.clone());
+    let Some(stand_in) = request.stand_in else {
+        let remedy = format!("{remedy}, or train on generated images with --set data.stand_in=shapes");
+        return Err(DataError::Absent { why, remedy });
+    };
+    let (name, other) = (name.clone(), stand_in.kind.clone());
     notify(Notice::StandIn { set: name.clone(), stand_in: other, why, remedy });
     let mut dataset = sets::make(stand_in).read(Path::new(""))?;
     dataset.stands_in_for = Some(name);
@@ -93,26 +103,19 @@ pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice)) -> Result<Dat
 /// as given, else the stand-in's, else the official ones.
 ///
 /// # Errors
-/// When files of the set are there but missing, cut or too long.
+/// When files of the set are there but missing, cut or too long; when a set without official figures is absent and they
+/// are not given.
 pub fn facts(request: &Request<'_>, given: &Given) -> Result<Facts, DataError> {
     let set = sets::make(request.dataset);
     if let Some(facts) = present(&*set, request.root)? {
         return Ok(facts);
     }
-    let official = set.official();
-    if given.train_images.is_some() || given.val_images.is_some() || given.classes.is_some() {
-        return Ok(Facts {
-            train_images: given.train_images.unwrap_or(official.train_images),
-            val_images: given.val_images.unwrap_or(official.val_images),
-            classes: given.classes.unwrap_or(official.classes),
-            source: FactsSource::File,
-            ..official
-        });
+    match request.stand_in {
+        Some(stand_in) if given.is_empty() => {
+            Ok(Facts { source: FactsSource::StandIn, ..sets::make(stand_in).outline(given)? })
+        }
+        _ => set.outline(given),
     }
-    Ok(match request.stand_in {
-        Some(stand_in) => Facts { source: FactsSource::StandIn, ..sets::make(stand_in).official() },
-        None => official,
-    })
 }
 
 /// What is there of the set, if anything is.
@@ -120,27 +123,31 @@ fn present(set: &dyn SetReader, root: Option<&Path>) -> Result<Option<Facts>, Da
     if set.origin() == Origin::Generated {
         return set.count(Path::new("")).map(Some);
     }
-    let folder = Root::find(root).and_then(|root| set.locate(&root.path));
+    let folder = Root::find(root, "data.root").and_then(|root| set.locate(&root.path));
     folder.map(|folder| set.count(&folder)).transpose()
 }
 
 /// The data folder, and who named it.
-struct Root {
-    path: PathBuf,
-    source: &'static str,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Root {
+    pub path: PathBuf,
+    /// `data.root`, `RUNNER_DATA` or words.
+    pub source: &'static str,
 }
 
 impl Root {
-    /// `data.root`, else `$RUNNER_DATA`, else the user's cache folder.
-    fn find(root: Option<&Path>) -> Option<Self> {
-        Self::choose(root, std::env::var_os("RUNNER_DATA").map(PathBuf::from), || {
+    /// The folder that was given (by what is called `source`), else `$RUNNER_DATA`, else the user's cache folder; `None`
+    /// where there is no home folder for that.
+    pub fn find(given: Option<&Path>, source: &'static str) -> Option<Self> {
+        let given = given.map(|path| Self { path: path.to_owned(), source });
+        Self::choose(given, std::env::var_os("RUNNER_DATA").map(PathBuf::from), || {
             etcetera::choose_base_strategy().ok().map(|dirs| dirs.cache_dir().join("runner"))
         })
     }
 
-    fn choose(root: Option<&Path>, env: Option<PathBuf>, cache: impl FnOnce() -> Option<PathBuf>) -> Option<Self> {
-        if let Some(path) = root {
-            return Some(Self { path: path.to_owned(), source: "data.root" });
+    fn choose(given: Option<Self>, env: Option<PathBuf>, cache: impl FnOnce() -> Option<PathBuf>) -> Option<Self> {
+        if given.is_some() {
+            return given;
         }
         // As with other such variables, empty is as good as unset.
         if let Some(path) = env.filter(|path| !path.as_os_str().is_empty()) {
@@ -149,16 +156,24 @@ impl Root {
         cache().map(|path| Self { path, source: "the user's cache folder" })
     }
 
-    /// Why a set that is not here cannot be had, and what helps.
-    fn absent(&self, set: &str, archive: &Archive, why: &str) -> (String, String) {
+    /// Why a published set that is not here cannot be had, and what helps.
+    fn absent(&self, set: &str, publication: &Publication<'_>, why: &str) -> (String, String) {
         let Root { path, source } = self;
-        let (url, folder) = (archive.url, archive.folder);
         (
-            format!("`{set}` is not in {} ({source}), and fetching {url} failed: {why}", path.display()),
+            format!("`{set}` is not in {} ({source}), and fetching it failed: {why}", path.display()),
             format!(
-                "unpack that archive there, or name the folder that holds `{folder}` with --set data.root=DIR or \
-                 RUNNER_DATA=DIR"
+                "put its folder `{}` there, or name the folder that holds it with --set data.root=DIR or RUNNER_DATA=DIR",
+                publication.folder
             ),
+        )
+    }
+
+    /// Why a set of the user's own is not here, and what helps.
+    fn empty(&self, set: &str) -> (String, String) {
+        let Root { path, source } = self;
+        (
+            format!("`{set}`: there are no class folders of images in {} ({source})", path.display()),
+            "name the folder that holds train/ and val/, or the class folders, with --set data.root=DIR".to_owned(),
         )
     }
 }
@@ -166,6 +181,7 @@ impl Root {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Value;
     use std::fs;
 
     fn request<'a>(dataset: &'a Choice, root: &'a Path, stand_in: Option<&'a Choice>) -> Request<'a> {
@@ -176,7 +192,8 @@ mod tests {
     fn the_file_names_the_folder_before_the_environment_and_the_cache() {
         let path = |p: &str| Some(PathBuf::from(p));
         let choose = |root: Option<&str>, env, cache: Option<PathBuf>| {
-            Root::choose(root.map(Path::new), env, || cache).map(|root| (root.path, root.source))
+            let given = root.map(|path| Root { path: path.into(), source: "data.root" });
+            Root::choose(given, env, || cache).map(|root| (root.path, root.source))
         };
         assert_eq!(choose(Some("a"), path("b"), path("c")), Some(("a".into(), "data.root")));
         assert_eq!(choose(None, path("b"), path("c")), Some(("b".into(), "RUNNER_DATA")));
@@ -219,12 +236,30 @@ mod tests {
 
     #[test]
     fn an_absent_set_says_where_it_was_sought_and_how_to_get_it() {
-        let Origin::Archive(archive) = sets::make(&Choice::plain("cifar10")).origin() else { panic!("no archive") };
+        let Origin::Published(publication) = sets::make(&Choice::plain("cifar10")).origin() else { panic!("no fetch") };
         let root = Root { path: "there".into(), source: "RUNNER_DATA" };
-        let (why, remedy) = root.absent("cifar10", archive, "no network");
+        let (why, remedy) = root.absent("cifar10", publication, "no network");
         let message = DataError::Absent { why, remedy }.to_string();
-        for words in ["`cifar10`", "there (RUNNER_DATA)", "no network", archive.url, "data.root", "stand_in"] {
+        for words in ["`cifar10`", "there (RUNNER_DATA)", "no network", publication.folder, "data.root"] {
             assert!(message.contains(words), "`{words}` is not in: {message}");
         }
+    }
+
+    #[test]
+    fn class_folders_that_are_absent_need_figures_or_a_stand_in() {
+        let root = tempfile::tempdir().unwrap();
+        let folder =
+            Choice::with("folder", [("channels", Value::Int(3)), ("size", Value::Int(8)), ("val", Value::Float(0.2))]);
+        let shapes = Choice::plain("shapes");
+        let none = Given::default();
+        let said = facts(&request(&folder, root.path(), None), &none).unwrap_err().to_string();
+        assert!(said.contains("`train_images`"), "{said}");
+        let stand_in = facts(&request(&folder, root.path(), Some(&shapes)), &none).unwrap();
+        assert_eq!(stand_in.source, FactsSource::StandIn);
+        let said = open(&request(&folder, root.path(), None), &mut |n| panic!("{n}")).err().unwrap().to_string();
+        assert!(said.contains("no class folders") && said.contains("data.stand_in=shapes"), "{said}");
+        let mut notices = Vec::new();
+        let set = open(&request(&folder, root.path(), Some(&shapes)), &mut |n| notices.push(n.to_string())).unwrap();
+        assert_eq!((set.stands_in_for.as_deref(), notices.len()), (Some("folder"), 1));
     }
 }

@@ -15,7 +15,7 @@ mod recorder;
 pub mod rows;
 pub mod run_json;
 mod scores;
-mod text;
+pub(crate) mod text;
 
 pub use error::RecordError;
 pub use event::{DatasetFacts, Event, PhaseBegins, RunFacts, SecondsByKind, Sink, Status, StepDone};

@@ -1,17 +1,42 @@
 //! Data sets: what each one is officially, where its files lie, and how they are read.
 
 pub mod cifar10;
+pub mod cifar100;
+pub mod fashion_mnist;
+pub mod folder;
+mod idx;
+pub mod mnist;
+mod records;
 pub mod shapes;
 
-use super::{DataError, Dataset};
-use crate::data::Facts;
+use super::{DataError, Dataset, Given};
+use crate::data::publication::Publication;
+use crate::data::{Facts, FactsSource};
 use crate::registry::{Choice, Describe, Entry, Family, Settings};
 use std::path::{Path, PathBuf};
 
 /// A set that can be trained on.
 pub trait SetReader: Send + Sync {
-    /// The set's official figures, which need neither its files nor a network.
-    fn official(&self) -> Facts;
+    /// The set's official figures, which need neither its files nor a network; none where every user has his own.
+    fn official(&self) -> Option<Facts>;
+
+    /// The figures to plan with while the files are absent: as given, the rest official.
+    ///
+    /// # Errors
+    /// Of a set without official figures: what has to be given.
+    fn outline(&self, given: &Given) -> Result<Facts, DataError> {
+        let official = self.official().expect("a set without official figures has an outline of its own");
+        Ok(match given.is_empty() {
+            true => official,
+            false => Facts {
+                train_images: given.train_images.unwrap_or(official.train_images),
+                val_images: given.val_images.unwrap_or(official.val_images),
+                classes: given.classes.unwrap_or(official.classes),
+                source: FactsSource::File,
+                ..official
+            },
+        })
+    }
 
     /// Where its images come from.
     fn origin(&self) -> Origin;
@@ -20,7 +45,7 @@ pub trait SetReader: Send + Sync {
     /// `read` find out.
     fn locate(&self, root: &Path) -> Option<PathBuf>;
 
-    /// What the files hold, from their sizes alone.
+    /// What the files hold, from their names, sizes and first bytes alone.
     ///
     /// # Errors
     /// When a file is missing or has another size than it should.
@@ -38,27 +63,17 @@ pub trait SetReader: Send + Sync {
 pub enum Origin {
     /// Drawn in memory: always there. `locate`, `count` and `read` look at no folder.
     Generated,
-    /// Files, which are also to be had as this archive.
-    Archive(&'static Archive),
-}
-
-/// A set's files as they are published: one `.tar.gz`.
-#[derive(Debug, PartialEq)]
-pub struct Archive {
-    pub url: &'static str,
-    pub bytes: u64,
-    /// Lower-case hexadecimal.
-    pub sha256: &'static str,
-    /// The folder that the archive holds.
-    pub folder: &'static str,
-    /// The files of that folder to keep.
-    pub files: &'static [&'static str],
+    /// Files, which can also be fetched.
+    Published(&'static Publication<'static>),
+    /// Files of the user's own, which nobody publishes.
+    Own,
 }
 
 /// An entry of the family `data set`.
 pub type SetEntry = Entry<fn(&Settings) -> Box<dyn SetReader>>;
 
-pub static ENTRIES: &[&SetEntry] = &[&cifar10::ENTRY, &shapes::ENTRY];
+pub static ENTRIES: &[&SetEntry] =
+    &[&cifar10::ENTRY, &cifar100::ENTRY, &mnist::ENTRY, &fashion_mnist::ENTRY, &folder::ENTRY, &shapes::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "data set",

@@ -30,16 +30,8 @@ const VAL: usize = 1_000;
 struct Shapes;
 
 impl SetReader for Shapes {
-    fn official(&self) -> Facts {
-        Facts {
-            name: ENTRY.name.to_owned(),
-            train_images: TRAIN,
-            val_images: VAL,
-            classes: FIGURES.len(),
-            channels: CHANNELS,
-            size: SIDE,
-            source: FactsSource::Official,
-        }
+    fn official(&self) -> Option<Facts> {
+        Some(facts(FactsSource::Official))
     }
 
     fn origin(&self) -> Origin {
@@ -51,12 +43,24 @@ impl SetReader for Shapes {
     }
 
     fn count(&self, _folder: &Path) -> Result<Facts, DataError> {
-        Ok(Facts { source: FactsSource::Data, ..self.official() })
+        Ok(facts(FactsSource::Data))
     }
 
     fn read(&self, _folder: &Path) -> Result<Dataset, DataError> {
         let names = FIGURES.iter().map(|(name, _)| (*name).to_owned()).collect();
         Ok(Dataset::new(self.count(Path::new(""))?, names, generate(0, TRAIN), generate(1, VAL)))
+    }
+}
+
+fn facts(source: FactsSource) -> Facts {
+    Facts {
+        name: ENTRY.name.to_owned(),
+        train_images: TRAIN,
+        val_images: VAL,
+        classes: FIGURES.len(),
+        channels: CHANNELS,
+        size: SIDE,
+        source,
     }
 }
 

@@ -38,7 +38,7 @@ impl Display {
 }
 
 /// Whether standard error is a terminal that can redraw a line.
-fn can_move_cursor() -> bool {
+pub fn can_move_cursor() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 

@@ -1,0 +1,168 @@
+use super::*;
+use image::{ImageBuffer, Rgb};
+use std::collections::BTreeMap;
+use std::fs;
+
+const PLAIN: Folder = Folder { size: None, channels: 3, val: 0.5 };
+
+fn image(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    ImageBuffer::from_pixel(width, height, Rgb(colour)).save(path).unwrap();
+}
+
+/// `train` and `val` of two classes, in PNG and JPEG, of 4×4.
+fn split(root: &Path, val: &str) {
+    for (k, file) in ["train/cat/b.png", "train/cat/a.jpg", "train/ant/c.PNG"].iter().enumerate() {
+        image(&root.join(file), 4, 4, [k as u8 * 100; 3]);
+    }
+    for class in ["cat", "ant"] {
+        image(&root.join(val).join(class).join("x.jpeg"), 4, 4, [50; 3]);
+    }
+}
+
+fn said(set: &Folder, root: &Path) -> String {
+    set.read(root).err().expect("an error").to_string()
+}
+
+#[test]
+fn classes_and_files_are_in_order_of_their_names() {
+    for val in ["val", "test"] {
+        let root = tempfile::tempdir().unwrap();
+        split(root.path(), val);
+        // What may lie about: hidden files anywhere, others beside the class folders.
+        fs::write(root.path().join("train/cat/.DS_Store"), "x").unwrap();
+        fs::write(root.path().join("train/labels.csv"), "x").unwrap();
+        fs::create_dir(root.path().join("train/.cache")).unwrap();
+        assert_eq!(PLAIN.locate(root.path()), Some(root.path().to_owned()));
+        let set = PLAIN.read(root.path()).unwrap();
+        assert_eq!(set.class_names, ["ant", "cat"]);
+        assert_eq!((&set.train.labels[..], &set.val.labels[..]), (&[0, 1, 1][..], &[0, 1][..]));
+        assert_eq!(set.facts, PLAIN.count(root.path()).unwrap());
+        assert_eq!((set.facts.size, set.facts.channels, set.facts.classes), (4, 3, 2));
+        let firsts: Vec<u8> = (0..3).map(|k| set.train.image(k)[0]).collect();
+        assert_eq!(firsts, [200, 100, 0], "ant/c, cat/a, cat/b");
+    }
+}
+
+#[test]
+fn without_split_folders_each_file_keeps_its_side_when_others_come() {
+    let root = tempfile::tempdir().unwrap();
+    let sides = |more: usize| {
+        for class in ["a", "b"] {
+            for k in 0..more {
+                image(&root.path().join(format!("{class}/{k}.png")), 2, 2, [0; 3]);
+            }
+        }
+        let listed = Listed::new(root.path(), 0.2).unwrap();
+        let side = |files: Vec<layout::File>, side| files.into_iter().map(move |file| (file.path, side));
+        side(listed.train, "train").chain(side(listed.val, "val")).collect::<BTreeMap<_, _>>()
+    };
+    let (few, many) = (sides(40), sides(200));
+    assert!(few.iter().all(|(path, side)| many[path] == *side));
+    let share = many.values().filter(|side| **side == "val").count() as f64 / many.len() as f64;
+    assert!((0.14..0.26).contains(&share), "{share}");
+}
+
+#[test]
+fn images_are_cropped_to_the_middle_and_resized() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    // Three squares of 6: red, green, blue; the middle one stays.
+    let mut wide = ImageBuffer::from_pixel(18, 6, Rgb([255u8, 0, 0]));
+    for (x, _, pixel) in wide.enumerate_pixels_mut() {
+        if x >= 6 {
+            *pixel = if x < 12 { Rgb([0, 255, 0]) } else { Rgb([0, 0, 255]) };
+        }
+    }
+    wide.save(root.path().join("train/ant/a.png")).unwrap();
+    let set = Folder { size: Some(3), ..PLAIN }.read(root.path()).unwrap();
+    assert_eq!(set.facts.size, 3);
+    assert!(set.train.image(0).chunks(3).all(|pixel| pixel == [0, 255, 0]), "{:?}", set.train.image(0));
+    // Pillow: Image.new("RGB", (1, 1), (0, 255, 0)).convert("L") is 150.
+    let grey = Folder { size: Some(3), channels: 1, ..PLAIN }.read(root.path()).unwrap();
+    assert_eq!(grey.train.image(0), [150; 9]);
+}
+
+#[test]
+fn sizes_that_differ_need_a_size() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    image(&root.path().join("val/cat/y.png"), 5, 4, [0; 3]);
+    let message = said(&PLAIN, root.path());
+    for words in ["y.png: the image is 5×4", "c.PNG is 4×4", "size = 64"] {
+        assert!(message.contains(words), "{message}");
+    }
+    image(&root.path().join("train/ant/a.png"), 5, 4, [0; 3]);
+    assert!(said(&PLAIN, root.path()).contains("a.png: the image is 5×4, not square"));
+}
+
+#[test]
+fn what_does_not_belong_is_named() {
+    type Case = (&'static str, fn(&Path), &'static [&'static str]);
+    let cases: [Case; 9] = [
+        ("an odd class in val", |r| image(&r.join("val/dog/a.png"), 4, 4, [0; 3]), &["val/dog", "`dog` is not in"]),
+        (
+            "an odd class in train",
+            |r| image(&r.join("train/dog/a.png"), 4, 4, [0; 3]),
+            &["train/dog", "same class folders"],
+        ),
+        ("an empty class", |r| fs::create_dir(r.join("train/dog")).unwrap(), &["train/dog", "no images"]),
+        ("another sort of file", |r| fs::write(r.join("val/cat/a.webp"), "x").unwrap(), &["a.webp", "not a .png"]),
+        ("a folder in a class", |r| fs::create_dir(r.join("val/cat/more")).unwrap(), &["cat/more", "inside a class"]),
+        ("an image in no class", |r| image(&r.join("train/a.png"), 4, 4, [0; 3]), &["train/a.png", "no class folder"]),
+        ("no validation", |r| fs::remove_dir_all(r.join("val")).unwrap(), &["neither val/ nor test/"]),
+        (
+            "no image at all",
+            |r| fs::write(r.join("train/cat/b.png"), "not one").unwrap(),
+            &["b.png", "cannot be decoded"],
+        ),
+        (
+            "a cut image",
+            |r| {
+                let path = r.join("val/ant/x.jpeg");
+                let bytes = fs::read(&path).unwrap();
+                fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            },
+            &["x.jpeg", "before the image does"],
+        ),
+    ];
+    for (name, damage, words) in cases {
+        let root = tempfile::tempdir().unwrap();
+        split(root.path(), "val");
+        damage(root.path());
+        let message = said(&PLAIN, root.path());
+        for words in words.iter().chain(&["help: "]) {
+            assert!(message.contains(words), "{name}: `{words}` is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_without_images_is_no_set() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(PLAIN.locate(root.path()), None);
+    fs::create_dir_all(root.path().join("cifar-10-batches-bin")).unwrap();
+    fs::write(root.path().join("cifar-10-batches-bin/test_batch.bin"), "x").unwrap();
+    assert_eq!(PLAIN.locate(root.path()), None);
+    // A class may be called `train`.
+    image(&root.path().join("train/a.png"), 4, 4, [0; 3]);
+    assert_eq!(Layout::of(root.path()), Some(Layout::Classes));
+}
+
+#[test]
+fn a_set_beyond_memory_is_refused_before_it_is_read() {
+    let facts = Folder { size: Some(1024), ..PLAIN }.facts(5_000, 0, 10, 1024, FactsSource::Data);
+    let message = check_memory(Path::new("photos"), &facts).unwrap_err().to_string();
+    assert!(message.contains("photos: 5000 images of 1024×1024 with 3 channels take 14.6 GiB"), "{message}");
+}
+
+#[test]
+fn planning_without_the_files_takes_figures() {
+    let given = Given { train_images: Some(10), val_images: Some(5), classes: Some(2) };
+    let sized = Folder { size: Some(8), ..PLAIN };
+    let facts = sized.outline(&given).unwrap();
+    assert_eq!((facts.train_images, facts.size, facts.source), (10, 8, FactsSource::File));
+    let message = sized.outline(&Given { classes: None, ..given }).unwrap_err().to_string();
+    assert!(message.contains("`train_images`, `val_images` and `classes`"), "{message}");
+    assert!(PLAIN.outline(&given).unwrap_err().to_string().contains("size = 64"));
+}
