@@ -136,6 +136,15 @@ impl Svg {
         ));
     }
 
+    /// A square image, its pixels kept square; `source` is a URL, data in it too.
+    pub fn pixels(&mut self, at: (f64, f64), side: f64, source: &str) {
+        let (x, y, side) = (px(at.0), px(at.1), px(side));
+        self.push(format_args!(
+            "<image x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\" style=\"image-rendering:pixelated\" \
+             href=\"{source}\"/>"
+        ));
+    }
+
     /// Draws with everything outside the box cut off.
     pub fn clipped(&mut self, from: (f64, f64), to: (f64, f64), draw: impl FnOnce(&mut Self)) {
         let id = self.clips;

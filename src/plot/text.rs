@@ -25,6 +25,16 @@ pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     thousandths / 1000.0 * size * factor * SPARE
 }
 
+/// As much of `text` as `room` pixels hold, ended by dots where it is cut.
+pub fn shortened(text: &str, size: f64, weight: Weight, room: f64) -> String {
+    let mut short = text.to_owned();
+    let mut shown = short.clone();
+    while width(&shown, size, weight) > room && short.pop().is_some() {
+        shown = format!("{}...", short.trim_end());
+    }
+    shown
+}
+
 fn advance(c: char) -> u16 {
     match c {
         ' '..='~' => REGULAR[c as usize - ' ' as usize],
