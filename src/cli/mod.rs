@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod data;
 mod exit;
 mod fetching;
 mod output;
@@ -31,6 +32,7 @@ Examples:
   runner configs/dawnbench.toml --set phases[1].lr.to=0.2 --seed 2
   runner plan configs/dawnbench.toml --plot schedule.png
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
+  runner data fetch cifar10
 
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a
 checkpoint, resume to go on.";
@@ -41,6 +43,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Show, list and draw what training will do, without training
     Plan(plan::PlanArgs),
+    /// List the data sets, fetch one, look at one
+    Data(data::DataArgs),
 }
 
 /// Which experiment, as edited on the command line.
@@ -58,6 +62,7 @@ pub fn main() -> std::process::ExitCode {
     let result = match cli.command {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
+        Some(Command::Data(args)) => data::run(&args),
         None => train::run(&cli.train),
     };
     match result {

@@ -1,0 +1,140 @@
+//! The contact sheet of a set: which images, and how they are served.
+
+use crate::cli::Failure;
+use crate::cli::output::PictureFormat;
+use crate::config::spec::Spec;
+use crate::data::augment::chain;
+use crate::data::resize::Resizer;
+use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::plot::{Sheet, SheetRow};
+use crate::record::atomic;
+use crate::units::count;
+use anyhow::Context as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Images a class: in few classes, in many.
+const MANY: usize = 12;
+const FEW: usize = 5;
+/// Classes that are few, and the most that are drawn.
+const CLASSES: [usize; 2] = [25, 200];
+/// Images larger than this are drawn smaller.
+const LARGEST: usize = 128;
+/// Images a batch while some of each class are looked for.
+const BATCH: usize = 256;
+
+/// How images are drawn.
+#[derive(Clone, Copy)]
+pub enum Served<'a> {
+    /// As the files hold them, the first of each class.
+    AsStored,
+    /// As the first phase of an experiment takes them in its first epoch: in its order, resized and augmented.
+    FirstPhase(&'a Spec),
+}
+
+/// Chooses the images and arranges them by class.
+pub fn make(set: Dataset, served: Served<'_>) -> Result<Sheet, Failure> {
+    let (facts, names) = (set.facts.clone(), set.class_names.clone());
+    let shown = facts.classes.min(CLASSES[1]);
+    let each = if facts.classes <= CLASSES[0] { MANY } else { FEW };
+    let mut rows = Rows { images: vec![Vec::new(); shown], each };
+    let (size, how) = match served {
+        Served::AsStored => {
+            rows.stored(&set);
+            (facts.size, "the first training images of each class".to_owned())
+        }
+        Served::FirstPhase(spec) => {
+            let size = spec.phases[0].size.unwrap_or(facts.size);
+            rows.first_phase(set, spec, size)?;
+            (size, format!("training images of each class as the first phase of `{}` serves them", spec.name))
+        }
+    };
+    let side = size.min(LARGEST);
+    if side < size {
+        rows.shrink(size, side, facts.channels);
+    }
+    let more = facts.classes - shown;
+    let more = if more == 0 { String::new() } else { format!("; {} more classes are not shown", count(more as u64)) };
+    Ok(Sheet {
+        title: format!(
+            "{} · {} training images, {} classes",
+            facts.name,
+            count(facts.train_images as u64),
+            facts.classes
+        ),
+        note: format!("{how}, {size}×{size} pixels{more}"),
+        side,
+        channels: facts.channels,
+        rows: names.into_iter().zip(rows.images).map(|(label, images)| SheetRow { label, images }).collect(),
+    })
+}
+
+/// Writes the sheet.
+pub fn write(sheet: &Sheet, to: &Path, format: PictureFormat) -> Result<(), Failure> {
+    let bytes = match format {
+        PictureFormat::Svg => sheet.svg().map(String::into_bytes),
+        PictureFormat::Png => sheet.png(),
+    };
+    let bytes = bytes.context("cannot draw the sheet")?;
+    Ok(atomic::write(to, &bytes).map_err(anyhow::Error::from)?)
+}
+
+/// The images found so far, by class.
+struct Rows {
+    images: Vec<Vec<Vec<u8>>>,
+    /// So many of each class are enough.
+    each: usize,
+}
+
+impl Rows {
+    /// Takes an image where its class still lacks some.
+    fn offer(&mut self, label: u32, image: impl FnOnce() -> Vec<u8>) {
+        if let Some(row) = self.images.get_mut(label as usize).filter(|row| row.len() < self.each) {
+            row.push(image());
+        }
+    }
+
+    fn full(&self) -> bool {
+        self.images.iter().all(|row| row.len() == self.each)
+    }
+
+    fn stored(&mut self, set: &Dataset) {
+        for (index, label) in set.train.labels.iter().enumerate() {
+            self.offer(*label, || set.train.image(index).to_vec());
+        }
+    }
+
+    /// Looks through batches of the first epoch until there are enough of each class.
+    fn first_phase(&mut self, set: Dataset, spec: &Spec, size: usize) -> Result<(), Failure> {
+        let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
+        let augment = vec![chain(&spec.phases[0].augment)];
+        let training = Training { dataset: Arc::new(set), seed: spec.seed, augment };
+        let plan = move |step: u64| {
+            let first = step as usize * BATCH;
+            let images = BATCH.min(images.saturating_sub(first));
+            (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0 })
+        };
+        let mut loader = Loader::<f32>::training(training, 0, plan);
+        while !self.full() {
+            let batch = loader.next_batch().context("cannot prepare the images")?;
+            let Some((batch, _)) = batch else { break };
+            let len = size * size * mean.len();
+            for (label, image) in batch.labels.iter().zip(batch.images.chunks_exact(len)) {
+                // Back from what the net takes in to bytes.
+                let channels = mean.iter().zip(&std).cycle();
+                let byte = |(value, (mean, std)): (&f32, (&f32, &f32))| ((value * std + mean) * 255.0).round() as u8;
+                self.offer(*label, || image.iter().zip(channels).map(byte).collect());
+            }
+        }
+        Ok(())
+    }
+
+    fn shrink(&mut self, from: usize, to: usize, channels: usize) {
+        let mut resizer = Resizer::new(from, to, channels);
+        for image in self.images.iter_mut().flatten() {
+            let mut small = vec![0; to * to * channels];
+            resizer.resize(image, &mut small);
+            *image = small;
+        }
+    }
+}

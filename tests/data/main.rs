@@ -1,0 +1,9 @@
+//! Data sets from outside: fetched from a server on this machine, listed, shown, refused.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod command;
+mod fetch;
+mod killed;
+mod server;
