@@ -175,6 +175,12 @@ def optimizers():
         "rmsprop-settings": {"kind": "rmsprop", "weight_decay": 0.0, "momentum": True, "alpha": 0.9, "eps": 1e-3},
         "rmsprop-coupled": {"kind": "rmsprop", "weight_decay": 0.05, "momentum": True},
         "rmsprop-decoupled": {"kind": "rmsprop", "weight_decay": 0.05, "momentum": True, "decay": "decoupled"},
+        "adam": {"kind": "adam", "weight_decay": 0.0, "momentum": True},
+        "adam-settings": {"kind": "adam", "weight_decay": 0.0, "momentum": True, "beta2": 0.95, "eps": 1e-3},
+        "adam-decay-varies": {"kind": "adam", "weight_decay": [0.0, 0.1], "momentum": True},
+        "adamw": {"kind": "adamw", "weight_decay": 0.05, "momentum": True},
+        "adamw-decay-varies": {"kind": "adamw", "weight_decay": [0.1, 0.0], "momentum": True},
+        "adamw-no-momentum": {"kind": "adamw", "weight_decay": 0.05, "momentum": False, "beta2": 0.99},
     }
     lr = torch.linspace(0.1, 0.005, steps, dtype=torch.float64)
     momentum = torch.linspace(0.95, 0.8, steps, dtype=torch.float64)
@@ -186,7 +192,13 @@ def optimizers():
         params = {k: v.clone().requires_grad_() for k, v in start.items()}
         decoupled = row.get("decay") == "decoupled"
         decay = 0.0 if decoupled else row["weight_decay"]
-        if row["kind"] == "sgd":
+        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(row["kind"])
+        if adam:
+            betas, eps = (0.9, row.get("beta2", 0.999)), row.get("eps", 1e-8)
+            optimizer = adam(params.values(), lr=1.0, betas=betas, eps=eps)
+            # A pair is where the weight decay goes, linearly, from the first step to the last.
+            decays = torch.linspace(*(decay if isinstance(decay, list) else [decay] * 2), steps, dtype=torch.float64)
+        elif row["kind"] == "sgd":
             # PyTorch wants a momentum for Nesterov when it is made; the loop below sets each step's.
             optimizer = torch.optim.SGD(
                 params.values(), lr=1.0, momentum=0.9, nesterov=row.get("nesterov", False), weight_decay=decay
@@ -198,7 +210,11 @@ def optimizers():
         for step in range(steps):
             group = optimizer.param_groups[0]
             group["lr"] = lr[step].item()
-            group["momentum"] = momentum[step].item() if row["momentum"] else 0.0
+            beta1 = momentum[step].item() if row["momentum"] else 0.0
+            if adam:
+                group["betas"], group["weight_decay"] = (beta1, group["betas"][1]), decays[step].item()
+            else:
+                group["momentum"] = beta1
             for name, param in params.items():
                 param.grad = grads[name][step].clone()
                 if decoupled:

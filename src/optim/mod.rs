@@ -1,6 +1,9 @@
 //! Optimizers over flat buffers.
 
+pub mod adam;
+pub mod adamw;
 mod decay;
+mod moments;
 mod pass;
 pub mod rmsprop;
 pub mod sgd;
@@ -88,14 +91,18 @@ pub trait Optimizer: Send {
     /// When a buffer is missing, unknown, or of another length.
     fn load(&mut self, state: State) -> Result<(), StateError>;
 
-    /// The momentum buffer, for rules that have one: what `carry = true` takes to another kind of optimizer.
-    fn momentum(&self) -> Option<&[f32]>;
+    /// The momentum, for rules that have one, as a decaying sum of gradients (SGD's buffer): what `carry = true` takes to
+    /// another kind of optimizer. A function of [`state`](Self::state) alone.
+    fn momentum(&self) -> Option<Vec<f32>>;
+
+    /// Begins with the momentum of another kind of optimizer; only for a fresh instance. Rules without momentum leave it.
+    fn carry(&mut self, momentum: Vec<f32>);
 }
 
 /// An entry of the family `optimizer`; `make` gets the settings and the number of parameters.
 pub type OptimizerEntry = Entry<fn(&Settings, usize) -> Box<dyn Optimizer>>;
 
-pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY];
+pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY, &adam::ENTRY, &adamw::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "optimizer",

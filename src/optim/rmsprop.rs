@@ -44,6 +44,10 @@ pub static ENTRY: OptimizerEntry = Entry {
 /// ```
 ///
 /// Differs from PyTorch while the momentum is 0: there the buffer is then left as it was, here it becomes the step.
+///
+/// The buffer sums gradients that were divided by `√v + ε`. Handed on to another kind of optimizer it is multiplied by that again. What
+/// another kind hands on is taken as it is: `v`, which would have to divide it, is not known before the first step, and
+/// a sum of gradients is small beside the steps of this rule.
 struct RmsProp {
     alpha: f64,
     eps: f64,
@@ -85,7 +89,12 @@ impl Optimizer for RmsProp {
         state.into_buffers([(MOMENTUM, &mut self.momentum), ("square_avg", &mut self.square_avg)])
     }
 
-    fn momentum(&self) -> Option<&[f32]> {
-        Some(&self.momentum)
+    fn momentum(&self) -> Option<Vec<f32>> {
+        let eps = self.eps as f32;
+        Some(self.momentum.iter().zip(&self.square_avg).map(|(b, v)| b * (v.sqrt() + eps)).collect())
+    }
+
+    fn carry(&mut self, momentum: Vec<f32>) {
+        self.momentum = momentum;
     }
 }

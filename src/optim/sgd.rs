@@ -73,7 +73,11 @@ impl Optimizer for Sgd {
         state.into_buffers([(MOMENTUM, &mut self.momentum)])
     }
 
-    fn momentum(&self) -> Option<&[f32]> {
-        Some(&self.momentum)
+    fn momentum(&self) -> Option<Vec<f32>> {
+        Some(self.momentum.clone())
+    }
+
+    fn carry(&mut self, momentum: Vec<f32>) {
+        self.momentum = momentum;
     }
 }

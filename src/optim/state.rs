@@ -25,11 +25,30 @@ impl State {
         Self { buffers, counters: BTreeMap::new() }
     }
 
+    /// The same with these counters.
+    pub fn with_counters<const C: usize>(mut self, counters: [(&str, u64); C]) -> Self {
+        self.counters = counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self
+    }
+
     /// Moves the state into these buffers, which must be all there is.
     ///
     /// # Errors
     /// When a buffer is missing or of another length, or something is left over. Nothing is changed then.
-    pub fn into_buffers<const B: usize>(mut self, to: [(&str, &mut Vec<f32>); B]) -> Result<(), StateError> {
+    pub fn into_buffers<const B: usize>(self, to: [(&str, &mut Vec<f32>); B]) -> Result<(), StateError> {
+        self.into_parts(to, []).map(|[]: [u64; 0]| ())
+    }
+
+    /// Moves the state into these buffers and gives the counters of these names, which must be all there is.
+    ///
+    /// # Errors
+    /// When a buffer is missing or of another length, a counter is missing, or something is left over. Nothing is changed
+    /// then.
+    pub fn into_parts<const B: usize, const C: usize>(
+        mut self,
+        to: [(&str, &mut Vec<f32>); B],
+        counters: [&str; C],
+    ) -> Result<[u64; C], StateError> {
         for (name, values) in &to {
             match self.buffers.get(*name).map(Vec::len) {
                 None => return Err(StateError(format!("buffer `{name}` is missing"))),
@@ -39,8 +58,13 @@ impl State {
                 Some(_) => {}
             }
         }
-        let known = |name: &str| to.iter().any(|(known, _)| *known == name);
-        let mut unknown = self.buffers.keys().filter(|name| !known(name)).chain(self.counters.keys());
+        if let Some(name) = counters.iter().find(|name| !self.counters.contains_key(**name)) {
+            return Err(StateError(format!("counter `{name}` is missing")));
+        }
+        let known_buffer = |name: &&String| to.iter().any(|(known, _)| known == name);
+        let known_counter = |name: &&String| counters.contains(&name.as_str());
+        let mut unknown = (self.buffers.keys().filter(|name| !known_buffer(name)))
+            .chain(self.counters.keys().filter(|name| !known_counter(name)));
         if let Some(name) = unknown.next() {
             return Err(StateError(format!("`{name}` is unknown")));
         }
@@ -49,6 +73,6 @@ impl State {
                 *values = loaded;
             }
         }
-        Ok(())
+        Ok(counters.map(|name| self.counters[name]))
     }
 }

@@ -78,7 +78,7 @@ impl State {
     }
 
     /// Goes over to a phase's optimizer: its state lives on while the kind stays the same; another kind starts afresh, but
-    /// for the momentum buffer when `carry` is set and both have one.
+    /// for the momentum when `carry` is set and both have one.
     ///
     /// # Errors
     /// When the old state does not fit the new instance: a mistake of the optimizer's `state` and `load`.
@@ -89,10 +89,8 @@ impl State {
         let mut next = make_optimizer(choice, &self.params);
         if choice.kind == self.progress.optimizer.kind {
             next.load(self.optimizer.state())?;
-        } else if carry && let (Some(old), Some(_)) = (self.optimizer.momentum(), next.momentum()) {
-            let mut state = next.state();
-            state.buffers.insert(optim::MOMENTUM.to_owned(), old.to_vec());
-            next.load(state)?;
+        } else if carry && let Some(momentum) = self.optimizer.momentum() {
+            next.carry(momentum);
         }
         self.optimizer = next;
         self.progress.optimizer = choice.clone();
@@ -134,7 +132,58 @@ pub fn glob(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::*;
+    use crate::nn::{Init, ParamDecl, Role};
+    use crate::registry::Value;
+
+    fn state() -> State {
+        let decl = ParamDecl { name: "w".to_owned(), role: Role::Conv, shape: vec![3], init: Init::Constant(1.0) };
+        State::new(Params::new(&[decl], &[], 1), &sgd(false))
+    }
+
+    fn sgd(nesterov: bool) -> Choice {
+        let decay = Value::Text("coupled".to_owned());
+        Choice::with("sgd", [("nesterov", Value::Bool(nesterov)), ("decay", decay)])
+    }
+
+    fn adam(eps: f64) -> Choice {
+        Choice::with("adam", [("beta2", Value::Float(0.999)), ("eps", Value::Float(eps))])
+    }
+
+    fn step(state: &mut State) {
+        let segments = segments(&state.params, &[]);
+        let Params { values, grads, .. } = &mut state.params;
+        grads.fill(0.5);
+        let hypers = optim::Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.0, beta: None };
+        let flat = optim::Flat { params: values, grads, segments: &segments };
+        state.optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
+    }
+
+    #[test]
+    fn an_optimizers_state_outlives_new_settings_and_its_momentum_on_request_another_kind() {
+        let mut state = state();
+        step(&mut state);
+        let sum = state.optimizer.momentum();
+        let before = state.optimizer.state();
+        state.switch_optimizer(&sgd(true), false).unwrap();
+        assert_eq!(state.optimizer.state(), before, "other settings of one kind");
+
+        state.switch_optimizer(&adam(1e-8), true).unwrap();
+        assert_eq!(state.optimizer.momentum(), sum, "carried");
+        step(&mut state);
+        step(&mut state);
+        let before = state.optimizer.state();
+        assert_eq!(before.counters["steps"], 2);
+        state.switch_optimizer(&adam(1e-6), false).unwrap();
+        assert_eq!(state.optimizer.state(), before, "adam counts on");
+
+        let sum = state.optimizer.momentum();
+        state.switch_optimizer(&sgd(false), true).unwrap();
+        assert_eq!(state.optimizer.momentum(), sum, "carried back");
+        state.switch_optimizer(&adam(1e-8), false).unwrap();
+        assert_eq!(state.optimizer.momentum().unwrap(), [0.0; 16], "dropped");
+        assert_eq!(state.optimizer.state().counters["steps"], 0);
+    }
 
     #[test]
     fn globs_match_whole_names() {

@@ -26,7 +26,7 @@ fn steps_are_pytorchs() {
             let hypers = Hypers {
                 lr: lr[step],
                 momentum: if case["momentum"].as_bool().unwrap() { momentum[step] } else { 0.0 },
-                weight_decay: case["weight_decay"].as_f64().unwrap(),
+                weight_decay: weight_decay(&case, step as f64 / (lr.len() - 1) as f64),
                 beta: None,
             };
             let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments };
@@ -52,6 +52,13 @@ fn start(fixture: &Fixture) -> (Vec<Segment>, Vec<f32>) {
     (segments, params)
 }
 
+/// A number, or the first and the last of a line.
+fn weight_decay(case: &serde_json::Value, part: f64) -> f64 {
+    let decay = &case["weight_decay"];
+    let end = |index: usize| decay.get(index).unwrap_or(decay).as_f64().unwrap();
+    end(0) + (end(1) - end(0)) * part
+}
+
 /// PyTorch's defaults, and what the case gives. Settings that an optimizer does not have do no harm.
 fn settings(case: &serde_json::Value) -> Settings {
     let float = |key: &str, default: f64| Value::Float(case[key].as_f64().unwrap_or(default));
@@ -60,6 +67,7 @@ fn settings(case: &serde_json::Value) -> Settings {
         ("nesterov", Value::Bool(case["nesterov"].as_bool().unwrap_or(false))),
         ("decay", Value::Text(decay)),
         ("alpha", float("alpha", 0.99)),
+        ("beta2", float("beta2", 0.999)),
         ("eps", float("eps", 1e-8)),
     ];
     Settings(settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
