@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/torch/*.safetensors: what PyTorch computes, for tests/parity to compare with.
+"""Writes tests/fixtures/torch/*.safetensors: what PyTorch computes, for tests/parity to compare with, and
+tests/fixtures/pillow/images.safetensors: what Pillow does to images, for the tests beside the augmentations.
 
-Made with PyTorch 2.15.0 (and NumPy, which it brings), on the CPU, in f32. To run it again:
+Made with PyTorch 2.15.0 (and NumPy, which it brings), on the CPU, in f32, and with Pillow 13.0.0. To run it again:
 
     python3 scripts/make_fixtures.py
 
 Values come from seeded generators: a second run with the same PyTorch and processor gives the same bytes. Images are
-stored channels-last (n, h, w, c), convolution weights OIHW. Each file's metadata holds the PyTorch version and, per case,
-its settings as JSON.
+stored channels-last (n, h, w, c), convolution weights OIHW. Each file's metadata holds the library's version and, per
+case, its settings as JSON.
 """
 
 import collections
@@ -15,17 +16,21 @@ import json
 import pathlib
 import struct
 
+import PIL
+import numpy
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageEnhance
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "torch"
-TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures"
+TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.uint8: "U8"}
+VERSIONS = {"torch": torch.__version__, "pillow": PIL.__version__}
 
 
-def save(name, tensors, cases):
+def save(name, tensors, cases, library="torch"):
     """A safetensors file: length of the header, header as JSON, data."""
     header, data = {}, b""
-    header["__metadata__"] = {"torch": torch.__version__, **{k: json.dumps(v) for k, v in cases.items()}}
+    header["__metadata__"] = {library: VERSIONS[library], **{k: json.dumps(v) for k, v in cases.items()}}
     for key in sorted(tensors):
         tensor = tensors[key].detach().contiguous()
         raw = tensor.numpy().tobytes()
@@ -37,7 +42,7 @@ def save(name, tensors, cases):
         data += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    (FOLDER / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    (FOLDER / library / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def normal(seed, *shape):
@@ -280,8 +285,73 @@ def net():
     save("net", tensors, {"resnet9": {"width": width, "lr": 0.5, "momentum": 0.9, "weight_decay": 5e-4}})
 
 
+def images():
+    """Resizing of boxes, and what augmentations do, with fixed parameters."""
+    tensors, cases = {}, {}
+
+    def keep(name, image):
+        array = torch.from_numpy(numpy.asarray(image).copy())
+        tensors[name] = array if array.dim() == 3 else array.unsqueeze(2)
+
+    def result(kind, of, image, **settings):
+        name = f"{kind}/{sum(case.startswith(kind + '/') for case in cases):02}"
+        keep(name, image)
+        cases[name] = {"of": of, **settings}
+
+    def picture(seed, *shape):
+        """Waves of colour under noise: smooth parts and edges, dull and bright."""
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randint(-40, 41, shape, generator=generator)
+        wave = torch.arange(noise.numel()).reshape(shape).mul(0.37).sin().mul(150).add(128)
+        array = (wave + noise).clamp(0, 255).to(torch.uint8)
+        array[0, 0] = 0
+        array[0, -1] = 255
+        return Image.fromarray(array.numpy())
+
+    sources = {
+        "colour": picture(1, 15, 21, 3),
+        "grey": picture(2, 9, 6),
+        **{f"square{side}": picture(3 + side, side, side, 3) for side in (1, 2, 7, 13)},
+        "grey-square7": picture(20, 7, 7),
+    }
+    for name, image in sources.items():
+        keep(name, image)
+    boxes = [(0, 0, 21, 15), (0, 0, 7, 5), (14, 10, 7, 5), (3, 2, 11, 11), (5, 0, 1, 15), (20, 14, 1, 1), (2, 7, 19, 3)]
+    for left, top, width, height in boxes:
+        for size in [(8, 8), (5, 13), (24, 24)]:
+            box = (left, top, left + width, top + height)
+            image = sources["colour"].resize(size, Image.Resampling.BILINEAR, box=box)
+            result("box", "colour", image, left=left, top=top, width=width, height=height)
+    # Pillow goes rows first here, as in all the others; where it does not, it differs from us by a rounding.
+    image = sources["grey"].resize((4, 11), Image.Resampling.BILINEAR, box=(1, 2, 6, 8))
+    result("box", "grey", image, left=1, top=2, width=5, height=6)
+
+    enhancers = {
+        "brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color
+    }
+    squares = ["square1", "square2", "square7", "square13", "grey-square7"]
+    for kind, enhancer in enhancers.items():
+        for of in squares[2:] if kind != "saturation" else squares[2:4]:
+            for factor in [0.0, 0.3, 0.75, 1.0, 1.25, 1.9]:
+                result(kind, of, enhancer(sources[of]).enhance(factor), factor=factor)
+    for turn in [-0.5, -0.11, -0.001, 0.0, 0.07, 0.31, 0.5]:
+        # As torchvision's adjust_hue.
+        h, s, v = sources["square13"].convert("HSV").split()
+        turned = numpy.asarray(h) + numpy.array(int(turn * 255)).astype(numpy.uint8)
+        image = Image.merge("HSV", (Image.fromarray(turned), s, v)).convert("RGB")
+        result("hue", "square13", image, turn=turn)
+
+    for of in squares:
+        for degrees in [-170.25, -30.5, -2.0, 0.5, 15.0, 44.0, 100.0]:
+            fill = 77 if of.startswith("grey") else (10, 200, 77)
+            image = sources[of].rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
+            result("rotate", of, image, degrees=degrees, fill=fill if isinstance(fill, tuple) else [fill])
+    save("images", tensors, cases, "pillow")
+
+
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    for library in VERSIONS:
+        (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net, images]:
         make()

@@ -4,6 +4,7 @@
 use runner::config::schema::FAMILIES;
 use runner::config::{self, Text};
 use runner::data::augment;
+use runner::data::resize::Extent;
 use runner::model::{self, Parts, backbones, heads, stems};
 use runner::nn::Shape;
 use runner::registry::{Choice, Default, Kind};
@@ -94,10 +95,23 @@ fn every_augmentation_can_be_made_and_keeps_the_size() {
         let data = format!("augment = [{}]", written(entry.name(), entry.params()));
         let loaded = experiment(&data, "backbone = \"shallow\"", SGD);
         let chain = augment::chain(&loaded.spec.phases[0].augment);
-        let mut image = augment::Image::new(vec![0, 0, 0]);
-        image.resize(9);
-        chain[0].apply(&mut image, &mut augment::Draw::new(1, 1, 5));
-        assert_eq!((image.size, image.pixels.len()), (9, 9 * 9 * 3), "{}", entry.name());
+        let stored = Extent { width: 40, height: 30 };
+        for (size, channels) in [1, 2, 7, 9, 33].into_iter().flat_map(|size| [(size, 1), (size, 3)]) {
+            let served = |epoch, index| {
+                let mut image = augment::Image::new(vec![100; channels]);
+                image.resize(size);
+                image.pixels.iter_mut().enumerate().for_each(|(i, byte)| *byte = (i * 31 % 251) as u8);
+                let mut draw = augment::Draw::new(1, epoch, index);
+                let window = chain.window(stored, &mut draw);
+                assert!(window.left + window.width <= 40 && window.top + window.height <= 30, "{}", entry.name());
+                chain.apply(&mut image, &mut draw);
+                assert_eq!((image.size, image.pixels.len()), (size, size * size * channels), "{}", entry.name());
+                (window, image.pixels)
+            };
+            // A function of seed, epoch and image alone, which makes some difference.
+            assert!((0..20).all(|index| served(1, index) == served(1, index)), "{}", entry.name());
+            assert!(size < 7 || (0..20).any(|index| served(0, index) != served(1, index)), "{}", entry.name());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::source::Source;
 use super::spec::{DataSpec, LastBatch, ModelSpec, ParamMatch, ParamRule, PhaseSpec, Precision, Role, Spec, TrainSpec};
 use super::suggest::one_of;
 use super::wire;
-use crate::data::sets;
+use crate::data::{augment, sets};
 use crate::model::backbones;
 use crate::registry::{Choice, Kind, Settings, Value};
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ impl Builder<'_> {
     pub fn spec(&mut self, settings: &Settings) -> Option<Spec> {
         let data = settings.opt_table("data").unwrap_or_default();
         let augment = choices(&data, "augment").unwrap_or_default();
+        self.augmentations("data.augment", &augment);
         let stand_in = self.stand_in(&data);
         // Each section is looked at, whatever became of the others.
         let params = self.params(&tables(settings, "params"));
@@ -101,6 +102,30 @@ impl Builder<'_> {
             self.error(error.expected(format!("a generated data set: {}", one_of(names))));
         }
         Some(stand_in)
+    }
+
+    /// What only shows in the list at `path`: settings that contradict each other, and a crop that comes too late.
+    pub fn augmentations(&mut self, path: &str, list: &[Choice]) {
+        if self.source.is_given(&format!("{path}[{}]", list.len())) {
+            // One of the list was wrong, has been reported and is not here: the others have not their own numbers.
+            return;
+        }
+        for (index, choice) in list.iter().enumerate() {
+            match augment::make(choice) {
+                Err(misuse) => {
+                    let error = self.source.diagnostic(&format!("{path}[{index}].{}", misuse.key), misuse.message);
+                    self.error(error.help(misuse.help));
+                }
+                Ok(augment::Step::Crop(_)) if index > 0 => {
+                    let message = format!("`{}` is not the first of its list", choice.kind);
+                    let error = self.source.diagnostic(&format!("{path}[{index}]"), message);
+                    self.error(
+                        error.help("it takes its part from the stored image, before that is resized: put it first"),
+                    );
+                }
+                Ok(_) => {}
+            }
+        }
     }
 
     fn train(&mut self, train: &Settings) -> Option<TrainSpec> {

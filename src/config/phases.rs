@@ -61,6 +61,11 @@ impl Phase<'_, '_> {
         // Told apart before anything is read: what is given but wrong must not take the value of the phase before.
         let given = |key: &str| self.settings.0.contains_key(key) || written.contains(&key);
         let settings = self.settings;
+        let own = choices(settings, "augment");
+        if let Some(list) = &own {
+            let path = self.at("augment");
+            self.builder.augmentations(&path, list);
+        }
         let ramp = |key: &str, before: Option<RampValue>| {
             // What a ramp has come to is what lives on: it does not run again.
             if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| constant(ramp.to.unwrap_or(ramp.from))) }
@@ -68,7 +73,7 @@ impl Phase<'_, '_> {
         Carried {
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
-            augment: choices(settings, "augment").unwrap_or(before.augment),
+            augment: own.unwrap_or(before.augment),
             weight_decay: ramp("weight_decay", before.weight_decay),
             beta: ramp("beta", before.beta),
             optimizer: if given("optimizer") { settings.opt_choice("optimizer") } else { before.optimizer },

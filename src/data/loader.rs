@@ -4,7 +4,7 @@ use super::augment::{Chain, Draw, Image};
 use super::normalise::Normalise;
 use super::order::permutation;
 use super::prefetch::{Prefetch, PrefetchError};
-use super::resize::Resizer;
+use super::resize::{Extent, Resizer, Window};
 use super::{Dataset, Split};
 use crate::kernels::Element;
 use crate::units::Seconds;
@@ -72,11 +72,10 @@ impl<E: Element> Loader<E> {
             let images = &order.1[cut.first..cut.first + cut.images];
             maker.begin(batch, step, cut.size, images.len());
             for (place, index) in images.iter().enumerate() {
-                batch.labels[place] = maker.take(&dataset.train, *index as usize, cut.size);
                 let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
-                for change in &augment[cut.phase] {
-                    change.apply(&mut maker.image, &mut draw);
-                }
+                let window = augment[cut.phase].window(Extent::square(dataset.train.size), &mut draw);
+                batch.labels[place] = maker.take(&dataset.train, *index as usize, window, cut.size);
+                augment[cut.phase].apply(&mut maker.image, &mut draw);
                 maker.put(batch, place);
             }
             step += 1;
@@ -100,7 +99,8 @@ impl<E: Element> Loader<E> {
             }
             maker.begin(batch, step, size, end - first);
             for (place, index) in (first..end).enumerate() {
-                batch.labels[place] = maker.take(&dataset.val, index, size);
+                let whole = Window::whole(Extent::square(dataset.val.size));
+                batch.labels[place] = maker.take(&dataset.val, index, whole, size);
                 maker.put(batch, place);
             }
             step += 1;
@@ -137,10 +137,9 @@ struct Maker<E> {
 impl<E: Element> Maker<E> {
     fn new(dataset: &Dataset) -> Self {
         let mean = dataset.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect();
-        let (native, channels) = (dataset.train.size, dataset.train.channels);
         Self {
             image: Image::new(mean),
-            resizer: Resizer::new(native, native, channels),
+            resizer: Resizer::new(dataset.train.channels),
             normalise: Normalise::new(&dataset.mean, &dataset.std),
         }
     }
@@ -153,13 +152,11 @@ impl<E: Element> Maker<E> {
         (batch.size, batch.step) = (size, step);
     }
 
-    /// Takes up an image of a split, resized, and gives its label.
-    fn take(&mut self, split: &Split, index: usize, size: usize) -> u32 {
-        if !self.resizer.fits(split.size, size) {
-            self.resizer = Resizer::new(split.size, size, split.channels);
-        }
+    /// Takes up a window of an image of a split, resized, and gives its label.
+    fn take(&mut self, split: &Split, index: usize, window: Window, size: usize) -> u32 {
         self.image.resize(size);
-        self.resizer.resize(split.image(index), &mut self.image.pixels);
+        let (from, to) = (Extent::square(split.size), Extent::square(size));
+        self.resizer.resize(split.image(index), from, window, to, &mut self.image.pixels);
         split.labels[index]
     }
 
@@ -213,7 +210,7 @@ mod tests {
                 .into(),
         );
         let first = [Choice::plain("flip-alternating"), Choice { kind: "translate".to_owned(), settings: translate }];
-        let augment = vec![chain(&first), Chain::new()];
+        let augment = vec![chain(&first), Chain::default()];
         collect(Loader::training(Training { dataset: dataset(), seed, augment }, from, plan))
     }
 
@@ -265,8 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn a_crop_is_taken_from_the_stored_image() {
+        let (set, seed) = (dataset(), 1);
+        let numbers = [("min_scale", 0.2), ("max_scale", 0.5), ("ratio", 2.0)];
+        let crop = [Choice::with("random-resized-crop", numbers.map(|(key, number)| (key, Value::Float(number))))];
+        let augment = || vec![chain(&crop), chain(&crop)];
+        let training = Training { dataset: Arc::clone(&set), seed, augment: augment() };
+        let mut windows = std::collections::BTreeSet::new();
+        for batch in collect(Loader::training(training, 0, plan)) {
+            let len = batch.size * batch.size * 3;
+            let (from, to) = (Extent::square(8), Extent::square(batch.size));
+            for (label, image) in batch.labels.iter().zip(batch.images.chunks_exact(len)) {
+                let draw = &mut Draw::new(seed, batch.step / 3, u64::from(*label));
+                let window = augment()[0].window(from, draw);
+                let (mut bytes, mut values) = (vec![0; len], vec![0.0; len]);
+                Resizer::new(3).resize(set.train.image(*label as usize), from, window, to, &mut bytes);
+                Normalise::new(&set.mean, &set.std).apply(&bytes, &mut values);
+                assert_eq!(image, values, "step {}, image {label}", batch.step);
+                windows.insert((window.left, window.top, window.width, window.height));
+            }
+        }
+        assert!(windows.len() > 20, "{windows:?}");
+    }
+
+    #[test]
     fn a_plan_beyond_the_set_is_an_error() {
-        let training = Training { dataset: dataset(), seed: 1, augment: vec![Chain::new()] };
+        let training = Training { dataset: dataset(), seed: 1, augment: vec![Chain::default()] };
         let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0 });
         let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
         assert!(message.contains("out of range"), "{message}");

@@ -9,6 +9,8 @@ pub mod loader;
 mod normalise;
 mod open;
 pub mod order;
+#[cfg(test)]
+mod pillow;
 mod prefetch;
 pub mod publication;
 pub mod resize;

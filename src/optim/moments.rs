@@ -1,4 +1,4 @@
-//! The rule that Adam and AdamW share: steps along a running mean of the gradient, measured by a running mean of its square.
+//! The rule that Adam and AdamW share: steps along a running mean of the gradient, over the root of that of its square.
 
 use super::decay::Decay;
 use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, State, StateError, pass};
@@ -32,11 +32,12 @@ const BETA1_BITS: &str = "beta1_bits";
 /// g ← g + wd·p                          (coupled: Adam; decoupled, AdamW: p ← p − lr·wd·p)
 /// m ← β1·m + (1 − β1)·g                 (m = 0 at first)
 /// v ← β2·v + (1 − β2)·g²                (v = 0 at first)
-/// p ← p − lr · m/(1 − β1ᵗ) / (√(v/(1 − β2ᵗ)) + ε)       t = 1, 2, … counts the steps of this optimizer
+/// p ← p − lr · m/(1 − β1ᵗ) / (√(v/(1 − β2ᵗ)) + ε)       t = 1, 2, … counts this rule's steps
 /// ```
 ///
-/// `1 − βᵗ` is what the weights of the gradients in a mean add up to while β stays the same. Where β varies from step to step that would be
-/// `1 − β₁β₂…βₜ`; here, as in PyTorch, it is computed from the step's own β, which differs in the first `1/(1 − β)` steps alone.
+/// `1 − βᵗ` is what the weights of the gradients in a mean add up to while β stays the same. Where β varies from step to
+/// step, that would be `1 − β₁β₂…βₜ`; here, as in PyTorch, it is computed from the step's own β, which matters in the
+/// first `1/(1 − β)` steps or so.
 ///
 /// A momentum `b` that another kind of optimizer hands on is a sum of gradients, `(1 − β1)·b` their mean. It stands for
 /// more than one gradient, so `m` is then not corrected; `v`, which starts from 0, is.

@@ -45,9 +45,9 @@ pub static ENTRY: OptimizerEntry = Entry {
 ///
 /// Differs from PyTorch while the momentum is 0: there the buffer is then left as it was, here it becomes the step.
 ///
-/// The buffer sums gradients that were divided by `√v + ε`. Handed on to another kind of optimizer it is multiplied by that again. What
-/// another kind hands on is taken as it is: `v`, which would have to divide it, is not known before the first step, and
-/// a sum of gradients is small beside the steps of this rule.
+/// The buffer sums gradients that were divided by `√v + ε`. Handed on to another kind of optimizer, it is multiplied by
+/// that again. What another kind hands on is taken as it is: `v`, which would have to divide it, is not known before the
+/// first step, and a sum of gradients is small beside the steps of this rule.
 struct RmsProp {
     alpha: f64,
     eps: f64,

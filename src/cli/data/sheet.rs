@@ -4,7 +4,7 @@ use crate::cli::Failure;
 use crate::cli::output::PictureFormat;
 use crate::config::spec::Spec;
 use crate::data::augment::chain;
-use crate::data::resize::Resizer;
+use crate::data::resize::{Extent, Resizer, Window};
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::plot::{Sheet, SheetRow};
 use crate::record::atomic;
@@ -130,10 +130,11 @@ impl Rows {
     }
 
     fn shrink(&mut self, from: usize, to: usize, channels: usize) {
-        let mut resizer = Resizer::new(from, to, channels);
+        let mut resizer = Resizer::new(channels);
+        let (from, to) = (Extent::square(from), Extent::square(to));
         for image in self.images.iter_mut().flatten() {
-            let mut small = vec![0; to * to * channels];
-            resizer.resize(image, &mut small);
+            let mut small = vec![0; to.width * to.height * channels];
+            resizer.resize(image, from, Window::whole(from), to, &mut small);
             *image = small;
         }
     }

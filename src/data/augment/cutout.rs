@@ -1,6 +1,6 @@
 //! Random erasing.
 
-use super::{Augment, AugmentEntry, Draw, Image};
+use super::{Augment, AugmentEntry, Draw, Image, change};
 use crate::data::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -15,7 +15,7 @@ pub static ENTRY: AugmentEntry = Entry {
         doc: "the square's side, in pixels of the phase's size; an image that is smaller is covered whole",
     }],
     shorthand: Some("size"),
-    make: |settings| Box::new(Cutout { size: settings.usize("size") }),
+    make: |settings| change(Cutout { size: settings.usize("size") }),
 };
 
 /// The square lies wholly inside, as Page's does; DeVries and Taylor's may hang over the border. The mean colour is

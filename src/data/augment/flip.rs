@@ -1,6 +1,6 @@
 //! Random mirroring.
 
-use super::{Augment, AugmentEntry, Draw, Image};
+use super::{Augment, AugmentEntry, Draw, Image, change};
 use crate::data::draw::coin;
 use crate::registry::Entry;
 
@@ -10,7 +10,7 @@ pub static ENTRY: AugmentEntry = Entry {
     cite: "Krizhevsky et al. 2012, ImageNet Classification with Deep CNNs",
     params: &[],
     shorthand: None,
-    make: |_| Box::new(Flip),
+    make: |_| change(Flip),
 };
 
 struct Flip;

@@ -1,6 +1,6 @@
 //! Mirroring by turns.
 
-use super::{Augment, AugmentEntry, Draw, Image};
+use super::{Augment, AugmentEntry, Draw, Image, change};
 use crate::data::draw::coin;
 use crate::registry::Entry;
 use crate::units::{Purpose, rng};
@@ -11,7 +11,7 @@ pub static ENTRY: AugmentEntry = Entry {
     cite: "Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU (arXiv:2404.00498)",
     params: &[],
     shorthand: None,
-    make: |_| Box::new(FlipAlternating),
+    make: |_| change(FlipAlternating),
 };
 
 /// Each image is mirrored or not by one draw for the whole run; on odd epochs it is the other way round. Any two epochs

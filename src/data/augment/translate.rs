@@ -1,6 +1,7 @@
 //! Random shifts.
 
-use super::{Augment, AugmentEntry, Draw, Image};
+use super::border::Border;
+use super::{Augment, AugmentEntry, Draw, Image, change};
 use crate::data::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -24,38 +25,14 @@ pub static ENTRY: AugmentEntry = Entry {
     ],
     shorthand: Some("pixels"),
     make: |settings| {
-        let padding = if settings.text("padding") == "zero" { Padding::Zero } else { Padding::Reflect };
-        Box::new(Translate { pixels: settings.usize("pixels"), padding })
+        change(Translate { pixels: settings.usize("pixels"), border: Border::of(&settings.text("padding")) })
     },
 };
 
 /// The shift is drawn evenly from `−pixels..=pixels` along each axis.
 struct Translate {
     pixels: usize,
-    padding: Padding,
-}
-
-#[derive(Clone, Copy)]
-enum Padding {
-    Reflect,
-    Zero,
-}
-
-impl Padding {
-    /// Where pixel `at` of an axis of `size` comes from; `None` is black.
-    fn source(self, at: isize, size: usize) -> Option<usize> {
-        let inside = usize::try_from(at).ok().filter(|at| *at < size);
-        match self {
-            Padding::Zero => inside,
-            // Back and forth between the outermost pixels, which are not repeated (as PyTorch's "reflect"); any shift
-            // is allowed, where PyTorch wants it below the size.
-            Padding::Reflect => inside.or_else(|| {
-                let period = (2 * size - 2).max(1);
-                let folded = at.unsigned_abs() % period;
-                Some(folded.min(period - folded).min(size - 1))
-            }),
-        }
-    }
+    border: Border,
 }
 
 impl Augment for Translate {
@@ -65,15 +42,15 @@ impl Augment for Translate {
         if (dy, dx) == (0, 0) {
             return;
         }
-        let (size, channels, padding) = (image.size, image.channels, self.padding);
-        image.rewrite(|old, y, row| match padding.source(y as isize + dy, size) {
-            None => row.fill(0),
+        let border = self.border;
+        image.rewrite(|old, y, row| match border.source(y as isize + dy, old.size) {
+            None => border.fill(row, old.mean),
             Some(y) => {
-                let line = &old[y * size * channels..(y + 1) * size * channels];
-                for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
-                    match padding.source(x as isize + dx, size) {
-                        None => pixel.fill(0),
-                        Some(x) => pixel.copy_from_slice(&line[x * channels..(x + 1) * channels]),
+                let line = &old.pixels[y * row.len()..(y + 1) * row.len()];
+                for (x, pixel) in row.chunks_exact_mut(old.channels).enumerate() {
+                    match border.source(x as isize + dx, old.size) {
+                        None => border.fill(pixel, old.mean),
+                        Some(x) => pixel.copy_from_slice(&line[x * old.channels..(x + 1) * old.channels]),
                     }
                 }
             }
@@ -88,22 +65,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn the_border_is_mirrored_without_its_outermost_pixel() {
-        let at: Vec<_> = (-7..8).map(|i| Padding::Reflect.source(i, 4).unwrap()).collect();
-        assert_eq!(at, [1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]);
-        assert_eq!(Padding::Reflect.source(5, 1), Some(0));
-        assert_eq!(Padding::Zero.source(-1, 4), None);
-        assert_eq!(Padding::Zero.source(4, 4), None);
-        assert_eq!(Padding::Zero.source(3, 4), Some(3));
-    }
-
-    #[test]
     fn all_shifts_occur_equally_often_and_move_the_whole_image() {
         let mut counts = BTreeMap::new();
         for index in 0..4500 {
             let pixels: Vec<u8> = (1..=9).collect();
             let mut image = gray(3, &pixels);
-            Translate { pixels: 1, padding: Padding::Zero }.apply(&mut image, &mut Draw::new(1, 0, index));
+            Translate { pixels: 1, border: Border::Zero }.apply(&mut image, &mut Draw::new(1, 0, index));
             *counts.entry(image.pixels).or_insert(0u32) += 1;
         }
         assert_eq!(counts.len(), 9);

@@ -2,7 +2,7 @@
 
 use super::jpeg;
 use crate::data::DataError;
-use crate::data::resize::Resizer;
+use crate::data::resize::{Extent, Resizer, Window};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 use std::fs;
 use std::io::{BufRead, Cursor, Seek};
@@ -62,7 +62,8 @@ impl Picture {
     /// Writes the middle square, resized, into `target`, `(side, side, channels)`.
     pub fn fit(&self, side: usize, target: &mut [u8]) {
         let square = self.middle_square();
-        Resizer::new(self.width.min(self.height), side, self.channels).resize(&square, target);
+        let (from, to) = (Extent::square(self.width.min(self.height)), Extent::square(side));
+        Resizer::new(self.channels).resize(&square, from, Window::whole(from), to, target);
     }
 
     fn middle_square(&self) -> Vec<u8> {
