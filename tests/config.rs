@@ -1,10 +1,22 @@
 //! What the program says of experiments that are wrong, and that right ones survive being written back.
 //!
-//! Each `tests/fixtures/errors/NAME.toml` has its errors beside it as `NAME.txt`; lines `# --set PATH=VALUE` at its top
-//! are overrides. After a change of wording, `BLESS=1 cargo test --test config` writes the texts anew: read the diff.
+//! Each `tests/fixtures/errors/FOLDER/NAME.toml` has what is said of it beside it as `NAME.txt`; lines `# --set PATH=VALUE`,
+//! `# --seed N` and `# --name NAME` at its top are given on the command line. The folders:
+//!
+//! - `syntax`: not TOML, or not text
+//! - `form`: TOML of another form than an experiment has; the JSON Schema refuses these too (`tests/schema.rs`)
+//! - `meaning`: of the right form, but settings that do not go together
+//! - `extends`: mistakes in or about other files, which lie in its folder `bases`
+//! - `overrides`: mistakes on the command line
+//! - `parts`: what shows only when the net meets the data, found by `runner plan`
+//!
+//! After a change of wording, `BLESS=1 cargo test --test config` writes the texts anew: read the diff.
 
+mod common;
+
+use common::WHOLE;
 use runner::config::spec::Length;
-use runner::config::{self, Diagnostics, Loaded, Text};
+use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text};
 use std::path::{Path, PathBuf};
 
 fn read(name: &str, content: &str, sets: &[&str]) -> Result<Loaded, Diagnostics> {
@@ -17,83 +29,59 @@ fn right(content: &str, sets: &[&str]) -> Loaded {
     read("whole.toml", content, sets).unwrap_or_else(|errors| panic!("{errors}\n{content}"))
 }
 
+/// The command line that the first lines of a file ask for.
+fn overrides(file: &Path) -> Vec<Override> {
+    let content = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+    let one = |line: &str| {
+        let (flag, value) = line.strip_prefix("# --")?.split_once(' ')?;
+        let value = value.to_owned();
+        match flag {
+            "set" => Some(Override::Set(value)),
+            "seed" => Some(Override::Flag { flag: "--seed", key: "seed", value }),
+            "name" => Some(Override::Flag { flag: "--name", key: "name", value }),
+            _ => None,
+        }
+    };
+    content.lines().map_while(one).collect()
+}
+
+/// What the program says of a file, which it is given by its name in its own folder.
+fn said(file: &Path) -> String {
+    let folder = file.parent().unwrap();
+    if folder.ends_with("parts") {
+        let plan = common::runner().current_dir(folder).arg("plan").arg(file.file_name().unwrap()).output().unwrap();
+        return common::text(&plan);
+    }
+    match config::load_with(file, &overrides(file)) {
+        Ok(_) => "no error\n".to_owned(),
+        Err(errors) => errors.to_string().replace(&format!("{}/", folder.display()), ""),
+    }
+}
+
 #[test]
 fn errors_say_where_what_and_what_instead() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors");
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files = Vec::new();
+    for folder in ["syntax", "form", "meaning", "extends", "overrides", "parts"] {
+        // Relative, as people name files; tests run in the folder of the package.
+        let folder = Path::new("tests/fixtures/errors").join(folder);
+        files.extend(std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     let mut wrong = Vec::new();
     for file in &files {
-        let content = std::fs::read_to_string(file).unwrap();
-        let sets: Vec<&str> = content.lines().map_while(|line| line.strip_prefix("# --set ")).collect();
-        let name = file.file_name().unwrap().to_str().unwrap();
-        let found = match read(name, &content, &sets) {
-            Ok(_) => "no error\n".to_owned(),
-            Err(errors) => errors.to_string(),
-        };
+        let found = said(file);
         let expected_file = file.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&expected_file, &found).unwrap();
         }
         let expected = std::fs::read_to_string(&expected_file).unwrap_or_default();
-        if found != expected {
-            wrong.push(format!("==== {name}: expected\n{expected}\n==== found\n{found}"));
+        if found != expected || !found.contains(": error: ") {
+            wrong.push(format!("==== {}: expected\n{expected}\n==== found\n{found}", file.display()));
         }
     }
-    assert!(!files.is_empty() && wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(files.len() >= 40 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-/// Something of every section, in short forms and with carry-over.
-const WHOLE: &str = r#"
-name = "whole"
-seed = 7
-
-[data]
-dataset = "cifar10"
-stand_in = "shapes"
-root = "sets/\"odd\" one"
-augment = ["flip-alternating", { translate = 2 }, { cutout = 8 }]
-last_batch = "drop"
-
-[model]
-backbone = "resnet9"
-
-[train]
-precision = "bf16"
-label_smoothing = 0.1
-eval_every = "100step"
-
-[[params]]
-role = "norm"
-weight_decay = 0
-
-[[params]]
-match = "head.*"
-lr = 0.3333333333333333
-
-[[phases]]
-epochs = 0.5
-size = 24
-batch = 1024
-optimizer = { kind = "rmsprop", alpha = 0.95 }
-lr = { from = 1e-5, to = 0.1 }
-weight_decay = 5e-4
-beta = 0.9
-
-[[phases]]
-steps = 30
-lr = 0.1
-
-[[phases]]
-epochs = 4
-size = 32
-augment = []
-optimizer = "sgd"
-carry = true
-lr = { from = 0.4, curve = { poly = 0.9 } }
-momentum = { from = 0.95, to = 0.85, curve = "cosine" }
-"#;
 
 #[test]
 fn a_phase_takes_over_what_it_leaves_out() {
@@ -182,9 +170,15 @@ fn files_that_cannot_be_read_are_diagnostics_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     let first_line = || config::load(&file, &[]).unwrap_err().to_string().lines().next().unwrap().to_owned();
-    assert!(first_line().starts_with(&format!("{}:1:1: error: cannot read the file: ", file.display())));
+    assert_eq!(first_line(), format!("{}:1:1: error: there is no such file", file.display()));
     std::fs::write(&file, b"name = 'a'\nseed = \xff\n").unwrap();
-    assert_eq!(first_line(), format!("{}:2:8: error: the file is not UTF-8 text", file.display()));
+    assert!(first_line().starts_with(&format!("{}:2:8: error: the file is not UTF-8 text", file.display())));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(folder.path().join("ab.toml"), "").unwrap();
+    let said = config::load(&file, &[]).unwrap_err().to_string();
+    assert!(said.contains("did you mean `ab.toml`, in the same folder?"), "{said}");
+    let said = config::load(folder.path(), &[]).unwrap_err().to_string();
+    assert!(said.contains("that is a folder, not a file"), "{said}");
 }
 
 #[test]
@@ -224,4 +218,127 @@ fn no_damage_is_more_than_an_error() {
             assert!(read("a.toml", WHOLE, &[&damaged]).is_err(), "{damaged}");
         }
     }
+}
+
+/// Writes files into a new folder.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn an_experiment_is_laid_over_those_it_extends() {
+    let files = folder(&[
+        ("mine/top.toml", "extends = '../lab/middle.toml'\nname = 'top'\n[model]\nbackbone = 'shallow'"),
+        ("lab/middle.toml", "extends = 'deep/bottom.toml'\n[train]\nlabel_smoothing = 0.2\n[data]\nroot = 'sets'"),
+        ("lab/deep/bottom.toml", WHOLE),
+    ]);
+    let load = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        config::load(&files.path().join("mine/top.toml"), &sets).unwrap_or_else(|errors| panic!("{errors}")).spec
+    };
+    let (spec, bottom) = (load(&[]), right(WHOLE, &[]).spec);
+    assert_eq!((spec.name.as_str(), spec.seed), ("top", 7));
+    assert_eq!((spec.train.label_smoothing, spec.train.eval_every), (0.2, bottom.train.eval_every));
+    assert_eq!((spec.model.backbone.kind.as_str(), &spec.phases), ("shallow", &bottom.phases));
+    // A path starts from the folder of the file that names it, wherever the experiment lies.
+    assert_eq!(spec.data.root, Some(files.path().join("mine/../lab/sets")));
+    assert_eq!(load(&["train.label_smoothing=0.3", "phases[1].lr.to=0.4"]).phases[1].lr.to, Some(0.4));
+    // What is written back stands alone.
+    let written = config::write(&spec);
+    assert!(!written.contains("extends"), "{written}");
+    assert_eq!(right(&written, &[]).spec, spec);
+}
+
+#[test]
+fn a_text_in_memory_extends_files_of_its_folder() {
+    let files = folder(&[("base.toml", WHOLE)]);
+    let content = "extends = 'base.toml'\nname = 'memory'".to_owned();
+    let text = Text { name: "not-written.toml".into(), content, folder: files.path().to_owned() };
+    assert_eq!(config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec.name, "memory");
+}
+
+#[test]
+fn every_setting_knows_where_it_comes_from() {
+    let files = folder(&[
+        ("base.toml", WHOLE),
+        (
+            "top.toml",
+            "extends = 'base.toml'\nname = 'top'\n[train]\nlabel_smoothing = 0.2\n[model]\nbackbone = { width = 32 }",
+        ),
+    ]);
+    let (top, base) = (files.path().join("top.toml"), files.path().join("base.toml"));
+    let sets = ["phases[1].lr.to=0.4".to_owned(), "train.eval_batch=100".to_owned()];
+    let loaded = config::load(&top, &sets).unwrap_or_else(|errors| panic!("{errors}"));
+    let settings = config::settings(&loaded);
+    let of = |path: &str| {
+        let setting = settings.iter().find(|setting| setting.path == path);
+        let setting = setting.unwrap_or_else(|| panic!("no {path} among {settings:#?}"));
+        (setting.value.as_str(), setting.provenance.clone())
+    };
+    let line = |file: &Path, text: &str| {
+        let content = std::fs::read_to_string(file).unwrap();
+        let line = content.lines().position(|line| line.contains(text)).unwrap() + 1;
+        Provenance::File { name: file.display().to_string(), line }
+    };
+    let taken_over = |path: &str| Provenance::TakenOver(path.to_owned());
+    assert_eq!(of("name"), ("\"top\"", line(&top, "name")));
+    assert_eq!(of("seed"), ("7", line(&base, "seed")));
+    assert_eq!(of("train.label_smoothing"), ("0.2", line(&top, "label_smoothing")));
+    assert_eq!(of("train.precision"), ("\"bf16\"", line(&base, "precision")));
+    assert_eq!(of("train.eval_batch"), ("100", Provenance::Flag("--set".into())));
+    assert_eq!(of("train.checkpoint_every"), ("\"1ep\"", Provenance::Default));
+    assert_eq!(of("model.backbone.kind"), ("\"resnet9\"", line(&base, "backbone")));
+    assert_eq!(of("model.backbone.width"), ("32", line(&top, "width")));
+    assert_eq!(of("model.stem.kind").1, Provenance::Default);
+    assert_eq!(of("data.augment[1].pixels"), ("2", line(&base, "translate")));
+    assert_eq!(of("data.augment[1].padding"), ("\"reflect\"", Provenance::Default));
+    assert_eq!(of("phases[0].augment[2].size"), ("8", taken_over("data.augment")));
+    assert_eq!(of("phases[0].lr.curve"), ("\"linear\"", Provenance::Default));
+    assert_eq!(of("phases[0].optimizer.kind").1, line(&base, "optimizer = {"));
+    assert_eq!(of("phases[0].optimizer.eps").1, Provenance::Default);
+    assert_eq!(of("phases[0].momentum"), ("0.0", Provenance::Default));
+    assert_eq!(of("phases[1].lr.from"), ("0.1", line(&base, "lr = 0.1")));
+    assert_eq!(of("phases[1].lr.to"), ("0.4", Provenance::Flag("--set".into())));
+    assert_eq!(of("phases[1].batch"), ("1024", taken_over("phases[0].batch")));
+    assert_eq!(of("phases[2].batch"), ("1024", taken_over("phases[0].batch")));
+    assert_eq!(of("phases[2].weight_decay"), ("0.0005", taken_over("phases[0].weight_decay")));
+    assert_eq!(of("phases[2].lr.curve.power"), ("0.9", line(&base, "poly")));
+    assert_eq!(of("phases[2].augment"), ("[]", line(&base, "augment = []")));
+    // What is written is at that path for `--set` too: setting it again changes nothing.
+    let written = |setting: &&Setting| matches!(setting.provenance, Provenance::File { .. } | Provenance::Flag(_));
+    for setting in settings.iter().filter(written) {
+        let set = [format!("{}={}", setting.path, setting.value)];
+        let again = config::load(&top, &[&sets[..], &set].concat()).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(again.spec, loaded.spec, "{set:?}");
+    }
+}
+
+#[test]
+fn plan_lists_origins() {
+    let files = folder(&[("top.toml", "extends = 'small.toml'\nname = 'top'"), ("small.toml", common::SMALL)]);
+    let run = |arguments: &[&str]| {
+        let output =
+            common::runner().current_dir(files.path()).args(["plan", "top.toml", "--origins"]).args(arguments).output();
+        let output = output.unwrap();
+        common::assert_exit(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = run(&["--set", "phases[1].lr.to=0.4"]);
+    let row = |path: &str| {
+        let line = table.lines().find(|line| line.split(' ').next() == Some(path));
+        line.unwrap_or_else(|| panic!("no {path} in\n{table}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("name"), "name \"top\" top.toml:2");
+    assert_eq!(row("seed"), "seed 3 small.toml:3");
+    assert_eq!(row("phases[1].lr.to"), "phases[1].lr.to 0.4 --set");
+    assert_eq!(row("phases[2].batch"), "phases[2].batch 128 as phases[1]");
+    assert_eq!(row("train.precision"), "train.precision \"f32\" default");
+    assert!(table.lines().all(|line| line.chars().count() <= 100 && !line.ends_with(' ')), "{table}");
+    assert!(!table.contains('\u{1b}'), "no colours in a pipe");
 }

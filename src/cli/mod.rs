@@ -3,9 +3,11 @@
 mod data;
 mod exit;
 mod fetching;
+mod origins;
 mod output;
 mod plan;
 mod prepare;
+mod schema;
 mod train;
 
 pub use exit::{Exit, Failure};
@@ -45,6 +47,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// List the data sets, fetch one, look at one
     Data(data::DataArgs),
+    /// Print the JSON Schema of experiment files, for editors and other tools
+    Schema(schema::SchemaArgs),
 }
 
 /// Which experiment, as edited on the command line.
@@ -63,6 +67,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
         None => train::run(&cli.train),
     };
     match result {

@@ -1,7 +1,7 @@
 //! `runner plan`.
 
 use super::output::{self, PictureFormat};
-use super::{Exit, Failure, Overrides, prepare};
+use super::{Exit, Failure, Overrides, origins, prepare};
 use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
@@ -14,12 +14,16 @@ use std::path::PathBuf;
 Examples:
   runner plan configs/dawnbench.toml
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
-  runner plan configs/dawnbench.toml --set phases[1].lr.from=0.2 --csv -")]
+  runner plan configs/dawnbench.toml --set phases[1].lr.from=0.2 --csv -
+  runner plan configs/dawnbench.toml --set seed=2 --origins")]
 pub struct PlanArgs {
     /// The experiment: a TOML file
     config: PathBuf,
     #[command(flatten)]
     overrides: Overrides,
+    /// List every setting with its value and where that comes from, in place of the phases
+    #[arg(long)]
+    origins: bool,
     /// Write the phases as CSV, as in a run's plan.csv; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -47,7 +51,10 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     let plan = prepare::plan(&loaded, &facts)?;
     let taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);
     if !taken(&args.csv) && !taken(&args.trace) {
-        output::print(&format!("{}{}\n", plan.table(output::width()), data_line(&facts)))?;
+        output::print(&match args.origins {
+            true => origins::table(&loaded, output::width()),
+            false => format!("{}{}\n", plan.table(output::width()), data_line(&facts)),
+        })?;
     }
     if let Some(to) = &args.csv {
         output::write(to, |out| plan.write_csv(out).map_err(std::io::Error::from))?;

@@ -106,11 +106,8 @@ fn unmatched_rules(source: &Source, spec: &Spec, graph: &Graph) -> Vec<Diagnosti
         let mut spoken_of = graph.params().iter().filter(|param| matches(&rule.matches, param)).peekable();
         let path = format!("params[{k}]");
         if spoken_of.peek().is_none() {
-            let names: Vec<&str> = graph.params().iter().map(|p| p.name.as_str()).collect();
             errors.push(
-                source
-                    .diagnostic(&path, "this rule matches no parameter of the net")
-                    .help(format!("the net's parameters are {}", names.join(", "))),
+                source.diagnostic(&path, "this rule matches no parameter of the net").help(names_of_parameters(graph)),
             );
         } else if spoken_of.all(|param| rules[..k].iter().any(|earlier| matches(&earlier.matches, param))) {
             let message = "every parameter that this rule matches is taken by an earlier rule";
@@ -118,4 +115,16 @@ fn unmatched_rules(source: &Source, spec: &Spec, graph: &Graph) -> Vec<Diagnosti
         }
     }
     errors
+}
+
+/// The first of the net's parameters, enough to see how they are named.
+fn names_of_parameters(graph: &Graph) -> String {
+    const SHOWN: usize = 9;
+    let names: Vec<&str> = graph.params().iter().map(|param| param.name.as_str()).collect();
+    match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN => {
+            format!("the net's parameters are {}, and {} more like these", first.join(", "), names.len() - SHOWN)
+        }
+        _ => format!("the net's parameters are {}", names.join(", ")),
+    }
 }

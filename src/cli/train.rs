@@ -2,7 +2,7 @@
 
 use super::fetching::Fetching;
 use super::{Exit, Failure, Overrides, prepare};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Override};
 use crate::data;
 use crate::kernels::Isa;
 use crate::record::console::Display;
@@ -33,7 +33,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs_dir: PathBuf,
     /// Replace the experiment's name, which the run folder's name contains
-    #[arg(long, value_parser = name)]
+    #[arg(long)]
     name: Option<String>,
     /// Go on with an interrupted run, in its folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set", "seed", "name", "runs_dir"])]
@@ -67,17 +67,6 @@ impl TrainArgs {
     }
 }
 
-/// A name as experiments have it.
-fn name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if text.is_empty() || !text.chars().all(plain) {
-        return Err(
-            "a name is made of letters, digits, `.`, `_` and `-`: it becomes part of a folder's name".to_owned()
-        );
-    }
-    Ok(text.to_owned())
-}
-
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
@@ -95,10 +84,11 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
 }
 
 fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
-    let mut sets = args.overrides.set.clone();
-    sets.extend(args.seed.map(|seed| format!("seed={seed}")));
-    sets.extend(args.name.as_ref().map(|name| format!("name={name:?}")));
-    let loaded = config::load(path, &sets)?;
+    let flag = |flag, key, value| Override::Flag { flag, key, value };
+    let mut overrides: Vec<Override> = args.overrides.set.iter().cloned().map(Override::Set).collect();
+    overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
+    overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
+    let loaded = config::load_with(path, &overrides)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
     let machine = args.machine(isa)?;

@@ -3,6 +3,7 @@
 use super::check::Checker;
 use super::diagnostics::Diagnostic;
 use super::phases;
+use super::schema::{RULE_EFFECT, RULE_SUBJECT};
 use super::source::Source;
 use super::spec::{DataSpec, LastBatch, ModelSpec, ParamMatch, ParamRule, PhaseSpec, Precision, Role, Spec, TrainSpec};
 use super::suggest::one_of;
@@ -150,9 +151,14 @@ impl Builder<'_> {
     }
 
     fn rule(&mut self, rule: &Settings, index: usize) -> Option<ParamRule> {
+        // What is no table has been reported, and nothing more is asked of it.
+        if !self.source.is_given(&format!("params[{index}]")) {
+            return None;
+        }
         let at = |key: &str| format!("params[{index}].{key}");
         let given = |builder: &Self, key: &str| builder.source.is_given(&at(key));
-        match (given(self, "role"), given(self, "match")) {
+        let [role, pattern] = RULE_SUBJECT.map(|key| given(self, key));
+        match (role, pattern) {
             (true, true) => {
                 let error = self.source.diagnostic(&at("match"), "`match` beside `role`");
                 self.error(error.expected("one of the two"));
@@ -163,7 +169,7 @@ impl Builder<'_> {
             }
             _ => {}
         }
-        if !given(self, "weight_decay") && !given(self, "lr") {
+        if !RULE_EFFECT.iter().any(|key| given(self, key)) {
             let error = self.source.diagnostic(&at("lr"), "the rule changes nothing");
             self.error(error.expected("`weight_decay = …`, `lr = …` or both"));
         }

@@ -1,13 +1,15 @@
 //! Errors in an experiment: where, what, what was expected, what may have been meant.
 
+use super::excerpt::Excerpt;
 use super::source::{Origin, Text};
 use anstyle::{AnsiColor, Style};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns to the next tab stop when a line is shown.
-const TAB: usize = 4;
+/// Columns of a line that is shown where no terminal says how many there are; a longer one is cut.
+const LINE: usize = 100;
 
 /// One error at one place.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,101 +57,144 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Sorts by text (the file, then overrides as given) and position; what is said twice of one place is kept once.
+    /// Sorts by text (the file, what it extends, then overrides as given) and position; what is said twice of one place is kept once.
     pub fn new(texts: Arc<[Text]>, mut list: Vec<Diagnostic>) -> Self {
-        list.sort_by_key(|d| match &d.origin {
-            Origin::Text { text, span } => (*text, span.start),
-            Origin::Default => (0, 0),
+        list.sort_by_key(|diagnostic| {
+            let (text, span) = place(&diagnostic.origin);
+            (text, span.start)
         });
         list.dedup();
         Self { texts, list, note: None }
     }
 
     /// Adds to the line at the end.
-    pub fn note(mut self, note: &'static str) -> Self {
-        self.note = Some(note);
+    pub fn note(mut self, note: Option<&'static str>) -> Self {
+        self.note = note;
         self
     }
 
-    /// Prints to standard error, in colour where it is a terminal that has colours and `NO_COLOR` is not set.
+    /// Prints to standard error, in colour where it is a terminal that has colours and `NO_COLOR` is not set, and as wide as
+    /// the terminal.
     pub fn eprint(&self) {
-        anstream::eprint!("{}", self.render(&Styles::coloured()));
+        let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+        anstream::eprint!("{}", self.render(&Styles::coloured(), width));
     }
 
-    fn render(&self, styles: &Styles) -> String {
+    /// Lines are broken for a terminal of `width` columns; without one the reader does that, or a program reads them.
+    fn render(&self, styles: &Styles, width: Option<usize>) -> String {
         let mut out = String::new();
         for diagnostic in &self.list {
-            self.render_one(diagnostic, styles, &mut out);
+            self.render_one(diagnostic, styles, width, &mut out);
             out.push('\n');
         }
         let errors = if self.list.len() == 1 { "1 error" } else { &format!("{} errors", self.list.len()) };
-        let file = self.texts.first().map_or("", |text| &text.name);
         let note = self.note.map(|note| format!("; {note}")).unwrap_or_default();
-        out += &format!("{errors} in {file}{note}\n");
+        out += &format!("{errors} in {}{note}\n", self.places());
         out
     }
 
-    fn render_one(&self, diagnostic: &Diagnostic, styles: &Styles, out: &mut String) {
+    /// The names of the texts with errors: "a.toml, b.toml and --set".
+    fn places(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for diagnostic in &self.list {
+            let (text, _) = place(&diagnostic.origin);
+            let name = self.texts.get(text).map_or("", |text| &text.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, before)) => format!("{} and {last}", before.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    fn render_one(&self, diagnostic: &Diagnostic, styles: &Styles, width: Option<usize>, out: &mut String) {
         let Styles { place: bold, error, caret, note } = styles;
-        let place = self.place(&diagnostic.origin);
-        let Place { file, line, column, .. } = place;
+        let Place { file, line, column, excerpt } = self.place(&diagnostic.origin, width);
         let message = &diagnostic.message;
         *out += &format!("{bold}{file}:{line}:{column}:{bold:#} {error}error:{error:#} {bold}{message}{bold:#}\n");
-        if let Some((shown, before, under)) = place.excerpt {
+        if let Some(Excerpt { line: shown, before, under }) = excerpt {
             let number = line.to_string();
             let gutter = " ".repeat(number.len());
             *out += &format!(" {note}{number} |{note:#} {shown}\n");
             *out += &format!(" {note}{gutter} |{note:#} {}{caret}{}{caret:#}\n", " ".repeat(before), "^".repeat(under));
         }
         if let Some(expected) = &diagnostic.expected {
-            *out += &format!("   {note}expected{note:#} {expected}\n");
+            *out += &format!("   {note}expected{note:#} {}\n", fill(expected, "   expected ".len(), width));
         }
         for help in &diagnostic.help {
-            *out += &format!("   {note}help:{note:#} {help}\n");
+            *out += &format!("   {note}help:{note:#} {}\n", fill(help, "   help: ".len(), width));
         }
     }
 
-    fn place(&self, origin: &Origin) -> Place<'_> {
-        let (text, span) = match origin {
-            Origin::Text { text, span } => (*text, span.clone()),
-            Origin::Default => (0, 0..0),
-        };
+    fn place(&self, origin: &Origin, width: Option<usize>) -> Place<'_> {
+        let (text, span) = place(origin);
         let Some(Text { name, content, .. }) = self.texts.get(text) else {
             return Place { file: "", line: 1, column: 1, excerpt: None };
         };
         let (start, end) = (floor_char(content, span.start), floor_char(content, span.end));
         let first = content[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line = content[first..].lines().next().unwrap_or("");
-        let before = &content[first..start];
-        let under = &content[start..end.max(start)];
+        let number = content[..start].matches('\n').count() + 1;
         // A place over several lines is marked to the end of its first, the end of the file by one caret after it.
-        let under = under.lines().next().unwrap_or("");
-        let width = expand(&[before, under].concat()).width() - expand(before).width();
+        let in_line = |at: usize| (at.max(start) - first).min(line.len());
+        let columns = width.unwrap_or(LINE + 4).saturating_sub(number.to_string().len() + " 1 | ".len() - 1);
         // An error of the file as a whole has no line to show.
-        let excerpt = (text > 0 || end > 0).then(|| (expand(line), expand(before).width(), width.max(1)));
+        let shown = (text > 0 || end > 0) && !content.is_empty();
         Place {
             file: name,
-            line: content[..start].matches('\n').count() + 1,
-            column: before.chars().count() + 1,
-            excerpt,
+            line: number,
+            column: content[first..start].chars().count() + 1,
+            excerpt: shown.then(|| Excerpt::new(line, in_line(start)..in_line(end), columns)),
         }
     }
 }
 
+/// The text and the bytes that an origin speaks of; what was written nowhere is the main file's.
+fn place(origin: &Origin) -> (usize, Range<usize>) {
+    match origin {
+        Origin::Text { text, span } => (*text, span.clone()),
+        Origin::Default => (0, 0..0),
+    }
+}
+
+/// Breaks a text that starts at column `start` into lines of at most `width` columns.
+fn fill(text: &str, start: usize, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let (mut out, mut column) = (String::new(), start);
+    for (index, word) in text.split(' ').enumerate() {
+        if index > 0 && column + 1 + word.width() > width {
+            out += CONTINUED;
+            column = CONTINUED.len() - 1;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += word.width();
+    }
+    out
+}
+
+/// How a line goes on.
+const CONTINUED: &str = "\n      ";
+
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(&Styles::default()))
+        f.write_str(&self.render(&Styles::default(), None))
     }
 }
 
 impl std::error::Error for Diagnostics {}
 
-/// A position as people count, and the line there: its text, and the columns before and under the carets.
+/// A position as people count, and the line there.
 struct Place<'a> {
     file: &'a str,
     line: usize,
     column: usize,
-    excerpt: Option<(String, usize, usize)>,
+    excerpt: Option<Excerpt>,
 }
 
 /// How the parts of a diagnostic look; the default is plain.
@@ -170,23 +215,6 @@ impl Styles {
             note: AnsiColor::Cyan.on_default(),
         }
     }
-}
-
-/// The line as shown: tabs as spaces to the next stop, so that the carets stand right under any terminal's tabs.
-fn expand(line: &str) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for piece in line.split_inclusive('\t') {
-        let plain = piece.strip_suffix('\t').unwrap_or(piece);
-        out += plain;
-        column += plain.width();
-        if plain.len() < piece.len() {
-            let spaces = TAB - column % TAB;
-            out += &" ".repeat(spaces);
-            column += spaces;
-        }
-    }
-    out
 }
 
 /// The nearest start of a character at or before `index`.
@@ -225,11 +253,34 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_breaks_lines_between_words() {
+        let text = Text { name: "a.toml".into(), content: "a = 1".into(), folder: "".into() };
+        let one = Diagnostic::new(Origin::Text { text: 0, span: 0..1 }, "wrong").expected("one of `aa`, `bb`, `cc`");
+        let all = Diagnostics::new(Arc::from([text]), vec![one.help("short")]);
+        let shown = all.render(&Styles::default(), Some(26));
+        assert!(shown.contains("\n   expected one of `aa`,\n      `bb`, `cc`\n   help: short\n"), "{shown}");
+        assert_eq!(shown.replace("\n      ", " "), all.to_string());
+    }
+
+    #[test]
+    fn the_end_names_every_text_with_errors() {
+        let text = |name: &str| Text { name: name.into(), content: "a = 1".into(), folder: "".into() };
+        let texts: Arc<[Text]> = ["a.toml", "b.toml", "--set", "--set"].map(text).into();
+        let end = |numbers: &[usize]| {
+            let error = |n: &usize| Diagnostic::new(Origin::Text { text: *n, span: 0..1 }, "wrong");
+            let all = Diagnostics::new(texts.clone(), numbers.iter().map(error).collect()).to_string();
+            all.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(end(&[1]), "1 error in b.toml");
+        assert_eq!(end(&[3, 2, 0, 1]), "4 errors in a.toml, b.toml and --set");
+    }
+
+    #[test]
     fn colour_changes_no_word() {
         let text = Text { name: "a.toml".into(), content: "a = 1".into(), folder: "".into() };
         let one = Diagnostic::new(Origin::Text { text: 0, span: 0..1 }, "wrong").expected("b").did_you_mean(Some("b"));
         let all = Diagnostics::new(Arc::from([text]), vec![one]);
-        let coloured = all.render(&Styles::coloured());
+        let coloured = all.render(&Styles::coloured(), None);
         assert!(coloured.contains('\u{1b}'));
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), all.to_string());
     }

@@ -1,14 +1,23 @@
 //! Experiment TOML → checked spec.
 //!
 //! ```text
-//! text ──wire──▶ tree ──overrides──▶ tree ──check (schema)──▶ settings ──build, phases──▶ Spec ──write──▶ text
+//! text ──wire──▶ tree ──extends, merge──▶ tree ──overrides──▶ tree ──check (schema)──▶ settings
+//!                                               settings ──build, phases──▶ Spec ──write──▶ text
 //! ```
 //! Everything that is wrong is reported at once, at its place in the file or the `--set` argument.
 
+mod aliases;
 mod build;
 mod check;
 pub mod diagnostics;
+mod excerpt;
+mod extends;
+mod files;
+mod forms;
 mod hash;
+pub mod json_schema;
+mod merge;
+mod origins;
 mod overrides;
 mod phases;
 pub mod schema;
@@ -20,11 +29,15 @@ mod wire;
 mod write;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use origins::{Provenance, Setting, settings};
+pub use overrides::Override;
 pub use source::{Origin, Source, Text};
 pub use write::write;
 
+use extends::Files;
+use files::ReadError;
 use spec::Spec;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A checked experiment, and where each of its settings was written.
@@ -34,52 +47,62 @@ pub struct Loaded {
     pub source: Source,
 }
 
-/// Reads an experiment file and applies overrides, each `PATH=VALUE`, in order.
+/// Reads an experiment file and what it extends, and applies the arguments of `--set`, each `PATH=VALUE`, in order.
 ///
 /// # Errors
-/// All that is wrong with the file and the overrides.
+/// All that is wrong with the files and the overrides.
 pub fn load(path: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
-    let name = path.display().to_string();
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let unreadable = |content: String, span, message: String| {
-        let text = Text { name: name.clone(), content, folder: folder.clone() };
-        let error = Diagnostic::new(Origin::Text { text: 0, span }, message);
-        Diagnostics::new(Arc::from([text]), vec![error])
-    };
-    let bytes = std::fs::read(path)
-        .map_err(|error| unreadable(String::new(), 0..0, format!("cannot read the file: {error}")))?;
-    let content = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let content = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        unreadable(content, valid..valid + 1, "the file is not UTF-8 text".to_owned())
-    })?;
-    read(Text { name, content, folder }, sets)
+    load_with(path, &as_overrides(sets))
 }
 
-/// As [`load`], from a text in memory.
+/// As [`load`], with overrides of any sort.
+///
+/// # Errors
+/// All that is wrong with the files and the overrides.
+pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let (content, span, message, help) = match files::read(path) {
+        Ok(content) => return resolve(Text { name, content, folder }, overrides),
+        Err(ReadError::Closed { message, help }) => (String::new(), 0..0, message, help),
+        Err(ReadError::NotText { content, span, message, help }) => (content, span, message, Some(help)),
+    };
+    let mut error = Diagnostic::new(Origin::Text { text: 0, span }, message);
+    error.help.extend(help);
+    Err(Diagnostics::new(Arc::from([Text { name, content, folder }]), vec![error]))
+}
+
+/// As [`load`], from a text in memory. What it extends is read from its folder.
 ///
 /// # Errors
 /// All that is wrong with the text and the overrides.
 pub fn read(file: Text, sets: &[String]) -> Result<Loaded, Diagnostics> {
-    let overrides = sets.iter().map(|argument| Text {
-        name: "--set".to_owned(),
-        content: argument.clone(),
-        folder: PathBuf::new(),
-    });
-    let texts: Arc<[Text]> = std::iter::once(file).chain(overrides).collect();
-    let mut errors = Vec::new();
-    let Some(mut tree) = wire::parse(&texts[0].content, 0, &mut errors) else {
-        return Err(Diagnostics::new(texts, errors).note("its settings are checked once it is TOML"));
+    resolve(file, &as_overrides(sets))
+}
+
+fn as_overrides(sets: &[String]) -> Vec<Override> {
+    sets.iter().cloned().map(Override::Set).collect()
+}
+
+fn resolve(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    let mut files = Files::default();
+    let tree = files.tree(file);
+    let Files { mut texts, mut errors, note, .. } = files;
+    let Some(mut tree) = tree else {
+        return Err(Diagnostics::new(texts.into(), errors).note(note));
     };
-    for (index, argument) in sets.iter().enumerate() {
-        if let Err(problems) = overrides::apply(&mut tree, argument, index + 1) {
+    let count = texts.len();
+    for edit in overrides {
+        if let Err(problems) = edit.apply(&mut tree, texts.len()) {
             errors.extend(problems);
         }
+        texts.push(edit.text());
     }
+    let texts: Arc<[Text]> = texts.into();
     let mut checker = check::Checker::new(&texts);
     let settings = checker.experiment(&tree);
     errors.append(&mut checker.errors);
-    let mut source = Source { texts: texts.clone(), origins: checker.origins };
+    let mut source = Source::new(texts.clone(), count, checker.origins);
     let mut builder = build::Builder { source: &mut source, errors };
     match (builder.spec(&settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),

@@ -1,14 +1,54 @@
 //! `--set PATH=VALUE`: edits the tree before it is checked, so that an override passes the same gate as the file.
 
 use super::diagnostics::Diagnostic;
-use super::schema::{EXPERIMENT, RAMP};
-use super::source::Origin;
+use super::extends;
+use super::forms::{field_kind, item_kind, long_form};
+use super::schema::EXPERIMENT;
+use super::source::{Origin, Text};
 use super::syntax;
 use super::wire::{self, Field, Node, Table, Wire};
-use crate::registry::{Family, Kind, Param};
+use crate::registry::Kind;
 use std::ops::Range;
+use std::path::PathBuf;
 
-/// Applies one override, whose argument is text number `text` of the source.
+/// What diagnostics call the argument of an override by path.
+pub const SET: &str = "--set";
+
+/// A replacement of one setting by the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Override {
+    /// The argument of one `--set`.
+    Set(String),
+    /// A setting at the top of the file that has a flag of its own: `--seed 2`.
+    Flag { flag: &'static str, key: &'static str, value: String },
+}
+
+impl Override {
+    /// What diagnostics show of it.
+    pub fn text(&self) -> Text {
+        let (name, content) = match self {
+            Self::Set(argument) => (SET, argument),
+            Self::Flag { flag, value, .. } => (*flag, value),
+        };
+        Text { name: name.to_owned(), content: content.clone(), folder: PathBuf::new() }
+    }
+
+    /// Edits the tree; the override is text number `text` of the source.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its path leads nowhere. The tree is then as before.
+    pub fn apply(&self, tree: &mut Table, text: usize) -> Result<(), Vec<Diagnostic>> {
+        match self {
+            Self::Set(argument) => apply(tree, argument, text),
+            Self::Flag { key, value, .. } => {
+                let key = Step { part: Part::Key((*key).to_owned()), span: 0..0 };
+                edit(tree, Edit { argument: value, text, value: 0..value.len(), problems: Vec::new() }, &[key])
+            }
+        }
+    }
+}
+
+/// Applies one `--set`, whose argument is text number `text` of the source.
 ///
 /// The path is keys, plain or quoted, and indices: `phases[1].lr.to`. The value is TOML, or a string without quotes when
 /// it is not. Where a setting is written short, a path below it spells it out first: a number becomes `{ from = … }`, an
@@ -17,11 +57,21 @@ use std::ops::Range;
 /// # Errors
 /// When the argument cannot be read, or its path leads nowhere: an index beyond the end, a key of a number. The tree is
 /// then as before.
-pub fn apply(tree: &mut Table, argument: &str, text: usize) -> Result<(), Vec<Diagnostic>> {
+fn apply(tree: &mut Table, argument: &str, text: usize) -> Result<(), Vec<Diagnostic>> {
     let (steps, value) = split(argument, text).map_err(|error| vec![error])?;
-    let mut edit = Edit { argument, text, value, problems: Vec::new() };
+    if let [Step { part: Part::Key(key), span }, ..] = &steps[..]
+        && key == extends::KEY
+    {
+        let message = format!("`{key}` cannot be overridden");
+        let error = Diagnostic::new(Origin::Text { text, span: span.clone() }, message);
+        return Err(vec![error.help("files are put together before overrides are applied: change the file")]);
+    }
+    edit(tree, Edit { argument, text, value, problems: Vec::new() }, &steps)
+}
+
+fn edit(tree: &mut Table, mut edit: Edit<'_>, steps: &[Step]) -> Result<(), Vec<Diagnostic>> {
     let mut root = Node { value: Wire::Table(tree.clone()), origin: edit.origin(0..0) };
-    let done = edit.set(&mut root, Some(Kind::Table(EXPERIMENT)), &steps);
+    let done = edit.set(&mut root, Some(Kind::Table(EXPERIMENT)), steps);
     edit.problems.extend(done.err());
     match root.value {
         Wire::Table(edited) if edit.problems.is_empty() => *tree = edited,
@@ -208,51 +258,12 @@ fn indices(count: usize) -> String {
 
 /// Turns a setting's short form into the table that it is short for, unless `key` is in the short form itself.
 fn spell_out(node: &mut Node, kind: Option<Kind>, key: &str) {
-    let origin = node.origin.clone();
-    let spelt = match (kind, &node.value) {
-        (Some(Kind::Ramp(_)), Wire::Int(_) | Wire::Float(_)) => Table::single("from", node.clone(), origin),
-        (Some(Kind::Choice(_)), Wire::Text(_)) => Table::single("kind", node.clone(), origin),
-        (Some(Kind::Choice(family)), Wire::Table(table)) if table.get(key).is_none() => {
-            match long_form(table, family) {
-                Some(table) => table,
-                None => return,
-            }
-        }
-        _ => return,
-    };
-    node.value = Wire::Table(spelt);
-}
-
-/// `{ poly = 0.9 }` → `{ kind = "poly", power = 0.9 }`
-fn long_form(table: &Table, family: &Family) -> Option<Table> {
-    let [field] = &table.fields[..] else { return None };
-    let key = family.get(&field.key)?.shorthand()?;
-    let name = Node { value: Wire::Text(field.key.clone()), origin: field.key_origin.clone() };
-    let mut long = Table::single("kind", name, field.key_origin.clone());
-    long.fields.push(Field { key: key.to_owned(), ..field.clone() });
-    Some(long)
-}
-
-fn item_kind(kind: Kind) -> Option<Kind> {
-    match kind {
-        Kind::List(of) => Some(*of),
-        Kind::Tables(params) => Some(Kind::Table(params)),
-        _ => None,
+    if node.table().is_some_and(|table| table.get(key).is_some()) {
+        return;
     }
-}
-
-/// What is declared for `key` in a table of this kind.
-fn field_kind(kind: Kind, table: &Table, key: &str) -> Option<Kind> {
-    let params: &[Param] = match kind {
-        Kind::Table(params) => params,
-        Kind::Ramp(_) => RAMP,
-        Kind::Choice(family) => match table.get("kind").map(|field| &field.node.value) {
-            Some(Wire::Text(name)) => family.get(name)?.params(),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    params.iter().find(|param| param.key == key).map(|param| param.kind)
+    if let Some(table) = long_form(node, kind) {
+        node.value = Wire::Table(table);
+    }
 }
 
 #[cfg(test)]
@@ -284,20 +295,9 @@ mod tests {
         Ok(tree)
     }
 
-    /// The edited tree without places, as `Debug` of values: enough to compare two ways of writing the same.
     fn same(content: &str, argument: &str, expected: &str) {
-        fn strip(table: &Table) -> String {
-            table.fields.iter().map(|field| format!("{} = {}; ", field.key, value(&field.node.value))).collect()
-        }
-        fn value(wire: &Wire) -> String {
-            match wire {
-                Wire::Table(table) => format!("{{ {}}}", strip(table)),
-                Wire::Array(items) => format!("{:?}", items.iter().map(|node| value(&node.value)).collect::<Vec<_>>()),
-                plain => format!("{plain:?}"),
-            }
-        }
         let expected = wire::parse(expected, 0, &mut Vec::new()).unwrap();
-        assert_eq!(strip(&edited(content, argument).unwrap()), strip(&expected), "{argument}");
+        assert_eq!(wire::bare(&edited(content, argument).unwrap()), wire::bare(&expected), "{argument}");
     }
 
     #[test]
@@ -341,5 +341,17 @@ mod tests {
         assert_eq!(edited(two, "seed.x=1").unwrap_err(), "`seed` is an integer, it has no `x`");
         assert_eq!(edited(two, "seed[0]=1").unwrap_err(), "`seed` is an integer, it has no items");
         assert_eq!(edited("", "phases[0].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
+        assert_eq!(edited("", "extends=a.toml").unwrap_err(), "`extends` cannot be overridden");
+    }
+
+    #[test]
+    fn a_flag_of_its_own_takes_its_value_as_it_is() {
+        let mut tree = Table::default();
+        for (key, value) in [("seed", "7"), ("name", "2026-01-01")] {
+            let flag = Override::Flag { flag: "--x", key, value: value.to_owned() };
+            flag.apply(&mut tree, 1).unwrap();
+        }
+        let expected = wire::parse("seed = 7\nname = '2026-01-01'", 0, &mut Vec::new()).unwrap();
+        assert_eq!(wire::bare(&tree), wire::bare(&expected));
     }
 }

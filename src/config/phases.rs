@@ -2,7 +2,7 @@
 
 use super::build::{Builder, choices};
 use super::check::expected;
-use super::schema::PHASE;
+use super::schema::{FIRST_PHASE, PHASE, PHASE_LENGTH};
 use super::spec::{Length, PhaseSpec};
 use crate::optim;
 use crate::registry::{Choice, RampValue, Settings};
@@ -16,6 +16,11 @@ pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -
     let mut before = Carried { augment: augment.to_vec(), ..Carried::default() };
     let mut phases = Vec::with_capacity(list.len());
     for (index, settings) in list.iter().enumerate() {
+        // What is no table has been reported, and nothing more is asked of it.
+        if !builder.source.is_given(&format!("phases[{index}]")) {
+            phases.push(None);
+            continue;
+        }
         let mut phase = Phase { builder, settings, index };
         before = phase.carried(before);
         phases.push(phase.build(&before));
@@ -53,9 +58,11 @@ impl Phase<'_, '_> {
     fn carried(&mut self, before: Carried) -> Carried {
         let keys = ["size", "batch", "augment", "optimizer", "weight_decay", "beta"];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
-        for key in keys {
-            if !self.gives(key) && self.index > 0 {
-                self.builder.source.carry(&format!("phases[{}].{key}", self.index - 1), &self.at(key));
+        for key in keys.into_iter().filter(|key| !written.contains(key)) {
+            match self.index.checked_sub(1) {
+                Some(before) => self.builder.source.carry(&format!("phases[{before}].{key}"), &self.at(key)),
+                None if key == "augment" => self.builder.source.carry("data.augment", &self.at(key)),
+                None => {}
             }
         }
         // Told apart before anything is read: what is given but wrong must not take the value of the phase before.
@@ -104,7 +111,8 @@ impl Phase<'_, '_> {
 
     /// Exactly one of `epochs` and `steps`.
     fn length(&mut self) -> Option<Length> {
-        match (self.gives("epochs"), self.gives("steps")) {
+        let [epochs, steps] = PHASE_LENGTH.map(|key| self.gives(key));
+        match (epochs, steps) {
             (true, true) => {
                 let error = self.builder.source.diagnostic(&self.at("steps"), "`steps` beside `epochs`");
                 self.builder.error(error.expected("one of the two: a phase has one length"));
@@ -139,7 +147,7 @@ impl Phase<'_, '_> {
 
     /// What the first phase cannot take over from any other.
     fn first(&mut self) {
-        for param in PHASE.iter().filter(|param| ["batch", "optimizer"].contains(&param.key)) {
+        for param in PHASE.iter().filter(|param| FIRST_PHASE.contains(&param.key)) {
             if !self.gives(param.key) {
                 let message = format!("missing `{}` in the first of `[[phases]]`", param.key);
                 let error = self.builder.source.diagnostic(&self.at(param.key), message);

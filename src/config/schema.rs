@@ -5,7 +5,7 @@ use crate::registry::{Default, Family, Interval, Kind, Param};
 use crate::{data, model, optim, schedule};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
-const COUNT: i64 = 1 << 30;
+pub const COUNT: i64 = 1 << 30;
 
 /// All that a name can be chosen from, in the order in which an experiment comes to speak of them.
 pub static FAMILIES: &[&Family] = &[
@@ -20,6 +20,12 @@ pub static FAMILIES: &[&Family] = &[
 
 /// A whole experiment file.
 pub static EXPERIMENT: &[Param] = &[
+    Param {
+        key: "extends",
+        kind: Kind::Path,
+        default: Default::Absent,
+        doc: "an experiment file that this one adds to: tables are merged, arrays and choices of another kind replaced",
+    },
     Param {
         key: "name",
         kind: Kind::Name,
@@ -168,6 +174,12 @@ pub const TRAIN: &[Param] = &[
     },
 ];
 
+/// Of these a rule of `[[params]]` gives one.
+pub const RULE_SUBJECT: [&str; 2] = ["role", "match"];
+
+/// Of these a rule of `[[params]]` gives one or more.
+pub const RULE_EFFECT: [&str; 2] = ["weight_decay", "lr"];
+
 /// `[[params]]`
 pub const PARAMS: &[Param] = &[
     Param {
@@ -195,6 +207,12 @@ pub const PARAMS: &[Param] = &[
         doc: "factor on the phase's learning rate",
     },
 ];
+
+/// Of these a phase gives one.
+pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
+
+/// What the first phase cannot take over from any other.
+pub const FIRST_PHASE: [&str; 2] = ["batch", "optimizer"];
 
 /// `[[phases]]`
 pub const PHASE: &[Param] = &[
@@ -268,8 +286,7 @@ pub const PHASE: &[Param] = &[
 
 const AUGMENT: Kind = Kind::List(&Kind::Choice(&data::augment::FAMILY));
 
-/// The table that a hyper-parameter which varies over its phase is given as. Both ends lie in the interval of the
-/// hyper-parameter itself.
+/// The table that a hyper-parameter which varies over its phase is given as; see [`ramp`].
 pub const RAMP: &[Param] = &[
     Param {
         key: "from",
@@ -290,3 +307,12 @@ pub const RAMP: &[Param] = &[
         doc: "how it goes there; left out: linear where `to` is given, else constant",
     },
 ];
+
+/// [`RAMP`] for a hyper-parameter in this interval: both ends lie in it.
+pub fn ramp(interval: Interval) -> Vec<Param> {
+    let inside = |param: &Param| match param.kind {
+        Kind::Float(_) => Param { kind: Kind::Float(interval), ..*param },
+        _ => *param,
+    };
+    RAMP.iter().map(inside).collect()
+}

@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One text that settings are read from: a file, or the argument of one `--set`.
+/// One text that settings are read from: a file, or the value of one flag such as `--set`.
 #[derive(Clone, Debug)]
 pub struct Text {
-    /// What diagnostics call it: the file's path as given, or `--set`.
+    /// What diagnostics call it: the file's path as given, or the flag.
     pub name: String,
     pub content: String,
     /// The folder that relative paths in it start from.
@@ -29,10 +29,34 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) texts: Arc<[Text]>,
-    pub(super) origins: BTreeMap<String, Origin>,
+    /// How many of the texts are files; the others are flags.
+    files: usize,
+    origins: BTreeMap<String, Origin>,
+    /// What was taken over, by its path, and the path that gave it first.
+    carried: BTreeMap<String, String>,
 }
 
 impl Source {
+    pub(super) fn new(texts: Arc<[Text]>, files: usize, origins: BTreeMap<String, Origin>) -> Self {
+        Self { texts, files, origins, carried: BTreeMap::new() }
+    }
+
+    /// What is known of the setting at exactly this path: nothing where neither a file nor a default gives it.
+    pub(super) fn exact(&self, path: &str) -> Option<&Origin> {
+        self.origins.get(path)
+    }
+
+    /// Whether text number `text` is a file.
+    pub(super) fn is_file(&self, text: usize) -> bool {
+        text < self.files
+    }
+
+    /// The path that the setting at `path`, or a parent of it, was taken over from.
+    pub(super) fn carried_from(&self, path: &str) -> Option<&str> {
+        let up = std::iter::successors(Some(path), |path| parent(path).filter(|path| !path.is_empty()));
+        up.into_iter().find_map(|path| self.carried.get(path)).map(String::as_str)
+    }
+
     /// Where the setting at `path` (`phases[1].lr.to`) was written. For one that was not, its nearest written parent: the
     /// ramp, the phase's header, at last the file as a whole.
     pub fn origin(&self, path: &str) -> Origin {
@@ -65,6 +89,10 @@ impl Source {
             .map(|(path, origin)| (format!("{to}{}", &path[from.len()..]), origin.clone()))
             .collect();
         self.origins.extend(carried);
+        if self.is_given(from) {
+            let first = self.carried.get(from).map_or(from, String::as_str).to_owned();
+            self.carried.insert(to.to_owned(), first);
+        }
     }
 
     /// An error at the setting of that path, to be worded further and handed to [`Source::diagnostics`].
@@ -95,10 +123,24 @@ mod tests {
         let at = |start| Origin::Text { text: 0, span: start..start + 1 };
         let origins = [("phases[1]", at(40)), ("phases[1].lr", at(50)), ("phases[1].size", Origin::Default)];
         let origins = origins.into_iter().map(|(path, origin)| (path.to_owned(), origin)).collect();
-        let source = Source { texts: Arc::from([]), origins };
+        let source = Source::new(Arc::from([]), 1, origins);
         assert_eq!(source.origin("phases[1].lr.to"), at(50));
         assert_eq!(source.origin("phases[1].size"), at(40));
         assert_eq!(source.origin("train.precision"), Origin::Text { text: 0, span: 0..0 });
         assert!(source.is_given("phases[1].lr") && !source.is_given("phases[1].size"));
+    }
+
+    #[test]
+    fn what_is_taken_over_again_is_traced_to_its_first_place() {
+        let place = Origin::Text { text: 0, span: 0..1 };
+        let origins = ["phases[0].lr", "phases[0].lr.to"].map(|path| (path.to_owned(), place.clone()));
+        let mut source = Source::new(Arc::from([]), 1, origins.into_iter().collect());
+        source.carry("phases[0].lr", "phases[1].lr");
+        source.carry("phases[1].lr", "phases[2].lr");
+        source.carry("phases[0].size", "phases[1].size");
+        assert_eq!(source.carried_from("phases[2].lr.to"), Some("phases[0].lr"));
+        assert_eq!(source.exact("phases[2].lr.to"), Some(&place));
+        assert_eq!(source.carried_from("phases[0].lr"), None);
+        assert_eq!(source.carried_from("phases[1].size"), None);
     }
 }

@@ -1,27 +1,41 @@
 //! "Did you mean …?"
 
-/// The candidate that `word` is most likely a slip of: spelt alike but for case and `-` or `_`, or within one edit for
-/// every three letters; else one that it contains: `poly` for `polynomial`. Swapped neighbours count as one edit.
+use super::aliases;
+
+/// The candidate that `word` is most likely meant for: what other programs call so; else a slip, spelt alike but for case
+/// and `-` or `_`, or within one edit for every three letters; else one that it contains (`poly` for `polynomial`) or
+/// begins (`rms` for `rmsprop`). Swapped neighbours count as one edit.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = fold(word);
     let reach = (word.chars().count() / 3).max(1);
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let spelt_alike = candidates
-        .iter()
-        .copied()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &fold(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate);
-    let part_of = |candidate: &&str| candidate.len() >= PART && word.contains(&fold(candidate));
-    spelt_alike.or_else(|| candidates.iter().copied().find(part_of))
+    let find = |fits: &dyn Fn(&str) -> bool| candidates.iter().copied().find(|candidate| fits(candidate));
+    let called_so_elsewhere = || aliases::names(&word).find_map(|name| find(&|candidate| candidate == name));
+    let spelt_alike = || {
+        candidates
+            .iter()
+            .copied()
+            .map(|candidate| (strsim::damerau_levenshtein(&word, &fold(candidate)), candidate))
+            .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.len())
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, candidate)| candidate)
+    };
+    find(&|candidate| fold(candidate) == word)
+        .or_else(called_so_elsewhere)
+        .or_else(spelt_alike)
+        .or_else(|| find(&|candidate| candidate.len() >= PART && word.contains(&fold(candidate))))
+        .or_else(|| find(&|candidate| word.len() >= BEGINNING && fold(candidate).starts_with(&word)))
 }
 
 /// Letters that a name must have for a word that contains it to be taken for a longer form of it.
 const PART: usize = 4;
 
-fn fold(word: &str) -> String {
-    word.to_lowercase().replace('_', "-")
+/// Letters that a word must have to be taken for the beginning of a name.
+const BEGINNING: usize = 3;
+
+/// A word without its case, `_` and spaces as `-`.
+pub fn fold(word: &str) -> String {
+    word.to_lowercase().replace(['_', ' '], "-")
 }
 
 /// `` `a`, `b`, `c` ``
@@ -58,5 +72,10 @@ mod tests {
         assert_eq!(near("batch_size"), Some("batch"));
         assert_eq!(near("colour"), None);
         assert_eq!(near("x"), None);
+        assert_eq!(near("mom"), Some("momentum"));
+        assert_eq!(near("learning_rate"), Some("lr"));
+        assert_eq!(near("Num Epochs"), Some("epochs"));
+        assert_eq!(nearest("rms", ["sgd", "rmsprop"]), Some("rmsprop"));
+        assert_eq!(nearest("learning_rate", ["from", "to"]), None);
     }
 }

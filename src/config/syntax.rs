@@ -10,6 +10,9 @@ use toml::de::Error;
 /// The parser goes on after an error and finds many that are only its consequences: of those on one line the first is
 /// kept, and nothing is kept after an array or inline table that is not closed.
 pub fn errors(content: &str, text: usize, found: &[Error]) -> (Vec<Diagnostic>, bool) {
+    if let (Some(other), false) = (other_format(content, text), found.is_empty()) {
+        return (vec![other], false);
+    }
     let mut found: Vec<&Error> = found.iter().collect();
     found.sort_by_key(|error| error.span().unwrap_or(0..0).start);
     let mut kept = Vec::new();
@@ -33,7 +36,31 @@ pub fn errors(content: &str, text: usize, found: &[Error]) -> (Vec<Diagnostic>, 
         }
         kept.push(self::error(content, text, 0, error));
     }
+    // Whoever writes `:` does so throughout: once is enough.
+    let first = kept.iter().position(|error| error.message == COLON);
+    let mut index = 0;
+    kept.retain(|error| {
+        index += 1;
+        error.message != COLON || first == Some(index - 1)
+    });
     (kept, whole)
+}
+
+const COLON: &str = "a setting is written with `=`, not with `:`";
+
+/// A file that is something else altogether: one error says more than all that follow from it.
+fn other_format(content: &str, text: usize) -> Option<Diagnostic> {
+    let at = |start: usize, length: usize| Origin::Text { text, span: start..start + length };
+    let begins = content.len() - content.trim_start().len();
+    if content[begins..].starts_with('{') {
+        let error = Diagnostic::new(at(begins, 1), "this is JSON, and an experiment is written in TOML");
+        return Some(error.help(
+            "`name = \"mine\"` in place of `\"name\": \"mine\"`, and a line `[data]` in place of `\"data\": {`",
+        ));
+    }
+    let marker = if content.starts_with("<<<<<<<") { 0 } else { content.find("\n<<<<<<<")? + 1 };
+    let error = Diagnostic::new(at(marker, 7), "a merge conflict was left in the file");
+    Some(error.help("keep one of the two versions and take the lines `<<<<<<<`, `=======` and `>>>>>>>` out"))
 }
 
 /// One error of the parser, in a text that starts at byte `offset` of text number `text`.
@@ -59,27 +86,108 @@ pub fn error(content: &str, text: usize, offset: usize, error: &Error) -> Diagno
             Diagnostic::new(origin, "the string is not closed").expected(expected.unwrap_or_default())
         }
         "unexpected key or value" => {
-            Diagnostic::new(origin, "something follows the value on its line").expected("a new line")
+            let error = Diagnostic::new(origin, "something follows the value on its line").expected("a new line");
+            match follows(&content[span.start..]) {
+                Some(help) => error.help(help),
+                None => error,
+            }
         }
         "string values must be quoted" | "invalid boolean" => not_a_value(origin, written),
-        _ => {
-            let mut diagnostic = Diagnostic::new(origin, format!("not TOML: {message}"));
-            diagnostic.expected = expected.map(str::to_owned);
-            diagnostic
+        "unclosed table" | "unclosed array table" => {
+            Diagnostic::new(origin, "the header is not closed").expected(expected.unwrap_or_default())
         }
+        "key with no value" | "invalid unquoted key" => bad_key(content, origin, &span, message, expected),
+        _ if is_about_numbers(message) => {
+            let word = word_at(content, span.start);
+            let origin = Origin::Text { text, span: word.start + offset..word.end + offset };
+            not_a_value(origin, &content[word])
+        }
+        _ => other(origin, message, expected),
     }
 }
 
+/// What the parser says, as it says it.
+fn other(origin: Origin, message: &str, expected: Option<&str>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(origin, format!("not TOML: {message}"));
+    diagnostic.expected = expected.filter(|expected| *expected != "nothing").map(str::to_owned);
+    diagnostic
+}
+
+/// What is wrong with a line that begins like no setting.
+fn bad_key(content: &str, origin: Origin, span: &Range<usize>, message: &str, expected: Option<&str>) -> Diagnostic {
+    let line_start = content[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = content[line_start..].lines().next().unwrap_or("").trim();
+    if line.starts_with("//") || line.starts_with(';') {
+        return Diagnostic::new(origin, "this is no setting").help(COMMENTS);
+    }
+    let key = line.trim_start_matches("- ").split([':', '=', ' ']).next().unwrap_or("");
+    match line.find([':', '=']).map(|at| &line[at..=at]) {
+        Some(":") => Diagnostic::new(origin, COLON).expected(format!("`{key} = …`")),
+        None if line == key => Diagnostic::new(origin, format!("`{key}` has no value"))
+            .expected(format!("`{key} = …`, or `[{key}]` for a section")),
+        None => Diagnostic::new(origin, "`=` is missing between a key and its value").expected(format!("`{key} = …`")),
+        _ => other(origin, message, expected),
+    }
+}
+
+const COMMENTS: &str = "a comment begins with `#`";
+
+/// What to say of that which follows a value.
+fn follows(rest: &str) -> Option<&'static str> {
+    let rest = rest.lines().next().unwrap_or("").trim();
+    let digits = rest.strip_prefix(',').is_some_and(|after| after.starts_with(|c: char| c.is_ascii_digit()));
+    if digits {
+        Some("the thousands of a number are set apart by `_` alone: `50_000`")
+    } else if rest.starts_with("//") || rest.starts_with(';') {
+        Some(COMMENTS)
+    } else if rest == "," {
+        Some("each setting has its own line, without a comma after it")
+    } else {
+        None
+    }
+}
+
+fn is_about_numbers(message: &str) -> bool {
+    let parts = ["float", "mantissa", "fraction", "exponent", "leading zero", "integer", "digit"];
+    parts.iter().any(|part| message.contains(part))
+}
+
+/// The word around byte `at`: what stands between spaces, commas and brackets.
+fn word_at(content: &str, at: usize) -> Range<usize> {
+    let ends = |c: char| c.is_whitespace() || "=,[]{}#\"'".contains(c);
+    let start =
+        content[..at].rfind(ends).map_or(0, |end| end + content[end..].chars().next().map_or(1, char::len_utf8));
+    let end = content[at..].find(ends).map_or(content.len(), |end| at + end);
+    start..end
+}
+
 fn not_a_value(origin: Origin, written: &str) -> Diagnostic {
+    let any = "a number, a \"text\", `true`, `false`, `[ … ]` or `{ … }`";
     if written.is_empty() {
-        return Diagnostic::new(origin, "the value is missing")
-            .expected("a number, a \"text\", `true`, `false`, `[ … ]` or `{ … }`");
+        return Diagnostic::new(origin, "the value is missing").expected(any);
     }
     let error = Diagnostic::new(origin, format!("`{written}` is not a value"));
+    let plain = written.trim_matches(['“', '”', '„', '‘', '’', '«', '»']);
     match written.to_lowercase().as_str() {
         lower @ ("true" | "false") => error.did_you_mean(Some(lower)),
+        "none" | "null" | "nil" => error.help("leave the key out to have its default"),
+        _ if plain.len() < written.len() => error.help(format!("text is written in straight quotes: \"{plain}\"")),
+        _ if written.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => match number(written) {
+            Some(number) => error.help(format!("write the number as `{number}`")),
+            None => {
+                error.help(format!("a number stands alone, as in `0.1` or `1e-3`; text is in quotes: \"{written}\""))
+            }
+        },
+        _ if written.contains(['(', '*', '$']) => error.expected(any),
         _ => error.help(format!("text is written in quotes: \"{written}\"")),
     }
+}
+
+/// The number that `.5`, `5.`, `007` or `0.1f` is meant for, as TOML writes it.
+fn number(written: &str) -> Option<String> {
+    let digits = written.trim_end_matches(['f', 'F', 'L']);
+    let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite())?;
+    Some(if digits.contains(['.', 'e', 'E']) { format!("{number:?}") } else { format!("{number}") })
 }
 
 /// Errors that concern one key and leave the rest of the tree as it was written.
@@ -140,6 +248,17 @@ mod tests {
     fn errors_of_several_lines_are_reported_together() {
         let messages: Vec<_> = found("a = sgd\nb = \nc = True").into_iter().map(|d| d.message).collect();
         assert_eq!(messages, ["`sgd` is not a value", "the value is missing", "`True` is not a value"]);
+    }
+
+    #[test]
+    fn numbers_of_other_languages_are_told_as_toml_writes_them() {
+        let help = |value: &str| found(&format!("a = {value}\n")).remove(0).help.concat();
+        for (value, number) in [(".5", "0.5"), ("5.", "5.0"), ("007", "7"), ("0.1f", "0.1"), ("-.25", "-0.25")] {
+            assert_eq!(help(value), format!("write the number as `{number}`"), "{value}");
+        }
+        assert!(help("50%").contains("\"50%\""));
+        assert_eq!(help("None"), "leave the key out to have its default");
+        assert_eq!(help("naïve"), "text is written in quotes: \"naïve\"");
     }
 
     #[test]

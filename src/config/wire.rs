@@ -14,6 +14,16 @@ pub struct Node {
     pub origin: Origin,
 }
 
+impl Node {
+    /// The table that it is, if it is one.
+    pub fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Wire::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
 /// What TOML can write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wire {
@@ -62,6 +72,20 @@ pub struct Field {
 impl Table {
     pub fn get(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)
+    }
+
+    /// The text at `key`, if that is one.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match &self.get(key)?.node.value {
+            Wire::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Takes a field out.
+    pub fn take(&mut self, key: &str) -> Option<Field> {
+        let at = self.fields.iter().position(|field| field.key == key)?;
+        Some(self.fields.remove(at))
     }
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Field> {
@@ -200,6 +224,19 @@ fn convert(value: &toml::Spanned<DeValue<'_>>, text: usize, offset: usize, error
 
 fn place(text: usize, offset: usize, span: Range<usize>) -> Origin {
     Origin::Text { text, span: span.start + offset..span.end + offset }
+}
+
+/// Keys and values without places: enough to compare two ways of writing the same.
+#[cfg(test)]
+pub fn bare(table: &Table) -> String {
+    fn value(wire: &Wire) -> String {
+        match wire {
+            Wire::Table(table) => format!("{{ {}}}", bare(table)),
+            Wire::Array(items) => format!("{:?}", items.iter().map(|node| value(&node.value)).collect::<Vec<_>>()),
+            plain => format!("{plain:?}"),
+        }
+    }
+    table.fields.iter().map(|field| format!("{} = {}; ", field.key, value(&field.node.value))).collect()
 }
 
 #[cfg(test)]

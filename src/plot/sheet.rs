@@ -210,7 +210,7 @@ mod tests {
     fn a_name_that_is_too_long_is_cut() {
         let mut sheet = sheet(1, 8, 3);
         sheet.rows[0].label = "the name of a class ".repeat(9);
-        assert!(sheet.svg().unwrap().contains(">the name of a class the...</text>"), "{}", sheet.svg().unwrap());
+        assert!(sheet.svg().unwrap().contains(">the name of a class the…</text>"), "{}", sheet.svg().unwrap());
         assert_eq!(sheet.grid().label, LONGEST_LABEL);
     }
 

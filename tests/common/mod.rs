@@ -90,3 +90,54 @@ lr = { from = 0.1, curve = "linear" }
 momentum = 0.9
 weight_decay = 5e-4
 "#;
+
+/// Something of every section, in short forms and with carry-over.
+pub const WHOLE: &str = r#"
+name = "whole"
+seed = 7
+
+[data]
+dataset = "cifar10"
+stand_in = "shapes"
+root = "sets/\"odd\" one"
+augment = ["flip-alternating", { translate = 2 }, { cutout = 8 }]
+last_batch = "drop"
+
+[model]
+backbone = "resnet9"
+
+[train]
+precision = "bf16"
+label_smoothing = 0.1
+eval_every = "100step"
+
+[[params]]
+role = "norm"
+weight_decay = 0
+
+[[params]]
+match = "head.*"
+lr = 0.3333333333333333
+
+[[phases]]
+epochs = 0.5
+size = 24
+batch = 1024
+optimizer = { kind = "rmsprop", alpha = 0.95 }
+lr = { from = 1e-5, to = 0.1 }
+weight_decay = 5e-4
+beta = 0.9
+
+[[phases]]
+steps = 30
+lr = 0.1
+
+[[phases]]
+epochs = 4
+size = 32
+augment = []
+optimizer = "sgd"
+carry = true
+lr = { from = 0.4, curve = { poly = 0.9 } }
+momentum = { from = 0.95, to = 0.85, curve = "cosine" }
+"#;

@@ -1,8 +1,9 @@
 //! Choices: an entry of a family with its settings.
 
+use super::super::aliases;
 use super::super::diagnostics::Diagnostic;
 use super::super::source::Origin;
-use super::super::suggest::{nearest, one_of};
+use super::super::suggest::{fold, nearest, one_of};
 use super::super::wire::{Field, Node, Table, Wire};
 use super::expected::entries;
 use super::{Checker, Owner, join, last_key};
@@ -99,10 +100,12 @@ impl Checker<'_> {
 
 fn unknown_entry(name: &str, origin: &Origin, family: &Family) -> Diagnostic {
     let names: Vec<&str> = (family.entries)().iter().map(|entry| entry.name()).collect();
-    let near = nearest(name, names.iter().copied());
-    Diagnostic::new(origin.clone(), format!("unknown {} `{name}`", family.name))
-        .expected(one_of(names))
-        .did_you_mean(near)
+    let error = Diagnostic::new(origin.clone(), format!("unknown {} `{name}`", family.name));
+    let error = error.expected(one_of(names.iter().copied()));
+    match (nearest(name, names), aliases::instead(&fold(name))) {
+        (None, Some(help)) => error.help(help),
+        (near, _) => error.did_you_mean(near),
+    }
 }
 
 /// Whether some entry has a setting of that key.

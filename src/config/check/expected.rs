@@ -1,15 +1,16 @@
 //! What a setting takes, in words.
 
+use super::super::schema::COUNT;
 use super::super::suggest::{one_of, quoted, with_article};
-use super::super::wire::Wire;
+use super::super::wire::{Node, Wire};
 use super::last_key;
-use crate::registry::{Default, DurationUnit, Family, Interval, Kind, Param};
+use crate::registry::{Default, Duration, DurationUnit, Family, Interval, Kind, Param};
 
 /// What is expected: "an integer, at least 1".
 pub fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "`true` or `false`".to_owned(),
-        Kind::Int { min, max: i64::MAX } => format!("an integer, at least {min}"),
+        Kind::Int { min, max } if *max >= COUNT => format!("an integer, at least {min}"),
         Kind::Int { min, max } => format!("an integer from {min} to {max}"),
         Kind::Float(interval) => number(interval),
         Kind::Text => "a string".to_owned(),
@@ -35,6 +36,25 @@ pub fn expected(kind: &Kind) -> String {
     }
 }
 
+/// What to know of a number out of range, where [`expected`] does not tell.
+pub fn bound(kind: &Kind, value: &Wire) -> Option<String> {
+    match (kind, value) {
+        // A bound that is there to keep arithmetic safe, far above any use.
+        (Kind::Int { max, .. }, Wire::Int(int)) if *max >= COUNT && int > max => Some(format!("the most is {max}")),
+        (Kind::Float(interval) | Kind::Ramp(interval), Wire::Int(_) | Wire::Float(_)) => {
+            let percent = match value {
+                Wire::Int(int) => *int as f64,
+                Wire::Float(number) => *number,
+                _ => return None,
+            };
+            let share = percent / 100.0;
+            let is_share = interval.min == 0.0 && interval.max == 1.0 && percent > 1.0;
+            (is_share && interval.contains(share)).then(|| format!("{percent} % is written {share}"))
+        }
+        _ => None,
+    }
+}
+
 /// ``an optimizer: one of `sgd`, `rmsprop` ``
 pub fn entries(family: &Family) -> String {
     format!("{}: {}", with_article(family.name), one_of((family.entries)().iter().map(|entry| entry.name())))
@@ -57,13 +77,58 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
         (Kind::Text | Kind::Name | Kind::Path, Wire::Int(int)) => {
             Some(format!("put it in quotes: `{key} = \"{int}\"`"))
         }
-        (Kind::Duration { .. }, Wire::Int(int)) => Some(format!("say of what: `{key} = \"{int}ep\"`")),
+        (Kind::Duration { .. }, Wire::Int(int)) => Some(unit_missing(key, &int.to_string())),
+        (Kind::Duration { .. }, Wire::Float(number)) if number.is_finite() => {
+            Some(unit_missing(key, &number.to_string()))
+        }
+        (Kind::Duration { .. }, Wire::Text(text)) => duration_meant(key, text),
+        (Kind::Ramp(_), Wire::Array(items)) => match &items[..] {
+            [first, .., last] => {
+                let number = |node: &Node| match node.value {
+                    Wire::Int(int) => Some(int.to_string()),
+                    Wire::Float(number) => Some(format!("{number:?}")),
+                    _ => None,
+                };
+                let (from, to) = (number(first)?, number(last)?);
+                Some(format!("what changes over the phase is written `{key} = {{ from = {from}, to = {to} }}`"))
+            }
+            _ => None,
+        },
         (Kind::List(_), Wire::Text(text)) => Some(format!("put it in brackets: `{key} = [{text:?}]`")),
         (Kind::List(_), Wire::Table(_)) => Some(format!("put it in brackets: `{key} = [{{ … }}]`")),
         (Kind::Table(_), Wire::Array(_)) => Some(format!("write its header with single brackets: `[{key}]`")),
         (Kind::Tables(_), Wire::Table(_)) => Some(format!("write its header with double brackets: `[[{key}]]`")),
         _ => None,
     }
+}
+
+fn unit_missing(key: &str, amount: &str) -> String {
+    format!("say of what: `{key} = \"{amount}ep\"` for epochs, `{key} = \"{amount}step\"` for steps")
+}
+
+/// What `"3 epochs"`, `"3e"`, `"500 iterations"` or `"3"` is likely meant for.
+fn duration_meant(key: &str, text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (amount, unit) = text.split_at(digits);
+    let number: f64 = amount.parse().ok()?;
+    let unit = match unit.trim().to_lowercase() {
+        unit if unit.is_empty() => return Some(unit_missing(key, amount)),
+        unit if "epochs".starts_with(&unit) => DurationUnit::Epochs,
+        unit if ["steps", "iterations", "batches", "updates"].iter().any(|word| word.starts_with(&unit)) => {
+            DurationUnit::Steps
+        }
+        unit if ["%", "percent"].contains(&unit.as_str()) => DurationUnit::Percent,
+        _ => return None,
+    };
+    let meant = Duration { amount: number, unit };
+    if meant.is_sound() {
+        return Some(format!("did you mean `{key} = \"{meant}\"`?"));
+    }
+    Some(match unit {
+        DurationUnit::Steps => "steps are whole".to_owned(),
+        _ => "a share is at most \"100%\"".to_owned(),
+    })
 }
 
 fn number(interval: &Interval) -> String {

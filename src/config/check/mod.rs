@@ -7,13 +7,14 @@ mod ramp;
 mod scalar;
 
 use super::diagnostics::Diagnostic;
+use super::overrides::SET;
 use super::schema::EXPERIMENT;
 use super::source::{Origin, Text};
-use super::suggest::nearest;
 use super::wire::{self, Node, Table, Wire};
 use crate::registry::{Default, Kind, Param, Settings, Value};
 pub use expected::expected;
-use keys::{missing, unknown_key};
+use keys::{meant_key, missing, unknown_key};
+pub use scalar::NAME_LENGTH;
 use std::collections::BTreeMap;
 
 /// Walks a tree along its declarations.
@@ -38,6 +39,11 @@ impl<'a> Checker<'a> {
         Self { texts, origins: BTreeMap::new(), errors: Vec::new() }
     }
 
+    /// Whether a key was given with `--set`.
+    fn is_override(&self, origin: &Origin) -> bool {
+        matches!(origin, Origin::Text { text, .. } if self.texts.get(*text).is_some_and(|text| text.name == SET))
+    }
+
     /// Checks a whole experiment file.
     pub fn experiment(&mut self, tree: &Table) -> Settings {
         let origin = Origin::Text { text: 0, span: 0..0 };
@@ -50,8 +56,9 @@ impl<'a> Checker<'a> {
         let mut misspelt = Vec::new();
         for field in &table.fields {
             let Some(param) = params.iter().find(|param| param.key == field.key) else {
-                let meant = nearest(&field.key, params.iter().map(|param| param.key));
-                self.errors.push(unknown_key(field, params, meant, owner));
+                let meant = meant_key(&field.key, params);
+                let in_override = self.is_override(&field.key_origin);
+                self.errors.push(unknown_key(field, params, meant, owner, in_override));
                 misspelt.extend(meant.map(|key| (key, &field.node.origin)));
                 continue;
             };
@@ -109,14 +116,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// An array of tables; in place of a wrong one stand no settings, so that the others keep their numbers.
+    /// An array of tables; in place of a wrong one stand no settings and no origin, so that the others keep their numbers.
     fn tables(&mut self, items: &[Node], params: &'static [Param], path: &str) -> Vec<Value> {
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let item_path = format!("{path}[{index}]");
-            self.origins.insert(item_path.clone(), item.origin.clone());
             let settings = match &item.value {
                 Wire::Table(table) => {
+                    self.origins.insert(item_path.clone(), item.origin.clone());
                     let owner = Owner { title: &format!("`[[{path}]]`"), origin: &item.origin };
                     self.fields(table, params, &item_path, &owner)
                 }

@@ -1,10 +1,10 @@
 //! Hyper-parameters that vary over a phase.
 
 use super::super::diagnostics::Diagnostic;
-use super::super::schema::RAMP;
+use super::super::schema;
 use super::super::wire::{Node, Wire};
 use super::{Checker, Owner, last_key};
-use crate::registry::{Choice, Interval, Kind, Param, RampValue};
+use crate::registry::{Choice, Interval, Kind, RampValue};
 use crate::schedule::Ramp;
 
 const CONSTANT: &str = "constant";
@@ -18,11 +18,7 @@ impl Checker<'_> {
             let from = self.number(node, interval, kind, path)?;
             return Some(RampValue { from, to: None, curve: Choice::plain(CONSTANT) });
         };
-        let both_ends_inside = |param: &Param| match param.kind {
-            Kind::Float(_) => Param { kind: Kind::Float(*interval), ..*param },
-            _ => *param,
-        };
-        let params: Vec<Param> = RAMP.iter().map(both_ends_inside).collect();
+        let params = schema::ramp(*interval);
         let title = format!("`{}`", last_key(path));
         let settings = self.fields(table, &params, path, &Owner { title: &title, origin: &node.origin });
         // What is written and not among the settings was wrong, and is reported.

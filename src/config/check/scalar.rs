@@ -4,13 +4,13 @@ use super::super::diagnostics::Diagnostic;
 use super::super::source::Origin;
 use super::super::suggest::nearest;
 use super::super::wire::{Node, Wire};
-use super::expected::{expected, remedy};
+use super::expected::{bound, expected, remedy};
 use super::{Checker, last_key};
 use crate::registry::{Duration, DurationUnit, Interval, Kind, Value};
 use std::path::Path;
 
 /// The longest name: it becomes part of a folder's name, of which file systems take 255 bytes.
-const NAME_LENGTH: usize = 200;
+pub const NAME_LENGTH: usize = 200;
 
 impl Checker<'_> {
     /// A number in the interval; integers will do.
@@ -105,7 +105,9 @@ impl Checker<'_> {
 
     pub(super) fn out_of_range<T>(&mut self, node: &Node, kind: &Kind, path: &str, value: &str) -> Option<T> {
         let message = format!("`{}` is out of range: {value}", last_key(path));
-        self.errors.push(Diagnostic::new(node.origin.clone(), message).expected(expected(kind)));
+        let mut error = Diagnostic::new(node.origin.clone(), message).expected(expected(kind));
+        error.help.extend(bound(kind, &node.value));
+        self.errors.push(error);
         None
     }
 

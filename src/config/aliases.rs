@@ -1,0 +1,133 @@
+//! What settings and choices are called elsewhere: in PyTorch, Keras, fast.ai and timm.
+
+/// Names of other programs, as [`fold`](super::suggest::fold)ed, and what is called so here: a setting, an entry or a word.
+const ALIASES: &[(&str, &[&str])] = &[
+    ("lr", &["learning-rate", "max-lr", "lr-max", "base-lr", "lr0", "initial-lr", "init-lr", "eta"]),
+    ("momentum", &["mom", "moms", "beta1", "beta-1", "b1", "max-momentum"]),
+    ("beta", &["beta2", "beta-2", "b2", "rho"]),
+    ("weight_decay", &["wd", "l2", "l2-reg", "weightdecay", "decay-rate"]),
+    ("epochs", &["num-epochs", "n-epochs", "nb-epochs", "max-epochs", "n-epoch", "cycle-len"]),
+    ("steps", &["num-steps", "max-steps", "iterations", "iters", "num-iterations", "updates"]),
+    ("batch", &["batch-size", "bs", "train-batch-size", "mini-batch", "minibatch"]),
+    ("size", &["sz", "img-size", "image-size", "imgsz", "resolution", "input-size", "res"]),
+    ("optimizer", &["opt", "optim", "opt-func", "optimiser", "algorithm"]),
+    ("curve", &["schedule", "anneal", "annealing", "shape"]),
+    ("from", &["start", "begin", "first", "initial"]),
+    ("to", &["end", "final", "until", "stop", "last", "target", "min", "eta-min"]),
+    ("augment", &["transforms", "transform", "tfms", "augmentation", "augmentations", "aug", "data-augmentation"]),
+    ("dataset", &["set", "data-set", "name-of-dataset"]),
+    ("root", &["data-dir", "data-path", "data-root", "folder", "dir", "path", "directory"]),
+    ("classes", &["num-classes", "n-classes", "nclasses", "num-outputs", "c-out"]),
+    ("backbone", &["arch", "architecture", "net", "network", "model-name", "body", "encoder"]),
+    ("head", &["classifier", "custom-head", "fc", "neck"]),
+    ("stem", &["input-layer", "conv1"]),
+    ("model", &["network", "architecture"]),
+    ("train", &["training", "trainer"]),
+    ("params", &["param-groups", "parameters", "groups"]),
+    ("phases", &["stages", "schedule", "training-phases"]),
+    ("precision", &["dtype", "amp", "mixed-precision", "fp16", "half", "bf16"]),
+    ("label_smoothing", &["smoothing", "label-smooth", "smooth"]),
+    ("eval_every", &["val-every", "eval-interval", "validate-every", "eval-freq", "validation-interval", "eval-steps"]),
+    ("eval_batch", &["val-batch-size", "val-batch", "test-batch-size", "eval-batch-size", "val-bs"]),
+    ("checkpoint_every", &["save-every", "checkpoint-interval", "save-freq", "ckpt-every", "save-interval"]),
+    ("last_batch", &["drop-last", "drop-remainder"]),
+    ("seed", &["random-seed", "manual-seed", "rng-seed", "random-state"]),
+    ("name", &["experiment", "run-name", "title", "exp-name"]),
+    ("extends", &["base", "inherit", "inherits", "include", "extend", "defaults"]),
+    ("match", &["pattern", "regex", "names"]),
+    ("constant", &["const", "fixed", "flat"]),
+    ("cosine", &["cos", "cosineannealing", "cosineannealinglr", "sched-cos"]),
+    ("exponential", &["exp", "geometric", "explr"]),
+    ("translate", &["random-crop", "randomcrop", "crop", "pad-crop", "shift"]),
+    ("cutout", &["random-erasing", "randomerasing", "erase", "coarse-dropout"]),
+    ("cifar10", &["cifar"]),
+    ("norm", &["bn", "batch-norm", "batchnorm", "layernorm", "ln"]),
+    ("linear", &["fc", "dense", "lin"]),
+    ("bf16", &["bfloat16", "fp16", "f16", "half", "float16", "amp"]),
+    ("f32", &["fp32", "float32", "float", "single"]),
+];
+
+/// What to do instead, for settings of other programs that have no counterpart here.
+const INSTEAD: &[(&[&str], &str)] = &[
+    (&["device", "gpu", "cuda", "gpus"], "where to compute is chosen on the command line: `--device`"),
+    (
+        &["num-workers", "workers", "threads", "n-jobs"],
+        "how many threads to use is chosen on the command line: `--threads`",
+    ),
+    (
+        &["output", "output-dir", "out-dir", "save-dir", "log-dir", "runs-dir"],
+        "where runs lie is chosen on the command line: `--runs-dir`",
+    ),
+    (
+        &["scheduler", "lr-scheduler", "lr-schedule", "lr-decay", "lr-policy", "sched"],
+        "a schedule is written where the value is, and changes from phase to phase: `lr = { from = 0.4, to = 0.0, curve = \"cosine\" }`",
+    ),
+    (
+        &["warmup", "warmup-epochs", "warmup-steps", "warm-up"],
+        "a warm-up is a phase of its own, before the others: `lr = { from = 0.0, to = 0.4 }`",
+    ),
+    (&["betas"], "the two betas of Adam are two settings here: `momentum` is the first, `beta` the second"),
+    (
+        &["one-cycle", "onecycle", "1cycle", "onecyclelr", "pct-start", "div", "div-factor"],
+        "one cycle is two phases: in the first `lr` rises and `momentum` falls, in the second the other way round",
+    ),
+    (
+        &["gamma", "milestones", "lr-steps", "step-lr", "steplr", "multistep", "multisteplr"],
+        "a rate that falls in steps is written as one phase for each step, with its own `lr`",
+    ),
+    (&["loss", "criterion", "loss-func"], "the loss is cross-entropy; `[train] label_smoothing` softens its targets"),
+    (&["shuffle"], "training images are shuffled anew in every epoch, always"),
+    (&["normalize", "normalise", "std"], "images are normalised by their set's own mean and deviation, always"),
+];
+
+/// The names here that `word`, folded, may stand for.
+pub fn names(word: &str) -> impl Iterator<Item = &'static str> {
+    ALIASES.iter().filter(move |(_, aliases)| aliases.contains(&word)).map(|(name, _)| *name)
+}
+
+/// What to do instead of setting `word`, folded.
+pub fn instead(word: &str) -> Option<&'static str> {
+    INSTEAD.iter().find(|(words, _)| words.contains(&word)).map(|(_, help)| *help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{EXPERIMENT, FAMILIES, RAMP};
+    use super::super::suggest::fold;
+    use super::*;
+    use crate::registry::{Kind, Param};
+
+    /// Every key, entry and word that a file can hold.
+    fn known() -> Vec<&'static str> {
+        fn walk(params: &[Param], into: &mut Vec<&'static str>) {
+            for param in params {
+                into.push(param.key);
+                match param.kind {
+                    Kind::Table(inner) | Kind::Tables(inner) => walk(inner, into),
+                    Kind::Word(words) => into.extend(words),
+                    _ => {}
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(EXPERIMENT, &mut all);
+        walk(RAMP, &mut all);
+        for entry in FAMILIES.iter().flat_map(|family| (family.entries)()) {
+            all.push(entry.name());
+            walk(entry.params(), &mut all);
+        }
+        all
+    }
+
+    #[test]
+    fn aliases_lead_to_what_there_is_and_are_nothing_themselves() {
+        let known = known();
+        for (name, aliases) in ALIASES {
+            assert!(known.contains(name), "`{name}` is declared nowhere");
+            assert!(aliases.iter().all(|alias| *alias == fold(alias) && fold(name) != *alias), "{name}");
+        }
+        for (words, _) in INSTEAD {
+            assert!(words.iter().all(|word| *word == fold(word) && !known.contains(word)), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Short and long ways to write one setting, told apart by what is declared at its place.
+
+use super::schema::RAMP;
+use super::wire::{Field, Node, Table, Wire};
+use crate::registry::{Family, Kind, Param};
+
+/// The table that a setting's short form is short for: `0.1` → `{ from = 0.1 }`, `"sgd"` → `{ kind = "sgd" }`,
+/// `{ poly = 0.9 }` → `{ kind = "poly", power = 0.9 }`. `None` for what is no short form.
+pub fn long_form(node: &Node, kind: Option<Kind>) -> Option<Table> {
+    match (kind?, &node.value) {
+        (Kind::Ramp(_), Wire::Int(_) | Wire::Float(_)) => {
+            Some(Table::single("from", node.clone(), node.origin.clone()))
+        }
+        (Kind::Choice(_), Wire::Text(_)) => Some(Table::single("kind", node.clone(), node.origin.clone())),
+        (Kind::Choice(family), Wire::Table(table)) => long_shorthand(table, family),
+        _ => None,
+    }
+}
+
+fn long_shorthand(table: &Table, family: &Family) -> Option<Table> {
+    let [field] = &table.fields[..] else { return None };
+    let key = family.get(&field.key)?.shorthand()?;
+    let name = Node { value: Wire::Text(field.key.clone()), origin: field.key_origin.clone() };
+    let mut long = Table::single("kind", name, field.key_origin.clone());
+    long.fields.push(Field { key: key.to_owned(), ..field.clone() });
+    Some(long)
+}
+
+/// What is declared for the items of an array of this kind.
+pub fn item_kind(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::List(of) => Some(*of),
+        Kind::Tables(params) => Some(Kind::Table(params)),
+        _ => None,
+    }
+}
+
+/// What is declared for `key` in a table of this kind; in a choice that hangs on the `kind` the table names.
+pub fn field_kind(kind: Kind, table: &Table, key: &str) -> Option<Kind> {
+    let params: &[Param] = match kind {
+        Kind::Table(params) => params,
+        Kind::Ramp(_) => RAMP,
+        Kind::Choice(family) => family.get(table.text("kind")?)?.params(),
+        _ => return None,
+    };
+    params.iter().find(|param| param.key == key).map(|param| param.kind)
+}

@@ -1,0 +1,106 @@
+//! JSON Schema (draft 2020-12) of the files that people write, made of the declarations that check them.
+//!
+//! It knows the form of a file: keys, types, ranges, words, what must be given. What settings mean together, and whether
+//! they fit the data, only the program itself can tell. All that it refuses, the program refuses too.
+
+mod family;
+mod kind;
+
+use super::extends;
+use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_SUBJECT};
+use crate::registry::{Default, Kind, Param};
+use kind::{described, required, value};
+use serde_json::{Map, Value, json};
+
+/// The schema of experiment files.
+///
+/// A file with `extends` may leave anything out that its base gives; the others must be whole.
+pub fn experiment() -> Value {
+    let properties: Map<_, _> = EXPERIMENT.iter().map(|param| (param.key.to_owned(), part(param))).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "runner experiment",
+        "description": "An experiment of runner: data, network, and the phases of its training.",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "if": { "required": [extends::KEY] },
+        "else": whole(EXPERIMENT),
+        "$defs": definitions(),
+    })
+}
+
+/// A setting of a file that may extend another: of a section, and of a choice in it, some may be left out. Arrays are
+/// whole, for they replace what was there.
+fn part(param: &Param) -> Value {
+    let schema = match param.kind {
+        Kind::Table(params) => {
+            let properties: Map<_, _> = params.iter().map(|param| (param.key.to_owned(), part(param))).collect();
+            json!({ "type": "object", "properties": properties, "additionalProperties": false })
+        }
+        Kind::Choice(family) => {
+            json!({ "anyOf": [{ "$ref": family::reference(family) }, { "$ref": family::reference_to_part(family) }] })
+        }
+        Kind::Tables(params) => {
+            let mut items = kind::table(params);
+            if let Value::Object(items) = &mut items {
+                items.extend(together(param.key));
+            }
+            let mut array = json!({ "type": "array", "items": items });
+            if param.key == "phases" {
+                array["minItems"] = json!(1);
+                array["allOf"] = json!([{ "prefixItems": [{ "required": FIRST_PHASE }] }]);
+            }
+            array
+        }
+        ref kind => value(kind),
+    };
+    described(schema, param)
+}
+
+/// What the keys of a table in an array of tables owe each other.
+fn together(section: &str) -> Map<String, Value> {
+    let each = |keys: &[&str]| keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>();
+    let rules = match section {
+        "phases" => vec![("oneOf", each(&PHASE_LENGTH))],
+        "params" => vec![("oneOf", each(&RULE_SUBJECT)), ("anyOf", each(&RULE_EFFECT))],
+        _ => Vec::new(),
+    };
+    rules.into_iter().map(|(keyword, schemas)| (keyword.to_owned(), Value::Array(schemas))).collect()
+}
+
+/// What a file that extends no other must give besides: all that has no default, choices whole.
+fn whole(params: &[Param]) -> Value {
+    let strict = |param: &Param| match param.kind {
+        Kind::Table(inner) => Some(whole(inner)),
+        Kind::Choice(family) => Some(json!({ "$ref": family::reference(family) })),
+        _ => None,
+    };
+    let properties: Map<_, _> =
+        params.iter().filter_map(|param| Some((param.key.to_owned(), strict(param)?))).collect();
+    json!({ "required": required(params), "properties": properties })
+}
+
+fn definitions() -> Map<String, Value> {
+    FAMILIES.iter().flat_map(|family| family::definitions(family)).collect()
+}
+
+/// A default as JSON; declared ones are TOML, and none of them is a date.
+fn default(param: &Param) -> Option<Value> {
+    let Default::Toml(toml) = param.default else { return None };
+    fn json(node: &super::wire::Node) -> Value {
+        use super::wire::Wire;
+        match &node.value {
+            Wire::Bool(b) => json!(b),
+            Wire::Int(int) => json!(int),
+            Wire::Float(number) => json!(number),
+            Wire::Text(text) => json!(text),
+            Wire::Array(items) => items.iter().map(json).collect(),
+            Wire::Table(table) => {
+                Value::Object(table.fields.iter().map(|field| (field.key.clone(), json(&field.node))).collect())
+            }
+            Wire::Datetime | Wire::Invalid => Value::Null,
+        }
+    }
+    Some(json(&super::wire::parse_default(toml)))
+}

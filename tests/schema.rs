@@ -1,0 +1,361 @@
+//! The JSON Schema of experiment files, held against the checker by a library that knows neither.
+//!
+//! `BLESS=1 cargo test --test schema` writes `configs/experiment.schema.json` anew.
+
+mod common;
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use runner::config::schema::{EXPERIMENT, ramp};
+use runner::config::{self, Text, json_schema};
+use runner::registry::{Default, Family, Interval, Kind, Param};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn validator() -> Validator {
+    jsonschema::draft202012::new(&json_schema::experiment()).unwrap()
+}
+
+fn as_json(toml: &str) -> Value {
+    let table: toml::Table = toml::from_str(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
+    serde_json::to_value(table).unwrap()
+}
+
+/// What the schema has against an experiment.
+fn refused(validator: &Validator, experiment: &Value) -> Option<String> {
+    let errors: Vec<String> =
+        validator.iter_errors(experiment).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    (!errors.is_empty()).then(|| errors.join("\n"))
+}
+
+fn check(toml: &str) -> Result<config::Loaded, config::Diagnostics> {
+    config::read(Text { name: "a.toml".into(), content: toml.into(), folder: PathBuf::new() }, &[])
+}
+
+fn toml_files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn the_schema_is_one() {
+    let schema = json_schema::experiment();
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                into.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|value| references(value, into));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&schema, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        assert!(schema.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn the_committed_file_is_what_the_program_prints() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/experiment.schema.json");
+    let output = common::runner().arg("schema").output().unwrap();
+    common::assert_exit(&output, 0);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), json_schema::experiment());
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &printed).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == printed, "{} is out of date: BLESS=1 cargo test --test schema", file.display());
+}
+
+#[test]
+fn every_setting_is_described() {
+    fn walk(value: &Value, at: &str) {
+        if let Some(properties) = value.get("properties").and_then(Value::as_object) {
+            for (key, schema) in properties {
+                // In these the settings stand without their docs: what they are is said where they stand whole.
+                let said = schema.get("description").is_some() || at.contains("else") || at.contains(".part");
+                assert!(said, "{at}.{key} has no description");
+            }
+        }
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(value, &format!("{at}.{key}"))),
+            Value::Array(items) => items.iter().for_each(|value| walk(value, at)),
+            _ => {}
+        }
+    }
+    walk(&json_schema::experiment(), "");
+}
+
+#[test]
+fn shipped_experiments_name_the_schema_and_are_of_its_form() {
+    let validator = validator();
+    for file in toml_files("configs") {
+        let content = std::fs::read_to_string(&file).unwrap();
+        let named = content.lines().next().unwrap().strip_prefix("#:schema ").expect("the first line names the schema");
+        assert!(file.parent().unwrap().join(named).exists(), "{}: {named}", file.display());
+        assert_eq!(refused(&validator, &as_json(&content)), None, "{}", file.display());
+    }
+    assert_eq!(refused(&validator, &as_json(common::WHOLE)), None);
+}
+
+#[test]
+fn mistakes_of_form_are_refused_and_others_are_not() {
+    let validator = validator();
+    for (folder, of_form) in [("form", true), ("meaning", false), ("overrides", false), ("parts", false)] {
+        for file in toml_files(Path::new("tests/fixtures/errors").join(folder)) {
+            let content = std::fs::read_to_string(&file).unwrap();
+            let content = content.strip_prefix('\u{feff}').unwrap_or(&content);
+            let refused = refused(&validator, &as_json(content));
+            assert_eq!(refused.is_some(), of_form, "{}: {refused:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_a_file_that_extends_another_may_leave_things_out() {
+    let validator = validator();
+    let parts = [
+        "name = 'a'",
+        "[data]\nroot = 'sets'",
+        "[model]\nbackbone = { width = 16 }\nstem = { conv3x3 = 8 }",
+        "[model]\nbackbone = 'shallow'\n[train]\nlabel_smoothing = 0.1",
+    ];
+    for part in parts {
+        assert!(refused(&validator, &as_json(part)).is_some(), "{part}");
+        assert_eq!(refused(&validator, &as_json(&format!("extends = 'base.toml'\n{part}"))), None, "{part}");
+    }
+    // What is there must still be right, and arrays are whole.
+    for wrong in ["seed = 'one'", "[model]\nbackbone = { widht = 16 }", "[[phases]]\nepochs = 1", "[data]\nsize = 1"] {
+        assert!(refused(&validator, &as_json(&format!("extends = 'base.toml'\n{wrong}"))).is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_three_spellings_of_a_choice_are_known() {
+    let validator = validator();
+    let with = |augment: &str, curve: &str| {
+        as_json(
+            &common::SMALL
+                .replace("{ translate = 2 }", augment)
+                .replace("curve = \"cosine\"", &format!("curve = {curve}")),
+        )
+    };
+    for right in ["\"flip\"", "{ translate = 3 }", "{ kind = \"translate\", pixels = 3 }", "{ kind = \"flip\" }"] {
+        assert_eq!(refused(&validator, &with(right, "{ poly = 2 }")), None, "{right}");
+    }
+    for wrong in ["\"translate\"", "\"spin\"", "{ flip = 3 }", "{ pixels = 3 }", "{ kind = \"flip\", pixels = 3 }", "3"]
+    {
+        assert!(refused(&validator, &with(wrong, "\"linear\"")).is_some(), "{wrong}");
+    }
+    assert!(refused(&validator, &with("\"flip\"", "\"poly\"")).is_some(), "`poly` needs its power");
+}
+
+/// Every place of a value, as a JSON pointer.
+fn places(value: &Value, at: String, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| places(value, format!("{at}/{key}"), into)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| places(value, format!("{at}/{index}"), into));
+        }
+        _ => {}
+    }
+    into.push(at);
+}
+
+/// What the checker takes, the schema takes: any value of an experiment is replaced by others and taken out. Where the
+/// schema alone accepts, it is one of the few things that it cannot see.
+#[test]
+fn the_schema_refuses_nothing_that_the_checker_takes() {
+    let validator = validator();
+    let right = as_json(common::SMALL);
+    assert_eq!(refused(&validator, &right), None);
+    let mut all = Vec::new();
+    places(&right, String::new(), &mut all);
+    let others = [
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(0.5),
+        json!(500.0),
+        json!("sgd"),
+        json!("shallow"),
+        json!("3ep"),
+        json!("10%"),
+        json!("constant"),
+        json!([]),
+        json!({}),
+        json!([{}]),
+        json!({ "from": 0.1 }),
+        json!({ "kind": "sgd", "nesterov": true }),
+        json!({ "poly": 0.5 }),
+    ];
+    let (mut both, mut schema_alone) = (0, Vec::new());
+    for place in all.iter().filter(|place| !place.is_empty()) {
+        let replaced = others.iter().map(|other| {
+            let mut changed = right.clone();
+            *changed.pointer_mut(place).unwrap() = other.clone();
+            (format!("{place} = {other}"), changed)
+        });
+        let (up, key) = place.rsplit_once('/').unwrap();
+        let mut without = right.clone();
+        match without.pointer_mut(up).unwrap() {
+            Value::Object(fields) => drop(fields.shift_remove(key)),
+            Value::Array(items) => drop(items.remove(key.parse().unwrap())),
+            _ => unreachable!(),
+        }
+        for (change, changed) in replaced.chain([(format!("no {place}"), without)]) {
+            let toml = toml::to_string(&changed).unwrap();
+            match (check(&toml).is_ok(), refused(&validator, &changed)) {
+                (true, Some(errors)) => panic!("{change} is right, and the schema refuses it: {errors}"),
+                (true, None) => both += 1,
+                (false, None) => schema_alone.push(change),
+                (false, Some(_)) => {}
+            }
+        }
+    }
+    assert!(both > 100, "{both}");
+    // Whole numbers with a point, `carry` in the first phase, a ramp or a set that does not go together.
+    assert!(schema_alone.len() < 60, "{}: {schema_alone:#?}", schema_alone.len());
+}
+
+/// A valid value of any kind, as TOML. Settings that may be left out sometimes are.
+fn toml_of(kind: Kind) -> BoxedStrategy<String> {
+    match kind {
+        Kind::Bool => any::<bool>().prop_map(|b| b.to_string()).boxed(),
+        Kind::Int { min, max } => (min..=max.min(min.saturating_add(200))).prop_map(|int| int.to_string()).boxed(),
+        Kind::Float(interval) => number(interval),
+        Kind::Text => "[ -~]{0,8}".prop_map(|text| json!(text).to_string()).boxed(),
+        Kind::Name => "[A-Za-z0-9._-]{1,8}".prop_map(|text| json!(text).to_string()).boxed(),
+        Kind::Path => "[a-z/ ]{1,8}".prop_map(|text| json!(text).to_string()).boxed(),
+        Kind::Word(words) => prop::sample::select(words).prop_map(|word| json!(word).to_string()).boxed(),
+        Kind::Duration { .. } => prop_oneof![
+            (0.5..9.0).prop_map(|x| format!("'{x}ep'")),
+            (1..900).prop_map(|n| format!("'{n}step'")),
+            (1..=100).prop_map(|n| format!("'{n}%'"))
+        ]
+        .boxed(),
+        Kind::Ramp(interval) => prop_oneof![number(interval), table(&ramp(interval), "")].boxed(),
+        Kind::Choice(family) => choice(family),
+        Kind::List(of) => {
+            prop::collection::vec(toml_of(*of), 0..3).prop_map(|items| format!("[{}]", items.join(", "))).boxed()
+        }
+        Kind::Table(params) => table(params, ""),
+        Kind::Tables(params) => {
+            prop::collection::vec(table(params, ""), 1..3).prop_map(|items| format!("[{}]", items.join(", "))).boxed()
+        }
+    }
+}
+
+fn number(interval: Interval) -> BoxedStrategy<String> {
+    let (low, high) = (interval.min.max(-10.0), interval.max.min(10.0));
+    (low..high).prop_filter("inside", move |x| interval.contains(*x)).prop_map(|x| format!("{x:?}")).boxed()
+}
+
+/// An inline table of these settings; `first` stands before them.
+fn table(params: &[Param], first: &str) -> BoxedStrategy<String> {
+    let fields: Vec<BoxedStrategy<Option<String>>> = params
+        .iter()
+        .filter(|param| param.key != "extends")
+        .map(|param| {
+            let key = param.key;
+            let field = toml_of(param.kind).prop_map(move |value| format!("{key} = {value}"));
+            match param.default {
+                Default::Required => field.prop_map(Some).boxed(),
+                _ => prop::option::of(field).boxed(),
+            }
+        })
+        .collect();
+    let first = first.to_owned();
+    fields
+        .prop_map(move |fields| {
+            let given =
+                std::iter::once(first.clone()).filter(|first| !first.is_empty()).chain(fields.into_iter().flatten());
+            format!("{{ {} }}", given.collect::<Vec<_>>().join(", "))
+        })
+        .boxed()
+}
+
+fn choice(family: &Family) -> BoxedStrategy<String> {
+    let spellings = (family.entries)().into_iter().flat_map(|entry| {
+        let name = entry.name();
+        let mut spellings = vec![table(entry.params(), &format!("kind = {name:?}"))];
+        if entry.params().iter().all(|param| param.default != Default::Required) {
+            spellings.push(Just(format!("{name:?}")).boxed());
+        }
+        if let Some(param) = entry.params().iter().find(|param| Some(param.key) == entry.shorthand()) {
+            spellings.push(toml_of(param.kind).prop_map(move |value| format!("{{ {name} = {value} }}")).boxed());
+        }
+        spellings
+    });
+    prop::strategy::Union::new(spellings).boxed()
+}
+
+/// A whole experiment: one setting a line, sections as inline tables. What its keys owe each other is kept to, so that
+/// many are right.
+fn experiment() -> impl Strategy<Value = String> {
+    let demand = |params: &[Param], demanded: &[&str], without: &[&str]| -> Vec<Param> {
+        let kept = params.iter().filter(|param| !without.contains(&param.key));
+        kept.map(|param| match demanded.contains(&param.key) {
+            true => Param { default: Default::Required, ..*param },
+            false => *param,
+        })
+        .collect()
+    };
+    let tables = |one: BoxedStrategy<String>, other: BoxedStrategy<String>, least: usize| {
+        let items = prop::collection::vec(prop_oneof![one, other], least..3);
+        items.prop_map(|items| format!("[{}]", items.join(", "))).boxed()
+    };
+    let lines: Vec<_> = EXPERIMENT
+        .iter()
+        .filter(|param| param.key != "extends")
+        .map(|param| {
+            let value = match param.kind {
+                Kind::Tables(params) if param.key == "phases" => {
+                    let phase = |length, other| {
+                        table(&demand(params, &[length, "batch", "optimizer"], &[other, "carry", "beta"]), "")
+                    };
+                    tables(phase("epochs", "steps"), phase("steps", "epochs"), 1)
+                }
+                Kind::Tables(params) => {
+                    let rule = |subject, other| table(&demand(params, &[subject, "lr"], &[other]), "");
+                    tables(rule("role", "match"), rule("match", "role"), 0)
+                }
+                Kind::Table(params) => table(&demand(params, &[], &["stand_in"]), ""),
+                kind => toml_of(kind),
+            };
+            value.prop_map(|value| format!("{} = {value}\n", param.key))
+        })
+        .collect();
+    lines.prop_map(|lines| lines.concat())
+}
+
+/// Random experiments of every declared kind of setting: whatever the checker takes, and what is then written of it, is of
+/// the schema's form.
+#[test]
+fn random_experiments_that_the_checker_takes_are_of_the_form() {
+    let validator = validator();
+    let right = std::cell::Cell::new(0);
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let judged = runner.run(&experiment(), |toml| {
+        if let Ok(loaded) = check(&toml) {
+            right.set(right.get() + 1);
+            for text in [&toml, &config::write(&loaded.spec)] {
+                prop_assert_eq!(refused(&validator, &as_json(text)), None, "{}", text);
+            }
+        }
+        Ok(())
+    });
+    judged.unwrap_or_else(|error| panic!("{error}"));
+    assert!(right.get() > 30, "{} of 300 are right", right.get());
+}
