@@ -49,6 +49,10 @@ fn show(sink: &mut dyn Sink, steps: u64) -> Result<(), RecordError> {
         let done = step_done(step, steps, phase, step / per_epoch);
         sink.event(&Event::StepDone(done.clone()))?;
         if (step + 1) % per_epoch == 0 {
+            for images in (100..=1000).step_by(100) {
+                std::thread::sleep(TICK);
+                sink.event(&Event::Evaluating { images, of: 1000 })?;
+            }
             sink.event(&Event::Evaluated(evaluated(&done)))?;
             sink.event(&Event::Checkpoint { step: step + 1, seconds: seconds(step + 1) })?;
         }
@@ -79,6 +83,7 @@ fn facts(steps: u64) -> RunFacts {
             stands_in_for: Some("cifar10".to_owned()),
         },
         model: "conv3x3 + resnet9 + linear".to_owned(),
+        weights: None,
         parameters: 1_634_570,
         phases: SIZES.len(),
         epochs: 2 * SIZES.len() as u64,

@@ -137,7 +137,7 @@ fn overrides_are_as_if_written() {
 
 #[test]
 fn the_hash_tells_experiments_apart_and_runs_of_one_not() {
-    let hash = |sets: &[&str], set: &str, digest: &str| right(WHOLE, sets).spec.hash(set, digest);
+    let hash = |sets: &[&str], set: &str, digest: &str| right(WHOLE, sets).spec.hash(set, digest, None);
     let plain = hash(&[], "shapes", "sha256:1");
     assert_eq!(plain.len(), 64);
     for same in ["seed=8", "name=other", "data.root=elsewhere", "phases[1].size=24", "phases[1].momentum=0.0"] {
@@ -152,7 +152,7 @@ fn the_hash_tells_experiments_apart_and_runs_of_one_not() {
     let used = right(WHOLE, &[]).spec.using("shapes");
     assert_eq!((used.data.dataset.kind.as_str(), &used.data.stand_in), ("shapes", &None));
     let again = right(&config::write(&used), &[]).spec;
-    assert_eq!(again.hash("shapes", "sha256:1"), plain);
+    assert_eq!(again.hash("shapes", "sha256:1", None), plain);
 }
 
 #[test]

@@ -154,6 +154,29 @@ fn the_resolved_experiment_reproduces_the_run() {
 }
 
 #[test]
+fn a_run_goes_on_without_the_weights_that_it_started_from() {
+    let (dir, config) = workplace();
+    let file = dir.path().join("weights.safetensors");
+    std::fs::copy(reference(&config, dir.path()).join("model.safetensors"), &file).unwrap();
+    let begin = |runs: &Path| {
+        let mut command = begin(&config, runs, 2);
+        command.args(["--set", &format!("model.weights={:?}", file.to_str().unwrap())]);
+        command
+    };
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&whole).output().unwrap(), 0);
+    let runs = dir.path().join("runs");
+    let mut child = begin(&runs).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 8);
+    kill(&mut child);
+    std::fs::remove_file(&file).unwrap();
+    assert_exit(&resume(&run, 2).output().unwrap(), 0);
+    assert_same(&run, &only_run(&whole));
+    let info = RunReader::open(&run).unwrap().info().unwrap();
+    assert_eq!(info.weights.unwrap().path, file.to_str().unwrap());
+}
+
+#[test]
 fn a_resumed_stand_in_is_still_one() {
     let (dir, config) = workplace();
     let content = SMALL.replace("\"shapes\"", "\"cifar10\"\nstand_in = \"shapes\"");
@@ -220,4 +243,30 @@ fn a_full_disk_is_a_clear_error_and_leaves_a_run_that_goes_on() {
     assert_eq!(reader.trace().unwrap().state, TableState::Whole);
     assert_exit(&resume(&run, 2).output().unwrap(), 0);
     assert_same(&run, &reference);
+}
+
+/// A disk that fills before the first event: the folder says that the run failed or, where not even that fits, is gone.
+#[test]
+fn a_disk_that_is_full_from_the_start_leaves_no_run_that_seems_to_run() {
+    let (dir, config) = workplace();
+    for (kilobytes, left) in [(1, false), (4, true)] {
+        let runs = dir.path().join(format!("runs{kilobytes}"));
+        let program = env!("CARGO_BIN_EXE_runner");
+        // Blocks of `ulimit -f` are of 512 bytes in some shells, of 1024 in others.
+        let limited = format!(
+            "trap '' XFSZ; ulimit -f {kilobytes}; exec {program} {} --quiet --runs-dir {}",
+            config.display(),
+            runs.display()
+        );
+        let output = std::process::Command::new("sh").args(["-c", &limited]).output().unwrap();
+        assert_exit(&output, 1);
+        assert!(common::text(&output).contains("File too large"), "{}", common::text(&output));
+        let folders: Vec<_> = std::fs::read_dir(&runs).unwrap().collect();
+        assert_eq!(folders.len(), usize::from(left), "{kilobytes}: {folders:?}");
+        if left {
+            let info = RunReader::open(&only_run(&runs)).unwrap().info().unwrap();
+            assert_eq!(info.status, Status::Failed);
+            assert!(info.exit_reason.unwrap().contains("schedule.svg"), "the file that did not fit");
+        }
+    }
 }

@@ -5,13 +5,17 @@ mod exit;
 mod fetching;
 mod origins;
 mod output;
+mod paths;
 mod plan;
 mod prepare;
+mod recorded;
 mod schema;
 mod train;
 
 pub use exit::{Exit, Failure};
 
+use crate::config::Override;
+use crate::record::console::LogWriter;
 use clap::{Args, Parser, Subcommand};
 
 /// Finds out how to train image networks faster.
@@ -19,7 +23,13 @@ use clap::{Args, Parser, Subcommand};
 /// An experiment is a TOML file: phases with their own optimizer, learning-rate and momentum curves, image size and batch.
 /// `runner CONFIG` trains it and leaves a folder of CSV files; `runner plan CONFIG` shows beforehand what it will do.
 #[derive(Parser)]
-#[command(name = "runner", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "runner",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true
+)]
 #[command(subcommand_negates_reqs = true, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(subcommand)]
@@ -36,7 +46,7 @@ Examples:
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
   runner data fetch cifar10
 
-Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a \
 checkpoint, resume to go on.";
 
 #[derive(Subcommand)]
@@ -59,9 +69,21 @@ pub struct Overrides {
     pub set: Vec<String>,
 }
 
+impl Overrides {
+    /// In the order given.
+    pub fn list(&self) -> Vec<Override> {
+        self.set.iter().cloned().map(Override::Set).collect()
+    }
+}
+
 /// Parses the process's arguments and does what they say.
 pub fn main() -> std::process::ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,runner=warn")).init();
+    env_logger::Builder::new()
+        // The writer takes colours off where they are not wanted, and keeps log lines out of moving ones.
+        .write_style(env_logger::WriteStyle::Always)
+        .target(env_logger::Target::Pipe(Box::new(LogWriter)))
+        .parse_env(env_logger::Env::default().default_filter_or("error,runner=warn"))
+        .init();
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Train(args)) => train::run(&args),

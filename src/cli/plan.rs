@@ -1,8 +1,7 @@
 //! `runner plan`.
 
 use super::output::{self, PictureFormat};
-use super::{Exit, Failure, Overrides, origins, prepare};
-use crate::config;
+use super::{Exit, Failure, Overrides, origins, paths, prepare};
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, ScheduleOptions, Shown};
@@ -46,7 +45,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(to) = &args.plot {
         PictureFormat::of(to, "--plot")?;
     }
-    let loaded = config::load(&args.config, &args.overrides.set)?;
+    let loaded = paths::load(&args.config, &args.overrides.list())?;
     let facts = prepare::facts(&loaded.spec)?;
     let plan = prepare::plan(&loaded, &facts)?;
     let taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);

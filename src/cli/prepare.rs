@@ -8,11 +8,13 @@ use crate::data::{DataError, Facts, FactsSource, Given, Request};
 use crate::model;
 use crate::nn::{Graph, Shape};
 use crate::plan::Plan;
-use crate::train::session::parts;
+use crate::record::WeightsFacts;
+use crate::train::net::{self, parts};
 use crate::train::state::glob;
+use crate::train::{Weights, WeightsError};
 
 /// How large an image is looked at when a net's smallest size is sought.
-const LARGEST_SMALLEST: usize = 512;
+pub const LARGEST_SMALLEST: usize = 512;
 
 /// What the experiment asks for of the data side.
 pub fn request(spec: &Spec) -> Request<'_> {
@@ -37,6 +39,12 @@ pub fn facts(spec: &Spec) -> Result<Facts, DataError> {
 pub fn check(loaded: &Loaded) -> Result<(), Failure> {
     let facts = facts(&loaded.spec)?;
     let result = plan(loaded, &facts);
+    if result.is_ok() && facts.source != FactsSource::StandIn {
+        weights(loaded, &facts)?;
+    } else if let Some(path) = &loaded.spec.model.weights {
+        // Whether they fit shows once it is clear which set is used.
+        Weights::read(path).map_err(|error| misplaced(&loaded.source, &error))?;
+    }
     if facts.source == FactsSource::StandIn {
         let official = crate::data::sets::make(&loaded.spec.data.dataset).official();
         let fits = official.is_some_and(|official| plan(loaded, &official).is_ok());
@@ -75,6 +83,26 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
         }
     }
     Err(source.diagnostics(errors))
+}
+
+/// Sees that the net can start from the file of `model.weights`, and gives its path and digest for the records.
+///
+/// # Errors
+/// When it cannot: at the setting's place in the experiment.
+pub fn weights(loaded: &Loaded, facts: &Facts) -> Result<Option<WeightsFacts>, Failure> {
+    let Loaded { spec, source } = loaded;
+    let Some(path) = &spec.model.weights else { return Ok(None) };
+    let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
+    let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
+    let weights = Weights::read(path).map_err(|error| misplaced(source, &error))?;
+    weights.start(&mut params).map_err(|error| misplaced(source, &error))?;
+    Ok(Some(weights.facts()))
+}
+
+/// Weights that the net cannot start from.
+fn misplaced(source: &Source, error: &WeightsError) -> Diagnostics {
+    let message = format!("cannot start from {}: it {}", error.path.display(), error.problem);
+    source.diagnostics(vec![source.diagnostic("model.weights", message).help(&error.help)])
 }
 
 /// A net that cannot be built at a phase's size: the size's fault where a larger one would do, else the pairing's.

@@ -1,19 +1,28 @@
 //! `runner train`, and `runner CONFIG`.
 
 use super::fetching::Fetching;
-use super::{Exit, Failure, Overrides, prepare};
-use crate::config::{self, Loaded, Override};
-use crate::data;
+use super::recorded::Recorded;
+use super::{Exit, Failure, Overrides, paths, prepare};
+use crate::config::{Loaded, Override};
+use crate::data::{self, Dataset};
 use crate::kernels::Isa;
 use crate::record::console::Display;
 use crate::record::folder::file;
-use crate::record::run_json::RunInfo;
 use crate::record::{RunFolder, Status};
 use crate::train::{Job, Machine, Session, StopFlag, train};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  runner train configs/dawnbench.toml
+  runner train configs/dawnbench.toml --set phases[1].lr.to=0.2 --set train.precision=bf16 --seed 2 --name hot
+  runner train configs/dawnbench.toml --set model.weights=runs/20261123T120000Z-dawnbench-1a2b/model.safetensors
+  runner train --resume runs/20261123T120000Z-dawnbench-1a2b"
+)]
 pub struct TrainArgs {
     /// The experiment: a TOML file
     #[arg(required_unless_present = "resume")]
@@ -55,16 +64,20 @@ impl TrainArgs {
         }
     }
 
-    /// Sets up the thread pool.
     fn machine(&self, isa: Isa) -> Result<Machine, Failure> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.map_or_else(cores, usize::from);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|e| Failure::Other(anyhow::Error::new(e).context("cannot start the threads")))?;
-        Ok(Machine { isa, threads })
+        Ok(Machine { isa, threads: start_threads(self.threads)? })
     }
+}
+
+/// Sets up the thread pool, one thread a core where no number is asked for; gives how many there are.
+pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = wanted.map_or_else(cores, usize::from);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| Failure::Other(anyhow::Error::new(e).context("cannot start the threads")))?;
+    Ok(threads)
 }
 
 /// Trains, or goes on.
@@ -85,30 +98,27 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
 
 fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
     let flag = |flag, key, value| Override::Flag { flag, key, value };
-    let mut overrides: Vec<Override> = args.overrides.set.iter().cloned().map(Override::Set).collect();
+    let mut overrides = args.overrides.list();
     overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
     overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
-    let loaded = config::load_with(path, &overrides)?;
+    let loaded = paths::load(path, &overrides)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
     let machine = args.machine(isa)?;
-    let job = open_data(&loaded, machine, args.display(), None)?;
+    let mut job = open_data(&loaded, machine, args.display(), None)?;
+    job.weights = prepare::weights(&loaded, &job.dataset.facts)?;
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     let folder = RunFolder::create(&args.runs_dir, &job.spec.name).map_err(|e| Failure::Other(e.into()))?;
     Ok(Session::begin(job, folder, args.display().sink(), stop)?)
 }
 
 fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
-    let folder = RunFolder::open(run).map_err(|e| Failure::Usage(e.to_string()))?;
-    let before = RunInfo::read(&folder.join(file::RUN)).map_err(|e| Failure::Other(e.into()))?;
+    let folder = RunFolder::open(paths::run(run)?).map_err(|e| Failure::Usage(e.to_string()))?;
+    let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
     if before.status == Status::Done {
-        let message = format!("{} is done: there is nothing to go on with", run.display());
+        let run = run.display();
+        let message = format!("{run} is done: there is nothing to go on with\nhelp: `runner eval {run}` evaluates it");
         return Err(Failure::Usage(message));
-    }
-    let mut loaded = config::load(&folder.join(file::EXPERIMENT), &[])?;
-    if loaded.spec.data.root.as_ref().is_some_and(|root| !root.exists()) {
-        // The data has moved: $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
-        loaded.spec.data.root = None;
     }
     let recorded: Isa =
         before.instruction_set.parse().map_err(|e: crate::kernels::isa::IsaError| Failure::Usage(e.to_string()))?;
@@ -116,6 +126,8 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
     let isa = if recorded.is_available() { recorded } else { isa };
     let machine = args.machine(isa)?;
     let mut job = open_data(&loaded, machine, args.display(), before.dataset.stands_in_for.clone())?;
+    // The checkpoint holds what became of them: the file itself is needed no more.
+    job.weights = before.weights.clone();
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     if job.dataset.digest != before.dataset.digest {
         let message = format!(
@@ -124,7 +136,8 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
         );
         return Err(Failure::Usage(message));
     }
-    if job.spec.hash(&job.dataset.facts.name, &job.dataset.digest) != before.spec_hash {
+    let weights = job.weights.as_ref().map(|weights| weights.sha256.as_str());
+    if job.spec.hash(&job.dataset.facts.name, &job.dataset.digest, weights) != before.spec_hash {
         let message = format!(
             "{} was changed since the run was begun: put it back, or start a new run with it",
             folder.join(file::EXPERIMENT).display()
@@ -141,8 +154,6 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
 }
 
 /// Opens the data set, fetching it where it is absent, and plans for what was opened.
-///
-/// The experiment of a run on a stand-in names the stand-in: `stands_in_for` is then the set that it had asked for.
 fn open_data(
     loaded: &Loaded,
     machine: Machine,
@@ -150,6 +161,26 @@ fn open_data(
     stands_in_for: Option<String>,
 ) -> Result<Job, Failure> {
     let mut notices = Vec::new();
+    let dataset = open_dataset(loaded, display, stands_in_for, &mut notices)?;
+    let plan = prepare::plan(loaded, &dataset.facts)?;
+    let mut spec = loaded.spec.using(&dataset.facts.name);
+    if let Some(root) = &mut spec.data.root {
+        // The record names the folder wherever it is read from.
+        *root = std::path::absolute(&*root).map_err(|e| Failure::Other(e.into()))?;
+    }
+    let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    Ok(Job { spec, plan, dataset: Arc::new(dataset), machine, argv, weights: None, notices })
+}
+
+/// Opens the data set, fetching it where it is absent; what must be said loudly is added to `notices`.
+///
+/// The experiment of a run on a stand-in names the stand-in: `stands_in_for` is then the set that it had asked for.
+pub fn open_dataset(
+    loaded: &Loaded,
+    display: Display,
+    stands_in_for: Option<String>,
+    notices: &mut Vec<String>,
+) -> Result<Dataset, Failure> {
     let mut fetching = Fetching::new();
     let mut dataset = data::open(&prepare::request(&loaded.spec), &mut |notice| match notice {
         data::Notice::Fetching(_) if display != Display::Progress => {}
@@ -164,12 +195,5 @@ fn open_data(
         ));
         dataset.stands_in_for = Some(set);
     }
-    let plan = prepare::plan(loaded, &dataset.facts)?;
-    let mut spec = loaded.spec.using(&dataset.facts.name);
-    if let Some(root) = &mut spec.data.root {
-        // The record names the folder wherever it is read from.
-        *root = std::path::absolute(&*root).map_err(|e| Failure::Other(e.into()))?;
-    }
-    let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    Ok(Job { spec, plan, dataset: Arc::new(dataset), machine, argv, notices })
+    Ok(dataset)
 }

@@ -62,7 +62,8 @@ impl Builder<'_> {
         let (own_stem, own_head) = own.map_or((None, None), |(stem, head)| (Some(stem), Some(head)));
         let stem = self.part(model, "stem", &backbone, own_stem);
         let head = self.part(model, "head", &backbone, own_head);
-        Some(ModelSpec { stem: stem?, backbone, head: head?, classes: model.opt_usize("classes") })
+        let weights = model.opt_text("weights").map(PathBuf::from);
+        Some(ModelSpec { stem: stem?, backbone, head: head?, classes: model.opt_usize("classes"), weights })
     }
 
     /// The stem or head the file names, else the backbone's own with its defaults filled in.

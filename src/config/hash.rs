@@ -19,20 +19,25 @@ impl Spec {
     }
 
     /// SHA-256, in hex, over the experiment as it runs on the set of that name and digest, written as JSON with sorted
-    /// keys; without what does not tell two experiments apart: seed, name, `data.root`.
+    /// keys; without what does not tell two experiments apart: seed, name, `data.root`. `weights` is the SHA-256 of the
+    /// file that the net starts from, in place of its path: the same content elsewhere is the same experiment.
     ///
     /// An experiment that fell back on its stand-in has the hash of one that names that set in the first place.
-    pub fn hash(&self, dataset: &str, digest: &str) -> String {
-        let spec = serde_json::to_value(self.using(dataset)).expect("a spec is plain data with text keys");
-        let mut spec = sorted(spec);
+    pub fn hash(&self, dataset: &str, digest: &str, weights: Option<&str>) -> String {
+        let mut spec = serde_json::to_value(self.using(dataset)).expect("a spec is plain data with text keys");
         if let Value::Object(fields) = &mut spec {
             fields.remove("seed");
             fields.remove("name");
             if let Some(Value::Object(data)) = fields.get_mut("data") {
                 data.remove("root");
             }
+            if let Some(Value::Object(model)) = fields.get_mut("model") {
+                model.remove("weights");
+                // Fresh weights say nothing, so that the hash is that of before there was this setting.
+                model.extend(weights.map(|sha256| ("weights".to_owned(), Value::from(sha256))));
+            }
         }
-        let canonical = serde_json::json!({ "dataset": dataset, "digest": digest, "spec": spec }).to_string();
+        let canonical = serde_json::json!({ "dataset": dataset, "digest": digest, "spec": sorted(spec) }).to_string();
         Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -138,6 +138,12 @@ pub const MODEL: &[Param] = &[
         default: Default::Absent,
         doc: "outputs of the head; left out: the data set's classes",
     },
+    Param {
+        key: "weights",
+        kind: Kind::Path,
+        default: Default::Absent,
+        doc: "safetensors file to start from, names as in model.safetensors; a head of another shape starts afresh; left out: all does",
+    },
 ];
 
 /// `[train]`

@@ -75,6 +75,8 @@ pub struct ModelSpec {
     pub head: Choice,
     /// Outputs of the head; the data set's classes when absent.
     pub classes: Option<usize>,
+    /// Safetensors to start from, absolute; fresh weights when absent.
+    pub weights: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

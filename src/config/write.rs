@@ -27,6 +27,7 @@ pub fn write(spec: &Spec) -> String {
     out.field("backbone", choice(&spec.model.backbone));
     out.field("head", choice(&spec.model.head));
     out.optional("classes", spec.model.classes);
+    out.optional("weights", spec.model.weights.as_ref().map(|file| text(&file.to_string_lossy())));
     out.header("[train]");
     out.field("precision", text(spec.train.precision.word()));
     out.field("label_smoothing", float(spec.train.label_smoothing));

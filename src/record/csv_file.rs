@@ -122,7 +122,8 @@ pub fn write<R: Row>(path: &Path, rows: impl IntoIterator<Item = R>) -> Result<(
     atomic::write(path, &bytes)
 }
 
-fn writer() -> csv::Writer<Vec<u8>> {
+/// With numbers and quotes as all our CSV has them; the header is written as a record.
+pub(super) fn writer() -> csv::Writer<Vec<u8>> {
     csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
 }
 

@@ -26,6 +26,13 @@ pub enum RecordError {
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },
 
+    /// The run was written by a newer program.
+    #[error(
+        "{} has format {format}, which is newer than what this program reads (up to {known}); update runner to use this run",
+        path.display()
+    )]
+    Newer { path: PathBuf, format: u32, known: u32 },
+
     /// A CSV file is not the one that the checkpoint was written beside.
     #[error(
         "{} does not fit the checkpoint: {what}; the file was changed after it was written: restore it, or start a new run",

@@ -33,6 +33,8 @@ pub enum Event {
     PhaseBegins(PhaseBegins),
     /// An optimizer step was taken.
     StepDone(StepDone),
+    /// The validation set is being evaluated: so many images of so many are through.
+    Evaluating { images: u64, of: u64 },
     /// The validation set was evaluated.
     Evaluated(MetricsRow),
     /// A checkpoint is complete on the disk: `step` steps are safe.
@@ -69,6 +71,8 @@ pub struct RunFacts {
     pub model: String,
     /// Trained numbers in the net.
     pub parameters: u64,
+    /// The file that the net started from, if any.
+    pub weights: Option<WeightsFacts>,
     pub phases: usize,
     /// Epochs begun when training ends.
     pub epochs: u64,
@@ -89,6 +93,15 @@ pub struct DatasetFacts {
     pub stand_in: bool,
     /// The absent set's name, for a stand-in.
     pub stands_in_for: Option<String>,
+}
+
+/// The file of `[model] weights`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsFacts {
+    /// Where it was when the run began.
+    pub path: String,
+    /// Of its content, in hex.
+    pub sha256: String,
 }
 
 /// A phase as it begins.
@@ -209,6 +222,7 @@ pub(super) mod tests {
             },
             model: "conv3x3 + resnet9 + max-pool".to_owned(),
             parameters: 6_573_130,
+            weights: None,
             phases: 3,
             epochs: 6,
             steps: 2345,
@@ -240,6 +254,7 @@ pub(super) mod tests {
                 optimizer: "rmsprop".to_owned(),
             }),
             Event::StepDone(step_done(0)),
+            Event::Evaluating { images: 500, of: 1000 },
             Event::Evaluated(metrics(0, 0.75)),
             Event::Checkpoint { step: 1, seconds },
             Event::Finished { status: Status::Done, exit_reason: "completed".to_owned(), step: 1, seconds },

@@ -70,7 +70,7 @@ impl Sink for Log {
         let Some(facts) = &self.facts else { return Ok(()) };
         let lines = match event {
             Event::StepDone(done) if self.pace.due() => vec![text::step(facts, done)],
-            Event::StepDone(_) => return Ok(()),
+            Event::StepDone(_) | Event::Evaluating { .. } => return Ok(()),
             event => text::lines(facts, &self.scores, event),
         };
         self.write(&lines)

@@ -4,6 +4,7 @@
 //! `log.txt` and a display. [`reader`] reads a run folder back. FORMAT.md describes the files for other programs.
 
 pub mod atomic;
+pub mod confusion;
 pub mod console;
 pub mod csv_file;
 mod error;
@@ -11,14 +12,14 @@ mod event;
 pub mod folder;
 mod log;
 pub mod reader;
-mod recorder;
+pub mod recorder;
 pub mod rows;
 pub mod run_json;
 mod scores;
 pub(crate) mod text;
 
 pub use error::RecordError;
-pub use event::{DatasetFacts, Event, PhaseBegins, RunFacts, SecondsByKind, Sink, Status, StepDone};
+pub use event::{DatasetFacts, Event, PhaseBegins, RunFacts, SecondsByKind, Sink, Status, StepDone, WeightsFacts};
 pub use folder::RunFolder;
 pub use recorder::{Positions, Recorder};
 pub use scores::Scores;

@@ -4,7 +4,7 @@ use super::error::RecordError;
 use super::folder::{self, file};
 use super::rows::{MetricsRow, PlanRow, Row, TraceRow};
 use super::run_json::RunInfo;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// A run folder to read. Nothing is locked or changed.
@@ -81,12 +81,24 @@ impl RunReader {
     }
 }
 
+/// The bytes of a regular file. A pipe or a device in its place, which might never end, is an error.
+///
+/// # Errors
+/// When there is no such file, or it cannot be read.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::read(path)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"))
+    }
+}
+
 /// Reads a CSV file of rows; columns are found by name, and unknown ones passed over.
 ///
 /// # Errors
 /// When the file cannot be read, or a whole line of it is no row.
 pub fn read_table<R: Row>(path: &Path) -> Result<Table<R>, RecordError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match read_file(path) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             return Ok(Table { rows: Vec::new(), state: TableState::Missing });

@@ -2,7 +2,7 @@
 
 use super::csv_file::{CsvFile, Position};
 use super::error::RecordError;
-use super::event::{Event, RunFacts, Sink};
+use super::event::{Event, RunFacts, SecondsByKind, Sink, Status};
 use super::folder::{RunFolder, file};
 use super::log::Log;
 use super::reader;
@@ -10,6 +10,7 @@ use super::rows::{MetricsRow, Row, TraceRow};
 use super::run_json::RunJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Where the growing files of a run stand, by name: part of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,27 @@ impl Recorder {
     }
 }
 
+/// Leaves word of a run that could not begin: its folder says that it failed or, where not even that can be written, is
+/// removed. Called with the folder's files as [`Recorder::create`] or what comes before it left them.
+pub fn could_not_begin(folder: &Path, facts: &RunFacts, reason: &str) {
+    let failed = Event::Finished {
+        status: Status::Failed,
+        exit_reason: reason.to_owned(),
+        step: 0,
+        seconds: SecondsByKind::default(),
+    };
+    let said = RunJson::create(&folder.join(file::RUN), facts).and_then(|mut json| json.event(&failed));
+    if said.is_err() {
+        for name in
+            [file::EXPERIMENT, file::PLAN, file::SCHEDULE, file::METRICS, file::TRACE, file::RUN, file::LOG, file::LOCK]
+        {
+            // What is not there need not go; what cannot go stays, and the folder with it.
+            let _ = std::fs::remove_file(folder.join(name));
+        }
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
 /// Goes through all results, then gives the first error.
 fn first_error(results: impl Iterator<Item = Result<(), RecordError>>) -> Result<(), RecordError> {
     let mut first = Ok(());
@@ -155,12 +177,10 @@ impl Sink for Trace {
 #[cfg(test)]
 mod tests {
     use super::super::event::tests::{facts, step_done};
-    use super::super::event::{SecondsByKind, Status};
     use super::super::reader::RunReader;
     use super::super::rows::tests::metrics;
     use super::*;
     use std::fs;
-    use std::path::Path;
     use std::sync::{Arc, Mutex};
 
     /// A display that keeps what it is told.

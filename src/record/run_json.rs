@@ -2,7 +2,8 @@
 
 use super::atomic;
 use super::error::RecordError;
-use super::event::{DatasetFacts, Event, RunFacts, SecondsByKind, Sink, Status};
+use super::event::{DatasetFacts, Event, RunFacts, SecondsByKind, Sink, Status, WeightsFacts};
+use super::reader;
 use super::rows::MetricsRow;
 use super::scores::Scores;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,6 +41,8 @@ pub struct RunInfo {
     pub dataset: DatasetFacts,
     pub model: String,
     pub parameters: u64,
+    /// The file that the net started from; `null` for fresh weights.
+    pub weights: Option<WeightsFacts>,
     /// Planned.
     pub steps: u64,
     /// Taken, as of the last checkpoint or the end.
@@ -111,6 +114,7 @@ impl RunInfo {
             dataset: facts.dataset.clone(),
             model: facts.model.clone(),
             parameters: facts.parameters,
+            weights: facts.weights.clone(),
             steps: facts.steps,
             steps_done: 0,
             seconds: SecondsByKind::default(),
@@ -131,11 +135,11 @@ impl RunInfo {
         }
         let malformed =
             |line: usize, what: String| RecordError::Malformed { path: path.to_owned(), line: line as u64, what };
-        let text = std::fs::read_to_string(path).map_err(RecordError::io("read", path))?;
+        let bytes = reader::read_file(path).map_err(RecordError::io("read", path))?;
+        let text = String::from_utf8(bytes).map_err(|_| malformed(1, "it is not UTF-8 text".to_owned()))?;
         let version: Version = serde_json::from_str(&text).map_err(|e| malformed(e.line(), e.to_string()))?;
         if version.format > FORMAT {
-            let what = format!("this run has format {}, newer than this program's {FORMAT}", version.format);
-            return Err(malformed(1, what));
+            return Err(RecordError::Newer { path: path.to_owned(), format: version.format, known: FORMAT });
         }
         serde_json::from_str(&text).map_err(|e| malformed(e.line(), e.to_string()))
     }
@@ -211,7 +215,8 @@ impl Sink for RunJson {
             | Event::Resumed { .. }
             | Event::Notice { .. }
             | Event::PhaseBegins(_)
-            | Event::StepDone(_) => Ok(()),
+            | Event::StepDone(_)
+            | Event::Evaluating { .. } => Ok(()),
         }
     }
 }

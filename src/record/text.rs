@@ -9,10 +9,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a run is, as labels and values.
-pub fn facts(facts: &RunFacts, folder: &Path) -> [(&'static str, String); 6] {
-    [
+pub fn facts(facts: &RunFacts, folder: &Path) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
         ("data", dataset(&facts.dataset)),
         ("net", format!("{}, {} parameters", facts.model, count(facts.parameters))),
+    ];
+    lines.extend(facts.weights.as_ref().map(|weights| ("weights", format!("from {}", weights.path))));
+    lines.extend([
         (
             "plan",
             format!(
@@ -35,7 +38,8 @@ pub fn facts(facts: &RunFacts, folder: &Path) -> [(&'static str, String); 6] {
         ),
         ("version", version()),
         ("folder", folder.display().to_string()),
-    ]
+    ]);
+    lines
 }
 
 fn dataset(set: &DatasetFacts) -> String {
@@ -154,7 +158,8 @@ pub fn seconds(seconds: &SecondsByKind) -> String {
 
 /// Any event in plain lines; none for a step.
 pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
-    let about = |folder: &Path| self::facts(facts, folder).map(|(label, value)| format!("{label}: {value}"));
+    let about =
+        |folder: &Path| self::facts(facts, folder).into_iter().map(|(label, value)| format!("{label}: {value}"));
     match event {
         Event::Started { folder, .. } => {
             let mut lines = vec![format!("{} started: {}", facts.name, facts.argv.join(" "))];
@@ -168,7 +173,7 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
         }
         Event::Notice { text } => text.lines().map(|line| format!("NOTICE: {line}")).collect(),
         Event::PhaseBegins(begins) => vec![phase(facts, begins)],
-        Event::StepDone(_) => vec![],
+        Event::StepDone(_) | Event::Evaluating { .. } => vec![],
         Event::Evaluated(row) => vec![evaluation(facts, row)],
         Event::Checkpoint { step, .. } => vec![format!("checkpoint: {} safe", plural(*step, "step"))],
         Event::Finished { status, exit_reason, step, seconds } => {

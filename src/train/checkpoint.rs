@@ -4,9 +4,12 @@
 //! under one key as JSON, the [`Progress`], the optimizer's counters and the positions in the CSV files.
 
 use super::state::{Progress, State, make_optimizer};
+use super::tensors;
 use crate::nn::Params;
 use crate::optim;
-use crate::record::Positions;
+use crate::plan::Plan;
+use crate::record::folder::file;
+use crate::record::{Positions, reader};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +36,24 @@ struct Header {
     progress: Progress,
     counters: BTreeMap<String, u64>,
     positions: Positions,
+}
+
+impl Header {
+    /// Whether it can be of a training by that plan: what is not would be found too late, or by a panic.
+    fn check(&self, plan: &Plan) -> Result<(), String> {
+        let Progress { step, optimizer, .. } = &self.progress;
+        if *step > plan.total_steps {
+            return Err(format!("it is of step {step}, and the plan has {}", plan.total_steps));
+        }
+        if !plan.phases.iter().any(|phase| phase.optimizer == *optimizer) {
+            return Err(format!("its optimizer, `{}`, is none of the plan's as it is set there", optimizer.kind));
+        }
+        match self.positions.0.get(file::TRACE) {
+            Some(at) if at.rows == *step => Ok(()),
+            Some(at) => Err(format!("it is of step {step}, with {} rows in {}", at.rows, file::TRACE)),
+            None => Err(format!("it does not say where {} stood", file::TRACE)),
+        }
+    }
 }
 
 /// The checkpoint's bytes.
@@ -75,22 +96,21 @@ fn view<'a>(shape: &[usize], data: &'a [f32]) -> TensorView<'a> {
     TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(data)).expect("the shape is the slice's")
 }
 
-/// Reads a checkpoint for the net that `params` describes.
+/// Reads a checkpoint of a training by `plan` of the net that `params` describes.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or is of another net.
-pub fn load(path: &Path, mut params: Params) -> Result<(State, Positions), CheckpointError> {
+/// When the file cannot be read, is damaged, or is of another net or plan.
+pub fn load(path: &Path, mut params: Params, plan: &Plan) -> Result<(State, Positions), CheckpointError> {
     let corrupt = |problem: String| CheckpointError::Corrupt { path: path.display().to_string(), problem };
     let bytes =
-        std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| corrupt(e.to_string()))?;
-    let metadata = metadata.metadata().as_ref().ok_or_else(|| corrupt("it has no metadata".into()))?;
-    let header = metadata.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
+        reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
+    let (tensors, texts) = tensors::open(&bytes).map_err(corrupt)?;
+    let header = texts.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
     let header: Header = serde_json::from_str(header).map_err(|e| corrupt(format!("its header: {e}")))?;
     if header.format != FORMAT {
         return Err(corrupt(format!("its format is {}, this program reads {FORMAT}", header.format)));
     }
+    header.check(plan).map_err(corrupt)?;
 
     let (directory, stat_directory) = (params.directory().clone(), params.stat_directory().clone());
     let named = directory.iter().map(|(name, slot)| (format!("params.{name}"), slot, true));
@@ -126,4 +146,94 @@ fn floats(tensors: &SafeTensors<'_>, name: &str, len: usize) -> Result<Vec<f32>,
         return Err(format!("`{name}` is {:?} of {} bytes, not {len} floats", tensor.dtype(), tensor.data().len()));
     }
     Ok(bytemuck::pod_collect_to_vec(tensor.data()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Text};
+    use crate::data::{Facts, FactsSource};
+    use crate::train::net;
+
+    /// A net and a plan of two steps, and a whole checkpoint before the first.
+    fn parts() -> (Params, Plan, Vec<u8>) {
+        let content = "name = \"a\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = { kind = \"resnet9\", width = 1 }\n\
+                       [[phases]]\nsteps = 2\nbatch = 4\nsize = 8\noptimizer = \"sgd\"\nlr = 0.1\n";
+        let text = Text { name: "a.toml".into(), content: content.into(), folder: Default::default() };
+        let spec = config::read(text, &[]).unwrap().spec;
+        let facts = Facts {
+            name: "shapes".into(),
+            train_images: 8,
+            val_images: 2,
+            classes: 2,
+            channels: 3,
+            size: 8,
+            source: FactsSource::Data,
+        };
+        let plan = Plan::compile(&spec, &facts).unwrap();
+        let params = net::fresh_params(&spec, &facts, 8).unwrap();
+        let state = State::new(params.clone(), &plan.phases[0].optimizer);
+        let position = crate::record::csv_file::Position { bytes: 10, rows: 0 };
+        let positions = Positions([(file::TRACE.to_owned(), position)].into());
+        (params, plan, encode(&state, &positions))
+    }
+
+    fn load_bytes(bytes: &[u8], params: &Params, plan: &Plan) -> Result<(State, Positions), CheckpointError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        load(&path, params.clone(), plan)
+    }
+
+    /// The file with another header in its metadata, of the same length or not.
+    fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();
+        assert!(header.contains(from), "{header}");
+        let header = header.replacen(from, to, 1).trim_end().to_owned();
+        let padded = header.clone() + &" ".repeat(header.len().next_multiple_of(8) - header.len());
+        [&(padded.len() as u64).to_le_bytes(), padded.as_bytes(), &bytes[8 + length..]].concat()
+    }
+
+    #[test]
+    fn a_whole_checkpoint_is_read_and_a_wrong_one_is_refused() {
+        let (params, plan, bytes) = parts();
+        assert_eq!(load_bytes(&bytes, &params, &plan).unwrap().0.params.values, params.values);
+        let cases = [
+            (r#"\"kind\":\"sgd\""#, r#"\"kind\":\"sdg\""#, "its optimizer, `sdg`"),
+            (r#"\"nesterov\":"#, r#"\"nestorov\":"#, "its optimizer"),
+            (r#"\"step\":0"#, r#"\"step\":3"#, "of step 3, and the plan has 2"),
+            (r#"\"step\":0"#, r#"\"step\":1"#, "of step 1, with 0 rows"),
+            (r#"\"format\":1"#, r#"\"format\":9"#, "its format is 9"),
+            ("trace.csv", "tracy.csv", "does not say where trace.csv stood"),
+            ("params.head.fc.weight", "params.head.fc.weighs", "`params.head.fc.weight` is missing"),
+            ("runner_checkpoint", "runner_chickpoint", "not one of runner's"),
+        ];
+        for (from, to, want) in cases {
+            let error = load_bytes(&edited(&bytes, from, to), &params, &plan).err().unwrap().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+
+    /// Nothing that a damaged file holds makes the program panic or ask for memory that the file does not back.
+    #[test]
+    fn damaged_bytes_are_errors() {
+        let (params, plan, bytes) = parts();
+        for cut in (0..bytes.len()).step_by(7) {
+            assert!(load_bytes(&bytes[..cut], &params, &plan).is_err(), "cut at {cut}");
+        }
+        for length in [u64::MAX, 1 << 40, 100_000_000, bytes.len() as u64] {
+            let long = [&length.to_le_bytes(), &bytes[8..]].concat();
+            assert!(load_bytes(&long, &params, &plan).is_err(), "a header of {length}");
+        }
+        let deep = [&200_000u64.to_le_bytes()[..], &b"[".repeat(200_000)].concat();
+        assert!(load_bytes(&deep, &params, &plan).is_err());
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for at in (0..8 + header).step_by(3) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x15;
+            // An error or, in a name of no account, none.
+            let _ = load_bytes(&flipped, &params, &plan);
+        }
+    }
 }

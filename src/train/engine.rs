@@ -1,6 +1,5 @@
 //! The training loop.
 
-use super::evaluate::evaluate;
 use super::session::Session;
 use crate::data::Batch;
 use crate::kernels::reduce;
@@ -155,7 +154,10 @@ fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Ba
 fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied) -> anyhow::Result<f64> {
     session.clock.lap(|spent| &mut spent.train);
     let before = session.clock.spent.eval;
-    let result = evaluate(session, step.size)?;
+    let Session { spec, state, evaluator, recorder, .. } = &mut *session;
+    let result = evaluator.evaluate(spec, &mut state.params, step.size, |seen| {
+        Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
+    })?;
     session.clock.lap(|spent| &mut spent.eval);
     let spent = session.clock.spent;
     let progress = &mut session.state.progress;

@@ -5,11 +5,15 @@ mod clock;
 pub mod engine;
 mod evaluate;
 mod meter;
+pub mod net;
 pub mod session;
 pub mod state;
 mod stop;
+mod tensors;
+mod weights;
 
 pub use engine::{Outcome, train};
-pub use evaluate::Evaluation;
+pub use evaluate::{Evaluation, Evaluator, Seen};
 pub use session::{Job, Machine, Session};
 pub use stop::StopFlag;
+pub use weights::{Taken, Weights, WeightsError};

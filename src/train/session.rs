@@ -3,30 +3,35 @@
 use super::checkpoint;
 use super::clock::Clock;
 use super::engine::Outcome;
+use super::evaluate::Evaluator;
 use super::meter::Meter;
+use super::net;
 use super::state::{Spent, State, segments};
 use super::stop::StopFlag;
-use crate::config::spec::{Precision, Spec};
+use super::weights::Weights;
+use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
-use crate::kernels::{DType, Isa};
-use crate::model::{self, Parts};
-use crate::nn::{Graph, Params, Shape, Tape, TapeOptions};
+use crate::kernels::Isa;
+use crate::nn::{Params, Tape, TapeOptions};
 use crate::optim::Segment;
 use crate::plan::{Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::{
-    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone, atomic,
-    csv_file, reader,
+    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone,
+    WeightsFacts, atomic, csv_file, reader, recorder,
 };
 use crate::units::Seconds;
 use anyhow::Context as _;
+use std::path::Path;
 use std::sync::Arc;
 
+pub use super::net::parts;
+
 /// The file of a run's checkpoint folder.
-const CHECKPOINT_FILE: &str = "state.safetensors";
+pub const CHECKPOINT_FILE: &str = "state.safetensors";
 
 /// What a training is made of: everything checked, nothing begun.
 pub struct Job {
@@ -37,6 +42,8 @@ pub struct Job {
     pub machine: Machine,
     /// The command line, program included.
     pub argv: Vec<String>,
+    /// The file that the net starts from: the one of `[model] weights`, as it was when the run was begun.
+    pub weights: Option<WeightsFacts>,
     /// To be said loudly when the run begins.
     pub notices: Vec<String>,
 }
@@ -59,21 +66,33 @@ pub struct Session {
     pub stop: StopFlag,
     /// Running since the session was put together.
     pub clock: Clock,
+    pub evaluator: Evaluator,
     dataset: Arc<Dataset>,
-    dtype: DType,
     meter: Meter,
-    /// For the image size that was evaluated last.
-    evaluation: Option<(usize, Tape)>,
 }
 
 impl Session {
     /// Begins a run in a new folder.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written: it then says that the run failed or, where not even that can be written, is
+    /// gone. When the weights to start from are not as they were.
     pub fn begin(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        let params = initial_params(&job)?;
-        let state = State::new(params, &job.plan.phases[0].optimizer);
+        let path = folder.path().to_owned();
+        let state = State::new(fresh_params(&job)?, &job.plan.phases[0].optimizer);
+        let facts = run_facts(&job, &state);
+        Self::begin_in(job, state, folder, display, stop)
+            .inspect_err(|error| recorder::could_not_begin(&path, &facts, &format!("{error:#}")))
+    }
+
+    fn begin_in(
+        mut job: Job,
+        mut state: State,
+        folder: RunFolder,
+        display: Box<dyn Sink>,
+        stop: StopFlag,
+    ) -> anyhow::Result<Self> {
+        job.notices.extend(start_from_weights(&job, &mut state.params)?);
         atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
         csv_file::write(&folder.join(file::PLAN), job.plan.rows())?;
         let picture = plot::schedule(
@@ -101,7 +120,7 @@ impl Session {
             return Self::begin_again(job, folder, display, stop)
                 .with_context(|| format!("{} is missing", path.display()));
         }
-        let (state, positions) = checkpoint::load(&path, initial_params(&job)?)?;
+        let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &job.plan)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
         for text in &job.notices {
@@ -122,7 +141,8 @@ impl Session {
             );
             std::fs::remove_file(&path).or_else(absent_is_fine)?;
         }
-        Self::begin(job, folder, display, stop)
+        let state = State::new(fresh_params(&job)?, &job.plan.phases[0].optimizer);
+        Self::begin_in(job, state, folder, display, stop)
     }
 
     fn assemble(job: Job, state: State, recorder: Recorder, stop: StopFlag) -> Self {
@@ -130,10 +150,7 @@ impl Session {
             segments: segments(&state.params, &job.spec.params),
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
-            dtype: match job.spec.train.precision {
-                Precision::F32 => DType::F32,
-                Precision::Bf16 => DType::Bf16,
-            },
+            evaluator: Evaluator::new(Arc::clone(&job.dataset), job.machine.isa),
             spec: job.spec,
             plan: job.plan,
             state,
@@ -141,7 +158,6 @@ impl Session {
             recorder,
             stop,
             dataset: job.dataset,
-            evaluation: None,
         }
     }
 
@@ -185,29 +201,9 @@ impl Session {
     /// # Errors
     /// When the parts do not fit at that size: the check before training finds that.
     pub fn train_tape(&self, step: &StepPlan) -> anyhow::Result<Tape> {
-        let graph = build_graph(&self.spec, &self.dataset, step.size)?;
-        let options = TapeOptions::train(self.plan.phases[step.phase].batch, self.dtype, self.isa);
+        let graph = net::graph(&self.spec, &self.dataset.facts, step.size)?;
+        let options = TapeOptions::train(self.plan.phases[step.phase].batch, net::dtype(&self.spec), self.isa);
         Ok(Tape::new(&graph, &self.state.params, options))
-    }
-
-    /// The tape for evaluating at an image size, kept until another size is asked for.
-    ///
-    /// # Errors
-    /// As [`Session::train_tape`].
-    pub fn evaluation_tape(&mut self, size: usize) -> anyhow::Result<(&mut Tape, &mut Params)> {
-        if self.evaluation.as_ref().is_none_or(|(of, _)| *of != size) {
-            self.evaluation = None;
-            let graph = build_graph(&self.spec, &self.dataset, size)?;
-            let options = TapeOptions::evaluate(self.spec.train.eval_batch, self.dtype, self.isa);
-            self.evaluation = Some((size, Tape::new(&graph, &self.state.params, options)));
-        }
-        let (_, tape) = self.evaluation.as_mut().context("an evaluation tape was just made")?;
-        Ok((tape, &mut self.state.params))
-    }
-
-    /// The validation images at a size.
-    pub fn validation(&self, size: usize) -> Loader {
-        Loader::validation(Arc::clone(&self.dataset), size, self.spec.train.eval_batch)
     }
 
     /// Records a step.
@@ -295,22 +291,20 @@ fn by_kind(spent: &Spent) -> SecondsByKind {
     SecondsByKind { train: spent.train, eval: spent.eval, data_wait: spent.data_wait, checkpoint: spent.checkpoint }
 }
 
-/// The net of an experiment at an image size.
-fn build_graph(spec: &Spec, dataset: &Dataset, size: usize) -> anyhow::Result<Graph> {
-    let facts = &dataset.facts;
-    Ok(model::build(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?)
+fn fresh_params(job: &Job) -> anyhow::Result<Params> {
+    Ok(net::fresh_params(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
 }
 
-/// The parts that an experiment's net is made of.
-pub fn parts(spec: &Spec, classes: usize) -> Parts<'_> {
-    let model = &spec.model;
-    let classes = model.classes.unwrap_or(classes);
-    Parts { stem: &model.stem, backbone: &model.backbone, head: &model.head, classes }
-}
-
-fn initial_params(job: &Job) -> anyhow::Result<Params> {
-    let graph = build_graph(&job.spec, &job.dataset, job.plan.phases[0].size)?;
-    Ok(Params::new(graph.params(), graph.stats(), job.spec.seed))
+/// Takes the weights that the run starts from, if any; gives what there is to say about them.
+fn start_from_weights(job: &Job, params: &mut Params) -> anyhow::Result<Option<String>> {
+    let Some(facts) = &job.weights else { return Ok(None) };
+    let weights = Weights::read(Path::new(&facts.path))?;
+    anyhow::ensure!(
+        weights.facts().sha256 == facts.sha256,
+        "{} is not the file any more that the run was begun with: put that one back, or start a new run",
+        facts.path
+    );
+    Ok(Some(weights.start(params)?.in_words(&facts.path)))
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
@@ -319,7 +313,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         name: spec.name.clone(),
         argv: job.argv.clone(),
         seed: spec.seed,
-        spec_hash: spec.hash(&facts.name, &job.dataset.digest),
+        spec_hash: spec.hash(&facts.name, &job.dataset.digest, job.weights.as_ref().map(|w| w.sha256.as_str())),
         device: "cpu".to_owned(),
         instruction_set: job.machine.isa.name().to_owned(),
         threads: job.machine.threads,
@@ -334,6 +328,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         },
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
         parameters: state.params.count() as u64,
+        weights: job.weights.clone(),
         phases: job.plan.phases.len(),
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,

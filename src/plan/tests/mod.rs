@@ -62,6 +62,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             backbone: Choice::plain("resnet9"),
             head: Choice::plain("max-pool"),
             classes: None,
+            weights: None,
         },
         train: TrainSpec {
             precision: Precision::F32,

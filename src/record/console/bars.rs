@@ -5,42 +5,46 @@
 //! total     ━━━━━━━━━╸───────────────   34 %  step 812/2,345  1 min 12 s left
 //! loss 1.2345  acc  56.7 %  lr 0.0987   momentum 0.95     1,204 images/s
 //! ```
+//!
+//! During an evaluation the third line counts images. The terminal may change its width at any time.
 
 use super::lines::Run;
 use super::report::{self, End};
-use super::{table, width};
+use super::screen::Screen;
+use super::{stderr_width, table, width};
 use crate::record::error::RecordError;
 use crate::record::event::{Event, PhaseBegins, RunFacts, Sink, StepDone};
 use crate::record::rows::MetricsRow;
 use crate::record::text;
 use crate::units;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-
-/// Redraws a second.
-const RATE: u8 = 10;
 
 /// The sink for terminals.
 pub struct Bars {
     run: Run,
-    screen: MultiProgress,
+    screen: Screen,
     /// Up from the first event until the last.
     lines: Option<MovingLines>,
-    /// Titles of the table are shown before its first line.
-    titled: bool,
+    /// The titles of the table as they were shown last.
+    titles: String,
 }
+
+/// Columns of `phase 2/3`.
+const PREFIX: usize = 9;
 
 struct MovingLines {
     phase: ProgressBar,
     total: ProgressBar,
     numbers: ProgressBar,
     begun: Option<PhaseBegins>,
+    /// The terminal's, that the bars are made for.
+    width: usize,
 }
 
 impl Bars {
     pub fn new() -> Self {
-        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(RATE));
-        Self { run: Run::default(), screen, lines: None, titled: false }
+        Self { run: Run::default(), screen: Screen::open(), lines: None, titles: String::new() }
     }
 
     /// Prints above the moving lines.
@@ -59,9 +63,12 @@ impl Bars {
 
     fn evaluated(&mut self, row: &MetricsRow, best: bool) {
         let Some((facts, _)) = &self.run.known else { return };
-        let titles = if self.titled { String::new() } else { table::header(width()) };
-        self.report(&(titles + &table::line(facts, row, best, width())));
-        self.titled = true;
+        let width = width();
+        let titles = table::header(width);
+        // Again where the terminal has room for other columns than before.
+        let shown = if titles == self.titles { "" } else { &titles };
+        self.report(&(shown.to_owned() + &table::line(facts, row, best, width)));
+        self.titles = titles;
     }
 
     /// The table of a resumed run begins with what the earlier processes found.
@@ -87,23 +94,41 @@ impl Bars {
 }
 
 impl MovingLines {
-    fn new(screen: &MultiProgress, facts: &RunFacts, step: u64) -> Self {
-        let bar = format!("{{prefix:9}} {{bar:{}.cyan/dim}}  {{wide_msg}}", (width() * 3 / 10).clamp(8, 60));
-        let style = |template: &str| {
-            ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("━╸─")
-        };
-        let add = |length, template: &str| screen.add(ProgressBar::new(length).with_style(style(template)));
+    fn new(screen: &Screen, facts: &RunFacts, step: u64) -> Self {
         let lines = Self {
-            phase: add(0, &bar),
-            total: add(facts.steps, &bar).with_prefix("total").with_position(step),
-            numbers: add(0, "{wide_msg}"),
+            phase: screen.add(ProgressBar::new(0)),
+            total: screen.add(ProgressBar::new(facts.steps).with_prefix("total").with_position(step)),
+            numbers: screen.add(ProgressBar::new(0).with_style(style("{msg}"))),
             begun: None,
+            width: stderr_width().max(1),
         };
+        lines.fit();
         // Without this each line would show only once its numbers change.
         lines.total.tick();
         lines
+    }
+
+    /// Gives the bars their share of the width.
+    fn fit(&self) {
+        let template = format!("{{prefix:{PREFIX}}} {{bar:{}.cyan/dim}}  {{msg}}", self.bar());
+        self.phase.set_style(style(&template));
+        self.total.set_style(style(&template));
+    }
+
+    /// Columns of a bar.
+    fn bar(&self) -> usize {
+        (self.width * 3 / 10).clamp(8, 60)
+    }
+
+    /// What there is room for of the words beside a bar.
+    fn beside(&self, words: &str) -> String {
+        self.cut(words, PREFIX + 1 + self.bar() + 2)
+    }
+
+    /// The words without what the width has no room for behind `taken` columns. Lines end where their words do: filled up
+    /// with spaces they would be broken, and pile up, when the terminal is made narrower.
+    fn cut(&self, words: &str, taken: usize) -> String {
+        words.chars().take((self.width - 1).saturating_sub(taken)).collect()
     }
 
     fn phase_begins(&mut self, facts: &RunFacts, begins: &PhaseBegins) {
@@ -112,28 +137,35 @@ impl MovingLines {
         self.begun = Some(begins.clone());
     }
 
-    fn step_done(&self, facts: &RunFacts, done: &StepDone) {
+    fn step_done(&mut self, facts: &RunFacts, done: &StepDone) {
+        let width = stderr_width().max(1);
+        if width != self.width {
+            self.width = width;
+            self.fit();
+        }
         let (row, taken) = (&done.row, done.row.step + 1);
         let first = self.begun.as_ref().map_or(0, |phase| phase.first_step);
-        self.phase.set_message(format!(
-            "{}, {} px, batch {}, epoch {}/{}",
-            row.optimizer,
-            row.size,
-            row.batch,
-            row.epoch + 1,
-            facts.epochs
-        ));
+        let (optimizer, size, batch, epoch) = (&row.optimizer, row.size, row.batch, row.epoch + 1);
+        let phase = format!("{optimizer}, {size} px, batch {batch}, epoch {epoch}/{}", facts.epochs);
+        self.phase.set_message(self.beside(&phase));
         self.phase.set_position(taken.saturating_sub(first));
         let left = done.seconds_left.map(|left| format!("  {} left", text::span(left))).unwrap_or_default();
         let share = 100 * taken / facts.steps.max(1);
-        self.total.set_message(format!(
-            "{share:>3} %  step {}/{}{left}",
-            units::count(taken),
-            units::count(facts.steps)
-        ));
+        let total = format!("{share:>3} %  step {}/{}{left}", units::count(taken), units::count(facts.steps));
+        self.total.set_message(self.beside(&total));
         self.total.set_position(taken);
-        self.numbers.set_message(text::numbers(done));
+        self.numbers.set_message(self.cut(&text::numbers(done), 0));
     }
+
+    fn evaluating(&self, images: u64, of: u64) {
+        let share = 100 * images / of.max(1);
+        let words = format!("evaluating: {} of {} images, {share} %", units::count(images), units::count(of));
+        self.numbers.set_message(self.cut(&words, 0));
+    }
+}
+
+pub fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
 }
 
 impl Sink for Bars {
@@ -146,7 +178,7 @@ impl Sink for Bars {
                 self.evaluated_before(rows);
             }
             Event::Notice { text } => self.screen.suspend(|| {
-                let _ = writeln!(anstream::stderr(), "{}", report::notice(text, width()));
+                let _ = writeln!(anstream::stderr(), "{}", report::notice(text, stderr_width()));
             }),
             Event::PhaseBegins(begins) => {
                 if let (Some(lines), Some((facts, _))) = (&mut self.lines, &self.run.known) {
@@ -154,8 +186,13 @@ impl Sink for Bars {
                 }
             }
             Event::StepDone(done) => {
-                if let (Some(lines), Some((facts, _))) = (&self.lines, &self.run.known) {
+                if let (Some(lines), Some((facts, _))) = (&mut self.lines, &self.run.known) {
                     lines.step_done(facts, done);
+                }
+            }
+            Event::Evaluating { images, of } => {
+                if let Some(lines) = &self.lines {
+                    lines.evaluating(*images, *of);
                 }
             }
             Event::Evaluated(row) => self.evaluated(row, best),

@@ -39,9 +39,12 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-        assert_eq!(names, ["started", "notice", "phase_begins", "step_done", "evaluated", "checkpoint", "finished"]);
+        assert_eq!(
+            names,
+            ["started", "notice", "phase_begins", "step_done", "evaluating", "evaluated", "checkpoint", "finished",]
+        );
         assert_eq!(lines[3]["row"]["lr"], 0.1);
-        assert_eq!(lines[4]["val_acc"], 0.75);
-        assert_eq!(lines[6]["status"], "done");
+        assert_eq!(lines[5]["val_acc"], 0.75);
+        assert_eq!(lines[7]["status"], "done");
     }
 }

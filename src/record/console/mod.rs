@@ -6,10 +6,16 @@
 //! folder holds all that it would have shown.
 
 mod bars;
+mod counter;
 mod json;
 mod lines;
 mod report;
+mod screen;
 mod table;
+
+pub use counter::Counter;
+pub use report::notice;
+pub use screen::LogWriter;
 
 use super::event::Sink;
 use std::io::IsTerminal;
@@ -37,12 +43,19 @@ impl Display {
     }
 }
 
-/// Whether standard error is a terminal that can redraw a line.
+/// Whether standard error is a terminal that can redraw a line, with a person before it: what runs under continuous
+/// integration is read as a log.
 pub fn can_move_cursor() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") && !set("CI")
 }
 
-/// Columns of the terminal at standard output; 80 where there is none.
+/// Columns of the terminal at standard output, for reports; 80 where there is none.
 fn width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
+/// Columns of the terminal at standard error, for bars and notices; 80 where there is none.
+pub fn stderr_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
 }

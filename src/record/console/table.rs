@@ -22,17 +22,17 @@ const WATCHED: &str = "val acc";
 static COLUMNS: &[Column] = &[
     Column { title: "epoch", width: 7, from: 0, cell: |facts, row| format!("{}/{}", row.epoch + 1, facts.epochs) },
     Column { title: "step", width: 9, from: 89, cell: |_, row| count(row.step + 1) },
-    Column { title: "phase", width: 5, from: 0, cell: |facts, row| format!("{}/{}", row.phase + 1, facts.phases) },
-    Column { title: "size", width: 4, from: 0, cell: |_, row| row.size.to_string() },
+    Column { title: "phase", width: 5, from: 72, cell: |facts, row| format!("{}/{}", row.phase + 1, facts.phases) },
+    Column { title: "size", width: 4, from: 78, cell: |_, row| row.size.to_string() },
     Column { title: "batch", width: 5, from: 126, cell: |_, row| row.batch.to_string() },
     Column { title: "optimizer", width: 9, from: 119, cell: |_, row| row.optimizer.clone() },
     Column { title: "lr", width: 8, from: 108, cell: |_, row| text::short(row.lr) },
     Column { title: "train loss", width: 10, from: 0, cell: |_, row| text::fixed(row.train_loss) },
-    Column { title: "train acc", width: 9, from: 0, cell: |_, row| text::percent(row.train_acc) },
+    Column { title: "train acc", width: 9, from: 51, cell: |_, row| text::percent(row.train_acc) },
     Column { title: "val loss", width: 8, from: 0, cell: |_, row| text::fixed(row.val_loss) },
     Column { title: WATCHED, width: 7, from: 0, cell: |_, row| text::percent(row.val_acc) },
     Column { title: "top-5", width: 7, from: 98, cell: |_, row| text::percent(row.val_acc_top5) },
-    Column { title: "train time", width: 12, from: 0, cell: |_, row| text::span(row.train_seconds) },
+    Column { title: "train time", width: 12, from: 65, cell: |_, row| text::span(row.train_seconds) },
 ];
 
 fn shown(width: usize) -> impl Iterator<Item = &'static Column> {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_width_is_used_and_none_is_overrun() {
-        for width in [80, 88, 89, 97, 98, 108, 119, 126, 200] {
+        for width in [40, 50, 51, 64, 65, 72, 78, 80, 88, 89, 97, 98, 108, 119, 126, 200] {
             let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
             let (titles, line) = (plain(&header(width)), plain(&line(&facts(), &metrics(811, 0.75), true, width)));
             assert_eq!(titles.trim_end().width() + " *".len(), line.trim_end().width());

@@ -1,0 +1,146 @@
+//! Paths that a person types: the experiment, the run; and what was probably meant where there is no such thing.
+
+use super::Failure;
+use crate::config::suggest::nearest;
+use crate::config::{self, Loaded, Override};
+use crate::record::folder::file;
+use clap::CommandFactory as _;
+use std::path::{Path, PathBuf};
+
+/// Where experiments and runs usually lie.
+const CONFIGS: &str = "configs";
+const RUNS: &str = "runs";
+
+/// Reads the experiment that a command line names, as [`config::load_with`].
+///
+/// # Errors
+/// A usage error where the path is no file: a run folder, another folder, a slip of the pen; all that is wrong with the
+/// file.
+pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, Failure> {
+    let shown = path.display();
+    if is_run(path) {
+        return Err(Failure::Usage(format!(
+            "{shown} is a run folder, not an experiment file\n\
+             help: `runner train --resume {shown}` goes on with the run, `runner eval {shown}` evaluates it; \
+             its experiment is {}",
+            path.join(file::EXPERIMENT).display()
+        )));
+    }
+    if path.is_dir() {
+        let inside = experiments_in(path);
+        let help = match inside.is_empty() {
+            true => "name a TOML file".to_owned(),
+            false => format!("it holds {}", listed(&inside)),
+        };
+        return Err(Failure::Usage(format!("{shown} is a folder, not an experiment file\nhelp: {help}")));
+    }
+    if !path.exists() && path != Path::new("-") {
+        let command = path.to_str().and_then(command_meant);
+        let help = match (meant(path), command) {
+            (Some(meant), _) => format!("did you mean {}?", meant.display()),
+            (None, Some(command)) => format!("did you mean the command `runner {command}`?"),
+            _ => "name a TOML file that describes the experiment; `runner --help` shows the commands".to_owned(),
+        };
+        return Err(Failure::Usage(format!("there is no file {shown}\nhelp: {help}")));
+    }
+    Ok(config::load_with(path, overrides)?)
+}
+
+/// The command that a word without a file was meant to be.
+fn command_meant(word: &str) -> Option<String> {
+    let commands = super::Cli::command();
+    nearest(word, commands.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
+}
+
+/// Gives the path back where it is a run folder.
+///
+/// # Errors
+/// A usage error, which names the run that was probably meant.
+pub fn run(path: &Path) -> Result<&Path, Failure> {
+    if is_run(path) {
+        return Ok(path);
+    }
+    let shown = path.display();
+    let what = match (path.is_dir(), path.exists()) {
+        (true, _) => format!("{shown} is not a run folder: it holds no {}", file::RUN),
+        (_, true) => format!("{shown} is a file, not a run folder"),
+        _ => format!("there is no folder {shown}"),
+    };
+    let help = match (runs_in(path).last(), run_meant(path)) {
+        (Some(newest), _) => format!("name one of the runs in it: the newest is {}", newest.display()),
+        (None, Some(meant)) => format!("did you mean {}?", meant.display()),
+        (None, None) => format!("name a folder that `runner train` made, as {RUNS}/20261123T120000Z-dawnbench-1a2b"),
+    };
+    Err(Failure::Usage(format!("{what}\nhelp: {help}")))
+}
+
+/// Whether a folder holds a run.
+pub fn is_run(path: &Path) -> bool {
+    path.join(file::RUN).is_file()
+}
+
+/// The experiment that a path without a file was meant to be: with `.toml` behind it, or spelt alike, beside it or in
+/// `configs`.
+fn meant(path: &Path) -> Option<PathBuf> {
+    let mut with_extension = path.as_os_str().to_owned();
+    with_extension.push(".toml");
+    let with_extension = PathBuf::from(with_extension);
+    if with_extension.is_file() {
+        return Some(with_extension);
+    }
+    let name = with_extension_toml(path)?;
+    let folders = [path.parent().unwrap_or(Path::new("")), Path::new(CONFIGS)];
+    folders.into_iter().find_map(|folder| {
+        let there = experiments_in(folder);
+        let names: Vec<&str> = there.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+        let near = nearest(&name, names)?;
+        Some(folder.join(near))
+    })
+}
+
+/// The file's name, ended by `.toml`.
+fn with_extension_toml(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    Some(if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") })
+}
+
+/// The run that a path that is none was meant to be: one in `runs`, the newest whose name is or contains the last part.
+fn run_meant(path: &Path) -> Option<PathBuf> {
+    let word = path.file_name()?.to_str()?;
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(RUNS));
+    let runs = runs_in(beside);
+    if let Some(named) = runs.iter().rev().find(|run| run.to_string_lossy().contains(word)) {
+        return Some(named.clone());
+    }
+    let names: Vec<&str> = runs.iter().filter_map(|run| run.file_name()?.to_str()).collect();
+    nearest(word, names).map(|name| beside.join(name))
+}
+
+/// TOML files of a folder, in order of their names.
+fn experiments_in(folder: &Path) -> Vec<PathBuf> {
+    entries(folder, |path| path.extension().is_some_and(|extension| extension == "toml") && path.is_file())
+}
+
+/// Run folders in a folder: their names begin with the time.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    entries(folder, is_run)
+}
+
+fn entries(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = std::fs::read_dir(here) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| folder.join(entry.file_name())).collect();
+    paths.retain(|path| wanted(path));
+    paths.sort();
+    paths
+}
+
+/// The first few paths, and how many more there are.
+fn listed(paths: &[PathBuf]) -> String {
+    const SHOWN: usize = 5;
+    let mut text: Vec<String> = paths.iter().take(SHOWN).map(|path| path.display().to_string()).collect();
+    if paths.len() > SHOWN {
+        text.push(format!("{} more", paths.len() - SHOWN));
+    }
+    text.join(", ")
+}

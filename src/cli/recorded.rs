@@ -1,0 +1,33 @@
+//! A run that was recorded, as resuming and evaluating take it up.
+
+use super::{Failure, paths};
+use crate::config::{self, Loaded};
+use crate::record::folder::file;
+use crate::record::reader::RunReader;
+use crate::record::run_json::RunInfo;
+use std::path::Path;
+
+/// What a run folder says of its run, and its experiment.
+pub struct Recorded {
+    pub info: RunInfo,
+    /// With `data.root` left out where that folder is there no more.
+    pub loaded: Loaded,
+}
+
+impl Recorded {
+    /// Reads both from a run folder.
+    ///
+    /// # Errors
+    /// When it is none, is of a newer format, or its experiment is not right any more: usage.
+    pub fn read(folder: &Path) -> Result<Self, Failure> {
+        let usage = |error: crate::record::RecordError| Failure::Usage(error.to_string());
+        let reader = RunReader::open(paths::run(folder)?).map_err(usage)?;
+        let info = reader.info().map_err(usage)?;
+        let mut loaded = config::load(&folder.join(file::EXPERIMENT), &[])?;
+        if loaded.spec.data.root.as_ref().is_some_and(|root| !root.exists()) {
+            // The data has moved: $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
+            loaded.spec.data.root = None;
+        }
+        Ok(Self { info, loaded })
+    }
+}

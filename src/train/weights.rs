@@ -1,0 +1,295 @@
+//! Weights from a file: what `[model] weights` starts from, and what `runner eval` reads back.
+//!
+//! Any safetensors file will do whose tensors are named and shaped as the net's, whoever wrote it. Parameters and running
+//! statistics are matched by name; PyTorch's `num_batches_tracked` is passed over, as its running averages do not use it.
+//! `f16`, `bf16` and `f64` become `f32`, each number rounded once.
+
+use super::tensors;
+use crate::config::suggest::nearest;
+use crate::nn::Params;
+use crate::nn::params::Slot;
+use crate::record::{WeightsFacts, reader};
+use crate::units::count;
+use safetensors::tensor::{Dtype, TensorView};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Tensors under this name may be of another shape: a new head for other classes.
+const HEAD: &str = "head.";
+/// PyTorch's count of a norm's updates: no number that the net uses.
+const PASSED_OVER: &str = "num_batches_tracked";
+/// Problems of one sort that are named; the others are counted.
+const NAMED: usize = 4;
+
+/// A file that a net cannot start from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}\nhelp: {help}", path.display())]
+pub struct WeightsError {
+    pub path: PathBuf,
+    /// What is wrong, the tensors and shapes included.
+    pub problem: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// A safetensors file in memory, known to be one.
+pub struct Weights {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
+/// What a net took from a file, and what it did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Tensors taken, running statistics included.
+    pub tensors: usize,
+    /// Trained numbers taken, and those of the whole net.
+    pub parameters: usize,
+    pub of_parameters: usize,
+    /// Tensors of the head that start afresh, each with the reason.
+    pub fresh: Vec<String>,
+    /// Tensors of the file's head that this net has no place for.
+    pub unused: Vec<String>,
+}
+
+impl Weights {
+    /// Reads a file and sees that it is whole.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no whole safetensors file.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let error =
+            |problem: String, help: &str| WeightsError { path: path.to_owned(), problem, help: help.to_owned() };
+        let bytes = reader::read_file(path).map_err(|e| {
+            error(format!("cannot be read: {e}"), "check the path, which starts from the file that names it")
+        })?;
+        let weights = Self { path: path.to_owned(), sha256: hex(&Sha256::digest(&bytes)), bytes };
+        match tensors::open(&weights.bytes) {
+            Ok(_) => Ok(weights),
+            Err(e) if is_pickle(&weights.bytes) => Err(error(
+                format!("is not a safetensors file but looks like one of torch.save ({e})"),
+                "write it anew in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)",
+            )),
+            Err(e) => Err(error(
+                format!("is not a whole safetensors file: {e}"),
+                "copy or write the file again; this one is damaged or of another format",
+            )),
+        }
+    }
+
+    /// For the records.
+    pub fn facts(&self) -> WeightsFacts {
+        WeightsFacts { path: self.path.display().to_string(), sha256: self.sha256.clone() }
+    }
+
+    /// Puts the file's weights into a net that is to be trained on. What of the head has another shape, or is not in the
+    /// file, stays as it is: a fresh start.
+    ///
+    /// # Errors
+    /// When any other tensor is missing, too many or of another shape, or holds what is no finite number. `params` are
+    /// then half filled.
+    pub fn start(&self, params: &mut Params) -> Result<Taken, WeightsError> {
+        self.fill(params, Head::MayDiffer)
+    }
+
+    /// Puts the file's weights into the net that they are of.
+    ///
+    /// # Errors
+    /// As [`Weights::start`]; for tensors of the head too.
+    pub fn restore(&self, params: &mut Params) -> Result<Taken, WeightsError> {
+        self.fill(params, Head::MustFit)
+    }
+
+    fn fill(&self, params: &mut Params, head: Head) -> Result<Taken, WeightsError> {
+        let (tensors, _) = tensors::open(&self.bytes).map_err(|e| self.error(e, "copy or write the file again"))?;
+        let mut file: BTreeMap<&str, TensorView<'_>> = tensors.iter().collect();
+        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
+        let places: BTreeMap<String, Slot> =
+            params.directory().iter().chain(params.stat_directory()).map(|(n, s)| (n.clone(), s.clone())).collect();
+        let mut found = Found::default();
+        let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
+        for (name, slot) in &places {
+            let new_head = head == Head::MayDiffer && name.starts_with(HEAD);
+            match file.get(name.as_str()) {
+                Some(tensor) if tensor.shape() == slot.shape => {
+                    let is_param = slot.role.is_some();
+                    let flat = if is_param { &mut params.values } else { &mut params.stats };
+                    if let Err(problem) = convert(tensor, &mut flat[slot.range.clone()]) {
+                        found.bad.push(format!("`{name}` {problem}"));
+                    }
+                    taken.tensors += 1;
+                    taken.parameters += if is_param { slot.range.len() } else { 0 };
+                }
+                Some(tensor) => {
+                    let shapes = format!("`{name}` is {} there and {} here", shape(tensor.shape()), shape(&slot.shape));
+                    if new_head { &mut taken.fresh } else { &mut found.reshaped }.push(shapes);
+                }
+                None if new_head => taken.fresh.push(format!("`{name}` ({}) is not there", shape(&slot.shape))),
+                None => found.missing.push(name),
+            }
+        }
+        for name in file.keys().filter(|name| !places.contains_key(**name)) {
+            match head == Head::MayDiffer && name.starts_with(HEAD) {
+                true => taken.unused.push(format!("`{name}`")),
+                false => found.foreign.push(name),
+            }
+        }
+        params.touch();
+        match found.problem(&places) {
+            None => Ok(taken),
+            Some((problem, help)) => Err(self.error(problem, &help)),
+        }
+    }
+
+    fn error(&self, problem: String, help: &str) -> WeightsError {
+        WeightsError { path: self.path.clone(), problem, help: help.to_owned() }
+    }
+}
+
+/// Whether the head may be another one.
+#[derive(Clone, Copy, PartialEq)]
+enum Head {
+    MayDiffer,
+    MustFit,
+}
+
+/// All that does not fit.
+#[derive(Default)]
+struct Found<'a> {
+    missing: Vec<&'a str>,
+    foreign: Vec<&'a str>,
+    reshaped: Vec<String>,
+    bad: Vec<String>,
+}
+
+impl Found<'_> {
+    /// What is wrong, and what to do about it.
+    fn problem(&self, places: &BTreeMap<String, Slot>) -> Option<(String, String)> {
+        if let Some(prefix) = self.prefix(places) {
+            return Some((
+                format!("names its tensors `{prefix}…`, which this net's names do not begin with"),
+                format!(
+                    "take it off in Python: save_file({{k.removeprefix(\"{prefix}\"): v for k, v in \
+                     load_file(FILE).items()}}, NEW_FILE), both of safetensors.torch"
+                ),
+            ));
+        }
+        if self.foreign.iter().any(|name| name.starts_with("optimizer.")) {
+            return Some((
+                "is a checkpoint of a run, not its weights".to_owned(),
+                "name the model.safetensors of a run that is done".to_owned(),
+            ));
+        }
+        let quote = |name: &&str| format!("`{name}`");
+        let missing: Vec<String> = self.missing.iter().map(quote).collect();
+        let foreign: Vec<String> = self.foreign.iter().map(quote).collect();
+        let parts = [
+            list("missing: ", &missing),
+            list("not of this net: ", &foreign),
+            list("of another shape: ", &self.reshaped),
+            list("", &self.bad),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| (format!("does not fit the net; {}", parts.join("; ")), self.help(places)))
+    }
+
+    fn help(&self, places: &BTreeMap<String, Slot>) -> String {
+        let meant = |foreign: &&&str| {
+            let near = nearest(foreign, self.missing.iter().copied().chain(places.keys().map(String::as_str)))?;
+            Some(format!("is `{foreign}` what is called `{near}` here? "))
+        };
+        let meant = self.foreign.iter().find_map(|foreign| meant(&foreign)).unwrap_or_default();
+        if !self.bad.is_empty() && self.missing.is_empty() && self.reshaped.is_empty() {
+            return "take weights of a training that did not diverge".to_owned();
+        }
+        format!(
+            "{meant}tensors are matched by name: choose the parts that the file was written with, or rename in the file"
+        )
+    }
+
+    /// What all foreign names begin with beyond the names of the net, such as `module.` of `DataParallel`.
+    fn prefix(&self, places: &BTreeMap<String, Slot>) -> Option<String> {
+        let first = self.foreign.first()?;
+        let ends: BTreeSet<usize> = first.match_indices('.').map(|(at, _)| at + 1).collect();
+        ends.into_iter().map(|end| &first[..end]).find_map(|prefix| {
+            let known = |name: &&&str| name.strip_prefix(prefix).is_some_and(|rest| places.contains_key(rest));
+            let fitting = self.foreign.iter().filter(known).count();
+            // A head may be named otherwise besides.
+            (2 * fitting > self.foreign.len() && 2 * fitting > self.missing.len()).then(|| prefix.to_owned())
+        })
+    }
+}
+
+impl Taken {
+    /// In words, to be said loudly when a run begins.
+    pub fn in_words(&self, file: &str) -> String {
+        let (tensors, parameters, of) = (count(self.tensors as u64), self.parameters, self.of_parameters);
+        let numbers = match parameters == of {
+            true => format!("all {} parameters", count(of as u64)),
+            false => format!("{} of {} parameters", count(parameters as u64), count(of as u64)),
+        };
+        let mut text = format!("starting from {file}: {tensors} tensors, {numbers}");
+        if !self.fresh.is_empty() {
+            text += &format!("\nA NEW HEAD starts afresh: {}", short(&self.fresh, ", "));
+        }
+        if !self.unused.is_empty() {
+            text += &format!("\nnot used from the file's head: {}", short(&self.unused, ", "));
+        }
+        text
+    }
+}
+
+/// Some problems of one sort, if there are any.
+fn list(title: &str, problems: &[String]) -> Option<String> {
+    (!problems.is_empty()).then(|| format!("{title}{}", short(problems, ", ")))
+}
+
+/// The first few, and how many more.
+fn short(items: &[String], gap: &str) -> String {
+    let mut text = items[..items.len().min(NAMED)].join(gap);
+    if items.len() > NAMED {
+        text += &format!(" and {} more", items.len() - NAMED);
+    }
+    text
+}
+
+/// `64×3×3×3`; `a number` for no axes.
+fn shape(shape: &[usize]) -> String {
+    if shape.is_empty() {
+        return "a single number".to_owned();
+    }
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// The tensor's numbers as `f32`; the lengths are equal.
+fn convert(tensor: &TensorView<'_>, to: &mut [f32]) -> Result<(), String> {
+    let data = tensor.data();
+    match tensor.dtype() {
+        Dtype::F32 => each(data, to, f32::from_le_bytes),
+        Dtype::F64 => each(data, to, |bytes| f64::from_le_bytes(bytes) as f32),
+        Dtype::F16 => each(data, to, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => each(data, to, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+        other => return Err(format!("holds {other:?}, where F32, F16, BF16 or F64 is expected")),
+    }
+    match to.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(format!("holds {} at place {at}", to[at])),
+    }
+}
+
+fn each<const N: usize>(data: &[u8], to: &mut [f32], read: impl Fn([u8; N]) -> f32) {
+    for (to, bytes) in to.iter_mut().zip(data.as_chunks::<N>().0) {
+        *to = read(*bytes);
+    }
+}
+
+/// What `torch.save` writes: a zip archive, or bare pickles before 2020.
+fn is_pickle(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

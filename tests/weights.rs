@@ -1,0 +1,206 @@
+//! `[model] weights`: starting from a file.
+
+mod common;
+
+use common::{assert_exit, only_run, runner, text};
+use runner::record::reader::RunReader;
+use runner::record::rows::TraceRow;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Rates of zero: what is trained is what it started from.
+const FROZEN: &str = r#"
+name = "frozen"
+[data]
+dataset = "shapes"
+[model]
+backbone = { kind = "resnet9", width = 4 }
+head = "avg-pool"
+[[phases]]
+steps = 6
+size = 8
+batch = 50
+optimizer = "sgd"
+lr = 0.0
+"#;
+
+fn train(dir: &Path, name: &str, sets: &[&str]) -> (std::process::Output, PathBuf) {
+    let config = dir.join("frozen.toml");
+    std::fs::write(&config, FROZEN).unwrap();
+    let runs = dir.join(name);
+    let mut command = runner();
+    command.arg(&config).arg("--runs-dir").arg(&runs).args(["--set", &format!("name={name}")]);
+    command.args(sets.iter().flat_map(|set| ["--set", *set]));
+    (command.output().unwrap(), runs)
+}
+
+#[track_caller]
+fn trained(dir: &Path, name: &str, sets: &[&str]) -> (String, PathBuf) {
+    let (output, runs) = train(dir, name, sets);
+    assert_exit(&output, 0);
+    (text(&output), only_run(&runs))
+}
+
+fn first_row(run: &Path) -> TraceRow {
+    RunReader::open(run).unwrap().trace().unwrap().rows.swap_remove(0)
+}
+
+/// All tensors of a file by name: dtype, shape, bytes.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+fn tensors(path: &Path) -> Tensors {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter().map(|(name, t)| (name.to_owned(), (t.dtype(), t.shape().to_vec(), t.data().to_vec()))).collect()
+}
+
+fn write(path: &Path, tensors: &Tensors) {
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// Every `f32` tensor through `convert`.
+fn converted(tensors: &Tensors, dtype: Dtype, convert: impl Fn(f32) -> Vec<u8>) -> Tensors {
+    let each = |(name, (_, shape, data)): (&String, &(Dtype, Vec<usize>, Vec<u8>))| {
+        let floats: Vec<f32> = bytemuck::pod_collect_to_vec(data);
+        (name.clone(), (dtype, shape.clone(), floats.into_iter().flat_map(&convert).collect()))
+    };
+    tensors.iter().map(each).collect()
+}
+
+#[test]
+fn a_run_starts_from_the_weights_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, teacher) = trained(dir.path(), "teacher", &["phases[0].lr=0.1"]);
+    let file = teacher.join("model.safetensors");
+    let set = format!("model.weights={:?}", file.to_str().unwrap());
+    let (_, fresh) = trained(dir.path(), "fresh", &[]);
+    let (said, run) = trained(dir.path(), "pupil", &[&set]);
+    assert!(said.contains("tensors, all ") && said.contains(" parameters"), "{said}");
+    assert!(said.contains("NOTICE") && said.contains("starting from") && !said.contains("NEW HEAD"), "{said}");
+    assert_ne!(first_row(&run).loss, first_row(&fresh).loss);
+    // With rates of zero only the running statistics move.
+    let (taught, learnt) = (tensors(&file), tensors(&run.join("model.safetensors")));
+    let same = taught.iter().filter(|(name, tensor)| learnt[*name] == **tensor).count();
+    let statistics = taught.keys().filter(|name| name.contains("running")).count();
+    assert_eq!(same, taught.len() - statistics);
+
+    // The file's content is part of what the experiment is, its place is not.
+    let moved = dir.path().join("moved.safetensors");
+    std::fs::copy(&file, &moved).unwrap();
+    let (_, again) = trained(dir.path(), "again", &[&format!("model.weights={:?}", moved.to_str().unwrap())]);
+    let info = |run: &Path| RunReader::open(run).unwrap().info().unwrap();
+    assert_eq!(info(&again).spec_hash, info(&run).spec_hash);
+    assert_ne!(info(&fresh).spec_hash, info(&run).spec_hash);
+    let weights = info(&again).weights.unwrap();
+    assert_eq!((weights.path.as_str(), weights.sha256.len()), (moved.to_str().unwrap(), 64));
+    assert_eq!(Some(weights.sha256), info(&run).weights.map(|weights| weights.sha256));
+    assert_eq!(info(&fresh).weights, None);
+    let written = std::fs::read_to_string(again.join("experiment.toml")).unwrap();
+    assert!(written.contains(&format!("weights = {:?}", moved.to_str().unwrap())), "{written}");
+    assert_eq!(first_row(&again).loss, first_row(&run).loss);
+
+    // Another content is another experiment.
+    let mut other = taught;
+    other.get_mut("head.fc.bias").unwrap().2[..4].copy_from_slice(&1f32.to_le_bytes());
+    write(&moved, &other);
+    let (_, third) = trained(dir.path(), "third", &[&format!("model.weights={:?}", moved.to_str().unwrap())]);
+    assert_ne!(info(&third).spec_hash, info(&run).spec_hash);
+}
+
+#[test]
+fn a_head_of_another_shape_starts_afresh_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, teacher) = trained(dir.path(), "teacher", &["phases[0].lr=0.1"]);
+    let file = teacher.join("model.safetensors");
+    let set = format!("model.weights={:?}", file.to_str().unwrap());
+    let (said, run) = trained(dir.path(), "pupil", &[&set, "model.classes=12"]);
+    let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+    for words in
+        ["A NEW HEAD starts afresh", "`head.fc.weight` is 10×", "and 12×", "`head.fc.bias` is 10 there and 12 here"]
+    {
+        assert!(log.contains(words), "no {words} in {log}");
+    }
+    assert!(said.contains("A NEW HEAD"), "{said}");
+    let (taught, learnt) = (tensors(&file), tensors(&run.join("model.safetensors")));
+    assert_eq!(learnt["layer1.0.conv.weight"], taught["layer1.0.conv.weight"]);
+    assert_eq!(learnt["head.fc.bias"].1, [12]);
+    // The head's start is that of a run without weights.
+    let (_, fresh) = trained(dir.path(), "fresh", &["model.classes=12"]);
+    assert_eq!(learnt["head.fc.weight"], tensors(&fresh.join("model.safetensors"))["head.fc.weight"]);
+}
+
+#[test]
+fn other_element_types_and_pytorchs_counters_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, teacher) = trained(dir.path(), "teacher", &["phases[0].lr=0.1"]);
+    let taught = tensors(&teacher.join("model.safetensors"));
+    let loss = |name: &str, file: &Tensors| {
+        let path = dir.path().join(name);
+        write(&path, file);
+        first_row(
+            &trained(dir.path(), &format!("of-{name}"), &[&format!("model.weights={:?}", path.to_str().unwrap())]).1,
+        )
+        .loss
+    };
+    let plain = loss("f32", &taught);
+    let wide = converted(&taught, Dtype::F64, |x| f64::from(x).to_le_bytes().to_vec());
+    assert_eq!(loss("f64", &wide), plain);
+    let halves = converted(&taught, Dtype::F16, |x| half::f16::from_f32(x).to_le_bytes().to_vec());
+    assert!((loss("f16", &halves) - plain).abs() < 1e-2);
+    let mut brains = converted(&taught, Dtype::BF16, |x| half::bf16::from_f32(x).to_le_bytes().to_vec());
+    brains.insert("layer1.0.norm.num_batches_tracked".to_owned(), (Dtype::I64, vec![], vec![0; 8]));
+    assert!((loss("bf16", &brains) - plain).abs() < 0.1);
+}
+
+#[test]
+fn what_does_not_fit_is_said_at_its_place_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, teacher) = trained(dir.path(), "teacher", &[]);
+    let taught = tensors(&teacher.join("model.safetensors"));
+    let path = dir.path().join("w.safetensors");
+    let set = format!("model.weights={:?}", path.to_str().unwrap());
+    let refused = |words: &[&str], sets: &[&str]| {
+        let sets: Vec<&str> = [set.as_str()].into_iter().chain(sets.iter().copied()).collect();
+        let (output, runs) = train(dir.path(), "refused", &sets);
+        assert_exit(&output, 2);
+        let said = text(&output);
+        assert!(said.contains("--set:1:") && said.contains("error: cannot start from"), "{said}");
+        words.iter().for_each(|word| assert!(said.contains(word), "no {word} in {said}"));
+        assert!(!runs.exists(), "nothing is made");
+    };
+    refused(&["w.safetensors", "cannot be read"], &[]);
+    std::fs::write(&path, "PK\x03\x04 and so on").unwrap();
+    refused(&["torch.save", "save_file"], &[]);
+    std::fs::write(&path, [0xff; 64]).unwrap();
+    refused(&["not a whole safetensors file"], &[]);
+
+    let prefixed = taught.iter().map(|(name, tensor)| (format!("module.{name}"), tensor.clone())).collect();
+    write(&path, &prefixed);
+    refused(&["`module.…`", "removeprefix"], &[]);
+    let mut other = taught.clone();
+    let tensor = other.remove("layer1.0.conv.weight").unwrap();
+    write(&path, &other);
+    refused(&["missing: `layer1.0.conv.weight`", "matched by name"], &[]);
+    other.insert("layer1.0.conv_weight".to_owned(), tensor);
+    write(&path, &other);
+    refused(&["not of this net: `layer1.0.conv_weight`", "called `layer1.0.conv.weight` here"], &[]);
+    write(&path, &taught);
+    refused(
+        &["of another shape", "`layer1.0.conv.weight` is 8×4×3×3 there and 10×5×3×3 here"],
+        &["model.backbone.width=5"],
+    );
+    other = taught.clone();
+    other.get_mut("layer1.0.conv.weight").unwrap().2[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    write(&path, &other);
+    refused(&["`layer1.0.conv.weight` holds NaN at place 1", "did not diverge"], &[]);
+    other = converted(&taught, Dtype::I32, |x| (x as i32).to_le_bytes().to_vec());
+    write(&path, &other);
+    refused(&["holds I32"], &[]);
+    std::fs::copy(teacher.join("checkpoint/state.safetensors"), &path).unwrap();
+    refused(&["checkpoint of a run", "model.safetensors"], &[]);
+}
