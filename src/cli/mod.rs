@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod data;
+mod eval;
 mod exit;
 mod fetching;
 mod origins;
@@ -45,6 +46,7 @@ Examples:
   runner plan configs/dawnbench.toml --plot schedule.png
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
   runner data fetch cifar10
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
 
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a \
 checkpoint, resume to go on.";
@@ -59,6 +61,8 @@ enum Command {
     Data(data::DataArgs),
     /// Print the JSON Schema of experiment files, for editors and other tools
     Schema(schema::SchemaArgs),
+    /// Evaluate a run's weights: accuracy, per class, confusion matrix
+    Eval(eval::EvalArgs),
 }
 
 /// Which experiment, as edited on the command line.
@@ -90,6 +94,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Eval(args)) => eval::run(&args),
         None => train::run(&cli.train),
     };
     match result {

@@ -2,6 +2,19 @@
 
 use crate::units::number;
 
+/// Numbers beyond this are not drawn: a loss that large says nothing but that training diverged, and sums of such overflow.
+const LARGEST: f64 = 1e100;
+/// Numbers closer to zero are zero, and differences none.
+pub const TINY: f64 = 1e-100;
+
+/// Whether a number has a place on an axis.
+pub fn is_drawable(x: f64) -> bool {
+    x.abs() <= LARGEST
+}
+
+/// No axis has more, whatever its values.
+const MOST_TICKS: usize = 1000;
+
 /// How values lie along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
@@ -40,13 +53,15 @@ impl Axis {
 
     /// An axis over exactly `low..high`, such as steps.
     pub fn exact(low: f64, high: f64, pixels: (f64, f64)) -> Self {
-        let high = if high > low { high } else { low + 1.0 };
+        let high = if high - low > TINY { high } else { low + 1.0 };
         Self { scale: Scale::Linear, low, high, from: pixels.0, to: pixels.1, step: None }
     }
 
     /// A linear axis around `low..high`, of about `many` ticks, that begins and ends at one.
     pub fn around(low: f64, high: f64, many: usize, pixels: (f64, f64)) -> Self {
-        let (low, high) = if high > low { (low, high) } else { (low - 0.5 * spread(low), high + 0.5 * spread(high)) };
+        let (low, high) = (low.min(high), low.max(high));
+        let (low, high) =
+            if high - low > TINY { (low, high) } else { (low - 0.5 * spread(low), high + 0.5 * spread(high)) };
         let step = round_step((high - low) / many.max(1) as f64);
         let low = (low / step + 1e-9).floor() * step;
         let high = (high / step - 1e-9).ceil() * step;
@@ -78,6 +93,7 @@ impl Axis {
             _ => number(value),
         };
         (first..=last)
+            .take(MOST_TICKS)
             .map(|i| {
                 let value = i as f64 * step;
                 Tick { value, label: label(value).replace('-', "−") }
@@ -94,7 +110,7 @@ impl Axis {
 
 /// A width to give an axis whose values are all `value`.
 fn spread(value: f64) -> f64 {
-    if value == 0.0 { 1.0 } else { value.abs() * 0.5 }
+    if value.abs() <= TINY { 1.0 } else { value.abs() * 0.5 }
 }
 
 /// The next larger of 1, 2, 5 times a power of ten.

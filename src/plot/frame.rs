@@ -3,7 +3,7 @@
 use super::axis::{Axis, Tick};
 use super::header::{CROWDED, Header};
 use super::schedule::Shown;
-use super::style::{AXIS, BORDER, BOTTOM, GRID, INK, LABEL, LEFT, QUIET, SMALL, TITLE, TOP, WIDTH};
+use super::style::{AXIS, BORDER, BOTTOM, GRID, INK, LABEL, LEFT, QUIET, RIGHT, SMALL, TITLE, TOP, WIDTH};
 use super::svg::{Anchor, Stroke, Svg, Type, Weight};
 use super::text;
 use crate::record::rows::PlanRow;
@@ -93,7 +93,11 @@ impl<'a> Frame<'a> {
     pub fn start(&self) -> Svg {
         let bottom = self.panels_bottom();
         let mut svg = Svg::new(WIDTH, bottom + self.rulers.len() as f64 * TICKS + BOTTOM);
-        svg.text((LEFT, TOP), self.title, Type::new(TITLE, INK).semibold());
+        svg.text(
+            (LEFT, TOP),
+            &text::shortened(self.title, TITLE, Weight::Semibold, WIDTH - LEFT - RIGHT),
+            Type::new(TITLE, INK).semibold(),
+        );
         if !self.subtitle.is_empty() {
             svg.text((LEFT, TOP + 20.0), &self.subtitle, Type::new(LABEL, QUIET));
         }

@@ -4,11 +4,14 @@
 //! The same rows give the same bytes: no clock, no system font, coordinates rounded to a tenth of a pixel.
 
 mod axis;
+mod confusion;
 mod curves;
 mod frame;
 mod header;
+mod panels;
 mod png;
 mod schedule;
+mod schedules;
 mod sheet;
 mod style;
 mod svg;
@@ -22,7 +25,9 @@ mod tests;
 /// Rows that a picture of a schedule is drawn from: more than it has columns of pixels.
 pub const POINTS: usize = 2000;
 
+pub use confusion::confusion;
 pub use curves::{Across, RunRows, curves};
 pub use png::{PictureError, png};
 pub use schedule::{ScheduleOptions, Shown, schedule};
+pub use schedules::schedules;
 pub use sheet::{Sheet, SheetRow};

@@ -1,6 +1,6 @@
 //! The picture of a schedule: lr and momentum over steps.
 
-use super::axis::{Axis, Scale, Tick};
+use super::axis::{Axis, Scale, TINY, Tick, is_drawable};
 use super::frame::{Frame, Ruler, Stages};
 use super::style::{BLUE, ORANGE, RIGHT};
 use super::svg::{Stroke, Svg};
@@ -59,10 +59,17 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
 /// The first step of each phase, and the end of the last.
 pub fn step_borders(phases: &[PlanRow]) -> Vec<f64> {
     let mut borders = vec![0.0];
-    let mut sum = 0;
     for phase in phases {
-        sum += phase.steps;
-        borders.push(sum as f64);
+        borders.push(borders[borders.len() - 1] + phase.steps as f64);
+    }
+    borders
+}
+
+/// The images served before each phase, and in all.
+pub fn image_borders(phases: &[PlanRow]) -> Vec<f64> {
+    let mut borders = vec![0.0];
+    for phase in phases {
+        borders.push(borders[borders.len() - 1] + phase.images as f64);
     }
     borders
 }
@@ -71,7 +78,8 @@ pub fn step_borders(phases: &[PlanRow]) -> Vec<f64> {
 pub fn epoch_borders(phases: &[PlanRow]) -> Vec<f64> {
     let mut borders = vec![0.0];
     for phase in phases {
-        borders.push(borders[borders.len() - 1] + phase.epochs);
+        let epochs = if is_drawable(phase.epochs) { phase.epochs.max(0.0) } else { 0.0 };
+        borders.push(borders[borders.len() - 1] + epochs);
     }
     borders
 }
@@ -86,8 +94,8 @@ pub fn carry_over(x: f64, from: &[f64], to: &[f64]) -> f64 {
 }
 
 fn subtitle(phases: &[PlanRow]) -> String {
-    let steps = phases.iter().map(|p| p.steps).sum();
-    let images = phases.iter().map(|p| p.images).sum();
+    let steps = phases.iter().fold(0, |sum: u64, p| sum.saturating_add(p.steps));
+    let images = phases.iter().fold(0, |sum: u64, p| sum.saturating_add(p.images));
     let epochs = (epoch_borders(phases)[phases.len()] * 100.0).round() / 100.0;
     let plural = |n: u64, what: &str| format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" });
     let parts = [
@@ -123,18 +131,20 @@ impl Lines {
         value: impl Fn(&PlannedStepRow) -> f64,
         end: impl Fn(&PlanRow) -> f64,
     ) -> Self {
-        let line = |(i, phase): (usize, &PlanRow)| {
-            let own = steps.iter().filter(|s| s.phase == i);
-            let mut line: Vec<_> = own.map(|s| (s.step as f64, value(s))).collect();
-            let border = stages.borders[i + 1];
-            // The rows of a run may break off before that.
-            if line.last().is_some_and(|(step, _)| *step + 1.0 == border) {
-                line.push((border, end(phase)));
+        let mut lines = vec![Vec::new(); stages.phases.len()];
+        for step in steps.iter().filter(|step| is_drawable(value(step))) {
+            if let Some(line) = lines.get_mut(step.phase) {
+                line.push((step.step as f64, value(step)));
             }
-            line
-        };
-        let lines = stages.phases.iter().enumerate().map(line);
-        Self(lines.filter(|line| !line.is_empty()).collect())
+        }
+        for ((line, phase), border) in lines.iter_mut().zip(stages.phases).zip(&stages.borders[1..]) {
+            // The rows of a run may break off before that.
+            if line.last().is_some_and(|(step, _)| *step + 1.0 == *border) && is_drawable(end(phase)) {
+                line.push((*border, end(phase)));
+            }
+        }
+        lines.retain(|line| !line.is_empty());
+        Self(lines)
     }
 
     fn values(&self) -> impl Iterator<Item = f64> + '_ {
@@ -162,11 +172,15 @@ impl Lines {
     }
 }
 
+/// Whether a phase's learning rate goes through decades evenly: then it is drawn on a log scale.
+pub fn spans_decades(phase: &PlanRow) -> bool {
+    phase.lr_curve == "exponential" && (phase.lr_to / phase.lr_from).log10().abs() > DECADES
+}
+
 fn lr_axis(phases: &[PlanRow], lr: &Lines, pixels: (f64, f64)) -> Axis {
-    let wide = |p: &PlanRow| p.lr_curve == "exponential" && (p.lr_to / p.lr_from).log10().abs() > DECADES;
     let (low, high) = lr.range();
-    let lowest = lr.values().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
-    match phases.iter().any(wide) && low >= 0.0 && lowest.is_finite() {
+    let lowest = lr.values().filter(|v| *v > TINY).fold(f64::INFINITY, f64::min);
+    match phases.iter().any(spans_decades) && low >= 0.0 && lowest.is_finite() {
         true => Axis::decades(lowest, high, pixels),
         false => Axis::around(low.min(0.0), high.max(0.0), 6, pixels),
     }

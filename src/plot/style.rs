@@ -16,6 +16,15 @@ pub const ORANGE: &str = "#c2591b";
 /// For runs side by side; told apart by people who see colours otherwise, too.
 pub const RUNS: [&str; 8] = [BLUE, ORANGE, "#1d8a63", "#8c4bc0", "#a98307", "#c03a6c", "#358ba6", "#59646f"];
 
+/// Shares from little to all: one hue, evenly darker.
+pub const RAMP: [&str; 12] = [
+    "#f3f7fd", "#e4edfa", "#d2e1f6", "#bdd3f1", "#a5c2ea", "#8bafe2", "#709ad8", "#5685cc", "#3e70bd", "#2a5ba9",
+    "#1b478f", "#103470",
+];
+
+/// For what lies in the background.
+pub const PALE: &str = "#ccd3da";
+
 pub const WIDTH: f64 = 960.0;
 pub const LEFT: f64 = 64.0;
 pub const RIGHT: f64 = 28.0;

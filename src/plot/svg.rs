@@ -44,6 +44,8 @@ pub struct Type {
     pub anchor: Anchor,
     /// A rim of paper, for text that lines may cross.
     pub halo: bool,
+    /// Degrees that it is turned by, clockwise around its point.
+    pub turn: f64,
 }
 
 impl Stroke {
@@ -62,7 +64,7 @@ impl Stroke {
 
 impl Type {
     pub const fn new(size: f64, colour: &'static str) -> Self {
-        Self { size, weight: Weight::Regular, colour, anchor: Anchor::Start, halo: false }
+        Self { size, weight: Weight::Regular, colour, anchor: Anchor::Start, halo: false, turn: 0.0 }
     }
 
     pub const fn semibold(self) -> Self {
@@ -71,6 +73,10 @@ impl Type {
 
     pub const fn haloed(self) -> Self {
         Self { halo: true, ..self }
+    }
+
+    pub const fn turned(self, degrees: f64) -> Self {
+        Self { turn: degrees, ..self }
     }
 
     pub const fn anchored(self, anchor: Anchor) -> Self {
@@ -114,6 +120,25 @@ impl Svg {
         ));
     }
 
+    pub fn rect(&mut self, at: (f64, f64), size: (f64, f64), colour: &str) {
+        let (x, y, width, height) = (px(at.0), px(at.1), px(size.0), px(size.1));
+        self.push(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{colour}\"/>"));
+    }
+
+    /// Squares of one size and colour, by their upper left corners. Their edges are not blended with what lies below, so
+    /// that neighbours show no gap.
+    pub fn squares(&mut self, corners: &[(f64, f64)], side: f64, colour: &str) {
+        if corners.is_empty() {
+            return;
+        }
+        let side = hundredth(side);
+        let path: String = corners
+            .iter()
+            .map(|(x, y)| format!("M{} {}h{side}v{side}h-{side}z", hundredth(*x), hundredth(*y)))
+            .collect();
+        self.push(format_args!("<path d=\"{path}\" fill=\"{colour}\" shape-rendering=\"crispEdges\"/>"));
+    }
+
     /// Text with its baseline at `at`.
     pub fn text(&mut self, at: (f64, f64), text: &str, set: Type) {
         let weight = match set.weight {
@@ -130,8 +155,12 @@ impl Svg {
             true => format!(" stroke=\"{PAPER}\" stroke-width=\"4\" stroke-linejoin=\"round\" paint-order=\"stroke\""),
         };
         let (x, y, size, colour) = (px(at.0), px(at.1), px(set.size), set.colour);
+        let turn = match set.turn {
+            0.0 => String::new(),
+            degrees => format!(" transform=\"rotate({} {x} {y})\"", px(degrees)),
+        };
         self.push(format_args!(
-            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight}{anchor}{halo} fill=\"{colour}\">{}</text>",
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight}{anchor}{halo}{turn} fill=\"{colour}\">{}</text>",
             escape(text)
         ));
     }
@@ -201,6 +230,11 @@ fn path(points: &[(f64, f64)]) -> String {
 /// A coordinate to a tenth of a pixel (and no minus zero): enough for the eye, and the same on every machine.
 fn px(x: f64) -> f64 {
     (x * 10.0).round() / 10.0 + 0.0
+}
+
+/// To a hundredth, for cells that may be less than a pixel wide.
+fn hundredth(x: f64) -> f64 {
+    (x * 100.0).round() / 100.0 + 0.0
 }
 
 fn escape(text: &str) -> String {

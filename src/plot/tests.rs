@@ -1,6 +1,7 @@
 //! Pictures as a viewer lays them out: all words inside, none over another.
 
 use super::*;
+use crate::record::confusion::Confusion;
 use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
 use resvg::usvg;
 
@@ -122,7 +123,7 @@ fn plans() -> Vec<Vec<PlanRow>> {
     ]
 }
 
-/// The boxes of all texts, with the words.
+/// The boxes of all texts, with the words. Those of slanting ones, whose boxes say little, are empty, in their middle.
 fn texts(svg: &str) -> (Vec<(usvg::Rect, String)>, usvg::Size) {
     fn collect(group: &usvg::Group, out: &mut Vec<(usvg::Rect, String)>) {
         for node in group.children() {
@@ -130,7 +131,12 @@ fn texts(svg: &str) -> (Vec<(usvg::Rect, String)>, usvg::Size) {
                 usvg::Node::Group(group) => collect(group, out),
                 usvg::Node::Text(text) => {
                     let words = text.chunks().iter().map(|chunk| chunk.text().to_owned()).collect();
-                    out.push((text.abs_bounding_box(), words));
+                    let (area, transform) = (text.abs_bounding_box(), text.abs_transform());
+                    let slanting = transform.kx != 0.0 && transform.sx.abs() > 1e-3;
+                    let middle = (area.left() + area.width() / 2.0, area.top() + area.height() / 2.0);
+                    let none = usvg::Rect::from_xywh(middle.0, middle.1, 1e-3, 1e-3).unwrap();
+                    let inside = area.left() >= 0.0 && area.top() >= 0.0;
+                    out.push((if slanting && inside { none } else { area }, words));
                 }
                 _ => {}
             }
@@ -178,13 +184,98 @@ fn no_word_of_curves_lies_over_another() {
         let run = RunRows { name: "seed-1", phases: &plan, metrics: &metrics, trace: &trace };
         let half = RunRows { metrics: &metrics[..metrics.len() / 2], trace: &trace[..trace.len() / 2], ..run };
         let none = RunRows { metrics: &[], trace: &[], ..run };
-        for across in [Across::Steps, Across::Epochs, Across::Seconds] {
+        for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
             for runs in [vec![run], vec![half], vec![none], vec![run; 3], vec![run, half, none]] {
                 assert_readable(&curves("a-name", &runs, across));
+                assert_readable(&schedules("a-name", &runs, across));
             }
         }
     }
     assert_readable(&curves("nothing", &[], Across::Steps));
+}
+
+#[test]
+fn many_runs_and_long_names_are_readable() {
+    let plan = &plans()[1];
+    let trace = trace(plan);
+    let metrics = metrics(&trace);
+    let names: Vec<String> = (0..30).map(|k| format!("{}{k}", "long-name-".repeat(k))).collect();
+    let runs: Vec<RunRows<'_>> =
+        names.iter().map(|name| RunRows { name, phases: plan, metrics: &metrics, trace: &trace }).collect();
+    for count in [8, 9, 30] {
+        assert_readable(&curves(&names[29], &runs[..count], Across::Steps));
+        assert_readable(&schedules(&names[29], &runs[..count], Across::Steps));
+    }
+}
+
+/// Whatever numbers a damaged file holds, a picture comes out, soon, and without what is no number.
+#[test]
+fn wild_rows_give_a_picture() {
+    let wild = [0.0, -1.0, 1e-320, 1e-12, 1e18, 1e300, f64::MAX, -f64::MAX, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let plan = &plans()[1];
+    let (plain, measured) = (trace(plan), metrics(&trace(plan)));
+    for value in wild {
+        let mut phases = plan.clone();
+        (phases[1].epochs, phases[1].lr_from, phases[1].lr_to) = (value, value, value);
+        (phases[1].steps, phases[2].images, phases[2].phase) = (u64::MAX, u64::MAX, usize::MAX);
+        phases[1].lr_curve = "exponential".to_owned();
+        let change = |k: usize, row: &TraceRow| {
+            let mut row = row.clone();
+            (row.loss, row.lr, row.momentum, row.seconds) = (value, value, value, value);
+            (row.step, row.phase) = if k.is_multiple_of(3) { (u64::MAX, usize::MAX) } else { (row.step, row.phase) };
+            row
+        };
+        let some: Vec<TraceRow> = plain
+            .iter()
+            .enumerate()
+            .map(|(k, row)| if k.is_multiple_of(2) { change(k, row) } else { row.clone() })
+            .collect();
+        let all: Vec<TraceRow> = plain.iter().enumerate().map(|(k, row)| change(k, row)).collect();
+        let mut metrics = measured.clone();
+        for row in &mut metrics {
+            (row.val_acc, row.val_loss, row.train_acc, row.train_seconds) = (value, value, value, value);
+            row.step = u64::MAX;
+        }
+        for (phases, trace) in [(&phases, &some), (&phases, &all), (plan, &some), (plan, &all)] {
+            let run = RunRows { name: "wild", phases, metrics: &metrics, trace };
+            let planned: Vec<PlannedStepRow> = trace.iter().map(PlannedStepRow::from).collect();
+            let mut pictures = vec![schedule("wild", phases, &planned, ScheduleOptions::default())];
+            for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
+                pictures.extend([curves("wild", &[run], across), schedules("wild", &[run, run], across)]);
+            }
+            for picture in pictures {
+                assert!(!picture.contains("NaN") && !picture.contains("\"inf"), "{value}: {picture}");
+                assert!(picture.len() < 1_000_000 && png(&picture, 1.0).is_ok(), "{value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_confusion_matrix_is_readable_at_any_size() {
+    for (classes, name) in [
+        (1, "cat"),
+        (2, "automobile"),
+        (10, "automobile"),
+        (10, "a_very_long_name_of_a_class_indeed"),
+        (30, "c"),
+        (100, "sweet_pepper"),
+        (300, "x"),
+    ] {
+        let names: Vec<String> = (0..classes).map(|k| format!("{name}{k}")).collect();
+        let mut matrix = Confusion::new(&names, classes + usize::from(classes == 30));
+        for label in 0..classes {
+            (0..1234).for_each(|k| matrix.add(label, Some(if k % 3 == 0 { (label * k) % classes } else { label })));
+        }
+        let picture = confusion("a-name: accuracy 12.3 %", "1,234 images", &matrix);
+        assert_readable(&picture);
+        let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
+        assert!(
+            words.iter().any(|word| word == "true class")
+                && words.iter().any(|word| word.starts_with(&name[..name.len().min(8)]))
+        );
+        assert!(picture.len() < 3_000_000, "{} bytes", picture.len());
+    }
 }
 
 #[test]

@@ -25,12 +25,12 @@ pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     thousandths / 1000.0 * size * factor * SPARE
 }
 
-/// As much of `text` as `room` pixels hold, ended by dots where it is cut.
+/// As much of `text` as `room` pixels hold, with a sign where something is missing.
 pub fn shortened(text: &str, size: f64, weight: Weight, room: f64) -> String {
     let mut short = text.to_owned();
     let mut shown = short.clone();
     while width(&shown, size, weight) > room && short.pop().is_some() {
-        shown = format!("{}...", short.trim_end());
+        shown = format!("{}…", short.trim_end());
     }
     shown
 }
@@ -41,6 +41,7 @@ fn advance(c: char) -> u16 {
         '·' => 276,
         '×' | '−' | '±' => 659,
         '→' | '←' => 955,
+        '…' => 850,
         '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁻' => 440,
         _ => 700,
     }

@@ -1,7 +1,8 @@
 //! One run's rows as points of a picture.
 
+use super::axis::is_drawable;
 use super::curves::{Across, RunRows};
-use super::schedule::{carry_over, epoch_borders, step_borders};
+use super::schedule::{carry_over, epoch_borders, image_borders, step_borders};
 use crate::record::rows::{MetricsRow, TraceRow};
 
 /// The smoothed loss looks back over this share of training, and over this many steps at most.
@@ -13,27 +14,29 @@ pub struct Track<'a> {
     pub run: RunRows<'a>,
     across: Across,
     /// Steps whose places are known, in order, and these places; all between is straight.
-    steps: Vec<f64>,
+    corners: Vec<f64>,
     places: Vec<f64>,
 }
 
 impl<'a> Track<'a> {
     pub fn new(run: RunRows<'a>, across: Across) -> Self {
-        let (steps, places) = match across {
+        let (corners, places) = match across {
             Across::Steps => (step_borders(run.phases), step_borders(run.phases)),
             Across::Epochs => (step_borders(run.phases), epoch_borders(run.phases)),
+            Across::Images => (step_borders(run.phases), image_borders(run.phases)),
             Across::Seconds => seconds(run.trace),
         };
-        Self { run, across, steps, places }
+        Self { run, across, corners, places }
     }
 
     fn place(&self, step: f64) -> f64 {
-        if self.across == Across::Steps { step } else { carry_over(step, &self.steps, &self.places) }
+        if self.across == Across::Steps { step } else { carry_over(step, &self.corners, &self.places) }
     }
 
     /// Where an evaluation stands: after its step.
     fn place_of(&self, row: &MetricsRow) -> f64 {
-        if self.across == Across::Seconds { row.train_seconds } else { self.place((row.step + 1) as f64) }
+        let seconds = Some(row.train_seconds).filter(|s| self.across == Across::Seconds && is_drawable(*s));
+        seconds.unwrap_or_else(|| self.place(row.step.saturating_add(1) as f64))
     }
 
     /// The rightmost place that anything of the run has.
@@ -49,10 +52,9 @@ impl<'a> Track<'a> {
         step_borders(self.run.phases).into_iter().map(|step| self.place(step).min(end)).collect()
     }
 
-    /// The training loss as recorded. What is not finite is left out, here as everywhere.
+    /// The training loss as recorded. What has no place on an axis, as NaN, is left out, here as everywhere.
     pub fn loss(&self) -> Vec<(f64, f64)> {
-        let finite = self.run.trace.iter().filter(|row| row.loss.is_finite());
-        finite.map(|row| (self.place(row.step as f64), row.loss)).collect()
+        self.steps(|row| row.loss)
     }
 
     /// The training loss smoothed by an exponential, bias-corrected average.
@@ -66,6 +68,20 @@ impl<'a> Track<'a> {
             *loss = average / weight;
         }
         points
+    }
+
+    /// What the steps used.
+    pub fn lr(&self) -> Vec<(f64, f64)> {
+        self.steps(|row| row.lr)
+    }
+
+    pub fn momentum(&self) -> Vec<(f64, f64)> {
+        self.steps(|row| row.momentum)
+    }
+
+    fn steps(&self, value: impl Fn(&TraceRow) -> f64) -> Vec<(f64, f64)> {
+        let drawable = self.run.trace.iter().filter(|row| is_drawable(value(row)));
+        drawable.map(|row| (self.place(row.step as f64), value(row))).collect()
     }
 
     pub fn val_loss(&self) -> Vec<(f64, f64)> {
@@ -84,7 +100,7 @@ impl<'a> Track<'a> {
 
     fn evaluations(&self, value: impl Fn(&MetricsRow) -> f64) -> Vec<(f64, f64)> {
         let points = self.run.metrics.iter().map(|row| (self.place_of(row), value(row)));
-        points.filter(|(_, y)| y.is_finite()).collect()
+        points.filter(|(_, y)| is_drawable(*y)).collect()
     }
 }
 
@@ -92,8 +108,8 @@ impl<'a> Track<'a> {
 fn seconds(trace: &[TraceRow]) -> (Vec<f64>, Vec<f64>) {
     let (mut steps, mut places, mut sum) = (vec![0.0], vec![0.0], 0.0);
     for row in trace {
-        sum += row.seconds;
-        steps.push((row.step + 1) as f64);
+        sum += if is_drawable(row.seconds) { row.seconds.max(0.0) } else { 0.0 };
+        steps.push(row.step.saturating_add(1) as f64);
         places.push(sum);
     }
     (steps, places)

@@ -1,0 +1,233 @@
+//! `runner eval`.
+
+mod report;
+
+use super::output::{self, PictureFormat};
+use super::recorded::Recorded;
+use super::train::{open_dataset, start_threads};
+use super::{Exit, Failure, paths, prepare};
+use crate::config::spec::Spec;
+use crate::data::Dataset;
+use crate::kernels::Isa;
+use crate::kernels::isa::IsaError;
+use crate::model;
+use crate::nn::Params;
+use crate::plan::Plan;
+use crate::plot;
+use crate::record::confusion::Confusion;
+use crate::record::console::{self, Counter, Display};
+use crate::record::folder::file;
+use crate::record::{Status, atomic, csv_file};
+use crate::train::session::CHECKPOINT_FILE;
+use crate::train::{Evaluation, Evaluator, Weights, checkpoint, net};
+use crate::units::count;
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(clap::Args, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  runner eval runs/20261123T120000Z-dawnbench-1a2b
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png --csv classes.csv
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
+
+A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
+size, weights and instruction set are the same.
+
+Exit codes: 0 done; 1 damaged weights or another failure; 2 no run, or a size that its net cannot take; 3 no data."
+)]
+pub struct EvalArgs {
+    /// The folder of a run
+    run: PathBuf,
+    /// Side of the images [default: as in the run's last phase]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
+    size: Option<u16>,
+    /// Write the figures of each class as CSV; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the confusion matrix, as table or picture (repeatable)
+    #[arg(long, value_name = "FILE.csv|.svg|.png")]
+    confusion: Vec<PathBuf>,
+    /// Print all figures as one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Threads to compute with [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+/// Evaluates a run's weights on its validation images.
+pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
+    check_outputs(args)?;
+    let folder = paths::run(&args.run)?;
+    let recorded = Recorded::read(folder)?;
+    let mut notices = Vec::new();
+    let isa = instruction_set(&recorded, &mut notices)?;
+    let threads = start_threads(args.threads)?;
+    let dataset = open(args, &recorded, &mut notices)?;
+    let spec = recorded.loaded.spec.using(&dataset.facts.name);
+    let plan = prepare::plan(&recorded.loaded, &dataset.facts)?;
+    let (mut params, step) = weights(folder, &recorded, &spec, &dataset, &plan, &mut notices)?;
+    let size = match args.size {
+        Some(size) => usize::from(size),
+        None => plan.at(step.clamp(1, plan.total_steps) - 1).size,
+    };
+    check_size(&spec, &dataset, size)?;
+    for notice in &notices {
+        anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
+    }
+
+    let dataset = Arc::new(dataset);
+    let (evaluation, confusion) = evaluate(&spec, &dataset, isa, &mut params, size)?;
+    let report =
+        Report { folder, info: &recorded.info, dataset: &dataset, evaluation, confusion, size, step, isa, threads };
+    write(args, &report)?;
+    Ok(Exit::Done)
+}
+
+/// Sees to it that results can be written before they are computed.
+fn check_outputs(args: &EvalArgs) -> Result<(), Failure> {
+    for to in &args.confusion {
+        if !is_csv(to) && PictureFormat::of(to, "--confusion").is_err() {
+            let message = format!("--confusion {}: the name must end in .csv, .svg or .png", to.display());
+            return Err(Failure::Usage(message));
+        }
+    }
+    if args.json && args.csv.as_deref().is_some_and(output::is_stdout) {
+        return Err(Failure::Usage("--json and --csv - both want standard output: name a file for one".to_owned()));
+    }
+    Ok(())
+}
+
+fn is_csv(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "csv")
+}
+
+/// The run's own, so that its numbers come out again; `RUNNER_ISA` or what the machine has where that cannot be.
+fn instruction_set(recorded: &Recorded, notices: &mut Vec<String>) -> Result<Isa, Failure> {
+    let usage = |error: IsaError| Failure::Usage(error.to_string());
+    let mine = Isa::detect().map_err(usage)?;
+    let of_run: Isa = recorded.info.instruction_set.parse().map_err(usage)?;
+    let forced = std::env::var_os("RUNNER_ISA").is_some_and(|name| !name.is_empty());
+    if of_run.is_available() && !forced {
+        return Ok(of_run);
+    }
+    if mine != of_run {
+        notices.push(format!(
+            "the run was trained with {of_run} and is evaluated with {mine}: the figures may differ in the last digits"
+        ));
+    }
+    Ok(mine)
+}
+
+/// Opens the data set, and says so where it is not what the run was trained on.
+fn open(args: &EvalArgs, recorded: &Recorded, notices: &mut Vec<String>) -> Result<Dataset, Failure> {
+    let display = if args.json { Display::Json } else { Display::Progress };
+    let before = &recorded.info.dataset;
+    let dataset = open_dataset(&recorded.loaded, display, before.stands_in_for.clone(), notices)?;
+    if dataset.digest != before.digest {
+        notices.push(format!(
+            "OTHER IMAGES than the run was trained with: `{}` had digest {}, and `{}` has {} now",
+            before.name, before.digest, dataset.facts.name, dataset.digest
+        ));
+    }
+    Ok(dataset)
+}
+
+/// The run's weights, and the number of steps after which they are.
+fn weights(
+    folder: &Path,
+    recorded: &Recorded,
+    spec: &Spec,
+    dataset: &Dataset,
+    plan: &Plan,
+    notices: &mut Vec<String>,
+) -> Result<(Params, u64), Failure> {
+    let other = |error: anyhow::Error| Failure::Other(error);
+    let mut params = net::fresh_params(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    let (info, model) = (&recorded.info, folder.join(file::MODEL));
+    if info.status == Status::Done && model.exists() {
+        Weights::read(&model).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
+        return Ok((params, info.steps_done));
+    }
+    let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
+    if !path.exists() {
+        let why = if info.status == Status::Done { "its model.safetensors is gone" } else { "it was never begun" };
+        let message = format!("{} holds no weights: {why}, and there is no {}", folder.display(), path.display());
+        return Err(other(anyhow::anyhow!(message)));
+    }
+    let (state, _) = checkpoint::load(&path, params, plan).map_err(|e| other(e.into()))?;
+    let step = state.progress.step;
+    let why = match info.status {
+        Status::Done => "its model.safetensors is gone".to_owned(),
+        status => format!("its status is {}", status.name()),
+    };
+    notices.push(format!(
+        "THE RUN IS NOT DONE ({why}): evaluating the weights of its checkpoint, after {} of {} steps",
+        count(step),
+        count(plan.total_steps)
+    ));
+    Ok((state.params, step))
+}
+
+fn check_size(spec: &Spec, dataset: &Dataset, size: usize) -> Result<(), Failure> {
+    let Err(error) = net::graph(spec, &dataset.facts, size) else { return Ok(()) };
+    let parts = net::parts(spec, dataset.facts.classes);
+    let help = match model::smallest_size(&parts, dataset.facts.channels, prepare::LARGEST_SMALLEST) {
+        Some(smallest) => format!("\nhelp: the smallest size that this net takes is {smallest}"),
+        None => String::new(),
+    };
+    Err(Failure::Usage(format!("--size {size}: {error}{help}")))
+}
+
+/// Evaluates, with a bar on a terminal.
+fn evaluate(
+    spec: &Spec,
+    dataset: &Arc<Dataset>,
+    isa: Isa,
+    params: &mut Params,
+    size: usize,
+) -> anyhow::Result<(Evaluation, Confusion)> {
+    let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
+    let mut confusion = Confusion::new(&class_names(dataset), outputs);
+    let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
+    let evaluation = Evaluator::new(Arc::clone(dataset), isa).evaluate(spec, params, size, |seen| {
+        for (label, predicted) in seen.labels.iter().zip(seen.predictions()) {
+            confusion.add(*label as usize, predicted);
+        }
+        counter.at(seen.images as u64);
+        Ok(())
+    })?;
+    Ok((evaluation, confusion))
+}
+
+/// One name a class, whatever the set gives.
+fn class_names(dataset: &Dataset) -> Vec<String> {
+    let given = |class: usize| dataset.class_names.get(class).cloned();
+    (0..dataset.facts.classes).map(|class| given(class).unwrap_or_else(|| format!("class {class}"))).collect()
+}
+
+fn write(args: &EvalArgs, report: &Report<'_>) -> Result<(), Failure> {
+    if args.json {
+        output::print(&report.json()?)?;
+    } else if !args.csv.as_deref().is_some_and(output::is_stdout) {
+        output::print(&report.text(output::width()))?;
+    }
+    if let Some(to) = &args.csv {
+        let bytes = csv_file::encode(report.confusion.by_class()).map_err(anyhow::Error::from)?;
+        output::write(to, |out| out.write_all(&bytes))?;
+    }
+    for to in &args.confusion {
+        if is_csv(to) {
+            let bytes = report.confusion.to_csv().map_err(anyhow::Error::from)?;
+            atomic::write(to, &bytes).map_err(anyhow::Error::from)?;
+        } else {
+            let svg = plot::confusion(&report.title(), &report.subtitle(), &report.confusion);
+            output::picture(to, "--confusion", svg)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Pictures of runs: panels of lines one above the other, from left to right as training went on.
+
+use super::axis::{Axis, Tick};
+use super::curves::Across;
+use super::frame::{EndLabel, Frame, Ruler, Stages, label_ends};
+use super::schedule::{Shown, counts, epoch_ruler};
+use super::style::{INK, PALE, RUNS, SMALL};
+use super::svg::{Stroke, Svg, Weight};
+use super::text;
+use super::thin::thin;
+use super::track::Track;
+use crate::record::rows::PlanRow;
+
+const COLUMNS: usize = 450;
+/// Evaluations are marked by dots up to this many.
+const MOST_DOTS: usize = 40;
+/// A run's name at the end of its line is cut to this width.
+const MOST_NAME: f64 = 190.0;
+/// Plans of more phases than this are not told apart by eye: they are drawn without their borders.
+const MOST_PHASES: usize = 300;
+/// How far outside its panel, in pixels, a line is followed.
+const OUTSIDE: f64 = 1000.0;
+
+/// Some lines over one axis.
+pub struct Panel {
+    pub caption: &'static str,
+    /// Behind the numbers of its axis.
+    pub unit: &'static str,
+    pub series: Vec<Series>,
+    /// Lays the axis onto the pixels given.
+    pub axis: fn(&[Series], (f64, f64)) -> Axis,
+}
+
+/// One line of a panel.
+pub struct Series {
+    pub points: Vec<(f64, f64)>,
+    pub colour: &'static str,
+    pub look: Look,
+    /// Written at its right end.
+    words: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Look {
+    Faint,
+    Thin,
+    Plain,
+    /// With a dot at each point.
+    Dotted,
+}
+
+impl Series {
+    pub fn new(points: Vec<(f64, f64)>, colour: &'static str, look: Look) -> Self {
+        Self { points, colour, look, words: None }
+    }
+
+    /// With words at the end, made from the last value.
+    pub fn ending(mut self, words: impl Fn(f64) -> String) -> Self {
+        self.words = self.points.last().map(|(_, y)| words(*y));
+        self
+    }
+
+    /// With a run's name at the end, and what comes behind it.
+    pub fn named(self, name: &str, behind: impl Fn(f64) -> String) -> Self {
+        let name = text::shortened(name, SMALL, Weight::Semibold, MOST_NAME);
+        self.ending(|y| format!("{name}{}", behind(y)))
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = f64> + '_ {
+        self.points.iter().map(|(_, y)| *y)
+    }
+
+    /// Whether it lies in the background.
+    pub fn is_pale(&self) -> bool {
+        self.colour == PALE
+    }
+}
+
+/// The colours of runs, of which `ranking` names the ones to tell apart, the most important first: as many as there are
+/// colours. The others are pale.
+pub fn colours(runs: usize, ranking: impl IntoIterator<Item = usize>) -> Vec<&'static str> {
+    if runs <= RUNS.len() {
+        return RUNS[..runs].to_vec();
+    }
+    let mut colours = vec![PALE; runs];
+    for (colour, run) in RUNS.into_iter().zip(ranking) {
+        colours[run] = colour;
+    }
+    colours
+}
+
+/// Draws the picture.
+pub fn draw(title: &str, subtitle: String, tracks: &[Track<'_>], across: Across, mut panels: Vec<Panel>) -> String {
+    let words = panels.iter().flat_map(|panel| &panel.series).filter_map(|series| series.words.as_deref());
+    let right = words.map(|w| text::width(w, SMALL, Weight::Semibold)).fold(0.0, f64::max) + 22.0;
+    let stages = stages(tracks);
+    let frame = Frame::new(title, subtitle, &stages, right, vec![200.0; panels.len()]);
+    let rulers = rulers(&frame.x, stages.phases, across);
+    let frame = frame.with_rulers(rulers);
+    let mut svg = frame.start();
+    for (k, panel) in panels.iter_mut().enumerate() {
+        // What is pale lies below.
+        panel.series.sort_by_key(|series| !series.is_pale());
+        let y = (panel.axis)(&panel.series, frame.heights(k));
+        frame.panel(&mut svg, &y, (panel.caption, INK), panel.unit);
+        draw_lines(&mut svg, &frame, &y, &panel.series);
+    }
+    svg.finish(title)
+}
+
+fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {
+    let place = |(a, b): &(f64, f64)| (frame.x.px(*a), y.px(*b).clamp(y.to - OUTSIDE, y.from + OUTSIDE));
+    frame.within(svg, y, |svg| {
+        for series in series {
+            let points: Vec<_> = thin(&series.points, COLUMNS).iter().map(place).collect();
+            let stroke = match series.look {
+                Look::Faint => Stroke::new(series.colour, 0.8).faint(0.25),
+                Look::Thin => Stroke::new(series.colour, 1.4).faint(0.7),
+                Look::Plain | Look::Dotted if series.is_pale() => Stroke::new(series.colour, 1.0),
+                Look::Plain | Look::Dotted => Stroke::new(series.colour, 1.8),
+            };
+            svg.polyline(&points, stroke);
+        }
+    });
+    // Not cut off: a dot at the very end is drawn whole. A line that left its panel has none there.
+    // A line of one point would not show without.
+    let dotted = |s: &&Series| match s.look {
+        Look::Dotted => !s.is_pale() && s.points.len() <= MOST_DOTS,
+        Look::Thin | Look::Plain => s.points.len() == 1,
+        Look::Faint => false,
+    };
+    for series in series.iter().filter(dotted) {
+        let inside = series.points.iter().map(place).filter(|(_, at)| (y.to - 1.0..=y.from + 1.0).contains(at));
+        inside.for_each(|at| svg.dot(at, 3.0, series.colour));
+    }
+    let label = |series: &Series| {
+        let (_, value) = series.points.last()?;
+        Some(EndLabel { y: y.px(*value), words: series.words.clone()?, colour: series.colour })
+    };
+    label_ends(svg, frame.x.to + 10.0, series.iter().filter_map(label).collect(), (y.from, y.to));
+}
+
+/// The phases that the runs came to, when all planned the same ones.
+fn stages<'a>(tracks: &[Track<'a>]) -> Stages<'a> {
+    let end = tracks.iter().map(Track::end).fold(0.0, f64::max);
+    let nothing = Stages { phases: &[], borders: vec![0.0, end], labels: Shown::No };
+    let Some(first) = tracks.first() else { return nothing };
+    let phases = first.run.phases;
+    if phases.len() > MOST_PHASES || tracks.iter().any(|track| track.run.phases != phases) {
+        return nothing;
+    }
+    let mut borders = first.borders();
+    borders.pop();
+    borders.retain(|border| *border < end);
+    if borders.is_empty() {
+        return nothing;
+    }
+    let phases = &phases[..borders.len()];
+    borders.push(end);
+    Stages { phases, borders, labels: Shown::Yes }
+}
+
+fn rulers(x: &Axis, phases: &[PlanRow], across: Across) -> Vec<Ruler> {
+    match across {
+        Across::Steps if phases.is_empty() => vec![Ruler { name: "step", ticks: counts(x) }],
+        Across::Steps => vec![Ruler { name: "step", ticks: counts(x) }, epoch_ruler(phases)],
+        Across::Images => vec![Ruler { name: "images", ticks: counts(x) }],
+        Across::Epochs => vec![Ruler { name: "epoch", ticks: x.ticks(10) }],
+        Across::Seconds => {
+            let (unit, name) = match x.high {
+                high if high > 36_000.0 => (3600.0, "hours"),
+                high if high > 600.0 => (60.0, "minutes"),
+                _ => (1.0, "seconds"),
+            };
+            let shown = Axis::exact(0.0, x.high / unit, (0.0, 1.0));
+            let ticks = shown.ticks(8).into_iter().map(|t| Tick { value: t.value * unit, ..t }).collect();
+            vec![Ruler { name, ticks }]
+        }
+    }
+}

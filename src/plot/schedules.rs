@@ -1,0 +1,108 @@
+//! The picture of several runs' schedules: what their steps used, one over the other.
+
+use super::axis::{Axis, TINY};
+use super::curves::{Across, RunRows};
+use super::panels::{self, Look, Panel, Series, colours};
+use super::schedule::spans_decades;
+use super::style::{PALE, RUNS};
+use super::track::Track;
+use crate::units::number;
+
+/// Draws the learning rate and the momentum that the steps of several runs used, as SVG. Runs of one plan are one line,
+/// which is that of the run that came furthest.
+pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
+    let groups = by_plan(runs);
+    let names: Vec<String> = groups.iter().map(|group| name(runs, group)).collect();
+    let rows = groups.iter().zip(&names).map(|(group, name)| RunRows { name, ..runs[group[0]] });
+    let tracks: Vec<Track<'_>> = rows.map(|run| Track::new(run, across)).collect();
+    let colours = colours(tracks.len(), 0..tracks.len());
+    let log = tracks.iter().any(|track| track.run.phases.iter().any(spans_decades))
+        && tracks.iter().all(|track| track.lr().iter().all(|(_, lr)| *lr > TINY));
+    let lr = Panel {
+        caption: if log { "learning rate, log scale" } else { "learning rate" },
+        unit: "",
+        series: lines(&tracks, &colours, |track| track.lr(), |_| String::new()),
+        axis: if log { log_axis } else { lr_axis },
+    };
+    let momentum = Panel {
+        caption: "momentum",
+        unit: "",
+        series: lines(
+            &tracks,
+            &colours,
+            |track| track.momentum(),
+            |y| format!(": {}", number((y * 1e4).round() / 1e4)),
+        ),
+        axis: momentum_axis,
+    };
+    panels::draw(title, subtitle(runs.len(), groups.len()), &tracks, across, vec![lr, momentum])
+}
+
+/// The runs of each plan, in each group the one first that came furthest.
+fn by_plan(runs: &[RunRows<'_>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        match groups.iter_mut().find(|group| runs[group[0]].phases == run.phases) {
+            Some(group) if runs[group[0]].trace.len() < run.trace.len() => group.insert(0, index),
+            Some(group) => group.push(index),
+            None => groups.push(vec![index]),
+        }
+    }
+    groups
+}
+
+/// `a`, `a and 2 more`
+fn name(runs: &[RunRows<'_>], group: &[usize]) -> String {
+    let first = group.iter().min().map_or("", |index| runs[*index].name);
+    if group.len() == 1 { first.to_owned() } else { format!("{first} and {} more", group.len() - 1) }
+}
+
+fn lines(
+    tracks: &[Track<'_>],
+    colours: &[&'static str],
+    points: impl Fn(&Track<'_>) -> Vec<(f64, f64)>,
+    behind: impl Fn(f64) -> String + Copy,
+) -> Vec<Series> {
+    let line = |(track, colour): (&Track<'_>, &&'static str)| {
+        let series = Series::new(points(track), colour, Look::Plain);
+        if *colour == PALE { series } else { series.named(track.run.name, behind) }
+    };
+    tracks.iter().zip(colours).map(line).collect()
+}
+
+fn lr_axis(series: &[Series], pixels: (f64, f64)) -> Axis {
+    let (low, high) = range(series);
+    Axis::around(low.min(0.0), high.max(0.0), 4, pixels)
+}
+
+/// All values are above zero.
+fn log_axis(series: &[Series], pixels: (f64, f64)) -> Axis {
+    match range(series) {
+        (low, high) if low > TINY => Axis::decades(low, high, pixels),
+        _ => Axis::decades(0.1, 1.0, pixels),
+    }
+}
+
+fn momentum_axis(series: &[Series], pixels: (f64, f64)) -> Axis {
+    let (low, high) = range(series);
+    let close = high > low && high - low < 0.3 * high;
+    if close { Axis::around(low, high, 3, pixels) } else { Axis::around(low.min(0.0), high.max(1.0), 3, pixels) }
+}
+
+/// The lowest and the highest value; zeros where there is none.
+fn range(series: &[Series]) -> (f64, f64) {
+    let values = || series.iter().flat_map(Series::values);
+    match values().next() {
+        Some(first) => (values().fold(first, f64::min), values().fold(first, f64::max)),
+        None => (0.0, 0.0),
+    }
+}
+
+fn subtitle(runs: usize, plans: usize) -> String {
+    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut text = format!("{}, {}", plural(runs, "run"), plural(plans, "schedule"));
+    if plans > RUNS.len() {
+        text += &format!(" · in colour the first {}", RUNS.len());
+    }
+    text
+}

@@ -1,0 +1,171 @@
+//! `runner eval`: the figures of the run come out again, and what cannot be evaluated is said.
+
+mod common;
+
+use common::{assert_exit, only_run, runner, text};
+use runner::record::confusion::ClassRow;
+use runner::record::reader::RunReader;
+use std::path::{Path, PathBuf};
+
+/// Two sizes, so that the one to evaluate at has to be chosen; 20 steps.
+const TINY: &str = r#"
+name = "tiny"
+[data]
+dataset = "shapes"
+[model]
+backbone = { kind = "resnet9", width = 4 }
+[train]
+eval_batch = 300
+checkpoint_every = "6step"
+[[phases]]
+steps = 12
+size = 8
+batch = 50
+optimizer = "sgd"
+lr = 0.1
+[[phases]]
+steps = 8
+size = 12
+lr = 0.05
+"#;
+
+fn train(dir: &Path, sets: &[&str]) -> PathBuf {
+    let config = dir.join("tiny.toml");
+    std::fs::write(&config, TINY).unwrap();
+    let runs = dir.join("runs");
+    let mut command = runner();
+    command.arg(&config).arg("--quiet").arg("--runs-dir").arg(&runs);
+    command.args(sets.iter().flat_map(|set| ["--set", *set]));
+    let output = command.output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", text(&output));
+    only_run(&runs)
+}
+
+fn eval(run: &Path, args: &[&str]) -> std::process::Output {
+    runner().arg("eval").arg(run).args(args).output().unwrap()
+}
+
+fn json(output: &std::process::Output) -> serde_json::Value {
+    assert_exit(output, 0);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}\n{}", text(output)))
+}
+
+#[test]
+fn the_last_row_of_the_run_comes_out_again_to_the_bit() {
+    for precision in ["f32", "bf16"] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = train(dir.path(), &[&format!("train.precision={precision}")]);
+        let last = RunReader::open(&run).unwrap().metrics().unwrap().rows.pop().unwrap();
+        for threads in ["1", "2"] {
+            let found = json(&eval(&run, &["--json", "--threads", threads]));
+            for (key, value) in
+                [("val_loss", last.val_loss), ("val_acc", last.val_acc), ("val_acc_top5", last.val_acc_top5)]
+            {
+                assert_eq!(found[key].as_f64().unwrap().to_bits(), value.to_bits(), "{precision}: {key}");
+            }
+            assert_eq!((found["size"].as_u64(), found["step"].as_u64()), (Some(12), Some(20)));
+            assert_eq!(found["same_data"], true);
+        }
+        let other = json(&eval(&run, &["--json", "--size", "16"]));
+        assert_eq!(other["size"], 16);
+        assert_ne!(other["val_loss"].as_f64(), Some(last.val_loss));
+    }
+}
+
+#[test]
+fn classes_and_matrix_add_up_to_the_accuracy() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), &[]);
+    let at = |name: &str| dir.path().join(name);
+    let files = ["m.csv", "m.svg", "m.png", "c.csv"].map(|name| at(name).to_str().unwrap().to_owned());
+    let [table, svg, png, classes] = &files;
+    let args = ["--confusion", table, "--confusion", svg, "--confusion", png, "--csv", classes];
+    let output = eval(&run, &args);
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("1,000 validation images of shapes, 12 px") && said.contains("most confused with"), "{said}");
+    assert!(said.lines().all(|line| line.chars().count() <= 100), "{said}");
+
+    let found = json(&eval(&run, &["--json"]));
+    let rows: Vec<ClassRow> = csv::Reader::from_path(at("c.csv")).unwrap().deserialize().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 10);
+    let correct: u64 = rows.iter().map(|row| row.correct).sum();
+    assert_eq!(correct as f64 / 1000.0, found["val_acc"].as_f64().unwrap());
+    assert_eq!(rows.iter().map(|row| row.images).sum::<u64>(), 1000);
+    let mut matrix = csv::Reader::from_path(at("m.csv")).unwrap();
+    let names: Vec<String> = matrix.headers().unwrap().iter().skip(1).map(str::to_owned).collect();
+    assert!(names.iter().eq(rows.iter().map(|row| &row.name)), "{names:?}");
+    for (k, record) in matrix.records().enumerate() {
+        let record = record.unwrap();
+        assert_eq!(record[0], names[k]);
+        let counts: Vec<u64> = record.iter().skip(1).map(|field| field.parse().unwrap()).collect();
+        assert_eq!((counts.iter().sum::<u64>(), counts[k]), (rows[k].images, rows[k].correct));
+        assert_eq!(found["confusion"][k][k].as_u64(), Some(counts[k]));
+    }
+    assert!(std::fs::read_to_string(at("m.svg")).unwrap().contains("tiny: accuracy"));
+    assert!(std::fs::read(at("m.png")).unwrap().starts_with(b"\x89PNG"));
+    let printed = eval(&run, &["--csv", "-"]);
+    assert_eq!(printed.stdout, std::fs::read(at("c.csv")).unwrap());
+}
+
+#[test]
+fn a_run_that_is_not_done_is_evaluated_from_its_checkpoint_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    // The second phase diverges, after the checkpoint of step 12.
+    let run = train(dir.path(), &["phases[1].lr=1e30"]);
+    let output = eval(&run, &[]);
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("THE RUN IS NOT DONE") && said.contains("after 12 of 20 steps"), "{said}");
+    let found = json(&eval(&run, &["--json"]));
+    assert_eq!(
+        (found["step"].as_u64(), found["size"].as_u64()),
+        (Some(12), Some(8)),
+        "the phase that the weights are of"
+    );
+    std::fs::remove_dir_all(run.join("checkpoint")).unwrap();
+    let output = eval(&run, &[]);
+    assert_exit(&output, 1);
+    assert!(text(&output).contains("holds no weights"), "{}", text(&output));
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_said_with_its_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), &[]);
+    let said = |output: std::process::Output, code: i32, words: &[&str]| {
+        assert_exit(&output, code);
+        words.iter().for_each(|word| assert!(text(&output).contains(word), "no {word} in {}", text(&output)));
+    };
+    said(eval(dir.path(), &[]), 2, &["is not a run folder"]);
+    said(eval(&dir.path().join("runs"), &[]), 2, &["the newest is", "-tiny-"]);
+    said(eval(&dir.path().join("runs/tiny"), &[]), 2, &["did you mean", "-tiny-"]);
+    said(eval(&dir.path().join("tiny.toml"), &[]), 2, &["is a file, not a run folder"]);
+    said(eval(&run, &["--size", "7"]), 2, &["--size 7", "the smallest size that this net takes is 8"]);
+    said(eval(&run, &["--confusion", "a.gif"]), 2, &["must end in .csv, .svg or .png"]);
+    said(eval(&run, &["--json", "--csv", "-"]), 2, &["both want standard output"]);
+
+    let edit = |name: &str, from: &str, to: &str| {
+        let content = std::fs::read_to_string(run.join(name)).unwrap();
+        std::fs::write(run.join(name), content.replacen(from, to, 1)).unwrap();
+        content
+    };
+    let before = edit("run.json", "\"digest\": \"sha256:", "\"digest\": \"sha256:00");
+    said(eval(&run, &[]), 0, &["OTHER IMAGES"]);
+    std::fs::write(run.join("run.json"), &before).unwrap();
+    edit("run.json", "\"format\": 1", "\"format\": 2");
+    said(eval(&run, &[]), 2, &["newer than what this program reads", "update runner"]);
+    std::fs::write(run.join("run.json"), before).unwrap();
+    let before = edit("experiment.toml", "\"shapes\"", "\"cifar10\"");
+    said(eval(&run, &[]), 3, &["cifar10", "RUNNER_DATA"]);
+    std::fs::write(run.join("experiment.toml"), before).unwrap();
+
+    let model = run.join("model.safetensors");
+    let whole = std::fs::read(&model).unwrap();
+    std::fs::write(&model, &whole[..whole.len() - 5]).unwrap();
+    said(eval(&run, &[]), 1, &["model.safetensors", "not a whole safetensors file"]);
+    std::fs::write(&model, "").unwrap();
+    said(eval(&run, &[]), 1, &["model.safetensors", "not a whole safetensors file"]);
+    std::fs::remove_file(&model).unwrap();
+    said(eval(&run, &[]), 0, &["its model.safetensors is gone"]);
+}
