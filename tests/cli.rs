@@ -220,6 +220,42 @@ fn help_has_examples_and_exit_codes() {
     let output = runner().arg("--help").output().unwrap();
     assert_exit(&output, 0);
     assert!(text(&output).contains("runner configs/dawnbench.toml") && text(&output).contains("75"));
-    assert_exit(&runner().output().unwrap(), 2);
-    assert_exit(&runner().args(["plan", "--help"]).output().unwrap(), 0);
+    for command in ["train", "plan", "eval", "plot"] {
+        let output = runner().args([command, "--help"]).output().unwrap();
+        assert_exit(&output, 0);
+        assert!(text(&output).contains(&format!("Examples:\n  runner {command} ")), "{}", text(&output));
+        assert!(text(&output).lines().all(|line| line.chars().count() <= 100), "{}", text(&output));
+    }
+    // Without arguments: the short help, and no success.
+    for arguments in [&[][..], &["train"], &["eval"], &["plot"]] {
+        let output = runner().args(arguments).output().unwrap();
+        assert_exit(&output, 2);
+        assert!(text(&output).contains("Usage: runner") && text(&output).contains("Examples:"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn paths_that_are_not_there_are_answered_with_what_was_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let configs = dir.path().join("configs");
+    std::fs::create_dir(&configs).unwrap();
+    write(&configs, "small.toml", &short());
+    let run = dir.path().join("runs/20260131T235959Z-small-00aa");
+    std::fs::create_dir_all(&run).unwrap();
+    write(&run, "run.json", "{}");
+    let cases: [(&[&str], &[&str]); 8] = [
+        (&["configs/small"], &["there is no file configs/small", "did you mean configs/small.toml?"]),
+        (&["plan", "smal.toml"], &["did you mean configs/small.toml?"]),
+        (&["configs/smalll.toml"], &["did you mean configs/small.toml?"]),
+        (&["train", "configs"], &["is a folder", "it holds configs/small.toml"]),
+        (&["train", "runs/20260131T235959Z-small-00aa"], &["is a run folder", "--resume runs/", "runner eval runs/"]),
+        (&["train", "--resume", "runs/small"], &["did you mean runs/20260131T235959Z-small-00aa?"]),
+        (&["nothing-like-it"], &["there is no file nothing-like-it", "runner --help"]),
+        (&["evl"], &["there is no file evl", "did you mean the command `runner eval`?"]),
+    ];
+    for (arguments, words) in cases {
+        let output = runner().current_dir(dir.path()).args(arguments).output().unwrap();
+        assert_exit(&output, 2);
+        words.iter().for_each(|word| assert!(text(&output).contains(word), "no {word} in {}", text(&output)));
+    }
 }

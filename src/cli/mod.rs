@@ -8,6 +8,7 @@ mod origins;
 mod output;
 mod paths;
 mod plan;
+mod plot;
 mod prepare;
 mod recorded;
 mod schema;
@@ -47,6 +48,7 @@ Examples:
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
   runner data fetch cifar10
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
+  runner plot runs/*-dawnbench-* --output seeds.svg
 
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a \
 checkpoint, resume to go on.";
@@ -63,6 +65,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Evaluate a run's weights: accuracy, per class, confusion matrix
     Eval(eval::EvalArgs),
+    /// Draw loss and accuracy, or the schedule, of one run or several
+    Plot(plot::PlotArgs),
 }
 
 /// Which experiment, as edited on the command line.
@@ -95,6 +99,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Plot(args)) => plot::run(&args),
         None => train::run(&cli.train),
     };
     match result {

@@ -1,0 +1,181 @@
+//! `runner plot`.
+
+mod labels;
+
+use super::output::{self, PictureFormat};
+use super::{Exit, Failure, paths};
+use crate::plot::{self, Across, RunRows, ScheduleOptions};
+use crate::record::folder::file;
+use crate::record::reader::{RunReader, Table, TableState};
+use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
+use crate::record::run_json::RunInfo;
+use crate::record::{RecordError, Status};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  runner plot runs/20261123T120000Z-dawnbench-1a2b
+  runner plot runs/*-dawnbench-* --output seeds.png --across epochs
+  runner plot runs/* --schedule --output schedules.svg
+
+Runs that are still going on or ended badly are drawn as far as they came. What is no run is left out, and said."
+)]
+pub struct PlotArgs {
+    /// Folders of runs
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The picture [default: curves.svg, with --schedule schedule.svg, in the current folder]
+    #[arg(long, short, value_name = "FILE.svg|FILE.png")]
+    output: Option<PathBuf>,
+    /// What runs from left to right; `seconds` of training alone
+    #[arg(long, value_name = "WHAT", default_value = "steps", value_parser = ["steps", "epochs", "seconds", "images"])]
+    across: String,
+    /// Draw the learning rate and momentum that steps used, instead of loss and accuracy
+    #[arg(long)]
+    schedule: bool,
+}
+
+/// A run as it was read.
+struct Read {
+    folder: PathBuf,
+    info: RunInfo,
+    live: Option<bool>,
+    plan: Table<PlanRow>,
+    metrics: Table<MetricsRow>,
+    trace: Table<TraceRow>,
+}
+
+/// Draws runs into one picture.
+pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
+    let to = output_file(args)?;
+    PictureFormat::of(&to, "--output")?;
+    let runs = read_all(&args.runs)?;
+    let labels = labels::labels(&runs);
+    let rows: Vec<RunRows<'_>> = runs.iter().zip(&labels).map(|(run, label)| run.rows(label)).collect();
+    output::picture(&to, "--output", draw(args, &title(&runs, &labels), &rows))?;
+    let many = if runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", runs.len()) };
+    output::print(&format!("{} shows {many}\n", to.display()))?;
+    Ok(Exit::Done)
+}
+
+/// Where the picture goes.
+fn output_file(args: &PlotArgs) -> Result<PathBuf, Failure> {
+    if let Some(to) = &args.output {
+        return Ok(to.clone());
+    }
+    let to = if args.schedule { file::SCHEDULE } else { file::CURVES };
+    if paths::is_run(Path::new(".")) {
+        let message = format!("this folder is a run's, which has its own {to}: name another file with --output");
+        return Err(Failure::Usage(message));
+    }
+    Ok(to.into())
+}
+
+/// Reads the runs; says what is left out, and what is not whole.
+fn read_all(folders: &[PathBuf]) -> Result<Vec<Read>, Failure> {
+    if let [only] = folders {
+        // With a better guess at what was meant than among many.
+        paths::run(only)?;
+    }
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match Read::new(folder) {
+            Ok(run) => runs.push(run),
+            Err(error) => left_out.push(error.to_string()),
+        }
+    }
+    if runs.is_empty() {
+        return Err(Failure::Usage(left_out.join("\n")));
+    }
+    for problem in left_out {
+        anstream::eprintln!("left out: {problem}");
+    }
+    for run in &runs {
+        if let Some(what) = run.caveat() {
+            anstream::eprintln!("{}: {what}", run.folder.display());
+        }
+    }
+    Ok(runs)
+}
+
+impl Read {
+    fn new(folder: &Path) -> Result<Self, RecordError> {
+        let reader = RunReader::open(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            info: reader.info()?,
+            live: reader.is_live(),
+            plan: reader.plan()?,
+            metrics: reader.metrics()?,
+            trace: reader.trace()?,
+        })
+    }
+
+    fn rows<'a>(&'a self, name: &'a str) -> RunRows<'a> {
+        RunRows { name, phases: &self.plan.rows, metrics: &self.metrics.rows, trace: &self.trace.rows }
+    }
+
+    /// How the run stands, unless it is done.
+    fn standing(&self) -> Option<&'static str> {
+        match self.info.status {
+            Status::Done => None,
+            Status::Running if self.live == Some(false) => Some("killed"),
+            status => Some(status.name()),
+        }
+    }
+
+    /// What a person should know of a run that is not whole.
+    fn caveat(&self) -> Option<String> {
+        let mut parts: Vec<String> = Vec::new();
+        if let Some(standing) = self.standing() {
+            let reason = self.info.exit_reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            parts.push(format!("{standing}{reason}, drawn as far as it came"));
+        }
+        let tables =
+            [(file::PLAN, self.plan.state), (file::METRICS, self.metrics.state), (file::TRACE, self.trace.state)];
+        for (name, state) in tables {
+            match state {
+                TableState::Whole => {}
+                TableState::Torn => parts.push(format!("the last line of {name} is torn and left out")),
+                TableState::Missing => parts.push(format!("{name} is missing")),
+            }
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// One run's label, or the names of the runs where they fit.
+fn title(runs: &[Read], labels: &[String]) -> String {
+    const MOST: usize = 60;
+    if let [only] = labels {
+        return only.clone();
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for run in runs {
+        if !names.contains(&run.info.name.as_str()) {
+            names.push(&run.info.name);
+        }
+    }
+    let joined = names.join(", ");
+    if names.len() == 1 || joined.len() <= MOST { joined } else { format!("{} experiments", names.len()) }
+}
+
+fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
+    let across = match args.across.as_str() {
+        "epochs" => Across::Epochs,
+        "seconds" => Across::Seconds,
+        "images" => Across::Images,
+        _ => Across::Steps,
+    };
+    match (args.schedule, runs) {
+        (true, [run]) if across == Across::Steps => {
+            let steps: Vec<PlannedStepRow> = run.trace.iter().map(PlannedStepRow::from).collect();
+            plot::schedule(title, run.phases, &steps, ScheduleOptions::default())
+        }
+        (true, _) => plot::schedules(title, runs, across),
+        (false, _) => plot::curves(title, runs, across),
+    }
+}

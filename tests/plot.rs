@@ -1,0 +1,199 @@
+//! `runner plot`: one run or many, whole or not, into one picture.
+
+mod common;
+
+use common::{assert_exit, runner, text};
+use runner::record::csv_file;
+use runner::record::folder::file;
+use runner::record::rows::{MetricsRow, PlanRow, TraceRow};
+use std::path::{Path, PathBuf};
+
+const STEPS: u64 = 30;
+
+/// A run folder as training leaves it, without training.
+fn run(dir: &Path, name: &str, tag: &str, seed: u64) -> PathBuf {
+    let folder = dir.join(format!("20260131T235959Z-{name}-{tag}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let json = format!(
+        r#"{{"format": 1, "name": "{name}", "status": "done", "exit_reason": "completed", "created": "", "updated": "",
+        "resumes": 0, "argv": [], "seed": {seed}, "spec_hash": "", "git_commit": null, "git_dirty": null, "version": "",
+        "device": "cpu", "instruction_set": "avx2", "threads": 1, "precision": "f32",
+        "dataset": {{"name": "shapes", "images": 1, "val_images": 1, "digest": "", "stand_in": false, "stands_in_for": null}},
+        "model": "", "parameters": 1, "steps": {STEPS}, "steps_done": {STEPS},
+        "seconds": {{"train": 1, "eval": 1, "data_wait": 0, "checkpoint": 0}}, "best": null, "final": null}}"#
+    );
+    std::fs::write(folder.join(file::RUN), json).unwrap();
+    let plan = PlanRow {
+        phase: 0,
+        source: 0,
+        optimizer: "sgd".to_owned(),
+        epochs: 3.0,
+        steps: STEPS,
+        images: STEPS * 10,
+        size: 8,
+        batch: 10,
+        lr_from: 0.1,
+        lr_to: 0.0,
+        lr_curve: "linear".to_owned(),
+        momentum_from: 0.9,
+        momentum_to: 0.9,
+        momentum_curve: "constant".to_owned(),
+    };
+    csv_file::write(&folder.join(file::PLAN), [plan]).unwrap();
+    csv_file::write(&folder.join(file::TRACE), (0..STEPS).map(|step| trace(step, seed))).unwrap();
+    csv_file::write(&folder.join(file::METRICS), (0..3).map(|k| metrics(10 * k + 9, seed))).unwrap();
+    folder
+}
+
+fn trace(step: u64, seed: u64) -> TraceRow {
+    TraceRow {
+        step,
+        epoch: step / 10,
+        phase: 0,
+        optimizer: "sgd".to_owned(),
+        size: 8,
+        batch: 10,
+        lr: 0.1 - 0.003 * step as f64,
+        momentum: 0.9,
+        weight_decay: 0.0,
+        loss: (2.0 + 0.1 * seed as f64) / (1.0 + step as f64),
+        grad_norm: 1.0,
+        seconds: 0.5,
+    }
+}
+
+fn metrics(step: u64, seed: u64) -> MetricsRow {
+    MetricsRow {
+        step,
+        epoch: step / 10,
+        phase: 0,
+        optimizer: "sgd".to_owned(),
+        size: 8,
+        batch: 10,
+        lr: 0.1,
+        momentum: 0.9,
+        train_loss: 1.0,
+        train_acc: 0.5,
+        val_loss: 1.0,
+        val_acc: 0.3 + 0.01 * (step + seed) as f64,
+        val_acc_top5: 0.9,
+        images: 10 * (step + 1),
+        train_seconds: 0.5 * (step + 1) as f64,
+        eval_seconds: 0.1,
+        wall_seconds: 1.0,
+    }
+}
+
+/// Draws into `p.svg` of the folder.
+fn plot(dir: &Path, runs: &[&Path], args: &[&str]) -> (std::process::Output, String) {
+    let to = dir.join("p.svg");
+    let output = runner().arg("plot").args(runs).args(args).arg("--output").arg(&to).output().unwrap();
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("p.svg shows"), "{}", text(&output));
+    (output, std::fs::read_to_string(to).unwrap())
+}
+
+#[test]
+fn runs_of_equal_names_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (run(dir.path(), "a", "00aa", 1), run(dir.path(), "a", "00bb", 2));
+    let (_, svg) = plot(dir.path(), &[&a, &b], &[]);
+    assert!(svg.contains("a seed 1: ") && svg.contains("a seed 2: "), "{svg}");
+    let again = run(dir.path(), "a", "00cc", 2);
+    let (_, svg) = plot(dir.path(), &[&a, &b, &again], &[]);
+    assert!(svg.contains("a 00aa: ") && svg.contains("a 00bb: ") && svg.contains("a 00cc: "), "{svg}");
+}
+
+#[test]
+fn every_axis_and_the_schedule_can_be_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = [run(dir.path(), "a", "00aa", 1), run(dir.path(), "b", "00bb", 2)];
+    let runs: Vec<&Path> = runs.iter().map(PathBuf::as_path).collect();
+    for (across, ruler) in [("steps", "step"), ("epochs", "epoch"), ("images", "images"), ("seconds", "seconds")] {
+        for count in [1, 2] {
+            let (_, svg) = plot(dir.path(), &runs[..count], &["--across", across]);
+            assert!(svg.contains(&format!(">{ruler}</text>")) && svg.contains("accuracy"), "{across}");
+            let (_, svg) = plot(dir.path(), &runs[..count], &["--across", across, "--schedule"]);
+            assert!(svg.contains("learning rate") && svg.contains("momentum"), "{across}");
+        }
+    }
+    // One plan: one line, for both.
+    let (_, svg) = plot(dir.path(), &runs, &["--schedule"]);
+    assert!(svg.contains("a and 1 more") && svg.contains("2 runs, 1 schedule"), "{svg}");
+    let output = runner().arg("plot").args(&runs).args(["--output", "p.gif"]).output().unwrap();
+    assert_exit(&output, 2);
+}
+
+#[test]
+fn the_picture_goes_to_the_current_folder_unless_that_is_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run(dir.path(), "a", "00aa", 1);
+    let output = runner().current_dir(dir.path()).arg("plot").arg(&run).output().unwrap();
+    assert_exit(&output, 0);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "curves.svg shows 1 run\n");
+    assert!(dir.path().join("curves.svg").is_file());
+    let output = runner().current_dir(&run).args(["plot", "."]).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("--output") && !run.join("curves.svg").exists(), "{}", text(&output));
+}
+
+#[test]
+fn runs_that_are_not_whole_are_drawn_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = run(dir.path(), "good", "00aa", 1);
+    let set = |run: &Path, status: &str| {
+        let json = std::fs::read_to_string(run.join(file::RUN)).unwrap();
+        std::fs::write(run.join(file::RUN), json.replace("\"done\"", status)).unwrap();
+    };
+    let torn = run(dir.path(), "torn", "00bb", 2);
+    set(&torn, "\"running\"");
+    let bytes = std::fs::read(torn.join(file::TRACE)).unwrap();
+    std::fs::write(torn.join(file::TRACE), &bytes[..bytes.len() - 9]).unwrap();
+    let wild = run(dir.path(), "wild", "00cc", 3);
+    set(&wild, "\"diverged\"");
+    let rows = (0..STEPS).map(|step| TraceRow { loss: 1e3f64.powi(step as i32), ..trace(step, 3) });
+    csv_file::write(
+        &wild.join(file::TRACE),
+        rows.map(|row| TraceRow { loss: if row.step > 20 { f64::NAN } else { row.loss }, ..row }),
+    )
+    .unwrap();
+    let empty = run(dir.path(), "empty", "00dd", 4);
+    set(&empty, "\"failed\"");
+    [file::METRICS, file::TRACE].iter().for_each(|name| std::fs::remove_file(empty.join(name)).unwrap());
+    let newer = run(dir.path(), "newer", "00ee", 5);
+    let json = std::fs::read_to_string(newer.join(file::RUN)).unwrap();
+    std::fs::write(newer.join(file::RUN), json.replace("\"format\": 1", "\"format\": 99")).unwrap();
+    let readme = dir.path().join("README.md");
+    std::fs::write(&readme, "no run").unwrap();
+
+    let (output, svg) = plot(dir.path(), &[&good, &torn, &wild, &empty, &newer, &readme], &[]);
+    let said = text(&output);
+    for words in [
+        "p.svg shows 4 runs",
+        "the last line of trace.csv is torn",
+        "diverged (completed), drawn as far as it came",
+        "metrics.csv is missing",
+        "left out: ",
+        "README.md is not a run folder: it is a file",
+        "has format 99, which is newer",
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    assert!(svg.contains("wild (diverged)") && svg.contains("good: "), "{svg}");
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    let output = runner().arg("plot").arg(&newer).arg("--output").arg(dir.path().join("n.svg")).output().unwrap();
+    assert_exit(&output, 2);
+    let output = runner().arg("plot").arg(&readme).output().unwrap();
+    assert_exit(&output, 2);
+}
+
+#[test]
+fn of_many_runs_the_best_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = (0..30).map(|seed| run(dir.path(), &format!("r{seed:02}"), "00aa", seed)).collect();
+    let runs: Vec<&Path> = runs.iter().map(PathBuf::as_path).collect();
+    let (_, svg) = plot(dir.path(), &runs, &[]);
+    assert!(svg.contains("30 runs · in colour the 8 that ended with the highest accuracy"), "{svg}");
+    let named: Vec<bool> = (0..30).map(|seed| svg.contains(&format!(">r{seed:02}: "))).collect();
+    assert!(named[22..].iter().all(|named| *named) && named[..22].iter().all(|named| !named), "{named:?}");
+}
