@@ -243,9 +243,10 @@ fn paths_that_are_not_there_are_answered_with_what_was_meant() {
     let run = dir.path().join("runs/20260131T235959Z-small-00aa");
     std::fs::create_dir_all(&run).unwrap();
     write(&run, "run.json", "{}");
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 9] = [
         (&["configs/small"], &["there is no file configs/small", "did you mean configs/small.toml?"]),
         (&["plan", "smal.toml"], &["did you mean configs/small.toml?"]),
+        (&["configs/small.tml"], &["did you mean configs/small.toml?"]),
         (&["configs/smalll.toml"], &["did you mean configs/small.toml?"]),
         (&["train", "configs"], &["is a folder", "it holds configs/small.toml"]),
         (&["train", "runs/20260131T235959Z-small-00aa"], &["is a run folder", "--resume runs/", "runner eval runs/"]),

@@ -88,20 +88,15 @@ fn meant(path: &Path) -> Option<PathBuf> {
     if with_extension.is_file() {
         return Some(with_extension);
     }
-    let name = with_extension_toml(path)?;
+    let name = path.file_name()?.to_str()?;
+    let spelt = [name.to_owned(), format!("{name}.toml")];
     let folders = [path.parent().unwrap_or(Path::new("")), Path::new(CONFIGS)];
     folders.into_iter().find_map(|folder| {
         let there = experiments_in(folder);
         let names: Vec<&str> = there.iter().filter_map(|file| file.file_name()?.to_str()).collect();
-        let near = nearest(&name, names)?;
+        let near = spelt.iter().find_map(|name| nearest(name, names.iter().copied()))?;
         Some(folder.join(near))
     })
-}
-
-/// The file's name, ended by `.toml`.
-fn with_extension_toml(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    Some(if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") })
 }
 
 /// The run that a path that is none was meant to be: one in `runs`, the newest whose name is or contains the last part.
