@@ -5,7 +5,7 @@ use runner::data::{Facts, FactsSource};
 use runner::model;
 use runner::nn::Shape;
 use runner::plan::Plan;
-use runner::train::session::parts;
+use runner::train::net::parts;
 use std::path::{Path, PathBuf};
 
 fn shipped() -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use runner::data::resize::Extent;
 use runner::model::{self, Parts, backbones, heads, stems};
 use runner::nn::Shape;
 use runner::registry::{Choice, Default, Kind};
-use runner::train::session::parts;
+use runner::train::net::parts;
 use runner::{optim, schedule};
 use std::path::PathBuf;
 

@@ -1,9 +1,12 @@
 //! The command line: one file a subcommand.
 
+mod completions;
 mod data;
 mod eval;
 mod exit;
 mod fetching;
+mod list;
+mod model;
 mod origins;
 mod output;
 mod paths;
@@ -12,6 +15,7 @@ mod plot;
 mod prepare;
 mod recorded;
 mod schema;
+mod table;
 mod train;
 
 pub use exit::{Exit, Failure};
@@ -59,14 +63,20 @@ enum Command {
     Train(train::TrainArgs),
     /// Show, list and draw what training will do, without training
     Plan(plan::PlanArgs),
-    /// List the data sets, fetch one, look at one
-    Data(data::DataArgs),
-    /// Print the JSON Schema of experiment files, for editors and other tools
-    Schema(schema::SchemaArgs),
+    /// Show the layers of an experiment's net, and what they take
+    Model(model::ModelArgs),
     /// Evaluate a run's weights: accuracy, per class, confusion matrix
     Eval(eval::EvalArgs),
     /// Draw loss and accuracy, or the schedule, of one run or several
     Plot(plot::PlotArgs),
+    /// List what an experiment can name: data sets, optimizers, curves…
+    List(list::ListArgs),
+    /// List the data sets, fetch one, look at one
+    Data(data::DataArgs),
+    /// Print the JSON Schema of experiment files, for editors and other tools
+    Schema(schema::SchemaArgs),
+    /// Write a script that lets a shell complete commands and options
+    Completions(completions::CompletionsArgs),
 }
 
 /// Which experiment, as edited on the command line.
@@ -96,10 +106,13 @@ pub fn main() -> std::process::ExitCode {
     let result = match cli.command {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
-        Some(Command::Data(args)) => data::run(&args),
-        Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Plot(args)) => plot::run(&args),
+        Some(Command::List(args)) => list::run(&args),
+        Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Completions(args)) => completions::run(&args),
         None => train::run(&cli.train),
     };
     match result {

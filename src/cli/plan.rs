@@ -67,7 +67,8 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn data_line(facts: &Facts) -> String {
+/// What is planned with, and where it is known from.
+pub fn data_line(facts: &Facts) -> String {
     let source = match facts.source {
         FactsSource::Data => "counted in its files",
         FactsSource::File => "as the experiment gives it",

@@ -28,6 +28,7 @@ mod syntax;
 mod wire;
 mod write;
 
+pub use check::expected;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use origins::{Provenance, Setting, settings};
 pub use overrides::Override;

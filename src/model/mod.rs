@@ -3,9 +3,13 @@
 pub mod backbones;
 pub mod heads;
 pub mod stems;
+pub mod summary;
+
+pub use summary::Summary;
 
 use crate::nn::{Builder, Graph, Shape, ShapeError, ValueId};
 use crate::registry::{Choice, find};
+use std::ops::Range;
 
 /// A stem, a backbone or a head: adds its layers to the net.
 pub trait Part {
@@ -45,6 +49,11 @@ pub struct PairingError {
 /// # Errors
 /// When two parts do not fit at this size.
 pub fn build(parts: &Parts<'_>, image: Shape) -> Result<Graph, Box<PairingError>> {
+    assemble(parts, image).map(|(graph, _)| graph)
+}
+
+/// As [`build`], with the layers that each part has: stem, backbone, head.
+fn assemble(parts: &Parts<'_>, image: Shape) -> Result<(Graph, [Range<usize>; 3]), Box<PairingError>> {
     let stem = find(stems::ENTRIES, &parts.stem.kind).expect("a checked stem is known");
     let backbone = find(backbones::ENTRIES, &parts.backbone.kind).expect("a checked backbone is known");
     let head = find(heads::ENTRIES, &parts.head.kind).expect("a checked head is known");
@@ -60,14 +69,16 @@ pub fn build(parts: &Parts<'_>, image: Shape) -> Result<Graph, Box<PairingError>
     let mut net = Builder::new(image);
     let mut x = net.input();
     let mut given_by = "the image".to_owned();
-    for (path, words, part) in sequence {
+    let mut ends = [0; 4];
+    for (k, (path, words, part)) in sequence.into_iter().enumerate() {
         let given = net.shape(x);
         x = part.build(&mut net, x).map_err(|source| {
             Box::new(PairingError { path, part: words.clone(), given_by: given_by.clone(), given, source })
         })?;
         given_by = words;
+        ends[k + 1] = net.layers();
     }
-    Ok(net.finish(x))
+    Ok((net.finish(x), [0, 1, 2].map(|k| ends[k]..ends[k + 1])))
 }
 
 /// The smallest square image, of at most `limit` pixels a side, that the parts can take.

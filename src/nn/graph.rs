@@ -91,6 +91,11 @@ impl Builder {
         self.shapes[value.0]
     }
 
+    /// Layers so far.
+    pub fn layers(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Names of layers added within `body` begin with `name.`.
     pub fn scope<T>(&mut self, name: &str, body: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(name.to_owned());

@@ -157,9 +157,22 @@ mod tests {
 
     /// A net and a plan of two steps, and a whole checkpoint before the first.
     fn parts() -> (Params, Plan, Vec<u8>) {
+        let (params, plan) = net_and_plan("sgd");
+        let state = State::new(params.clone(), &plan.phases[0].optimizer);
+        (params, plan, encode(&state, &positions()))
+    }
+
+    /// Where the tables stand before the first step.
+    fn positions() -> Positions {
+        let position = crate::record::csv_file::Position { bytes: 10, rows: 0 };
+        Positions([(file::TRACE.to_owned(), position)].into())
+    }
+
+    fn net_and_plan(optimizer: &str) -> (Params, Plan) {
         let content = "name = \"a\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = { kind = \"resnet9\", width = 1 }\n\
                        [[phases]]\nsteps = 2\nbatch = 4\nsize = 8\noptimizer = \"sgd\"\nlr = 0.1\n";
-        let text = Text { name: "a.toml".into(), content: content.into(), folder: Default::default() };
+        let content = content.replace("sgd", optimizer);
+        let text = Text { name: "a.toml".into(), content, folder: Default::default() };
         let spec = config::read(text, &[]).unwrap().spec;
         let facts = Facts {
             name: "shapes".into(),
@@ -171,11 +184,7 @@ mod tests {
             source: FactsSource::Data,
         };
         let plan = Plan::compile(&spec, &facts).unwrap();
-        let params = net::fresh_params(&spec, &facts, 8).unwrap();
-        let state = State::new(params.clone(), &plan.phases[0].optimizer);
-        let position = crate::record::csv_file::Position { bytes: 10, rows: 0 };
-        let positions = Positions([(file::TRACE.to_owned(), position)].into());
-        (params, plan, encode(&state, &positions))
+        (net::fresh_params(&spec, &facts, 8).unwrap(), plan)
     }
 
     fn load_bytes(bytes: &[u8], params: &Params, plan: &Plan) -> Result<(State, Positions), CheckpointError> {
@@ -193,6 +202,28 @@ mod tests {
         let header = header.replacen(from, to, 1).trim_end().to_owned();
         let padded = header.clone() + &" ".repeat(header.len().next_multiple_of(8) - header.len());
         [&(padded.len() as u64).to_le_bytes(), padded.as_bytes(), &bytes[8 + length..]].concat()
+    }
+
+    #[test]
+    fn an_optimizer_counts_on() {
+        let (params, plan) = net_and_plan("adam");
+        let mut state = State::new(params.clone(), &plan.phases[0].optimizer);
+        let segments = crate::train::state::segments(&params, &[]);
+        let step = |state: &mut State| {
+            let Params { values, grads, .. } = &mut state.params;
+            grads.fill(0.5);
+            let hypers = optim::Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.0, beta: None };
+            let flat = optim::Flat { params: values, grads, segments: &segments };
+            state.optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
+        };
+        step(&mut state);
+        let (mut resumed, _) = load_bytes(&encode(&state, &positions()), &params, &plan).unwrap();
+        assert_eq!(resumed.optimizer.state(), state.optimizer.state());
+        assert_eq!(resumed.optimizer.state().counters["steps"], 1);
+        step(&mut state);
+        step(&mut resumed);
+        assert_eq!(resumed.params.values, state.params.values);
+        assert_eq!(resumed.optimizer.momentum(), state.optimizer.momentum());
     }
 
     #[test]

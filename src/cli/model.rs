@@ -1,0 +1,159 @@
+//! `runner model`.
+
+use super::table::{Align, BOLD, DIM, Table, wrap};
+use super::{Exit, Failure, Overrides, output, paths, plan, prepare};
+use crate::config::spec::{Precision, Spec};
+use crate::model::summary::{Figures, PartSummary};
+use crate::model::{Parts, Summary};
+use crate::nn::Shape;
+use crate::plan::PlannedPhase;
+use crate::train::net::parts;
+use crate::units::{count, number};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  runner model configs/dawnbench.toml
+  runner model configs/dawnbench.toml --size 64 --set model.backbone.width=64
+  runner model configs/dawnbench.toml --json
+
+Neither the data set nor a network is needed. FLOPs are multiplications and additions of the forward pass of one
+image, two for each multiply-add; a training step takes about three times as many.")]
+pub struct ModelArgs {
+    /// The experiment: a TOML file
+    config: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Side of the images that the layers are listed for [default: the largest of the phases]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
+    size: Option<u16>,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists the layers of the net, and what it takes in each phase.
+pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
+    let loaded = paths::load(&args.config, &args.overrides.list())?;
+    let facts = prepare::facts(&loaded.spec)?;
+    let plan = prepare::plan(&loaded, &facts)?;
+    let parts = parts(&loaded.spec, facts.classes);
+    let of = |size: usize| {
+        Summary::of(&parts, Shape::new(size, size, facts.channels))
+            .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))
+    };
+    let largest = plan.phases.iter().map(|phase| phase.size).max().unwrap_or(facts.size);
+    let net = of(args.size.map_or(largest, usize::from))?;
+    let phases: Vec<Phase> = plan
+        .phases
+        .iter()
+        .enumerate()
+        .map(|(index, phase)| Ok(Phase::new(index, phase, &loaded.spec, &of(phase.size)?)))
+        .collect::<Result<_, Failure>>()?;
+    let text = if args.json {
+        let name = &loaded.spec.name;
+        let value = json!({ "name": name, "classes": parts.classes, "net": net, "phases": phases });
+        format!("{value:#}\n")
+    } else {
+        let heading = heading(&loaded.spec, &parts, &net);
+        let tables = format!("{}\n{}\n{}", layers(&net), totals(&net), table_of(&phases));
+        let data = wrap(&plan::data_line(&facts), output::width()).join("\n");
+        format!("{heading}\n\n{tables}\n{data}\n")
+    };
+    output::print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// What the net takes in one phase.
+#[derive(serde::Serialize)]
+struct Phase {
+    phase: usize,
+    size: usize,
+    batch: usize,
+    /// Of one image's forward pass.
+    flops: u64,
+    /// Bytes of activations and gradients at the phase's batch.
+    tape_bytes: usize,
+}
+
+impl Phase {
+    fn new(index: usize, phase: &PlannedPhase, spec: &Spec, net: &Summary) -> Self {
+        let element = match spec.train.precision {
+            Precision::F32 => 4,
+            Precision::Bf16 => 2,
+        };
+        Self {
+            phase: index,
+            size: phase.size,
+            batch: phase.batch,
+            flops: net.figures.flops,
+            tape_bytes: net.training_elements() * phase.batch * element,
+        }
+    }
+}
+
+/// `dawnbench: conv3x3 → resnet9 → max-pool; images of 32×32×3, 10 classes`
+fn heading(spec: &Spec, parts: &Parts<'_>, net: &Summary) -> String {
+    let [h, w, c] = net.image;
+    let kinds: Vec<&str> = net.parts.iter().map(|part| part.kind.as_str()).collect();
+    let Spec { name, .. } = spec;
+    format!(
+        "{BOLD}{name}{BOLD:#}: {}; images of {h}×{w}×{c}, {} classes",
+        kinds.join(" → "),
+        count(parts.classes as u64)
+    )
+}
+
+fn layers(net: &Summary) -> String {
+    use Align::{Left, Right};
+    let columns = [("layer", Left), ("what", Left), ("output", Right), ("parameters", Right), ("MFLOP", Right)];
+    let mut table = Table::new(columns);
+    for PartSummary { part, kind, figures, layers } in &net.parts {
+        for layer in layers {
+            let [h, w, c] = layer.output;
+            table.row(
+                [layer.name.clone(), layer.what.clone(), format!("{h}×{w}×{c}")]
+                    .into_iter()
+                    .chain(work(&layer.figures)),
+            );
+        }
+        let title = [format!("  {part} {kind}"), String::new(), String::new()];
+        table.styled(DIM, title.into_iter().chain(work(figures)));
+    }
+    table.styled(BOLD, ["total".to_owned(), String::new(), String::new()].into_iter().chain(work(&net.figures)));
+    table.render()
+}
+
+/// The columns of parameters and of work; nothing where there are none.
+fn work(figures: &Figures) -> [String; 2] {
+    let parameters = if figures.parameters == 0 { String::new() } else { count(figures.parameters) };
+    [parameters, format!("{:.3}", figures.flops as f64 / 1e6)]
+}
+
+fn totals(net: &Summary) -> String {
+    let Figures { parameters, statistics, flops } = net.figures;
+    let [h, w, _] = net.image;
+    let mflop = number((flops as f64 / 1e3).round() / 1e3);
+    format!(
+        "{} parameters, {} running statistics\n\
+         {mflop} MFLOP an image of {h}×{w}: multiplications and additions, forward\n",
+        count(parameters),
+        count(statistics),
+    )
+}
+
+fn table_of(phases: &[Phase]) -> String {
+    use Align::Right;
+    let columns = [("phase", Right), ("size", Right), ("batch", Right), ("MFLOP an image", Right), ("tape", Right)];
+    let mut table = Table::new(columns);
+    for phase in phases {
+        let numbers = [phase.phase, phase.size, phase.batch].map(|n| n.to_string());
+        let mflop = format!("{:.3}", phase.flops as f64 / 1e6);
+        table.row(
+            numbers.into_iter().chain([mflop, format!("{:.1} MiB", phase.tape_bytes as f64 / f64::from(1 << 20))]),
+        );
+    }
+    format!("{}tape: activations and gradients of a training step, all in memory at once\n", table.render())
+}

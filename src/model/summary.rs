@@ -1,0 +1,163 @@
+//! What a net is made of, in figures.
+
+use super::{PairingError, Parts, assemble};
+use crate::nn::memory::{MemoryPlan, Purpose};
+use crate::nn::{Graph, Shape};
+use serde::Serialize;
+
+/// Parameters, running statistics and work of a layer, a part or a whole net.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Trained values.
+    pub parameters: u64,
+    /// Values that are kept beside them: running means and variances.
+    pub statistics: u64,
+    /// Multiplications and additions of one image's forward pass: two for each multiply-add.
+    pub flops: u64,
+}
+
+impl std::iter::Sum for Figures {
+    fn sum<I: Iterator<Item = Self>>(figures: I) -> Self {
+        figures.fold(Self::default(), |a, b| Self {
+            parameters: a.parameters + b.parameters,
+            statistics: a.statistics + b.statistics,
+            flops: a.flops + b.flops,
+        })
+    }
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerSummary {
+    pub name: String,
+    /// In a word or two: `conv 3×3`.
+    pub what: String,
+    /// Height, width and channels of its output.
+    pub output: [usize; 3],
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// A stem, backbone or head with its layers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartSummary {
+    /// `stem`, `backbone`, `head`.
+    pub part: &'static str,
+    /// The entry's name.
+    pub kind: String,
+    #[serde(flatten)]
+    pub figures: Figures,
+    pub layers: Vec<LayerSummary>,
+}
+
+/// A net for images of one shape.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Height, width and channels.
+    pub image: [usize; 3],
+    #[serde(flatten)]
+    pub figures: Figures,
+    pub parts: Vec<PartSummary>,
+    /// Elements an image that a training step keeps, activations and gradients; see [`Summary::training_elements`].
+    #[serde(skip)]
+    elements: usize,
+}
+
+impl Summary {
+    /// Of the net that the parts make for images of that shape.
+    ///
+    /// # Errors
+    /// When two parts do not fit at this size.
+    pub fn of(parts: &Parts<'_>, image: Shape) -> Result<Self, Box<PairingError>> {
+        let (graph, layers) = assemble(parts, image)?;
+        let kinds = [("stem", parts.stem), ("backbone", parts.backbone), ("head", parts.head)];
+        let parts: Vec<PartSummary> = kinds
+            .into_iter()
+            .zip(layers)
+            .map(|((part, choice), layers)| {
+                let layers: Vec<LayerSummary> = layers.map(|k| layer(&graph, k)).collect();
+                let figures = layers.iter().map(|layer| layer.figures).sum();
+                PartSummary { part, kind: choice.kind.clone(), figures, layers }
+            })
+            .collect();
+        let memory = MemoryPlan::new(&graph, Purpose { backward: true, input_grad: false }, &[]);
+        Ok(Self {
+            image: [image.h, image.w, image.c],
+            figures: parts.iter().map(|part| part.figures).sum(),
+            parts,
+            elements: memory.slots.iter().sum(),
+        })
+    }
+
+    /// Activations and gradients of a training step that are in memory at once, in elements an image: what the tape plans
+    /// its buffers for. The scratch space of kernels comes on top.
+    pub fn training_elements(&self) -> usize {
+        self.elements
+    }
+}
+
+fn layer(graph: &Graph, k: usize) -> LayerSummary {
+    let (node, output) = (&graph.nodes()[k], graph.node_shape(k));
+    let parameters: usize = node.params.iter().map(|p| graph.params()[*p].len()).sum();
+    let statistics: usize = node.stats.iter().map(|s| graph.stats()[*s].len).sum();
+    LayerSummary {
+        name: node.name.clone(),
+        what: node.layer.describe(),
+        output: [output.h, output.w, output.c],
+        figures: Figures { parameters: parameters as u64, statistics: statistics as u64, flops: graph.node_flops(k) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{DType, Isa};
+    use crate::model::{backbones, build};
+    use crate::nn::{Params, Tape, TapeOptions};
+    use crate::registry::{Choice, Value};
+
+    /// ResNet-9 of width 4 with ten classes, its parts as its entry gives them.
+    fn with_parts<T>(body: impl FnOnce(&Parts<'_>) -> T) -> T {
+        let backbone = Choice::with("resnet9", [("width", Value::Int(4))]);
+        let (mut stem, head) = backbones::own_parts(&backbone).unwrap();
+        stem.settings.0.extend([("stride".to_owned(), Value::Int(1)), ("bias".to_owned(), Value::Bool(false))]);
+        body(&Parts { stem: &stem, backbone: &backbone, head: &head, classes: 10 })
+    }
+
+    #[test]
+    fn figures_are_those_of_the_net() {
+        with_parts(|parts| {
+            let image = Shape::new(16, 16, 3);
+            let summary = Summary::of(parts, image).unwrap();
+            let graph = build(parts, image).unwrap();
+            let params = Params::new(graph.params(), graph.stats(), 1);
+            assert_eq!(summary.figures.parameters, params.count() as u64);
+            assert_eq!(summary.figures.statistics, params.stats.len() as u64);
+            assert_eq!(summary.figures.flops, graph.flops());
+            let layers: Vec<&LayerSummary> = summary.parts.iter().flat_map(|part| &part.layers).collect();
+            assert!(layers.iter().map(|layer| &layer.name).eq(graph.nodes().iter().map(|node| &node.name)));
+            assert_eq!(layers.iter().map(|layer| layer.figures).sum::<Figures>(), summary.figures);
+
+            let tape = Tape::new(&graph, &params, TapeOptions::train(7, DType::F32, Isa::detect().unwrap()));
+            assert_eq!(summary.training_elements() * 7 * 4, tape.memory_bytes());
+        });
+    }
+
+    #[test]
+    fn a_part_has_its_own_layers() {
+        with_parts(|parts| {
+            let summary = Summary::of(parts, Shape::new(16, 16, 3)).unwrap();
+            let names = |k: usize| summary.parts[k].layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>();
+            assert_eq!(names(0), ["stem.conv", "stem.norm"]);
+            assert_eq!(names(2), ["head.pool", "head.fc"]);
+            assert_eq!((summary.parts[1].kind.as_str(), summary.parts[1].layers[0].output), ("resnet9", [16, 16, 8]));
+            // 3·3·3·4 filters and 2·4 of the norm; 4·8 = 32 features to 10 classes.
+            assert_eq!((summary.parts[0].figures.parameters, summary.parts[2].figures.parameters), (116, 320));
+        });
+    }
+
+    #[test]
+    fn an_image_too_small_is_an_error() {
+        with_parts(|parts| assert!(Summary::of(parts, Shape::new(3, 3, 3)).is_err()));
+    }
+}
