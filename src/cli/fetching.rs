@@ -41,7 +41,7 @@ impl Fetching {
                 self.now = Some(Now { bar, bytes, have, begun: Instant::now(), said: Instant::now() });
             }
             Event::Received { bytes } => self.received(bytes),
-            Event::BrokeOff { .. } | Event::Waiting | Event::Unpacking { .. } => {
+            Event::Refused { .. } | Event::Discarded { .. } | Event::Waiting | Event::Unpacking { .. } => {
                 self.end();
                 self.say(&event.to_string());
             }
@@ -71,6 +71,13 @@ impl Fetching {
             Some(now) => now.bar.suspend(|| anstream::eprintln!("{line}")),
             None => anstream::eprintln!("{line}"),
         }
+    }
+}
+
+/// Logs what happens, for a command that shows nothing of it.
+pub fn log(event: Event<'_>) {
+    if !matches!(event, Event::Received { .. }) {
+        log::info!("{event}");
     }
 }
 

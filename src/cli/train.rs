@@ -1,6 +1,6 @@
 //! `runner train`, and `runner CONFIG`.
 
-use super::fetching::Fetching;
+use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, paths, prepare};
 use crate::config::{Loaded, Override};
@@ -183,7 +183,7 @@ pub fn open_dataset(
 ) -> Result<Dataset, Failure> {
     let mut fetching = Fetching::new();
     let mut dataset = data::open(&prepare::request(&loaded.spec), &mut |notice| match notice {
-        data::Notice::Fetching(_) if display != Display::Progress => {}
+        data::Notice::Fetching(event) if display != Display::Progress => fetching::log(event),
         data::Notice::Fetching(event) => fetching.show(event),
         data::Notice::StandIn { .. } => notices.push(notice.to_string()),
     })?;

@@ -199,25 +199,117 @@ fn mirrors_of_ones_own_come_first() {
     let file = bytes(1000);
     let served = file.clone();
     let own = Server::start(move |request, _| Reply::ranged(&served, request));
-    let known = Server::start(|_, _| panic!("asked"));
+    let known = Server::start(|_, _| Reply::status("404 Not Found"));
     let (root, sum, url) = (tempfile::tempdir().unwrap(), sha256(&file), known.url());
     let mirrors = [url.as_str()];
     let downloads = [Download { file: "file.gz", mirrors: &mirrors, bytes: 1000, sha256: &sum, form: Form::Plain }];
     let options = Options { mirrors: vec![own.url() + "/deep/"], ..options() };
     fetch(&Publication { folder: "set", downloads: &downloads }, root.path(), &options, &mut |_| ()).unwrap();
     assert_eq!(own.requests()[0].path, "deep/file.gz");
+    assert!(known.requests().is_empty(), "the known mirror was asked");
 }
 
 #[test]
-fn a_server_without_ranges_starts_over() {
+fn a_server_without_ranges_adds_to_what_is_kept_and_takes_nothing_away() {
     let file = bytes(60_000);
     let served = file.clone();
-    let server = Server::start(move |_, _| Reply::whole(&served));
+    let server = Server::start(move |_, before| Reply::whole(&served).cut([10_000, 40_000, 60_000][before.min(2)]));
     let root = tempfile::tempdir().unwrap();
     leave_part(root.path(), &file, &file[..30_000]);
     let folder = fetch_plain(&file, &[&server.url()], root.path()).unwrap();
     assert_eq!(fs::read(folder.join("file.gz")).unwrap(), file);
-    assert_eq!(server.ranges(), [Some(30_000)]);
+    assert_eq!(server.ranges(), [Some(30_000), Some(30_000), Some(40_000)]);
+}
+
+#[test]
+fn a_page_in_place_of_the_file_leaves_what_is_kept_alone() {
+    let file = bytes(60_000);
+    let page = b"<html>please accept our terms</html>".repeat(1000);
+    let typed = |page: &[u8]| Reply { headers: vec!["Content-Type: text/html".to_owned()], ..Reply::whole(page) };
+    let untyped = |page: &[u8]| Reply { headers: vec![], ..Reply::whole(page) };
+    let cases: [(&str, fn(&[u8]) -> Reply); 2] = [("a web page", typed), ("not those that are kept", untyped)];
+    for (words, answer) in cases {
+        let served = page.clone();
+        let server = Server::start(move |_, _| answer(&served));
+        let root = tempfile::tempdir().unwrap();
+        leave_part(root.path(), &file, &file[..30_000]);
+        let said = unreachable(fetch_plain(&file, &[&server.url()], root.path()));
+        assert!(said.contains(words) && said.contains("30000 bytes are kept"), "{said}");
+        assert_eq!(fs::read(part(root.path(), &file)).unwrap(), file[..30_000]);
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_mirror_that_falls_silent_is_waited_for_once_it_has_sent_something() {
+    let file = bytes(90_000);
+    let served = file.clone();
+    let server = Server::start(move |request, before| match before {
+        0 => Reply::ranged(&served, request).cut(40_000),
+        1 | 2 => Reply::silence(),
+        _ => Reply::ranged(&served, request),
+    });
+    let root = tempfile::tempdir().unwrap();
+    fetch_plain(&file, &[&server.url()], root.path()).unwrap();
+    assert_eq!(server.ranges(), [None, Some(40_000), Some(40_000), Some(40_000)]);
+
+    let silent = Server::start(|_, _| Reply::silence());
+    unreachable(fetch_plain(&file, &[&silent.url()], &root.path().join("other")));
+    assert_eq!(silent.requests().len(), 1, "one that never answered is asked once");
+}
+
+#[test]
+fn packed_files_arrive_packed_whatever_the_server_calls_them() {
+    let file = packed(&[("a", "some text")]);
+    let served = file.clone();
+    let server = Server::start(move |request, _| {
+        let mut reply = Reply::ranged(&served, request);
+        reply.headers.push("Content-Encoding: gzip".to_owned());
+        reply
+    });
+    let root = tempfile::tempdir().unwrap();
+    let folder = fetch_plain(&file, &[&server.url()], root.path()).unwrap();
+    assert_eq!(fs::read(folder.join("file.gz")).unwrap(), file);
+}
+
+#[test]
+fn what_fails_at_the_end_costs_no_download() {
+    let file = bytes(60_000);
+    let served = file.clone();
+    let server = Server::start(move |request, _| Reply::ranged(&served, request));
+    let root = tempfile::tempdir().unwrap();
+    // A file where the set's folder is to be.
+    fs::write(root.path().join("set"), "in the way").unwrap();
+    let error = fetch_plain(&file, &[&server.url()], root.path()).unwrap_err();
+    assert!(matches!(error, FetchError::Local(_)), "{error}");
+    fs::remove_file(root.path().join("set")).unwrap();
+    let folder = fetch_plain(&file, &[&dead_url()], root.path()).unwrap();
+    assert_eq!(fs::read(folder.join("file.gz")).unwrap(), file);
+    assert_eq!(names(root.path()), ["set"]);
+}
+
+#[test]
+fn every_refusal_is_told_as_it_happens() {
+    let file = bytes(1_000);
+    let served = file.clone();
+    let [gone, good] = [
+        Server::start(|_, _| Reply::status("410 Gone")),
+        Server::start(move |request, _| Reply::ranged(&served, request)),
+    ];
+    let (root, sum, dead) = (tempfile::tempdir().unwrap(), sha256(&file), dead_url());
+    leave_part(root.path(), &file, &[&file[..], b"more"].concat());
+    let (gone, good) = (gone.url(), good.url());
+    let mirrors = [dead.as_str(), &gone, &good];
+    let downloads = [Download { file: "file.gz", mirrors: &mirrors, bytes: 1000, sha256: &sum, form: Form::Plain }];
+    let publication = Publication { folder: "set", downloads: &downloads };
+    let mut told = Vec::new();
+    fetch(&publication, root.path(), &options(), &mut |event| match event {
+        Event::Refused { url, .. } => told.push(url.to_owned()),
+        Event::Discarded { file } => told.push(file.to_owned()),
+        _ => {}
+    })
+    .unwrap();
+    assert_eq!(told, ["file.gz".to_owned(), format!("{dead}/file.gz"), format!("{gone}/file.gz")]);
 }
 
 #[test]
@@ -328,5 +420,44 @@ fn two_at_once_fetch_once() {
         assert_eq!(events.len(), 1, "{events:?}");
     });
     assert_eq!(server.ranges(), [None, Some(1)], "the second one asked for nothing");
+    assert_eq!(names(root.path()), ["set"]);
+}
+
+/// While this process is at a mirror that has nothing, another one brings the download to its end and begins to unpack it.
+#[test]
+fn a_set_that_another_process_is_putting_together_is_left_to_it() {
+    let file = bytes(5_000);
+    let root = tempfile::tempdir().unwrap();
+    let hidden = root.path().join(".fetch-set");
+    let held = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let other = {
+        let (file, root, hidden, held) = (file.clone(), root.path().to_owned(), hidden.clone(), held.clone());
+        Server::start(move |_, _| {
+            leave_part(&root, &file, &file);
+            fs::create_dir(hidden.join("set")).unwrap();
+            fs::write(hidden.join("set/theirs"), "unpacked").unwrap();
+            let lock = fs::File::create(hidden.join("lock")).unwrap();
+            lock.lock().unwrap();
+            *held.lock().unwrap() = Some(lock);
+            Reply::status("404 Not Found")
+        })
+    };
+    let (sum, url, dead) = (sha256(&file), other.url(), dead_url());
+    let mirrors = [url.as_str(), &dead];
+    let downloads = [Download { file: "file.gz", mirrors: &mirrors, bytes: 5_000, sha256: &sum, form: Form::Plain }];
+    let publication = Publication { folder: "set", downloads: &downloads };
+    let mut waited = false;
+    let mut finish_theirs = |event: Event<'_>| {
+        if event == Event::Waiting {
+            waited = true;
+            assert!(hidden.join("set/theirs").exists(), "taken away under its owner");
+            fs::rename(hidden.join("set"), root.path().join("set")).unwrap();
+            fs::remove_dir_all(&hidden).unwrap();
+            drop(held.lock().unwrap().take());
+        }
+    };
+    let folder = fetch(&publication, root.path(), &options(), &mut finish_theirs).unwrap();
+    assert!(waited, "it did not wait");
+    assert_eq!(names(&folder), ["theirs"]);
     assert_eq!(names(root.path()), ["set"]);
 }

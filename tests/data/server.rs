@@ -30,6 +30,11 @@ impl Reply {
         Self { status: "200 OK", headers, body: file.to_vec(), hangs: false }
     }
 
+    /// No answer at all: the connection is closed.
+    pub fn silence() -> Self {
+        Self::status("")
+    }
+
     pub fn status(status: &'static str) -> Self {
         Self { status, headers: vec!["Content-Length: 0".to_owned()], body: Vec::new(), hangs: false }
     }
@@ -123,6 +128,9 @@ fn read(stream: &TcpStream) -> Option<Request> {
 }
 
 fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
+    if reply.status.is_empty() {
+        return Ok(());
+    }
     write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n", reply.status)?;
     for header in &reply.headers {
         write!(stream, "{header}\r\n")?;

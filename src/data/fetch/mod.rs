@@ -1,6 +1,7 @@
 //! Fetching a published set into the data folder: resumed where it broke off, checked, then moved into its place in one
 //! step.
 
+mod body;
 mod client;
 mod download;
 mod unpack;
@@ -8,7 +9,6 @@ mod workshop;
 
 use super::DataError;
 use super::publication::{Form, Publication};
-use client::Client;
 use download::Downloads;
 use std::fmt;
 use std::fs;
@@ -28,21 +28,20 @@ pub struct Options {
 /// How long to wait for what, and how often to try again.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a name's address and for a connection: together the five seconds after which a mirror is given up.
-    pub resolve: Duration,
+    /// For finding a server and connecting to it: all mirrors together until one answers, then each time.
     pub connect: Duration,
     /// For the first byte of an answer, and for any later one.
     pub stall: Duration,
-    /// How often a mirror is tried that has answered before; one that brings the file on is not given up.
+    /// How often in a row a mirror is tried in vain that may do better; one that brings the file on is not given up.
     pub attempts: u32,
-    /// Before such a mirror is tried again.
+    /// Before such a mirror is tried again; after each time in vain, twice as long as before.
     pub pause: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { resolve: seconds(2), connect: seconds(3), stall: seconds(20), attempts: 3, pause: seconds(1) }
+        Self { connect: seconds(5), stall: seconds(20), attempts: 5, pause: seconds(1) }
     }
 }
 
@@ -65,9 +64,10 @@ pub enum Event<'a> {
     Begins { file: &'a str, url: &'a str, bytes: u64, have: u64 },
     /// So many bytes of the file are there now.
     Received { bytes: u64 },
-    /// A mirror that answers did not bring the whole file; the same one is tried again, or the next. Mirrors that do not
-    /// answer are told of only where none does.
-    BrokeOff { url: &'a str, why: &'a str },
+    /// A mirror did not bring the whole file; the same one is tried again, or the next.
+    Refused { url: &'a str, why: &'a str },
+    /// What was kept of the file can never become it, and is gone.
+    Discarded { file: &'a str },
     /// All bytes of the file are there; the checksum is computed.
     Checking { file: &'a str },
     /// The checksum is right; the file is unpacked.
@@ -128,18 +128,18 @@ pub fn fetch(
     if is_taken(&target) {
         return Ok(target);
     }
-    let client = Client::new(options);
     let mut workshop = Workshop::new(root, publication.folder);
     if workshop.is_there() {
         workshop.enter(|| notify(Event::Waiting))?;
     }
-    let mut downloads = Downloads { client: &client, options, workshop: &mut workshop, target: &target, notify };
+    let mut downloads = Downloads::new(options, &mut workshop, &target, notify);
     for download in publication.downloads {
         if !downloads.complete(download)? {
             // The process that was waited for has done it.
             return Ok(target);
         }
     }
+    assert!(workshop.is_ours(), "a download is complete only under the lock, and a set has downloads");
     let assembly = workshop.assembly();
     if assembly.exists() {
         fs::remove_dir_all(&assembly).map_err(DataError::io(&assembly, "remove"))?;
@@ -148,10 +148,7 @@ pub fn fetch(
     for download in publication.downloads {
         let part = workshop.part(download.sha256);
         match download.form {
-            Form::Plain => {
-                let path = assembly.join(download.file);
-                fs::rename(&part, &path).map_err(DataError::io(&path, "move the file to"))?;
-            }
+            Form::Plain => place(&part, &assembly.join(download.file))?,
             Form::TarGz { folder, files } => {
                 notify(Event::Unpacking { file: download.file });
                 unpack::tar_gz(&part, folder, files, &assembly)?;
@@ -163,6 +160,16 @@ pub fn fetch(
     sync_folder(root)?;
     workshop.finish();
     Ok(target)
+}
+
+/// Gives a file a second name, or where the file system knows no such thing, copies it: the partial file itself stays
+/// until the set is in its place, so that what fails before then costs no download.
+fn place(part: &Path, path: &Path) -> Result<(), DataError> {
+    if fs::hard_link(part, path).is_ok() {
+        return Ok(());
+    }
+    let copied = fs::copy(part, path).and_then(|_| fs::OpenOptions::new().write(true).open(path)?.sync_all());
+    copied.map_err(DataError::io(path, "write"))
 }
 
 /// Whether something lies in the set's place.
@@ -180,7 +187,8 @@ impl fmt::Display for Event<'_> {
                 write!(f, "going on with {url} ({:.1} of {:.1} MB are there)", megabytes(*have), megabytes(*bytes))
             }
             Event::Received { bytes } => write!(f, "{:.1} MB", megabytes(*bytes)),
-            Event::BrokeOff { url, why } => write!(f, "{url}: {why}"),
+            Event::Refused { url, why } => write!(f, "{url}: {why}"),
+            Event::Discarded { file } => write!(f, "what was kept of {file} has other bytes: it is fetched anew"),
             Event::Checking { file } => write!(f, "checking {file}"),
             Event::Unpacking { file } => write!(f, "unpacking {file}"),
         }

@@ -79,7 +79,8 @@ impl Workshop {
     /// The lock, unless another process has it.
     ///
     /// Who leaves takes the lock's file away, and then a lock on that file is worth nothing: so the file must still be
-    /// the one of that name, which a word of our own in it tells on any system.
+    /// the one of that name, which a word of our own in it tells. That needs locks which do not keep others from reading,
+    /// as Unix has them.
     fn claim(&self) -> io::Result<Option<File>> {
         let path = self.path.join(LOCK);
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
