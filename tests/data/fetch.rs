@@ -227,7 +227,8 @@ fn a_page_in_place_of_the_file_leaves_what_is_kept_alone() {
     let page = b"<html>please accept our terms</html>".repeat(1000);
     let typed = |page: &[u8]| Reply { headers: vec!["Content-Type: text/html".to_owned()], ..Reply::whole(page) };
     let untyped = |page: &[u8]| Reply { headers: vec![], ..Reply::whole(page) };
-    let cases: [(&str, fn(&[u8]) -> Reply); 2] = [("a web page", typed), ("not those that are kept", untyped)];
+    type Answer = fn(&[u8]) -> Reply;
+    let cases: [(&str, Answer); 2] = [("a web page", typed), ("not those that are kept", untyped)];
     for (words, answer) in cases {
         let served = page.clone();
         let server = Server::start(move |_, _| answer(&served));
