@@ -8,6 +8,7 @@ mod pass;
 pub mod rmsprop;
 pub mod sgd;
 mod state;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -91,11 +92,12 @@ pub trait Optimizer: Send {
     /// When a buffer is missing, unknown, or of another length.
     fn load(&mut self, state: State) -> Result<(), StateError>;
 
-    /// The momentum, for rules that have one, as a decaying sum of gradients (SGD's buffer): what `carry = true` takes to
-    /// another kind of optimizer. A function of [`state`](Self::state) alone.
+    /// The momentum, for rules that have one, as a running mean of gradients: what `carry = true` takes to another kind of
+    /// optimizer. So it means the same whatever the momentum was on one side and is on the other; after steps without
+    /// momentum it is the last gradient. A function of [`state`](Self::state) alone.
     fn momentum(&self) -> Option<Vec<f32>>;
 
-    /// Begins with the momentum of another kind of optimizer; only for a fresh instance. Rules without momentum leave it.
+    /// Begins with such a mean of another kind of optimizer; only for a fresh instance. Rules without momentum leave it.
     fn carry(&mut self, momentum: Vec<f32>);
 }
 

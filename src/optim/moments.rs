@@ -39,14 +39,14 @@ const BETA1_BITS: &str = "beta1_bits";
 /// step, that would be `1 − β₁β₂…βₜ`; here, as in PyTorch, it is computed from the step's own β, which matters in the
 /// first `1/(1 − β)` steps or so.
 ///
-/// A momentum `b` that another kind of optimizer hands on is a sum of gradients, `(1 − β1)·b` their mean. It stands for
-/// more than one gradient, so `m` is then not corrected; `v`, which starts from 0, is.
+/// A momentum that another kind of optimizer hands on is a mean of gradients, and becomes `m`: then `m` does not start from
+/// 0 and is not corrected; `v`, which does, is.
 pub struct Moments {
     beta2: f64,
     eps: f64,
     decay: Decay,
     used: Option<Applied>,
-    /// The running mean of the gradient, but for `carried` before the first step: then the sum that was handed on.
+    /// The running mean of the gradient.
     momentum: Vec<f32>,
     square_avg: Vec<f32>,
     steps: u64,
@@ -85,12 +85,11 @@ impl Optimizer for Moments {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
         let (beta1, beta2) = (used.momentum, hypers.beta.unwrap_or(self.beta2));
-        let first = self.steps == 0;
         self.steps += 1;
         self.beta1 = beta1;
         let correct = (1.0 / self.weight_of_mean()) as f32;
         let correct_root = (1.0 / weight(beta2, self.steps).sqrt()) as f32;
-        let keep = if self.carried && first { beta1 * (1.0 - beta1) } else { beta1 } as f32;
+        let keep = beta1 as f32;
         let (take, keep_square, take_square) = ((1.0 - beta1) as f32, beta2 as f32, (1.0 - beta2) as f32);
         let (decay, eps) = (self.decay, self.eps as f32);
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
@@ -126,9 +125,9 @@ impl Optimizer for Moments {
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
-        // Before the first step the buffer is a sum already, of nothing or of what was handed on.
-        let mean_to_sum = if self.steps == 0 { 1.0 } else { 1.0 / (self.weight_of_mean() * (1.0 - self.beta1)) } as f32;
-        Some(self.momentum.iter().map(|m| m * mean_to_sum).collect())
+        // Before the first step it is 0, or what was handed on.
+        let correct = if self.steps == 0 { 1.0 } else { 1.0 / self.weight_of_mean() } as f32;
+        Some(self.momentum.iter().map(|m| m * correct).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {

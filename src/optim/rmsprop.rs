@@ -1,4 +1,5 @@
 use super::decay::{self, Decay};
+use super::sum::Sum;
 use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
 
@@ -30,6 +31,7 @@ pub static ENTRY: OptimizerEntry = Entry {
             used: None,
             momentum: vec![0.0; len],
             square_avg: vec![0.0; len],
+            sum: Sum::default(),
         })
     },
 };
@@ -45,9 +47,9 @@ pub static ENTRY: OptimizerEntry = Entry {
 ///
 /// Differs from PyTorch while the momentum is 0: there the buffer is then left as it was, here it becomes the step.
 ///
-/// The buffer sums gradients that were divided by `√v + ε`. Handed on to another kind of optimizer, it is multiplied by
-/// that again. What another kind hands on is taken as it is: `v`, which would have to divide it, is not known before the
-/// first step, and a sum of gradients is small beside the steps of this rule.
+/// The buffer sums gradients that were divided by `√v + ε`. Handed on to another kind of optimizer, its mean is multiplied
+/// by that again. What another kind hands on is not divided: `v`, which would have to do it, is not known before the first
+/// step, and a sum of gradients is small beside the steps of this rule.
 struct RmsProp {
     alpha: f64,
     eps: f64,
@@ -55,22 +57,23 @@ struct RmsProp {
     used: Option<Applied>,
     momentum: Vec<f32>,
     square_avg: Vec<f32>,
+    sum: Sum,
 }
 
 impl Optimizer for RmsProp {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
         let decay = self.decay;
+        let keep = self.sum.step(used.momentum);
         let alpha = hypers.beta.unwrap_or(self.alpha);
         let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
             let f = decay.factors(&used, part.segment);
-            let m = used.momentum as f32;
             let [momentum, square_avg] = part.buffers;
             for (((p, g), b), v) in part.params.iter_mut().zip(part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;
                 *v = keep_square * *v + take_square * g * g;
-                *b = m * *b + g / (v.sqrt() + eps);
+                *b = keep * *b + g / (v.sqrt() + eps);
                 *p = f.keep * *p - f.lr * *b;
             }
         });
@@ -82,19 +85,22 @@ impl Optimizer for RmsProp {
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum), ("square_avg", &self.square_avg)])
+        let buffers = [(MOMENTUM, &self.momentum[..]), ("square_avg", &self.square_avg)];
+        State::of(buffers).with_counters(self.sum.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        state.into_buffers([(MOMENTUM, &mut self.momentum), ("square_avg", &mut self.square_avg)])
+        let buffers = [(MOMENTUM, &mut self.momentum), ("square_avg", &mut self.square_avg)];
+        self.sum = Sum::load(state, buffers)?;
+        Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
-        let eps = self.eps as f32;
-        Some(self.momentum.iter().zip(&self.square_avg).map(|(b, v)| b * (v.sqrt() + eps)).collect())
+        let (eps, to_mean) = (self.eps as f32, self.sum.to_mean());
+        Some(self.momentum.iter().zip(&self.square_avg).map(|(b, v)| b * to_mean * (v.sqrt() + eps)).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        self.momentum = momentum;
+        (self.momentum, self.sum) = (momentum, Sum::of_mean());
     }
 }

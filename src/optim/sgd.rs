@@ -1,4 +1,5 @@
 use super::decay::{self, Decay};
+use super::sum::Sum;
 use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -22,6 +23,7 @@ pub static ENTRY: OptimizerEntry = Entry {
             decay: Decay::of(settings),
             used: None,
             momentum: vec![0.0; len],
+            sum: Sum::default(),
         })
     },
 };
@@ -41,19 +43,21 @@ struct Sgd {
     decay: Decay,
     used: Option<Applied>,
     momentum: Vec<f32>,
+    sum: Sum,
 }
 
 impl Optimizer for Sgd {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
         let (nesterov, decay) = (self.nesterov, self.decay);
+        let keep = self.sum.step(used.momentum);
         pass::run(flat, [&mut self.momentum], |part| {
             let f = decay.factors(&used, part.segment);
             let m = used.momentum as f32;
             let [momentum] = part.buffers;
             for ((p, g), b) in part.params.iter_mut().zip(part.grads).zip(momentum) {
                 let g = g + f.coupled * *p;
-                *b = m * *b + g;
+                *b = keep * *b + g;
                 let direction = if nesterov { g + m * *b } else { *b };
                 *p = f.keep * *p - f.lr * direction;
             }
@@ -66,18 +70,20 @@ impl Optimizer for Sgd {
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum)])
+        State::of([(MOMENTUM, &self.momentum)]).with_counters(self.sum.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        state.into_buffers([(MOMENTUM, &mut self.momentum)])
+        self.sum = Sum::load(state, [(MOMENTUM, &mut self.momentum)])?;
+        Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
-        Some(self.momentum.clone())
+        let to_mean = self.sum.to_mean();
+        Some(self.momentum.iter().map(|b| b * to_mean).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        self.momentum = momentum;
+        (self.momentum, self.sum) = (momentum, Sum::of_mean());
     }
 }

@@ -31,14 +31,6 @@ impl State {
         self
     }
 
-    /// Moves the state into these buffers, which must be all there is.
-    ///
-    /// # Errors
-    /// When a buffer is missing or of another length, or something is left over. Nothing is changed then.
-    pub fn into_buffers<const B: usize>(self, to: [(&str, &mut Vec<f32>); B]) -> Result<(), StateError> {
-        self.into_parts(to, []).map(|[]: [u64; 0]| ())
-    }
-
     /// Moves the state into these buffers and gives the counters of these names, which must be all there is.
     ///
     /// # Errors
