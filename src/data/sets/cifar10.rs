@@ -94,6 +94,8 @@ mod tests {
         assert_eq!(small().locate(root.path()), Some(root.path().to_owned()));
         let inner = root.path().join(FOLDER);
         fs::create_dir(&inner).unwrap();
+        assert_eq!(small().locate(root.path()), Some(root.path().to_owned()), "an empty folder is none");
+        fs::write(inner.join(FILES[5]), "").unwrap();
         assert_eq!(small().locate(root.path()), Some(inner));
     }
 

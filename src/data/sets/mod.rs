@@ -45,10 +45,11 @@ pub trait SetReader: Send + Sync {
     /// `read` find out.
     fn locate(&self, root: &Path) -> Option<PathBuf>;
 
-    /// What the files hold, from their names, sizes and first bytes alone.
+    /// What the files hold, without reading images: from names, sizes and first bytes, and of packed files by unpacking
+    /// them, which keeps nothing.
     ///
     /// # Errors
-    /// When a file is missing or has another size than it should.
+    /// When a file is missing, cut or too long.
     fn count(&self, folder: &Path) -> Result<Facts, DataError>;
 
     /// Reads and checks the whole set.

@@ -46,7 +46,7 @@ impl SetReader for RecordSet {
 
     fn locate(&self, root: &Path) -> Option<PathBuf> {
         let folder = root.join(self.publication.folder);
-        if folder.is_dir() {
+        if self.files().any(|file| folder.join(file.name).exists()) {
             return Some(folder);
         }
         let mut there = self.files().map(|file| root.join(file.name).exists());

@@ -2,6 +2,7 @@
 //! dimension in four bytes, big-endian, and the elements, the last dimension running fastest.
 
 use crate::data::DataError;
+use crate::data::summary::hex;
 use flate2::bufread::GzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -47,22 +48,43 @@ impl IdxFile {
     /// # Errors
     /// When they are too few or too many, or gzip's own checksum does not fit.
     pub fn read(&self) -> Result<Vec<u8>, DataError> {
+        let mut elements = Vec::with_capacity(self.elements());
+        self.pass(|part| elements.extend_from_slice(part))?;
+        Ok(elements)
+    }
+
+    /// Makes sure that a packed file is whole, which only unpacking it tells: as [`read`](Self::read), but nothing is kept.
+    ///
+    /// # Errors
+    /// As those of `read`.
+    pub fn check_packed(&self) -> Result<(), DataError> {
+        if is_packed(&self.path) { self.pass(|_| ()) } else { Ok(()) }
+    }
+
+    /// Gives all elements, part by part, to `take`.
+    fn pass(&self, mut take: impl FnMut(&[u8])) -> Result<(), DataError> {
         let mut content = open(&self.path).map_err(DataError::io(&self.path, "read"))?;
         self.check_header(&mut content)?;
-        let expected = self.elements();
-        let mut elements = Vec::with_capacity(expected);
-        let result = content.by_ref().take(expected as u64).read_to_end(&mut elements);
-        let reached = (self.header() + elements.len()) as u64;
-        result.map_err(|e| self.broken(reached, &e))?;
-        if elements.len() < expected {
-            let problem = format!("the content ends, {} bytes too early", expected - elements.len());
-            return Err(self.malformed(reached, problem));
+        let (mut buffer, mut left) = (vec![0; 1 << 16], self.elements());
+        while left > 0 {
+            let room = buffer.len().min(left);
+            let reached = (self.header() + self.elements() - left) as u64;
+            match content.read(&mut buffer[..room]) {
+                Ok(0) => return Err(self.malformed(reached, format!("the content ends, {left} bytes too early"))),
+                Ok(len) => {
+                    take(&buffer[..len]);
+                    left -= len;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.broken(reached, &e)),
+            }
         }
+        let end = (self.header() + self.elements()) as u64;
         // Only the end of the stream tells that gzip's checksum is right, and that nothing follows.
         match content.read(&mut [0]) {
-            Ok(0) => Ok(elements),
-            Ok(_) => Err(self.malformed(reached, "the content goes on where it should end")),
-            Err(e) => Err(self.broken(reached, &e)),
+            Ok(0) => Ok(()),
+            Ok(_) => Err(self.malformed(end, "the content goes on where it should end")),
+            Err(e) => Err(self.broken(end, &e)),
         }
     }
 
@@ -85,7 +107,6 @@ impl IdxFile {
         }
         let magic = [0, 0, BYTES, self.dimensions.len() as u8];
         if header[..WORD] != magic {
-            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let problem = format!("magic number 0x{}, expected 0x{}", hex(&header[..WORD]), hex(&magic));
             return Err(self.malformed(0, problem));
         }

@@ -58,16 +58,20 @@ impl SetReader for IdxSet {
 
     fn count(&self, folder: &Path) -> Result<Facts, DataError> {
         for split in 0..SPLITS.len() {
-            self.files(folder, split)?;
+            let (images, labels) = self.files(folder, split)?;
+            images.check_packed()?;
+            labels.check_packed()?;
         }
         self.check_identity(folder)?;
         Ok(self.facts(FactsSource::Data))
     }
 
     fn read(&self, folder: &Path) -> Result<Dataset, DataError> {
-        let facts = self.count(folder)?;
         let names = self.class_names.iter().map(|name| (*name).to_owned()).collect();
-        Ok(Dataset::new(facts, names, self.read_split(folder, 0)?, self.read_split(folder, 1)?))
+        let splits = [self.read_split(folder, 0)?, self.read_split(folder, 1)?];
+        self.check_identity(folder)?;
+        let [train, val] = splits;
+        Ok(Dataset::new(self.facts(FactsSource::Data), names, train, val))
     }
 }
 
