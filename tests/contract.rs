@@ -92,7 +92,12 @@ fn every_curve_goes_from_its_start_towards_its_end() {
 #[test]
 fn every_augmentation_can_be_made_and_keeps_the_size() {
     for entry in (augment::FAMILY.entries)() {
-        let data = format!("augment = [{}]", written(entry.name(), entry.params()));
+        // In its short form where it has one: without that setting, color-jitter rightly does nothing.
+        let written = match entry.shorthand() {
+            Some(_) => format!("{{ {} = 1 }}", entry.name()),
+            None => written(entry.name(), entry.params()),
+        };
+        let data = format!("augment = [{written}]");
         let loaded = experiment(&data, "backbone = \"shallow\"", SGD);
         let chain = augment::chain(&loaded.spec.phases[0].augment);
         let stored = Extent { width: 40, height: 30 };

@@ -6,6 +6,7 @@ mod error;
 mod facts;
 pub mod fetch;
 pub mod loader;
+mod luma;
 mod normalise;
 mod open;
 pub mod order;

@@ -248,8 +248,10 @@ mod tests {
     #[test]
     fn class_folders_that_are_absent_need_figures_or_a_stand_in() {
         let root = tempfile::tempdir().unwrap();
-        let folder =
-            Choice::with("folder", [("channels", Value::Int(3)), ("size", Value::Int(8)), ("val", Value::Float(0.2))]);
+        let folder = Choice::with(
+            "folder",
+            [("colour", Value::Text("rgb".to_owned())), ("size", Value::Int(8)), ("val", Value::Float(0.2))],
+        );
         let shapes = Choice::plain("shapes");
         let none = Given::default();
         let said = facts(&request(&folder, root.path(), None), &none).unwrap_err().to_string();

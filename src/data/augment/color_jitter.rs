@@ -2,6 +2,7 @@
 
 use super::{Augment, AugmentEntry, Draw, Image, change};
 use crate::data::draw::{below, between};
+use crate::data::luma::luma;
 use crate::registry::{Default, Entry, Interval, Kind, Param};
 
 pub static ENTRY: AugmentEntry = Entry {
@@ -12,7 +13,7 @@ pub static ENTRY: AugmentEntry = Entry {
         Param {
             key: "strength",
             kind: Kind::Float(Interval::at_least(0.0)),
-            default: Default::Required,
+            default: Default::Toml("0.0"),
             doc: "brightness, contrast and saturation, where they are left out",
         },
         Param {
@@ -100,7 +101,7 @@ fn brightness(pixels: &mut [u8], factor: f32) {
 /// As Pillow's `ImageEnhance.Contrast`: the image's mean grey at 0.
 fn contrast(pixels: &mut [u8], channels: usize, factor: f32) {
     let sum: u64 = match channels {
-        3 => pixels.as_chunks().0.iter().map(|pixel| u64::from(grey(*pixel))).sum(),
+        3 => pixels.as_chunks().0.iter().map(|pixel| u64::from(luma(*pixel))).sum(),
         _ => pixels.iter().map(|byte| u64::from(*byte)).sum(),
     };
     let count = (pixels.len() / if channels == 3 { 3 } else { 1 }).max(1);
@@ -111,7 +112,7 @@ fn contrast(pixels: &mut [u8], channels: usize, factor: f32) {
 /// As Pillow's `ImageEnhance.Color`: grey at 0.
 fn saturation(pixels: &mut [u8], factor: f32) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
-        let grey = grey(*pixel);
+        let grey = luma(*pixel);
         *pixel = pixel.map(|byte| blend(grey, byte, factor));
     }
 }
@@ -134,11 +135,6 @@ fn blend_all(pixels: &mut [u8], from: u8, factor: f32) {
 /// `from` at 0, `to` at 1, and beyond, within a byte's range; fractions are cut off, as Pillow's `Image.blend` does.
 fn blend(from: u8, to: u8, factor: f32) -> u8 {
     (f32::from(from) + factor * (f32::from(to) - f32::from(from))) as u8
-}
-
-/// ITU-R 601 luma in 16-bit fractions: Pillow's `convert("L")`.
-fn grey([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + (1 << 15)) >> 16) as u8
 }
 
 /// Hue, saturation and value, a byte each: Pillow's `convert("HSV")`.

@@ -2,6 +2,7 @@
 //!
 //! For small images, and for large ones made small on reading. All of them, at one size, must fit in memory.
 
+mod budget;
 mod jpeg;
 mod layout;
 mod picture;
@@ -30,10 +31,10 @@ pub static ENTRY: SetEntry = Entry {
                   square and of one size",
         },
         Param {
-            key: "channels",
-            kind: Kind::Int { min: 1, max: 3 },
-            default: Default::Toml("3"),
-            doc: "3 for colour, 1 for grey; images of the other sort are converted",
+            key: "colour",
+            kind: Kind::Word(&["rgb", "grey"]),
+            default: Default::Toml("\"rgb\""),
+            doc: "whether images have three channels or one; those of the other sort are converted",
         },
         Param {
             key: "val",
@@ -47,7 +48,7 @@ pub static ENTRY: SetEntry = Entry {
     make: |settings| {
         Box::new(Folder {
             size: settings.opt_usize("size"),
-            channels: settings.usize("channels"),
+            channels: if settings.text("colour") == "grey" { 1 } else { 3 },
             val: settings.float("val"),
         })
     },
@@ -68,7 +69,6 @@ impl SetReader for Folder {
     }
 
     fn outline(&self, given: &Given) -> Result<Facts, DataError> {
-        self.check_channels()?;
         let Given { train_images: Some(train_images), val_images: Some(val_images), classes: Some(classes) } = *given
         else {
             return Err(DataError::Absent {
@@ -97,7 +97,6 @@ impl SetReader for Folder {
     }
 
     fn count(&self, folder: &Path) -> Result<Facts, DataError> {
-        self.check_channels()?;
         let listed = Listed::new(folder, self.val)?;
         let size = self.side(&listed)?;
         let facts = self.facts(listed.train.len(), listed.val.len(), listed.classes.len(), size, FactsSource::Data);
@@ -130,17 +129,6 @@ impl Folder {
     fn facts(&self, train_images: usize, val_images: usize, classes: usize, size: usize, source: FactsSource) -> Facts {
         let name = ENTRY.name.to_owned();
         Facts { name, train_images, val_images, classes, channels: self.channels, size, source }
-    }
-
-    fn check_channels(&self) -> Result<(), DataError> {
-        match self.channels {
-            1 | 3 => Ok(()),
-            other => Err(DataError::Unusable {
-                path: "data.dataset".into(),
-                problem: format!("`channels` is {other}"),
-                remedy: "give 3 for colour or 1 for grey".to_owned(),
-            }),
-        }
     }
 
     /// The side of all images: the one asked for, else the first image's own.

@@ -1,17 +1,27 @@
 //! One image file: decoded, made grey or colour, cropped to its middle square and resized.
 
+use super::budget::{Budget, Share};
 use super::jpeg;
 use crate::data::DataError;
+use crate::data::luma::luma;
 use crate::data::resize::{Extent, Resizer, Window};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-use std::fs;
-use std::io::{BufRead, Cursor, Seek};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// The most pixels on a side.
 const SIDE: u32 = 1 << 14;
-/// The most bytes that a file may have, and that decoding it may take: what asks for more is damaged or no photograph.
-const MEMORY: u64 = 256 << 20;
+/// The most bytes that a file may have: a larger one is damaged or no photograph.
+const FILE: u64 = 64 << 20;
+/// For all images that are being decoded, on however many threads.
+static MEMORY: Budget = Budget::new(TOTAL);
+const TOTAL: u64 = 640 << 20;
+/// The most that decoding takes a pixel: four channels of 16 bits and their three of 8, or the coefficients of a
+/// progressive JPEG in four channels and its colours.
+const PER_PIXEL: u64 = 12;
+/// Pixels that an image is first believed to have at most.
+const SMALL: u64 = 1 << 20;
 
 /// A decoded image.
 pub struct Picture {
@@ -20,58 +30,88 @@ pub struct Picture {
     channels: usize,
     /// `(height, width, channels)`
     pixels: Vec<u8>,
+    /// Of the memory for all.
+    _share: Share,
 }
 
-/// Width and height, from the file's first bytes.
+/// Width and height of an image.
 ///
 /// # Errors
-/// When it is no image.
+/// When it is none.
 pub fn extent(path: &Path) -> Result<(usize, usize), DataError> {
-    let file = fs::File::open(path).map_err(DataError::io(path, "read"))?;
-    let reader = reader(path, std::io::BufReader::new(file))?;
-    let (width, height) = reader.into_dimensions().map_err(|e| broken(path, &e.to_string()))?;
-    Ok((width as usize, height as usize))
+    check_size(path)?;
+    let file = File::open(path).map_err(DataError::io(path, "read"))?;
+    dimensions(path, BufReader::new(file))
 }
 
 impl Picture {
     /// Decodes a file by its content, whatever its name says. Transparency is dropped; colour becomes grey as in Pillow's
     /// `convert("L")`; as there and in PyTorch, a turned photograph's EXIF orientation is not looked at.
     ///
+    /// Waits while others that are being decoded leave too little memory. What an image needs is known once its file is
+    /// read; the file of one that turns out to need more than was taken for it is let go and read again.
+    ///
     /// # Errors
-    /// When it cannot be decoded whole.
+    /// When it cannot be decoded whole, or asks for more memory than there is for all.
     pub fn read(path: &Path, channels: usize) -> Result<Self, DataError> {
-        let size = fs::metadata(path).map_err(DataError::io(path, "read"))?.len();
-        if size > MEMORY {
-            return Err(broken(path, &format!("a file of {} MB", size / 1_000_000)));
+        let size = check_size(path)?;
+        let mut pixels = SMALL;
+        loop {
+            // The decoder of JPEG makes a copy of the file.
+            let need = 2 * size + pixels * PER_PIXEL;
+            let Some(share) = MEMORY.take(need) else {
+                let megabytes = |bytes: u64| bytes / 1_000_000;
+                let (need, most) = (megabytes(need), megabytes(TOTAL));
+                return Err(broken(path, &format!("it takes {need} MB of memory, and at most {most} are allowed")));
+            };
+            let mut bytes = Vec::new();
+            let read = File::open(path).and_then(|file| file.take(size).read_to_end(&mut bytes));
+            read.map_err(DataError::io(path, "read"))?;
+            let (width, height) = dimensions(path, Cursor::new(&bytes))?;
+            let found = (width * height) as u64;
+            if found <= pixels {
+                let pixels = decode(path, &bytes, channels)?;
+                return Ok(Self { width, height, channels, pixels, _share: share });
+            }
+            pixels = found;
         }
-        let bytes = fs::read(path).map_err(DataError::io(path, "read"))?;
-        let reader = reader(path, Cursor::new(&bytes))?;
-        if reader.format() == Some(ImageFormat::Jpeg) {
-            jpeg::check_whole(&bytes)
-                .map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))?;
-        }
-        let decoded = reader.decode().map_err(|e| broken(path, &e.to_string()))?;
-        let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-        let pixels = match channels {
-            1 => grey(decoded),
-            _ => decoded.into_rgb8().into_raw(),
-        };
-        Ok(Self { width, height, channels, pixels })
     }
 
-    /// Writes the middle square, resized, into `target`, `(side, side, channels)`.
+    /// Writes the middle square, resized, into `target`, `(side, side, channels)`. As with Pillow's `box`, the filter of a
+    /// pixel at the square's border reaches beyond it, where there is more of the image.
     pub fn fit(&self, side: usize, target: &mut [u8]) {
-        let square = self.middle_square();
-        let (from, to) = (Extent::square(self.width.min(self.height)), Extent::square(side));
-        Resizer::new(self.channels).resize(&square, from, Window::whole(from), to, target);
+        let square = self.width.min(self.height);
+        let (left, top) = ((self.width - square) / 2, (self.height - square) / 2);
+        let from = Extent { width: self.width, height: self.height };
+        let window = Window { left, top, width: square, height: square };
+        Resizer::new(self.channels).resize(&self.pixels, from, window, Extent::square(side), target);
     }
+}
 
-    fn middle_square(&self) -> Vec<u8> {
-        let side = self.width.min(self.height);
-        let (left, top) = ((self.width - side) / 2, (self.height - side) / 2);
-        let rows = self.pixels.chunks_exact(self.width * self.channels).skip(top).take(side);
-        rows.flat_map(|row| &row[left * self.channels..(left + side) * self.channels]).copied().collect()
+/// Decodes a whole file.
+fn decode(path: &Path, bytes: &[u8], channels: usize) -> Result<Vec<u8>, DataError> {
+    let reader = reader(path, Cursor::new(bytes))?;
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        jpeg::check_whole(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))?;
     }
+    let decoded = reader.decode().map_err(|e| broken(path, &e.to_string()))?;
+    Ok(match channels {
+        1 => grey(decoded),
+        _ => decoded.into_rgb8().into_raw(),
+    })
+}
+
+fn check_size(path: &Path) -> Result<u64, DataError> {
+    let size = fs::metadata(path).map_err(DataError::io(path, "read"))?.len();
+    if size > FILE {
+        return Err(broken(path, &format!("a file of {} MB", size / 1_000_000)));
+    }
+    Ok(size)
+}
+
+fn dimensions<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<(usize, usize), DataError> {
+    let (width, height) = reader(path, bytes)?.into_dimensions().map_err(|e| broken(path, &e.to_string()))?;
+    Ok((width as usize, height as usize))
 }
 
 fn reader<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<ImageReader<R>, DataError> {
@@ -79,22 +119,18 @@ fn reader<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<ImageReader<R>, Da
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE);
     limits.max_image_height = Some(SIDE);
-    limits.max_alloc = Some(MEMORY);
+    limits.max_alloc = Some(TOTAL);
     reader.limits(limits);
     Ok(reader)
 }
 
-/// Luma of ITU-R 601 in whole numbers, as Pillow computes it: `(19595 R + 38470 G + 7471 B + 2¹⁵) / 2¹⁶`.
 fn grey(image: DynamicImage) -> Vec<u8> {
     match image {
         DynamicImage::ImageLuma8(grey) => grey.into_raw(),
         DynamicImage::ImageLumaA8(_) | DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) => {
             image.into_luma8().into_raw()
         }
-        colour => {
-            let luma = |c: &[u8]| 19_595 * u32::from(c[0]) + 38_470 * u32::from(c[1]) + 7_471 * u32::from(c[2]);
-            colour.into_rgb8().chunks_exact(3).map(|c| ((luma(c) + (1 << 15)) >> 16) as u8).collect()
-        }
+        colour => colour.into_rgb8().as_chunks().0.iter().map(|pixel| luma(*pixel)).collect(),
     }
 }
 

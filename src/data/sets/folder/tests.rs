@@ -75,12 +75,15 @@ fn images_are_cropped_to_the_middle_and_resized() {
         }
     }
     wide.save(root.path().join("train/ant/a.png")).unwrap();
-    let set = Folder { size: Some(3), ..PLAIN }.read(root.path()).unwrap();
-    assert_eq!(set.facts.size, 3);
+    let set = Folder { size: Some(6), ..PLAIN }.read(root.path()).unwrap();
+    assert_eq!(set.facts.size, 6);
     assert!(set.train.image(0).chunks(3).all(|pixel| pixel == [0, 255, 0]), "{:?}", set.train.image(0));
     // Pillow: Image.new("RGB", (1, 1), (0, 255, 0)).convert("L") is 150.
-    let grey = Folder { size: Some(3), channels: 1, ..PLAIN }.read(root.path()).unwrap();
-    assert_eq!(grey.train.image(0), [150; 9]);
+    let grey = Folder { size: Some(6), channels: 1, ..PLAIN }.read(root.path()).unwrap();
+    assert_eq!(grey.train.image(0), [150; 36]);
+    // The filter of resize((3, 3), BILINEAR, box=(6, 0, 12, 6)) gives an eighth to the pixel beyond the border.
+    let small = Folder { size: Some(3), ..PLAIN }.read(root.path()).unwrap();
+    assert_eq!(small.train.image(0), [32, 223, 0, 0, 255, 0, 0, 223, 32].repeat(3));
 }
 
 #[test]
@@ -147,6 +150,25 @@ fn a_folder_without_images_is_no_set() {
     // A class may be called `train`.
     image(&root.path().join("train/a.png"), 4, 4, [0; 3]);
     assert_eq!(Layout::of(root.path()), Some(Layout::Classes));
+}
+
+/// A PNG of one bit a pixel and hardly any bytes, but of the size of a sports field.
+#[test]
+fn an_image_that_would_take_too_much_memory_is_refused_before_it_does() {
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        [&(data.len() as u32).to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
+    };
+    let side = 16_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[1, 0, 0, 0, 0]].concat();
+    let bytes = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[]), chunk(b"IEND", &[])];
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    fs::write(root.path().join("train/ant/a.png"), bytes.concat()).unwrap();
+    let message = said(&Folder { size: Some(4), ..PLAIN }, root.path());
+    assert!(message.contains("a.png: cannot be decoded: it takes 3072 MB of memory, and at most 671"), "{message}");
 }
 
 #[test]
