@@ -4,6 +4,7 @@ use crate::common::{assert_exit, only_run, runner, text};
 use crate::server::{Reply, Server};
 use image::{ImageBuffer, Luma, Rgb};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Output;
 
@@ -65,6 +66,8 @@ fn photographs(root: &Path) {
 fn the_list_says_where_each_set_is() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("cifar-10-batches-bin")).unwrap();
+    says(&data(root.path(), &[]), 0, &["absent; `runner data fetch cifar10` gets it"]);
+    fs::write(root.path().join("cifar-10-batches-bin/test_batch.bin"), "cut").unwrap();
     let output = data(root.path(), &[]);
     let words = ["cifar10", "not whole", "cifar100", "absent; `runner data fetch cifar100` gets it (169 MB)"];
     says(&output, 0, &words);
@@ -79,6 +82,12 @@ fn an_absent_set_is_described_and_is_exit_code_3() {
     let output = data(root.path(), &["info", "cifar100"]);
     says(&output, 3, &["officially: 50,000 training and 10,000 validation images of 32×32", "100 classes"]);
     says(&output, 3, &["`cifar100` is not in", "`runner data fetch cifar100 --root"]);
+    let config = root.path().join("a.toml");
+    let experiment = "name = \"a\"\n[data]\ndataset = \"cifar100\"\nroot = \"here\"\n[model]\nbackbone = \"shallow\"\n\
+                      [[phases]]\nepochs = 1\nbatch = 1\noptimizer = \"sgd\"\nlr = 0.1\n";
+    fs::write(&config, experiment).unwrap();
+    let output = runner().args(["data", "info"]).arg(&config).output().unwrap();
+    says(&output, 3, &["(data.root)", &format!("--root {}", root.path().join("here").display())]);
     let output = data(root.path(), &["info", "mnist", "--json"]);
     assert_exit(&output, 3);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -136,6 +145,20 @@ fn mnist_is_found_counted_drawn_and_not_fetched_again() {
     assert_eq!((&json["classes"][9]["name"], &json["classes"][9]["training"]), (&"9".into(), &6_000.into()));
     assert!((json["mean"][0].as_f64().unwrap() - 112.5 / 255.0).abs() < 1e-6);
 
+    // A packed file tells only when it is unpacked that it is cut.
+    let raw = root.path().join("MNIST/raw");
+    let images = raw.join("t10k-images-idx3-ubyte");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&fs::read(&images).unwrap()).unwrap();
+    let packed = packer.finish().unwrap();
+    let cut = raw.join("t10k-images-idx3-ubyte.gz");
+    fs::write(&cut, &packed[..packed.len() - 20]).unwrap();
+    let words = ["t10k-images-idx3-ubyte.gz", "gzip stream breaks off"];
+    says(&data(root.path(), &["fetch", "mnist"]), 3, &words);
+    says(&data(root.path(), &["info", "mnist"]), 3, &words);
+    says(&data(root.path(), &[]), 0, &["not whole:", "t10k-images-idx3-ubyte.gz"]);
+    fs::remove_file(&cut).unwrap();
+
     // The same files under the other set's name are recognised for what they are.
     fs::rename(root.path().join("MNIST"), root.path().join("FashionMNIST")).unwrap();
     says(&data(root.path(), &["info", "fashion-mnist"]), 3, &["files of `mnist`, not of `fashion-mnist`"]);
@@ -147,6 +170,13 @@ fn class_folders_are_shown_drawn_and_trained_on() {
     let root = dir.path().join("photographs");
     photographs(&root);
     says(&data(&root, &["info", "folder"]), 3, &["not square", "size = 64"]);
+    let list = data(&root, &[]);
+    says(&list, 0, &["not square"]);
+    assert!(!text(&list).contains("not whole"), "{}", text(&list));
+    let grey = ["info", "folder", "--set", "data.dataset.size=16", "--set", "data.dataset.colour=grey"];
+    says(&data(&root, &grey), 0, &["16×16, grey"]);
+    let bad = ["info", "folder", "--set", "data.dataset.colour=gray"];
+    says(&data(&root, &bad), 2, &["data.dataset.colour", "`grey`"]);
     let sheet = dir.path().join("sheet.svg");
     let arguments = ["info", "folder", "--set", "data.dataset.size=16", "--sheet", sheet.to_str().unwrap()];
     says(&data(&root, &arguments), 0, &["12 images", "16×16, 3 channels", "oak tree", "6 each"]);

@@ -58,7 +58,7 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
         Origin::Generated => None,
         _ => match root.as_ref().and_then(|root| set.locate(&root.path)) {
             Some(folder) => Some(folder),
-            None => return absent(args, &choice.kind, &*set, root.as_ref()),
+            None => return absent(args, &choice.kind, &*set, root.as_ref(), spec.data.root.is_some()),
         },
     };
     let dataset = set.read(folder.as_deref().unwrap_or(Path::new("")))?;
@@ -94,8 +94,9 @@ fn overview(kind: &str, set: &Dataset, folder: Option<PathBuf>) -> Overview {
     }
 }
 
-/// Shows what is known of a set that is not there; the error says how to get it.
-fn absent(args: &InfoArgs, name: &str, set: &dyn SetReader, root: Option<&Root>) -> Result<Exit, Failure> {
+/// Shows what is known of a set that is not there; the error says how to get it, into the same folder if that was `named`
+/// by the command or the experiment.
+fn absent(args: &InfoArgs, name: &str, set: &dyn SetReader, root: Option<&Root>, named: bool) -> Result<Exit, Failure> {
     let place = match root {
         Some(Root { path, source }) => format!("{} ({source})", path.display()),
         None => "any folder: there is no home folder".to_owned(),
@@ -110,11 +111,7 @@ fn absent(args: &InfoArgs, name: &str, set: &dyn SetReader, root: Option<&Root>)
     }
     let remedy = match set.origin() {
         Origin::Published(_) => {
-            let to = if args.root.root.is_some() {
-                root.map(|root| format!(" --root {}", root.path.display()))
-            } else {
-                None
-            };
+            let to = root.filter(|_| named).map(|root| format!(" --root {}", root.path.display()));
             format!("`runner data fetch {name}{}` gets it", to.unwrap_or_default())
         }
         _ => "name the folder that holds train/ and val/, or the class folders, with --root DIR".to_owned(),

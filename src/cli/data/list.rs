@@ -2,8 +2,8 @@
 
 use super::{RootArg, wrap};
 use crate::cli::{Exit, Failure, output};
-use crate::data::Root;
 use crate::data::sets::{self, Origin};
+use crate::data::{DataError, Root};
 use crate::units::count;
 use anstyle::{Effects, Style};
 
@@ -55,7 +55,14 @@ fn place(name: &str, root: Option<&Root>) -> Result<String, Failure> {
                 let (train, val) = (count(facts.train_images as u64), count(facts.val_images as u64));
                 format!("in {}: {train} + {val} images", folder.display())
             }
-            Err(error) => format!("in {}, but not whole: {}", folder.display(), first_line(&error.to_string())),
+            Err(error) => {
+                // What a set of one's own lacks may be a setting.
+                let but = match error {
+                    DataError::Unusable { .. } | DataError::Io { .. } => "",
+                    _ => "not whole: ",
+                };
+                format!("in {}, but {but}{}", folder.display(), first_line(&error.to_string()))
+            }
         },
         (None, Origin::Published(publication)) => {
             format!("absent; `runner data fetch {name}` gets it ({} MB)", publication.bytes().div_ceil(1_000_000))

@@ -14,6 +14,8 @@ const BAR: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(anstyle::Ansi
 const LISTED: usize = 24;
 /// How many of the largest and of the smallest classes stand for the others.
 const ENDS: usize = 8;
+/// Columns of the labels.
+const LABEL: usize = 12;
 /// The widest name and the longest bar.
 const NAME: usize = 28;
 const LONGEST: usize = 24;
@@ -93,14 +95,28 @@ impl Overview {
             ("size", format!("{0}×{0}, {sort}", self.size)),
             ("mean", numbers(&self.mean)),
             ("deviation", numbers(&self.deviation)),
-            ("digest", self.digest.clone()),
         ];
         let mut text = format!("{BOLD}{}{BOLD:#}\n", self.name);
         text.extend(wrap(self.summary, width).iter().map(|line| line.to_owned() + "\n"));
         for (label, value) in facts {
-            text += &format!("{DIM}{label:<12}{DIM:#}{value}\n");
+            text += &format!("{DIM}{label:<LABEL$}{DIM:#}{value}\n");
+        }
+        for (k, part) in self.digest_lines(width).into_iter().enumerate() {
+            let label = if k == 0 { "digest" } else { "" };
+            text += &format!("{DIM}{label:<LABEL$}{DIM:#}{part}\n");
         }
         text + "\n" + &self.classes(width)
+    }
+
+    /// The digest, in two halves below each other where it is wider than the terminal.
+    fn digest_lines(&self, width: usize) -> Vec<String> {
+        match self.digest.split_once(':') {
+            Some((of, sum)) if LABEL + self.digest.len() > width => {
+                let (head, tail) = sum.split_at(sum.len() / 2);
+                vec![format!("{of}:{head}"), " ".repeat(of.len() + 1) + tail]
+            }
+            _ => vec![self.digest.clone()],
+        }
     }
 
     /// A line for each class, or for the largest and the smallest of many.
@@ -212,7 +228,7 @@ mod tests {
         for classes in [2, 10, 24, 25, 100, 1000] {
             for width in [80, 100, 140] {
                 let text = anstream::adapter::strip_str(&overview(classes).text(width)).to_string();
-                for line in text.lines().filter(|line| !line.starts_with("digest")) {
+                for line in text.lines() {
                     assert!(line.width() <= width, "{width}: {line}");
                 }
             }

@@ -10,6 +10,7 @@ use crate::plot::{Sheet, SheetRow};
 use crate::record::atomic;
 use crate::units::count;
 use anyhow::Context as _;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +21,10 @@ const FEW: usize = 5;
 const CLASSES: [usize; 2] = [25, 200];
 /// Images larger than this are drawn smaller.
 const LARGEST: usize = 128;
-/// Images a batch while some of each class are looked for.
+/// Images a batch while some of each class are looked for, and the most bytes of memory that they may take; a batch of one
+/// may take more.
 const BATCH: usize = 256;
+const BATCH_BYTES: usize = 64 << 20;
 
 /// How images are drawn.
 #[derive(Clone, Copy)]
@@ -37,21 +40,18 @@ pub fn make(set: Dataset, served: Served<'_>) -> Result<Sheet, Failure> {
     let (facts, names) = (set.facts.clone(), set.class_names.clone());
     let shown = facts.classes.min(CLASSES[1]);
     let each = if facts.classes <= CLASSES[0] { MANY } else { FEW };
-    let mut rows = Rows { images: vec![Vec::new(); shown], each };
     let (size, how) = match served {
-        Served::AsStored => {
-            rows.stored(&set);
-            (facts.size, "the first training images of each class".to_owned())
-        }
-        Served::FirstPhase(spec) => {
-            let size = spec.phases[0].size.unwrap_or(facts.size);
-            rows.first_phase(set, spec, size)?;
-            (size, format!("training images of each class as the first phase of `{}` serves them", spec.name))
-        }
+        Served::AsStored => (facts.size, "the first training images of each class".to_owned()),
+        Served::FirstPhase(spec) => (
+            spec.phases[0].size.unwrap_or(facts.size),
+            format!("training images of each class as the first phase of `{}` serves them", spec.name),
+        ),
     };
     let side = size.min(LARGEST);
-    if side < size {
-        rows.shrink(size, side, facts.channels);
+    let mut rows = Rows::new(shown, each, size, side, facts.channels);
+    match served {
+        Served::AsStored => rows.stored(&set),
+        Served::FirstPhase(spec) => rows.first_phase(set, spec)?,
     }
     let more = facts.classes - shown;
     let more = if more == 0 { String::new() } else { format!("; {} more classes are not shown", count(more as u64)) };
@@ -79,18 +79,30 @@ pub fn write(sheet: &Sheet, to: &Path, format: PictureFormat) -> Result<(), Fail
     Ok(atomic::write(to, &bytes).map_err(anyhow::Error::from)?)
 }
 
-/// The images found so far, by class.
+/// The images found so far, by class, as large as they are drawn.
 struct Rows {
     images: Vec<Vec<Vec<u8>>>,
     /// So many of each class are enough.
     each: usize,
+    /// As the images come, and as they are drawn.
+    size: usize,
+    side: usize,
+    channels: usize,
+    resizer: Resizer,
 }
 
 impl Rows {
+    fn new(classes: usize, each: usize, size: usize, side: usize, channels: usize) -> Self {
+        Self { images: vec![Vec::new(); classes], each, size, side, channels, resizer: Resizer::new(channels) }
+    }
+
     /// Takes an image where its class still lacks some.
-    fn offer(&mut self, label: u32, image: impl FnOnce() -> Vec<u8>) {
+    fn offer<'i>(&mut self, label: u32, image: impl FnOnce() -> Cow<'i, [u8]>) {
         if let Some(row) = self.images.get_mut(label as usize).filter(|row| row.len() < self.each) {
-            row.push(image());
+            let (from, to) = (Extent::square(self.size), Extent::square(self.side));
+            let mut drawn = vec![0; to.width * to.height * self.channels];
+            self.resizer.resize(&image(), from, Window::whole(from), to, &mut drawn);
+            row.push(drawn);
         }
     }
 
@@ -100,18 +112,20 @@ impl Rows {
 
     fn stored(&mut self, set: &Dataset) {
         for (index, label) in set.train.labels.iter().enumerate() {
-            self.offer(*label, || set.train.image(index).to_vec());
+            self.offer(*label, || set.train.image(index).into());
         }
     }
 
     /// Looks through batches of the first epoch until there are enough of each class.
-    fn first_phase(&mut self, set: Dataset, spec: &Spec, size: usize) -> Result<(), Failure> {
+    fn first_phase(&mut self, set: Dataset, spec: &Spec) -> Result<(), Failure> {
+        let size = self.size;
         let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
         let augment = vec![chain(&spec.phases[0].augment)];
         let training = Training { dataset: Arc::new(set), seed: spec.seed, augment };
+        let batch = batch(size, mean.len());
         let plan = move |step: u64| {
-            let first = step as usize * BATCH;
-            let images = BATCH.min(images.saturating_sub(first));
+            let first = step as usize * batch;
+            let images = batch.min(images.saturating_sub(first));
             (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0 })
         };
         let mut loader = Loader::<f32>::training(training, 0, plan);
@@ -123,19 +137,26 @@ impl Rows {
                 // Back from what the net takes in to bytes.
                 let channels = mean.iter().zip(&std).cycle();
                 let byte = |(value, (mean, std)): (&f32, (&f32, &f32))| ((value * std + mean) * 255.0).round() as u8;
-                self.offer(*label, || image.iter().zip(channels).map(byte).collect());
+                self.offer(*label, || image.iter().zip(channels).map(byte).collect::<Vec<u8>>().into());
             }
         }
         Ok(())
     }
+}
 
-    fn shrink(&mut self, from: usize, to: usize, channels: usize) {
-        let mut resizer = Resizer::new(channels);
-        let (from, to) = (Extent::square(from), Extent::square(to));
-        for image in self.images.iter_mut().flatten() {
-            let mut small = vec![0; to.width * to.height * channels];
-            resizer.resize(image, from, Window::whole(from), to, &mut small);
-            *image = small;
+/// How many images a batch holds.
+fn batch(size: usize, channels: usize) -> usize {
+    (BATCH_BYTES / (size * size * channels * size_of::<f32>())).clamp(1, BATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_large_images_are_small() {
+        for (size, images) in [(1, 256), (32, 256), (224, 111), (1024, 5), (8192, 1)] {
+            assert_eq!(batch(size, 3), images, "{size}");
         }
     }
 }
