@@ -12,5 +12,6 @@ pub mod plot;
 pub mod record;
 pub mod registry;
 pub mod schedule;
+pub mod stats;
 pub mod train;
 pub mod units;

@@ -21,6 +21,8 @@ pub enum Purpose {
     Generate = 5,
     /// Dropout and other noise inside the net; index = step.
     Layer = 6,
+    /// Resampling of statistics; seed, epoch and index 0.
+    Bootstrap = 7,
 }
 
 /// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any

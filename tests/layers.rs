@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("registry", &[]),
+    ("stats", &["units"]),
     ("kernels", &["units", "registry"]),
     ("nn", &["kernels", "units", "registry"]),
     ("schedule", &["registry", "units"]),

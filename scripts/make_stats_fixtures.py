@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Writes tests/fixtures/scipy/stats.json: what SciPy and statsmodels compute, for src/stats/tests.rs to compare with.
+
+Made with SciPy 1.17.1, NumPy 2.4.6 and statsmodels 0.15.0. To run it again:
+
+    python3 -m pip install scipy statsmodels
+    python3 scripts/make_stats_fixtures.py
+
+Samples come from a seeded generator: a second run gives the same file.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import scipy
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestIndPower
+
+FILE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "scipy" / "stats.json"
+rng = np.random.default_rng(1)
+
+
+def samples():
+    """Accuracies as runs have them: few or many, near or far apart, with ties (rounded) or without."""
+    for m, n, gap, digits in [
+        (2, 2, 0.01, 17), (3, 3, 0.004, 17), (3, 5, 0.0, 17), (5, 5, 0.02, 3), (8, 8, 0.003, 17), (8, 8, 0.003, 3),
+        (12, 9, 0.001, 17), (20, 20, 0.002, 3), (40, 30, 0.001, 17), (60, 60, 0.001, 3), (3, 3, 0.3, 17),
+    ]:
+        a = np.round(0.9 + gap + 0.004 * rng.standard_normal(m), digits)
+        b = np.round(0.9 + 0.002 * rng.standard_normal(n) * (1 + m % 3), digits)
+        yield a, b
+
+
+def exact_signed_rank(d):
+    """All 2^n signs; SciPy's own exact method refuses ties."""
+    d = d[d != 0]
+    ranks = stats.rankdata(np.abs(d))
+    signs = (np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1
+    sums = signs @ ranks
+    w = ranks[d > 0].sum()
+    return min(1.0, 2 * min(np.mean(sums <= w + 1e-9), np.mean(sums >= w - 1e-9)))
+
+
+def two_samples():
+    for a, b in samples():
+        t = stats.ttest_ind(a, b, equal_var=False)
+        case = {"a": a.tolist(), "b": b.tolist(), "t": t.statistic, "df": t.df, "p": t.pvalue}
+        ties = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
+        if len(a) + len(b) > 50:
+            case["rank_sum"] = stats.mannwhitneyu(a, b, method="asymptotic").pvalue
+        elif not ties:
+            case["rank_sum"] = stats.mannwhitneyu(a, b, method="exact").pvalue
+        elif len(a) + len(b) <= 16:
+            def statistic(x, y):
+                return stats.rankdata(np.concatenate([x, y]))[: len(x)].sum()
+            found = stats.permutation_test((a, b), statistic, n_resamples=np.inf, alternative="two-sided")
+            case["rank_sum"] = min(1.0, found.pvalue)
+        if len(a) == len(b):
+            d = np.round(a - b, 6)
+            case["differences"] = d.tolist()
+            d = d[d != 0]
+            tied = len(np.unique(np.abs(d))) < len(d)
+            if len(d) > 50:
+                case["signed_rank"] = stats.wilcoxon(d, method="asymptotic").pvalue
+            elif not tied:
+                case["signed_rank"] = stats.wilcoxon(d, method="exact").pvalue
+            elif len(d) <= 20:
+                case["signed_rank"] = exact_signed_rank(d)
+        pooled = np.sqrt(((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / (len(a) + len(b) - 2))
+        g = (a.mean() - b.mean()) / pooled
+        case["hedges_g"] = (1 - 3 / (4 * (len(a) + len(b) - 2) - 1)) * g
+        # Where two are plainly enough its solver gives up.
+        if len(a) == len(b) and abs(g) < 10:
+            case["needed"] = TTestIndPower().solve_power(abs(g), alpha=0.05, power=0.8)
+        if len(a) >= 5:
+            def difference(x, y, axis=-1):
+                return x.mean(axis=axis) - y.mean(axis=axis)
+            found = stats.bootstrap((a, b), difference, n_resamples=99_999, method="BCa", rng=1)
+            case["bootstrap"] = list(found.confidence_interval)
+            if len(a) == len(b):
+                found = stats.bootstrap((a - b,), np.mean, n_resamples=99_999, method="BCa", rng=1)
+                case["bootstrap_paired"] = list(found.confidence_interval)
+        yield case
+
+
+def holm():
+    for p in [[0.01], [0.04, 0.01, 0.03], [0.2, 0.01, 0.01, 0.6, 0.04], [1.0, 0.5], rng.random(12).tolist()]:
+        yield {"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()}
+
+
+if __name__ == "__main__":
+    content = {"scipy": scipy.__version__, "two_samples": list(two_samples()), "holm": list(holm())}
+    FILE.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,37 @@
+//! Statistics for few samples: what a handful of seeds can tell, and what they cannot.
+//!
+//! Distribution functions are `statrs`'s; every test here is held against SciPy (`scripts/make_stats_fixtures.py`).
+
+mod bootstrap;
+mod effect;
+mod holm;
+mod power;
+mod rank;
+mod welch;
+
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{Interval, Pairing, bootstrap};
+pub use effect::hedges_g;
+pub use holm::holm;
+pub use power::samples_needed;
+pub use rank::{rank_sum, signed_rank};
+pub use welch::{Welch, welch};
+
+/// `Σx / n`; NaN without values.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// `Σ(x − mean)² / (n − 1)`: unbiased; `None` for fewer than two values.
+pub fn variance(values: &[f64]) -> Option<f64> {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (values.len() > 1).then(|| squares / (values.len() - 1) as f64)
+}
+
+/// The sample standard deviation, the root of [`variance`].
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    variance(values).map(f64::sqrt)
+}

@@ -1,0 +1,100 @@
+//! Against SciPy 1.17.1 and statsmodels 0.15.0 (`scripts/make_stats_fixtures.py`). Both sides compute in f64 from the same
+//! formulas, so p-values agree to 1e-9 of themselves; bootstrap intervals rest on other random numbers and agree to a tenth
+//! of their width; the number of samples rests on another approximation and agrees to one, or a twentieth.
+
+use super::*;
+use serde_json::Value;
+
+fn fixture(key: &str) -> Vec<Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/scipy/stats.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let content: Value = serde_json::from_str(&text).unwrap();
+    content[key].as_array().unwrap().clone()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().map(|list| list.iter().map(|x| x.as_f64().unwrap()).collect()).unwrap_or_default()
+}
+
+fn close(found: Option<f64>, expected: f64, what: &str) {
+    let found = found.unwrap_or_else(|| panic!("{what}: nothing found"));
+    assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1e-3), "{what}: {found}, SciPy has {expected}");
+}
+
+#[test]
+fn two_samples_are_compared_as_scipy_does() {
+    let mut checked = 0;
+    for (k, case) in fixture("two_samples").iter().enumerate() {
+        let (a, b) = (numbers(&case["a"]), numbers(&case["b"]));
+        let mut check = |key: &str, found: Option<f64>| {
+            if let Some(expected) = case[key].as_f64() {
+                close(found, expected, &format!("case {k}: {key}"));
+                checked += 1;
+            }
+        };
+        let welch = welch(&a, &b);
+        check("t", welch.map(|w| w.t));
+        check("df", welch.map(|w| w.df));
+        check("p", welch.map(|w| w.p));
+        check("rank_sum", rank_sum(&a, &b));
+        check("signed_rank", signed_rank(&numbers(&case["differences"])));
+        check("hedges_g", hedges_g(&a, &b));
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[test]
+fn bootstrap_intervals_are_scipys_but_for_the_draw() {
+    for case in fixture("two_samples") {
+        let (a, b) = (numbers(&case["a"]), numbers(&case["b"]));
+        for (key, pairing) in [("bootstrap", Pairing::Unpaired), ("bootstrap_paired", Pairing::Paired)] {
+            let [low, high] = numbers(&case[key])[..] else { continue };
+            let found = bootstrap(&a, &b, pairing, 0.95).unwrap();
+            let tolerance = 0.1 * (high - low);
+            assert!((found.low - low).abs() < tolerance, "{key}: {found:?}, SciPy has {low}..{high}");
+            assert!((found.high - high).abs() < tolerance, "{key}: {found:?}, SciPy has {low}..{high}");
+            assert_eq!(bootstrap(&a, &b, pairing, 0.95), Some(found), "the same samples, the same interval");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_samples_is_about_that_of_the_noncentral_t() {
+    for case in fixture("two_samples") {
+        let Some(expected) = case["needed"].as_f64() else { continue };
+        let found = samples_needed(&numbers(&case["a"]), &numbers(&case["b"]), 0.05, 0.8).unwrap() as f64;
+        let expected = expected.ceil();
+        assert!((found - expected).abs() <= f64::max(1.0, 0.05 * expected), "{found}, statsmodels has {expected}");
+    }
+}
+
+#[test]
+fn holm_is_that_of_statsmodels() {
+    for case in fixture("holm") {
+        for (found, expected) in holm(&numbers(&case["p"])).into_iter().zip(numbers(&case["adjusted"])) {
+            close(Some(found), expected, "holm");
+        }
+    }
+}
+
+#[test]
+fn too_little_to_tell_is_no_number() {
+    assert_eq!((deviation(&[1.0]), deviation(&[1.0, 3.0])), (None, Some(2f64.sqrt())));
+    assert_eq!(welch(&[1.0], &[1.0, 2.0]), None);
+    assert_eq!(welch(&[1.0, 1.0], &[2.0, 2.0]), None);
+    assert_eq!(welch(&[1.0, f64::NAN], &[2.0, 3.0]), None);
+    assert_eq!(hedges_g(&[1.0, 1.0], &[2.0, 2.0]), None);
+    assert_eq!((signed_rank(&[]), signed_rank(&[0.0, 0.0]), rank_sum(&[], &[1.0])), (None, None, None));
+    assert_eq!(bootstrap(&[1.0, 1.0], &[2.0, 2.0], Pairing::Unpaired, 0.95), None);
+    assert_eq!(bootstrap(&[1.0, 2.0], &[2.0, 3.0, 4.0], Pairing::Paired, 0.95), None);
+    assert_eq!(samples_needed(&[1.0, 2.0], &[1.0, 2.0], 0.05, 0.8), None);
+    assert!(holm(&[]).is_empty());
+}
+
+#[test]
+fn three_seeds_a_side_cannot_reach_one_in_twenty_by_ranks() {
+    assert_eq!(signed_rank(&[0.1, 0.2, 0.3]), Some(0.25));
+    assert_eq!(rank_sum(&[0.4, 0.5, 0.6], &[0.1, 0.2, 0.3]), Some(0.1));
+    // With equal values the ways that lead to the same sum are counted too.
+    assert_eq!(rank_sum(&[1.0, 1.0], &[1.0, 1.0]), Some(1.0));
+}
