@@ -4,6 +4,7 @@
 use runner::record::console::Display;
 use runner::record::rows::{MetricsRow, TraceRow};
 use runner::record::{DatasetFacts, Event, PhaseBegins, RecordError, RunFacts, SecondsByKind, Sink, Status, StepDone};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SIZES: [usize; 3] = [16, 24, 32];
@@ -85,6 +86,7 @@ fn facts(steps: u64) -> RunFacts {
         model: "conv3x3 + resnet9 + linear".to_owned(),
         weights: None,
         parameters: 1_634_570,
+        settings: BTreeMap::new(),
         phases: SIZES.len(),
         epochs: 2 * SIZES.len() as u64,
         steps,

@@ -1,6 +1,7 @@
 //! `runner`: finds out how to train image networks faster. See DESIGN.md for the shape of the whole.
 
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod kernels;

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("record", &["units"]),
     ("plot", &["record", "units"]),
     ("plan", &["config", "schedule", "data", "optim", "record", "registry", "units"]),
+    ("compare", &["record", "plot", "stats", "units"]),
     (
         "train",
         &[
@@ -29,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot",
-            "registry", "units",
+            "compare", "stats", "registry", "units",
         ],
     ),
 ];

@@ -14,6 +14,8 @@ pub enum Exit {
     Config = 2,
     Data = 3,
     Diverged = 4,
+    /// An expectation of `runner compare` does not hold.
+    NotAsExpected = 6,
     /// Stopped by a signal after a checkpoint: resume to go on (`EX_TEMPFAIL`).
     Interrupted = 75,
 }

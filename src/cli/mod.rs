@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod compare;
 mod completions;
 mod data;
 mod eval;
@@ -54,8 +55,8 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
   runner plot runs/*-dawnbench-* --output seeds.svg
 
-Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 75 stopped by a signal after a \
-checkpoint, resume to go on.";
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 6 an expectation of `compare` does \
+not hold; 75 stopped by a signal after a checkpoint, resume to go on.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -69,6 +70,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Draw loss and accuracy, or the schedule, of one run or several
     Plot(plot::PlotArgs),
+    /// Tell which of several experiments is better, and whether that can be told
+    Compare(compare::CompareArgs),
     /// List what an experiment can name: data sets, optimizers, curves…
     List(list::ListArgs),
     /// List the data sets, fetch one, look at one
@@ -109,6 +112,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Plot(args)) => plot::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),

@@ -13,6 +13,7 @@ pub mod diagnostics;
 mod excerpt;
 mod extends;
 mod files;
+mod flat;
 mod forms;
 mod hash;
 pub mod json_schema;

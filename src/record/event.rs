@@ -5,6 +5,7 @@ use super::error::RecordError;
 use super::rows::{MetricsRow, TraceRow};
 use crate::units::Seconds;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Something that happened. `--json` prints each as one object, named by `event`.
@@ -73,6 +74,9 @@ pub struct RunFacts {
     pub parameters: u64,
     /// The file that the net started from, if any.
     pub weights: Option<WeightsFacts>,
+    /// All settings of the experiment by path (`phases[0].lr.from`), those aside that the spec hash leaves out.
+    #[serde(skip)]
+    pub settings: BTreeMap<String, serde_json::Value>,
     pub phases: usize,
     /// Epochs begun when training ends.
     pub epochs: u64,
@@ -223,6 +227,7 @@ pub(super) mod tests {
             model: "conv3x3 + resnet9 + max-pool".to_owned(),
             parameters: 6_573_130,
             weights: None,
+            settings: BTreeMap::new(),
             phases: 3,
             epochs: 6,
             steps: 2345,

@@ -4,6 +4,7 @@
 //! `log.txt` and a display. [`reader`] reads a run folder back. FORMAT.md describes the files for other programs.
 
 pub mod atomic;
+pub mod columns;
 pub mod confusion;
 pub mod console;
 pub mod csv_file;

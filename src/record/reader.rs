@@ -30,6 +30,15 @@ pub enum TableState {
     Missing,
 }
 
+impl TableState {
+    /// The whole lines of a file's bytes, and whether they are all.
+    pub(super) fn of(bytes: &[u8]) -> (&[u8], Self) {
+        let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
+        let state = if whole == bytes.len() && whole > 0 { Self::Whole } else { Self::Torn };
+        (&bytes[..whole], state)
+    }
+}
+
 impl RunReader {
     /// # Errors
     /// When `path` is no run folder.
@@ -105,9 +114,8 @@ pub fn read_table<R: Row>(path: &Path) -> Result<Table<R>, RecordError> {
         }
         Err(cause) => return Err(RecordError::io("read", path)(cause)),
     };
-    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
-    let state = if whole == bytes.len() && whole > 0 { TableState::Whole } else { TableState::Torn };
-    let mut reader = csv::Reader::from_reader(&bytes[..whole]);
+    let (whole, state) = TableState::of(&bytes);
+    let mut reader = csv::Reader::from_reader(whole);
     let rows = reader.deserialize().collect::<Result<Vec<R>, _>>().map_err(|e| RecordError::Malformed {
         path: path.to_owned(),
         line: e.position().map_or(1, csv::Position::line),

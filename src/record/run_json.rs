@@ -7,6 +7,7 @@ use super::reader;
 use super::rows::MetricsRow;
 use super::scores::Scores;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the run folder's formats. It grows when a reader of the old one would misread the new one.
@@ -43,6 +44,9 @@ pub struct RunInfo {
     pub parameters: u64,
     /// The file that the net started from; `null` for fresh weights.
     pub weights: Option<WeightsFacts>,
+    /// All settings of the experiment by path, those aside that the spec hash leaves out; empty in older runs.
+    #[serde(default)]
+    pub settings: BTreeMap<String, serde_json::Value>,
     /// Planned.
     pub steps: u64,
     /// Taken, as of the last checkpoint or the end.
@@ -115,6 +119,7 @@ impl RunInfo {
             model: facts.model.clone(),
             parameters: facts.parameters,
             weights: facts.weights.clone(),
+            settings: facts.settings.clone(),
             steps: facts.steps,
             steps_done: 0,
             seconds: SecondsByKind::default(),

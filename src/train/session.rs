@@ -328,6 +328,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
         parameters: state.params.count() as u64,
         weights: job.weights.clone(),
+        settings: spec.settings(),
         phases: job.plan.phases.len(),
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,

@@ -1,0 +1,88 @@
+//! One group against another.
+
+use super::{Group, Options, Quantity};
+use crate::stats::{self, Interval, Pairing};
+use std::collections::BTreeMap;
+
+/// The chance with which enough seeds should find a difference.
+const POWER: f64 = 0.8;
+const CONFIDENCE: f64 = 0.95;
+
+/// How it is tested whether a difference could be chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Test {
+    /// Welch's t-test: means, variances unequal.
+    Welch,
+    /// Wilcoxon's: signed ranks where the groups have the same seeds, else rank sums.
+    Wilcoxon,
+}
+
+/// A group against a baseline.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Contrast {
+    /// Index of the group.
+    #[serde(skip)]
+    pub group: usize,
+    #[serde(skip)]
+    pub baseline: usize,
+    /// `mean of the group − mean of the baseline`; over the seeds that both have, when paired.
+    pub difference: f64,
+    /// Bootstrap, 95 %.
+    pub interval: Option<Interval>,
+    /// Whether runs of the same seed were taken together, for the interval (and for Wilcoxon's test).
+    pub pairing: Pairing,
+    pub test: Test,
+    pub p: Option<f64>,
+    /// After Holm's correction for the number of comparisons.
+    pub p_adjusted: Option<f64>,
+    /// Hedges' g.
+    pub effect: Option<f64>,
+    /// Roughly how many more seeds a side would settle it; 0 when it is settled.
+    pub more_seeds: Option<usize>,
+}
+
+impl Contrast {
+    /// Compares by `options.by`. Everything that the runs do not suffice for is absent.
+    pub fn between(groups: &[Group], group: usize, baseline: usize, options: &Options) -> Self {
+        let values = |k: usize| groups[k].quantities(options.by).unwrap_or_default();
+        let (ours, theirs) = (values(group), values(baseline));
+        let pairing = match ours.len() > 1 && ours.keys().eq(theirs.keys()) {
+            true => Pairing::Paired,
+            false => Pairing::Unpaired,
+        };
+        let values = |by_seed: &BTreeMap<u64, f64>| by_seed.values().copied().collect::<Vec<f64>>();
+        let (a, b) = (values(&ours), values(&theirs));
+        let p = match (options.test, pairing) {
+            (Test::Welch, _) => stats::welch(&a, &b).map(|welch| welch.p),
+            (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(&a, &b),
+            (Test::Wilcoxon, Pairing::Paired) => {
+                stats::signed_rank(&a.iter().zip(&b).map(|(x, y)| x - y).collect::<Vec<_>>())
+            }
+        };
+        let needed = stats::samples_needed(&a, &b, options.alpha, POWER);
+        Self {
+            group,
+            baseline,
+            difference: stats::mean(&a) - stats::mean(&b),
+            interval: stats::bootstrap(&a, &b, pairing, CONFIDENCE),
+            pairing,
+            test: options.test,
+            p,
+            p_adjusted: None,
+            effect: stats::hedges_g(&a, &b),
+            more_seeds: needed.map(|needed| needed.saturating_sub(a.len().min(b.len()))),
+        }
+    }
+
+    /// Whether the difference is there at that level, corrected for the number of comparisons.
+    pub fn is_settled(&self, alpha: f64) -> bool {
+        self.p_adjusted.is_some_and(|p| p <= alpha)
+    }
+
+    /// Whether the group is the better one, judging by the means.
+    pub fn is_better(&self, options: &Options) -> bool {
+        let lower = options.lower_is_better() || options.by == Quantity::Time;
+        if lower { self.difference < 0.0 } else { self.difference > 0.0 }
+    }
+}

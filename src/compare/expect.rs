@@ -1,0 +1,92 @@
+//! Claims that can be kept in CI: `a > b at 0.05`.
+
+use super::contrast::Contrast;
+use super::{CompareError, Comparison, name};
+use crate::stats::holm;
+use std::str::FromStr;
+
+/// A claim that one group's mean is above or below another's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    pub left: String,
+    pub order: Order,
+    pub right: String,
+    /// The p-value, corrected for the number of claims, must not exceed it.
+    pub alpha: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Above,
+    Below,
+}
+
+impl Order {
+    /// As claims write it.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Above => '>',
+            Self::Below => '<',
+        }
+    }
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub expectation: Expectation,
+    pub difference: f64,
+    pub p_adjusted: Option<f64>,
+    pub holds: bool,
+}
+
+/// A text that is no claim.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{0}` is no expectation: write `A > B at 0.05`, with two groups as the table names them or numbers them (#1)")]
+pub struct ExpectationError(String);
+
+impl FromStr for Expectation {
+    type Err = ExpectationError;
+
+    fn from_str(text: &str) -> Result<Self, ExpectationError> {
+        let error = || ExpectationError(text.to_owned());
+        // From the right: names of groups may hold any of these words.
+        let (claim, alpha) = text.rsplit_once(" at ").ok_or_else(error)?;
+        let alpha: f64 = alpha.trim().parse().map_err(|_| error())?;
+        let above = claim.split_once(" > ").map(|(left, right)| (left, Order::Above, right));
+        let below = || claim.split_once(" < ").map(|(left, right)| (left, Order::Below, right));
+        let (left, order, right) = above.or_else(below).ok_or_else(error)?;
+        let [left, right] = [left, right].map(|name| name.trim().to_owned());
+        let sound = alpha > 0.0 && alpha < 1.0 && !left.is_empty() && !right.is_empty();
+        sound.then_some(Self { left, order, right, alpha }).ok_or_else(error)
+    }
+}
+
+impl Comparison {
+    /// Judges claims, each against its own pair of groups, with Holm's correction for their number. A difference in the
+    /// wrong direction, or runs too few to test, do not hold.
+    ///
+    /// # Errors
+    /// When a claim speaks of a group that is not there.
+    pub fn judge(&self, expectations: &[Expectation]) -> Result<Vec<Verdict>, CompareError> {
+        let group = |text: &str| name::resolve(&self.groups, text).map_err(|what| CompareError::Group { what });
+        let mut contrasts = Vec::new();
+        for expectation in expectations {
+            let (left, right) = (group(&expectation.left)?, group(&expectation.right)?);
+            contrasts.push(Contrast::between(&self.groups, left, right, &self.options));
+        }
+        let p: Vec<f64> = contrasts.iter().filter_map(|contrast| contrast.p).collect();
+        let mut adjusted = holm(&p).into_iter();
+        let judged = contrasts.into_iter().zip(expectations).map(|(contrast, expectation)| {
+            let p_adjusted = contrast.p.and_then(|_| adjusted.next());
+            let difference = contrast.difference;
+            let direction = match expectation.order {
+                Order::Above => difference > 0.0,
+                Order::Below => difference < 0.0,
+            };
+            let holds = direction && p_adjusted.is_some_and(|p| p <= expectation.alpha);
+            Verdict { expectation: expectation.clone(), difference, p_adjusted, holds }
+        });
+        Ok(judged.collect())
+    }
+}

@@ -1,0 +1,184 @@
+//! Runs that differ in the seed alone, as one.
+
+use super::name;
+use super::outcome::Outcome;
+use super::{Options, Quantity};
+use crate::stats::{deviation, mean};
+use crate::units::Seconds;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The runs of one experiment.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The settings in which the groups differ, or the experiment's name when there are none.
+    pub name: String,
+    pub spec_hash: String,
+    /// The settings in which the groups differ, by path.
+    pub differing: BTreeMap<String, Value>,
+    /// In the order given.
+    pub runs: Vec<Outcome>,
+    /// Those of `runs` that count: trained to the end, one a seed, by seed.
+    pub counted: Vec<usize>,
+}
+
+/// Some values in short.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Summary {
+    pub n: usize,
+    pub mean: f64,
+    /// Unbiased; absent for one value.
+    pub sd: Option<f64>,
+    /// By seed.
+    pub values: Vec<f64>,
+}
+
+impl Summary {
+    fn of(values: Vec<f64>) -> Option<Self> {
+        let n = values.len();
+        (n > 0).then(|| Self { n, mean: mean(&values), sd: deviation(&values), values })
+    }
+}
+
+/// How soon a group's runs reach the target.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct TimeToTarget {
+    /// Runs that reached it, of those that ended, well or not.
+    pub reached: usize,
+    pub of: usize,
+    /// Of training, over those that reached it; as are the images.
+    pub seconds: Option<Summary>,
+    pub images: Option<Summary>,
+    /// `hours × price`, on average.
+    pub cost: Option<f64>,
+}
+
+impl Group {
+    fn new(runs: Vec<Outcome>) -> Self {
+        let counted = one_a_seed(&runs);
+        let spec_hash = runs[0].info.spec_hash.clone();
+        Self { name: String::new(), spec_hash, differing: BTreeMap::new(), runs, counted }
+    }
+
+    /// The runs that count.
+    pub fn counted(&self) -> impl ExactSizeIterator<Item = &Outcome> {
+        self.counted.iter().map(|k| &self.runs[*k])
+    }
+
+    /// The seeds of the runs that count.
+    pub fn seeds(&self) -> Vec<u64> {
+        self.counted().map(|run| run.info.seed).collect()
+    }
+
+    /// The metric at the last evaluation, over the runs that count.
+    pub fn last(&self) -> Option<Summary> {
+        Summary::of(self.counted().map(Outcome::last).collect())
+    }
+
+    /// The metric at each run's best evaluation.
+    pub fn best(&self) -> Option<Summary> {
+        Summary::of(self.counted().map(|run| run.best).collect())
+    }
+
+    /// Time, images and cost to the target; `None` where no target was asked for.
+    pub fn time_to_target(&self, options: &Options) -> Option<TimeToTarget> {
+        options.target?;
+        // A run that is still under way may yet reach it, and is no evidence that it takes long; one that failed is.
+        let ended = |run: &&Outcome| run.reached.is_some() || !run.is_open();
+        let ended: Vec<&Outcome> = self.distinct().filter(ended).collect();
+        let reached: Vec<_> = ended.iter().filter_map(|run| run.reached).collect();
+        let seconds = Summary::of(reached.iter().map(|r| r.seconds).collect());
+        let cost = options.price.zip(seconds.as_ref()).map(|(price, s)| s.mean / 3600.0 * price);
+        Some(TimeToTarget {
+            reached: reached.len(),
+            of: ended.len(),
+            images: Summary::of(reached.iter().map(|r| r.images).collect()),
+            seconds,
+            cost,
+        })
+    }
+
+    /// By seed, what a contrast compares: `None` where a run that counts has no such value.
+    pub fn quantities(&self, by: Quantity) -> Option<BTreeMap<u64, f64>> {
+        let quantity = |run: &Outcome| match by {
+            Quantity::Final => Some(run.last()),
+            Quantity::Best => Some(run.best),
+            Quantity::Time => run.reached.map(|r| r.seconds),
+        };
+        self.counted().map(|run| Some((run.info.seed, quantity(run)?))).collect()
+    }
+
+    /// One run a seed: the one that counts, else the latest.
+    fn distinct(&self) -> impl Iterator<Item = &Outcome> {
+        let counted: BTreeSet<u64> = self.seeds().into_iter().collect();
+        let mut others: BTreeMap<u64, &Outcome> = BTreeMap::new();
+        for run in self.runs.iter().filter(|run| !counted.contains(&run.info.seed)) {
+            let latest = others.entry(run.info.seed).or_insert(run);
+            if run.info.created > latest.info.created {
+                *latest = run;
+            }
+        }
+        self.counted().chain(others.into_values())
+    }
+
+    /// Mean training seconds over the runs that count.
+    pub fn train_seconds(&self) -> Option<Seconds> {
+        Summary::of(self.counted().filter_map(|run| run.seconds.last().copied()).collect()).map(|s| s.mean)
+    }
+}
+
+/// The runs that trained to their end, the latest of each seed, by seed: a seed run twice is one observation.
+fn one_a_seed(runs: &[Outcome]) -> Vec<usize> {
+    let mut by_seed: BTreeMap<u64, usize> = BTreeMap::new();
+    for (k, run) in runs.iter().enumerate().filter(|(_, run)| run.is_done() && !run.metric.is_empty()) {
+        let latest = by_seed.entry(run.info.seed).or_insert(k);
+        if run.info.created > runs[*latest].info.created {
+            *latest = k;
+        }
+    }
+    by_seed.into_values().collect()
+}
+
+/// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
+/// not count, and of groups whose seconds are of different machines.
+pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
+    let mut order: Vec<String> = Vec::new();
+    let mut by_hash: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+    for outcome in outcomes {
+        let hash = outcome.info.spec_hash.clone();
+        if !by_hash.contains_key(&hash) {
+            order.push(hash.clone());
+        }
+        by_hash.entry(hash).or_default().push(outcome);
+    }
+    let mut groups: Vec<Group> = order.iter().filter_map(|hash| by_hash.remove(hash)).map(Group::new).collect();
+    name::name(&mut groups);
+    for group in &groups {
+        note(group, notes);
+    }
+    let machines: BTreeSet<String> = groups.iter().flat_map(Group::counted).map(Outcome::machine).collect();
+    if machines.len() > 1 {
+        let machines: Vec<String> = machines.into_iter().collect();
+        notes.push(format!("seconds are of different machines: {}", machines.join("; ")));
+    }
+    groups
+}
+
+fn note(group: &Group, notes: &mut Vec<String>) {
+    let name = &group.name;
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    let mut repeated = 0;
+    for (k, run) in group.runs.iter().enumerate().filter(|(k, _)| !group.counted.contains(k)) {
+        match run.is_done() && !run.metric.is_empty() {
+            true => repeated += 1,
+            false => *states.entry(group.runs[k].state()).or_default() += 1,
+        }
+    }
+    if !states.is_empty() {
+        let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        notes.push(format!("{name}: not counted: {}", states.join(", ")));
+    }
+    if repeated > 0 {
+        notes.push(format!("{name}: {repeated} earlier runs of the same seeds are not counted"));
+    }
+}

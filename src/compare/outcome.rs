@@ -1,0 +1,115 @@
+//! What one run came to.
+
+use super::{CompareError, Options};
+use crate::record::columns::read_columns;
+use crate::record::folder::file;
+use crate::record::reader::{RunReader, TableState};
+use crate::record::rows::{MetricsRow, Row};
+use crate::record::run_json::RunInfo;
+use crate::record::{RecordError, Status};
+use crate::units::Seconds;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// A run, as far as comparing is concerned.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub path: PathBuf,
+    pub info: RunInfo,
+    /// Whether a process writes it now, where that can be told.
+    pub live: Option<bool>,
+    /// The metric at each evaluation, in order; NaN where a run diverged.
+    pub metric: Vec<f64>,
+    /// Training seconds and images at each evaluation.
+    pub seconds: Vec<Seconds>,
+    pub images: Vec<f64>,
+    /// The metric at its best evaluation.
+    pub best: f64,
+    /// The first evaluation at or beyond the target.
+    pub reached: Option<Reached>,
+}
+
+/// When a target was reached: at the first evaluation that shows it, never between two.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Reached {
+    pub seconds: Seconds,
+    pub images: f64,
+}
+
+impl Outcome {
+    fn new(run: &RunReader, info: RunInfo, columns: [Vec<f64>; 3], options: &Options) -> Self {
+        let [metric, seconds, images] = columns;
+        let lower = options.lower_is_better();
+        let best = metric.iter().copied().reduce(if lower { f64::min } else { f64::max }).unwrap_or(f64::NAN);
+        let at = |target: f64| metric.iter().position(|x| if lower { *x <= target } else { *x >= target });
+        let reached = options.target.and_then(at).map(|row| Reached { seconds: seconds[row], images: images[row] });
+        Self { path: run.path().to_owned(), live: run.is_live(), info, metric, seconds, images, best, reached }
+    }
+
+    /// The metric at the last evaluation.
+    pub fn last(&self) -> f64 {
+        self.metric.last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Whether the run trained to its end: only such runs are compared by what they reached.
+    pub fn is_done(&self) -> bool {
+        self.info.status == Status::Done
+    }
+
+    /// Whether it may still go on: running, or stopped by a signal.
+    pub fn is_open(&self) -> bool {
+        matches!(self.info.status, Status::Running | Status::Interrupted)
+    }
+
+    /// How it stands, in words, for a run that does not count.
+    pub fn state(&self) -> String {
+        match self.info.status {
+            Status::Done => "without an evaluation".to_owned(),
+            Status::Running if self.live == Some(false) => "killed while running".to_owned(),
+            status => status.name().to_owned(),
+        }
+    }
+
+    /// What the run was computed on: seconds on different machines are not comparable.
+    pub fn machine(&self) -> String {
+        let RunInfo { device, instruction_set, threads, .. } = &self.info;
+        format!("{device} {instruction_set} ×{threads}")
+    }
+}
+
+/// Reads all runs, on all threads. Notes tell of those that cannot be read and are left out.
+pub fn read_all(folders: &[PathBuf], options: &Options) -> Result<(Vec<Outcome>, Vec<String>), CompareError> {
+    let read: Vec<Result<Option<Outcome>, RecordError>> =
+        folders.par_iter().map(|folder| read(folder, options)).collect();
+    let (mut outcomes, mut notes, mut without) = (Vec::new(), Vec::new(), 0);
+    for (result, folder) in read.into_iter().zip(folders) {
+        match result {
+            Ok(Some(outcome)) => outcomes.push(outcome),
+            Ok(None) => {
+                without += 1;
+                notes.push(format!("{} has no column `{}`, and is left out", folder.display(), options.metric));
+            }
+            Err(error) => notes.push(format!("left out: {error}")),
+        }
+    }
+    if outcomes.is_empty() && without > 0 {
+        let columns = MetricsRow::COLUMNS.join(", ");
+        return Err(CompareError::NoMetric { metric: options.metric.clone(), runs: without, columns });
+    }
+    Ok((outcomes, notes))
+}
+
+/// `None` when the run has evaluations, but not of that metric.
+fn read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
+    let run = RunReader::open(folder)?;
+    let info = run.info()?;
+    let columns = read_columns(&folder.join(file::METRICS), [&options.metric, "train_seconds", "images"])?;
+    Ok(match columns.values {
+        [Some(metric), Some(seconds), Some(images)] => {
+            Some(Outcome::new(&run, info, [metric, seconds, images], options))
+        }
+        // A run that was just begun has no file yet.
+        _ if columns.state == TableState::Missing => Some(Outcome::new(&run, info, Default::default(), options)),
+        _ => None,
+    })
+}

@@ -1,0 +1,85 @@
+//! A comparison for people (a table for the terminal or for Markdown) and for programs (CSV, JSON).
+
+mod csv;
+mod json;
+mod tables;
+
+pub use csv::csv;
+pub use json::json;
+pub use tables::{markdown, terminal};
+
+use super::{Options, Quantity};
+use crate::units::{Seconds, number};
+
+/// How a metric's values are written: accuracies in per cent, all else as they are.
+#[derive(Clone, Copy, PartialEq)]
+enum Scale {
+    Percent,
+    Plain,
+    Seconds,
+}
+
+impl Scale {
+    fn of_metric(options: &Options) -> Self {
+        match options.metric.as_str() {
+            name if name.contains("acc") => Self::Percent,
+            name if name.contains("seconds") => Self::Seconds,
+            _ => Self::Plain,
+        }
+    }
+
+    /// Of what contrasts compare.
+    fn of_quantity(options: &Options) -> Self {
+        if options.by == Quantity::Time { Self::Seconds } else { Self::of_metric(options) }
+    }
+
+    /// Without its unit, which the column's title gives.
+    fn show(self, x: f64) -> String {
+        match self {
+            _ if x.is_nan() => "NaN".to_owned(),
+            Self::Percent => format!("{:.2}", 100.0 * x),
+            Self::Plain => format!("{x:.4}"),
+            Self::Seconds => format!("{x:.1}"),
+        }
+    }
+
+    /// With its sign, as a difference.
+    fn signed(self, x: f64) -> String {
+        if x.is_nan() || x < 0.0 { self.show(x) } else { format!("+{}", self.show(x)) }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Percent => " %",
+            Self::Plain => "",
+            Self::Seconds => " s",
+        }
+    }
+}
+
+/// `45.2 s`, `12.3 min`, `2.4 h`
+fn span(seconds: Seconds) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// Images in thousands or millions.
+fn images(n: f64) -> String {
+    match n {
+        n if n < 1e4 => number(n.round()),
+        n if n < 1e6 => format!("{:.0} k", n / 1e3),
+        n => format!("{:.2} M", n / 1e6),
+    }
+}
+
+/// A p-value: two digits, very small ones as a bound.
+fn p_value(p: f64) -> String {
+    match p {
+        p if p < 1e-4 => "<0.0001".to_owned(),
+        p if p < 0.1 => format!("{p:.4}"),
+        p => format!("{p:.2}"),
+    }
+}

@@ -1,0 +1,219 @@
+//! From folders to verdicts, over runs written here.
+
+use super::*;
+use crate::record::folder::file;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+
+/// A run to be written.
+#[derive(Clone)]
+pub struct Run<'a> {
+    pub name: &'a str,
+    pub seed: u64,
+    pub hash: &'a str,
+    pub settings: serde_json::Value,
+    pub status: &'a str,
+    pub threads: usize,
+    /// One evaluation each: 10 seconds and 1000 images apart.
+    pub accuracies: &'a [f64],
+}
+
+impl Default for Run<'_> {
+    fn default() -> Self {
+        let settings = json!({});
+        Self { name: "a", seed: 0, hash: "aaaaaaaa", settings, status: "done", threads: 2, accuracies: &[0.5, 0.8] }
+    }
+}
+
+impl Run<'_> {
+    /// Writes the folder `root/<folder>`.
+    pub fn write(&self, root: &Path, folder: &str) -> PathBuf {
+        let path = root.join(folder);
+        fs::create_dir_all(&path).unwrap();
+        let info = json!({
+            "format": 1, "name": self.name, "status": self.status, "exit_reason": null,
+            "created": format!("2026-01-01T00:00:{:02}Z", folder.len()), "updated": "2026-01-01T00:01:00Z", "resumes": 0,
+            "argv": [], "seed": self.seed, "spec_hash": self.hash, "git_commit": null, "git_dirty": null,
+            "version": "0.1.0", "device": "cpu", "instruction_set": "avx2", "threads": self.threads, "precision": "f32",
+            "dataset": { "name": "shapes", "images": 5000, "val_images": 1000, "digest": "", "stand_in": false,
+                "stands_in_for": null },
+            "model": "", "parameters": 1, "settings": self.settings, "steps": 100, "steps_done": 100,
+            "seconds": { "train": 0.0, "eval": 0.0, "data_wait": 0.0, "checkpoint": 0.0 },
+            "best": null, "final": null,
+        });
+        fs::write(path.join(file::RUN), info.to_string()).unwrap();
+        let rows = self.accuracies.iter().enumerate();
+        let rows = rows.map(|(k, acc)| format!("{k},{acc},{},{}\n", 1000 * (k + 1), 10.0 * (k + 1) as f64));
+        let rows: String = rows.collect();
+        fs::write(path.join(file::METRICS), format!("step,val_acc,images,train_seconds\n{rows}")).unwrap();
+        path
+    }
+}
+
+/// Three seeds of two experiments that differ in one ramp's end; the second is better by 0.05.
+fn study(root: &Path) {
+    for (seed, noise) in [0.000, 0.002, 0.004].into_iter().enumerate() {
+        let settings = |to: f64| json!({ "phases[0].lr.to": to, "phases[0].batch": 125 });
+        let low =
+            Run { seed: seed as u64, settings: settings(0.1), accuracies: &[0.3, 0.80 + noise], ..Run::default() };
+        low.write(root, &format!("a{seed}"));
+        let high = Run {
+            seed: seed as u64,
+            hash: "bbbbbbbb",
+            settings: settings(0.4),
+            accuracies: &[0.5, 0.86, 0.85 - noise],
+            ..Run::default()
+        };
+        high.write(root, &format!("b{seed}"));
+    }
+}
+
+fn compared(root: &Path, options: Options) -> Comparison {
+    compare(&[root.to_owned()], options).unwrap()
+}
+
+#[test]
+fn runs_that_differ_in_the_seed_are_one_group_named_by_what_differs() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let found = compared(root.path(), Options::default());
+    let names: Vec<&str> = found.groups.iter().map(|g| g.name.as_str()).collect();
+    assert_eq!(names, ["phases[0].lr.to=0.1", "phases[0].lr.to=0.4"]);
+    assert_eq!(found.groups[0].seeds(), [0, 1, 2]);
+    let (last, best) = (found.groups[1].last().unwrap(), found.groups[1].best().unwrap());
+    assert!((last.mean - 0.848).abs() < 1e-12 && (last.sd.unwrap() - 0.002).abs() < 1e-12);
+    assert_eq!((best.mean, best.sd), (0.86, Some(0.0)));
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+
+    let [contrast] = &found.contrasts[..] else { panic!("one contrast") };
+    assert!((contrast.difference - 0.046).abs() < 1e-12);
+    assert!(contrast.is_better(&found.options) && contrast.is_settled(0.05), "{contrast:?}");
+    assert_eq!(contrast.pairing, crate::stats::Pairing::Paired);
+    let other = compared(root.path(), Options { baseline: Some("to=0.4".to_owned()), ..Options::default() });
+    assert!((other.contrasts[0].difference + 0.046).abs() < 1e-12);
+}
+
+#[test]
+fn the_target_is_reached_at_the_first_row_that_shows_it() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let options = Options { target: Some(0.85), price: Some(36.0), ..Options::default() };
+    let found = compared(root.path(), options.clone());
+    let [a, b] = [0, 1].map(|k| found.groups[k].time_to_target(&options).unwrap());
+    assert_eq!((a.reached, a.of, a.seconds), (0, 3, None));
+    assert_eq!((b.reached, b.of), (3, 3));
+    let seconds = b.seconds.unwrap();
+    assert_eq!((seconds.mean, b.images.unwrap().mean, b.cost), (20.0, 2000.0, Some(0.2)));
+    let by_time = compared(root.path(), Options { by: Quantity::Time, ..options });
+    assert_eq!(by_time.contrasts[0].p, None, "the first group never reaches it");
+}
+
+#[test]
+fn what_is_not_done_does_not_count_and_is_said() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let diverged = Run { seed: 7, status: "diverged", accuracies: &[0.9, f64::NAN], ..Run::default() };
+    diverged.write(root.path(), "c1");
+    Run { seed: 8, status: "running", ..Run::default() }.write(root.path(), "c2");
+    // The same seed again, later: it alone counts.
+    let again = Run { seed: 0, accuracies: &[0.7], threads: 8, ..Run::default() };
+    again.write(root.path(), "c-again");
+    fs::write(root.path().join("c2").join(file::METRICS), "step,val_acc,images,train_seconds\n0,0.6,1000,10\n1,0.")
+        .unwrap();
+    let options = Options { target: Some(0.89), ..Options::default() };
+    let found = compared(root.path(), options.clone());
+    let group = &found.groups[0];
+    assert_eq!((group.runs.len(), group.counted.len()), (6, 3));
+    assert_eq!(group.last().unwrap().values, [0.7, 0.802, 0.804]);
+    // The diverged run had reached the target before; the running one may still.
+    let time = group.time_to_target(&options).unwrap();
+    assert_eq!((time.reached, time.of), (1, 4));
+    let notes = found.notes.join("\n");
+    for words in ["1 diverged, 1 running", "1 earlier runs", "different machines: cpu avx2 ×2; cpu avx2 ×8"] {
+        assert!(notes.contains(words), "`{words}` is not in {notes}");
+    }
+}
+
+#[test]
+fn a_setting_that_differs_alike_in_all_phases_is_one() {
+    let root = tempfile::tempdir().unwrap();
+    for (hash, momentum) in [("a", 0.8), ("b", 0.9)] {
+        let settings = json!({
+            "phases[0].momentum": momentum, "phases[1].momentum": momentum, "phases[0].lr": 0.1, "phases[1].lr": momentum,
+        });
+        Run { hash, settings, ..Run::default() }.write(root.path(), hash);
+    }
+    let found = compared(root.path(), Options::default());
+    assert_eq!(found.groups[0].name, "phases[*].momentum=0.8, phases[1].lr=0.8");
+    // Without settings in their records they have but their names and hashes.
+    for hash in ["a", "b"] {
+        Run { hash, ..Run::default() }.write(root.path(), hash);
+    }
+    assert_eq!(compared(root.path(), Options::default()).groups[1].name, "a #b");
+}
+
+#[test]
+fn claims_hold_or_not() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let found = compared(root.path(), Options::default());
+    let judge = |claim: &str| found.judge(&[claim.parse().unwrap()]).map(|v| v[0].holds);
+    assert!(judge("to=0.4 > to=0.1 at 0.05").unwrap());
+    assert!(judge("#1 < #2 at 0.05").unwrap());
+    assert!(!judge("#1 > #2 at 0.05").unwrap());
+    assert!(!judge("#2 > #1 at 0.000001").unwrap());
+    let error = judge("to=0.9 > #1 at 0.05").unwrap_err().to_string();
+    assert!(error.contains("to=0.9") && error.contains("#2 phases[0].lr.to=0.4"), "{error}");
+    assert!(judge("lr.to > #1 at 0.05").unwrap_err().to_string().contains("several"));
+    for bad in ["", "a > b", "a b at 0.05", "a > b at 2", " > b at 0.1", "a = b at 0.1"] {
+        assert!(bad.parse::<Expectation>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_says_why() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let error = |options| compare(&[root.path().to_owned()], options).unwrap_err().to_string();
+    let no_metric = error(Options { metric: "val_f1".to_owned(), ..Options::default() });
+    assert!(no_metric.contains("`val_f1`") && no_metric.contains("val_acc_top5"), "{no_metric}");
+    assert!(error(Options { baseline: Some("none".to_owned()), ..Options::default() }).contains("no group is called"));
+    fs::write(root.path().join("a0").join(file::RUN), "{").unwrap();
+    let found = compared(root.path(), Options::default());
+    assert_eq!(found.groups[0].counted.len(), 2);
+    assert!(found.notes[0].contains("a0") && found.notes[0].contains("left out"), "{:?}", found.notes);
+}
+
+#[test]
+fn reports_say_the_same_in_every_form() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let found = compared(root.path(), Options { target: Some(0.85), ..Options::default() });
+    let verdicts = found.judge(&["#2 > #1 at 0.05".parse().unwrap()]).unwrap();
+    for width in [60, 80, 140] {
+        let text = report::terminal(&found, &verdicts, width);
+        let widest = text.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap();
+        let table = text.lines().filter(|line| !line.starts_with("against") && !line.contains("holds"));
+        assert!(table.map(unicode_width::UnicodeWidthStr::width).all(|w| w <= width), "{widest} of {width}:\n{text}");
+    }
+    let text = report::markdown(&found, &verdicts);
+    for words in ["| 84.80 ± 0.20 ", "20.0 s (3/3)", "never (0/3)", "+4.60", "holds: #2 > #1 at 0.05", "(baseline)"] {
+        assert!(text.contains(words), "`{words}` is not in\n{text}");
+    }
+    let json = report::json(&found, &verdicts);
+    assert_eq!(json["groups"][1]["settings"]["phases[0].lr.to"], 0.4);
+    assert_eq!(json["groups"][1]["target"]["seconds"]["mean"], 20.0);
+    assert_eq!(json["expectations"][0]["holds"], true);
+    let mut csv = Vec::new();
+    report::csv(&found, &mut csv).unwrap();
+    let mut reader = ::csv::Reader::from_reader(&csv[..]);
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let field = |row: usize, name: &str| rows[row][header.iter().position(|h| h == name).unwrap()].to_owned();
+    assert_eq!((field(1, "name"), field(1, "phases[0].lr.to")), ("phases[0].lr.to=0.4".into(), "0.4".into()));
+    assert_eq!(
+        (field(0, "reached"), field(0, "seconds_to_target"), field(1, "n")),
+        ("0".into(), String::new(), "3".into())
+    );
+}

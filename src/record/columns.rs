@@ -1,0 +1,81 @@
+//! Single columns of a CSV file, fast: what comparing a thousand runs needs.
+
+use super::error::RecordError;
+use super::reader::TableState;
+use csv::ByteRecord;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Some columns of a CSV file, as numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Columns<const N: usize> {
+    /// One for each name asked for; a column that the file lacks is `None`.
+    pub values: [Option<Vec<f64>>; N],
+    pub state: TableState,
+}
+
+/// Reads the columns of these names and passes over all others. A last line that was not written to its end is left out;
+/// of a file that is absent, no column is there.
+///
+/// # Errors
+/// When the file cannot be read, a whole line of it has too few fields, or a field is no number.
+pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Columns<N>, RecordError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            return Ok(Columns { values: [const { None }; N], state: TableState::Missing });
+        }
+        Err(cause) => return Err(RecordError::io("read", path)(cause)),
+    };
+    let (whole, state) = TableState::of(&bytes);
+    let malformed = |line: u64, what: String| RecordError::Malformed { path: path.to_owned(), line, what };
+    let unreadable = |e: csv::Error| malformed(e.position().map_or(1, csv::Position::line), e.to_string());
+    let mut reader = csv::Reader::from_reader(whole);
+    let header = reader.byte_headers().map_err(unreadable)?.clone();
+    let places = names.map(|name| header.iter().position(|field| field == name.as_bytes()));
+    let mut values = places.map(|place| place.map(|_| Vec::new()));
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(unreadable)? {
+        for ((column, place), name) in values.iter_mut().zip(places).zip(names) {
+            let (Some(column), Some(place)) = (column, place) else { continue };
+            let field = record.get(place).unwrap_or_default();
+            let number = std::str::from_utf8(field).ok().and_then(|text| text.parse().ok());
+            let Some(number) = number else {
+                let line = record.position().map_or(1, csv::Position::line);
+                let what = format!("`{}` of column {name} is no number", String::from_utf8_lossy(field));
+                return Err(malformed(line, what));
+            };
+            column.push(number);
+        }
+    }
+    Ok(Columns { values, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "a,b,c\n1,x,3\n4,y,NaN\n7,z").unwrap();
+        let found = read_columns(&file, ["c", "absent", "a"]).unwrap();
+        assert_eq!(found.state, TableState::Torn);
+        assert_eq!(found.values[1], None);
+        assert_eq!(found.values[2], Some(vec![1.0, 4.0]));
+        assert!(found.values[0].as_ref().is_some_and(|c| c[0] == 3.0 && c[1].is_nan() && c.len() == 2));
+        assert_eq!(read_columns(&folder.path().join("b.csv"), ["a"]).unwrap().state, TableState::Missing);
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "a,b\n1,2\n3,fast\n").unwrap();
+        let error = read_columns(&file, ["b"]).unwrap_err().to_string();
+        assert!(error.contains("a.csv:3: `fast` of column b"), "{error}");
+        std::fs::write(&file, "a,b\n1,2\n3\n").unwrap();
+        assert!(read_columns(&file, ["b"]).unwrap_err().to_string().contains("a.csv:3"), "too few fields");
+    }
+}
