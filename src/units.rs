@@ -23,6 +23,8 @@ pub enum Purpose {
     Layer = 6,
     /// Resampling of statistics; seed, epoch and index 0.
     Bootstrap = 7,
+    /// Points of a random sweep; epoch = the axis's place, index = the point's number.
+    Propose = 8,
 }
 
 /// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any

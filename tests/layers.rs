@@ -26,11 +26,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
+    ("launch", &["units"]),
+    ("sweep", &["launch", "train", "plan", "config", "compare", "record", "stats", "registry", "units"]),
     (
         "cli",
         &[
-            "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot",
-            "compare", "stats", "registry", "units",
+            "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels",
+            "record", "plot", "compare", "stats", "registry", "units",
         ],
     ),
 ];

@@ -14,6 +14,8 @@ pub enum Exit {
     Config = 2,
     Data = 3,
     Diverged = 4,
+    /// Some trials of a sweep failed.
+    TrialsFailed = 5,
     /// An expectation of `runner compare` does not hold.
     NotAsExpected = 6,
     /// Stopped by a signal after a checkpoint: resume to go on (`EX_TEMPFAIL`).
@@ -34,6 +36,9 @@ pub enum Failure {
     /// A bad argument or environment variable.
     Usage(String),
     Data(DataError),
+    /// Nothing is wrong, and the same command may succeed later: stopped before anything was made, or another process is at
+    /// it.
+    TryAgain(String),
     Other(anyhow::Error),
 }
 
@@ -42,6 +47,7 @@ impl Failure {
         match self {
             Failure::Config(_) | Failure::Usage(_) => Exit::Config,
             Failure::Data(_) => Exit::Data,
+            Failure::TryAgain(_) => Exit::Interrupted,
             Failure::Other(_) => Exit::Unexpected,
         }
     }
@@ -51,7 +57,9 @@ impl Failure {
         let error = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
         match self {
             Failure::Config(diagnostics) => diagnostics.eprint(),
-            Failure::Usage(message) => anstream::eprintln!("{error}error:{error:#} {message}"),
+            Failure::Usage(message) | Failure::TryAgain(message) => {
+                anstream::eprintln!("{error}error:{error:#} {message}")
+            }
             Failure::Data(e) => anstream::eprintln!("{error}error:{error:#} {e}"),
             Failure::Other(e) => anstream::eprintln!("{error}error:{error:#} {e:#}"),
         }

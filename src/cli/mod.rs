@@ -16,6 +16,7 @@ mod plot;
 mod prepare;
 mod recorded;
 mod schema;
+mod sweep;
 mod table;
 mod train;
 
@@ -55,7 +56,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
   runner plot runs/*-dawnbench-* --output seeds.svg
 
-Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 6 an expectation of `compare` does \
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 5 some trials of a sweep failed; 6 an expectation of `compare` does \
 not hold; 75 stopped by a signal after a checkpoint, resume to go on.";
 
 #[derive(Subcommand)]
@@ -70,6 +71,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Draw loss and accuracy, or the schedule, of one run or several
     Plot(plot::PlotArgs),
+    /// Try many experiments: the points of a sweep file
+    Sweep(sweep::SweepArgs),
     /// Tell which of several experiments is better, and whether that can be told
     Compare(compare::CompareArgs),
     /// List what an experiment can name: data sets, optimizers, curves…
@@ -112,6 +115,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Plot(args)) => plot::run(&args),
+        Some(Command::Sweep(args)) => sweep::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Data(args)) => data::run(&args),

@@ -21,6 +21,17 @@ pub fn request(spec: &Spec) -> Request<'_> {
     Request { dataset: &spec.data.dataset, root: spec.data.root.as_deref(), stand_in: spec.data.stand_in.as_ref() }
 }
 
+/// Makes the paths that an experiment names absolute: what is written down is read from anywhere.
+///
+/// # Errors
+/// When the current folder cannot be told.
+pub fn with_absolute_paths(spec: &mut Spec) -> anyhow::Result<()> {
+    for path in [&mut spec.data.root, &mut spec.model.weights].into_iter().flatten() {
+        *path = std::path::absolute(&*path)?;
+    }
+    Ok(())
+}
+
 /// The figures of the data set, without network.
 ///
 /// # Errors

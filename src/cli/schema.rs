@@ -12,7 +12,7 @@ the schema, by a path that starts from the file's folder:
 
 Examples:
   runner schema > experiment.schema.json
-  runner schema experiment | less")]
+  runner schema sweep | less")]
 pub struct SchemaArgs {
     /// Which files to describe
     #[arg(value_enum, default_value_t = Sort::Experiment)]
@@ -24,12 +24,15 @@ pub struct SchemaArgs {
 enum Sort {
     /// What to train, on what, and how
     Experiment,
+    /// Which experiments to try
+    Sweep,
 }
 
 /// Prints the JSON Schema.
 pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.sort {
         Sort::Experiment => json_schema::experiment(),
+        Sort::Sweep => json_schema::sweep(),
     };
     // The alternate form of a JSON value is indented.
     output::print(&format!("{schema:#}\n"))?;

@@ -41,11 +41,14 @@ pub struct TrainArgs {
     /// The folder that run folders are made in
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs_dir: PathBuf,
+    /// The run folder itself, in place of a new one in --runs-dir; it must not hold a run
+    #[arg(long, value_name = "DIR", conflicts_with = "runs_dir")]
+    run_folder: Option<PathBuf>,
     /// Replace the experiment's name, which the run folder's name contains
     #[arg(long)]
     name: Option<String>,
     /// Go on with an interrupted run, in its folder
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set", "seed", "name", "runs_dir"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set", "seed", "name", "runs_dir", "run_folder"])]
     resume: Option<PathBuf>,
     /// Print how the run ended, and nothing else
     #[arg(long, short, conflicts_with = "json")]
@@ -53,6 +56,9 @@ pub struct TrainArgs {
     /// Print each event as a line of JSON
     #[arg(long)]
     json: bool,
+    /// Stop as after a signal when standard input ends: for programs that start this one
+    #[arg(long)]
+    until_stdin_closes: bool,
 }
 
 impl TrainArgs {
@@ -62,6 +68,15 @@ impl TrainArgs {
             (_, true) => Display::Json,
             _ => Display::Progress,
         }
+    }
+
+    /// Raised when the training is to stop.
+    fn stop_flag(&self) -> Result<StopFlag, Failure> {
+        let flag = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
+        if self.until_stdin_closes {
+            flag.also_when_stdin_closes().map_err(|e| Failure::Other(e.into()))?;
+        }
+        Ok(flag)
     }
 
     fn machine(&self, isa: Isa) -> Result<Machine, Failure> {
@@ -107,8 +122,14 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
     let machine = args.machine(isa)?;
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&loaded, &job.dataset.facts)?;
-    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
-    let folder = RunFolder::create(&args.runs_dir, &job.spec.name).map_err(|e| Failure::Other(e.into()))?;
+    let stop = args.stop_flag()?;
+    if let Some(reason) = stop.raised() {
+        return Err(Failure::TryAgain(format!("stopped before the run began: {reason}")));
+    }
+    let folder = match &args.run_folder {
+        Some(path) => RunFolder::create_at(path).map_err(|e| Failure::TryAgain(e.to_string()))?,
+        None => RunFolder::create(&args.runs_dir, &job.spec.name).map_err(|e| Failure::Other(e.into()))?,
+    };
     Ok(Session::begin(job, folder, args.display().sink(), stop)?)
 }
 
@@ -128,7 +149,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
     let mut job = open_data(&loaded, machine, args.display(), before.dataset.stands_in_for.clone())?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
-    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
+    let stop = args.stop_flag()?;
     if job.dataset.digest != before.dataset.digest {
         let message = format!(
             "the run was begun with other images: `{}` had digest {}, and has {} now",
@@ -164,10 +185,7 @@ fn open_data(
     let dataset = open_dataset(loaded, display, stands_in_for, &mut notices)?;
     let plan = prepare::plan(loaded, &dataset.facts)?;
     let mut spec = loaded.spec.using(&dataset.facts.name);
-    if let Some(root) = &mut spec.data.root {
-        // The record names the folder wherever it is read from.
-        *root = std::path::absolute(&*root).map_err(|e| Failure::Other(e.into()))?;
-    }
+    prepare::with_absolute_paths(&mut spec)?;
     let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     Ok(Job { spec, plan, dataset: Arc::new(dataset), machine, argv, weights: None, notices })
 }

@@ -15,7 +15,7 @@ mod outcome;
 pub mod report;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use contrast::{Contrast, Test};
 pub use expect::{Expectation, ExpectationError, Order, Verdict};

@@ -1,6 +1,7 @@
 //! Names of groups: the settings in which they differ, and nothing else.
 
 use super::group::Group;
+use crate::units::number;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +44,7 @@ fn short(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "(none)".to_owned(),
+        Value::Number(x) if x.is_f64() => x.as_f64().map_or(String::new(), number),
         other => other.to_string(),
     }
 }

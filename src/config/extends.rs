@@ -23,6 +23,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// None yet, but those to be read are numbered after these texts.
+    pub fn after(texts: Vec<Text>) -> Self {
+        Self { texts, ..Self::default() }
+    }
+
     /// The tree of a text and all that it extends. `None`, with errors and a note, where one of them cannot be read: what
     /// it would have said is then unknown, and nothing that is missing can be called so.
     pub fn tree(&mut self, text: Text) -> Option<Table> {

@@ -25,6 +25,7 @@ pub mod schema;
 mod source;
 pub mod spec;
 pub mod suggest;
+pub mod sweep;
 mod syntax;
 mod wire;
 mod write;
@@ -41,6 +42,7 @@ use files::ReadError;
 use spec::Spec;
 use std::path::Path;
 use std::sync::Arc;
+use wire::Table;
 
 /// A checked experiment, and where each of its settings was written.
 #[derive(Clone, Debug)]
@@ -64,14 +66,21 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let (content, span, message, help) = match files::read(path) {
-        Ok(content) => return resolve(Text { name, content, folder }, overrides),
-        Err(ReadError::Closed { message, help }) => (String::new(), 0..0, message, help),
-        Err(ReadError::NotText { content, span, message, help }) => (content, span, message, Some(help)),
+    match files::read(path) {
+        Ok(content) => resolve(Text { name, content, folder }, overrides),
+        Err(error) => Err(unreadable(Text { name, content: String::new(), folder }, error)),
+    }
+}
+
+/// Why a file has no text, as an error in it.
+fn unreadable(file: Text, error: ReadError) -> Diagnostics {
+    let (content, span, message, help) = match error {
+        ReadError::Closed { message, help } => (String::new(), 0..0, message, help),
+        ReadError::NotText { content, span, message, help } => (content, span, message, Some(help)),
     };
     let mut error = Diagnostic::new(Origin::Text { text: 0, span }, message);
     error.help.extend(help);
-    Err(Diagnostics::new(Arc::from([Text { name, content, folder }]), vec![error]))
+    Diagnostics::new(Arc::from([Text { content, ..file }]), vec![error])
 }
 
 /// As [`load`], from a text in memory. What it extends is read from its folder.
@@ -89,10 +98,20 @@ fn as_overrides(sets: &[String]) -> Vec<Override> {
 fn resolve(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
     let mut files = Files::default();
     let tree = files.tree(file);
-    let Files { mut texts, mut errors, note, .. } = files;
-    let Some(mut tree) = tree else {
-        return Err(Diagnostics::new(texts.into(), errors).note(note));
-    };
+    let Files { texts, errors, note, .. } = files;
+    match tree {
+        Some(tree) => put_together(tree, texts, overrides, errors),
+        None => Err(Diagnostics::new(texts.into(), errors).note(note)),
+    }
+}
+
+/// Applies overrides to the tree that `texts` were read to, and checks it.
+fn put_together(
+    mut tree: Table,
+    mut texts: Vec<Text>,
+    overrides: &[Override],
+    mut errors: Vec<Diagnostic>,
+) -> Result<Loaded, Diagnostics> {
     let count = texts.len();
     for edit in overrides {
         if let Err(problems) = edit.apply(&mut tree, texts.len()) {

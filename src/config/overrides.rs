@@ -13,12 +13,16 @@ use std::path::PathBuf;
 
 /// What diagnostics call the argument of an override by path.
 pub const SET: &str = "--set";
+/// What they call a value of a sweep's axis.
+const AXIS: &str = "axis";
 
 /// A replacement of one setting by the command line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Override {
     /// The argument of one `--set`.
     Set(String),
+    /// A value of a sweep's axis, as the argument of a `--set`.
+    Axis { argument: String },
     /// A setting at the top of the file that has a flag of its own: `--seed 2`.
     Flag { flag: &'static str, key: &'static str, value: String },
 }
@@ -28,6 +32,7 @@ impl Override {
     pub fn text(&self) -> Text {
         let (name, content) = match self {
             Self::Set(argument) => (SET, argument),
+            Self::Axis { argument } => (AXIS, argument),
             Self::Flag { flag, value, .. } => (*flag, value),
         };
         Text { name: name.to_owned(), content: content.clone(), folder: PathBuf::new() }
@@ -39,7 +44,7 @@ impl Override {
     /// When it cannot be read, or its path leads nowhere. The tree is then as before.
     pub fn apply(&self, tree: &mut Table, text: usize) -> Result<(), Vec<Diagnostic>> {
         match self {
-            Self::Set(argument) => apply(tree, argument, text),
+            Self::Set(argument) | Self::Axis { argument } => apply(tree, argument, text),
             Self::Flag { key, value, .. } => {
                 let key = Step { part: Part::Key((*key).to_owned()), span: 0..0 };
                 edit(tree, Edit { argument: value, text, value: 0..value.len(), problems: Vec::new() }, &[key])
@@ -50,7 +55,7 @@ impl Override {
 
 /// Applies one `--set`, whose argument is text number `text` of the source.
 ///
-/// The path is keys, plain or quoted, and indices: `phases[1].lr.to`. The value is TOML, or a string without quotes when
+/// The path is keys, plain or quoted, and indices: `phases[1].lr.to`; `phases[*].momentum` is that of all. The value is TOML, or a string without quotes when
 /// it is not. Where a setting is written short, a path below it spells it out first: a number becomes `{ from = … }`, an
 /// entry's name `{ kind = … }`. Another `kind` drops the settings of the one before.
 ///
@@ -90,6 +95,8 @@ struct Step {
 enum Part {
     Key(String),
     Index(usize),
+    /// `[*]`: every item.
+    All,
 }
 
 /// The path and the bytes of the value.
@@ -105,10 +112,16 @@ fn split(argument: &str, text: usize) -> Result<(Vec<Step>, Range<usize>), Diagn
         let end = match rest.chars().next() {
             Some('[') if !steps.is_empty() => {
                 let close = rest.find(']').ok_or_else(|| error(at..argument.len(), "`[` without `]`"))?;
-                let index = rest[1..close]
-                    .parse()
-                    .map_err(|_| error(at..at + close + 1, "the index is not a whole number from 0"))?;
-                steps.push(Step { part: Part::Index(index), span: at..at + close + 1 });
+                let part = match &rest[1..close] {
+                    "*" => Part::All,
+                    index => Part::Index(index.parse().map_err(|_| {
+                        error(
+                            at..at + close + 1,
+                            "the index is neither a whole number from 0 nor `*`, which is all items",
+                        )
+                    })?),
+                };
+                steps.push(Step { part, span: at..at + close + 1 });
                 at + close + 1
             }
             Some(quote @ ('"' | '\'')) => {
@@ -181,6 +194,15 @@ impl Edit<'_> {
                     Err(Diagnostic::new(self.origin(step.span.clone()), message))
                 }
             },
+            Part::All => match &mut node.value {
+                Wire::Array(items) if !items.is_empty() => {
+                    items.iter_mut().try_for_each(|item| self.set(item, kind.and_then(item_kind), further))
+                }
+                _ => {
+                    let message = format!("`{so_far}` has no items");
+                    Err(Diagnostic::new(self.origin(step.span.clone()), message))
+                }
+            },
             Part::Key(key) => {
                 spell_out(node, kind, key);
                 match &mut node.value {
@@ -210,7 +232,7 @@ impl Edit<'_> {
     ) -> Result<(), Diagnostic> {
         let inner = kind.and_then(|kind| field_kind(kind, table, key));
         if table.get(key).is_none() {
-            if let Some(Step { part: Part::Index(_), span }) = further.first() {
+            if let Some(Step { part: Part::Index(_) | Part::All, span }) = further.first() {
                 let message = format!("there is no `{}`, so it has no items", &self.argument[..step.span.end]);
                 return Err(Diagnostic::new(self.origin(span.clone()), message));
             }
@@ -341,6 +363,14 @@ mod tests {
         assert_eq!(edited(two, "seed.x=1").unwrap_err(), "`seed` is an integer, it has no `x`");
         assert_eq!(edited(two, "seed[0]=1").unwrap_err(), "`seed` is an integer, it has no items");
         assert_eq!(edited("", "phases[0].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
+        assert_eq!(edited("", "phases[*].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
+        assert_eq!(edited("seed = 1", "seed[*].x=1").unwrap_err(), "`seed` has no items");
+    }
+
+    #[test]
+    fn a_star_is_every_item() {
+        let two = "[[phases]]\nlr = 1\n[[phases]]\nlr = { from = 2, to = 3 }";
+        same(two, "phases[*].lr.to=4", "[[phases]]\nlr = { from = 1, to = 4 }\n[[phases]]\nlr = { from = 2, to = 4 }");
         assert_eq!(edited("", "extends=a.toml").unwrap_err(), "`extends` cannot be overridden");
     }
 

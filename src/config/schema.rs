@@ -60,6 +60,47 @@ pub static EXPERIMENT: &[Param] = &[
     },
 ];
 
+/// A sweep file, its axes aside.
+pub const SWEEP: &[Param] = &[
+    Param {
+        key: "name",
+        kind: Kind::Name,
+        default: Default::Required,
+        doc: "name of the sweep, part of its folder's name",
+    },
+    Param { key: "base", kind: Kind::Path, default: Default::Required, doc: "the experiment that points differ from" },
+    Param {
+        key: "method",
+        kind: Kind::Word(&["grid", "random"]),
+        default: Default::Toml("'grid'"),
+        doc: "whether all combinations of the axes' values are tried, or points drawn at random",
+    },
+    Param {
+        key: "points",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "number of points of a random sweep",
+    },
+    Param {
+        key: "seed",
+        kind: Kind::Int { min: 0, max: i64::MAX },
+        default: Default::Toml("0"),
+        doc: "what random points are drawn from; it has nothing to do with those of the trials",
+    },
+    Param {
+        key: "seeds",
+        kind: Kind::List(&Kind::Int { min: 0, max: i64::MAX }),
+        default: Default::Toml("[0]"),
+        doc: "every point is trained once with each of these",
+    },
+    Param {
+        key: "metric",
+        kind: Kind::Text,
+        default: Default::Toml("'val_acc'"),
+        doc: "the column of metrics.csv that trials are judged by, at their last evaluation",
+    },
+];
+
 /// `[data]`
 pub const DATA: &[Param] = &[
     Param {

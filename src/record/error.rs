@@ -22,6 +22,10 @@ pub enum RecordError {
     #[error("{} is not a run folder: {reason}; name a folder that `runner train` made", folder.display())]
     NotARun { folder: PathBuf, reason: String },
 
+    /// The folder is to be made, and holds a run.
+    #[error("{} holds a run already; name another folder, or go on with it by --resume", folder.display())]
+    Taken { folder: PathBuf },
+
     /// A file of a run does not read as FORMAT.md says.
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },

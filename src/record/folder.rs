@@ -49,6 +49,20 @@ impl RunFolder {
         }
     }
 
+    /// Makes and locks this very folder. One that is there already will do as long as it holds no run: its process was
+    /// killed before the first record.
+    ///
+    /// # Errors
+    /// When it holds a run, cannot be made, or another process writes it.
+    pub fn create_at(path: &Path) -> Result<Self, RecordError> {
+        fs::create_dir_all(path).map_err(RecordError::io("create the folder", path))?;
+        let lock = lock(path)?;
+        if path.join(file::RUN).exists() {
+            return Err(RecordError::Taken { folder: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
     /// Opens the folder of an earlier run to go on in it.
     ///
     /// # Errors
@@ -95,7 +109,7 @@ pub(super) fn check_is_run(path: &Path) -> Result<(), RecordError> {
 }
 
 /// Whether some process writes the run in this folder now; `None` when that cannot be told.
-pub(super) fn is_locked(folder: &Path) -> Option<bool> {
+pub fn is_locked(folder: &Path) -> Option<bool> {
     let file = File::open(folder.join(file::LOCK)).ok()?;
     match file.try_lock_shared() {
         Ok(()) => Some(false),

@@ -17,6 +17,8 @@ pub mod recorder;
 pub mod rows;
 pub mod run_json;
 mod scores;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod text;
 
 pub use error::RecordError;

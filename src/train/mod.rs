@@ -3,6 +3,7 @@
 pub mod checkpoint;
 mod clock;
 pub mod engine;
+pub mod estimate;
 mod evaluate;
 mod meter;
 pub mod net;

@@ -28,7 +28,6 @@ use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
 
-
 /// The file of a run's checkpoint folder.
 pub const CHECKPOINT_FILE: &str = "state.safetensors";
 

@@ -4,6 +4,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+/// In place of a signal's number: standard input was closed.
+const STDIN: usize = 0xffff;
+
 /// Set by the first signal; a second one ends the process at once (its checkpoint is then the last one written).
 #[derive(Clone, Default)]
 pub struct StopFlag {
@@ -27,10 +30,26 @@ impl StopFlag {
         Ok(flag)
     }
 
+    /// Raises the flag too when standard input ends: the process at its other end is gone, or wants this one to stop.
+    ///
+    /// # Errors
+    /// When the thread that waits for it cannot be started.
+    pub fn also_when_stdin_closes(&self) -> std::io::Result<()> {
+        let flag = self.clone();
+        let wait = move || {
+            // What comes is of no interest, nor is an error: then there is nobody there either.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            flag.signal.store(STDIN, Ordering::SeqCst);
+            flag.raised.store(true, Ordering::SeqCst);
+        };
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(wait).map(drop)
+    }
+
     /// The signal's name, once one has come.
     pub fn raised(&self) -> Option<&'static str> {
         self.raised.load(Ordering::SeqCst).then(|| match self.signal.load(Ordering::SeqCst) as i32 {
             SIGTERM => "SIGTERM",
+            signal if signal as usize == STDIN => "standard input was closed",
             _ => "SIGINT",
         })
     }

@@ -6,7 +6,7 @@ mod tables;
 
 pub use csv::csv;
 pub use json::json;
-pub use tables::{markdown, terminal};
+pub use tables::{markdown, plain, terminal};
 
 use super::{Options, Quantity};
 use crate::units::{Seconds, number};

@@ -4,16 +4,24 @@ use super::{Scale, images, p_value, span};
 use crate::compare::{Comparison, Contrast, Group, Quantity, Summary, Test, TimeToTarget, Verdict};
 use crate::stats::Pairing;
 use crate::units::number;
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_HORIZONTAL_ONLY};
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::fmt::Write;
+
+/// One line under the titles, and no others.
+const PLAIN: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Gives a table for a terminal its look, in at most `width` columns: long cells are wrapped.
+pub fn plain(table: &mut Table, width: usize) {
+    let width = u16::try_from(width).unwrap_or(u16::MAX);
+    table.load_style(PLAIN).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+}
 
 /// The comparison in at most `width` columns: long names are wrapped.
 pub fn terminal(comparison: &Comparison, verdicts: &[Verdict], width: usize) -> String {
-    let width = u16::try_from(width).unwrap_or(u16::MAX);
     render(comparison, verdicts, |mut table| {
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        table.to_string()
+        plain(&mut table, width);
+        table.trim_fmt()
     })
 }
 

@@ -8,7 +8,7 @@ mod scalar;
 
 use super::diagnostics::Diagnostic;
 use super::overrides::SET;
-use super::schema::EXPERIMENT;
+use super::schema::{EXPERIMENT, SWEEP};
 use super::source::{Origin, Text};
 use super::wire::{self, Node, Table, Wire};
 use crate::registry::{Default, Kind, Param, Settings, Value};
@@ -48,6 +48,12 @@ impl<'a> Checker<'a> {
     pub fn experiment(&mut self, tree: &Table) -> Settings {
         let origin = Origin::Text { text: 0, span: 0..0 };
         self.fields(tree, EXPERIMENT, "", &Owner { title: "the experiment", origin: &origin })
+    }
+
+    /// Checks a sweep file without its axes.
+    pub fn sweep(&mut self, tree: &Table) -> Settings {
+        let origin = Origin::Text { text: 0, span: 0..0 };
+        self.fields(tree, SWEEP, "", &Owner { title: "the sweep", origin: &origin })
     }
 
     /// Checks the fields of a table, and adds the defaults of those it leaves out.

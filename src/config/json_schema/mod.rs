@@ -7,7 +7,8 @@ mod family;
 mod kind;
 
 use super::extends;
-use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_SUBJECT};
+use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_SUBJECT, SWEEP};
+use super::sweep;
 use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
 use serde_json::{Map, Value, json};
@@ -27,6 +28,56 @@ pub fn experiment() -> Value {
         "if": { "required": [extends::KEY] },
         "else": whole(EXPERIMENT),
         "$defs": definitions(),
+    })
+}
+
+/// The schema of sweep files.
+///
+/// Of an axis it knows the forms; whether its values fit the settings they are for shows when the points are checked.
+pub fn sweep() -> Value {
+    let mut properties: Map<_, _> = SWEEP.iter().map(|param| (param.key.to_owned(), part(param))).collect();
+    let values = json!({ "type": "array", "minItems": 1 });
+    let range = json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 });
+    let axis = json!({
+        "anyOf": [
+            values,
+            {
+                "type": "object",
+                "properties": {
+                    "paths": { "type": "array", "items": { "type": "string" }, "minItems": 1,
+                        "description": "the settings that take each value together" },
+                    "values": values,
+                    "choice": values,
+                    "rows": { "type": "array", "items": { "type": "array" }, "minItems": 1,
+                        "description": "for each value of the axis one value for each of `paths`" },
+                    "uniform": range,
+                    "log_uniform": range,
+                    "int": range,
+                    "alternatives": { "type": "array", "minItems": 1, "items": { "anyOf": [
+                        { "type": "string", "description": "an experiment file" },
+                        { "type": "object", "required": ["name"] },
+                    ] }, "description": "whole parts of the experiment" },
+                },
+                "additionalProperties": false,
+            },
+        ],
+    });
+    properties.insert(
+        sweep::AXES.to_owned(),
+        json!({
+            "type": "object",
+            "additionalProperties": axis,
+            "description": "what is tried: the path of a setting, or a name, and its values",
+        }),
+    );
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "runner sweep",
+        "description": "A sweep of runner: one base experiment, and what is tried on it.",
+        "type": "object",
+        "properties": properties,
+        "required": required(SWEEP),
+        "additionalProperties": false,
     })
 }
 

@@ -15,7 +15,7 @@ mod table;
 
 pub use counter::Counter;
 pub use report::notice;
-pub use screen::LogWriter;
+pub use screen::{LogWriter, Screen};
 
 use super::event::Sink;
 use std::io::IsTerminal;

@@ -1,0 +1,259 @@
+//! `runner sweep`.
+
+mod display;
+
+use super::{Exit, Failure, output, prepare};
+use crate::compare::{Options, report};
+use crate::config::sweep::{self as sweep_file, Sweep};
+use crate::config::{self, Loaded};
+use crate::data::Facts;
+use crate::kernels::Isa;
+use crate::launch::Local;
+use crate::plan::Plan;
+use crate::record::text::span;
+use crate::record::{RunFolder, atomic};
+use crate::sweep::ledger::{Ledger, State, Trial};
+use crate::sweep::run::{Order, experiment_file, run as run_trials};
+use crate::sweep::{self, file};
+use crate::train::{StopFlag, estimate};
+use crate::units::count;
+use anyhow::Context as _;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  runner sweep configs/sweeps/peak-lr.toml --dry-run
+  runner sweep configs/sweeps/peak-lr.toml --jobs 2
+  runner sweep --resume runs/20261123T120000Z-peak-lr-1a2b
+  runner sweep --best runs/20261123T120000Z-peak-lr-1a2b > best.toml
+  runner compare runs/20261123T120000Z-peak-lr-1a2b
+
+After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new."
+)]
+pub struct SweepArgs {
+    /// The sweep: a TOML file
+    #[arg(required_unless_present_any = ["resume", "best"])]
+    sweep: Option<PathBuf>,
+    /// Go on with a sweep, in its folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sweep", "runs_dir"])]
+    resume: Option<PathBuf>,
+    /// Print the experiment of a sweep's best point
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sweep", "resume", "dry_run", "jobs", "retry_failed"])]
+    best: Option<PathBuf>,
+    /// Trials at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// The folder that the sweep's folder is made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs_dir: PathBuf,
+    /// Run trials that failed once more
+    #[arg(long)]
+    retry_failed: bool,
+    /// List trials, steps, images and estimated time, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Lists, runs, goes on, or tells the best.
+pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.best {
+        return best(folder);
+    }
+    let (path, ledger_path) = match (&args.resume, &args.sweep) {
+        (Some(folder), _) => (existing(folder)?, folder.join(file::TRIALS)),
+        (None, Some(path)) => (path.clone(), PathBuf::new()),
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let sweep = sweep_file::load(&path)?;
+    let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
+    let mut ledger = match &args.resume {
+        Some(_) => Ledger::read(&ledger_path, axes).map_err(|e| Failure::Usage(e.to_string()))?,
+        None => Ledger::new(ledger_path, axes),
+    };
+    let new = sweep::missing(&sweep, &ledger);
+    let points = checked(&sweep, &new)?;
+    if args.dry_run {
+        return dry_run(&sweep, &new, &points);
+    }
+    let folder = match &args.resume {
+        Some(folder) => RunFolder::create_at(folder),
+        None => RunFolder::create(&args.runs_dir, &sweep.name),
+    };
+    let folder = folder.map_err(|e| Failure::Usage(e.to_string()))?;
+    if args.resume.is_none() {
+        ledger.move_to(folder.join(file::TRIALS));
+    }
+    write_points(&folder, &sweep, &points)?;
+    ledger.extend(new);
+    work(args, &sweep, &folder, &mut ledger)
+}
+
+/// `sweep.toml` of a sweep's folder.
+fn existing(folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join(file::SWEEP);
+    if !path.is_file() {
+        let message = format!("{} is not a sweep's folder: it holds no {}", folder.display(), file::SWEEP);
+        return Err(Failure::Usage(message));
+    }
+    Ok(path)
+}
+
+/// A point that may be tried.
+struct Point {
+    loaded: Loaded,
+    plan: Plan,
+    facts: Facts,
+}
+
+/// Puts each new point together and checks it as `runner train` would, before anything runs.
+fn checked(sweep: &Sweep, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
+    let mut facts: Vec<(config::spec::DataSpec, Facts)> = Vec::new();
+    let mut points = BTreeMap::new();
+    for trial in trials {
+        if points.contains_key(&trial.number) {
+            continue;
+        }
+        let mut loaded = sweep.experiment(&trial.values)?;
+        prepare::with_absolute_paths(&mut loaded.spec)?;
+        let known = facts.iter().find(|(data, _)| *data == loaded.spec.data).map(|(_, facts)| facts.clone());
+        let set = match known {
+            Some(set) => set,
+            None => {
+                let set = prepare::facts(&loaded.spec)?;
+                facts.push((loaded.spec.data.clone(), set.clone()));
+                set
+            }
+        };
+        let plan = prepare::plan(&loaded, &set)?;
+        points.insert(trial.number, Point { loaded, plan, facts: set });
+    }
+    Ok(points)
+}
+
+fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> Result<Exit, Failure> {
+    let Some(first) = points.values().next() else {
+        output::print("there is nothing new to run\n")?;
+        return Ok(Exit::Done);
+    };
+    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts, isa)?;
+    let mut table = comfy_table::Table::new();
+    report::plain(&mut table, output::width());
+    let axes = sweep.axes.iter().map(|axis| axis.name.as_str());
+    table.set_header(["point", "seeds", "steps", "images", "each"].into_iter().chain(axes));
+    let (mut images, mut seconds) = (0, 0.0);
+    for (number, Point { loaded, plan, facts }) in points {
+        let of_point: Vec<&Trial> = trials.iter().filter(|trial| trial.number == *number).collect();
+        let each = estimate::seconds(&loaded.spec, plan, facts, speed)?;
+        let of_one: u64 = plan.phases.iter().map(|phase| phase.images).sum();
+        images += of_one * of_point.len() as u64;
+        seconds += each * of_point.len() as f64;
+        let seeds: Vec<String> = of_point.iter().map(|trial| trial.seed.to_string()).collect();
+        let fixed = [number.to_string(), seeds.join(" "), count(plan.total_steps), count(of_one), span(each)];
+        table.add_row(fixed.into_iter().chain(of_point[0].values.iter().cloned()));
+    }
+    let total = format!(
+        "{} trials, {} images, about {} on all cores of this machine ({:.0} GFLOP/s, measured just now)",
+        trials.len(),
+        count(images),
+        span(seconds),
+        speed / 1e9
+    );
+    output::print(&format!("{}\n\n{total}\n", table.trim_fmt()))?;
+    Ok(Exit::Done)
+}
+
+fn write_points(folder: &RunFolder, sweep: &Sweep, points: &BTreeMap<usize, Point>) -> Result<(), Failure> {
+    for name in [file::POINTS, file::LOGS] {
+        let path = folder.join(name);
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    }
+    for (number, point) in points {
+        let content = config::write(&point.loaded.spec);
+        atomic::write(&experiment_file(folder.path(), *number), content.as_bytes()).map_err(anyhow::Error::from)?;
+    }
+    // Last: a folder with this file has all that it needs.
+    atomic::write(&folder.join(file::SWEEP), sweep.content.as_bytes()).map_err(anyhow::Error::from)?;
+    Ok(())
+}
+
+fn work(args: &SweepArgs, sweep: &Sweep, folder: &RunFolder, ledger: &mut Ledger) -> Result<Exit, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count();
+    // Trials side by side waste less than the threads of one trial, whose steps end together.
+    let jobs = args.jobs.map_or(cores, usize::from).min(left.max(1));
+    let order = Order {
+        folder: folder.path().to_owned(),
+        metric: sweep.metric.clone(),
+        jobs,
+        threads: (cores / jobs).max(1),
+        retry_failed: args.retry_failed,
+    };
+    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let lower = lower_is_better(&sweep.metric);
+    let mut display = display::Display::new(folder.path(), ledger, &order, lower);
+    let result = run_trials(ledger, &order, &mut Local::new(program), &mut display, &|| stop.raised().is_some());
+    drop(display);
+    result.map_err(|e| Failure::Other(e.into()))?;
+    summary(folder.path(), ledger, lower)?;
+    let has = |state: State| ledger.trials.iter().any(|trial| trial.state == state);
+    Ok(match stop.raised() {
+        Some(_) if has(State::Interrupted) || has(State::Planned) => Exit::Interrupted,
+        _ if has(State::Failed) => Exit::TrialsFailed,
+        _ => Exit::Done,
+    })
+}
+
+fn lower_is_better(metric: &str) -> bool {
+    Options { metric: metric.to_owned(), ..Options::default() }.lower_is_better()
+}
+
+fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for trial in &ledger.trials {
+        *states.entry(trial.state.word()).or_default() += 1;
+    }
+    let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+    let mut text = format!("{} trials: {}\n", ledger.trials.len(), states.join(", "));
+    if let Some((number, mean)) = sweep::best(ledger, lower) {
+        let trial = ledger.trials.iter().find(|trial| trial.number == number);
+        let values = trial.map(|trial| assignments(ledger, trial)).unwrap_or_default();
+        text += &format!("best: point {number}, {} on average: {values}\n", display::figure(mean));
+    }
+    let shown = folder.display();
+    text += &format!("{shown}\n`runner compare {shown}` tells whether that can be told\n");
+    Ok(output::print(&text)?)
+}
+
+/// `phases[1].lr.to=0.4, shape=cosine`
+fn assignments(ledger: &Ledger, trial: &Trial) -> String {
+    let pairs = ledger.axes.iter().zip(&trial.values).map(|(axis, value)| format!("{axis}={value}"));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+fn best(folder: &Path) -> Result<Exit, Failure> {
+    let sweep = sweep_file::load(&existing(folder)?)?;
+    let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
+    let ledger = Ledger::read(&folder.join(file::TRIALS), axes).map_err(|e| Failure::Usage(e.to_string()))?;
+    let Some((number, mean)) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
+        return Err(Failure::Usage(format!("no trial of {} is done yet", folder.display())));
+    };
+    let path = experiment_file(folder, number);
+    let experiment = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let of_point: Vec<&Trial> = ledger.trials.iter().filter(|trial| trial.number == number).collect();
+    let values = of_point.first().map(|trial| assignments(&ledger, trial)).unwrap_or_default();
+    let head = format!(
+        "# The best point of sweep {}: {values}\n# {} {} on average over {} seeds\n\n",
+        sweep.name,
+        sweep.metric,
+        display::figure(mean),
+        of_point.len()
+    );
+    output::print(&(head + &experiment))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,289 @@
+//! The axes of a sweep file.
+
+use super::Named;
+use crate::config::diagnostics::Diagnostic;
+use crate::config::source::Origin;
+use crate::config::suggest::nearest;
+use crate::config::wire::{Field, Node, Table, Wire};
+
+/// What a sweep tries along one direction.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// A setting's path, or a name of its own.
+    pub name: String,
+    pub values: Values,
+    pub(super) origin: Origin,
+    sort: Sort,
+}
+
+/// Where an axis's values come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// These: grids go through them, random sweeps draw from them evenly. Values are TOML, alternatives are named.
+    Choice(Vec<String>),
+    /// Numbers in `[low, high]`, evenly.
+    Uniform { low: f64, high: f64 },
+    /// Numbers in `[low, high]`, their logarithms evenly.
+    LogUniform { low: f64, high: f64 },
+    /// Whole numbers from `low` to `high`, both included, evenly.
+    Int { low: i64, high: i64 },
+}
+
+#[derive(Clone, Debug)]
+enum Sort {
+    /// The same value at each of these paths.
+    Paths(Vec<String>),
+    /// For each value, one for each of these paths.
+    Rows { paths: Vec<String>, rows: Vec<Vec<String>> },
+    /// A part of an experiment for each value.
+    Parts(Vec<Table>),
+}
+
+/// What a value of an axis does to the base experiment.
+pub(super) enum Effect<'a> {
+    /// Settings by path, as `--set` has them.
+    Set(Vec<(&'a str, &'a str)>),
+    /// Laid over the base.
+    Merge(&'a Table),
+}
+
+impl Axis {
+    /// What one of its values does; `None` for a value that it does not have.
+    pub(super) fn effect<'a>(&'a self, value: &'a str) -> Option<Effect<'a>> {
+        let place = || match &self.values {
+            Values::Choice(values) => values.iter().position(|v| v == value),
+            _ => None,
+        };
+        match &self.sort {
+            Sort::Paths(paths) => Some(Effect::Set(paths.iter().map(|path| (path.as_str(), value)).collect())),
+            Sort::Rows { paths, rows } => {
+                let row = rows.get(place()?)?;
+                Some(Effect::Set(paths.iter().map(String::as_str).zip(row.iter().map(String::as_str)).collect()))
+            }
+            Sort::Parts(parts) => Some(Effect::Merge(parts.get(place()?)?)),
+        }
+    }
+}
+
+/// Reads `[axes]`.
+pub(super) fn read(section: Option<&Field>, named: &mut Named<'_>) -> Vec<Axis> {
+    let Some(field) = section else { return Vec::new() };
+    let Some(table) = field.node.table() else {
+        let message = format!("`{}` cannot be {}", super::AXES, field.node.value.type_name());
+        named.errors.push(Diagnostic::new(field.node.origin.clone(), message).expected("a table: `[axes]`"));
+        return Vec::new();
+    };
+    table.fields.iter().filter_map(|field| one(field, named)).collect()
+}
+
+const DISTRIBUTIONS: [&str; 4] = ["uniform", "log_uniform", "int", "choice"];
+const FORMS: [&str; 8] = ["uniform", "log_uniform", "int", "choice", "paths", "values", "rows", "alternatives"];
+
+fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
+    let path = || Sort::Paths(vec![field.key.clone()]);
+    let axis = |values, sort| Axis { name: field.key.clone(), values, origin: field.node.origin.clone(), sort };
+    match &field.node.value {
+        Wire::Array(items) => Some(axis(list(items, &field.node, named)?, path())),
+        Wire::Table(table) => {
+            if let Some(unknown) = table.fields.iter().find(|f| !FORMS.contains(&f.key.as_str())) {
+                let message = format!("unknown key `{}` in axis `{}`", unknown.key, field.key);
+                let error = Diagnostic::new(unknown.key_origin.clone(), message).expected(one_of(&FORMS));
+                named.errors.push(error.did_you_mean(nearest(&unknown.key, FORMS.iter().copied())));
+                return None;
+            }
+            if let Some(alternatives) = table.get("alternatives") {
+                let (names, parts) = self::alternatives(alternatives, named)?;
+                return Some(axis(Values::Choice(names), Sort::Parts(parts)));
+            }
+            let Some(paths) = table.get("paths") else { return Some(axis(values(table, field, named)?, path())) };
+            let paths = self::paths(&paths.node, named)?;
+            match table.get("rows") {
+                Some(rows) => {
+                    let (labels, rows) = self::rows(&rows.node, paths.len(), named)?;
+                    Some(axis(Values::Choice(labels), Sort::Rows { paths, rows }))
+                }
+                None => Some(axis(values(table, field, named)?, Sort::Paths(paths))),
+            }
+        }
+        other => {
+            let message = format!("axis `{}` cannot be {}", field.key, other.type_name());
+            let error = Diagnostic::new(field.node.origin.clone(), message);
+            named.errors.push(error.expected("an array of values, or a table such as `{ log_uniform = [0.01, 1] }`"));
+            None
+        }
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+}
+
+/// `values = […]` or one of the distributions.
+fn values(table: &Table, axis: &Field, named: &mut Named<'_>) -> Option<Values> {
+    let given: Vec<&Field> =
+        table.fields.iter().filter(|f| f.key == "values" || DISTRIBUTIONS.contains(&f.key.as_str())).collect();
+    let [field] = given[..] else {
+        let message =
+            format!("axis `{}` has {} sources of values", axis.key, if given.is_empty() { "no" } else { "several" });
+        let error = Diagnostic::new(axis.node.origin.clone(), message);
+        named.errors.push(error.expected("one of `values`, `uniform`, `log_uniform`, `int`, `choice`"));
+        return None;
+    };
+    let Wire::Array(items) = &field.node.value else {
+        let message = format!("`{}` cannot be {}", field.key, field.node.value.type_name());
+        named.errors.push(Diagnostic::new(field.node.origin.clone(), message).expected("an array"));
+        return None;
+    };
+    match field.key.as_str() {
+        "values" | "choice" => list(items, &field.node, named),
+        distribution => range(distribution, items, &field.node, named),
+    }
+}
+
+/// `[low, high]`
+fn range(distribution: &str, items: &[Node], node: &Node, named: &mut Named<'_>) -> Option<Values> {
+    let number = |node: &Node| match node.value {
+        Wire::Float(x) => Some(x),
+        Wire::Int(int) => Some(int as f64),
+        _ => None,
+    };
+    let whole = |node: &Node| match node.value {
+        Wire::Int(int) => Some(int),
+        _ => None,
+    };
+    let ends = |[low, high]: [Option<f64>; 2]| {
+        low.zip(high).filter(|(low, high)| low.is_finite() && high.is_finite() && low < high)
+    };
+    let found = match (distribution, items) {
+        ("int", [low, high]) => whole(low)
+            .zip(whole(high))
+            .filter(|(low, high)| low < high && high.abs_diff(*low) < 1 << 53)
+            .map(|(low, high)| Values::Int { low, high }),
+        ("log_uniform", [low, high]) => ends([number(low), number(high)])
+            .filter(|(low, _)| *low > 0.0)
+            .map(|(low, high)| Values::LogUniform { low, high }),
+        (_, [low, high]) => ends([number(low), number(high)]).map(|(low, high)| Values::Uniform { low, high }),
+        _ => None,
+    };
+    if found.is_none() {
+        let what = match distribution {
+            "int" => "two whole numbers, the smaller first",
+            "log_uniform" => "two numbers above 0, the smaller first",
+            _ => "two numbers, the smaller first",
+        };
+        let message = format!("`{distribution}` is no range");
+        named.errors.push(Diagnostic::new(node.origin.clone(), message).expected(format!("`[LOW, HIGH]`: {what}")));
+    }
+    found
+}
+
+/// The values of an array, as they are written.
+fn list(items: &[Node], node: &Node, named: &mut Named<'_>) -> Option<Values> {
+    if items.is_empty() {
+        let error = Diagnostic::new(node.origin.clone(), "the axis has no values");
+        named.errors.push(error.expected("at least one value"));
+        return None;
+    }
+    let values: Vec<String> = items.iter().map(|item| written(item, named)).collect();
+    unique(&values, items, named).then_some(Values::Choice(values))
+}
+
+/// A value's own text, on one line.
+fn written(node: &Node, named: &Named<'_>) -> String {
+    let Origin::Text { text, span } = &node.origin else { return String::new() };
+    named.texts[*text].content[span.clone()].split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Reports values that are there twice: their trials would be the same.
+fn unique(values: &[String], items: &[Node], named: &mut Named<'_>) -> bool {
+    let twice = (1..values.len()).find(|k| values[..*k].contains(&values[*k]));
+    if let Some(k) = twice {
+        let message = format!("`{}` is there twice", values[k]);
+        named.errors.push(Diagnostic::new(items[k].origin.clone(), message).help("take one out"));
+    }
+    twice.is_none()
+}
+
+fn paths(node: &Node, named: &mut Named<'_>) -> Option<Vec<String>> {
+    let text = |item: &Node| match &item.value {
+        Wire::Text(path) => Some(path.clone()),
+        _ => None,
+    };
+    let paths: Option<Vec<String>> = match &node.value {
+        Wire::Array(items) if !items.is_empty() => items.iter().map(text).collect(),
+        _ => None,
+    };
+    if paths.is_none() {
+        let error = Diagnostic::new(node.origin.clone(), "`paths` does not name settings");
+        named.errors.push(error.expected("an array of paths: `[\"phases[0].lr.to\", \"phases[1].lr.from\"]`"));
+    }
+    paths
+}
+
+/// `[[0.1, 64], [0.2, 128]]`: a value for each path.
+fn rows(node: &Node, paths: usize, named: &mut Named<'_>) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+    let expected = || format!("an array of arrays of {paths} values, one for each path");
+    let Wire::Array(items) = &node.value else {
+        named.errors.push(Diagnostic::new(node.origin.clone(), "`rows` are no rows").expected(expected()));
+        return None;
+    };
+    let mut rows = Vec::new();
+    for item in items {
+        match &item.value {
+            Wire::Array(values) if values.len() == paths => {
+                rows.push(values.iter().map(|value| written(value, named)).collect::<Vec<_>>());
+            }
+            _ => {
+                named.errors.push(Diagnostic::new(item.origin.clone(), "this is no row").expected(expected()));
+                return None;
+            }
+        }
+    }
+    let labels: Vec<String> = rows.iter().map(|row| row.join(", ")).collect();
+    (unique(&labels, items, named) && !labels.is_empty()).then_some((labels, rows))
+}
+
+/// Parts of experiments, each with a name: a file's is its own without the ending, a table's its `name`.
+fn alternatives(field: &Field, named: &mut Named<'_>) -> Option<(Vec<String>, Vec<Table>)> {
+    let expected = "an array of file names and of tables with `name` and what they replace";
+    let Wire::Array(items) = &field.node.value else {
+        let error = Diagnostic::new(field.node.origin.clone(), "`alternatives` is no array");
+        named.errors.push(error.expected(expected));
+        return None;
+    };
+    let (mut names, mut parts) = (Vec::new(), Vec::new());
+    for item in items {
+        let (name, part) = match &item.value {
+            Wire::Text(file) => {
+                let mut part = named.experiment(item)?;
+                // The base says what the experiment is called and which chance it takes.
+                for key in ["name", "seed"] {
+                    part.take(key);
+                }
+                let stem = std::path::Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                (stem.unwrap_or_default(), part)
+            }
+            Wire::Table(table) => {
+                let mut part = table.clone();
+                let name = part.take("name").and_then(|field| match field.node.value {
+                    Wire::Text(name) => Some(name),
+                    _ => None,
+                });
+                let Some(name) = name else {
+                    let error = Diagnostic::new(item.origin.clone(), "an alternative has no name");
+                    named.errors.push(error.expected("`{ name = \"…\", … }`"));
+                    return None;
+                };
+                (name, part)
+            }
+            other => {
+                let message = format!("an alternative cannot be {}", other.type_name());
+                named.errors.push(Diagnostic::new(item.origin.clone(), message).expected(expected));
+                return None;
+            }
+        };
+        names.push(name);
+        parts.push(part);
+    }
+    (unique(&names, items, named) && !names.is_empty()).then_some((names, parts))
+}

@@ -1,0 +1,222 @@
+//! Sweep files: one base experiment, and what is tried on it.
+//!
+//! ```toml
+//! name = "peak-lr"
+//! base = "../dawnbench.toml"
+//! seeds = [1, 2, 3]
+//!
+//! [axes]
+//! "phases[1].lr.to" = [0.1, 0.2, 0.4]                                  # a setting and its values
+//! "phases[*].momentum" = { uniform = [0.8, 0.95] }                     # drawn, in a random sweep
+//! peak = { paths = ["phases[0].lr.to", "phases[1].lr.from"], values = [0.1, 0.2] }      # several settings as one
+//! shape = { alternatives = ["triangle.toml", { name = "cosine", phases = […] }] }       # whole parts of the experiment
+//! ```
+//! Each point is put together before it is checked, so that it passes the same gate as a file.
+
+mod axis;
+
+pub use axis::{Axis, Values};
+
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::extends::Files;
+use super::files::{self, ReadError};
+use super::merge::merge;
+use super::overrides::Override;
+use super::source::{Origin, Text};
+use super::wire::{self, Table};
+use super::{Loaded, check, put_together};
+use crate::registry::Value;
+use axis::Effect;
+use std::path::{Path, PathBuf};
+
+/// The section of the axes.
+pub const AXES: &str = "axes";
+
+/// A checked sweep file, and its base experiment as written.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub name: String,
+    /// The column of `metrics.csv` that trials are judged by.
+    pub metric: String,
+    pub seeds: Vec<u64>,
+    pub method: Method,
+    pub axes: Vec<Axis>,
+    /// The sweep file, with the files that it names by absolute paths: to be kept in the sweep's folder.
+    pub content: String,
+    tree: Table,
+    texts: Vec<Text>,
+}
+
+/// How points are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// All combinations.
+    Grid,
+    /// So many points, drawn from a stream of this seed.
+    Random { points: u64, seed: u64 },
+}
+
+/// Reads a sweep file, its base experiment and the files of its alternatives.
+///
+/// # Errors
+/// All that is wrong with the sweep file, and with the base experiment by itself.
+pub fn load(path: &Path) -> Result<Sweep, Diagnostics> {
+    let name = path.display().to_string();
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    match files::read(path) {
+        Ok(content) => read(Text { name, content, folder }),
+        Err(error) => Err(super::unreadable(Text { name, content: String::new(), folder }, error)),
+    }
+}
+
+/// As [`load`], from a text in memory.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
+    let mut errors = Vec::new();
+    let tree = wire::parse(&file.content, 0, &mut errors);
+    let mut texts = vec![file];
+    let Some(mut tree) = tree else {
+        let note = Some("its settings are checked once it is TOML");
+        return Err(Diagnostics::new(texts.into(), errors).note(note));
+    };
+    let axes = tree.take(AXES);
+    let mut checker = check::Checker::new(&texts);
+    let settings = checker.sweep(&tree);
+    errors.append(&mut checker.errors);
+    let mut named = Named { texts: &mut texts, errors: &mut errors, paths: Vec::new() };
+    let base = settings.opt_text("base").and_then(|_| named.experiment(&tree.get("base")?.node));
+    let axes = axis::read(axes.as_ref(), &mut named);
+    let paths = named.paths;
+    let method = method(&tree, &settings, &axes, &mut errors);
+    let seeds = seeds(&settings);
+    let complete = (settings.opt_text("name"), settings.opt_text("metric"), base, method);
+    let (Some(name), Some(metric), Some(base), Some(method), true) =
+        (complete.0, complete.1, complete.2, complete.3, errors.is_empty())
+    else {
+        return Err(Diagnostics::new(texts.into(), errors));
+    };
+    let content = with_absolute_paths(&texts[0].content, paths);
+    let sweep = Sweep { name, metric, seeds, method, axes, content, tree: base, texts };
+    // What is wrong with the base would be wrong with every point.
+    put_together(sweep.tree.clone(), sweep.texts.clone(), &[], Vec::new())?;
+    Ok(sweep)
+}
+
+impl Sweep {
+    /// The experiment at one point, which has a value for each axis, in order.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    ///
+    /// # Panics
+    /// When there are not as many values as axes.
+    pub fn experiment(&self, point: &[String]) -> Result<Loaded, Diagnostics> {
+        assert_eq!(point.len(), self.axes.len(), "a point has a value for each axis");
+        let mut tree = self.tree.clone();
+        let mut overrides = Vec::new();
+        for (axis, value) in self.axes.iter().zip(point) {
+            match axis.effect(value) {
+                Some(Effect::Merge(part)) => tree = merge(tree, part.clone()),
+                Some(Effect::Set(settings)) => overrides.extend(
+                    settings.into_iter().map(|(path, value)| Override::Axis { argument: format!("{path}={value}") }),
+                ),
+                None => {}
+            }
+        }
+        put_together(tree, self.texts.clone(), &overrides, Vec::new())
+    }
+}
+
+/// Reads what a sweep file names, and remembers where.
+struct Named<'a> {
+    texts: &'a mut Vec<Text>,
+    errors: &'a mut Vec<Diagnostic>,
+    /// Places in the sweep file, and the absolute paths that they name.
+    paths: Vec<(std::ops::Range<usize>, PathBuf)>,
+}
+
+impl Named<'_> {
+    /// The tree of the experiment file that a value names, and of all that it extends.
+    fn experiment(&mut self, node: &wire::Node) -> Option<Table> {
+        let wire::Wire::Text(value) = &node.value else { return None };
+        let Origin::Text { span, .. } = &node.origin else { return None };
+        let by = &self.texts[0];
+        let path = by.folder.join(value);
+        let name = Path::new(&by.name).parent().unwrap_or(Path::new("")).join(value).display().to_string();
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let content = match files::read(&path) {
+            Ok(content) => content,
+            Err(ReadError::Closed { message, help }) => {
+                let mut error = Diagnostic::new(node.origin.clone(), format!("`{value}`: {message}"));
+                error.help.push(help.unwrap_or_else(|| "the path starts from the folder of this file".to_owned()));
+                self.errors.push(error);
+                return None;
+            }
+            Err(ReadError::NotText { message, help, .. }) => {
+                let error = Diagnostic::new(node.origin.clone(), format!("`{value}`: {message}")).help(help);
+                self.errors.push(error);
+                return None;
+            }
+        };
+        self.paths.push((span.clone(), std::path::absolute(&path).unwrap_or(path)));
+        let mut files = Files::after(std::mem::take(self.texts));
+        let tree = files.tree(Text { name, content, folder });
+        *self.texts = files.texts;
+        self.errors.append(&mut files.errors);
+        tree
+    }
+}
+
+/// The sweep file with the paths in these places made absolute.
+fn with_absolute_paths(content: &str, mut paths: Vec<(std::ops::Range<usize>, PathBuf)>) -> String {
+    paths.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut out = content.to_owned();
+    for (span, path) in paths {
+        out.replace_range(span, &toml::Value::String(path.to_string_lossy().into_owned()).to_string());
+    }
+    out
+}
+
+fn method(
+    tree: &Table,
+    settings: &crate::registry::Settings,
+    axes: &[Axis],
+    errors: &mut Vec<Diagnostic>,
+) -> Option<Method> {
+    let at = |key: &str| tree.get(key).map_or(Origin::Text { text: 0, span: 0..0 }, |field| field.node.origin.clone());
+    let points = settings.opt_int("points");
+    match settings.opt_text("method")?.as_str() {
+        "random" => {
+            if points.is_none() && tree.get("points").is_none() {
+                let error = Diagnostic::new(at("method"), "a random sweep does not say how many points it tries");
+                errors.push(error.expected("`points = …`"));
+            }
+            Some(Method::Random { points: points?.unsigned_abs(), seed: settings.opt_int("seed")?.unsigned_abs() })
+        }
+        _ => {
+            if points.is_some() {
+                let error = Diagnostic::new(at("points"), "a grid has as many points as its axes have combinations");
+                errors.push(error.help("leave `points` out, or draw them with `method = \"random\"`"));
+            }
+            for axis in axes.iter().filter(|axis| !matches!(axis.values, Values::Choice(_))) {
+                let message = format!("`{}` is drawn from a range, which a grid cannot go through", axis.name);
+                let error = Diagnostic::new(axis.origin.clone(), message);
+                errors.push(error.help("list its values, or draw points with `method = \"random\"` and `points = …`"));
+            }
+            Some(Method::Grid)
+        }
+    }
+}
+
+fn seeds(settings: &crate::registry::Settings) -> Vec<u64> {
+    let seed = |value: Value| match value {
+        Value::Int(seed) => Some(seed.unsigned_abs()),
+        _ => None,
+    };
+    let mut seeds: Vec<u64> = settings.opt_list("seeds").unwrap_or_default().into_iter().filter_map(seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
+}

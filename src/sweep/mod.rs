@@ -1,0 +1,69 @@
+//! Many experiments from one file: which points are tried, what became of them, and running what is left.
+//!
+//! The folder is the truth: `sweep.toml` (the sweep file, paths made absolute), `points/tNNN.toml` (each point's whole
+//! experiment), `trials.csv`, a run folder a trial, and `logs/`. Whatever kills a sweep, going on from the folder comes to
+//! the same end.
+
+pub mod ledger;
+pub mod propose;
+pub mod run;
+
+use crate::config::sweep::{Method, Sweep};
+use ledger::{Ledger, Trial};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Files of a sweep folder.
+pub mod file {
+    pub const SWEEP: &str = "sweep.toml";
+    pub const TRIALS: &str = "trials.csv";
+    pub const POINTS: &str = "points";
+    pub const LOGS: &str = "logs";
+}
+
+/// The trials that a sweep asks for and the ledger does not have yet: those of new axis values, seeds or random points.
+/// Points that are there keep their numbers; new ones are numbered after them.
+pub fn missing(sweep: &Sweep, ledger: &Ledger) -> Vec<Trial> {
+    let mut numbers: BTreeMap<Vec<String>, usize> =
+        ledger.trials.iter().map(|trial| (trial.values.clone(), trial.number)).collect();
+    let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
+    let mut free = ledger.trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0);
+    let mut trials = Vec::new();
+    for (place, values) in points(sweep).into_iter().enumerate() {
+        let number = match sweep.method {
+            // Random points are known by their numbers: two may have equal values.
+            Method::Random { .. } => place,
+            Method::Grid => *numbers.entry(values.clone()).or_insert_with(|| {
+                free += 1;
+                free - 1
+            }),
+        };
+        let new = sweep.seeds.iter().filter(|seed| !there.contains(&(number, **seed)));
+        trials.extend(new.map(|seed| Trial::planned(number, *seed, values.clone())));
+    }
+    trials
+}
+
+/// A value for each axis, for each point.
+fn points(sweep: &Sweep) -> Vec<Vec<String>> {
+    let axes: Vec<_> = sweep.axes.iter().map(|axis| axis.values.clone()).collect();
+    match sweep.method {
+        // Axes of ranges are refused in a grid when the file is read.
+        Method::Grid => propose::grid(&axes).unwrap_or_default(),
+        Method::Random { points, seed } => (0..points).map(|number| propose::random(&axes, seed, number)).collect(),
+    }
+}
+
+/// The point whose mean objective over its finished trials is best; of equals the first.
+pub fn best(ledger: &Ledger, lower_is_better: bool) -> Option<(usize, f64)> {
+    let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for trial in ledger.trials.iter().filter(|trial| trial.state == ledger::State::Done) {
+        points.entry(trial.number).or_default().extend(trial.objective);
+    }
+    let means = points.into_iter().filter(|(_, values)| !values.is_empty());
+    let means = means.map(|(number, values)| (number, crate::stats::mean(&values)));
+    let better = |a: f64, b: f64| if lower_is_better { a < b } else { a > b };
+    means.reduce(|best, next| if better(next.1, best.1) { next } else { best })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! Runs what is left of a sweep: as many trials at a time as there is room for, each in a process of its own.
+
+use super::ledger::{Ledger, State, Trial};
+use crate::launch::{Ending, Launcher, Report, Task};
+use crate::record::columns::read_columns;
+use crate::record::folder::{self, file};
+use crate::record::reader::RunReader;
+use crate::record::{RecordError, Status};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often signals and the clock are looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+/// How long a trial of an earlier sweep process may take to write its last checkpoint before it is taken for stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a trial that was interrupted by itself is taken up again: by a signal of its own, or because one of an earlier
+/// sweep process was still at it.
+const TRIES: usize = 5;
+
+/// What holds for all trials.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The sweep's folder: run folders lie in it.
+    pub folder: PathBuf,
+    /// The column of `metrics.csv` that the sweep is about.
+    pub metric: String,
+    /// At a time.
+    pub jobs: usize,
+    /// For each.
+    pub threads: usize,
+    /// Whether those that failed are tried again.
+    pub retry_failed: bool,
+}
+
+/// Follows a sweep.
+pub trait Watcher {
+    /// A trial was started, anew or from its checkpoint.
+    fn begun(&mut self, trial: &Trial);
+    /// A running trial printed an event.
+    fn event(&mut self, trial: &Trial, event: &serde_json::Value);
+    /// A trial is over, or was interrupted.
+    fn ended(&mut self, trial: &Trial, ledger: &Ledger);
+    /// Time goes by.
+    fn tick(&mut self) {}
+}
+
+/// A sweep that cannot go on. What is done stays done.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("cannot start a trial: {0}")]
+    Launch(std::io::Error),
+    #[error("{} is still being written by an earlier process; wait until it ends, or stop it", .0.display())]
+    Busy(PathBuf),
+}
+
+/// Where point number `number`'s experiment lies.
+pub fn experiment_file(folder: &Path, number: usize) -> PathBuf {
+    folder.join("points").join(format!("t{number:03}.toml"))
+}
+
+/// Runs all trials that are left, until all are over or `stop` says so; then those under way write a checkpoint and end.
+///
+/// # Errors
+/// When the records cannot be written or a process cannot be started. Trials under way are stopped in good order first.
+pub fn run(
+    ledger: &mut Ledger,
+    order: &Order,
+    launcher: &mut dyn Launcher,
+    watcher: &mut dyn Watcher,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), SweepError> {
+    let mut sweep = Running {
+        ledger,
+        order,
+        launcher,
+        watcher,
+        under_way: BTreeSet::new(),
+        waiting: Vec::new(),
+        interrupted: BTreeMap::new(),
+    };
+    sweep.begin()?;
+    let result = sweep.work(stop);
+    sweep.launcher.stop();
+    // Whatever went wrong, those under way end in good order, and what they came to is written down.
+    let drained = sweep.drain();
+    result.and(drained)
+}
+
+struct Running<'a> {
+    ledger: &'a mut Ledger,
+    order: &'a Order,
+    launcher: &'a mut dyn Launcher,
+    watcher: &'a mut dyn Watcher,
+    /// Indices into the ledger.
+    under_way: BTreeSet<usize>,
+    /// Not begun, the next one last.
+    waiting: Vec<usize>,
+    /// How often each was interrupted.
+    interrupted: BTreeMap<usize, usize>,
+}
+
+impl Running<'_> {
+    /// Finds out what is left.
+    fn begin(&mut self) -> Result<(), SweepError> {
+        for trial in &mut self.ledger.trials {
+            match trial.state {
+                State::Failed if self.order.retry_failed => {
+                    (trial.state, trial.reason) = (State::Planned, String::new())
+                }
+                // The process that ran it is gone, and so is the one that would have written down how it ended.
+                State::Running => trial.state = State::Interrupted,
+                _ => {}
+            }
+        }
+        let left = self.ledger.trials.iter().enumerate().filter(|(_, trial)| !trial.state.is_over());
+        self.waiting = left.map(|(k, _)| k).collect();
+        self.waiting.reverse();
+        Ok(self.ledger.write()?)
+    }
+
+    fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
+        let mut busy_since: BTreeMap<usize, Instant> = BTreeMap::new();
+        loop {
+            let all_over = self.waiting.is_empty() && self.under_way.is_empty();
+            if all_over || stop() {
+                return Ok(());
+            }
+            while self.under_way.len() < self.order.jobs && !stop() {
+                let Some(next) = self.next_free(&mut busy_since)? else { break };
+                self.start(next)?;
+            }
+            if let Some(report) = self.launcher.next(TICK) {
+                self.report(report)?;
+            }
+            self.watcher.tick();
+        }
+    }
+
+    /// Takes the next trial that no earlier process still writes.
+    fn next_free(&mut self, busy_since: &mut BTreeMap<usize, Instant>) -> Result<Option<usize>, SweepError> {
+        for place in (0..self.waiting.len()).rev() {
+            let index = self.waiting[place];
+            let folder = self.run_folder(index);
+            if folder::is_locked(&folder) != Some(true) {
+                self.waiting.remove(place);
+                return Ok(Some(index));
+            }
+            if busy_since.entry(index).or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(SweepError::Busy(folder));
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_folder(&self, index: usize) -> PathBuf {
+        self.order.folder.join(&self.ledger.trials[index].run)
+    }
+
+    fn log(&self, index: usize) -> PathBuf {
+        self.order.folder.join("logs").join(format!("{}.txt", self.ledger.trials[index].run))
+    }
+
+    fn start(&mut self, index: usize) -> Result<(), SweepError> {
+        let (folder, trial) = (self.run_folder(index), &self.ledger.trials[index]);
+        let mut arguments: Vec<OsString> = vec!["train".into()];
+        if folder.join(file::RUN).is_file() {
+            arguments.extend(["--resume".into(), folder.into_os_string()]);
+        } else {
+            let experiment = experiment_file(&self.order.folder, trial.number);
+            let seed = trial.seed.to_string();
+            arguments.extend([experiment.into_os_string(), "--seed".into(), seed.into()]);
+            arguments.extend(["--run-folder".into(), folder.into_os_string()]);
+        }
+        arguments.extend(["--threads".into(), self.order.threads.to_string().into()]);
+        arguments.extend(["--json".into(), "--until-stdin-closes".into()]);
+        self.ledger.trials[index].state = State::Running;
+        self.ledger.write()?;
+        let task = Task { id: index, arguments, log: self.log(index) };
+        self.launcher.start(task).map_err(SweepError::Launch)?;
+        self.under_way.insert(index);
+        self.watcher.begun(&self.ledger.trials[index]);
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), SweepError> {
+        match report {
+            Report::Event(index, event) => self.watcher.event(&self.ledger.trials[index], &event),
+            Report::Ended(index, ending) => {
+                self.under_way.remove(&index);
+                let folder = self.run_folder(index);
+                let log = self.log(index);
+                let trial = &mut self.ledger.trials[index];
+                close(trial, &folder, &log, ending, &self.order.metric);
+                if trial.state == State::Interrupted {
+                    let tries = self.interrupted.entry(index).or_default();
+                    *tries += 1;
+                    if *tries < TRIES {
+                        self.waiting.insert(0, index);
+                    }
+                }
+                self.ledger.write()?;
+                self.watcher.ended(&self.ledger.trials[index], self.ledger);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the last reports of those under way.
+    fn drain(&mut self) -> Result<(), SweepError> {
+        let mut result = Ok(());
+        while !self.under_way.is_empty() {
+            if let Some(report) = self.launcher.next(TICK) {
+                result = result.and(self.report(report));
+            }
+            self.watcher.tick();
+        }
+        result
+    }
+}
+
+/// Writes down how a trial ended, from its own records and from how its process did.
+fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &str) {
+    let info = RunReader::open(folder).and_then(|run| run.info()).ok();
+    let said = info.as_ref().and_then(|info| info.exit_reason.clone());
+    let status = info.as_ref().map(|info| info.status);
+    trial.seconds = info.as_ref().map(|info| info.seconds.train);
+    trial.objective = objective(folder, metric);
+    (trial.state, trial.reason) = match (ending, status) {
+        (Ending::Exit(_), Some(Status::Done)) => (State::Done, said.unwrap_or_default()),
+        (Ending::Exit(_), Some(Status::Diverged)) => (State::Diverged, said.unwrap_or_default()),
+        (Ending::Exit(_), Some(Status::Interrupted)) => (State::Interrupted, said.unwrap_or_default()),
+        (Ending::Exit(_), Some(Status::Failed)) => (State::Failed, said.unwrap_or_default()),
+        // Stopped by a signal before there was anything to record.
+        (Ending::Exit(75), _) => (State::Interrupted, String::new()),
+        (Ending::Exit(code), _) => {
+            (State::Failed, format!("exit code {code}{}", last_words(log).map_or(String::new(), |w| format!(": {w}"))))
+        }
+        (Ending::Signal(9), _) => {
+            (State::Failed, "killed by signal 9, as the system does when memory runs out".to_owned())
+        }
+        (Ending::Signal(signal), _) => (State::Failed, format!("killed by signal {signal}")),
+    };
+    if trial.state != State::Done {
+        // What goes on is not final, and what broke off has no result.
+        trial.objective = None;
+    }
+    if trial.state == State::Interrupted {
+        trial.seconds = None;
+    }
+}
+
+/// The metric at a run's last evaluation, if it has one that is a number.
+fn objective(folder: &Path, metric: &str) -> Option<f64> {
+    let columns = read_columns(&folder.join(file::METRICS), [metric]).ok()?;
+    let [column] = columns.values;
+    column?.last().copied().filter(|value| value.is_finite())
+}
+
+/// The line of a log that says what was wrong.
+fn last_words(log: &Path) -> Option<String> {
+    let text = std::fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines().rfind(|line| line.contains("error:") || line.contains("panicked"));
+    error.or_else(|| lines().next_back()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

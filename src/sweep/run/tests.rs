@@ -1,0 +1,149 @@
+//! The order of things, with trials that are written instead of trained.
+
+use super::*;
+use crate::record::testing::Run;
+use std::collections::VecDeque;
+
+/// What a fake trial does when it is started.
+#[derive(Clone, Copy)]
+enum Deed {
+    /// Ends at once with this status in its `run.json` and this exit code.
+    End(&'static str, i32),
+    /// Ends without any record.
+    Crash(Ending),
+    /// Runs until it is stopped.
+    Hang,
+}
+
+struct Fake {
+    root: PathBuf,
+    deeds: VecDeque<Deed>,
+    reports: VecDeque<Report>,
+    hanging: Vec<Task>,
+    started: Vec<String>,
+    most: usize,
+}
+
+impl Fake {
+    fn new(root: &Path, deeds: impl IntoIterator<Item = Deed>) -> Self {
+        let deeds = deeds.into_iter().collect();
+        Self { root: root.to_owned(), deeds, reports: [].into(), hanging: vec![], started: vec![], most: 0 }
+    }
+}
+
+/// The name of a task's run folder: its last argument that can be one.
+fn run_of(task: &Task) -> String {
+    let name = |argument: &OsString| Path::new(argument).file_name().map(|n| n.to_string_lossy().into_owned());
+    task.arguments.iter().rev().filter_map(name).find(|name| name.starts_with("t0")).unwrap()
+}
+
+impl Launcher for Fake {
+    fn start(&mut self, task: Task) -> std::io::Result<()> {
+        let run = run_of(&task);
+        self.started.push(format!("{} {run}", task.arguments[1].to_string_lossy()));
+        match self.deeds.pop_front().unwrap() {
+            Deed::End(status, code) => {
+                Run { status, accuracies: &[0.25, 0.75], ..Run::default() }.write(&self.root, &run);
+                self.reports.push_back(Report::Ended(task.id, Ending::Exit(code)));
+            }
+            Deed::Crash(ending) => self.reports.push_back(Report::Ended(task.id, ending)),
+            Deed::Hang => self.hanging.push(task),
+        }
+        self.most = self.most.max(self.hanging.len() + self.reports.len());
+        Ok(())
+    }
+
+    fn next(&mut self, _: Duration) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    fn stop(&mut self) {
+        for task in std::mem::take(&mut self.hanging) {
+            Run { status: "interrupted", ..Run::default() }.write(&self.root, &run_of(&task));
+            self.reports.push_back(Report::Ended(task.id, Ending::Exit(75)));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Quiet;
+
+impl Watcher for Quiet {
+    fn begun(&mut self, _: &Trial) {}
+    fn event(&mut self, _: &Trial, _: &serde_json::Value) {}
+    fn ended(&mut self, _: &Trial, _: &Ledger) {}
+}
+
+fn order(folder: &Path, jobs: usize) -> Order {
+    let metric = "val_acc".to_owned();
+    Order { folder: folder.to_owned(), metric, jobs, threads: 1, retry_failed: false }
+}
+
+fn planned(folder: &Path, count: usize) -> Ledger {
+    let mut ledger = Ledger::new(folder.join("trials.csv"), vec!["lr".to_owned()]);
+    ledger.extend((0..count).map(|k| Trial::planned(k, 1, vec![k.to_string()])));
+    ledger
+}
+
+fn states(ledger: &Ledger) -> Vec<&'static str> {
+    ledger.trials.iter().map(|trial| trial.state.word()).collect()
+}
+
+#[test]
+fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let deeds = [
+        Deed::End("done", 0),
+        Deed::End("diverged", 4),
+        Deed::Crash(Ending::Signal(9)),
+        Deed::Crash(Ending::Exit(101)),
+        Deed::End("done", 0),
+    ];
+    let mut ledger = planned(folder.path(), 5);
+    let mut fake = Fake::new(folder.path(), deeds);
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    std::fs::write(folder.path().join("logs/t003-s1.txt"), "thread 'main' panicked at x\nnote: see\n").unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "diverged", "failed", "failed", "done"]);
+    assert_eq!(ledger.trials[0].objective, Some(0.75));
+    assert!(ledger.trials[2].reason.contains("memory"), "{}", ledger.trials[2].reason);
+    assert!(ledger.trials[3].reason.contains("exit code 101: thread 'main' panicked"), "{}", ledger.trials[3].reason);
+    assert!(fake.most <= 2);
+    let again = Ledger::read(&folder.path().join("trials.csv"), ledger.axes.clone()).unwrap();
+    assert_eq!(again.trials, ledger.trials);
+
+    // Done stays done; what failed runs again only when that is asked for, from its records where it left some.
+    let mut fake = Fake::new(folder.path(), []);
+    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert!(fake.started.is_empty());
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("failed", 1)]);
+    let order = Order { retry_failed: true, ..order(folder.path(), 1) };
+    run(&mut ledger, &order, &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "diverged", "done", "failed", "done"]);
+    assert_eq!(fake.started.len(), 2);
+}
+
+#[test]
+fn what_is_stopped_is_interrupted_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 3);
+    let mut fake = Fake::new(folder.path(), [Deed::Hang, Deed::Hang]);
+    let looks = std::cell::Cell::new(0);
+    let stop = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 5
+    };
+    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &stop).unwrap();
+    assert_eq!(states(&ledger), ["interrupted", "interrupted", "planned"]);
+    assert_eq!(ledger.trials[0].objective, None);
+
+    // As if this process had been killed: the ledger says that trial 2 runs, and it never wrote a record.
+    ledger.trials[2].state = State::Running;
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0); 3]);
+    run(&mut ledger, &order(folder.path(), 1), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done"; 3]);
+    assert_eq!(
+        fake.started,
+        ["--resume t000-s1", "--resume t001-s1", &format!("{} t002-s1", experiment_file(folder.path(), 2).display())]
+    );
+}

@@ -1,0 +1,126 @@
+use super::ledger::State;
+use super::*;
+use crate::config::Text;
+use crate::config::sweep;
+use std::path::Path;
+
+const BASE: &str = "\
+name = 'base'
+[data]
+dataset = 'shapes'
+[model]
+backbone = 'shallow'
+[[phases]]
+epochs = 1
+batch = 50
+optimizer = 'sgd'
+lr = 0.1
+[[phases]]
+epochs = 1
+lr = { from = 0.1, to = 0.0, curve = 'cosine' }
+";
+
+fn read(folder: &Path, content: &str) -> Result<Sweep, String> {
+    std::fs::write(folder.join("base.toml"), BASE).unwrap();
+    std::fs::write(folder.join("linear.toml"), BASE.replace("cosine", "linear")).unwrap();
+    let text = Text { name: "s.toml".into(), content: content.into(), folder: folder.to_owned() };
+    sweep::read(text).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn every_form_of_axis_edits_the_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = r#"
+name = "s"
+base = "base.toml"
+seeds = [2, 1, 2]
+[axes]
+"phases[0].lr" = [0.2, { from = 0.1, to = 0.3 }]
+batch = { paths = ["phases[0].batch", "train.eval_batch"], rows = [[25, 100], [50, 200]] }
+"phases[*].momentum" = { values = [0.8] }
+shape = { alternatives = ["linear.toml", { name = "short", train = { label_smoothing = 0.1 } }] }
+"#;
+    let sweep = read(folder.path(), content).unwrap();
+    assert_eq!(sweep.seeds, [1, 2]);
+    let trials = missing(&sweep, &Ledger::new("".into(), vec![]));
+    assert_eq!(trials.len(), 2 * 2 * 2 * 2);
+    let of = |number: usize| trials.iter().find(|trial| trial.number == number).unwrap();
+    assert_eq!(of(0).values, ["0.2", "25, 100", "0.8", "linear"]);
+    assert_eq!(of(7).values, ["{ from = 0.1, to = 0.3 }", "50, 200", "0.8", "short"]);
+    let first = sweep.experiment(&of(0).values).unwrap().spec;
+    assert_eq!((first.phases[0].lr.from, first.phases[0].batch, first.train.eval_batch), (0.2, 25, 100));
+    assert!(first.phases.iter().all(|phase| phase.momentum.from == 0.8));
+    assert_eq!((first.name.as_str(), first.phases[1].lr.curve.kind.as_str()), ("base", "linear"));
+    let last = sweep.experiment(&of(7).values).unwrap().spec;
+    assert_eq!((last.phases[0].lr.to, last.train.label_smoothing), (Some(0.3), 0.1));
+    assert_eq!(last.phases[1].lr.curve.kind, "cosine");
+
+    // What is kept in the sweep's folder reads the same from anywhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let text = Text { name: "sweep.toml".into(), content: sweep.content.clone(), folder: elsewhere.path().to_owned() };
+    let again = sweep::read(text).unwrap();
+    assert_eq!(again.experiment(&of(0).values).unwrap().spec, first);
+}
+
+#[test]
+fn what_is_new_is_numbered_after_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = |values: &str, seeds: &str| {
+        let content = format!("name = 's'\nbase = 'base.toml'\nseeds = {seeds}\n[axes]\n'phases[0].lr' = {values}\n");
+        read(folder.path(), &content).unwrap()
+    };
+    let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into()]);
+    ledger.extend(missing(&sweep("[0.1, 0.3]", "[1]"), &ledger));
+    let named = |trials: &[Trial]| trials.iter().map(|t| format!("{} {}", t.run, t.values[0])).collect::<Vec<_>>();
+    assert_eq!(named(&ledger.trials), ["t000-s1 0.1", "t001-s1 0.3"]);
+    let new = missing(&sweep("[0.1, 0.2, 0.3]", "[1, 2]"), &ledger);
+    assert_eq!(named(&new), ["t000-s2 0.1", "t002-s1 0.2", "t002-s2 0.2", "t001-s2 0.3"]);
+    ledger.extend(new);
+    assert!(missing(&sweep("[0.3]", "[2]"), &ledger).is_empty());
+    assert_eq!(best(&ledger, false), None);
+    for (trial, objective) in ledger.trials.iter_mut().zip([0.5, 0.7, 0.9, 0.8]) {
+        (trial.state, trial.objective) = (State::Done, Some(objective));
+    }
+    assert_eq!(best(&ledger, false).map(|(number, _)| number), Some(1));
+    assert_eq!(best(&ledger, true).map(|(number, _)| number), Some(0));
+}
+
+#[test]
+fn random_sweeps_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = |points: usize| {
+        let axes = "'phases[0].lr' = { log_uniform = [0.01, 1] }";
+        let content = format!("name='s'\nbase='base.toml'\nmethod='random'\npoints={points}\n[axes]\n{axes}\n");
+        read(folder.path(), &content).unwrap()
+    };
+    let mut ledger = Ledger::new("".into(), vec![]);
+    ledger.extend(missing(&sweep(3), &ledger));
+    let more = missing(&sweep(5), &ledger);
+    assert_eq!(more.iter().map(|t| t.number).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(missing(&sweep(5), &Ledger::new("".into(), vec![]))[..3], ledger.trials[..]);
+}
+
+#[test]
+fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "name = 's'\nbase = 'base.toml'\n";
+    let cases = [
+        ("name = 's'\n", "missing `base`"),
+        ("name = 's'\nbase = 'none.toml'\n", "s.toml:2:8: error: `none.toml`:"),
+        (&format!("{head}points = 3\n"), "a grid has as many points"),
+        (&format!("{head}method = 'random'\n"), "how many points"),
+        (&format!("{head}[axes]\na = {{ uniform = [2, 1] }}\n"), "`[LOW, HIGH]`"),
+        (&format!("{head}[axes]\n'phases[0].lr' = {{ uniform = [1, 2] }}\n"), "a grid cannot go through"),
+        (&format!("{head}[axes]\n'phases[0].lr' = [1, 2, 1]\n"), "`1` is there twice"),
+        (&format!("{head}[axes]\n'phases[0].lr' = {{ uniforn = [1, 2] }}\n"), "did you mean `uniform`?"),
+        (&format!("{head}[axes]\na = 3\n"), "axis `a` cannot be an integer"),
+        (&format!("{head}[axes]\na = {{ alternatives = [{{ seed = 1 }}] }}\n"), "an alternative has no name"),
+    ];
+    for (content, words) in cases {
+        let said = read(folder.path(), content).err().unwrap_or_else(|| panic!("read: {content}"));
+        assert!(said.contains(words), "`{words}` is not in: {said}");
+    }
+    let sweep = read(folder.path(), &format!("{head}[axes]\n'phases[0].rl' = [1]\n")).unwrap();
+    let said = sweep.experiment(&["1".to_owned()]).unwrap_err().to_string();
+    assert!(said.contains("axis:1:11: error: unknown key `rl`") && said.contains("did you mean `lr`?"), "{said}");
+}

@@ -1,0 +1,157 @@
+//! Sweeps as a user runs them: the shipped ones are right, and a sweep that is killed comes to the same end.
+
+mod common;
+
+use common::{SMALL, assert_exit, only_run, runner, text, timeless};
+use runner::config::sweep;
+use runner::plan::Plan;
+use runner::sweep::ledger::Ledger;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn shipped_sweeps_are_right_and_of_the_schemas_form() {
+    let schema = runner::config::json_schema::sweep();
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let committed = configs.join("sweep.schema.json");
+    let printed = format!("{schema:#}\n");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&committed, &printed).unwrap();
+    }
+    assert!(std::fs::read_to_string(&committed).unwrap_or_default() == printed, "BLESS=1 cargo test --test sweep");
+
+    let mut seen = 0;
+    for entry in std::fs::read_dir(configs.join("sweeps")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = std::fs::read_to_string(&path).unwrap();
+        assert!(content.starts_with("#:schema ../sweep.schema.json\n"), "{}", path.display());
+        let table: toml::Table = content.parse().unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&serde_json::to_value(table).unwrap()).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        let sweep = sweep::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(sweep.name, path.file_stem().unwrap().to_str().unwrap(), "named as its file");
+        for trial in runner::sweep::missing(&sweep, &Ledger::new(PathBuf::new(), vec![])) {
+            let spec = sweep.experiment(&trial.values).unwrap_or_else(|errors| panic!("{errors}")).spec;
+            let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
+            Plan::compile(&spec, &facts).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+        }
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+/// Two rates, of which one diverges, by two seeds.
+const SWEEP: &str = r#"
+name = "rates"
+base = "small.toml"
+seeds = [1, 2]
+[axes]
+"phases[0].lr" = [0.01, 1e30]
+"#;
+
+fn workplace() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    let file = folder.path().join("rates.toml");
+    std::fs::write(&file, SWEEP).unwrap();
+    (folder, file)
+}
+
+fn begin(file: &Path, runs: &Path) -> Command {
+    let mut command = runner();
+    command.arg("sweep").arg(file).args(["--jobs", "2", "--runs-dir"]).arg(runs);
+    command
+}
+
+#[test]
+fn a_sweep_that_is_killed_comes_to_the_same_end() {
+    let (work, file) = workplace();
+    let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
+    let output = begin(&file, &whole).output().unwrap();
+    assert_exit(&output, 0);
+    let whole = only_run(&whole);
+    let states: Vec<String> = timeless(&whole.join("trials.csv")).iter().map(|row| row[2].clone()).collect();
+    assert_eq!(states, ["done", "done", "diverged", "diverged"], "{}", text(&output));
+
+    let mut child = begin(&file, &torn).spawn().unwrap();
+    for _ in 0..3 {
+        // At a random moment, from the making of the folder on.
+        let wait = RandomState::new().build_hasher().finish() % 1500;
+        while !torn.is_dir() || !has_a_sweep(&torn) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = resume(&only_run(&torn)).spawn().unwrap();
+    }
+    child.wait().unwrap();
+    assert_exit(&resume(&only_run(&torn)).output().unwrap(), 0);
+    let torn = only_run(&torn);
+    assert_eq!(timeless(&torn.join("trials.csv")), timeless(&whole.join("trials.csv")));
+    for run in ["t000-s1", "t000-s2"] {
+        let model = |sweep: &Path| std::fs::read(sweep.join(run).join("model.safetensors")).unwrap();
+        assert!(model(&torn) == model(&whole), "{run} has other weights");
+    }
+
+    // More seeds: only what is new is run.
+    let kept = whole.join("sweep.toml");
+    let content = std::fs::read_to_string(&kept).unwrap().replace("seeds = [1, 2]", "seeds = [1, 2, 3]");
+    std::fs::write(&kept, content).unwrap();
+    let before = std::fs::metadata(whole.join("t000-s1/run.json")).unwrap().modified().unwrap();
+    assert_exit(&resume(&whole).output().unwrap(), 0);
+    assert_eq!(timeless(&whole.join("trials.csv")).len(), 6);
+    assert_eq!(std::fs::metadata(whole.join("t000-s1/run.json")).unwrap().modified().unwrap(), before);
+
+    let best = runner().args(["sweep", "--best"]).arg(&whole).output().unwrap();
+    assert_exit(&best, 0);
+    let best = String::from_utf8(best.stdout).unwrap();
+    let of_best = work.path().join("best.toml");
+    std::fs::write(&of_best, &best).unwrap();
+    assert!(best.contains("phases[0].lr=0.01"), "{best}");
+    assert_exit(&runner().arg("plan").arg(&of_best).output().unwrap(), 0);
+
+    let compared = runner().arg("compare").arg(&whole).args(["--json"]).output().unwrap();
+    assert_exit(&compared, 0);
+    let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
+    assert_eq!(compared["groups"][0]["name"], "phases[0].lr=0.01");
+    assert_eq!((compared["groups"][0]["n"].as_u64(), compared["groups"][1]["n"].as_u64()), (Some(3), Some(0)));
+}
+
+fn has_a_sweep(runs: &Path) -> bool {
+    std::fs::read_dir(runs).unwrap().flatten().any(|entry| entry.path().join("sweep.toml").is_file())
+}
+
+fn resume(folder: &Path) -> Command {
+    let mut command = runner();
+    command.args(["sweep", "--jobs", "2", "--resume"]).arg(folder);
+    command
+}
+
+#[test]
+fn a_dry_run_lists_and_makes_nothing() {
+    let (work, file) = workplace();
+    let runs = work.path().join("runs");
+    let output = begin(&file, &runs).arg("--dry-run").output().unwrap();
+    assert_exit(&output, 0);
+    let said = text(&output);
+    for words in ["phases[0].lr", "1e30", "1 2", "104", "4 trials"] {
+        assert!(said.contains(words), "`{words}` is not in\n{said}");
+    }
+    assert!(!runs.exists());
+}
+
+#[test]
+fn a_point_that_is_wrong_is_found_before_anything_runs() {
+    let (work, file) = workplace();
+    std::fs::write(&file, SWEEP.replace("1e30", "-1")).unwrap();
+    let output = begin(&file, &work.path().join("runs")).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("out of range"), "{}", text(&output));
+    assert!(!work.path().join("runs").exists());
+}
