@@ -210,6 +210,9 @@ pub enum Value {
 }
 
 /// `"3ep"`, `"500step"`, `"20%"` (of the phase or, outside phases, of training).
+///
+/// The amount is written in plain digits, with a point for epochs and shares: `0.5ep`; no sign, no exponent, no leading
+/// zeros, at most 15 digits before the point.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Duration {
     pub amount: f64,
@@ -241,11 +244,29 @@ impl FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, DurationError> {
         let units = [DurationUnit::Epochs, DurationUnit::Steps, DurationUnit::Percent];
         let read = |unit: DurationUnit| {
-            let amount = text.strip_suffix(unit.suffix())?.parse().ok()?;
+            let written = text.strip_suffix(unit.suffix())?;
+            let (whole, fraction) = written.split_once('.').unwrap_or((written, "0"));
+            let fits = match unit {
+                DurationUnit::Epochs => true,
+                DurationUnit::Steps => !written.contains('.'),
+                // What is beyond 100 by less than an `f64` can tell is beyond it all the same.
+                DurationUnit::Percent => whole != "100" || fraction.bytes().all(|digit| digit == b'0'),
+            };
+            let is_plain = is_whole(whole) && is_digits(fraction);
+            let amount = written.parse().ok().filter(|_| fits && is_plain)?;
             Some(Self { amount, unit }).filter(Self::is_sound)
         };
         units.into_iter().find_map(read).ok_or(DurationError)
     }
+}
+
+/// A whole number without leading zeros, of no more digits than an `f64` holds.
+fn is_whole(text: &str) -> bool {
+    is_digits(text) && text.len() <= 15 && (text == "0" || !text.starts_with('0'))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A text that is not a duration.
@@ -334,7 +355,10 @@ mod tests {
         for text in ["3ep", "0.5ep", "500step", "20%"] {
             assert_eq!(text.parse::<Duration>().map(|d| d.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "3", "ep", "-1ep", "0.5step", "120%", "nanep", "infep", "3 ep", "3epochs"] {
+        let of_other_units = ["", "3", "ep", "3 ep", "3epochs", "nanep", "infep"];
+        let of_other_amounts =
+            ["-1ep", "0.5step", "120%", "1e1%", "1.5e1step", ".0step", ".5ep", "3.ep", "+3ep", "07ep"];
+        for text in of_other_units.into_iter().chain(of_other_amounts) {
             assert_eq!(text.parse::<Duration>(), Err(DurationError), "{text}");
         }
     }

@@ -47,14 +47,14 @@ fn overrides(file: &Path) -> Vec<Override> {
 
 /// What the program says of a file, which it is given by its name in its own folder.
 fn said(file: &Path) -> String {
-    let folder = file.parent().unwrap();
-    if folder.ends_with("parts") {
+    let (folder, overrides) = (file.parent().unwrap(), overrides(file));
+    if overrides.is_empty() {
         let plan = common::runner().current_dir(folder).arg("plan").arg(file.file_name().unwrap()).output().unwrap();
         return common::text(&plan);
     }
-    match config::load_with(file, &overrides(file)) {
+    match config::load_with(file, &overrides) {
         Ok(_) => "no error\n".to_owned(),
-        Err(errors) => errors.to_string().replace(&format!("{}/", folder.display()), ""),
+        Err(errors) => errors.to_string(),
     }
 }
 
@@ -133,6 +133,28 @@ fn overrides_are_as_if_written() {
     // Later ones win, and another kind leaves no settings of the one before.
     let spec = set(&["seed=8", "seed=9", "phases[2].optimizer.nesterov=true", "phases[2].optimizer.kind=rmsprop"]);
     assert_eq!((spec.seed, spec.phases[2].optimizer.kind.as_str()), (9, "rmsprop"));
+    // Where the phase names no optimizer of its own, it and its settings may come in any order.
+    let (kind, nesterov) = ("phases[1].optimizer.kind=sgd", "phases[1].optimizer.nesterov=true");
+    for sets in [[kind, nesterov], [nesterov, kind]] {
+        let optimizer = &set(&sets).phases[1].optimizer;
+        assert!(optimizer.kind == "sgd" && optimizer.settings.bool("nesterov"), "{sets:?}: {optimizer:?}");
+    }
+}
+
+#[test]
+fn a_short_form_is_the_whole_choice_in_a_file_and_in_an_override() {
+    let files = folder(&[("base.toml", &WHOLE.replace("\"resnet9\"", "{ kind = \"resnet9\", width = 32 }"))]);
+    let (top, base) = (files.path().join("top.toml"), files.path().join("base.toml"));
+    let whole = right(WHOLE, &[]).spec.model.backbone;
+    for (form, width) in
+        [("\"resnet9\"", None), ("{ resnet9 = 16 }", Some(16)), ("{ kind = \"resnet9\", width = 8 }", Some(8))]
+    {
+        std::fs::write(&top, format!("extends = 'base.toml'\nmodel.backbone = {form}")).unwrap();
+        let over = config::load(&top, &[]).unwrap().spec.model.backbone;
+        let set = config::load(&base, &[format!("model.backbone={form}")]).unwrap().spec.model.backbone;
+        assert_eq!(over, set, "{form}");
+        assert_eq!(over.settings.int("width"), width.unwrap_or(whole.settings.int("width")), "{form}");
+    }
 }
 
 #[test]
@@ -176,9 +198,69 @@ fn files_that_cannot_be_read_are_diagnostics_too() {
     std::fs::remove_file(&file).unwrap();
     std::fs::write(folder.path().join("ab.toml"), "").unwrap();
     let said = config::load(&file, &[]).unwrap_err().to_string();
-    assert!(said.contains("did you mean `ab.toml`, in the same folder?"), "{said}");
+    assert!(said.contains(&format!("did you mean `{}`?", folder.path().join("ab.toml").display())), "{said}");
     let said = config::load(folder.path(), &[]).unwrap_err().to_string();
     assert!(said.contains("that is a folder, not a file"), "{said}");
+    let large = folder.path().join("large.toml");
+    std::fs::File::create(&large).unwrap().set_len(17 << 20).unwrap();
+    let said = config::load(&large, &[]).unwrap_err().to_string();
+    assert!(said.contains("the file is larger than 16 MiB"), "{said}");
+    if cfg!(unix) {
+        // It has no end.
+        std::fs::write(&file, "extends = '/dev/zero'").unwrap();
+        let said = config::load(&file, &[]).unwrap_err().to_string();
+        assert!(said.contains("cannot extend `/dev/zero`: that is a pipe or a device, not a file"), "{said}");
+    }
+}
+
+#[test]
+fn a_hostile_file_is_dealt_with_in_time_that_grows_with_its_size() {
+    let repeat = |line: &str| line.repeat(300_000 / line.len());
+    let numbered = |line: &str| (0..20_000).map(|i| line.replace('#', &i.to_string())).collect::<String>();
+    let files = [
+        repeat("a = 1\n"),
+        repeat("a 1\n"),
+        repeat("a = b\n"),
+        repeat("a = 1,\n"),
+        repeat("[a]\n"),
+        repeat("a: 1\n"),
+        repeat("[[phases]]\n"),
+        numbered("k# = 1\n"),
+        numbered("[s#]\nkey = 1\n"),
+        format!("a = {{{}}}", repeat("b = 1, ")),
+        format!("a = {{ b = 1\n{}}}", numbered("c# = 1\n")),
+        format!("a = [{}]", repeat("'flip', ")),
+        format!("{} = 1", "k".repeat(300_000)),
+        format!("name = \"{}\"", "k".repeat(300_000)),
+        format!("a = {}", "b".repeat(300_000)),
+        format!("[data]\naugment = [{}]\n{}", "'flip',".repeat(10_000), "[[phases]]\nbatch = 1\n".repeat(5_000)),
+    ];
+    for content in &files {
+        let errors = read("hostile.toml", content, &[]).unwrap_err().to_string();
+        let start = &content[..content.len().min(20)];
+        assert!(errors.len() < 200_000, "{} bytes are said of {start:?}…", errors.len());
+        assert!(errors.matches(": error: ").count() <= 100, "{start:?}…");
+        assert!(!errors.contains(": error: \n"), "{start:?}…");
+    }
+    // One over the other, too.
+    let files = folder(&[
+        ("base.toml", &numbered("k# = 1\n")),
+        ("top.toml", &format!("extends = 'base.toml'\n{}", numbered("k# = 2\n"))),
+    ]);
+    assert!(config::load(&files.path().join("top.toml"), &[]).unwrap_err().to_string().contains("\nand 19,904 more\n"));
+}
+
+#[test]
+fn files_do_not_extend_each_other_without_end() {
+    let files = folder(&[]);
+    let at = |number: usize| files.path().join(format!("{number}.toml"));
+    for number in 0..40 {
+        std::fs::write(at(number), format!("extends = '{}.toml'", number + 1)).unwrap();
+    }
+    std::fs::write(at(40), WHOLE).unwrap();
+    assert!(config::load(&at(9), &[]).is_ok());
+    let said = config::load(&at(0), &[]).unwrap_err().to_string();
+    assert!(said.contains("31.toml:1:11: error: more than 32 files extend each other"), "{said}");
 }
 
 #[test]
@@ -341,4 +423,18 @@ fn plan_lists_origins() {
     assert_eq!(row("train.precision"), "train.precision \"f32\" default");
     assert!(table.lines().all(|line| line.chars().count() <= 100 && !line.ends_with(' ')), "{table}");
     assert!(!table.contains('\u{1b}'), "no colours in a pipe");
+    let plan = |arguments: &[&str]| {
+        let mut runner = common::runner();
+        runner.current_dir(files.path()).args(["plan", "top.toml", "--origins"]).args(arguments).output().unwrap()
+    };
+    // Where a setting comes from is told of a plan that cannot be made, too.
+    let output = plan(&["--set", "phases[0].batch=9999999"]);
+    common::assert_exit(&output, 2);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("phases[0].batch"), "{}", common::text(&output));
+    // Standard output holds the one or the other.
+    for csv in ["--csv", "--trace"] {
+        let output = plan(&[csv, "-"]);
+        common::assert_exit(&output, 2);
+        assert!(output.stdout.is_empty() && common::text(&output).contains("--origins"), "{}", common::text(&output));
+    }
 }

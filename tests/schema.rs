@@ -5,13 +5,16 @@
 mod common;
 
 use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use runner::config::schema::{EXPERIMENT, ramp};
 use runner::config::{self, Text, json_schema};
 use runner::registry::{Default, Family, Interval, Kind, Param};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
 
 fn validator() -> Validator {
     jsonschema::draft202012::new(&json_schema::experiment()).unwrap()
@@ -121,6 +124,90 @@ fn mistakes_of_form_are_refused_and_others_are_not() {
     }
 }
 
+/// Every key and value of a TOML text: its JSON pointer and the bytes it stands at.
+fn spans(toml: &str) -> Vec<(String, Range<usize>)> {
+    fn walk(value: &DeValue<'_>, at: &str, into: &mut Vec<(String, Range<usize>)>) {
+        match value {
+            DeValue::Table(table) => {
+                for (key, value) in table {
+                    let at = format!("{at}/{}", key.get_ref().replace('~', "~0").replace('/', "~1"));
+                    into.extend([(at.clone(), key.span()), (at.clone(), value.span())]);
+                    walk(value.get_ref(), &at, into);
+                }
+            }
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let at = format!("{at}/{index}");
+                    into.push((at.clone(), item.span()));
+                    walk(item.get_ref(), &at, into);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    walk(&DeValue::Table(DeTable::parse(toml).unwrap().into_inner()), "", &mut all);
+    all
+}
+
+/// Mistakes that the schema cannot see: what settings mean together, and `1.0`, which is an integer in JSON.
+const UNSEEN: [&str; 3] = [
+    "the first phase has nothing to carry over",
+    "cannot be a number with a fraction",
+    "`checkpoint_every` is out of range",
+];
+
+/// Not only is a file with mistakes of form refused: each of its mistakes is, at its place.
+#[test]
+fn each_mistake_of_form_is_one_to_the_schema() {
+    let validator = validator();
+    let (mut seen, mut missed) = (0, Vec::new());
+    for file in toml_files("tests/fixtures/errors/form") {
+        let content = std::fs::read_to_string(&file).unwrap();
+        let content = content.strip_prefix('\u{feff}').unwrap_or(&content);
+        let experiment = as_json(content);
+        // A mistake, and how far below its place it reaches.
+        let mut refused: Vec<(String, usize)> = Vec::new();
+        for error in validator.iter_errors(&experiment) {
+            let at = error.instance_path().to_string();
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected } => {
+                    let key = |key: &String| format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                    refused.extend(unexpected.iter().map(|unexpected| (key(unexpected), usize::MAX)));
+                }
+                ValidationErrorKind::AnyOf { .. } if !at.is_empty() => refused.push((at, usize::MAX)),
+                _ => refused.push((at, 1)),
+            }
+        }
+        let (spans, lines) = (spans(content), content.split_inclusive('\n').collect::<Vec<_>>());
+        let said = std::fs::read_to_string(file.with_extension("txt")).unwrap();
+        for message in said.lines().filter(|line| line.contains(": error: ")) {
+            let mut parts = message.split(':').skip(1);
+            let mut number = || parts.next().unwrap().parse::<usize>().unwrap() - 1;
+            let (line, column) = (number(), number());
+            let before: usize = lines[..line].iter().map(|line| line.len()).sum();
+            let at = before + lines.get(line).map_or(0, |line| line.chars().take(column).map(char::len_utf8).sum());
+            // The innermost of what stands there; nothing does where something is missing at the top.
+            let place = spans.iter().filter(|(_, span)| span.contains(&at)).map(|(place, _)| place.as_str());
+            let place = place
+                .max_by_key(|place| place.len())
+                .filter(|_| (line, column) != (0, 0) || !message.contains("missing"));
+            let place = place.unwrap_or("");
+            let covers = |(at, reach): &(String, usize)| {
+                let below = place.strip_prefix(at.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+                below.is_some_and(|rest| rest.matches('/').count() <= *reach && (place.is_empty() || !at.is_empty()))
+            };
+            match refused.iter().any(covers) {
+                true => seen += 1,
+                false if UNSEEN.iter().any(|unseen| message.contains(unseen)) => {}
+                false => missed.push(format!("{message}: {place} is not among {refused:?}")),
+            }
+        }
+    }
+    assert!(seen > 200, "{seen}");
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
 #[test]
 fn only_a_file_that_extends_another_may_leave_things_out() {
     let validator = validator();
@@ -227,6 +314,64 @@ fn the_schema_refuses_nothing_that_the_checker_takes() {
     assert!(both > 100, "{both}");
     // Whole numbers with a point, `carry` in the first phase, a ramp or a set that does not go together.
     assert!(schema_alone.len() < 60, "{}: {schema_alone:#?}", schema_alone.len());
+}
+
+/// The same cases in every run of the test.
+fn fixed_cases(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn the_pattern_of_durations_is_what_is_read_as_one() {
+    let schema = json_schema::experiment();
+    let pattern =
+        jsonschema::draft202012::new(schema.pointer("/properties/train/properties/eval_every").unwrap()).unwrap();
+    let agree = |text: &str| {
+        let reads = text.parse::<runner::registry::Duration>();
+        (pattern.is_valid(&json!(text)) == reads.is_ok()).then_some(reads.is_ok())
+    };
+    for right in ["0ep", "0.5ep", "500step", "20%", "100%", "100.0%", "99.99%", "0.25%", "999999999999999ep", "7.0ep"] {
+        assert_eq!(agree(right), Some(true), "{right}");
+    }
+    let huge = format!("{}ep", "9".repeat(400));
+    for wrong in [
+        "",
+        "ep",
+        "120%",
+        "100.1%",
+        "100.00000000000000001%",
+        "1e1%",
+        "1.5e1step",
+        ".0step",
+        "5.step",
+        "5.0step",
+        "+3ep",
+        "-3ep",
+        "03ep",
+        "00%",
+        "3 ep",
+        "3EP",
+        "3epochs",
+        "infep",
+        "nan%",
+        "3ep\n",
+        "٣ep",
+        &huge,
+    ] {
+        assert_eq!(agree(wrong), Some(false), "{wrong}");
+    }
+    let near =
+        r"(0|1|100|[0-9]{1,3}|[0-9]{14,17}|[-+.0-9eE ]{0,6})([.](0{1,3}|[0-9]{0,22}))?([eE][-+]?[0-9])?(ep|step|%|s|)";
+    let right = std::cell::Cell::new(0);
+    let judged = fixed_cases(3000).run(&proptest::string::string_regex(near).unwrap(), |text| {
+        let agreed = agree(&text);
+        right.set(right.get() + usize::from(agreed == Some(true)));
+        prop_assert!(agreed.is_some(), "{:?}", text);
+        Ok(())
+    });
+    judged.unwrap_or_else(|error| panic!("{error}"));
+    assert!(right.get() > 300, "{} of 3000 are durations", right.get());
 }
 
 /// A valid value of any kind, as TOML. Settings that may be left out sometimes are.
@@ -346,7 +491,7 @@ fn experiment() -> impl Strategy<Value = String> {
 fn random_experiments_that_the_checker_takes_are_of_the_form() {
     let validator = validator();
     let right = std::cell::Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let mut runner = fixed_cases(300);
     let judged = runner.run(&experiment(), |toml| {
         if let Ok(loaded) = check(&toml) {
             right.set(right.get() + 1);

@@ -1,6 +1,6 @@
 //! The settings of an experiment and where they come from, as a table.
 
-use crate::config::{Loaded, Provenance, Setting, settings};
+use crate::config::{Loaded, Provenance, Setting, printable, settings};
 use anstyle::{Effects, Style};
 use unicode_width::UnicodeWidthStr;
 
@@ -47,7 +47,7 @@ impl Row {
     fn new(setting: Setting) -> Self {
         let Setting { path, value, provenance } = setting;
         let (from, is_written) = match provenance {
-            Provenance::File { name, line } => (format!("{name}:{line}"), true),
+            Provenance::File { name, line } => (format!("{}:{line}", printable(&name)), true),
             Provenance::Flag(flag) => (flag, true),
             Provenance::Default => ("default".to_owned(), false),
             // `phases[0]`, `data`: which setting it is there, the path says.

@@ -45,15 +45,21 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(to) = &args.plot {
         PictureFormat::of(to, "--plot")?;
     }
+    let is_taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);
+    let is_taken = is_taken(&args.csv) || is_taken(&args.trace);
+    if args.origins && is_taken {
+        let message = "--origins prints to standard output, as `-` does\nhelp: write the CSV to a file";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let loaded = paths::load(&args.config, &args.overrides.list())?;
+    if args.origins {
+        // Before the plan is made: where a setting comes from is asked most when something does not fit.
+        output::print(&origins::table(&loaded, output::width()))?;
+    }
     let facts = prepare::facts(&loaded.spec)?;
     let plan = prepare::plan(&loaded, &facts)?;
-    let taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);
-    if !taken(&args.csv) && !taken(&args.trace) {
-        output::print(&match args.origins {
-            true => origins::table(&loaded, output::width()),
-            false => format!("{}{}\n", plan.table(output::width()), data_line(&facts)),
-        })?;
+    if !args.origins && !is_taken {
+        output::print(&format!("{}{}\n", plan.table(output::width()), data_line(&facts)))?;
     }
     if let Some(to) = &args.csv {
         output::write(to, |out| plan.write_csv(out).map_err(std::io::Error::from))?;

@@ -5,7 +5,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("lr", &["learning-rate", "max-lr", "lr-max", "base-lr", "lr0", "initial-lr", "init-lr", "eta"]),
     ("momentum", &["mom", "moms", "beta1", "beta-1", "b1", "max-momentum"]),
     ("beta", &["beta2", "beta-2", "b2", "rho"]),
-    ("weight_decay", &["wd", "l2", "l2-reg", "weightdecay", "decay-rate"]),
+    ("weight_decay", &["wd", "l2", "l2-reg", "weightdecay"]),
     ("epochs", &["num-epochs", "n-epochs", "nb-epochs", "max-epochs", "n-epoch", "cycle-len"]),
     ("steps", &["num-steps", "max-steps", "iterations", "iters", "num-iterations", "updates"]),
     ("batch", &["batch-size", "bs", "train-batch-size", "mini-batch", "minibatch"]),
@@ -75,6 +75,10 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["gamma", "milestones", "lr-steps", "step-lr", "steplr", "multistep", "multisteplr"],
         "a rate that falls in steps is written as one phase for each step, with its own `lr`",
     ),
+    (
+        &["decay-rate", "decay-steps", "lr-decay-rate"],
+        "a rate that decays is written where it is: `lr = { from = 0.4, to = 0.001, curve = \"exponential\" }`",
+    ),
     (&["loss", "criterion", "loss-func"], "the loss is cross-entropy; `[train] label_smoothing` softens its targets"),
     (&["shuffle"], "training images are shuffled anew in every epoch, always"),
     (&["normalize", "normalise", "std"], "images are normalised by their set's own mean and deviation, always"),
@@ -97,35 +101,36 @@ mod tests {
     use super::*;
     use crate::registry::{Kind, Param};
 
-    /// Every key, entry and word that a file can hold.
-    fn known() -> Vec<&'static str> {
-        fn walk(params: &[Param], into: &mut Vec<&'static str>) {
+    /// Every key and entry that a file can hold, and every word.
+    fn known() -> (Vec<&'static str>, Vec<&'static str>) {
+        fn walk(params: &[Param], names: &mut Vec<&'static str>, words: &mut Vec<&'static str>) {
             for param in params {
-                into.push(param.key);
+                names.push(param.key);
                 match param.kind {
-                    Kind::Table(inner) | Kind::Tables(inner) => walk(inner, into),
-                    Kind::Word(words) => into.extend(words),
+                    Kind::Table(inner) | Kind::Tables(inner) => walk(inner, names, words),
+                    Kind::Word(those) => words.extend(those),
                     _ => {}
                 }
             }
         }
-        let mut all = Vec::new();
-        walk(EXPERIMENT, &mut all);
-        walk(RAMP, &mut all);
+        let (mut names, mut words) = (Vec::new(), Vec::new());
+        walk(EXPERIMENT, &mut names, &mut words);
+        walk(RAMP, &mut names, &mut words);
         for entry in FAMILIES.iter().flat_map(|family| (family.entries)()) {
-            all.push(entry.name());
-            walk(entry.params(), &mut all);
+            names.push(entry.name());
+            walk(entry.params(), &mut names, &mut words);
         }
-        all
+        (names, words)
     }
 
     #[test]
     fn aliases_lead_to_what_there_is_and_are_nothing_themselves() {
-        let known = known();
+        let (known, known_words) = known();
         for (name, aliases) in ALIASES {
-            assert!(known.contains(name), "`{name}` is declared nowhere");
+            assert!(known.contains(name) || known_words.contains(name), "`{name}` is declared nowhere");
             assert!(aliases.iter().all(|alias| *alias == fold(alias) && fold(name) != *alias), "{name}");
         }
+        // These are looked up for keys and entries alone.
         for (words, _) in INSTEAD {
             assert!(words.iter().all(|word| *word == fold(word) && !known.contains(word)), "{words:?}");
         }

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 /// What is put together from settings of which some may be missing because they were wrong: that has been reported.
 pub struct Builder<'a> {
     pub source: &'a mut Source,
+    /// The text whose phases gave way to those of a file that extends it.
+    pub replaced: Option<usize>,
     pub errors: Vec<Diagnostic>,
 }
 

@@ -1,8 +1,12 @@
 //! Errors in an experiment: where, what, what was expected, what may have been meant.
 
 use super::excerpt::Excerpt;
+use super::lines::{Lines, floor_char, rest_of_line};
+use super::printable::printable;
 use super::source::{Origin, Text};
+use crate::units::count;
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +14,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns of a line that is shown where no terminal says how many there are; a longer one is cut.
 const LINE: usize = 100;
+
+/// Errors that are shown; of more only the number is told.
+const SHOWN: usize = 100;
 
 /// One error at one place.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +55,8 @@ impl Diagnostic {
 /// All that is wrong with an experiment, sorted by position.
 ///
 /// Its `Display` is plain text: for each error `FILE:LINE:COL: error: message` (columns count characters from 1), the line
-/// with carets under the place, what was expected and help; at the end the number of errors.
+/// with carets under the place, what was expected and help; at the end the number of errors. Of very many the first hundred
+/// are shown. Control characters are escaped, wherever they come from.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     texts: Arc<[Text]>,
@@ -82,12 +90,16 @@ impl Diagnostics {
 
     /// Lines are broken for a terminal of `width` columns; without one the reader does that, or a program reads them.
     fn render(&self, styles: &Styles, width: Option<usize>) -> String {
-        let mut out = String::new();
-        for diagnostic in &self.list {
-            self.render_one(diagnostic, styles, width, &mut out);
+        let (mut out, mut lines) = (String::new(), BTreeMap::new());
+        for diagnostic in self.list.iter().take(SHOWN) {
+            self.render_one(diagnostic, styles, width, &mut lines, &mut out);
             out.push('\n');
         }
-        let errors = if self.list.len() == 1 { "1 error" } else { &format!("{} errors", self.list.len()) };
+        if self.list.len() > SHOWN {
+            out += &format!("and {} more\n\n", count((self.list.len() - SHOWN) as u64));
+        }
+        let errors =
+            if self.list.len() == 1 { "1 error" } else { &format!("{} errors", count(self.list.len() as u64)) };
         let note = self.note.map(|note| format!("; {note}")).unwrap_or_default();
         out += &format!("{errors} in {}{note}\n", self.places());
         out
@@ -98,22 +110,31 @@ impl Diagnostics {
         let mut names: Vec<&str> = Vec::new();
         for diagnostic in &self.list {
             let (text, _) = place(&diagnostic.origin);
-            let name = self.texts.get(text).map_or("", |text| &text.name);
+            let name = self.texts.get(text).map_or("", |text| text.name.as_str());
             if !names.contains(&name) {
                 names.push(name);
             }
         }
+        let names: Vec<_> = names.into_iter().map(printable).collect();
         match names.split_last() {
-            Some((last, [])) => (*last).to_owned(),
+            Some((last, [])) => last.to_string(),
             Some((last, before)) => format!("{} and {last}", before.join(", ")),
             None => String::new(),
         }
     }
 
-    fn render_one(&self, diagnostic: &Diagnostic, styles: &Styles, width: Option<usize>, out: &mut String) {
+    /// `lines` are those of the texts that have come up so far.
+    fn render_one(
+        &self,
+        diagnostic: &Diagnostic,
+        styles: &Styles,
+        width: Option<usize>,
+        lines: &mut BTreeMap<usize, Lines>,
+        out: &mut String,
+    ) {
         let Styles { place: bold, error, caret, note } = styles;
-        let Place { file, line, column, excerpt } = self.place(&diagnostic.origin, width);
-        let message = &diagnostic.message;
+        let Place { file, line, column, excerpt } = self.place(&diagnostic.origin, width, lines);
+        let (file, message) = (printable(file), printable(&diagnostic.message));
         *out += &format!("{bold}{file}:{line}:{column}:{bold:#} {error}error:{error:#} {bold}{message}{bold:#}\n");
         if let Some(Excerpt { line: shown, before, under }) = excerpt {
             let number = line.to_string();
@@ -122,22 +143,22 @@ impl Diagnostics {
             *out += &format!(" {note}{gutter} |{note:#} {}{caret}{}{caret:#}\n", " ".repeat(before), "^".repeat(under));
         }
         if let Some(expected) = &diagnostic.expected {
-            *out += &format!("   {note}expected{note:#} {}\n", fill(expected, "   expected ".len(), width));
+            *out += &format!("   {note}expected{note:#} {}\n", fill(&printable(expected), "   expected ".len(), width));
         }
         for help in &diagnostic.help {
-            *out += &format!("   {note}help:{note:#} {}\n", fill(help, "   help: ".len(), width));
+            *out += &format!("   {note}help:{note:#} {}\n", fill(&printable(help), "   help: ".len(), width));
         }
     }
 
-    fn place(&self, origin: &Origin, width: Option<usize>) -> Place<'_> {
+    fn place(&self, origin: &Origin, width: Option<usize>, lines: &mut BTreeMap<usize, Lines>) -> Place<'_> {
         let (text, span) = place(origin);
         let Some(Text { name, content, .. }) = self.texts.get(text) else {
             return Place { file: "", line: 1, column: 1, excerpt: None };
         };
         let (start, end) = (floor_char(content, span.start), floor_char(content, span.end));
-        let first = content[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line = content[first..].lines().next().unwrap_or("");
-        let number = content[..start].matches('\n').count() + 1;
+        let lines = lines.entry(text).or_insert_with(|| Lines::new(content));
+        let (first, number) = (lines.start(start), lines.number(start) + 1);
+        let line = rest_of_line(content, first);
         // A place over several lines is marked to the end of its first, the end of the file by one caret after it.
         let in_line = |at: usize| (at.max(start) - first).min(line.len());
         let columns = width.unwrap_or(LINE + 4).saturating_sub(number.to_string().len() + " 1 | ".len() - 1);
@@ -217,11 +238,6 @@ impl Styles {
     }
 }
 
-/// The nearest start of a character at or before `index`.
-fn floor_char(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +266,26 @@ mod tests {
         assert!(shown("a = 1\n", 6..6).starts_with("a.toml:2:1: error"));
         assert_eq!(shown("# comment", 0..0), "a.toml:1:1: error: wrong\n\n1 error in a.toml\n");
         assert!(shown("a = 1\r\n", 0..1).contains(" 1 | a = 1\n   | ^\n"));
+    }
+
+    #[test]
+    fn of_very_many_errors_the_first_are_shown_and_all_are_counted() {
+        let text = Text { name: "a.toml".into(), content: "a = 1\n".repeat(2000), folder: "".into() };
+        let error = |line: usize| Diagnostic::new(Origin::Text { text: 0, span: line * 6..line * 6 + 1 }, "wrong");
+        let shown = Diagnostics::new(Arc::from([text]), (0..2000).map(error).collect()).to_string();
+        assert_eq!(shown.matches("error: wrong").count(), 100);
+        assert!(shown.contains("a.toml:100:1: error: wrong\n"), "{shown}");
+        assert!(shown.ends_with("\n\nand 1,900 more\n\n2,000 errors in a.toml\n"), "{shown}");
+    }
+
+    #[test]
+    fn no_control_character_is_printed() {
+        let text = Text { name: "a\u{1b}.toml".into(), content: "a\u{7} = 1".into(), folder: "".into() };
+        let error = Diagnostic::new(Origin::Text { text: 0, span: 0..1 }, "unknown `\u{1b}[2J`");
+        let error = error.expected("\u{202e}").help("\r");
+        let shown = Diagnostics::new(Arc::from([text]), vec![error]).to_string();
+        assert!(shown.starts_with("a\\u{1b}.toml:1:1: error: unknown `\\u{1b}[2J`\n"), "{shown}");
+        assert!(!shown.contains(|c: char| c != '\n' && crate::config::printable::is_hidden(c)), "{shown}");
     }
 
     #[test]

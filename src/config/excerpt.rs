@@ -1,10 +1,15 @@
 //! A line of a file as a terminal shows it, with carets under what is meant.
 
+use super::lines::floor_char;
+use super::printable::is_hidden;
 use std::ops::Range;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns to the next tab stop.
 const TAB: usize = 4;
+
+/// Bytes to either side of the place that are looked at: of a longer line no more could be shown.
+const NEAR: usize = 4096;
 
 /// A line, and the columns before and under the carets.
 #[derive(Debug, PartialEq)]
@@ -17,12 +22,17 @@ pub struct Excerpt {
 impl Excerpt {
     /// The bytes `span` of `line`, in at most `width` columns: of a longer line, the part around the start of `span`.
     pub fn new(line: &str, span: Range<usize>, width: usize) -> Self {
+        let near = floor_char(line, span.start.saturating_sub(NEAR));
+        let far = floor_char(line, span.start + NEAR);
+        let (is_cut_left, is_cut_right) = (near > 0, far < line.len());
+        let (line, span) = (&line[near..far], span.start - near..span.end.min(far) - near);
         let start = expand(&line[..span.start]).len();
         let end = expand(&line[..span.end]).len();
         let shown = expand(line);
-        let part = if shown.width() <= width { 0..shown.len() } else { window(&shown, start, width) };
+        let fits = !is_cut_left && !is_cut_right && shown.width() <= width;
+        let part = if fits { 0..shown.len() } else { window(&shown, start, width) };
         let mark = |cut: bool| if cut { "…" } else { "" };
-        let (from_left, to_right) = (mark(part.start > 0), mark(part.end < shown.len()));
+        let (from_left, to_right) = (mark(is_cut_left || part.start > 0), mark(is_cut_right || part.end < shown.len()));
         let before = from_left.width() + shown[part.start..start].width();
         // Carets for what follows the line's end, or its cut, stand after it.
         let end = end.clamp(start, part.end.max(start));
@@ -57,14 +67,14 @@ fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// Tabs as spaces to the next stop, so that the carets stand right under any terminal's tabs; and other control
-/// characters, which could move the cursor, as `�`.
+/// Tabs as spaces to the next stop, so that the carets stand right under any terminal's tabs; and other hidden characters,
+/// which could move the cursor, as `�`.
 fn expand(line: &str) -> String {
     let mut out = String::new();
     let mut column = 0;
     for piece in line.split_inclusive('\t') {
         let plain = piece.strip_suffix('\t').unwrap_or(piece);
-        let plain: String = plain.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let plain: String = plain.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
         column += plain.width();
         out += &plain;
         if piece.ends_with('\t') {
@@ -111,6 +121,13 @@ mod tests {
             Excerpt::new(&end, 40..40, 20),
             Excerpt { line: format!("…{}", "a".repeat(17)), before: 18, under: 1 }
         );
+    }
+
+    #[test]
+    fn of_a_very_long_line_only_the_part_near_the_place_is_looked_at() {
+        let line = format!("{}wrong{}", "é".repeat(100_000), "b".repeat(100_000));
+        let [shown, carets] = shown(&line, "wrong", 20);
+        assert_eq!((shown.as_str(), carets.as_str()), ("…ééééééwrongbbbbbbb…", "       ^^^^^"));
     }
 
     #[test]

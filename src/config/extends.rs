@@ -3,12 +3,16 @@
 use super::diagnostics::Diagnostic;
 use super::files::{self, ReadError};
 use super::merge::merge;
+use super::schema::PHASES;
 use super::source::{Origin, Text};
-use super::wire::{self, Node, Table, Wire};
+use super::wire::{self, Field, Node, Table, Wire};
 use std::path::{Path, PathBuf};
 
 /// The key that names the file below.
 pub const KEY: &str = "extends";
+
+/// The most files that extend each other.
+const LONGEST: usize = 32;
 
 /// A file and those below it, as far as they could be read.
 #[derive(Default)]
@@ -20,6 +24,8 @@ pub struct Files {
     chain: Vec<(Option<PathBuf>, String)>,
     /// Why there is no tree.
     pub note: Option<&'static str>,
+    /// The text whose phases gave way to those of one above.
+    pub replaced: Option<usize>,
 }
 
 impl Files {
@@ -45,7 +51,15 @@ impl Files {
         };
         let Some(field) = tree.take(KEY) else { return Some(tree) };
         match self.base(number, &field.node) {
-            Ok(text) => Some(merge(self.tree(text)?, tree)),
+            Ok(text) => {
+                let below = self.tree(text)?;
+                if let (Some(Field { key_origin: Origin::Text { text, .. }, .. }), Some(_)) =
+                    (below.get(PHASES), tree.get(PHASES))
+                {
+                    self.replaced = Some(*text);
+                }
+                Some(merge(below, tree))
+            }
             Err(error) => {
                 self.errors.push(error);
                 self.note = Some("settings are checked once what the file extends can be read");
@@ -75,12 +89,25 @@ impl Files {
         if let Some(at) = self.chain.iter().position(|(above, _)| real.is_some() && *above == real) {
             return Err(error(circle(&self.chain[at..])).help(format!("take one `{KEY}` out")));
         }
+        if self.chain.len() >= LONGEST {
+            return Err(error(format!("more than {LONGEST} files extend each other")).help("put some of them together"));
+        }
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         match files::read(&path) {
             Ok(content) => Ok(Text { name, content, folder }),
+            Err(ReadError::Missing) => {
+                let tried =
+                    if name == *value { "there is no such file" } else { &format!("there is no file `{name}`") };
+                let above: Vec<&PathBuf> = self.chain.iter().filter_map(|(real, _)| real.as_ref()).collect();
+                let help = match files::neighbour(&path, &above) {
+                    Some(near) => format!("did you mean `{}`?", Path::new(value).with_file_name(near).display()),
+                    None => "the path starts from the folder of this file".to_owned(),
+                };
+                Err(error(format!("cannot extend `{value}`: {tried}")).help(help))
+            }
             Err(ReadError::Closed { message, help }) => {
                 let mut error = error(format!("cannot extend `{value}`: {message}"));
-                error.help.push(help.unwrap_or_else(|| "the path starts from the folder of this file".to_owned()));
+                error.help.extend(help);
                 Err(error)
             }
             Err(ReadError::NotText { content, span, message, help }) => {

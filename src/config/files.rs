@@ -1,13 +1,18 @@
 //! The text of a file, or in plain words why there is none.
 
 use super::suggest::nearest;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The largest file that is read, in MiB: an experiment has some kilobytes.
+const LARGEST: u64 = 16;
 
 /// Why a file has no text.
 #[derive(Debug)]
 pub enum ReadError {
+    /// There is no such file.
+    Missing,
     /// It cannot be opened: there is nothing to point into.
     Closed { message: String, help: Option<String> },
     /// Its bytes are not UTF-8: what there is, and where it stops being text.
@@ -17,9 +22,24 @@ pub enum ReadError {
 /// Reads a file as UTF-8, without the byte order mark that some editors of Windows put at its start.
 ///
 /// # Errors
-/// When it cannot be read, or is no UTF-8.
+/// When it cannot be read, is no regular file or a very large one, or is no UTF-8.
 pub fn read(path: &Path) -> Result<String, ReadError> {
-    let bytes = std::fs::read(path).map_err(|error| closed(path, &error))?;
+    // Asked before it is opened: a pipe that nobody writes to would not let go, a device may have no end.
+    let facts = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+    if facts.is_dir() {
+        return Err(ReadError::Closed { message: "that is a folder, not a file".to_owned(), help: None });
+    }
+    if !facts.is_file() {
+        let message = "that is a pipe or a device, not a file".to_owned();
+        return Err(ReadError::Closed { message, help: Some("write what comes from it to a file first".to_owned()) });
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+    file.take((LARGEST << 20) + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > LARGEST << 20 {
+        let message = format!("the file is larger than {LARGEST} MiB, too large for an experiment");
+        return Err(ReadError::Closed { message, help: None });
+    }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(ReadError::NotText {
             content: String::new(),
@@ -43,22 +63,20 @@ pub fn read(path: &Path) -> Result<String, ReadError> {
     }
 }
 
-fn closed(path: &Path, error: &std::io::Error) -> ReadError {
-    let (message, help) = match error.kind() {
-        ErrorKind::NotFound => {
-            let near = neighbour(path).map(|name| format!("did you mean `{name}`, in the same folder?"));
-            ("there is no such file".to_owned(), near)
-        }
-        ErrorKind::IsADirectory => ("that is a folder, not a file".to_owned(), None),
-        _ => (format!("the file cannot be read: {error}"), None),
-    };
-    ReadError::Closed { message, help }
+fn unreadable(error: &std::io::Error) -> ReadError {
+    match error.kind() {
+        ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Closed { message: format!("the file cannot be read: {error}"), help: None },
+    }
 }
 
-/// The TOML file beside `path` whose name is most like its own.
-fn neighbour(path: &Path) -> Option<String> {
+/// The name of the TOML file beside `path` whose name is most like its own, but for those of `others`, which are given as
+/// they really lie.
+pub fn neighbour(path: &Path, others: &[&PathBuf]) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let is_other = |path: PathBuf| std::fs::canonicalize(path).is_ok_and(|real| others.contains(&&real));
+    let entries = entries.filter(|entry| others.is_empty() || !is_other(entry.path()));
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.retain(|name| name.ends_with(".toml"));
     names.sort();

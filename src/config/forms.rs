@@ -35,12 +35,12 @@ pub fn item_kind(kind: Kind) -> Option<Kind> {
     }
 }
 
-/// What is declared for `key` in a table of this kind; in a choice that hangs on the `kind` the table names.
-pub fn field_kind(kind: Kind, table: &Table, key: &str) -> Option<Kind> {
+/// What is declared for `key` in a table of this kind; in a choice that hangs on its entry, `name`.
+pub fn field_kind(kind: Kind, name: Option<&str>, key: &str) -> Option<Kind> {
     let params: &[Param] = match kind {
         Kind::Table(params) => params,
         Kind::Ramp(_) => RAMP,
-        Kind::Choice(family) => family.get(table.text("kind")?)?.params(),
+        Kind::Choice(family) => family.get(name?)?.params(),
         _ => return None,
     };
     params.iter().find(|param| param.key == key).map(|param| param.kind)

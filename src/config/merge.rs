@@ -2,55 +2,57 @@
 
 use super::forms::{field_kind, long_form};
 use super::schema::EXPERIMENT;
-use super::wire::{Node, Table, Wire};
+use super::wire::{Field, Node, Table, Wire};
 use crate::registry::Kind;
+use std::collections::BTreeMap;
 
 /// The tree of `base` with that of `over` laid on top. Every value keeps the place it was written at.
 ///
-/// Tables are merged key by key, arrays and plain values replaced. A setting's short form counts as the table it is short
-/// for, so `"resnet9"` over `{ kind = "resnet9", width = 32 }` keeps the width; a choice of another kind, and a number over
-/// a ramp, replace what was there as a whole.
+/// Tables are merged key by key; arrays, plain values and choices of another kind are replaced as a whole. A short form
+/// says the whole of a choice, as it does in an override: `"resnet9"` over `{ kind = "resnet9", width = 32 }` has the
+/// default width. Below, it counts as the table it is short for: `{ width = 32 }` over `"resnet9"` sets the width.
 pub fn merge(base: Table, over: Table) -> Table {
     tables(base, over, Some(Kind::Table(EXPERIMENT)))
 }
 
 fn tables(mut base: Table, over: Table, kind: Option<Kind>) -> Table {
     // A choice's settings are declared by its kind, which the upper table may leave to the lower.
-    let named = if over.get("kind").is_some() { over.clone() } else { base.clone() };
-    for mut field in over.fields {
-        let inner = kind.and_then(|kind| field_kind(kind, &named, &field.key));
-        match base.get_mut(&field.key) {
-            Some(below) => {
-                let lower = std::mem::replace(&mut below.node, field.node.clone());
-                field.node = nodes(lower, field.node, inner);
-                *below = field;
-            }
-            None => base.fields.push(field),
-        }
+    let name = over.text("kind").or_else(|| base.text("kind")).map(str::to_owned);
+    let places: BTreeMap<String, usize> =
+        base.fields.iter().enumerate().map(|(place, field)| (field.key.clone(), place)).collect();
+    for field in over.fields {
+        let Some(place) = places.get(&field.key) else {
+            base.fields.push(field);
+            continue;
+        };
+        let inner = kind.and_then(|kind| field_kind(kind, name.as_deref(), &field.key));
+        let below = &mut base.fields[*place];
+        let lower = std::mem::replace(&mut below.node.value, Wire::Invalid);
+        let lower = Node { value: lower, origin: below.node.origin.clone() };
+        *below = Field { node: nodes(lower, field.node, inner), ..field };
     }
     base
 }
 
 fn nodes(base: Node, over: Node, kind: Option<Kind>) -> Node {
-    if matches!(kind, Some(Kind::Ramp(_))) && !matches!(over.value, Wire::Table(_)) {
-        return over;
-    }
-    let long = |node: &Node| long_form(node, kind).or_else(|| node.table().cloned());
-    match (long(&base), long(&over)) {
-        (Some(lower), Some(upper)) if !replaces(&lower, &upper, kind) => {
-            Node { value: Wire::Table(tables(lower, upper, kind)), origin: over.origin }
-        }
-        _ => over,
-    }
+    let Wire::Table(upper) = over.value else { return over };
+    let lower = match (long_form(&base, kind), base.value) {
+        (Some(long), _) | (None, Wire::Table(long)) => long,
+        _ => return Node { value: Wire::Table(upper), origin: over.origin },
+    };
+    let value = if replaces(&lower, &upper, kind) { upper } else { tables(lower, upper, kind) };
+    Node { value: Wire::Table(value), origin: over.origin }
 }
 
-/// Whether a choice is another than the one below. One that does not say its kind speaks of that one, unless it is a
-/// short form gone wrong, which is to be reported as it was written.
+/// Whether a choice is another than the one below: it says another kind, or is a short form, right or wrong. A table that
+/// does not say its kind speaks of the one below.
 fn replaces(lower: &Table, upper: &Table, kind: Option<Kind>) -> bool {
     let Some(Kind::Choice(family)) = kind else { return false };
-    match upper.get("kind") {
-        Some(_) => upper.text("kind").is_none() || upper.text("kind") != lower.text("kind"),
-        None => upper.fields.iter().any(|field| family.get(&field.key).is_some()),
+    let is_short = |table: &Table| table.fields.iter().any(|field| family.get(&field.key).is_some());
+    match (upper.get("kind"), lower.get("kind")) {
+        (Some(_), Some(_)) => upper.text("kind").is_none() || upper.text("kind") != lower.text("kind"),
+        (Some(_), None) => is_short(lower),
+        (None, _) => is_short(upper),
     }
 }
 
@@ -81,8 +83,10 @@ mod tests {
     fn a_choice_is_merged_with_its_own_kind_and_replaces_another() {
         let base = "[model]\nbackbone = { kind = 'resnet9', width = 32 }";
         same(base, "model.backbone = 'shallow'", "[model]\nbackbone = 'shallow'");
-        same(base, "model.backbone = 'resnet9'", base);
-        same(base, "model.backbone = { resnet9 = 16 }", "[model]\nbackbone = { kind = 'resnet9', width = 16 }");
+        same(base, "model.backbone = { kind = 'resnet9' }", base);
+        // A short form is the whole of it.
+        same(base, "model.backbone = 'resnet9'", "model.backbone = 'resnet9'");
+        same(base, "model.backbone = { resnet9 = 16 }", "model.backbone = { resnet9 = 16 }");
         same(base, "model.backbone = { width = 16 }", "[model]\nbackbone = { kind = 'resnet9', width = 16 }");
         same(
             base,
@@ -95,28 +99,15 @@ mod tests {
             "[model]\nbackbone = { kind = 'resnet9', width = 16 }",
         );
         same("model.backbone = { resnet9 = 8 }", "model.backbone = 'shallow'", "model.backbone = 'shallow'");
+        // A file between may leave the kind to the one above.
+        same(
+            "model.backbone = { width = 16 }",
+            "model.backbone = { kind = 'resnet9' }",
+            "[model]\nbackbone = { width = 16, kind = 'resnet9' }",
+        );
         // Wrong short forms are left as they are written, to be reported.
         same(base, "model.backbone = { resnet9 = 8, depth = 2 }", "model.backbone = { resnet9 = 8, depth = 2 }");
         same(base, "model.backbone = 3", "model.backbone = 3");
-    }
-
-    #[test]
-    fn a_number_replaces_a_ramp_and_a_table_refines_it() {
-        let ramp = Some(Kind::Ramp(crate::registry::Interval::unbounded()));
-        let of = |content: &str| parse(&format!("x = {content}"), 0, &mut Vec::new()).unwrap().fields.remove(0).node;
-        let shown = |base, over| {
-            let node = nodes(of(base), of(over), ramp);
-            bare(&Table::single("x", node.clone(), node.origin))
-        };
-        let plain = |content| bare(&Table::single("x", of(content), of(content).origin));
-        let below = "{ from = 1.0, to = 2.0, curve = 'cosine' }";
-        assert_eq!(shown(below, "0.5"), plain("0.5"));
-        assert_eq!(shown(below, "{ to = 3.0 }"), plain("{ from = 1.0, to = 3.0, curve = 'cosine' }"));
-        assert_eq!(shown("0.5", "{ to = 3.0 }"), plain("{ from = 0.5, to = 3.0 }"));
-        assert_eq!(
-            shown("{ from = 1.0, curve = { poly = 2.0 } }", "{ curve = 'linear' }"),
-            plain("{ from = 1.0, curve = 'linear' }")
-        );
     }
 
     #[test]

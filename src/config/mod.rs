@@ -17,10 +17,12 @@ mod flat;
 mod forms;
 mod hash;
 pub mod json_schema;
+mod lines;
 mod merge;
 mod origins;
 mod overrides;
 mod phases;
+mod printable;
 pub mod schema;
 mod source;
 pub mod spec;
@@ -34,6 +36,7 @@ pub use check::expected;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use origins::{Provenance, Setting, settings};
 pub use overrides::Override;
+pub use printable::printable;
 pub use source::{Origin, Source, Text};
 pub use write::write;
 
@@ -68,13 +71,18 @@ pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, Diagnost
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     match files::read(path) {
         Ok(content) => resolve(Text { name, content, folder }, overrides),
-        Err(error) => Err(unreadable(Text { name, content: String::new(), folder }, error)),
+        Err(error) => Err(unreadable(path, Text { name, content: String::new(), folder }, error)),
     }
 }
 
-/// Why a file has no text, as an error in it.
-fn unreadable(file: Text, error: ReadError) -> Diagnostics {
+/// Why the file at `path` has no text, as an error in it.
+fn unreadable(path: &Path, file: Text, error: ReadError) -> Diagnostics {
     let (content, span, message, help) = match error {
+        ReadError::Missing => {
+            let near = files::neighbour(path, &[]).map(|near| path.with_file_name(near));
+            let help = near.map(|near| format!("did you mean `{}`?", near.display()));
+            (String::new(), 0..0, "there is no such file".to_owned(), help)
+        }
         ReadError::Closed { message, help } => (String::new(), 0..0, message, help),
         ReadError::NotText { content, span, message, help } => (content, span, message, Some(help)),
     };
@@ -98,20 +106,24 @@ fn as_overrides(sets: &[String]) -> Vec<Override> {
 fn resolve(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
     let mut files = Files::default();
     let tree = files.tree(file);
-    let Files { texts, errors, note, .. } = files;
+    let Files { texts, errors, note, replaced, .. } = files;
     match tree {
-        Some(tree) => put_together(tree, texts, overrides, errors),
+        Some(tree) => put_together(tree, Read { texts, errors, replaced }, overrides),
         None => Err(Diagnostics::new(texts.into(), errors).note(note)),
     }
 }
 
-/// Applies overrides to the tree that `texts` were read to, and checks it.
-fn put_together(
-    mut tree: Table,
-    mut texts: Vec<Text>,
-    overrides: &[Override],
-    mut errors: Vec<Diagnostic>,
-) -> Result<Loaded, Diagnostics> {
+/// What a tree was read from.
+struct Read {
+    texts: Vec<Text>,
+    errors: Vec<Diagnostic>,
+    /// The text whose phases were replaced by those of a text above it.
+    replaced: Option<usize>,
+}
+
+/// Applies overrides to a tree, and checks it.
+fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    let Read { mut texts, mut errors, replaced } = read;
     let count = texts.len();
     for edit in overrides {
         if let Err(problems) = edit.apply(&mut tree, texts.len()) {
@@ -124,7 +136,7 @@ fn put_together(
     let settings = checker.experiment(&tree);
     errors.append(&mut checker.errors);
     let mut source = Source::new(texts.clone(), count, checker.origins);
-    let mut builder = build::Builder { source: &mut source, errors };
+    let mut builder = build::Builder { source: &mut source, replaced, errors };
     match (builder.spec(&settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),
         (_, errors) => Err(Diagnostics::new(texts, errors)),

@@ -1,5 +1,6 @@
 //! Where each setting of a resolved experiment comes from.
 
+use super::lines::Lines;
 use super::source::{Origin, Source};
 use super::wire::{self, Node, Table, Wire};
 use super::write::write;
@@ -28,13 +29,14 @@ pub enum Provenance {
     TakenOver(String),
 }
 
-/// Every setting of the experiment, in the order in which [`write`] writes them, down to the values that `--set` can
+/// Every setting of the experiment, in the order in which [`write()`] writes them, down to the values that `--set` can
 /// replace one by one.
 pub fn settings(loaded: &Loaded) -> Vec<Setting> {
     let text = write(&loaded.spec);
     let mut errors = Vec::new();
     let tree = wire::parse(&text, 0, &mut errors).expect("what is written is TOML: its tests read it back");
-    let mut walk = Walk { text: &text, source: &loaded.source, settings: Vec::new() };
+    let lines = loaded.source.texts.iter().map(|text| Lines::new(&text.content)).collect();
+    let mut walk = Walk { text: &text, source: &loaded.source, lines, settings: Vec::new() };
     walk.table(&tree, "");
     walk.settings
 }
@@ -42,6 +44,8 @@ pub fn settings(loaded: &Loaded) -> Vec<Setting> {
 struct Walk<'a> {
     text: &'a str,
     source: &'a Source,
+    /// Those of each text of the source.
+    lines: Vec<Lines>,
     settings: Vec<Setting>,
 }
 
@@ -83,7 +87,7 @@ impl Walk<'_> {
                 if !self.source.is_file(number) {
                     return Provenance::Flag(text.name.clone());
                 }
-                let line = text.content[..span.start].matches('\n').count() + 1;
+                let line = self.lines[number].number(span.start) + 1;
                 Provenance::File { name: text.name.clone(), line }
             }
             Some(Origin::Default) | None => Provenance::Default,

@@ -16,6 +16,9 @@ pub const SET: &str = "--set";
 /// What they call a value of a sweep's axis.
 const AXIS: &str = "axis";
 
+/// The most parts of a path: no setting lies half as deep.
+const LONGEST: usize = 16;
+
 /// A replacement of one setting by the command line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Override {
@@ -108,6 +111,9 @@ fn split(argument: &str, text: usize) -> Result<(Vec<Step>, Range<usize>), Diagn
     let mut steps = Vec::new();
     let mut at = 0;
     loop {
+        if steps.len() == LONGEST {
+            return Err(error(at..argument.len(), "the path is longer than that of any setting"));
+        }
         let rest = &argument[at..];
         let end = match rest.chars().next() {
             Some('[') if !steps.is_empty() => {
@@ -230,7 +236,7 @@ impl Edit<'_> {
         step: &Step,
         further: &[Step],
     ) -> Result<(), Diagnostic> {
-        let inner = kind.and_then(|kind| field_kind(kind, table, key));
+        let inner = kind.and_then(|kind| field_kind(kind, table.text("kind"), key));
         if table.get(key).is_none() {
             if let Some(Step { part: Part::Index(_) | Part::All, span }) = further.first() {
                 let message = format!("there is no `{}`, so it has no items", &self.argument[..step.span.end]);
@@ -240,10 +246,11 @@ impl Edit<'_> {
             let node = Node { value: Wire::Table(Table::default()), origin: origin.clone() };
             table.fields.push(Field { key: key.to_owned(), key_origin: origin, node });
         }
+        // A kind where there was none leaves what is set so far: it may belong to it.
+        let before = table.text("kind").map(str::to_owned);
         let Some(field) = table.get_mut(key) else { return Ok(()) };
-        let before = field.node.value.clone();
         self.set(&mut field.node, inner, further)?;
-        let other_kind = key == "kind" && field.node.value != before;
+        let other_kind = before.is_some() && table.text("kind") != before.as_deref();
         if other_kind && matches!(kind, Some(Kind::Choice(_))) {
             table.fields.retain(|field| field.key == "kind");
         }
@@ -343,6 +350,12 @@ mod tests {
         let sgd = "[[phases]]\noptimizer = { kind = 'sgd', nesterov = true }";
         same(sgd, "phases[0].optimizer.kind=rmsprop", "[[phases]]\noptimizer = { kind = 'rmsprop' }");
         same(sgd, "phases[0].optimizer.kind=sgd", sgd);
+        // Where no kind was named before, there is no other.
+        same(
+            "[[phases]]\noptimizer = { nesterov = true }",
+            "phases[0].optimizer.kind=sgd",
+            "[[phases]]\noptimizer = { nesterov = true, kind = 'sgd' }",
+        );
     }
 
     #[test]
@@ -353,6 +366,10 @@ mod tests {
         same("", "name=\"quoted\"", "name = 'quoted'");
         same("seed = 1", "seed=2", "seed = 2");
         assert!(edited("", "data.augment=[flip").is_err());
+        // Neither a path nor a value is followed to any depth.
+        assert!(edited("", &format!("{}=1", vec!["a"; 100_000].join("."))).is_err());
+        assert!(edited("", &format!("a={}", "[".repeat(100_000))).is_err());
+        assert!(edited("", &format!("a={}1{}", "[".repeat(70), "]".repeat(70))).is_err());
     }
 
     #[test]

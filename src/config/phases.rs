@@ -151,8 +151,12 @@ impl Phase<'_, '_> {
             if !self.gives(param.key) {
                 let message = format!("missing `{}` in the first of `[[phases]]`", param.key);
                 let error = self.builder.source.diagnostic(&self.at(param.key), message);
-                let help = format!("`{}`: {}", param.key, param.doc);
-                self.builder.error(error.expected(expected(&param.kind)).help(help));
+                let mut error = error.expected(expected(&param.kind)).help(format!("`{}`: {}", param.key, param.doc));
+                if let Some(text) = self.builder.replaced {
+                    let below = &self.builder.source.texts[text].name;
+                    error = error.help(format!("these replace the phases of `{below}`: arrays are not merged"));
+                }
+                self.builder.error(error);
             }
         }
         if self.settings.opt_bool("carry") == Some(true) {

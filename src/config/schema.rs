@@ -18,6 +18,9 @@ pub static FAMILIES: &[&Family] = &[
     &schedule::FAMILY,
 ];
 
+/// The key of the phases of training.
+pub const PHASES: &str = "phases";
+
 /// A whole experiment file.
 pub static EXPERIMENT: &[Param] = &[
     Param {
@@ -53,7 +56,7 @@ pub static EXPERIMENT: &[Param] = &[
         doc: "ordered rules for some of the parameters: the first that matches holds, one that matches none is an error",
     },
     Param {
-        key: "phases",
+        key: PHASES,
         kind: Kind::Tables(PHASE),
         default: Default::Required,
         doc: "the phases of training, in order",

@@ -41,9 +41,14 @@ impl Source {
         Self { texts, files, origins, carried: BTreeMap::new() }
     }
 
-    /// What is known of the setting at exactly this path: nothing where neither a file nor a default gives it.
+    /// What is known of the setting at exactly this path, or of the one that it was taken over from: nothing where neither
+    /// a file nor a default gives it.
     pub(super) fn exact(&self, path: &str) -> Option<&Origin> {
-        self.origins.get(path)
+        let own = self.origins.get(path);
+        own.or_else(|| {
+            let (to, from) = self.carried_at(path)?;
+            self.origins.get(&format!("{from}{}", &path[to.len()..]))
+        })
     }
 
     /// Whether text number `text` is a file.
@@ -53,8 +58,13 @@ impl Source {
 
     /// The path that the setting at `path`, or a parent of it, was taken over from.
     pub(super) fn carried_from(&self, path: &str) -> Option<&str> {
+        self.carried_at(path).map(|(_, from)| from)
+    }
+
+    /// The part of `path` that was taken over, and from where.
+    fn carried_at(&self, path: &str) -> Option<(&str, &str)> {
         let up = std::iter::successors(Some(path), |path| parent(path).filter(|path| !path.is_empty()));
-        up.into_iter().find_map(|path| self.carried.get(path)).map(String::as_str)
+        up.into_iter().find_map(|path| self.carried.get_key_value(path)).map(|(to, from)| (to.as_str(), from.as_str()))
     }
 
     /// Where the setting at `path` (`phases[1].lr.to`) was written. For one that was not, its nearest written parent: the
@@ -62,7 +72,7 @@ impl Source {
     pub fn origin(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
-            match self.origins.get(path) {
+            match self.exact(path) {
                 Some(origin @ Origin::Text { .. }) => return origin.clone(),
                 _ => match parent(path) {
                     Some(up) => path = up,
@@ -74,21 +84,11 @@ impl Source {
 
     /// Whether the file or an override gives the setting at `path`, be it well or badly.
     pub fn is_given(&self, path: &str) -> bool {
-        matches!(self.origins.get(path), Some(Origin::Text { .. }))
+        matches!(self.exact(path), Some(Origin::Text { .. }))
     }
 
     /// Lets the settings at and below `to` point to where those at `from` were written, which they repeat.
     pub(super) fn carry(&mut self, from: &str, to: &str) {
-        let below =
-            |path: &str| path.strip_prefix(from).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        let carried: Vec<(String, Origin)> = self
-            .origins
-            .range(from.to_owned()..)
-            .take_while(|(path, _)| path.starts_with(from))
-            .filter(|(path, _)| below(path))
-            .map(|(path, origin)| (format!("{to}{}", &path[from.len()..]), origin.clone()))
-            .collect();
-        self.origins.extend(carried);
         if self.is_given(from) {
             let first = self.carried.get(from).map_or(from, String::as_str).to_owned();
             self.carried.insert(to.to_owned(), first);

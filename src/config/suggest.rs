@@ -7,7 +7,8 @@ use super::aliases;
 /// begins (`rms` for `rmsprop`). Swapped neighbours count as one edit.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = fold(word);
-    let reach = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    let reach = (length / 3).max(1);
     let candidates: Vec<&str> = candidates.into_iter().collect();
     let find = |fits: &dyn Fn(&str) -> bool| candidates.iter().copied().find(|candidate| fits(candidate));
     let called_so_elsewhere = || aliases::names(&word).find_map(|name| find(&|candidate| candidate == name));
@@ -15,6 +16,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         candidates
             .iter()
             .copied()
+            // The distance is no less than the difference in length, and costs memory to find out.
+            .filter(|candidate| candidate.chars().count().abs_diff(length) <= reach)
             .map(|candidate| (strsim::damerau_levenshtein(&word, &fold(candidate)), candidate))
             .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.len())
             .min_by_key(|(distance, _)| *distance)
@@ -77,5 +80,6 @@ mod tests {
         assert_eq!(near("Num Epochs"), Some("epochs"));
         assert_eq!(nearest("rms", ["sgd", "rmsprop"]), Some("rmsprop"));
         assert_eq!(nearest("learning_rate", ["from", "to"]), None);
+        assert_eq!(near(&"x".repeat(1_000_000)), None);
     }
 }

@@ -101,12 +101,12 @@ impl Table {
 /// Reads a file's text, which is number `text` of the source.
 ///
 /// All syntax errors are reported together. Where they leave the shape of the file in doubt there is no table; keys given
-/// twice do not, and the first stands.
+/// twice do not, and the first stands. What lies too deep is an error, and is not followed.
 pub fn parse(content: &str, text: usize, errors: &mut Vec<Diagnostic>) -> Option<Table> {
     let (table, syntax) = DeTable::parse_recoverable(content);
     let (found, whole) = syntax::errors(content, text, &syntax);
     errors.extend(found);
-    whole.then(|| convert_table(table.get_ref(), text, 0, errors))
+    whole.then(|| Converter { text, offset: 0, too_deep: None, errors }.whole(table.get_ref()))
 }
 
 /// Reads one TOML value out of text number `text`, where it starts at byte `offset`.
@@ -120,7 +120,7 @@ pub fn parse_value(
     errors: &mut Vec<Diagnostic>,
 ) -> Result<Node, toml::de::Error> {
     let value = DeValue::parse(content)?;
-    Ok(convert(&value, text, offset, errors))
+    Ok(Converter { text, offset, too_deep: None, errors }.whole_value(&value))
 }
 
 /// A default as declared: TOML that was written nowhere.
@@ -191,39 +191,78 @@ fn forget_places(node: &mut Node) {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, text: usize, offset: usize, errors: &mut Vec<Diagnostic>) -> Table {
-    let mut fields = Vec::with_capacity(table.len());
-    for (key, value) in table {
-        let key_origin = place(text, offset, key.span());
-        fields.push(Field { key: key.get_ref().to_string(), key_origin, node: convert(value, text, offset, errors) });
+/// Values within values that a file may have: no setting lies half as deep, and what walks the tree calls itself.
+const DEEPEST: usize = 32;
+
+/// From what the parser gives to the tree.
+struct Converter<'a> {
+    text: usize,
+    /// The byte at which the parsed part of the text begins.
+    offset: usize,
+    /// The first place beyond [`DEEPEST`].
+    too_deep: Option<Origin>,
+    errors: &'a mut Vec<Diagnostic>,
+}
+
+impl Converter<'_> {
+    fn whole(mut self, table: &DeTable<'_>) -> Table {
+        let table = self.table(table, 0);
+        self.finish();
+        table
     }
-    Table { fields }
-}
 
-fn convert(value: &toml::Spanned<DeValue<'_>>, text: usize, offset: usize, errors: &mut Vec<Diagnostic>) -> Node {
-    let origin = place(text, offset, value.span());
-    let value = match value.get_ref() {
-        DeValue::Boolean(b) => Wire::Bool(*b),
-        DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
-            Ok(int) => Wire::Int(int),
-            Err(_) => {
-                let message = format!("the integer {int} is too large");
-                errors.push(Diagnostic::new(origin.clone(), message).expected("at most 9223372036854775807"));
-                Wire::Invalid
-            }
-        },
-        // What overflows becomes infinite, which no setting accepts.
-        DeValue::Float(float) => Wire::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::String(s) => Wire::Text(s.to_string()),
-        DeValue::Datetime(_) => Wire::Datetime,
-        DeValue::Array(items) => Wire::Array(items.iter().map(|item| convert(item, text, offset, errors)).collect()),
-        DeValue::Table(table) => Wire::Table(convert_table(table, text, offset, errors)),
-    };
-    Node { value, origin }
-}
+    fn whole_value(mut self, value: &toml::Spanned<DeValue<'_>>) -> Node {
+        let node = self.node(value, 0);
+        self.finish();
+        node
+    }
 
-fn place(text: usize, offset: usize, span: Range<usize>) -> Origin {
-    Origin::Text { text, span: span.start + offset..span.end + offset }
+    /// However often it is so, it is one error.
+    fn finish(self) {
+        if let Some(origin) = self.too_deep {
+            let message = format!("more than {DEEPEST} tables and arrays within each other");
+            self.errors.push(Diagnostic::new(origin, message));
+        }
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Table {
+        let mut fields = Vec::with_capacity(table.len());
+        for (key, value) in table {
+            let key_origin = self.place(key.span());
+            fields.push(Field { key: key.get_ref().to_string(), key_origin, node: self.node(value, depth) });
+        }
+        Table { fields }
+    }
+
+    fn node(&mut self, value: &toml::Spanned<DeValue<'_>>, depth: usize) -> Node {
+        let origin = self.place(value.span());
+        if depth > DEEPEST {
+            self.too_deep.get_or_insert_with(|| origin.clone());
+            return Node { value: Wire::Invalid, origin };
+        }
+        let value = match value.get_ref() {
+            DeValue::Boolean(b) => Wire::Bool(*b),
+            DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
+                Ok(int) => Wire::Int(int),
+                Err(_) => {
+                    let message = format!("the integer {int} is too large");
+                    self.errors.push(Diagnostic::new(origin.clone(), message).expected("at most 9223372036854775807"));
+                    Wire::Invalid
+                }
+            },
+            // What overflows becomes infinite, which no setting accepts.
+            DeValue::Float(float) => Wire::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::String(s) => Wire::Text(s.to_string()),
+            DeValue::Datetime(_) => Wire::Datetime,
+            DeValue::Array(items) => Wire::Array(items.iter().map(|item| self.node(item, depth + 1)).collect()),
+            DeValue::Table(table) => Wire::Table(self.table(table, depth + 1)),
+        };
+        Node { value, origin }
+    }
+
+    fn place(&self, span: Range<usize>) -> Origin {
+        Origin::Text { text: self.text, span: span.start + self.offset..span.end + self.offset }
+    }
 }
 
 /// Keys and values without places: enough to compare two ways of writing the same.
@@ -264,6 +303,22 @@ mod tests {
         assert_eq!(shown(&b.node.origin), "[b]");
         let Wire::Table(b) = &b.node.value else { panic!("a table") };
         assert_eq!(shown(&b.get("c").unwrap().node.origin), "{ d = 'x' }");
+    }
+
+    #[test]
+    fn no_depth_is_followed_to_the_end() {
+        let dotted = vec!["a"; 70].join(".");
+        let deep = format!(
+            "{dotted} = {}1{}\nb = {}1{}",
+            format!("{{ {dotted} = ").repeat(60),
+            "}".repeat(60),
+            "[".repeat(70),
+            "]".repeat(70)
+        );
+        let found = errors(&deep);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].message, "more than 32 tables and arrays within each other");
+        assert_eq!(errors(&format!("a = {}1{}", "[".repeat(32), "]".repeat(32))), []);
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn lay_out(
         Length::Steps(steps) => steps_of_count(i, steps, batch, progress)?,
         Length::Epochs(epochs) => {
             progress.epochs += epochs;
-            steps_of_epochs(i, epochs, &batches, progress)?
+            steps_of_epochs(i, epochs, batch, &batches, progress)?
         }
     };
     if let Length::Steps(_) = phase.length {
@@ -178,7 +178,13 @@ fn steps_of_count(i: usize, steps: u64, batch: u64, progress: &Progress) -> Resu
 }
 
 /// The steps up to `progress.epochs`, to which the phase's `epochs` are added already.
-fn steps_of_epochs(i: usize, epochs: f64, batches: &Batches, progress: &Progress) -> Result<u64, PlanError> {
+fn steps_of_epochs(
+    i: usize,
+    epochs: f64,
+    batch: u64,
+    batches: &Batches,
+    progress: &Progress,
+) -> Result<u64, PlanError> {
     let path = format!("phases[{i}].epochs");
     if !(epochs > 0.0 && epochs.is_finite()) {
         let message = format!("{} is not a number of epochs", number(epochs));
@@ -189,13 +195,17 @@ fn steps_of_epochs(i: usize, epochs: f64, batches: &Batches, progress: &Progress
     }
     match batches.until(progress.epochs) {
         0 => {
-            let images = epochs * batches.epoch_images() as f64;
+            let (images, all) = (epochs * batches.epoch_images() as f64, batches.epoch_images());
+            let epochs = number(epochs);
+            let why = if images < batch as f64 {
+                let images = number((images * 10.0).round() / 10.0);
+                format!("{epochs} epochs are {images} of {} images, less than a step of {}", count(all), count(batch))
+            } else {
+                format!("the phase before, rounded to its own batches, ends beyond the {epochs} epochs of this one")
+            };
             Err(PlanError::new(
                 path,
-                format!(
-                    "a phase of no steps: {} epochs are {images:.1} images, and batches begin and end elsewhere",
-                    number(epochs)
-                ),
+                format!("a phase of no steps: {why}"),
                 "give more epochs or a smaller batch, or take the phase out",
             ))
         }

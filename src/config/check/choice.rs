@@ -6,6 +6,7 @@ use super::super::source::Origin;
 use super::super::suggest::{fold, nearest, one_of};
 use super::super::wire::{Field, Node, Table, Wire};
 use super::expected::entries;
+use super::keys::has_setting;
 use super::{Checker, Owner, join, last_key};
 use crate::registry::{Choice, Describe, Family, Kind};
 
@@ -61,7 +62,7 @@ impl Checker<'_> {
                 Diagnostic::new(field.key_origin.clone(), message).expected(usage(entry))
             }
             // One key with a plain value can only have been meant as an entry's name.
-            ([field], None) if !matches!(field.node.value, Wire::Table(_)) && !is_setting(family, &field.key) => {
+            ([field], None) if !matches!(field.node.value, Wire::Table(_)) && !has_setting(family, &field.key) => {
                 unknown_entry(&field.key, &field.key_origin, family)
             }
             _ => Diagnostic::new(node.origin.clone(), format!("`{}` does not say its `kind`", last_key(path)))
@@ -106,11 +107,6 @@ fn unknown_entry(name: &str, origin: &Origin, family: &Family) -> Diagnostic {
         (None, Some(help)) => error.help(help),
         (near, _) => error.did_you_mean(near),
     }
-}
-
-/// Whether some entry has a setting of that key.
-fn is_setting(family: &Family, key: &str) -> bool {
-    (family.entries)().iter().any(|entry| entry.params().iter().any(|param| param.key == key))
 }
 
 /// How an entry is written out: `{ kind = "translate", pixels = …, padding = … }`.

@@ -48,7 +48,9 @@ pub fn bound(kind: &Kind, value: &Wire) -> Option<String> {
                 _ => return None,
             };
             let share = percent / 100.0;
-            let is_share = interval.min == 0.0 && interval.max == 1.0 && percent > 1.0;
+            // A percentage is whole, and nothing is as often meant by 1.
+            let is_percent = percent >= 2.0 && percent.fract() == 0.0;
+            let is_share = interval.min == 0.0 && interval.max == 1.0 && is_percent;
             (is_share && interval.contains(share)).then(|| format!("{percent} % is written {share}"))
         }
         _ => None,
@@ -96,6 +98,10 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
         },
         (Kind::List(_), Wire::Text(text)) => Some(format!("put it in brackets: `{key} = [{text:?}]`")),
         (Kind::List(_), Wire::Table(_)) => Some(format!("put it in brackets: `{key} = [{{ … }}]`")),
+        (Kind::Table(_), _) if key.ends_with(']') => {
+            let name = key.split('[').next().unwrap_or(key);
+            Some(format!("each is a table: a line `[[{name}]]`, and its settings below it"))
+        }
         (Kind::Table(_), Wire::Array(_)) => Some(format!("write its header with single brackets: `[{key}]`")),
         (Kind::Tables(_), Wire::Table(_)) => Some(format!("write its header with double brackets: `[[{key}]]`")),
         _ => None,
@@ -106,14 +112,15 @@ fn unit_missing(key: &str, amount: &str) -> String {
     format!("say of what: `{key} = \"{amount}ep\"` for epochs, `{key} = \"{amount}step\"` for steps")
 }
 
-/// What `"3 epochs"`, `"3e"`, `"500 iterations"` or `"3"` is likely meant for.
+/// What `"3 epochs"`, `"3epo"`, `"500 iterations"` or `"3"` is likely meant for.
 fn duration_meant(key: &str, text: &str) -> Option<String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (amount, unit) = text.split_at(digits);
     let number: f64 = amount.parse().ok()?;
     let unit = match unit.trim().to_lowercase() {
-        unit if unit.is_empty() => return Some(unit_missing(key, amount)),
+        // A single letter may stand for anything, `s` for seconds too.
+        unit if unit != "%" && unit.chars().count() < 2 => return Some(unit_missing(key, &number.to_string())),
         unit if "epochs".starts_with(&unit) => DurationUnit::Epochs,
         unit if ["steps", "iterations", "batches", "updates"].iter().any(|word| word.starts_with(&unit)) => {
             DurationUnit::Steps

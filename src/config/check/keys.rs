@@ -2,72 +2,101 @@
 
 use super::super::aliases;
 use super::super::diagnostics::Diagnostic;
-use super::super::schema::EXPERIMENT;
+use super::super::schema::{EXPERIMENT, PHASES, RAMP};
 use super::super::suggest::{fold, nearest, one_of, quoted};
 use super::super::wire::Field;
-use super::Owner;
 use super::expected::expected;
-use crate::registry::{Default, Kind, Param};
+use super::{Owner, join};
+use crate::registry::{Default, Describe, Family, Kind, Param};
 
-/// The declared key that an undeclared one is most likely meant for; none for one that has its place elsewhere.
-pub(super) fn meant_key(key: &str, params: &[Param]) -> Option<&'static str> {
-    let elsewhere = setting_of_choice(key, params).is_some() || home(key).is_some();
-    if elsewhere || aliases::instead(&fold(key)).is_some() {
-        None
-    } else {
-        nearest(key, params.iter().map(|param| param.key))
+/// Where an undeclared key was found.
+pub(super) struct Place<'a> {
+    /// The path of the table that it is in; empty at the top of the file.
+    pub path: &'a str,
+    /// Whether it is part of an override's path: then what would be right is told as a path too.
+    pub in_override: bool,
+}
+
+impl Place<'_> {
+    /// The section that it lies in: `phases` of `phases[1].optimizer`.
+    fn section(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or_default()
     }
 }
 
+/// The declared setting that an undeclared key is most likely meant for; none for one that has its place elsewhere.
+pub(super) fn meant_key<'a>(key: &str, params: &'a [Param]) -> Option<&'a Param> {
+    let elsewhere = setting_of_choice(key, params).is_some() || home(key).is_some();
+    if elsewhere || aliases::instead(&fold(key)).is_some() {
+        return None;
+    }
+    let near = nearest(key, params.iter().map(|param| param.key))?;
+    params.iter().find(|param| param.key == near)
+}
+
 /// A key that is not declared: the valid ones, the nearest of them, or where it would be in its place.
-///
-/// In an override, that is told as a path.
 pub(super) fn unknown_key(
     field: &Field,
     params: &[Param],
-    meant: Option<&str>,
+    meant: Option<&Param>,
     owner: &Owner<'_>,
-    in_override: bool,
+    place: &Place<'_>,
 ) -> Diagnostic {
-    let error = Diagnostic::new(field.key_origin.clone(), format!("unknown key `{}` in {}", field.key, owner.title));
+    let key = &field.key;
+    let error = Diagnostic::new(field.key_origin.clone(), format!("unknown key `{key}` in {}", owner.title));
     let error = match params {
         [] => error.expected(format!("no key: {} has no settings", owner.title)),
         _ => error.expected(one_of(params.iter().map(|param| param.key))),
     };
-    if let Some(param) = params.iter().find(|param| Some(param.key) == meant) {
+    if let Some(param) = meant {
         return match param.kind {
-            Kind::Table(_) | Kind::Tables(_) => error.help(format!("did you mean {}?", header(param))),
-            _ => error.did_you_mean(meant),
+            Kind::Table(_) | Kind::Tables(_) if !place.in_override => {
+                error.help(format!("did you mean {}?", header(param)))
+            }
+            _ => error.did_you_mean(Some(param.key)),
         };
     }
-    let word = fold(&field.key);
-    let help = setting_of_choice(&field.key, params)
-        .or_else(|| home(&field.key))
-        .or_else(|| aliases::instead(&word).map(str::to_owned))
-        .or_else(|| aliases::names(&word).find_map(|name| known_elsewhere(&field.key, name, params)));
-    let path = (in_override && params.len() == EXPERIMENT.len()).then(|| path_to(&field.key)).flatten();
-    match (help, path) {
-        (Some(help), Some(path)) => error.help(help).help(format!("its path is `{path}`")),
-        (Some(help), None) => error.help(help),
-        (None, _) => error,
+    let word = fold(key);
+    let instead = || aliases::instead(&word).map(str::to_owned);
+    let help = if place.in_override {
+        let path = |key: &str| path_to(key, params, place);
+        let path = path(key).or_else(|| aliases::names(&word).find_map(path));
+        path.map(|path| format!("its path is `{path}`")).or_else(instead)
+    } else {
+        setting_of_choice(key, params)
+            .or_else(|| home(key))
+            .or_else(instead)
+            .or_else(|| aliases::names(&word).find_map(|name| known_elsewhere(key, name, params, place)))
+    };
+    match help {
+        Some(help) => error.help(help),
+        None => error,
     }
 }
 
-/// A path to a setting of that key, or to what it is an alias of, in one of the sections.
-fn path_to(key: &str) -> Option<String> {
-    let in_sections = |key: &str| {
+/// The path of a setting of that key: below this table, at the top of the file, or in one of the sections.
+fn path_to(key: &str, params: &[Param], place: &Place<'_>) -> Option<String> {
+    let below = |params: &[Param], path: &str| {
+        let choice = params.iter().find(|param| matches!(param.kind, Kind::Choice(family) if has_setting(family, key)));
+        let ramp = params.iter().find(|param| matches!(param.kind, Kind::Ramp(_)) && is_of_ramp(key));
+        Some(join(&join(path, choice.or(ramp)?.key), key))
+    };
+    let in_sections = |find: &dyn Fn(&[Param], &str) -> Option<String>| {
         EXPERIMENT.iter().rev().find_map(|section| {
             let index = if matches!(section.kind, Kind::Tables(_)) { "[0]" } else { "" };
-            let has = settings_of(section)?.iter().any(|param| param.key == key);
-            has.then(|| format!("{}{index}.{key}", section.key))
+            find(settings_of(section)?, &format!("{}{index}", section.key))
         })
     };
-    in_sections(key).or_else(|| aliases::names(&fold(key)).find_map(in_sections))
+    let has = |params: &[Param]| params.iter().any(|param| param.key == key);
+    below(params, place.path)
+        .or_else(|| has(EXPERIMENT).then(|| key.to_owned()))
+        .or_else(|| in_sections(&|params, path| has(params).then(|| join(path, key))))
+        .or_else(|| in_sections(&below))
 }
 
 /// A key that other programs have for what is here called `name`, and stands in another place too.
-fn known_elsewhere(key: &str, name: &str, params: &[Param]) -> Option<String> {
-    let place = setting_of_choice(name, params).or_else(|| home(name))?;
+fn known_elsewhere(key: &str, name: &str, params: &[Param], here: &Place<'_>) -> Option<String> {
+    let place = setting_of_choice(name, params).or_else(|| home(name).filter(|_| name != here.section()))?;
     Some(format!("`{key}` is called `{name}` here: {place}"))
 }
 
@@ -83,11 +112,23 @@ fn header(section: &Param) -> String {
 fn setting_of_choice(key: &str, params: &[Param]) -> Option<String> {
     params.iter().find_map(|param| {
         let Kind::Choice(family) = param.kind else { return None };
-        let entries = (family.entries)();
-        let entry = entries.iter().find(|entry| entry.params().iter().any(|param| param.key == key))?;
-        let (name, example) = (entry.name(), format!("{} = {{ kind = \"{}\", {key} = … }}", param.key, entry.name()));
+        let name = entry_with(family, key)?.name();
+        let example = format!("{} = {{ kind = \"{name}\", {key} = … }}", param.key);
         Some(format!("`{key}` is a setting of {} `{name}`: `{example}`", family.name))
     })
+}
+
+fn entry_with(family: &Family, key: &str) -> Option<&'static dyn Describe> {
+    (family.entries)().into_iter().find(|entry| entry.params().iter().any(|param| param.key == key))
+}
+
+/// Whether some entry has a setting of that key.
+pub(super) fn has_setting(family: &Family, key: &str) -> bool {
+    entry_with(family, key).is_some()
+}
+
+fn is_of_ramp(key: &str) -> bool {
+    RAMP.iter().any(|param| param.key == key)
 }
 
 /// Where in an experiment file a key would be in its place.
@@ -105,8 +146,13 @@ fn home(key: &str) -> Option<String> {
     if !headers.is_empty() {
         return Some(format!("`{key}` is a setting of {}", headers.join(" and ")));
     }
+    let of_ramp = || {
+        let example = "lr = { from = …, to = …, curve = … }";
+        format!("`{key}` is a part of what changes over a phase: `{example}`, in `[[{PHASES}]]`")
+    };
     sections()
         .find_map(|(section, params)| Some(format!("{}, in {}", setting_of_choice(key, params)?, header(section))))
+        .or_else(|| is_of_ramp(key).then(of_ramp))
 }
 
 /// The settings of a section.

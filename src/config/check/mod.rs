@@ -12,9 +12,11 @@ use super::schema::{EXPERIMENT, SWEEP};
 use super::source::{Origin, Text};
 use super::wire::{self, Node, Table, Wire};
 use crate::registry::{Default, Kind, Param, Settings, Value};
+use crate::units::count;
 pub use expected::expected;
-use keys::{meant_key, missing, unknown_key};
+use keys::{Place, meant_key, missing, unknown_key};
 pub use scalar::NAME_LENGTH;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Walks a tree along its declarations.
@@ -27,6 +29,12 @@ pub struct Checker<'a> {
     pub origins: BTreeMap<String, Origin>,
     pub errors: Vec<Diagnostic>,
 }
+
+/// After so many errors unknown keys are only counted, without a guess at what they are meant for.
+const MANY: usize = 1000;
+
+/// The most items of an array: far above any use, and few enough for phases that each take over a list of them.
+const MOST_ITEMS: usize = 10_000;
 
 /// What a table is to its reader: `[data]`, optimizer `sgd`.
 struct Owner<'a> {
@@ -61,26 +69,28 @@ impl<'a> Checker<'a> {
         let mut settings = Settings::default();
         let mut misspelt = Vec::new();
         for field in &table.fields {
-            let Some(param) = params.iter().find(|param| param.key == field.key) else {
-                let meant = meant_key(&field.key, params);
-                let in_override = self.is_override(&field.key_origin);
-                self.errors.push(unknown_key(field, params, meant, owner, in_override));
-                misspelt.extend(meant.map(|key| (key, &field.node.origin)));
+            if let Some(param) = params.iter().find(|param| param.key == field.key) {
+                self.setting(&field.node, param, path, &mut settings);
                 continue;
-            };
-            let path = join(path, &field.key);
-            self.origins.insert(path.clone(), field.node.origin.clone());
-            if let Some(value) = self.value(&field.node, &param.kind, &path) {
-                settings.0.insert(field.key.clone(), value);
+            }
+            if self.errors.len() >= MANY {
+                let message = format!("unknown key `{}` in {}", field.key, owner.title);
+                self.errors.push(Diagnostic::new(field.key_origin.clone(), message));
+                continue;
+            }
+            let meant = meant_key(&field.key, params);
+            let place = Place { path, in_override: self.is_override(&field.key_origin) };
+            self.errors.push(unknown_key(field, params, meant, owner, &place));
+            // Given, if badly: it is checked as what it is meant for, so that all is reported at once.
+            if let Some(param) = meant.filter(|param| table.get(param.key).is_none() && !misspelt.contains(&param.key))
+            {
+                misspelt.push(param.key);
+                self.setting(&as_meant(&field.node, &param.kind), param, path, &mut settings);
             }
         }
-        for param in params.iter().filter(|param| table.get(param.key).is_none()) {
+        let left_out = |param: &&Param| table.get(param.key).is_none() && !misspelt.contains(&param.key);
+        for param in params.iter().filter(left_out) {
             let path = join(path, param.key);
-            if let Some((_, origin)) = misspelt.iter().find(|(key, _)| *key == param.key) {
-                // Given, if badly: one error for it is enough.
-                self.origins.insert(path, (*origin).clone());
-                continue;
-            }
             match param.default {
                 Default::Absent => {}
                 Default::Required => self.errors.push(missing(param, owner)),
@@ -93,6 +103,15 @@ impl<'a> Checker<'a> {
             }
         }
         settings
+    }
+
+    /// Checks what is given for a setting of the table at `path`.
+    fn setting(&mut self, node: &Node, param: &Param, path: &str, settings: &mut Settings) {
+        let path = join(path, param.key);
+        self.origins.insert(path.clone(), node.origin.clone());
+        if let Some(value) = self.value(node, &param.kind, &path) {
+            settings.0.insert(param.key.to_owned(), value);
+        }
     }
 
     /// Checks one value. `None` when it is wrong, which has then been reported.
@@ -122,8 +141,21 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The items that are looked at; that there are more is an error.
+    fn not_too_many<'n>(&mut self, items: &'n [Node], path: &str) -> &'n [Node] {
+        match items.get(MOST_ITEMS) {
+            None => items,
+            Some(first) => {
+                let message = format!("`{}` has more than {} items", last_key(path), count(MOST_ITEMS as u64));
+                self.errors.push(Diagnostic::new(first.origin.clone(), message));
+                &items[..MOST_ITEMS]
+            }
+        }
+    }
+
     /// An array of tables; in place of a wrong one stand no settings and no origin, so that the others keep their numbers.
     fn tables(&mut self, items: &[Node], params: &'static [Param], path: &str) -> Vec<Value> {
+        let items = self.not_too_many(items, path);
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let item_path = format!("{path}[{index}]");
@@ -141,6 +173,7 @@ impl<'a> Checker<'a> {
     }
 
     fn items(&mut self, items: &[Node], kind: &Kind, path: &str) -> Vec<Value> {
+        let items = self.not_too_many(items, path);
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let path = format!("{path}[{index}]");
@@ -148,6 +181,16 @@ impl<'a> Checker<'a> {
             list.extend(self.value(item, kind, &path));
         }
         list
+    }
+}
+
+/// The value of a misspelt key as that of the key it is meant for: `[phase]` as one of `[[phases]]`.
+fn as_meant<'a>(node: &'a Node, kind: &Kind) -> Cow<'a, Node> {
+    match (kind, &node.value) {
+        (Kind::Tables(_), Wire::Table(_)) => {
+            Cow::Owned(Node { value: Wire::Array(vec![node.clone()]), origin: node.origin.clone() })
+        }
+        _ => Cow::Borrowed(node),
     }
 }
 

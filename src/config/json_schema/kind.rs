@@ -74,15 +74,15 @@ fn number(interval: &Interval) -> Value {
     schema
 }
 
-/// Texts as [`Duration`](crate::registry::Duration) reads them: decimal numbers, whole ones for steps, at most 100 for a
-/// share.
+/// Texts exactly as [`Duration`](crate::registry::Duration) reads them.
 fn duration(unit: Option<DurationUnit>) -> Value {
-    let epochs = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?ep";
-    let steps = r"[0-9]+(\.0*)?([eE]\+?[0-9]+)?step";
-    let share = r"0*(100(\.0*)?|[0-9]{0,2}\.?[0-9]+|[0-9]{1,2}\.)([eE]-[0-9]+)?%";
+    let whole = "(0|[1-9][0-9]{0,14})";
+    let epochs = format!(r"{whole}(\.[0-9]+)?ep");
+    let steps = format!("{whole}step");
+    let share = r"(100(\.0+)?|(0|[1-9][0-9]?)(\.[0-9]+)?)%";
     let text = json!({
         "type": "string",
-        "pattern": format!(r"^\+?({epochs}|{steps}|{share})$"),
+        "pattern": format!("^({epochs}|{steps}|{share})$"),
         "examples": ["3ep", "500step", "20%"],
     });
     let plain = match unit {

@@ -24,7 +24,7 @@ use super::merge::merge;
 use super::overrides::Override;
 use super::source::{Origin, Text};
 use super::wire::{self, Table};
-use super::{Loaded, check, put_together};
+use super::{Loaded, Read, check, put_together};
 use crate::registry::Value;
 use axis::Effect;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ pub fn load(path: &Path) -> Result<Sweep, Diagnostics> {
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     match files::read(path) {
         Ok(content) => read(Text { name, content, folder }),
-        Err(error) => Err(super::unreadable(Text { name, content: String::new(), folder }, error)),
+        Err(error) => Err(super::unreadable(path, Text { name, content: String::new(), folder }, error)),
     }
 }
 
@@ -100,7 +100,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let content = with_absolute_paths(&texts[0].content, paths);
     let sweep = Sweep { name, metric, seeds, method, axes, content, tree: base, texts };
     // What is wrong with the base would be wrong with every point.
-    put_together(sweep.tree.clone(), sweep.texts.clone(), &[], Vec::new())?;
+    put_together(sweep.tree.clone(), sweep.read(), &[])?;
     Ok(sweep)
 }
 
@@ -125,7 +125,11 @@ impl Sweep {
                 None => {}
             }
         }
-        put_together(tree, self.texts.clone(), &overrides, Vec::new())
+        put_together(tree, self.read(), &overrides)
+    }
+
+    fn read(&self) -> Read {
+        Read { texts: self.texts.clone(), errors: Vec::new(), replaced: None }
     }
 }
 
@@ -148,9 +152,14 @@ impl Named<'_> {
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let content = match files::read(&path) {
             Ok(content) => content,
+            Err(ReadError::Missing) => {
+                let error = Diagnostic::new(node.origin.clone(), format!("there is no file {}", path.display()));
+                self.errors.push(error.help("the path starts from the folder of this file"));
+                return None;
+            }
             Err(ReadError::Closed { message, help }) => {
                 let mut error = Diagnostic::new(node.origin.clone(), format!("`{value}`: {message}"));
-                error.help.push(help.unwrap_or_else(|| "the path starts from the folder of this file".to_owned()));
+                error.help.extend(help);
                 self.errors.push(error);
                 return None;
             }
