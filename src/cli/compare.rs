@@ -13,6 +13,7 @@ their end count, one a seed.
 Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
   runner compare runs --baseline phases[1].lr.to=0.2 --markdown
+  runner compare runs/20261123-120000-peak-lr --plot peak-lr.svg
   runner compare runs/*cosine* runs/*linear* --expect \"cosine > linear at 0.05\"     exits 6 when it does not hold")]
 pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
@@ -45,6 +46,9 @@ pub struct CompareArgs {
     /// Write a line a group as CSV; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Draw the metric over training time and over images, in the mean over seeds, and the learning rates
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    plot: Option<PathBuf>,
     /// Print all of it as one JSON object
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -77,6 +81,9 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     if matches!(args.by, By::Time) && args.target.is_none() {
         return Err(Failure::Usage("--by time compares the seconds to a target: give one with --target".to_owned()));
     }
+    if let Some(to) = &args.plot {
+        output::PictureFormat::of(to, "--plot")?;
+    }
     let options = Options {
         metric: args.metric.clone(),
         target: args.target,
@@ -98,6 +105,9 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     let verdicts = comparison.judge(&args.expect).map_err(usage)?;
     if let Some(to) = &args.csv {
         output::write(to, |out| report::csv(&comparison, out))?;
+    }
+    if let Some(to) = &args.plot {
+        output::picture(to, "--plot", report::svg(&comparison).map_err(anyhow::Error::from)?)?;
     }
     if args.json {
         output::print(&format!("{:#}\n", report::json(&comparison, &verdicts)))?;

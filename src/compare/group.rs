@@ -156,6 +156,12 @@ pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
     for group in &groups {
         note(group, notes);
     }
+    if let [Group { runs, .. }] = &groups[..]
+        && let [one, two] = &runs[..]
+    {
+        let but = if one.info.seed == two.info.seed { "and of one seed" } else { "and differ in the seed alone" };
+        notes.push(format!("both runs are of the same experiment, {but}"));
+    }
     let machines: BTreeSet<String> = groups.iter().flat_map(Group::counted).map(Outcome::machine).collect();
     if machines.len() > 1 {
         let machines: Vec<String> = machines.into_iter().collect();

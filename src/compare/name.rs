@@ -36,11 +36,11 @@ fn one(group: &Group, settings: &BTreeMap<String, Value>) -> String {
     // A setting that only others have says nothing here, unless it is all there is to say.
     let has = settings.values().any(|value| !value.is_null());
     let said = settings.iter().filter(|(_, value)| !has || !value.is_null());
-    said.map(|(path, value)| format!("{path}={}", short(value))).collect::<Vec<_>>().join(", ")
+    said.map(|(path, value)| format!("{path}={}", written(value))).collect::<Vec<_>>().join(", ")
 }
 
 /// A value as a person would write it in the file.
-fn short(value: &Value) -> String {
+pub fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "(none)".to_owned(),

@@ -142,6 +142,38 @@ fn what_cannot_be_compared_says_why() {
 }
 
 #[test]
+fn two_experiments_are_shown_side_by_side() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let text = report::markdown(&compared(root.path(), Options::default()), &[]);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    assert!(rows.contains(&vec!["", "phases[0].lr.to", "0.1", "0.4", ""]), "{text}");
+    let two = [root.path().join("a0"), root.path().join("a1")];
+    let found = compare(&two, Options::default()).unwrap();
+    assert!(found.notes[0].contains("differ in the seed alone"), "{:?}", found.notes);
+    assert!(!report::markdown(&found, &[]).contains("what differs"));
+}
+
+#[test]
+fn a_picture_shows_the_mean_over_seeds_of_each_group() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let settings = json!({ "phases[0].lr.to": 0.9, "phases[0].batch": 125 });
+    Run { hash: "cccccccc", status: "running", settings, ..Run::default() }.write(root.path(), "c");
+    let found = compared(root.path(), Options { target: Some(0.85), ..Options::default() });
+    let picture = report::svg(&found).unwrap();
+    for words in ["3 groups, 7 runs", "validation accuracy over training time", "validation accuracy over images"] {
+        assert!(picture.contains(words), "`{words}` is not in the picture");
+    }
+    // Means over three seeds: 0.802 and 0.848.
+    for words in
+        ["phases[0].lr.to=0.1: 80.2 %", "phases[0].lr.to=0.4: 84.8 %", "lr.to=0.9 (not done): 80.0 %", "target 85.0 %"]
+    {
+        assert!(picture.contains(words), "`{words}` is not in {picture}");
+    }
+}
+
+#[test]
 fn reports_say_the_same_in_every_form() {
     let root = tempfile::tempdir().unwrap();
     study(root.path());

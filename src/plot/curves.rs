@@ -47,13 +47,13 @@ pub fn curves(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
     let colours = colours(runs.len(), by_accuracy(runs));
     let single = runs.len() == 1;
     let loss = Panel {
-        caption: if single { "loss" } else { "training loss" },
+        caption: (if single { "loss" } else { "training loss" }).into(),
         unit: "",
         series: loss_series(&tracks, &colours),
         axis: loss_axis,
     };
     let accuracy = Panel {
-        caption: if single { "accuracy" } else { "validation accuracy" },
+        caption: (if single { "accuracy" } else { "validation accuracy" }).into(),
         unit: " %",
         series: accuracy_series(&tracks, &colours),
         axis: accuracy_axis,

@@ -1,4 +1,4 @@
-//! What all pictures share: title, phases on the way from left to right, panels one above the other.
+//! What all pictures share: a heading, and frames: phases on the way from left to right over panels one above the other.
 
 use super::axis::{Axis, Tick};
 use super::header::{CROWDED, Header};
@@ -12,17 +12,28 @@ use crate::record::rows::PlanRow;
 const CAPTION: f64 = 30.0;
 /// A line of tick labels below the lowest panel.
 const TICKS: f64 = 18.0;
+/// A line of the legend.
+const LEGEND: f64 = 16.0;
 /// Ticks of a logarithmic axis.
 const MOST_DECADES: usize = 8;
 
-/// A picture's outline, before anything is drawn.
+/// What stands above all frames.
+pub struct Heading<'a> {
+    pub title: &'a str,
+    /// May be empty.
+    pub subtitle: String,
+    /// Words a line, each in its colour.
+    pub legend: Vec<(String, &'static str)>,
+}
+
+/// Panels over one axis, before anything is drawn.
 pub struct Frame<'a> {
     pub x: Axis,
+    /// The pixel it begins at.
+    top: f64,
     header: Header<'a>,
     /// Pixels where phases meet.
     borders: Vec<f64>,
-    title: &'a str,
-    subtitle: String,
     panels: Vec<f64>,
     /// Lines of tick labels below.
     rulers: Vec<Ruler>,
@@ -44,10 +55,56 @@ pub struct Stages<'a> {
     pub labels: Shown,
 }
 
+impl<'a> Stages<'a> {
+    /// One stage of which nothing is said.
+    pub fn plain(end: f64) -> Self {
+        Self { phases: &[], borders: vec![0.0, end], labels: Shown::No }
+    }
+}
+
+impl<'a> Heading<'a> {
+    pub fn new(title: &'a str, subtitle: String) -> Self {
+        Self { title, subtitle, legend: Vec::new() }
+    }
+
+    /// The pixel below it, where frames begin.
+    pub fn bottom(&self) -> f64 {
+        let words = if self.subtitle.is_empty() { 16.0 } else { 36.0 };
+        TOP + words + self.legend.len() as f64 * LEGEND
+    }
+
+    fn draw(&self, svg: &mut Svg) {
+        let most = WIDTH - LEFT - RIGHT;
+        let title = text::shortened(self.title, TITLE, Weight::Semibold, most);
+        svg.text((LEFT, TOP), &title, Type::new(TITLE, INK).semibold());
+        let mut baseline = TOP + 4.0;
+        if !self.subtitle.is_empty() {
+            baseline = TOP + 20.0;
+            svg.text((LEFT, baseline), &self.subtitle, Type::new(LABEL, QUIET));
+        }
+        for (words, colour) in &self.legend {
+            baseline += LEGEND;
+            let words = text::shortened(words, SMALL, Weight::Semibold, most);
+            svg.text((LEFT, baseline), &words, Type::new(SMALL, colour).semibold());
+        }
+    }
+}
+
+/// Starts a picture of frames one below the other: everything but the panels' content.
+pub fn start(heading: &Heading<'_>, frames: &[Frame<'_>]) -> Svg {
+    let bottom = frames.iter().map(Frame::bottom).fold(heading.bottom(), f64::max);
+    let mut svg = Svg::new(WIDTH, bottom + BOTTOM);
+    heading.draw(&mut svg);
+    for frame in frames {
+        frame.outline(&mut svg);
+    }
+    svg
+}
+
 impl<'a> Frame<'a> {
-    /// Lays out a picture with panels of the given heights, from 0 to the end of the stages. `right` is left free for
+    /// Lays out panels of the given heights from pixel `top` on, from 0 to the end of the stages. `right` is left free for
     /// labels at the ends of lines.
-    pub fn new(title: &'a str, subtitle: String, stages: &Stages<'a>, right: f64, panels: Vec<f64>) -> Self {
+    pub fn new(top: f64, stages: &Stages<'a>, right: f64, panels: Vec<f64>) -> Self {
         let end = stages.borders.last().copied().unwrap_or(1.0);
         let lay = |right: f64| {
             let x = Axis::exact(0.0, end, (LEFT, WIDTH - right));
@@ -56,7 +113,7 @@ impl<'a> Frame<'a> {
                 Shown::Yes => Header::new(stages.phases, &borders),
                 Shown::No => Header::empty(),
             };
-            Self { x, header, borders, title, subtitle: subtitle.clone(), panels: panels.clone(), rulers: Vec::new() }
+            Self { x, top, header, borders, panels: panels.clone(), rulers: Vec::new() }
         };
         let frame = lay(right);
         match frame.header.excess() {
@@ -69,13 +126,8 @@ impl<'a> Frame<'a> {
         Self { rulers, ..self }
     }
 
-    /// From top to bottom.
-    fn header_top(&self) -> f64 {
-        TOP + if self.subtitle.is_empty() { 16.0 } else { 36.0 }
-    }
-
     fn panels_top(&self) -> f64 {
-        self.header_top() + self.header.height()
+        self.top + self.header.height()
     }
 
     fn panels_bottom(&self) -> f64 {
@@ -89,24 +141,18 @@ impl<'a> Frame<'a> {
         (top + self.panels[i], top)
     }
 
-    /// Starts the picture: everything but the panels' content.
-    pub fn start(&self) -> Svg {
+    /// The pixel below it, tick labels included.
+    pub fn bottom(&self) -> f64 {
+        self.panels_bottom() + self.rulers.len() as f64 * TICKS
+    }
+
+    fn outline(&self, svg: &mut Svg) {
         let bottom = self.panels_bottom();
-        let mut svg = Svg::new(WIDTH, bottom + self.rulers.len() as f64 * TICKS + BOTTOM);
-        svg.text(
-            (LEFT, TOP),
-            &text::shortened(self.title, TITLE, Weight::Semibold, WIDTH - LEFT - RIGHT),
-            Type::new(TITLE, INK).semibold(),
-        );
-        if !self.subtitle.is_empty() {
-            svg.text((LEFT, TOP + 20.0), &self.subtitle, Type::new(LABEL, QUIET));
-        }
-        self.draw_borders(&mut svg);
-        self.header.draw(&mut svg, self.header_top(), bottom);
+        self.draw_borders(svg);
+        self.header.draw(svg, self.top, bottom);
         for (row, ruler) in self.rulers.iter().enumerate() {
-            self.draw_ruler(&mut svg, ruler, bottom + (row as f64 + 1.05) * TICKS);
+            self.draw_ruler(svg, ruler, bottom + (row as f64 + 1.05) * TICKS);
         }
-        svg
     }
 
     fn draw_borders(&self, svg: &mut Svg) {

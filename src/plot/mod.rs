@@ -7,6 +7,7 @@ mod axis;
 mod confusion;
 mod curves;
 mod frame;
+mod groups;
 mod header;
 mod panels;
 mod png;
@@ -27,6 +28,7 @@ pub const POINTS: usize = 2000;
 
 pub use confusion::confusion;
 pub use curves::{Across, RunRows, curves};
+pub use groups::{Evaluated, GroupRows, Metric, foremost, groups};
 pub use png::{PictureError, png};
 pub use schedule::{ScheduleOptions, Shown, schedule};
 pub use schedules::schedules;

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Tick};
 use super::curves::Across;
-use super::frame::{EndLabel, Frame, Ruler, Stages, label_ends};
+use super::frame::{self, EndLabel, Frame, Heading, Ruler, Stages, label_ends};
 use super::schedule::{Shown, counts, epoch_ruler};
 use super::style::{INK, PALE, RUNS, SMALL};
 use super::svg::{Stroke, Svg, Weight};
@@ -10,12 +10,13 @@ use super::text;
 use super::thin::thin;
 use super::track::Track;
 use crate::record::rows::PlanRow;
+use std::borrow::Cow;
 
 const COLUMNS: usize = 450;
 /// Evaluations are marked by dots up to this many.
 const MOST_DOTS: usize = 40;
 /// A run's name at the end of its line is cut to this width.
-const MOST_NAME: f64 = 190.0;
+pub const MOST_NAME: f64 = 190.0;
 /// Plans of more phases than this are not told apart by eye: they are drawn without their borders.
 const MOST_PHASES: usize = 300;
 /// How far outside its panel, in pixels, a line is followed.
@@ -23,7 +24,7 @@ const OUTSIDE: f64 = 1000.0;
 
 /// Some lines over one axis.
 pub struct Panel {
-    pub caption: &'static str,
+    pub caption: Cow<'static, str>,
     /// Behind the numbers of its axis.
     pub unit: &'static str,
     pub series: Vec<Series>,
@@ -36,6 +37,8 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     pub colour: &'static str,
     pub look: Look,
+    /// From where to where values lie around the points: `(x, low, high)`.
+    band: Vec<(f64, f64, f64)>,
     /// Written at its right end.
     words: Option<String>,
 }
@@ -47,11 +50,18 @@ pub enum Look {
     Plain,
     /// With a dot at each point.
     Dotted,
+    /// A mark to hold the others against.
+    Dashed,
 }
 
 impl Series {
     pub fn new(points: Vec<(f64, f64)>, colour: &'static str, look: Look) -> Self {
-        Self { points, colour, look, words: None }
+        Self { points, colour, look, band: Vec::new(), words: None }
+    }
+
+    /// With an area around the line.
+    pub fn banded(self, band: Vec<(f64, f64, f64)>) -> Self {
+        Self { band, ..self }
     }
 
     /// With words at the end, made from the last value.
@@ -68,6 +78,11 @@ impl Series {
 
     pub fn values(&self) -> impl Iterator<Item = f64> + '_ {
         self.points.iter().map(|(_, y)| *y)
+    }
+
+    /// As [`values`](Self::values), and how far the band reaches.
+    pub fn reach(&self) -> impl Iterator<Item = f64> + '_ {
+        self.values().chain(self.band.iter().flat_map(|(_, low, high)| [*low, *high]))
     }
 
     /// Whether it lies in the background.
@@ -89,21 +104,33 @@ pub fn colours(runs: usize, ranking: impl IntoIterator<Item = usize>) -> Vec<&'s
     colours
 }
 
+impl Panel {
+    /// Draws it as panel `k` of the frame.
+    pub fn draw(&mut self, svg: &mut Svg, frame: &Frame<'_>, k: usize) {
+        // What is pale lies below.
+        self.series.sort_by_key(|series| !series.is_pale());
+        let y = (self.axis)(&self.series, frame.heights(k));
+        frame.panel(svg, &y, (&self.caption, INK), self.unit);
+        draw_lines(svg, frame, &y, &self.series);
+    }
+}
+
+/// Room to the right of panels for the words at the ends of their lines.
+pub fn room<'p>(panels: impl IntoIterator<Item = &'p Panel>) -> f64 {
+    let words = panels.into_iter().flat_map(|panel| &panel.series).filter_map(|series| series.words.as_deref());
+    words.map(|w| text::width(w, SMALL, Weight::Semibold)).fold(0.0, f64::max) + 22.0
+}
+
 /// Draws the picture.
 pub fn draw(title: &str, subtitle: String, tracks: &[Track<'_>], across: Across, mut panels: Vec<Panel>) -> String {
-    let words = panels.iter().flat_map(|panel| &panel.series).filter_map(|series| series.words.as_deref());
-    let right = words.map(|w| text::width(w, SMALL, Weight::Semibold)).fold(0.0, f64::max) + 22.0;
+    let heading = Heading::new(title, subtitle);
     let stages = stages(tracks);
-    let frame = Frame::new(title, subtitle, &stages, right, vec![200.0; panels.len()]);
+    let frame = Frame::new(heading.bottom(), &stages, room(&panels), vec![200.0; panels.len()]);
     let rulers = rulers(&frame.x, stages.phases, across);
-    let frame = frame.with_rulers(rulers);
-    let mut svg = frame.start();
+    let frames = [frame.with_rulers(rulers)];
+    let mut svg = frame::start(&heading, &frames);
     for (k, panel) in panels.iter_mut().enumerate() {
-        // What is pale lies below.
-        panel.series.sort_by_key(|series| !series.is_pale());
-        let y = (panel.axis)(&panel.series, frame.heights(k));
-        frame.panel(&mut svg, &y, (panel.caption, INK), panel.unit);
-        draw_lines(&mut svg, &frame, &y, &panel.series);
+        panel.draw(&mut svg, &frames[0], k);
     }
     svg.finish(title)
 }
@@ -112,10 +139,17 @@ fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {
     let place = |(a, b): &(f64, f64)| (frame.x.px(*a), y.px(*b).clamp(y.to - OUTSIDE, y.from + OUTSIDE));
     frame.within(svg, y, |svg| {
         for series in series {
+            let edge = |pick: fn(&(f64, f64, f64)) -> f64| -> Vec<_> {
+                series.band.iter().map(|at| place(&(at.0, pick(at)))).collect()
+            };
+            svg.band(&edge(|at| at.1), &edge(|at| at.2), series.colour, 0.13);
+        }
+        for series in series {
             let points: Vec<_> = thin(&series.points, COLUMNS).iter().map(place).collect();
             let stroke = match series.look {
                 Look::Faint => Stroke::new(series.colour, 0.8).faint(0.25),
                 Look::Thin => Stroke::new(series.colour, 1.4).faint(0.7),
+                Look::Dashed => Stroke::new(series.colour, 1.2).dashed("5 4"),
                 Look::Plain | Look::Dotted if series.is_pale() => Stroke::new(series.colour, 1.0),
                 Look::Plain | Look::Dotted => Stroke::new(series.colour, 1.8),
             };
@@ -127,7 +161,7 @@ fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {
     let dotted = |s: &&Series| match s.look {
         Look::Dotted => !s.is_pale() && s.points.len() <= MOST_DOTS,
         Look::Thin | Look::Plain => s.points.len() == 1,
-        Look::Faint => false,
+        Look::Faint | Look::Dashed => false,
     };
     for series in series.iter().filter(dotted) {
         let inside = series.points.iter().map(place).filter(|(_, at)| (y.to - 1.0..=y.from + 1.0).contains(at));
@@ -143,7 +177,7 @@ fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {
 /// The phases that the runs came to, when all planned the same ones.
 fn stages<'a>(tracks: &[Track<'a>]) -> Stages<'a> {
     let end = tracks.iter().map(Track::end).fold(0.0, f64::max);
-    let nothing = Stages { phases: &[], borders: vec![0.0, end], labels: Shown::No };
+    let nothing = Stages::plain(end);
     let Some(first) = tracks.first() else { return nothing };
     let phases = first.run.phases;
     if phases.len() > MOST_PHASES || tracks.iter().any(|track| track.run.phases != phases) {
@@ -166,15 +200,18 @@ fn rulers(x: &Axis, phases: &[PlanRow], across: Across) -> Vec<Ruler> {
         Across::Steps => vec![Ruler { name: "step", ticks: counts(x) }, epoch_ruler(phases)],
         Across::Images => vec![Ruler { name: "images", ticks: counts(x) }],
         Across::Epochs => vec![Ruler { name: "epoch", ticks: x.ticks(10) }],
-        Across::Seconds => {
-            let (unit, name) = match x.high {
-                high if high > 36_000.0 => (3600.0, "hours"),
-                high if high > 600.0 => (60.0, "minutes"),
-                _ => (1.0, "seconds"),
-            };
-            let shown = Axis::exact(0.0, x.high / unit, (0.0, 1.0));
-            let ticks = shown.ticks(8).into_iter().map(|t| Tick { value: t.value * unit, ..t }).collect();
-            vec![Ruler { name, ticks }]
-        }
+        Across::Seconds => vec![time_ruler(x)],
     }
+}
+
+/// Seconds, minutes or hours of an axis of seconds.
+pub fn time_ruler(x: &Axis) -> Ruler {
+    let (unit, name) = match x.high {
+        high if high > 36_000.0 => (3600.0, "hours"),
+        high if high > 600.0 => (60.0, "minutes"),
+        _ => (1.0, "seconds"),
+    };
+    let shown = Axis::exact(0.0, x.high / unit, (0.0, 1.0));
+    let ticks = shown.ticks(8).into_iter().map(|t| Tick { value: t.value * unit, ..t }).collect();
+    Ruler { name, ticks }
 }

@@ -1,7 +1,7 @@
 //! The picture of a schedule: lr and momentum over steps.
 
 use super::axis::{Axis, Scale, TINY, Tick, is_drawable};
-use super::frame::{Frame, Ruler, Stages};
+use super::frame::{self, Frame, Heading, Ruler, Stages};
 use super::style::{BLUE, ORANGE, RIGHT};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
@@ -36,10 +36,12 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
     let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
     let with_momentum = options.momentum == Shown::Yes;
     let heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
-    let frame = Frame::new(title, subtitle(phases), &stages, RIGHT, heights);
+    let heading = Heading::new(title, subtitle(phases));
+    let frame = Frame::new(heading.bottom(), &stages, RIGHT, heights);
     let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
-    let frame = frame.with_rulers(rulers);
-    let mut svg = frame.start();
+    let frames = [frame.with_rulers(rulers)];
+    let mut svg = frame::start(&heading, &frames);
+    let [frame] = &frames;
 
     let lr = Lines::new(&stages, steps, |s| s.lr, |p| p.lr_to);
     let y = lr_axis(phases, &lr, frame.heights(0));

@@ -16,16 +16,9 @@ pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
     let rows = groups.iter().zip(&names).map(|(group, name)| RunRows { name, ..runs[group[0]] });
     let tracks: Vec<Track<'_>> = rows.map(|run| Track::new(run, across)).collect();
     let colours = colours(tracks.len(), 0..tracks.len());
-    let log = tracks.iter().any(|track| track.run.phases.iter().any(spans_decades))
-        && tracks.iter().all(|track| track.lr().iter().all(|(_, lr)| *lr > TINY));
-    let lr = Panel {
-        caption: if log { "learning rate, log scale" } else { "learning rate" },
-        unit: "",
-        series: lines(&tracks, &colours, |track| track.lr(), |_| String::new()),
-        axis: if log { log_axis } else { lr_axis },
-    };
+    let lr = lr_panel(&tracks, &colours);
     let momentum = Panel {
-        caption: "momentum",
+        caption: "momentum".into(),
         unit: "",
         series: lines(
             &tracks,
@@ -36,6 +29,18 @@ pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
         axis: momentum_axis,
     };
     panels::draw(title, subtitle(runs.len(), groups.len()), &tracks, across, vec![lr, momentum])
+}
+
+/// The learning rates of the tracks.
+pub fn lr_panel(tracks: &[Track<'_>], colours: &[&'static str]) -> Panel {
+    let log = tracks.iter().any(|track| track.run.phases.iter().any(spans_decades))
+        && tracks.iter().all(|track| track.lr().iter().all(|(_, lr)| *lr > TINY));
+    Panel {
+        caption: (if log { "learning rate, log scale" } else { "learning rate" }).into(),
+        unit: "",
+        series: lines(tracks, colours, |track| track.lr(), |_| String::new()),
+        axis: if log { log_axis } else { lr_axis },
+    }
 }
 
 /// The runs of each plan, in each group the one first that came furthest.

@@ -113,6 +113,16 @@ impl Svg {
         ));
     }
 
+    /// The area between two lines of as many points.
+    pub fn band(&mut self, lower: &[(f64, f64)], upper: &[(f64, f64)], colour: &str, opacity: f64) {
+        if lower.len() < 2 {
+            return;
+        }
+        let around: Vec<_> = lower.iter().chain(upper.iter().rev()).copied().collect();
+        let path = path(&around);
+        self.push(format_args!("<path d=\"{path}Z\" fill=\"{colour}\" fill-opacity=\"{opacity}\"/>"));
+    }
+
     pub fn dot(&mut self, at: (f64, f64), radius: f64, colour: &str) {
         let (x, y, radius) = (px(at.0), px(at.1), px(radius));
         self.push(format_args!(

@@ -1,11 +1,13 @@
-//! A comparison for people (a table for the terminal or for Markdown) and for programs (CSV, JSON).
+//! A comparison for people (tables for the terminal or for Markdown, a picture) and for programs (CSV, JSON).
 
 mod csv;
 mod json;
+mod picture;
 mod tables;
 
 pub use csv::csv;
 pub use json::json;
+pub use picture::svg;
 pub use tables::{markdown, plain, terminal};
 
 use super::{Options, Quantity};

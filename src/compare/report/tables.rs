@@ -1,6 +1,7 @@
 //! Tables for people.
 
 use super::{Scale, images, p_value, span};
+use crate::compare::name::written;
 use crate::compare::{Comparison, Contrast, Group, Quantity, Summary, Test, TimeToTarget, Verdict};
 use crate::stats::Pairing;
 use crate::units::number;
@@ -35,6 +36,9 @@ pub fn markdown(comparison: &Comparison, verdicts: &[Verdict]) -> String {
 
 fn render(comparison: &Comparison, verdicts: &[Verdict], show: impl Fn(Table) -> String) -> String {
     let mut out = format!("{}\n", show(results(comparison)));
+    if let Some(table) = differences(comparison) {
+        write!(out, "\nwhat differs\n\n{}\n", show(table)).unwrap_or_default();
+    }
     if !comparison.contrasts.is_empty() {
         write!(out, "\n{}\n\n{}\n", contrasts_title(comparison), show(contrasts(comparison))).unwrap_or_default();
     }
@@ -48,6 +52,18 @@ fn render(comparison: &Comparison, verdicts: &[Verdict], show: impl Fn(Table) ->
         writeln!(out, "note: {note}").unwrap_or_default();
     }
     out
+}
+
+/// Of two groups, the settings that differ side by side.
+fn differences(comparison: &Comparison) -> Option<Table> {
+    let [one, two] = &comparison.groups[..] else { return None };
+    let mut table = Table::new();
+    table.set_header(["setting", "#1", "#2"]);
+    for (path, value) in &one.differing {
+        let other = two.differing.get(path).unwrap_or(&serde_json::Value::Null);
+        table.add_row([path.clone(), written(value), written(other)]);
+    }
+    (!one.differing.is_empty()).then_some(table)
 }
 
 /// The groups, the best mean first, each by its number.

@@ -1,5 +1,7 @@
 //! Pictures as a viewer lays them out: all words inside, none over another.
 
+mod groups;
+
 use super::*;
 use crate::record::confusion::Confusion;
 use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
