@@ -256,9 +256,9 @@ fn part(index: usize, step: usize, total: usize) -> Range<usize> {
 }
 
 /// `to[i] += addend[i]`.
-struct AddAssign<'a> {
-    to: &'a mut [f32],
-    addend: &'a [f32],
+pub(super) struct AddAssign<'a> {
+    pub to: &'a mut [f32],
+    pub addend: &'a [f32],
 }
 
 impl Kernel for AddAssign<'_> {

@@ -7,9 +7,10 @@
 //! A [`ConvPlan`] is made once for a shape and an instruction set. Weights are packed for the kernels after each change:
 //! once for the forward pass, once for the data gradient. Scratch is the caller's and may be shared by all layers.
 //!
-//! Versions: [`mod@reference`] is the slow twin, plain loops in `f64`. The fast one is an implicit matrix product on
+//! Versions: [`mod@reference`] is the slow twin, plain loops in `f64`. The direct one is an implicit matrix product on
 //! register tiles (`microkernel`), over copies of the rows that a chunk of outputs reads (`band`): `pass` serves forward
-//! and data gradient, `backward_weight` sums over pixels.
+//! and data gradient, `backward_weight` sums over pixels. 3×3 kernels of stride 1 go through `winograd` instead where
+//! that is less work, on the same register tiles.
 
 mod backward_bias;
 mod backward_weight;
@@ -21,6 +22,7 @@ pub mod reference;
 mod store;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use super::parallel::{self, Shared};
 use super::{Element, Isa};
@@ -29,6 +31,7 @@ use geometry::Axis;
 use microkernel::TileShape;
 use pass::{Channels, Pass};
 use store::Destination;
+use winograd::{Direction, WinogradPass, WinogradWeightPass};
 
 /// A convolution without its weights. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,10 +89,33 @@ pub struct ConvPlan {
     isa: Isa,
     input: [usize; 2],
     output: [usize; 2],
-    forward: Pass,
-    /// One a stride phase that has any input pixels.
-    backward: Vec<Pass>,
-    weight: WeightPass,
+    kernels: Kernels,
+}
+
+/// How the sums are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Winograd's where it is less work, else direct sums.
+    #[default]
+    Fastest,
+    /// Sums of products as the formula has them.
+    Direct,
+}
+
+/// A plan's passes.
+#[derive(Clone, Debug)]
+enum Kernels {
+    Direct {
+        forward: Pass,
+        /// One a stride phase that has any input pixels.
+        backward: Vec<Pass>,
+        weight: WeightPass,
+    },
+    Winograd {
+        forward: WinogradPass,
+        backward: WinogradPass,
+        weight: WinogradWeightPass,
+    },
 }
 
 impl ConvPlan {
@@ -98,7 +124,30 @@ impl ConvPlan {
     /// # Panics
     /// When it does not fit: when [`Conv2d::output`] is none.
     pub fn new(conv: Conv2d, h: usize, w: usize, isa: Isa) -> Self {
+        Self::with(Algorithm::Fastest, conv, h, w, isa)
+    }
+
+    /// As [`ConvPlan::new`], with a choice of algorithm.
+    ///
+    /// # Panics
+    /// As [`ConvPlan::new`].
+    pub fn with(algorithm: Algorithm, conv: Conv2d, h: usize, w: usize, isa: Isa) -> Self {
         let output = conv.output(h, w).expect("the convolution fits the picture");
+        let kernels = match algorithm {
+            Algorithm::Fastest if winograd::suits(&conv, output) => {
+                let back = conv.padding.map(|p| 2 - p);
+                Kernels::Winograd {
+                    forward: WinogradPass::new(Direction::Forward, [h, w], conv.padding, conv.cin, conv.cout, isa),
+                    backward: WinogradPass::new(Direction::Backward, output, back, conv.cout, conv.cin, isa),
+                    weight: WinogradWeightPass::new([h, w], conv.padding, conv.cin, conv.cout, isa),
+                }
+            }
+            _ => Self::direct(&conv, [h, w], output, isa),
+        };
+        Self { conv, isa, input: [h, w], output, kernels }
+    }
+
+    fn direct(conv: &Conv2d, [h, w]: [usize; 2], output: [usize; 2], isa: Isa) -> Kernels {
         let axis = |a: usize, source: usize| {
             Axis::forward(source, output[a], conv.kernel[a], conv.stride[a], conv.padding[a], conv.dilation[a])
         };
@@ -133,11 +182,7 @@ impl ConvPlan {
                 backward.push(Pass::new(rows, cols, back, [h, w], conv.kernel[1], isa));
             }
         }
-        Self {
-            conv,
-            isa,
-            input: [h, w],
-            output,
+        Kernels::Direct {
             weight: WeightPass::new(rows.clone(), cols.clone(), &channels, isa),
             forward: Pass::new(rows, cols, channels, output, conv.kernel[1], isa),
             backward,
@@ -165,29 +210,43 @@ impl ConvPlan {
 
     /// Floats that weights packed for [`ConvPlan::forward`] take.
     pub fn forward_pack_len(&self) -> usize {
-        self.forward.packed_len()
+        match &self.kernels {
+            Kernels::Direct { forward, .. } => forward.packed_len(),
+            Kernels::Winograd { forward, .. } => forward.packed_len(),
+        }
     }
 
     /// Packs OIHW weights for [`ConvPlan::forward`].
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(weights.len(), self.conv.weight_len());
-        self.forward.pack(weights, packed);
+        match &self.kernels {
+            Kernels::Direct { forward, .. } => forward.pack(weights, packed),
+            Kernels::Winograd { forward, .. } => forward.pack(weights, packed),
+        }
     }
 
     /// Floats that weights packed for [`ConvPlan::backward_data`] take.
     pub fn backward_pack_len(&self) -> usize {
-        self.backward.iter().map(Pass::packed_len).sum()
+        match &self.kernels {
+            Kernels::Direct { backward, .. } => backward.iter().map(Pass::packed_len).sum(),
+            Kernels::Winograd { backward, .. } => backward.packed_len(),
+        }
     }
 
     /// Packs OIHW weights for [`ConvPlan::backward_data`].
     pub fn pack_backward(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(weights.len(), self.conv.weight_len());
         assert_eq!(packed.len(), self.backward_pack_len());
-        let mut rest = packed;
-        for pass in &self.backward {
-            let (part, after) = rest.split_at_mut(pass.packed_len());
-            pass.pack(weights, part);
-            rest = after;
+        match &self.kernels {
+            Kernels::Direct { backward, .. } => {
+                let mut rest = packed;
+                for pass in backward {
+                    let (part, after) = rest.split_at_mut(pass.packed_len());
+                    pass.pack(weights, part);
+                    rest = after;
+                }
+            }
+            Kernels::Winograd { backward, .. } => backward.pack(weights, packed),
         }
     }
 
@@ -195,8 +254,16 @@ impl ConvPlan {
     /// with the threads, results do not depend on them.
     pub fn scratch_len(&self, n: usize) -> usize {
         let workers = parallel::workers();
-        let passes = self.backward.iter().chain([&self.forward]).map(Pass::task_scratch).max().unwrap_or(0);
-        let weight = self.weight.shared_scratch(n) + workers * self.weight.task_scratch();
+        let (passes, weight) = match &self.kernels {
+            Kernels::Direct { forward, backward, weight } => (
+                backward.iter().chain([forward]).map(Pass::task_scratch).max().unwrap_or(0),
+                weight.shared_scratch(n) + workers * weight.task_scratch(),
+            ),
+            Kernels::Winograd { forward, backward, weight } => (
+                forward.task_scratch().max(backward.task_scratch()),
+                weight.shared_scratch(n) + workers * weight.task_scratch(),
+            ),
+        };
         (workers * passes).max(weight).max(backward_bias::scratch_len(self.conv.cout))
     }
 
@@ -213,7 +280,11 @@ impl ConvPlan {
         assert_eq!([x.len(), y.len()], [self.input_len(n), self.output_len(n)]);
         assert!(bias.is_none_or(|b| b.len() == self.conv.cout));
         let to = Destination { pixels: Shared::new(y), bias, accumulate: false };
-        self.forward.run(n, x, packed, &to, &Shared::new(scratch));
+        let scratch = Shared::new(scratch);
+        match &self.kernels {
+            Kernels::Direct { forward, .. } => forward.run(n, x, packed, &to, &scratch),
+            Kernels::Winograd { forward, .. } => forward.run(n, x, packed, &to, &scratch),
+        }
     }
 
     /// The gradient of the loss in `x`, from `dy`, that in `y`: written to `dx`, or added to it.
@@ -230,11 +301,16 @@ impl ConvPlan {
         assert_eq!(packed.len(), self.backward_pack_len());
         let to = Destination { pixels: Shared::new(dx), bias: None, accumulate };
         let scratch = Shared::new(scratch);
-        let mut rest = packed;
-        for pass in &self.backward {
-            let (part, after) = rest.split_at(pass.packed_len());
-            pass.run(n, dy, part, &to, &scratch);
-            rest = after;
+        match &self.kernels {
+            Kernels::Direct { backward, .. } => {
+                let mut rest = packed;
+                for pass in backward {
+                    let (part, after) = rest.split_at(pass.packed_len());
+                    pass.run(n, dy, part, &to, &scratch);
+                    rest = after;
+                }
+            }
+            Kernels::Winograd { backward, .. } => backward.run(n, dy, packed, &to, &scratch),
         }
     }
 
@@ -242,7 +318,10 @@ impl ConvPlan {
     pub fn backward_weight<E: Element>(&self, n: usize, x: &[E], dy: &[E], dw: &mut [f32], scratch: &mut [f32]) {
         assert_eq!([x.len(), dy.len()], [self.input_len(n), self.output_len(n)]);
         assert_eq!(dw.len(), self.conv.weight_len());
-        self.weight.run(n, x, dy, dw, scratch);
+        match &self.kernels {
+            Kernels::Direct { weight, .. } => weight.run(n, x, dy, dw, scratch),
+            Kernels::Winograd { weight, .. } => weight.run(n, x, dy, dw, scratch),
+        }
     }
 
     /// The gradient in the bias, `Σ dy` over pictures and pixels; overwrites `db`.

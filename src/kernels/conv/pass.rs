@@ -16,7 +16,7 @@ const CHUNK_PIXELS: usize = 256;
 /// Floats of a chunk's band, at most: well inside a 512 KiB L2, and four pictures of 4 × 4 pixels and 512 channels.
 const BAND_FLOATS: usize = 80 * 1024;
 /// Depth of a block of weights, at most: 24 KiB in 16 lanes, which stay in L1 while the pixels go by.
-const BLOCK_DEPTH: usize = 384;
+pub(super) const BLOCK_DEPTH: usize = 384;
 /// Inputs packed together: one cache line of weights a lane and tap.
 const PACK_INPUTS: usize = 16;
 /// Tasks to cut a call into at least, where chunks are few.
@@ -242,7 +242,7 @@ pub(super) fn segments(grid: &Grid, pixel: usize) -> Vec<Segment> {
 }
 
 /// Cuts segments into blocks of nearly equal depth, at most `limit`.
-fn cut(whole: &[Segment], limit: usize) -> (Vec<Segment>, Vec<Range<usize>>) {
+pub(super) fn cut(whole: &[Segment], limit: usize) -> (Vec<Segment>, Vec<Range<usize>>) {
     let depth: usize = whole.iter().map(|s| s.len).sum();
     let block = depth.div_ceil(depth.div_ceil(limit).max(1)).max(1);
     let (mut segments, mut blocks) = (Vec::new(), Vec::new());

@@ -4,10 +4,12 @@ use super::*;
 use candle_core::{Device, Tensor};
 use half::bf16;
 
+const BOTH: [Algorithm; 2] = [Algorithm::Fastest, Algorithm::Direct];
+
 /// Error allowed in one element, relative to the largest of the tensor: sums of up to a few thousand products in `f32`,
-/// and one rounding to the type.
+/// through Winograd's transforms twice that, and one rounding to the type.
 fn tolerance<E: Element>() -> f64 {
-    if E::DTYPE == super::super::DType::F32 { 3e-6 } else { 4.5e-3 }
+    if E::DTYPE == super::super::DType::F32 { 6e-6 } else { 4.5e-3 }
 }
 
 /// Numbers in (−1, 1) from a fixed generator.
@@ -67,9 +69,9 @@ impl<E: Element> Case<E> {
     }
 
     /// Buffers start as NaN: whatever is not overwritten shows.
-    fn run(&self, isa: Isa) -> Results<E> {
+    fn run(&self, algorithm: Algorithm, isa: Isa) -> Results<E> {
         let Self { conv, n, x, dy, .. } = self;
-        let plan = ConvPlan::new(*conv, self.size[0], self.size[1], isa);
+        let plan = ConvPlan::with(algorithm, *conv, self.size[0], self.size[1], isa);
         let nan = || E::from_f32(f32::NAN);
         let mut scratch = vec![f32::NAN; plan.scratch_len(*n)];
         let mut forward = vec![f32::NAN; plan.forward_pack_len()];
@@ -92,9 +94,9 @@ impl<E: Element> Case<E> {
         let dw = reference::backward_weight(conv, *n, *size, x, dy);
         let mut db = vec![0.0; conv.cout];
         dy.iter().enumerate().for_each(|(i, d)| db[i % conv.cout] += f64::from(d.to_f32()));
-        for isa in Isa::available() {
-            let what = |direction: &str| format!("{direction} {isa} n={n} {size:?} {conv:?}");
-            let got = self.run(isa);
+        for (isa, algorithm) in Isa::available().into_iter().flat_map(|isa| BOTH.map(|algorithm| (isa, algorithm))) {
+            let what = |direction: &str| format!("{direction} {algorithm:?} {isa} n={n} {size:?} {conv:?}");
+            let got = self.run(algorithm, isa);
             assert_close(&what("y"), &got.y, &y);
             assert_close(&what("dx"), &got.dx, &dx);
             assert_close(&what("dw"), &got.dw, &dw);
@@ -116,6 +118,12 @@ fn cases() -> Vec<(Conv2d, usize, [usize; 2])> {
         (same(65, 65, 3), 3, [7, 7]),
         (same(24, 65, 3), 5, [3, 3]),
         (same(160, 96, 3), 2, [4, 4]),
+        // Winograd's: tiles over the edge, more than a chunk of them, several parts of the gradient, all paddings.
+        (same(24, 40, 3), 3, [15, 17]),
+        (same(16, 65, 3), 2, [33, 31]),
+        (same(100, 130, 3), 1, [8, 12]),
+        (same(401, 17, 3), 2, [4, 8]),
+        (conv(24, 33, [3, 3], [1, 1], [0, 2]), 3, [17, 10]),
         (same(24, 10, 3), 5, [1, 1]),
         (same(1, 1, 3), 3, [1, 7]),
         (same(3, 3, 5), 1, [31, 7]),
@@ -167,7 +175,7 @@ fn forward_agrees_with_candle() {
             Err(e) => panic!("{e}"),
         };
         let y: Vec<f64> = y.into_iter().map(f64::from).collect();
-        assert_close(&format!("{conv:?}"), &case.run(Isa::Portable).y, &y);
+        assert_close(&format!("{conv:?}"), &case.run(Algorithm::Direct, Isa::Portable).y, &y);
     }
 }
 
@@ -182,7 +190,7 @@ fn the_data_gradient_can_be_added() {
             let mut scratch = vec![0.0; plan.scratch_len(n)];
             let mut dx = case.x.clone();
             plan.backward_data(n, &case.dy, &packed, &mut dx, true, &mut scratch);
-            let alone = case.run(isa).dx;
+            let alone = case.run(Algorithm::Fastest, isa).dx;
             let expected: Vec<f32> = case.x.iter().zip(alone).map(|(x, d)| x + d).collect();
             assert_eq!(dx, expected, "{isa} {conv:?}");
         }
@@ -196,7 +204,7 @@ fn bytes_do_not_depend_on_threads() {
     for (conv, n, size) in cases().into_iter().step_by(3) {
         let case = Case::<f32>::new(conv, n, size);
         for isa in Isa::available() {
-            let [one, two, five] = [0, 1, 2].map(|i: usize| pools[i].install(|| case.run(isa)));
+            let [one, two, five] = [0, 1, 2].map(|i: usize| pools[i].install(|| case.run(Algorithm::Fastest, isa)));
             assert_eq!(one, two, "{isa} {conv:?}");
             assert_eq!(one, five, "{isa} {conv:?}");
         }
@@ -205,13 +213,19 @@ fn bytes_do_not_depend_on_threads() {
 
 #[test]
 fn a_plan_serves_any_number_of_pictures() {
-    let conv = Conv2d { stride: [2, 2], ..Conv2d::same(24, 40, 3) };
-    let (large, size) = (Case::<f32>::new(conv, 9, [5, 6]), [5, 6]);
+    let strided = Conv2d { stride: [2, 2], ..Conv2d::same(24, 40, 3) };
+    for (conv, size) in [(strided, [5, 6]), (Conv2d::same(24, 40, 3), [8, 7])] {
+        serves_any_number(conv, size);
+    }
+}
+
+fn serves_any_number(conv: Conv2d, size: [usize; 2]) {
+    let large = Case::<f32>::new(conv, 9, size);
     for isa in Isa::available() {
-        let y = large.run(isa).y;
+        let y = large.run(Algorithm::Fastest, isa).y;
         let mut small = Case::<f32>::new(conv, 4, size);
         small.x = large.x[..small.x.len()].to_vec();
-        assert_eq!(small.run(isa).y, y[..small.dy.len()], "{isa}");
+        assert_eq!(small.run(Algorithm::Fastest, isa).y, y[..small.dy.len()], "{isa}");
     }
     Case::<f32>::new(conv, 0, size).check();
 }

@@ -1,0 +1,184 @@
+//! Forward pass and data gradient.
+//!
+//! A task transforms the inputs of a chunk of tiles once, then goes through the panels of outputs: 36 matrix products, and
+//! the way back to pixels while they are in L2.
+
+use super::transform::{TransformInputs, TransformOutputs, TransformWeights};
+use super::{GAP, PRODUCTS, Tiles, even, part};
+use crate::kernels::conv::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
+use crate::kernels::conv::pass::{BLOCK_DEPTH, cut};
+use crate::kernels::conv::store::Destination;
+use crate::kernels::parallel::{self, Shared};
+use crate::kernels::{Element, Isa};
+use std::ops::Range;
+
+/// Transformed inputs of a chunk, at most, in floats: they are read once a panel, from L2 or at worst L3.
+const CHUNK_FLOATS: usize = 128 * 1024;
+/// Tiles of a chunk, at least, where there are so many: the weights of a panel, which come from L3 or memory, serve as
+/// many.
+const CHUNK_TILES: usize = 48;
+/// Tasks to cut a call into at least, and panels that such a task has at least: all tasks of a chunk transform its inputs.
+const TASKS: usize = 16;
+const PART_PANELS: usize = 4;
+
+/// Where the weights come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Direction {
+    /// From `cin` to `cout`.
+    Forward,
+    /// From `cout` to `cin`, kernels turned about.
+    Backward,
+}
+
+/// One direction of a convolution, for one size of picture.
+#[derive(Clone, Debug)]
+pub struct WinogradPass {
+    isa: Isa,
+    direction: Direction,
+    tiles: Tiles,
+    inputs: usize,
+    outputs: usize,
+    segments: Vec<Segment>,
+    blocks: Vec<Range<usize>>,
+    /// Tiles of a chunk at most.
+    chunk: usize,
+    /// Where the inputs of each tile of a chunk lie in a plane.
+    offsets: Vec<u32>,
+}
+
+impl WinogradPass {
+    /// `source` is the size of the pictures read, `padding` that of this direction.
+    pub fn new(
+        direction: Direction,
+        source: [usize; 2],
+        padding: [usize; 2],
+        inputs: usize,
+        outputs: usize,
+        isa: Isa,
+    ) -> Self {
+        let (segments, blocks) = cut(&[Segment { offset: 0, len: inputs }], BLOCK_DEPTH);
+        let rows = TileShape::of(isa).rows;
+        let chunk = (CHUNK_FLOATS / (PRODUCTS * inputs)).max(CHUNK_TILES).next_multiple_of(rows);
+        let offsets = (0..chunk).map(|tile| (tile * inputs) as u32).collect();
+        Self { isa, direction, tiles: Tiles::new(source, padding), inputs, outputs, segments, blocks, chunk, offsets }
+    }
+
+    fn lanes(&self) -> usize {
+        TileShape::of(self.isa).lanes
+    }
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(self.lanes())
+    }
+    fn panel_len(&self) -> usize {
+        PRODUCTS * self.inputs * self.lanes()
+    }
+    /// Floats from one plane of transformed inputs to the next, and from one plane of products.
+    fn strides(&self) -> [usize; 2] {
+        [self.chunk * self.inputs + GAP, self.chunk * self.lanes() + GAP]
+    }
+
+    /// Floats that the packed weights take.
+    pub fn packed_len(&self) -> usize {
+        self.panels() * self.panel_len()
+    }
+
+    /// Floats of scratch that one task takes.
+    pub fn task_scratch(&self) -> usize {
+        let [inputs, products] = self.strides();
+        PRODUCTS * (inputs.next_multiple_of(16) + products)
+    }
+
+    /// Packs OIHW weights as `(panel, product, input, lane)`, transformed; zero for lanes beyond the outputs.
+    pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
+        assert_eq!(packed.len(), self.packed_len());
+        assert_eq!(weights.len(), 9 * self.inputs * self.outputs);
+        let (lanes, panel_len) = (self.lanes(), self.panel_len());
+        let packed = Shared::new(packed);
+        parallel::for_each(self.panels(), |panel| {
+            // SAFETY: one task a panel.
+            let to = unsafe { packed.part(panel * panel_len, panel_len) };
+            let used = lanes.min(self.outputs - panel * lanes);
+            let mut taps = [0.0; 9 * MAX_LANES];
+            for input in 0..self.inputs {
+                for lane in 0..used {
+                    let output = panel * lanes + lane;
+                    let (kernel, turned) = match self.direction {
+                        Direction::Forward => (output * self.inputs + input, false),
+                        Direction::Backward => (input * self.outputs + output, true),
+                    };
+                    for (tap, weight) in weights[9 * kernel..][..9].iter().enumerate() {
+                        taps[if turned { 8 - tap } else { tap } * lanes + lane] = *weight;
+                    }
+                }
+                let to = &mut to[input * lanes..];
+                self.isa.run(TransformWeights { taps: &taps[..9 * lanes], lanes, stride: self.inputs * lanes, to });
+            }
+        });
+    }
+
+    /// Convolves `n` pictures. `scratch` has [`Self::task_scratch`] floats for each worker of the pool.
+    pub fn run<E: Element>(&self, n: usize, source: &[E], packed: &[f32], to: &Destination<E>, scratch: &Shared<f32>) {
+        assert_eq!(packed.len(), self.packed_len());
+        let tiles = n * self.tiles.per_image();
+        let panels = self.panels();
+        // Chunks of equal size; parts of the panels where chunks alone are too few. No sum depends on the cut.
+        let chunk = even(self.chunk, tiles);
+        let chunks = tiles.div_ceil(chunk);
+        let parts = TASKS.div_ceil(chunks.max(1)).min(panels.div_ceil(PART_PANELS));
+        parallel::for_each(chunks * parts, |task| {
+            let range = part(task / parts, chunk, tiles);
+            let panels = task % parts * panels / parts..(task % parts + 1) * panels / parts;
+            // SAFETY: a worker runs one task at a time.
+            let scratch = unsafe { scratch.part(parallel::worker() * self.task_scratch(), self.task_scratch()) };
+            self.task(range, panels, source, packed, to, scratch);
+        });
+    }
+
+    fn task<E: Element>(
+        &self,
+        range: Range<usize>,
+        panels: Range<usize>,
+        source: &[E],
+        packed: &[f32],
+        to: &Destination<E>,
+        scratch: &mut [f32],
+    ) {
+        let (lanes, tiles, depth) = (self.lanes(), range.len(), self.inputs * self.lanes());
+        let [stride, product_stride] = self.strides();
+        let (planes, products) = scratch.split_at_mut(PRODUCTS * stride.next_multiple_of(16));
+        self.isa.run(TransformInputs {
+            tiles: &self.tiles,
+            range: range.clone(),
+            source,
+            channels: self.inputs,
+            take: 0..self.inputs,
+            row: self.inputs,
+            stride,
+            planes,
+        });
+        for panel in panels {
+            let weights = &packed[panel * self.panel_len()..][..self.panel_len()];
+            for k in 0..PRODUCTS {
+                self.isa.run(Correlate {
+                    band: &planes[k * stride..][..tiles * self.inputs],
+                    offsets: &self.offsets[..tiles],
+                    segments: &self.segments,
+                    blocks: &self.blocks,
+                    weights: &weights[k * depth..][..depth],
+                    sums: &mut products[k * product_stride..][..tiles * lanes],
+                });
+            }
+            self.isa.run(TransformOutputs {
+                tiles: &self.tiles,
+                range: range.clone(),
+                products,
+                stride: product_stride,
+                lanes,
+                used: lanes.min(self.outputs - panel * lanes),
+                channels: self.outputs,
+                channel: panel * lanes,
+                to,
+            });
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Into the transformed domain and back, a vector of channels at a time.
+
+use super::{IN, OUT, PRODUCTS, Tiles};
+use crate::kernels::conv::store::Destination;
+use crate::kernels::lanes::{self, spans};
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::Element;
+use std::ops::Range;
+
+/// The points of the polynomials: 0, ±`P`, ±`Q`, ∞.
+const P: f32 = 0.75;
+const Q: f32 = 1.5;
+const P2: f32 = P * P;
+const Q2: f32 = Q * Q;
+const P3: f32 = P2 * P;
+const Q3: f32 = Q2 * Q;
+/// What Lagrange's polynomials are divided by at 0, ±`P` and ±`Q`.
+const D0: f32 = P2 * Q2;
+const DP: f32 = 2.0 * P2 * (P2 - Q2);
+const DQ: f32 = 2.0 * Q2 * (Q2 - P2);
+
+/// `Bᵀ d`
+///
+/// # Safety
+/// Of all functions here: the machine has the instructions of `S`.
+#[inline(always)]
+unsafe fn input<S: Simd>(d: [S::V; IN]) -> [S::V; IN] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (p2, q2) = (S::splat(-P2), S::splat(-Q2));
+        let (product, sum) = (S::splat(D0), S::splat(-(P2 + Q2)));
+        let even_p = S::fma(q2, d[2], d[4]);
+        let odd_p = S::mul(S::splat(P), S::fma(q2, d[1], d[3]));
+        let even_q = S::fma(p2, d[2], d[4]);
+        let odd_q = S::mul(S::splat(Q), S::fma(p2, d[1], d[3]));
+        [
+            S::fma(product, d[0], S::fma(sum, d[2], d[4])),
+            S::add(even_p, odd_p),
+            S::sub(even_p, odd_p),
+            S::add(even_q, odd_q),
+            S::sub(even_q, odd_q),
+            S::fma(product, d[1], S::fma(sum, d[3], d[5])),
+        ]
+    }
+}
+
+/// `Aᵀ m`
+#[inline(always)]
+unsafe fn output<S: Simd>(m: [S::V; IN]) -> [S::V; OUT] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (sum_p, less_p) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+        let (sum_q, less_q) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        [
+            S::add(m[0], S::add(sum_p, sum_q)),
+            S::fma(S::splat(P), less_p, S::mul(S::splat(Q), less_q)),
+            S::fma(S::splat(P2), sum_p, S::mul(S::splat(Q2), sum_q)),
+            S::fma(S::splat(P3), less_p, S::fma(S::splat(Q3), less_q, m[5])),
+        ]
+    }
+}
+
+/// `A y`
+#[inline(always)]
+unsafe fn gradient<S: Simd>(y: [S::V; OUT]) -> [S::V; IN] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let even_p = S::fma(S::splat(P2), y[2], y[0]);
+        let odd_p = S::fma(S::splat(P3), y[3], S::mul(S::splat(P), y[1]));
+        let even_q = S::fma(S::splat(Q2), y[2], y[0]);
+        let odd_q = S::fma(S::splat(Q3), y[3], S::mul(S::splat(Q), y[1]));
+        [
+            y[0],
+            S::add(even_p, odd_p),
+            S::sub(even_p, odd_p),
+            S::add(even_q, odd_q),
+            S::sub(even_q, odd_q),
+            y[3],
+        ]
+    }
+}
+
+/// `G w`
+#[inline(always)]
+unsafe fn weights<S: Simd>(w: [S::V; 3]) -> [S::V; IN] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let even_p = S::mul(S::splat(1.0 / DP), S::fma(S::splat(P2), w[2], w[0]));
+        let odd_p = S::mul(S::splat(P / DP), w[1]);
+        let even_q = S::mul(S::splat(1.0 / DQ), S::fma(S::splat(Q2), w[2], w[0]));
+        let odd_q = S::mul(S::splat(Q / DQ), w[1]);
+        [
+            S::mul(S::splat(1.0 / D0), w[0]),
+            S::add(even_p, odd_p),
+            S::sub(even_p, odd_p),
+            S::add(even_q, odd_q),
+            S::sub(even_q, odd_q),
+            w[2],
+        ]
+    }
+}
+
+/// `Gᵀ u`
+#[inline(always)]
+unsafe fn weight_gradient<S: Simd>(u: [S::V; IN]) -> [S::V; 3] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (sum_p, less_p) = (S::add(u[1], u[2]), S::sub(u[1], u[2]));
+        let (sum_q, less_q) = (S::add(u[3], u[4]), S::sub(u[3], u[4]));
+        let middle = S::fma(S::splat(1.0 / DP), sum_p, S::mul(S::splat(1.0 / DQ), sum_q));
+        [
+            S::fma(S::splat(1.0 / D0), u[0], middle),
+            S::fma(S::splat(P / DP), less_p, S::mul(S::splat(Q / DQ), less_q)),
+            S::fma(S::splat(P2 / DP), sum_p, S::fma(S::splat(Q2 / DQ), sum_q, u[5])),
+        ]
+    }
+}
+
+/// Applies `$f` to the columns of a matrix in rows, then to the rows of what that gives.
+macro_rules! both_ways {
+    ($S:ty, $f:ident, $from:expr, $n:expr => $m:expr) => {{
+        let from = $from;
+        let mut half = [[<$S>::splat(0.0); $n]; $m];
+        for col in 0..$n {
+            let column = $f::<$S>(std::array::from_fn(|row| from[row * $n + col]));
+            for (half, value) in half.iter_mut().zip(column) {
+                half[col] = value;
+            }
+        }
+        let mut to = [<$S>::splat(0.0); $m * $m];
+        for (row, half) in half.into_iter().enumerate() {
+            to[row * $m..(row + 1) * $m].copy_from_slice(&$f::<$S>(half));
+        }
+        to
+    }};
+}
+
+/// `Bᵀ x B` of some tiles' inputs: `planes[k·stride + tile·row + channel]`, product `k` of 36.
+pub(super) struct TransformInputs<'a, E> {
+    pub tiles: &'a Tiles,
+    pub range: Range<usize>,
+    /// `(n, h, w, channels)`.
+    pub source: &'a [E],
+    pub channels: usize,
+    pub take: Range<usize>,
+    pub row: usize,
+    pub stride: usize,
+    pub planes: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for TransformInputs<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { tiles, range, source, channels, take, row, stride, planes } = self;
+        let width = take.len();
+        assert!(take.end <= channels && width <= row);
+        assert!(range.len() * row <= stride && planes.len() >= PRODUCTS * stride);
+        for (slot, index) in range.enumerate() {
+            let pixels = tiles.inputs(tiles.get(index));
+            let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
+            assert!(last <= source.len(), "a tile outside its picture");
+            for (at, n) in spans::<S>(width) {
+                // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
+                unsafe {
+                    let mut d = [S::splat(0.0); PRODUCTS];
+                    for (d, pixel) in d.iter_mut().zip(&pixels) {
+                        if let Some(pixel) = pixel {
+                            *d = lanes::load::<S, E>(source.as_ptr().add(pixel * channels + take.start + at), n);
+                        }
+                    }
+                    let v = both_ways!(S, input, d, IN => IN);
+                    for (k, v) in v.into_iter().enumerate() {
+                        lanes::store::<S, f32>(planes.as_mut_ptr().add(k * stride + slot * row + at), n, v);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `Aᵀ m A`: from one panel of products to the tiles' pixels, with the bias, rounded to `E`.
+pub(super) struct TransformOutputs<'a, E> {
+    pub tiles: &'a Tiles,
+    pub range: Range<usize>,
+    /// `products[k·stride + tile·lanes + lane]`.
+    pub products: &'a [f32],
+    pub stride: usize,
+    pub lanes: usize,
+    /// Lanes that are channels.
+    pub used: usize,
+    pub channels: usize,
+    /// The first lane's channel.
+    pub channel: usize,
+    pub to: &'a Destination<'a, E>,
+}
+
+impl<E: Element> Kernel for TransformOutputs<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { tiles, range, products, stride, lanes: width, used, channels, channel, to } = self;
+        assert!(range.len() * width <= stride && products.len() >= PRODUCTS * stride && used <= width);
+        for (slot, index) in range.enumerate() {
+            let pixels = tiles.outputs(tiles.get(index));
+            for (at, n) in spans::<S>(used) {
+                // SAFETY: the assertion above; each output pixel belongs to one task, and so does each panel.
+                unsafe {
+                    let mut m = [S::splat(0.0); PRODUCTS];
+                    for (k, m) in m.iter_mut().enumerate() {
+                        *m = S::load(products.as_ptr().add(k * stride + slot * width + at));
+                    }
+                    let y = both_ways!(S, output, m, IN => OUT);
+                    let bias = match to.bias {
+                        Some(bias) => lanes::load::<S, f32>(bias[channel + at..][..n].as_ptr(), n),
+                        None => S::splat(0.0),
+                    };
+                    for (y, pixel) in y.into_iter().zip(&pixels) {
+                        let Some(pixel) = pixel else { continue };
+                        let p = to.pixels.part(pixel * channels + channel + at, n).as_mut_ptr();
+                        let mut y = S::add(y, bias);
+                        if to.accumulate {
+                            y = S::add(lanes::load::<S, E>(p, n), y);
+                        }
+                        lanes::store::<S, E>(p, n, y);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `A dy Aᵀ` of some tiles' output gradients, in panels: `panels[panel·PRODUCTS·stride + k·stride + tile·lanes + lane]`.
+/// Lanes beyond the channels are zero.
+pub(super) struct TransformGradients<'a, E> {
+    pub tiles: &'a Tiles,
+    pub range: Range<usize>,
+    /// `(n, oh, ow, channels)`.
+    pub source: &'a [E],
+    pub channels: usize,
+    pub take: Range<usize>,
+    pub lanes: usize,
+    pub stride: usize,
+    pub panels: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for TransformGradients<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { tiles, range, source, channels, take, lanes: width, stride, panels } = self;
+        let whole = take.len().next_multiple_of(width);
+        assert!(range.len() * width <= stride && panels.len() >= whole / width * PRODUCTS * stride);
+        assert!(take.end <= channels && width.is_multiple_of(S::LANES));
+        for (slot, index) in range.enumerate() {
+            let pixels = tiles.outputs(tiles.get(index));
+            let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
+            assert!(last <= source.len(), "a tile outside its picture");
+            for at in (0..whole).step_by(S::LANES) {
+                let n = S::LANES.min(take.len().saturating_sub(at));
+                // SAFETY: the assertions above: `n` channels of each pixel, `LANES` of each panel's row.
+                unsafe {
+                    let mut y = [S::splat(0.0); OUT * OUT];
+                    for (y, pixel) in y.iter_mut().zip(&pixels) {
+                        if let Some(pixel) = pixel {
+                            *y = lanes::load::<S, E>(source.as_ptr().add(pixel * channels + take.start + at), n);
+                        }
+                    }
+                    let m = both_ways!(S, gradient, y, OUT => IN);
+                    let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
+                    for (k, m) in m.into_iter().enumerate() {
+                        S::store(to.add(k * stride), m);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `G w Gᵀ` of the weights of `lanes` outputs to one input: `to[k·stride + lane]`.
+pub(super) struct TransformWeights<'a> {
+    /// `(tap, lane)`, nine taps.
+    pub taps: &'a [f32],
+    pub lanes: usize,
+    pub stride: usize,
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for TransformWeights<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { taps, lanes, stride, to } = self;
+        assert!(taps.len() >= 9 * lanes && to.len() >= (PRODUCTS - 1) * stride + lanes);
+        assert!(lanes.is_multiple_of(S::LANES));
+        for at in (0..lanes).step_by(S::LANES) {
+            // SAFETY: the assertions above.
+            unsafe {
+                let mut w = [S::splat(0.0); 9];
+                for (k, w) in w.iter_mut().enumerate() {
+                    *w = S::load(taps.as_ptr().add(k * lanes + at));
+                }
+                let u = both_ways!(S, weights, w, 3 => IN);
+                for (k, u) in u.into_iter().enumerate() {
+                    S::store(to.as_mut_ptr().add(k * stride + at), u);
+                }
+            }
+        }
+    }
+}
+
+/// `Gᵀ u G`: from sums over the tiles, `sums[k·stride + lane]`, to `(tap, lane)`.
+pub(super) struct TransformWeightGradients<'a> {
+    pub sums: &'a [f32],
+    pub lanes: usize,
+    pub stride: usize,
+    pub taps: &'a mut [f32],
+}
+
+impl Kernel for TransformWeightGradients<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { sums, lanes, stride, taps } = self;
+        assert!(taps.len() >= 9 * lanes && sums.len() >= (PRODUCTS - 1) * stride + lanes);
+        assert!(lanes.is_multiple_of(S::LANES));
+        for at in (0..lanes).step_by(S::LANES) {
+            // SAFETY: the assertions above.
+            unsafe {
+                let mut u = [S::splat(0.0); PRODUCTS];
+                for (k, u) in u.iter_mut().enumerate() {
+                    *u = S::load(sums.as_ptr().add(k * stride + at));
+                }
+                let w = both_ways!(S, weight_gradient, u, IN => 3);
+                for (k, w) in w.into_iter().enumerate() {
+                    S::store(taps.as_mut_ptr().add(k * lanes + at), w);
+                }
+            }
+        }
+    }
+}
