@@ -1,11 +1,13 @@
 //! The convolution shapes of ResNet-9, and one of 256 channels, at batch 128: three directions each, in GFLOP/s and per
 //! cent of the machine's peak.
 //!
+//! Each with direct sums and with what is fastest (Winograd's, where it is less work), both counted as direct sums.
+//!
 //! `cargo bench --bench conv [-- FILTER]`. Peak is what a loop that only multiplies and adds registers reaches on as many
 //! threads. Per cent is of each layer's fastest sample, as others' work on the machine only ever slows a sample down.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use runner::kernels::conv::{Conv2d, ConvPlan};
+use runner::kernels::conv::{Algorithm, Conv2d, ConvPlan};
 use runner::kernels::simd::{Kernel, Simd};
 use runner::kernels::{Buffer, DType, Element, Isa, parallel};
 use std::cell::Cell;
@@ -76,9 +78,10 @@ fn bench<E: Element>(c: &mut Criterion) {
     println!("peak on {} threads, {isa}: {:.1} GFLOP/s", parallel::workers(), peak / 1e9);
     let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
-    for (cin, cout, size) in LAYERS {
+    let algorithms = [(Algorithm::Fastest, ""), (Algorithm::Direct, "_direct")];
+    for ((cin, cout, size), (algorithm, suffix)) in LAYERS.into_iter().flat_map(|layer| algorithms.map(|a| (layer, a))) {
         let conv = Conv2d::same(cin, cout, 3);
-        let plan = ConvPlan::new(conv, size, size, isa);
+        let plan = ConvPlan::with(algorithm, conv, size, size, isa);
         let (inputs, outputs, weights) = (plan.input_len(BATCH), plan.output_len(BATCH), conv.weight_len());
         let [forward_len, backward_len] = [plan.forward_pack_len(), plan.backward_pack_len()];
         let (mut x, mut y, mut w) = (numbers::<E>(inputs), numbers::<E>(outputs), numbers::<f32>(weights));
@@ -90,9 +93,9 @@ fn bench<E: Element>(c: &mut Criterion) {
         let flops = conv.flops(size, size) * BATCH as u64;
         group.throughput(Throughput::Elements(flops));
         let mut measure = |direction: &str, run: &mut dyn FnMut()| {
-            let name = format!("{cin}-{cout}@{size}");
+            let (name, direction) = (format!("{cin}-{cout}@{size}"), format!("{direction}{suffix}"));
             let best = Cell::new(f64::MAX);
-            group.bench_function(BenchmarkId::new(direction, &name), |b| {
+            group.bench_function(BenchmarkId::new(&direction, &name), |b| {
                 b.iter_custom(|iterations| {
                     let start = Instant::now();
                     (0..iterations).for_each(|_| run());

@@ -13,7 +13,7 @@ their end count, one a seed.
 Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
   runner compare runs --baseline phases[1].lr.to=0.2 --markdown
-  runner compare runs/20261123-120000-peak-lr --plot peak-lr.svg
+  runner compare runs/20261123T120000Z-peak-lr-1a2b --plot peak-lr.svg
   runner compare runs/*cosine* runs/*linear* --expect \"cosine > linear at 0.05\"     exits 6 when it does not hold")]
 pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
