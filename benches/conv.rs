@@ -79,7 +79,8 @@ fn bench<E: Element>(c: &mut Criterion) {
     let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     let algorithms = [(Algorithm::Fastest, ""), (Algorithm::Direct, "_direct")];
-    for ((cin, cout, size), (algorithm, suffix)) in LAYERS.into_iter().flat_map(|layer| algorithms.map(|a| (layer, a))) {
+    for ((cin, cout, size), (algorithm, suffix)) in LAYERS.into_iter().flat_map(|layer| algorithms.map(|a| (layer, a)))
+    {
         let conv = Conv2d::same(cin, cout, 3);
         let plan = ConvPlan::with(algorithm, conv, size, size, isa);
         let (inputs, outputs, weights) = (plan.input_len(BATCH), plan.output_len(BATCH), conv.weight_len());

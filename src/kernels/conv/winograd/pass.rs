@@ -1,7 +1,7 @@
 //! Forward pass and data gradient.
 //!
-//! A task transforms the inputs of a chunk of tiles once, then goes through the panels of outputs: 36 matrix products, and
-//! the way back to pixels while they are in L2.
+//! A task transforms the inputs of a chunk of tiles, then makes each of the 36 matrix products with one panel of weights
+//! after another, so that the plane of inputs stays in L2, and takes the products back to pixels.
 
 use super::transform::{TransformInputs, TransformOutputs, TransformWeights};
 use super::{GAP, PRODUCTS, Tiles, even, part};
@@ -12,10 +12,9 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
 use std::ops::Range;
 
-/// Transformed inputs of a chunk, at most, in floats: they are read once a panel, from L2 or at worst L3.
-const CHUNK_FLOATS: usize = 128 * 1024;
-/// Tiles of a chunk, at least, where there are so many: the weights of a panel, which come from L3 or memory, serve as
-/// many.
+/// Transformed inputs and products of a chunk, at most, in floats: they go through L3 once.
+const CHUNK_FLOATS: usize = 256 * 1024;
+/// Tiles of a chunk, at least, where there are so many: the weights, which come from L3 or memory, serve as many.
 const CHUNK_TILES: usize = 48;
 /// Tasks to cut a call into at least, and panels that such a task has at least: all tasks of a chunk transform its inputs.
 const TASKS: usize = 16;
@@ -58,7 +57,7 @@ impl WinogradPass {
     ) -> Self {
         let (segments, blocks) = cut(&[Segment { offset: 0, len: inputs }], BLOCK_DEPTH);
         let rows = TileShape::of(isa).rows;
-        let chunk = (CHUNK_FLOATS / (PRODUCTS * inputs)).max(CHUNK_TILES).next_multiple_of(rows);
+        let chunk = (CHUNK_FLOATS / (PRODUCTS * (inputs + outputs))).max(CHUNK_TILES).next_multiple_of(rows);
         let offsets = (0..chunk).map(|tile| (tile * inputs) as u32).collect();
         Self { isa, direction, tiles: Tiles::new(source, padding), inputs, outputs, segments, blocks, chunk, offsets }
     }
@@ -69,17 +68,18 @@ impl WinogradPass {
     fn panels(&self) -> usize {
         self.outputs.div_ceil(self.lanes())
     }
+    /// Floats of one panel of weights of one product.
     fn panel_len(&self) -> usize {
-        PRODUCTS * self.inputs * self.lanes()
+        self.inputs * self.lanes()
     }
-    /// Floats from one plane of transformed inputs to the next, and from one plane of products.
+    /// Floats from one plane of transformed inputs to the next, and of products, which hold panel after panel.
     fn strides(&self) -> [usize; 2] {
-        [self.chunk * self.inputs + GAP, self.chunk * self.lanes() + GAP]
+        [self.chunk * self.inputs + GAP, self.panels() * self.chunk * self.lanes() + GAP]
     }
 
     /// Floats that the packed weights take.
     pub fn packed_len(&self) -> usize {
-        self.panels() * self.panel_len()
+        PRODUCTS * self.panels() * self.panel_len()
     }
 
     /// Floats of scratch that one task takes.
@@ -88,15 +88,14 @@ impl WinogradPass {
         PRODUCTS * (inputs.next_multiple_of(16) + products)
     }
 
-    /// Packs OIHW weights as `(panel, product, input, lane)`, transformed; zero for lanes beyond the outputs.
+    /// Packs OIHW weights as `(product, panel, input, lane)`, transformed; zero for lanes beyond the outputs.
     pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(packed.len(), self.packed_len());
         assert_eq!(weights.len(), 9 * self.inputs * self.outputs);
         let (lanes, panel_len) = (self.lanes(), self.panel_len());
+        let stride = self.panels() * panel_len;
         let packed = Shared::new(packed);
         parallel::for_each(self.panels(), |panel| {
-            // SAFETY: one task a panel.
-            let to = unsafe { packed.part(panel * panel_len, panel_len) };
             let used = lanes.min(self.outputs - panel * lanes);
             let mut taps = [0.0; 9 * MAX_LANES];
             for input in 0..self.inputs {
@@ -110,8 +109,11 @@ impl WinogradPass {
                         taps[if turned { 8 - tap } else { tap } * lanes + lane] = *weight;
                     }
                 }
-                let to = &mut to[input * lanes..];
-                self.isa.run(TransformWeights { taps: &taps[..9 * lanes], lanes, stride: self.inputs * lanes, to });
+                // SAFETY: one task a panel, and the products do not overlap.
+                let to = std::array::from_fn(|k| unsafe {
+                    packed.part(k * stride + panel * panel_len + input * lanes, lanes)
+                });
+                self.isa.run(TransformWeights { taps: &taps[..9 * lanes], lanes, to });
             }
         });
     }
@@ -143,7 +145,7 @@ impl WinogradPass {
         to: &Destination<E>,
         scratch: &mut [f32],
     ) {
-        let (lanes, tiles, depth) = (self.lanes(), range.len(), self.inputs * self.lanes());
+        let (lanes, tiles) = (self.lanes(), range.len());
         let [stride, product_stride] = self.strides();
         let (planes, products) = scratch.split_at_mut(PRODUCTS * stride.next_multiple_of(16));
         self.isa.run(TransformInputs {
@@ -156,22 +158,23 @@ impl WinogradPass {
             stride,
             planes,
         });
-        for panel in panels {
-            let weights = &packed[panel * self.panel_len()..][..self.panel_len()];
-            for k in 0..PRODUCTS {
+        for k in 0..PRODUCTS {
+            for panel in panels.clone() {
                 self.isa.run(Correlate {
                     band: &planes[k * stride..][..tiles * self.inputs],
                     offsets: &self.offsets[..tiles],
                     segments: &self.segments,
                     blocks: &self.blocks,
-                    weights: &weights[k * depth..][..depth],
-                    sums: &mut products[k * product_stride..][..tiles * lanes],
+                    weights: &packed[(k * self.panels() + panel) * self.panel_len()..][..self.panel_len()],
+                    sums: &mut products[k * product_stride + panel * tiles * lanes..][..tiles * lanes],
                 });
             }
+        }
+        for panel in panels {
             self.isa.run(TransformOutputs {
                 tiles: &self.tiles,
                 range: range.clone(),
-                products,
+                products: &products[panel * tiles * lanes..],
                 stride: product_stride,
                 lanes,
                 used: lanes.min(self.outputs - panel * lanes),

@@ -1,10 +1,10 @@
 //! Into the transformed domain and back, a vector of channels at a time.
 
 use super::{IN, OUT, PRODUCTS, Tiles};
+use crate::kernels::Element;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::lanes::{self, spans};
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::Element;
 use std::ops::Range;
 
 /// The points of the polynomials: 0, ±`P`, ±`Q`, ∞.
@@ -69,14 +69,7 @@ unsafe fn gradient<S: Simd>(y: [S::V; OUT]) -> [S::V; IN] {
         let odd_p = S::fma(S::splat(P3), y[3], S::mul(S::splat(P), y[1]));
         let even_q = S::fma(S::splat(Q2), y[2], y[0]);
         let odd_q = S::fma(S::splat(Q3), y[3], S::mul(S::splat(Q), y[1]));
-        [
-            y[0],
-            S::add(even_p, odd_p),
-            S::sub(even_p, odd_p),
-            S::add(even_q, odd_q),
-            S::sub(even_q, odd_q),
-            y[3],
-        ]
+        [y[0], S::add(even_p, odd_p), S::sub(even_p, odd_p), S::add(even_q, odd_q), S::sub(even_q, odd_q), y[3]]
     }
 }
 
@@ -202,7 +195,8 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Self { tiles, range, products, stride, lanes: width, used, channels, channel, to } = self;
-        assert!(range.len() * width <= stride && products.len() >= PRODUCTS * stride && used <= width);
+        let len = range.len() * width;
+        assert!(len <= stride && products.len() >= (PRODUCTS - 1) * stride + len && used <= width);
         for (slot, index) in range.enumerate() {
             let pixels = tiles.outputs(tiles.get(index));
             for (at, n) in spans::<S>(used) {
@@ -280,13 +274,12 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
     }
 }
 
-/// `G w Gᵀ` of the weights of `lanes` outputs to one input: `to[k·stride + lane]`.
+/// `G w Gᵀ` of the weights of `lanes` outputs to one input: `to[k][lane]`.
 pub(super) struct TransformWeights<'a> {
     /// `(tap, lane)`, nine taps.
     pub taps: &'a [f32],
     pub lanes: usize,
-    pub stride: usize,
-    pub to: &'a mut [f32],
+    pub to: [&'a mut [f32]; PRODUCTS],
 }
 
 impl Kernel for TransformWeights<'_> {
@@ -294,8 +287,8 @@ impl Kernel for TransformWeights<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { taps, lanes, stride, to } = self;
-        assert!(taps.len() >= 9 * lanes && to.len() >= (PRODUCTS - 1) * stride + lanes);
+        let Self { taps, lanes, mut to } = self;
+        assert!(taps.len() >= 9 * lanes && to.iter().all(|to| to.len() >= lanes));
         assert!(lanes.is_multiple_of(S::LANES));
         for at in (0..lanes).step_by(S::LANES) {
             // SAFETY: the assertions above.
@@ -305,8 +298,8 @@ impl Kernel for TransformWeights<'_> {
                     *w = S::load(taps.as_ptr().add(k * lanes + at));
                 }
                 let u = both_ways!(S, weights, w, 3 => IN);
-                for (k, u) in u.into_iter().enumerate() {
-                    S::store(to.as_mut_ptr().add(k * stride + at), u);
+                for (to, u) in to.iter_mut().zip(u) {
+                    S::store(to.as_mut_ptr().add(at), u);
                 }
             }
         }
