@@ -142,6 +142,18 @@ fn what_cannot_be_compared_says_why() {
 }
 
 #[test]
+fn wide_names_stand_apart_on_a_terminal() {
+    let root = tempfile::tempdir().unwrap();
+    for (hash, to) in [("a", 0.1), ("b", 0.4)] {
+        let settings = json!({ "phases[0].lr.to": to, "phases[1].lr.from": to, "phases[0].epochs": to });
+        Run { hash, settings, ..Run::default() }.write(root.path(), hash);
+    }
+    let text = report::terminal(&compared(root.path(), Options::default()), &[], 80);
+    let line = "#1   phases[0].epochs=0.1, phases[0].lr.to=0.1, phases[1].lr.from=0.1 (baseline)";
+    assert!(text.lines().any(|l| l.trim() == line), "{text}");
+}
+
+#[test]
 fn two_experiments_are_shown_side_by_side() {
     let root = tempfile::tempdir().unwrap();
     study(root.path());

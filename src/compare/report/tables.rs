@@ -18,9 +18,20 @@ pub fn plain(table: &mut Table, width: usize) {
     table.load_style(PLAIN).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
 }
 
+/// Names that are wider than this stand in a table of their own: beside the figures they would be wrapped to shreds.
+const WIDE_NAME: usize = 32;
+
+/// Where the groups' names stand.
+#[derive(Clone, Copy, PartialEq)]
+enum Names {
+    Beside,
+    Apart,
+}
+
 /// The comparison in at most `width` columns: long names are wrapped.
 pub fn terminal(comparison: &Comparison, verdicts: &[Verdict], width: usize) -> String {
-    render(comparison, verdicts, |mut table| {
+    let wide = comparison.groups.iter().any(|group| group.name.chars().count() > WIDE_NAME);
+    render(comparison, verdicts, if wide { Names::Apart } else { Names::Beside }, |mut table| {
         plain(&mut table, width);
         table.trim_fmt()
     })
@@ -28,14 +39,22 @@ pub fn terminal(comparison: &Comparison, verdicts: &[Verdict], width: usize) -> 
 
 /// The same for a README or an issue.
 pub fn markdown(comparison: &Comparison, verdicts: &[Verdict]) -> String {
-    render(comparison, verdicts, |mut table| {
+    render(comparison, verdicts, Names::Beside, |mut table| {
         table.load_style(ASCII_MARKDOWN);
         table.to_string()
     })
 }
 
-fn render(comparison: &Comparison, verdicts: &[Verdict], show: impl Fn(Table) -> String) -> String {
-    let mut out = format!("{}\n", show(results(comparison)));
+fn render(comparison: &Comparison, verdicts: &[Verdict], names: Names, show: impl Fn(Table) -> String) -> String {
+    let mut out = format!("{}\n", show(results(comparison, names)));
+    if names == Names::Apart {
+        let mut table = Table::new();
+        table.set_header(["#", "group"]);
+        for k in ranking(comparison) {
+            table.add_row([format!("#{}", k + 1), named(comparison, k)]);
+        }
+        write!(out, "\n{}\n", show(table)).unwrap_or_default();
+    }
     if let Some(table) = differences(comparison) {
         write!(out, "\nwhat differs\n\n{}\n", show(table)).unwrap_or_default();
     }
@@ -67,11 +86,14 @@ fn differences(comparison: &Comparison) -> Option<Table> {
 }
 
 /// The groups, the best mean first, each by its number.
-fn results(comparison: &Comparison) -> Table {
+fn results(comparison: &Comparison, names: Names) -> Table {
     let options = &comparison.options;
     let scale = Scale::of_metric(options);
     let (metric, unit) = (&options.metric, scale.unit());
-    let mut heads = vec!["#".to_owned(), "group".to_owned(), "n".to_owned()];
+    let beside = names == Names::Beside;
+    let mut heads = vec!["#".to_owned()];
+    heads.extend(beside.then(|| "group".to_owned()));
+    heads.push("n".to_owned());
     heads.push(format!("{metric}{unit}"));
     heads.push(format!("best{unit}"));
     heads.push("training".to_owned());
@@ -85,8 +107,9 @@ fn results(comparison: &Comparison) -> Table {
     table.set_header(heads);
     for k in ranking(comparison) {
         let group = &comparison.groups[k];
-        let mark = if k == comparison.baseline && comparison.groups.len() > 1 { " (baseline)" } else { "" };
-        let mut cells = vec![format!("#{}", k + 1), format!("{}{mark}", group.name), n(group)];
+        let mut cells = vec![format!("#{}", k + 1)];
+        cells.extend(beside.then(|| named(comparison, k)));
+        cells.push(n(group));
         cells.push(spread(group.last(), scale));
         cells.push(spread(group.best(), scale));
         cells.push(group.train_seconds().map_or("–".to_owned(), span));
@@ -96,8 +119,14 @@ fn results(comparison: &Comparison) -> Table {
         }
         table.add_row(cells);
     }
-    align(&mut table, aligned);
+    align(&mut table, if beside { 2..aligned } else { 1..aligned });
     table
+}
+
+/// The name of group `k`, marked where the others are held against it.
+fn named(comparison: &Comparison, k: usize) -> String {
+    let mark = if k == comparison.baseline && comparison.groups.len() > 1 { " (baseline)" } else { "" };
+    format!("{}{mark}", comparison.groups[k].name)
 }
 
 /// Counted runs, and how many there are where some do not count.
@@ -182,7 +211,7 @@ fn contrasts(comparison: &Comparison) -> Table {
             verdict(contrast, comparison),
         ]);
     }
-    align(&mut table, 5);
+    align(&mut table, 2..5);
     table
 }
 
@@ -221,9 +250,9 @@ fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
 }
 
 /// Numbers to the right; names and verdicts to the left.
-fn align(table: &mut Table, columns: usize) {
+fn align(table: &mut Table, numbers: std::ops::Range<usize>) {
     for (k, column) in table.column_iter_mut().enumerate() {
-        if k >= 2 && k < columns {
+        if numbers.contains(&k) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
