@@ -119,14 +119,14 @@ pub fn is_seeded(graph: &Graph, kept: &[ValueId], value: ValueId) -> bool {
     value == graph.output() || kept.contains(&value)
 }
 
-/// Which values need a gradient: those that a seeded value depends on, with a parameter upstream or, when asked for, the
-/// input.
+/// Which values need a gradient: those that a seeded value depends on, with a trained parameter upstream or, when asked for,
+/// the input.
 pub fn wants_grad(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool> {
     let nodes = graph.nodes();
     let mut wanted = vec![purpose.input_grad];
     for node in nodes {
         let upstream = node.inputs.iter().any(|v| wanted[v.0]);
-        wanted.push(upstream || !node.params.is_empty());
+        wanted.push(upstream || node.params.iter().any(|p| !graph.params[*p].frozen));
     }
     let mut reaches: Vec<bool> = (0..=nodes.len()).map(|v| is_seeded(graph, kept, ValueId(v))).collect();
     for (k, node) in nodes.iter().enumerate().rev() {

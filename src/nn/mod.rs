@@ -5,7 +5,9 @@
 //! flat, in [`Params`], and are the same for every size.
 
 pub mod bridge;
+mod eigen;
 pub mod graph;
+pub mod init;
 pub mod layer;
 pub mod layers;
 pub mod memory;
@@ -13,11 +15,13 @@ pub mod params;
 pub mod shape;
 pub mod tape;
 pub mod taps;
+pub mod whitening;
 
 pub use bridge::Bridge;
 pub use graph::{Builder, Graph, ValueId};
+pub use init::Init;
 pub use layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
-pub use params::{Init, ParamDecl, Params, Role, StatDecl};
+pub use params::{ParamDecl, Params, Role, StatDecl};
 pub use shape::{Shape, ShapeError};
 pub use tape::{Loss, Mode, Tape, TapeOptions};
 pub use taps::Tap;

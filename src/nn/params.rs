@@ -1,7 +1,6 @@
 //! Parameters, their gradients and the running statistics: flat buffers with a directory.
 
-use crate::units::{Purpose, rng};
-use rand::RngExt;
+use super::init::Init;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,17 +19,6 @@ pub enum Role {
     Bias,
 }
 
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    Constant(f32),
-    /// Uniform in `±bound`. PyTorch's default for convolutions and linear layers is `bound = 1/√fan_in`
-    /// (`kaiming_uniform` with a = √5), for weights and biases alike.
-    Uniform {
-        bound: f64,
-    },
-}
-
 /// A parameter that a layer asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamDecl {
@@ -40,6 +28,8 @@ pub struct ParamDecl {
     /// As torchvision shapes it: `OIHW`, `OI`, or one axis.
     pub shape: Vec<usize>,
     pub init: Init,
+    /// It keeps its start: no gradient is computed, no rule updates it, no weight decay pulls at it.
+    pub frozen: bool,
 }
 
 impl ParamDecl {
@@ -65,6 +55,8 @@ pub struct Slot {
     pub range: Range<usize>,
     pub shape: Vec<usize>,
     pub role: Option<Role>,
+    /// As its declaration says.
+    pub frozen: bool,
 }
 
 /// All parameters of a net in one flat buffer, in name order, each aligned to 64 bytes; their gradients beside them; the
@@ -75,7 +67,7 @@ pub struct Params {
     stat_directory: BTreeMap<String, Slot>,
     /// Zero between the slots.
     pub values: Vec<f32>,
-    /// As `values`.
+    /// As `values`; zero where a parameter is frozen.
     pub grads: Vec<f32>,
     pub stats: Vec<f32>,
     version: u64,
@@ -102,8 +94,9 @@ impl Params {
         let mut values = Vec::new();
         for decl in by_name {
             let start = values.len();
-            values.extend(initial(decl, seed));
-            let slot = Slot { range: start..values.len(), shape: decl.shape.clone(), role: Some(decl.role) };
+            values.extend(decl.init.values(decl, seed));
+            let (shape, role) = (decl.shape.clone(), Some(decl.role));
+            let slot = Slot { range: start..values.len(), shape, role, frozen: decl.frozen };
             directory.insert(decl.name.clone(), slot);
             values.resize(values.len().next_multiple_of(ALIGN), 0.0);
         }
@@ -112,7 +105,7 @@ impl Params {
         for decl in stats {
             let start = stat_values.len();
             stat_values.resize(start + decl.len, decl.start);
-            let slot = Slot { range: start..start + decl.len, shape: vec![decl.len], role: None };
+            let slot = Slot { range: start..start + decl.len, shape: vec![decl.len], role: None, frozen: false };
             stat_directory.insert(decl.name.clone(), slot);
         }
         let grads = vec![0.0; values.len()];
@@ -128,9 +121,14 @@ impl Params {
         &self.stat_directory
     }
 
-    /// Number of trained values, without the gaps between slots.
+    /// Number of values, frozen ones included, without the gaps between slots.
     pub fn count(&self) -> usize {
         self.directory.values().map(|slot| slot.range.len()).sum()
+    }
+
+    /// Number of values that are trained.
+    pub fn trained(&self) -> usize {
+        self.directory.values().filter(|slot| !slot.frozen).map(|slot| slot.range.len()).sum()
     }
 
     pub fn get(&self, name: &str) -> Option<&[f32]> {
@@ -155,30 +153,13 @@ impl Params {
     }
 }
 
-fn initial(decl: &ParamDecl, seed: u64) -> Vec<f32> {
-    match decl.init {
-        Init::Constant(value) => vec![value; decl.len()],
-        Init::Uniform { bound } => {
-            let mut draw = rng(seed, Purpose::Init, 0, name_key(&decl.name));
-            let bound = bound as f32;
-            (0..decl.len()).map(|_| (draw.random::<f32>() * 2.0 - 1.0) * bound).collect()
-        }
-    }
-}
-
-/// A stable number for a name: the first eight bytes of its SHA-256.
-fn name_key(name: &str) -> u64 {
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(name.as_bytes());
-    u64::from_le_bytes(std::array::from_fn(|k| digest[k]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn decl(name: &str, len: usize) -> ParamDecl {
-        ParamDecl { name: name.into(), role: Role::Conv, shape: vec![len], init: Init::Uniform { bound: 0.5 } }
+        let init = Init::Uniform { bound: 0.5 };
+        ParamDecl { name: name.into(), role: Role::Conv, shape: vec![len], init, frozen: false }
     }
 
     #[test]

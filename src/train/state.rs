@@ -98,12 +98,13 @@ impl State {
     }
 }
 
-/// The parameters as the optimizer sees them, with the rules of `[[params]]` applied.
+/// The parameters as the optimizer sees them, with the rules of `[[params]]` applied; frozen ones it does not see.
 pub fn segments(params: &Params, rules: &[crate::config::spec::ParamRule]) -> Vec<Segment> {
     use crate::config::spec::ParamMatch;
     params
         .directory()
         .iter()
+        .filter(|(_, slot)| !slot.frozen)
         .map(|(name, slot)| {
             let rule = rules.iter().find(|rule| match &rule.matches {
                 ParamMatch::Role(role) => slot.role == Some(*role),
@@ -137,7 +138,8 @@ mod tests {
     use crate::registry::Value;
 
     fn state() -> State {
-        let decl = ParamDecl { name: "w".to_owned(), role: Role::Conv, shape: vec![3], init: Init::Constant(1.0) };
+        let (name, init) = ("w".to_owned(), Init::Constant(1.0));
+        let decl = ParamDecl { name, role: Role::Conv, shape: vec![3], init, frozen: false };
         State::new(Params::new(&[decl], &[], 1), &sgd(false))
     }
 

@@ -45,7 +45,7 @@ pub struct Weights {
 pub struct Taken {
     /// Tensors taken, running statistics included.
     pub tensors: usize,
-    /// Trained numbers taken, and those of the whole net.
+    /// Numbers of parameters taken, and those of the whole net.
     pub parameters: usize,
     pub of_parameters: usize,
     /// Tensors of the head that start afresh, each with the reason.

@@ -1,14 +1,16 @@
 use super::{single, window};
 use crate::kernels::conv::{Conv2d, ConvPlan};
 use crate::kernels::{Buffer, DType, Grad, Isa, Write, columns};
+use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
-use crate::nn::params::{Init, ParamDecl, Role};
+use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
 
 /// A convolution, any kernel, stride, padding and dilation per axis, with groups.
 ///
-/// Parameters `weight` (`OIHW`) and, when asked for, `bias`; both start as PyTorch's, uniform in ±1/√fan_in.
+/// Parameters `weight` (`OIHW`) and, when asked for, `bias`; both start as PyTorch's, uniform in ±1/√fan_in, unless the
+/// filters are to start otherwise. Filters that whiten are frozen; their bias is trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv {
     width: usize,
@@ -18,6 +20,19 @@ pub struct Conv {
     dilation: [usize; 2],
     groups: usize,
     bias: bool,
+    filters: Filters,
+}
+
+/// How the filters of a convolution start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Filters {
+    /// As PyTorch's: uniform in ±1/√fan_in.
+    #[default]
+    Uniform,
+    /// The first ones hand on one channel each, see [`Init::Dirac`].
+    Dirac,
+    /// They whiten the patches of training images, see [`crate::nn::whitening`], and stay as they are.
+    Whitening { eps: f64, images: usize },
 }
 
 impl Conv {
@@ -27,7 +42,16 @@ impl Conv {
     }
     /// With a kernel of `[height, width]`.
     pub fn rect(width: usize, kernel: [usize; 2]) -> Self {
-        Self { width, kernel, stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1, bias: false }
+        Self {
+            width,
+            kernel,
+            stride: [1; 2],
+            padding: [0; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: false,
+            filters: Filters::Uniform,
+        }
     }
     pub fn stride(self, stride: usize) -> Self {
         Self { stride: [stride; 2], ..self }
@@ -44,6 +68,13 @@ impl Conv {
     }
     pub fn bias(self, bias: bool) -> Self {
         Self { bias, ..self }
+    }
+    pub fn filters(self, filters: Filters) -> Self {
+        Self { filters, ..self }
+    }
+
+    fn is_frozen(&self) -> bool {
+        matches!(self.filters, Filters::Whitening { .. })
     }
 
     fn kernel_shape(&self, input: Shape) -> Conv2d {
@@ -62,7 +93,8 @@ impl Conv {
 impl Layer for Conv {
     fn describe(&self) -> String {
         let stride = if self.stride == [1; 2] { String::new() } else { format!(" / {}", window(self.stride)) };
-        format!("conv {}{stride}", window(self.kernel))
+        let frozen = if self.is_frozen() { ", frozen" } else { "" };
+        format!("conv {}{stride}{frozen}", window(self.kernel))
     }
     fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let input = single(inputs)?;
@@ -78,11 +110,18 @@ impl Layer for Conv {
     fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
         let per_group = inputs[0].c / self.groups;
         let fan_in = (per_group * self.kernel[0] * self.kernel[1]) as f64;
-        let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
+        let bound = 1.0 / fan_in.sqrt();
+        let init = match self.filters {
+            Filters::Uniform => Init::Uniform { bound },
+            Filters::Dirac => Init::Dirac { bound, groups: self.groups },
+            Filters::Whitening { eps, images } => Init::Whitening { eps, images, bound },
+        };
         let shape = vec![self.width, per_group, self.kernel[0], self.kernel[1]];
-        let mut params = vec![ParamDecl { name: "weight".to_owned(), role: Role::Conv, shape, init }];
+        let frozen = self.is_frozen();
+        let mut params = vec![ParamDecl { name: "weight".to_owned(), role: Role::Conv, shape, init, frozen }];
         if self.bias {
-            params.push(ParamDecl { name: "bias".to_owned(), role: Role::Bias, shape: vec![self.width], init });
+            let (shape, init) = (vec![self.width], Init::Uniform { bound });
+            params.push(ParamDecl { name: "bias".to_owned(), role: Role::Bias, shape, init, frozen: false });
         }
         params
     }
@@ -90,7 +129,7 @@ impl Layer for Conv {
         self.kernel_shape(inputs[0]).flops(inputs[0].h, inputs[0].w)
     }
     fn saves(&self) -> Saves {
-        Saves { inputs: true, output: false }
+        Saves { inputs: !self.is_frozen(), output: false }
     }
     fn prepare(&self, inputs: &[Shape], max_batch: usize, isa: Isa) -> Box<dyn Op> {
         let plan = ConvPlan::new(self.kernel_shape(inputs[0]), inputs[0].h, inputs[0].w, isa);
@@ -99,6 +138,7 @@ impl Layer for Conv {
             forward: Packed::new(plan.forward_pack_len()),
             backward: Packed::new(plan.backward_pack_len()),
             bias: self.bias,
+            frozen: self.is_frozen(),
             plan,
         })
     }
@@ -132,6 +172,7 @@ struct ConvOp {
     forward: Packed,
     backward: Packed,
     bias: bool,
+    frozen: bool,
     scratch: usize,
 }
 
@@ -157,8 +198,10 @@ impl Op for ConvOp {
         let mut scratch = cx.scratch(plan.scratch_len(n));
         with_element!(cx.dtype, E => {
             let dy = cx.output_grad::<E>();
-            let x = cx.input::<E>(0);
-            plan.backward_weight(n, &x, &dy, cx.param_grad(0), &mut scratch);
+            if !self.frozen {
+                let x = cx.input::<E>(0);
+                plan.backward_weight(n, &x, &dy, cx.param_grad(0), &mut scratch);
+            }
             if self.bias {
                 let (isa, width) = (cx.isa, plan.conv().cout);
                 columns::bias_gradient(isa, width, &dy, Grad::overwrite(cx.param_grad(1)));

@@ -1,24 +1,26 @@
 use super::single;
 use crate::kernels::{Grad, Isa, linear};
+use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
-use crate::nn::params::{Init, ParamDecl, Role};
+use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
 
 /// A linear layer on all of an image's values, `y = scale·x·Wᵀ + b`.
 ///
-/// Parameters `weight` (`OI`) and, unless left out, `bias`; both start as PyTorch's, uniform in ±1/√fan_in. Where the
-/// input has more than one pixel its values are taken channels-last, `(h, w, c)`.
+/// Parameters `weight` (`OI`) and, unless left out, `bias`; both start as PyTorch's, uniform in ±1/√fan_in, the weights on
+/// request scaled to a standard deviation. Where the input has more than one pixel its values are taken channels-last, `(h, w, c)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
     outputs: usize,
     scale: f32,
     bias: bool,
+    std: Option<f64>,
 }
 
 impl Linear {
     pub fn new(outputs: usize) -> Self {
-        Self { outputs, scale: 1.0, bias: true }
+        Self { outputs, scale: 1.0, bias: true, std: None }
     }
     /// A fixed factor on the product.
     pub fn scale(self, scale: f32) -> Self {
@@ -26,6 +28,10 @@ impl Linear {
     }
     pub fn bias(self, bias: bool) -> Self {
         Self { bias, ..self }
+    }
+    /// The standard deviation that the weights start with.
+    pub fn std(self, std: Option<f64>) -> Self {
+        Self { std, ..self }
     }
 }
 
@@ -40,10 +46,12 @@ impl Layer for Linear {
     fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
         let fan_in = inputs[0].len();
         let init = Init::Uniform { bound: 1.0 / (fan_in as f64).sqrt() };
-        let shape = vec![self.outputs, fan_in];
-        let mut params = vec![ParamDecl { name: "weight".to_owned(), role: Role::Linear, shape, init }];
+        let decl =
+            |name: &str, role, shape, init| ParamDecl { name: name.to_owned(), role, shape, init, frozen: false };
+        let start = self.std.map_or(init, |std| Init::Scaled { std });
+        let mut params = vec![decl("weight", Role::Linear, vec![self.outputs, fan_in], start)];
         if self.bias {
-            params.push(ParamDecl { name: "bias".to_owned(), role: Role::Bias, shape: vec![self.outputs], init });
+            params.push(decl("bias", Role::Bias, vec![self.outputs], init));
         }
         params
     }

@@ -8,7 +8,7 @@ mod pool;
 
 pub use crate::kernels::activation::Act;
 pub use add::Add;
-pub use conv::Conv;
+pub use conv::{Conv, Filters};
 pub use linear::Linear;
 pub use norm::BatchNorm;
 pub use pool::Pool;

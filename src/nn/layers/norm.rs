@@ -1,7 +1,8 @@
 use super::Act;
 use crate::kernels::{Grad, Isa, norm};
+use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
-use crate::nn::params::{Init, ParamDecl, Role, StatDecl};
+use crate::nn::params::{ParamDecl, Role, StatDecl};
 use crate::nn::shape::Shape;
 use crate::with_element;
 
@@ -14,13 +15,27 @@ pub struct BatchNorm {
     act: Act,
     eps: f32,
     /// Weight of the batch in the running statistics.
-    momentum: f32,
+    update: f32,
+    /// Whether γ stays as it is.
+    frozen_scale: bool,
 }
 
 impl BatchNorm {
-    /// With PyTorch's ε = 1e-5 and momentum = 0.1.
+    /// With PyTorch's ε = 1e-5, and 0.1 for the batch's weight in the running statistics, which it calls momentum.
     pub fn new(act: Act) -> Self {
-        Self { act, eps: 1e-5, momentum: 0.1 }
+        Self { act, eps: 1e-5, update: 0.1, frozen_scale: false }
+    }
+    /// What is added to the variance.
+    pub fn eps(self, eps: f32) -> Self {
+        Self { eps, ..self }
+    }
+    /// The batch's weight in the running statistics.
+    pub fn update(self, update: f32) -> Self {
+        Self { update, ..self }
+    }
+    /// Whether γ stays 1, untrained.
+    pub fn frozen_scale(self, frozen_scale: bool) -> Self {
+        Self { frozen_scale, ..self }
     }
 }
 
@@ -40,13 +55,14 @@ impl Layer for BatchNorm {
         }
     }
     fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
-        let decl = |name: &str, start| ParamDecl {
+        let decl = |name: &str, start, frozen| ParamDecl {
             name: name.to_owned(),
             role: Role::Norm,
             shape: vec![inputs[0].c],
             init: Init::Constant(start),
+            frozen,
         };
-        vec![decl("weight", 1.0), decl("bias", 0.0)]
+        vec![decl("weight", 1.0, self.frozen_scale), decl("bias", 0.0, false)]
     }
     fn stats(&self, inputs: &[Shape]) -> Vec<StatDecl> {
         let decl = |name: &str, start| StatDecl { name: name.to_owned(), len: inputs[0].c, start };
@@ -103,7 +119,7 @@ impl Op for NormOp {
             if cx.train {
                 norm::statistics(cx.isa, &x, &mut self.mean, &mut self.var);
                 let running = cx.stats::<2>();
-                norm::update_running(rows, self.norm.momentum, [&self.mean, &self.var], running);
+                norm::update_running(rows, self.norm.update, [&self.mean, &self.var], running);
             } else {
                 let [mean, var] = cx.stats::<2>();
                 self.mean.copy_from_slice(mean);
@@ -127,7 +143,7 @@ impl Op for NormOp {
             let y = relu.then(|| cx.output::<E>());
             let residual = (self.residual && !relu).then(|| cx.input::<E>(1));
             let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
-            let isa = cx.isa;
+            let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
             let [dgamma, dbeta] = cx.param_grads::<2>();
             norm::backward(
                 isa,
@@ -137,7 +153,7 @@ impl Op for NormOp {
                 norm::Grads {
                     dx: dx.as_mut().map(|cell| cell.grad()),
                     dresidual: dresidual.as_mut().map(|cell| cell.grad()),
-                    dgamma: Some(Grad::overwrite(dgamma)),
+                    dgamma: (!frozen_scale).then(|| Grad::overwrite(dgamma)),
                     dbeta: Some(Grad::overwrite(dbeta)),
                 },
             );
