@@ -9,34 +9,29 @@
 
 use candle_core::{D, DType as CandleType, Device, Tensor};
 use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Linear, ModuleT, Optimizer as _, VarBuilder, VarMap};
+use runner::config::{self, Text};
 use runner::kernels::{DType, Isa};
-use runner::model::{self, Parts};
+use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::optim::{Flat, Hypers};
-use runner::registry::{Choice, Settings, Value};
-use std::collections::BTreeMap;
+use runner::train::net::parts;
 use std::time::Instant;
 
 const SIZE: usize = 32;
 
-fn choice(kind: &str, settings: &[(&str, Value)]) -> Choice {
-    let settings: BTreeMap<String, Value> = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    Choice { kind: kind.to_owned(), settings: Settings(settings) }
-}
+/// The parts of the experiment's net do not depend on its data.
+const EXPERIMENT: &str = "name = \"step\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = \"resnet9\"\n\
+    [[phases]]\nsteps = 1\nbatch = 1\noptimizer = { kind = \"sgd\", nesterov = true }\nlr = 0.1\n";
 
 /// Our step, as a closure to call again and again.
 fn ours(batch: usize) -> impl FnMut() {
     let isa = Isa::detect().expect("RUNNER_ISA is good");
-    let width = Value::Int(64);
-    let stem = choice("conv3x3", &[("width", width.clone()), ("stride", Value::Int(1)), ("bias", Value::Bool(false))]);
-    let backbone = choice("resnet9", &[("width", width)]);
-    let head = choice("max-pool", &[("scale", Value::Float(0.125)), ("bias", Value::Bool(false))]);
-    let parts = Parts { stem: &stem, backbone: &backbone, head: &head, classes: 10 };
-    let graph = model::build(&parts, Shape::new(SIZE, SIZE, 3)).expect("the parts fit");
+    let text = Text { name: "step.toml".into(), content: EXPERIMENT.into(), folder: Default::default() };
+    let spec = config::read(text, &[]).expect("the experiment is right").spec;
+    let graph = model::build(&parts(&spec, 10), Shape::new(SIZE, SIZE, 3)).expect("the parts fit");
     let mut params = Params::new(graph.params(), graph.stats(), 1);
     let mut tape = Tape::new(&graph, &params, TapeOptions::train(batch, DType::F32, isa));
-    let sgd = choice("sgd", &[("nesterov", Value::Bool(true)), ("decay", Value::Text("coupled".into()))]);
-    let mut optimizer = runner::train::state::make_optimizer(&sgd, &params);
+    let mut optimizer = runner::train::state::make_optimizer(&spec.phases[0].optimizer, &params);
     let segments = runner::train::state::segments(&params, &[]);
     let images: Vec<f32> = (0..batch * SIZE * SIZE * 3).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let labels: Vec<u32> = (0..batch as u32).map(|k| k % 10).collect();

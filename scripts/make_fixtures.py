@@ -285,6 +285,160 @@ def net():
     save("net", tensors, {"resnet9": {"width": width, "lr": 0.5, "momentum": 0.9, "weight_decay": 5e-4}})
 
 
+class Part(torch.nn.Module):
+    """Layers by the names that the program gives them, in order; `forward` is the net's."""
+
+    def __init__(self, forward=None, **layers):
+        super().__init__()
+        self.call = forward
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x):
+        return self.call(self, x)
+
+
+def conv3(i, o, stride=1):
+    return torch.nn.Conv2d(i, o, 3, stride, padding=1, bias=False)
+
+
+def resnet18(width):
+    """torchvision's, with the 7x7 stem."""
+    norm = torch.nn.BatchNorm2d
+
+    def basic(i, o, stride):
+        def forward(m, x):
+            y = m.bn2(m.conv2(F.relu(m.bn1(m.conv1(x)))))
+            return F.relu(y + (m.downsample(x) if hasattr(m, "downsample") else x))
+
+        block = Part(forward, conv1=conv3(i, o, stride), bn1=norm(o), conv2=conv3(o, o), bn2=norm(o))
+        if stride != 1 or i != o:
+            block.downsample = torch.nn.Sequential(torch.nn.Conv2d(i, o, 1, stride, bias=False), norm(o))
+        return block
+
+    stages, i = {}, width
+    for k in range(4):
+        o = width << k
+        stages[f"layer{k + 1}"] = torch.nn.Sequential(basic(i, o, 2 if k else 1), basic(o, o, 1))
+        i = o
+    stem = Part(conv=torch.nn.Conv2d(3, width, 7, 2, padding=3, bias=False), norm=norm(width))
+
+    def forward(m, x):
+        x = F.max_pool2d(F.relu(m.stem.norm(m.stem.conv(x))), 3, 2, 1)
+        for name in stages:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(x.mean((2, 3)))
+
+    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(i, 10)), **stages)
+
+
+def wrn22(width, widen):
+    norm = torch.nn.BatchNorm2d
+
+    def block(i, o, stride):
+        def forward(m, x):
+            h = F.relu(m.norm1(x))
+            shortcut = m.shortcut(h) if hasattr(m, "shortcut") else x
+            return shortcut + m.conv2(F.relu(m.norm2(m.conv1(h))))
+
+        part = Part(forward, norm1=norm(i), conv1=conv3(i, o, stride), norm2=norm(o), conv2=conv3(o, o))
+        if stride != 1 or i != o:
+            part.shortcut = torch.nn.Conv2d(i, o, 1, stride, bias=False)
+        return part
+
+    stages, i = {}, width
+    for k in range(3):
+        o = width * widen << k
+        blocks = [block(i if n == 0 else o, o, 2 if k and n == 0 else 1) for n in range(3)]
+        stages[f"layer{k + 1}"], i = torch.nn.Sequential(*blocks), o
+
+    def forward(m, x):
+        x = m.stem.conv(x)
+        for name in stages:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(F.relu(m.norm(x)).mean((2, 3)))
+
+    stem, head = Part(conv=conv3(3, width)), Part(fc=torch.nn.Linear(i, 10))
+    return Part(forward, stem=stem, norm=norm(i), head=head, **stages)
+
+
+def airbench(widths, depth):
+    """airbench94 with a depth of 2, airbench96 with 3; the whitening filters are random here."""
+
+    def group(i, o):
+        def forward(m, x):
+            x = first = F.gelu(m.norm1(F.max_pool2d(m.conv1(x), 2)))
+            for k in range(2, depth + 1):
+                x = m.get_submodule(f"norm{k}")(m.get_submodule(f"conv{k}")(x))
+                x = F.gelu(x + first if k == depth and k > 2 else x)
+            return x
+
+        layers = {}
+        for k in range(1, depth + 1):
+            layers |= {f"conv{k}": conv3(i if k == 1 else o, o)}
+            layers |= {f"norm{k}": torch.nn.BatchNorm2d(o, eps=1e-12, momentum=0.4)}
+            layers[f"norm{k}"].weight.requires_grad_(False)
+        return Part(forward, **layers)
+
+    groups = {f"layer{k + 1}": group(i, o) for k, (i, o) in enumerate(zip([24, *widths], widths))}
+    stem = Part(conv=torch.nn.Conv2d(3, 24, 2))
+    stem.conv.weight.requires_grad_(False)
+
+    def forward(m, x):
+        x = F.gelu(m.stem.conv(x))
+        for name in groups:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(x.amax((2, 3))) / 9
+
+    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(widths[-1], 10, bias=False)), **groups)
+
+
+def nets():
+    """Loss, gradients and running statistics of one step of each net, narrow; parameters of the whole ones."""
+    tensors, cases = {}, {}
+    rows = {
+        "resnet18": (lambda: resnet18(2), lambda: resnet18(64), 33),
+        "wrn22": (lambda: wrn22(2, 2), lambda: wrn22(16, 6), 10),
+        "airbench94": (lambda: airbench([4, 6, 8], 2), lambda: airbench([64, 256, 256], 2), 18),
+        "airbench96": (lambda: airbench([4, 6, 8], 3), lambda: airbench([128, 384, 512], 3), 18),
+    }
+    for seed, (name, (narrow, whole, size)) in enumerate(rows.items()):
+        params = list(whole().parameters())
+        frozen = sum(p.numel() for p in params if not p.requires_grad)
+        cases[name] = {"size": size, "parameters": sum(p.numel() for p in params), "frozen": frozen}
+        torch.manual_seed(seed)
+        net = narrow()
+        with torch.no_grad():
+            for module in net.modules():
+                # Norms that do something: scales and shifts away from 1 and 0.
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.bias.normal_(0, 0.3)
+                    if module.weight.requires_grad:
+                        module.weight.uniform_(0.5, 1.5)
+        images, labels = normal(100 + seed, 4, 3, size, size), torch.arange(4)
+        tensors[f"{name}/images"] = last(images)
+        tensors |= {f"{name}/before/{k}": v.detach().clone() for k, v in net.named_parameters()}
+        loss = F.cross_entropy(net(images), labels, label_smoothing=0.1)
+        loss.backward()
+        tensors[f"{name}/loss"] = loss.detach().reshape(1)
+        trained = {k: v for k, v in net.named_parameters() if v.requires_grad}
+        tensors |= {f"{name}/gradient/{k}": v.grad for k, v in trained.items()}
+        statistics = {k: v for k, v in net.named_buffers() if not k.endswith("num_batches_tracked")}
+        tensors |= {f"{name}/statistics/{k}": v for k, v in statistics.items()}
+    save("nets", tensors, cases)
+
+
+def whitening():
+    """Eigenvectors of the moments of 2x2 patches, as airbench94 scales them; the largest component is made positive."""
+    images = normal(7, 20, 3, 7, 9)
+    images = images + images.roll(1, 3) + 0.5 * images.roll(1, 1)
+    patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    vectors = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
+    filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(12, 3, 2, 2)
+    save("whitening", {"images": last(images), "filters": torch.cat([filters, -filters]).float()}, {})
+
+
 def images():
     """Resizing of boxes, and what augmentations do, with fixed parameters."""
     tensors, cases = {}, {}
@@ -353,5 +507,5 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net, images]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net, nets, whitening, images]:
         make()

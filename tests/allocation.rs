@@ -1,10 +1,13 @@
 //! A training step in the steady state allocates next to nothing.
 
+mod common;
+
 use runner::kernels::{DType, Isa};
-use runner::model::{self, Parts, backbones};
+use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::optim::{Flat, Hypers};
 use runner::registry::{Choice, Value};
+use runner::train::net::parts;
 use runner::train::state::{make_optimizer, segments};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,11 +37,8 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_step_allocates_nothing_large() {
-    let backbone = Choice::with("resnet9", [("width", Value::Int(8))]);
-    let (mut stem, head) = backbones::own_parts(&backbone).unwrap();
-    stem.settings.0.extend([("stride".into(), Value::Int(1)), ("bias".into(), Value::Bool(false))]);
-    let parts = Parts { stem: &stem, backbone: &backbone, head: &head, classes: 10 };
-    let graph = model::build(&parts, Shape::new(32, 32, 3)).unwrap();
+    let spec = common::net("backbone = { kind = \"resnet9\", width = 8 }");
+    let graph = model::build(&parts(&spec, 10), Shape::new(32, 32, 3)).unwrap();
     let mut params = Params::new(graph.params(), graph.stats(), 1);
     let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", Value::Text("coupled".into()))]);
     let mut optimizer = make_optimizer(&sgd, &params);

@@ -204,3 +204,29 @@ fn what_does_not_fit_is_said_at_its_place_before_anything_is_made() {
     std::fs::copy(teacher.join("checkpoint/state.safetensors"), &path).unwrap();
     refused(&["checkpoint of a run", "model.safetensors"], &[]);
 }
+
+/// Filters that are computed from the images: the same for any seed and any rates, untouched by training and by decay, in the
+/// records as others are, and not computed anew where the weights come from a file.
+#[test]
+fn whitening_filters_depend_on_the_images_alone_and_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = ["model.backbone={ airbench94 = [4] }", "model.head=max-pool", "phases[0].weight_decay=0.1"];
+    let run = |name: &str, more: &[&str]| trained(dir.path(), name, &[&net[..], more].concat()).1;
+    let (still, other) = (run("still", &[]), run("other", &["seed=5", "phases[0].lr=0.1", "phases[0].steps=9"]));
+    let (a, b) = (tensors(&still.join("model.safetensors")), tensors(&other.join("model.safetensors")));
+    assert_eq!(a["stem.conv.weight"], b["stem.conv.weight"]);
+    assert_eq!(a["layer1.norm1.weight"], b["layer1.norm1.weight"], "a scale that is not trained");
+    assert!(["stem.conv.bias", "layer1.conv1.weight", "layer1.norm1.bias"].into_iter().all(|name| a[name] != b[name]));
+    let info = RunReader::open(&still).unwrap().info().unwrap();
+    let numbers = |name: &str| a[name].2.len() as u64 / 4;
+    let frozen = ["stem.conv.weight", "layer1.norm1.weight", "layer1.norm2.weight"].map(numbers);
+    let all: u64 = a.keys().filter(|name| !name.contains("running")).map(|name| numbers(name)).sum();
+    assert_eq!(info.parameters, all - frozen.iter().sum::<u64>(), "trained ones");
+
+    let mut given = a.clone();
+    given.get_mut("stem.conv.weight").unwrap().2.fill(0);
+    let file = dir.path().join("given.safetensors");
+    write(&file, &given);
+    let pupil = run("pupil", &[&format!("model.weights={:?}", file.to_str().unwrap())]);
+    assert_eq!(tensors(&pupil.join("model.safetensors"))["stem.conv.weight"], given["stem.conv.weight"]);
+}

@@ -133,11 +133,12 @@ fn work(figures: &Figures) -> [String; 2] {
 }
 
 fn totals(net: &Summary) -> String {
-    let Figures { parameters, statistics, flops } = net.figures;
+    let Figures { parameters, frozen, statistics, flops } = net.figures;
     let [h, w, _] = net.image;
+    let frozen = if frozen == 0 { String::new() } else { format!(" ({} of them frozen)", count(frozen)) };
     let mflop = number((flops as f64 / 1e3).round() / 1e3);
     format!(
-        "{} parameters, {} running statistics\n\
+        "{} parameters{frozen}, {} running statistics\n\
          {mflop} MFLOP an image of {h}×{w}: multiplications and additions, forward\n",
         count(parameters),
         count(statistics),

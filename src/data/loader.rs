@@ -88,19 +88,40 @@ impl<E: Element> Loader<E> {
     /// # Panics
     /// When `images` is 0.
     pub fn validation(dataset: Arc<Dataset>, size: usize, images: usize) -> Self {
-        assert!(images > 0, "validation in batches of no images");
+        let indices = (0..dataset.val.labels.len()).collect();
+        Self::unchanged(dataset, |dataset| &dataset.val, indices, size, images)
+    }
+
+    /// `count` training images spread evenly over the set, or all of a smaller one, unchanged but for their size, in batches
+    /// of `images`: what is computed from the data before the first step looks at these.
+    ///
+    /// # Panics
+    /// When `images` is 0.
+    pub fn sample(dataset: Arc<Dataset>, count: usize, size: usize, images: usize) -> Self {
+        let all = dataset.train.labels.len();
+        let count = count.min(all);
+        let indices = (0..count).map(|k| (k as u64 * all as u64 / count as u64) as usize).collect();
+        Self::unchanged(dataset, |dataset| &dataset.train, indices, size, images)
+    }
+
+    /// Some images of a split, not augmented.
+    fn unchanged(
+        dataset: Arc<Dataset>,
+        split: fn(&Dataset) -> &Split,
+        indices: Vec<usize>,
+        size: usize,
+        images: usize,
+    ) -> Self {
+        assert!(images > 0, "batches of no images");
         let mut maker = Maker::new(&dataset);
         let mut step = 0;
         Self::start(move |batch| {
-            let first = step as usize * images;
-            let end = (first + images).min(dataset.val.labels.len());
-            if first >= end {
-                return false;
-            }
-            maker.begin(batch, step, size, end - first);
-            for (place, index) in (first..end).enumerate() {
-                let whole = Window::whole(Extent::square(dataset.val.size));
-                batch.labels[place] = maker.take(&dataset.val, index, whole, size);
+            let Some(indices) = indices.chunks(images).nth(step as usize) else { return false };
+            maker.begin(batch, step, size, indices.len());
+            let split = split(&dataset);
+            for (place, index) in indices.iter().enumerate() {
+                let whole = Window::whole(Extent::square(split.size));
+                batch.labels[place] = maker.take(split, *index, whole, size);
                 maker.put(batch, place);
             }
             step += 1;

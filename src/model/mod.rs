@@ -3,6 +3,7 @@
 pub mod backbones;
 pub mod heads;
 pub mod stems;
+mod style;
 pub mod summary;
 
 pub use summary::Summary;

@@ -2,14 +2,16 @@
 
 use super::{PairingError, Parts, assemble};
 use crate::nn::memory::{MemoryPlan, Purpose};
-use crate::nn::{Graph, Shape};
+use crate::nn::{Graph, ParamDecl, Shape};
 use serde::Serialize;
 
 /// Parameters, running statistics and work of a layer, a part or a whole net.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
-    /// Trained values.
+    /// Values of parameters, frozen ones included.
     pub parameters: u64,
+    /// Those of them that are not trained.
+    pub frozen: u64,
     /// Values that are kept beside them: running means and variances.
     pub statistics: u64,
     /// Multiplications and additions of one image's forward pass: two for each multiply-add.
@@ -20,6 +22,7 @@ impl std::iter::Sum for Figures {
     fn sum<I: Iterator<Item = Self>>(figures: I) -> Self {
         figures.fold(Self::default(), |a, b| Self {
             parameters: a.parameters + b.parameters,
+            frozen: a.frozen + b.frozen,
             statistics: a.statistics + b.statistics,
             flops: a.flops + b.flops,
         })
@@ -98,13 +101,20 @@ impl Summary {
 
 fn layer(graph: &Graph, k: usize) -> LayerSummary {
     let (node, output) = (&graph.nodes()[k], graph.node_shape(k));
-    let parameters: usize = node.params.iter().map(|p| graph.params()[*p].len()).sum();
+    let params = || node.params.iter().map(|p| &graph.params()[*p]);
+    let parameters: usize = params().map(ParamDecl::len).sum();
+    let frozen: usize = params().filter(|decl| decl.frozen).map(ParamDecl::len).sum();
     let statistics: usize = node.stats.iter().map(|s| graph.stats()[*s].len).sum();
     LayerSummary {
         name: node.name.clone(),
         what: node.layer.describe(),
         output: [output.h, output.w, output.c],
-        figures: Figures { parameters: parameters as u64, statistics: statistics as u64, flops: graph.node_flops(k) },
+        figures: Figures {
+            parameters: parameters as u64,
+            frozen: frozen as u64,
+            statistics: statistics as u64,
+            flops: graph.node_flops(k),
+        },
     }
 }
 
@@ -116,11 +126,19 @@ mod tests {
     use crate::nn::{Params, Tape, TapeOptions};
     use crate::registry::{Choice, Value};
 
-    /// ResNet-9 of width 4 with ten classes, its parts as its entry gives them.
+    /// ResNet-9 of width 4 with ten classes and norms of fixed scale, its parts as its entry gives them.
     fn with_parts<T>(body: impl FnOnce(&Parts<'_>) -> T) -> T {
-        let backbone = Choice::with("resnet9", [("width", Value::Int(4))]);
+        let style = [
+            ("init", Value::Text("uniform".to_owned())),
+            ("norm_eps", Value::Float(1e-5)),
+            ("norm_update", Value::Float(0.1)),
+            ("norm_scale", Value::Bool(false)),
+        ];
+        let mut backbone = Choice::with("resnet9", style);
+        backbone.settings.0.insert("width".to_owned(), Value::Int(4));
         let (mut stem, head) = backbones::own_parts(&backbone).unwrap();
-        stem.settings.0.extend([("stride".to_owned(), Value::Int(1)), ("bias".to_owned(), Value::Bool(false))]);
+        let plain = [("stride", Value::Int(1)), ("bias", Value::Bool(false)), ("norm", Value::Bool(true))];
+        stem.settings.0.extend(plain.map(|(key, value)| (key.to_owned(), value)));
         body(&Parts { stem: &stem, backbone: &backbone, head: &head, classes: 10 })
     }
 
@@ -132,6 +150,7 @@ mod tests {
             let graph = build(parts, image).unwrap();
             let params = Params::new(graph.params(), graph.stats(), 1);
             assert_eq!(summary.figures.parameters, params.count() as u64);
+            assert_eq!(summary.figures.parameters - summary.figures.frozen, params.trained() as u64);
             assert_eq!(summary.figures.statistics, params.stats.len() as u64);
             assert_eq!(summary.figures.flops, graph.flops());
             let layers: Vec<&LayerSummary> = summary.parts.iter().flat_map(|part| &part.layers).collect();

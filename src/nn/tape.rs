@@ -158,6 +158,23 @@ impl Tape {
     /// # Panics
     /// When `images` is not `n` images of the tape's size, or `n` exceeds the largest batch.
     pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
+        self.run_layers(params, images, self.ops.len())
+    }
+
+    /// As [`Tape::forward`], but stops at a value and returns it: what a layer is given.
+    ///
+    /// # Errors
+    /// Those of a candle bridge.
+    ///
+    /// # Panics
+    /// As [`Tape::forward`].
+    pub fn forward_to(&mut self, params: &mut Params, images: &[f32], value: ValueId) -> anyhow::Result<Vec<f32>> {
+        self.run_layers(params, images, value.0)?;
+        Ok(self.value(value))
+    }
+
+    /// The first layers in order.
+    fn run_layers(&mut self, params: &mut Params, images: &[f32], layers: usize) -> anyhow::Result<()> {
         let per_image = self.shapes[0].len();
         assert_eq!(images.len() % per_image, 0, "images of another size than the tape's {}", self.shapes[0]);
         let n = images.len() / per_image;
@@ -165,7 +182,7 @@ impl Tape {
         self.n = n;
         self.store(self.values[0], images);
         self.observe(ValueId(0));
-        for k in 0..self.ops.len() {
+        for k in 0..layers {
             let room = Room { options: &self.options, n, memory: &self.memory, scratch: &self.scratch };
             let cx = room.cx(&self.wiring[k], params.version(), &params.values);
             let cx = ForwardCx { cx, stats: &mut params.stats };

@@ -8,6 +8,7 @@ mod evaluate;
 mod meter;
 pub mod net;
 pub mod session;
+pub mod start;
 pub mod state;
 mod stop;
 mod tensors;

@@ -5,10 +5,10 @@ use super::clock::Clock;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
 use super::meter::Meter;
-use super::net;
 use super::state::{Spent, State, segments};
 use super::stop::StopFlag;
 use super::weights::Weights;
+use super::{net, start};
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
@@ -27,6 +27,7 @@ use crate::units::Seconds;
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The file of a run's checkpoint folder.
 pub const CHECKPOINT_FILE: &str = "state.safetensors";
@@ -90,7 +91,17 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
-        job.notices.extend(start_from_weights(&job, &mut state.params)?);
+        if job.weights.is_some() {
+            job.notices.extend(start_from_weights(&job, &mut state.params)?);
+        } else {
+            let begun = Instant::now();
+            let Job { spec, dataset, machine, plan, .. } = &job;
+            if start::from_images(&mut state.params, spec, dataset, plan.phases[0].size, machine.isa)? {
+                let seconds = begun.elapsed().as_secs_f64();
+                state.progress.seconds.train += seconds;
+                state.progress.seconds.wall += seconds;
+            }
+        }
         atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
         csv_file::write(&folder.join(file::PLAN), job.plan.rows())?;
         let picture = plot::schedule(
@@ -325,7 +336,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
             stands_in_for: job.dataset.stands_in_for.clone(),
         },
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
-        parameters: state.params.count() as u64,
+        parameters: state.params.trained() as u64,
         weights: job.weights.clone(),
         settings: spec.settings(),
         phases: job.plan.phases.len(),

@@ -1,6 +1,8 @@
 //! Running the program as a user does, for the tests that need that.
 #![allow(dead_code)] // each test file uses its part
 
+use runner::config::spec::Spec;
+use runner::config::{self, Text};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,6 +16,16 @@ pub fn runner() -> Command {
     }
     command.env_remove("NO_PROXY").env_remove("no_proxy");
     command
+}
+
+/// An experiment with a net, given by the lines of `[model]`.
+pub fn net(model: &str) -> Spec {
+    let content = format!(
+        "name = \"net\"\n[data]\ndataset = \"shapes\"\n[model]\n{model}\n\
+         [[phases]]\nsteps = 1\nbatch = 8\noptimizer = \"sgd\"\nlr = 0.1\n"
+    );
+    let text = Text { name: "net.toml".into(), content: content.clone(), folder: PathBuf::new() };
+    config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}")).spec
 }
 
 /// What came out, as text.

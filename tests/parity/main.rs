@@ -2,8 +2,11 @@
 //!
 //! Everything is `f32` on both sides, so the sums differ by their order alone; each comparison names its tolerance.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod conv;
 mod fixture;
 mod kernels;
 mod net;
+mod nets;
 mod optimizers;

@@ -1,11 +1,13 @@
 //! A whole net: ResNet-9 at width 2, three steps of SGD, then an evaluation.
 
+use crate::common::net;
 use crate::fixture::{Fixture, assert_close};
 use runner::kernels::{DType, Isa};
-use runner::model::{self, Parts, backbones};
+use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::optim::{Flat, Hypers};
 use runner::registry::{Choice, Value};
+use runner::train::net::parts;
 use runner::train::state::{make_optimizer, segments};
 
 /// PyTorch sums in another order; three steps at a large rate let the difference grow.
@@ -15,11 +17,8 @@ const TOLERANCE: f64 = 2e-5;
 fn three_steps_of_resnet9_are_those_of_pytorch() {
     let fixture = Fixture::read("net");
     let case = fixture.case("resnet9");
-    let backbone = Choice::with("resnet9", [("width", Value::Int(case["width"].as_i64().unwrap()))]);
-    let (mut stem, head) = backbones::own_parts(&backbone).unwrap();
-    stem.settings.0.extend([("stride".into(), Value::Int(1)), ("bias".into(), Value::Bool(false))]);
-    let parts = Parts { stem: &stem, backbone: &backbone, head: &head, classes: 10 };
-    let graph = model::build(&parts, Shape::new(16, 16, 3)).unwrap();
+    let spec = net(&format!("backbone = {{ resnet9 = {} }}", case["width"]));
+    let graph = model::build(&parts(&spec, 10), Shape::new(16, 16, 3)).unwrap();
     let images = fixture.f32s("images");
     let labels: Vec<u32> = (0..8).collect();
     let number = |key: &str| case[key].as_f64().unwrap();

@@ -1,11 +1,12 @@
 //! Backbones: the body of the net. Each names the stem and head of its paper as defaults.
 
+pub mod airbench;
+pub mod resnet;
 pub mod resnet9;
 pub mod shallow;
+pub mod wrn22;
 
 use super::Part;
-use crate::nn::layers::{Act, BatchNorm, Conv};
-use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Describe, Entry, Family, Settings};
 
 /// How a backbone is made, and what belongs around it.
@@ -19,7 +20,8 @@ pub struct Backbone {
 /// An entry of the family `backbone`.
 pub type BackboneEntry = Entry<Backbone>;
 
-pub static ENTRIES: &[&BackboneEntry] = &[&resnet9::ENTRY, &shallow::ENTRY];
+pub static ENTRIES: &[&BackboneEntry] =
+    &[&resnet9::ENTRY, &resnet::RESNET18, &wrn22::ENTRY, &airbench::AIRBENCH94, &airbench::AIRBENCH96, &shallow::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "backbone",
@@ -31,12 +33,4 @@ pub static FAMILY: Family = Family {
 pub fn own_parts(backbone: &Choice) -> Option<(Choice, Choice)> {
     let entry = crate::registry::find(ENTRIES, &backbone.kind)?;
     Some(((entry.make.stem)(&backbone.settings), (entry.make.head)(&backbone.settings)))
-}
-
-/// 3×3 convolution, batch norm and ReLU under one name: `name.conv`, `name.norm`.
-fn conv_norm_relu(net: &mut Builder, name: &str, x: ValueId, width: usize) -> Result<ValueId, ShapeError> {
-    net.scope(name, |net| {
-        let x = net.add("conv", Conv::new(width, 3).padding(1), &[x])?;
-        net.add("norm", BatchNorm::new(Act::Relu), &[x])
-    })
 }

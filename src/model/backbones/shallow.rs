@@ -1,6 +1,7 @@
 use super::{Backbone, BackboneEntry};
 use crate::model::Part;
-use crate::nn::layers::{Act, BatchNorm, Conv};
+use crate::model::style::{self, Style};
+use crate::nn::layers::Act;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Value};
 
@@ -9,18 +10,25 @@ pub static ENTRY: BackboneEntry = Entry {
     summary: "one strided 3×3 convolution after a strided stem: the two-layer net that the lesson changes image sizes with",
     // The notebook writes a stride of 20 for the first layer, which leaves 2×2 pixels; a stride of 2 is taken as meant.
     cite: "fast.ai 2018, training_phase notebook (ShallowConvNet)",
-    params: &[Param {
-        key: "width",
-        kind: Kind::Int { min: 1, max: 4096 },
-        default: Default::Toml("128"),
-        doc: "output channels; the stem has half as many",
-    }],
+    params: &[
+        Param {
+            key: "width",
+            kind: Kind::Int { min: 1, max: 4096 },
+            default: Default::Toml("128"),
+            doc: "output channels; the stem has half as many",
+        },
+        style::INIT,
+        style::NORM_EPS,
+        style::NORM_UPDATE,
+        style::NORM_SCALE,
+    ],
     shorthand: Some("width"),
     make: Backbone {
-        part: |settings| Box::new(Shallow { width: settings.usize("width") }),
+        part: |settings| Box::new(Shallow { width: settings.usize("width"), style: Style::of(settings) }),
         stem: |settings| {
             let width = Value::Int((settings.int("width") / 2).max(1));
-            Choice::with("conv3x3", [("width", width), ("stride", Value::Int(2)), ("bias", Value::Bool(true))])
+            let own = [("width", width), ("stride", Value::Int(2)), ("bias", Value::Bool(true))];
+            Style::hand_on(settings, Choice::with("conv3x3", own))
         },
         head: |_| Choice::plain("avg-pool"),
     },
@@ -28,13 +36,14 @@ pub static ENTRY: BackboneEntry = Entry {
 
 struct Shallow {
     width: usize,
+    style: Style,
 }
 
 impl Part for Shallow {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("layer1", |net| {
-            let x = net.add("conv", Conv::new(self.width, 3).stride(2).padding(1).bias(true), &[x])?;
-            net.add("norm", BatchNorm::new(Act::Relu), &[x])
+            let x = net.add("conv", self.style.conv(self.width, 3).stride(2).bias(true), &[x])?;
+            net.add("norm", self.style.norm(Act::Relu), &[x])
         })
     }
 }

@@ -28,6 +28,12 @@ const LINEAR_PARAMS: &[Param] = &[
         doc: "a fixed factor on the logits",
     },
     Param { key: "bias", kind: Kind::Bool, default: Default::Toml("true"), doc: "a bias in the linear layer" },
+    Param {
+        key: "init_std",
+        kind: Kind::Float(Interval::above(0.0)),
+        default: Default::Absent,
+        doc: "the weights start scaled to this standard deviation; left out: as PyTorch's, uniform in ±1/√fan_in",
+    },
 ];
 
 /// Pooling over all pixels, then one linear layer: `head.pool`, `head.fc`.
@@ -36,11 +42,13 @@ struct PoolLinear {
     classes: usize,
     scale: f64,
     bias: bool,
+    init_std: Option<f64>,
 }
 
 impl PoolLinear {
     fn new(pool: Pool, settings: &Settings, classes: usize) -> Self {
-        Self { pool, classes, scale: settings.float("scale"), bias: settings.bool("bias") }
+        let (scale, bias) = (settings.float("scale"), settings.bool("bias"));
+        Self { pool, classes, scale, bias, init_std: settings.opt_float("init_std") }
     }
 }
 
@@ -48,7 +56,8 @@ impl Part for PoolLinear {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("head", |net| {
             let x = net.add("pool", self.pool, &[x])?;
-            net.add("fc", Linear::new(self.classes).scale(self.scale as f32).bias(self.bias), &[x])
+            let linear = Linear::new(self.classes).scale(self.scale as f32).bias(self.bias).std(self.init_std);
+            net.add("fc", linear, &[x])
         })
     }
 }

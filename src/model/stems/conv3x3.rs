@@ -1,6 +1,7 @@
 use super::StemEntry;
 use crate::model::Part;
-use crate::nn::layers::{Act, BatchNorm, Conv};
+use crate::model::style::{self, Style};
+use crate::nn::layers::Act;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -22,10 +23,26 @@ pub static ENTRY: StemEntry = Entry {
             default: Default::Toml("false"),
             doc: "a bias in the convolution, redundant before batch norm but in some published nets",
         },
+        Param {
+            key: "norm",
+            kind: Kind::Bool,
+            default: Default::Toml("true"),
+            doc: "batch norm and ReLU behind the convolution; pre-activation backbones begin with their own",
+        },
+        style::INIT,
+        style::NORM_EPS,
+        style::NORM_UPDATE,
+        style::NORM_SCALE,
     ],
     shorthand: Some("width"),
     make: |settings| {
-        Box::new(Stem { width: settings.usize("width"), stride: settings.usize("stride"), bias: settings.bool("bias") })
+        Box::new(Stem {
+            width: settings.usize("width"),
+            stride: settings.usize("stride"),
+            bias: settings.bool("bias"),
+            norm: settings.bool("norm"),
+            style: Style::of(settings),
+        })
     },
 };
 
@@ -33,13 +50,16 @@ struct Stem {
     width: usize,
     stride: usize,
     bias: bool,
+    norm: bool,
+    style: Style,
 }
 
 impl Part for Stem {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("stem", |net| {
-            let x = net.add("conv", Conv::new(self.width, 3).stride(self.stride).padding(1).bias(self.bias), &[x])?;
-            net.add("norm", BatchNorm::new(Act::Relu), &[x])
+            let conv = self.style.conv(self.width, 3).stride(self.stride).bias(self.bias);
+            let x = net.add("conv", conv, &[x])?;
+            if self.norm { net.add("norm", self.style.norm(Act::Relu), &[x]) } else { Ok(x) }
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Stems: from the image to the first activations.
 
 pub mod conv3x3;
+pub mod conv7x7;
+pub mod whiten;
 
 use super::Part;
 use crate::registry::{Describe, Entry, Family, Settings};
@@ -8,7 +10,7 @@ use crate::registry::{Describe, Entry, Family, Settings};
 /// An entry of the family `stem`.
 pub type StemEntry = Entry<fn(&Settings) -> Box<dyn Part>>;
 
-pub static ENTRIES: &[&StemEntry] = &[&conv3x3::ENTRY];
+pub static ENTRIES: &[&StemEntry] = &[&conv3x3::ENTRY, &conv7x7::ENTRY, &whiten::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "stem",

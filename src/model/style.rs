@@ -1,0 +1,112 @@
+//! How the convolutions of a part start and how its norms behave: the settings that stems and backbones share.
+
+use crate::nn::layers::{Act, BatchNorm, Conv, Filters};
+use crate::nn::{Builder, ShapeError, ValueId};
+use crate::registry::{Choice, Default, Interval, Kind, Param, Settings};
+
+const INIT_KEY: &str = "init";
+const NORM_EPS_KEY: &str = "norm_eps";
+const NORM_UPDATE_KEY: &str = "norm_update";
+const NORM_SCALE_KEY: &str = "norm_scale";
+
+/// How filters start, as PyTorch's unless the file says otherwise.
+pub const INIT: Param = init("'uniform'");
+/// PyTorch's 1e-5 unless the file says otherwise.
+pub const NORM_EPS: Param = norm_eps("1e-5");
+/// PyTorch's 0.1 unless the file says otherwise.
+pub const NORM_UPDATE: Param = norm_update("0.1");
+/// Trained unless the file says otherwise.
+pub const NORM_SCALE: Param = norm_scale("true");
+
+/// How filters start.
+pub const fn init(default: &'static str) -> Param {
+    Param {
+        key: INIT_KEY,
+        kind: Kind::Word(&["uniform", "dirac"]),
+        default: Default::Toml(default),
+        doc: "how filters start: uniform in ±1/√fan_in as PyTorch's, or the first of each convolution handing on one channel each",
+    }
+}
+
+/// What the norms add to the variance.
+pub const fn norm_eps(default: &'static str) -> Param {
+    Param {
+        key: NORM_EPS_KEY,
+        kind: Kind::Float(Interval::above(0.0)),
+        default: Default::Toml(default),
+        doc: "what batch norm adds to the variance",
+    }
+}
+
+/// The batch's weight in the running statistics.
+pub const fn norm_update(default: &'static str) -> Param {
+    Param {
+        key: NORM_UPDATE_KEY,
+        kind: Kind::Float(Interval { min: 0.0, max: 1.0, min_open: true, max_open: false }),
+        default: Default::Toml(default),
+        doc: "a batch's weight in batch norm's running statistics, which PyTorch calls its momentum",
+    }
+}
+
+/// Whether the norms' scale is trained.
+pub const fn norm_scale(default: &'static str) -> Param {
+    Param {
+        key: NORM_SCALE_KEY,
+        kind: Kind::Bool,
+        default: Default::Toml(default),
+        doc: "whether batch norm's scale is trained; if not, it stays 1",
+    }
+}
+
+/// The settings as layers take them.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    filters: Filters,
+    eps: f32,
+    update: f32,
+    scale: bool,
+}
+
+impl Style {
+    /// From the settings of an entry that declares all four.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            filters: if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform },
+            eps: settings.float(NORM_EPS_KEY) as f32,
+            update: settings.float(NORM_UPDATE_KEY) as f32,
+            scale: settings.bool(NORM_SCALE_KEY),
+        }
+    }
+
+    /// Hands a backbone's settings on to the stem that belongs to it.
+    pub fn hand_on(settings: &Settings, mut stem: Choice) -> Choice {
+        let shared = [INIT_KEY, NORM_EPS_KEY, NORM_UPDATE_KEY, NORM_SCALE_KEY];
+        let given = shared.into_iter().filter_map(|key| Some((key.to_owned(), settings.0.get(key)?.clone())));
+        stem.settings.0.extend(given);
+        stem
+    }
+
+    /// A square convolution without bias; padding keeps the size where the stride is 1 and the kernel odd.
+    pub fn conv(&self, width: usize, kernel: usize) -> Conv {
+        Conv::new(width, kernel).padding(kernel / 2).filters(self.filters)
+    }
+
+    /// A batch norm, and the activation behind it.
+    pub fn norm(&self, act: Act) -> BatchNorm {
+        BatchNorm::new(act).eps(self.eps).update(self.update).frozen_scale(!self.scale)
+    }
+
+    /// 3×3 convolution, batch norm and ReLU under one name: `name.conv`, `name.norm`.
+    pub fn conv_norm_relu(
+        &self,
+        net: &mut Builder,
+        name: &str,
+        x: ValueId,
+        width: usize,
+    ) -> Result<ValueId, ShapeError> {
+        net.scope(name, |net| {
+            let x = net.add("conv", self.conv(width, 3), &[x])?;
+            net.add("norm", self.norm(Act::Relu), &[x])
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! One step of each net, narrow: loss, gradients, running statistics; and the parameters of the whole nets.
+
+use crate::common;
+use crate::fixture::{Fixture, assert_close};
+use runner::kernels::{DType, Isa};
+use runner::model::{self, Summary};
+use runner::nn::whitening::Patches;
+use runner::nn::{Params, Shape, Tape, TapeOptions};
+use runner::train::net::parts;
+
+/// Case of the fixture, our net as narrow as it is there, and as it is by default.
+const NETS: [[&str; 3]; 4] = [
+    ["resnet18", "backbone = { resnet18 = 2 }", "backbone = \"resnet18\""],
+    ["wrn22", "backbone = { kind = \"wrn22\", width = 2, widen = 2 }", "backbone = \"wrn22\""],
+    ["airbench94", "backbone = { airbench94 = [4, 6, 8] }", "backbone = \"airbench94\""],
+    ["airbench96", "backbone = { airbench96 = [4, 6, 8] }", "backbone = \"airbench96\""],
+];
+
+/// Sums in another order, through up to 22 layers with norms over few pixels, which magnify: PyTorch's own difference
+/// between `f32` and `f64` on these nets is of this size.
+const TOLERANCE: f64 = 3e-5;
+
+#[test]
+fn a_step_of_each_net_is_that_of_pytorch() {
+    let fixture = Fixture::read("nets");
+    for [name, narrow, _] in NETS {
+        let size = fixture.case(name)["size"].as_u64().unwrap() as usize;
+        let spec = common::net(narrow);
+        let graph = model::build(&parts(&spec, 10), Shape::new(size, size, 3)).unwrap();
+        let images = fixture.f32s(&format!("{name}/images"));
+        let (before, gradient, statistics) =
+            (format!("{name}/before/"), format!("{name}/gradient/"), format!("{name}/statistics/"));
+        for isa in Isa::available() {
+            let mut params = Params::new(graph.params(), graph.stats(), 0);
+            assert!(fixture.under(&before).eq(params.directory().keys()), "{name}: parameters by the same names");
+            for (parameter, slot) in params.directory().clone() {
+                let start = fixture.get(&format!("{before}{parameter}"));
+                assert_eq!(start.shape, slot.shape, "{name}: {parameter}");
+                params.values[slot.range].copy_from_slice(&start.f32s());
+            }
+            let mut tape = Tape::new(&graph, &params, TapeOptions::train(4, DType::F32, isa));
+            tape.forward(&mut params, &images).unwrap();
+            let loss = (tape.loss(&[0, 1, 2, 3], 0.1).sum / 4.0) as f32;
+            tape.backward(&mut params).unwrap();
+            assert_close(&format!("{isa} {name}: loss"), &[loss], fixture.get(&format!("{name}/loss")), TOLERANCE);
+            for (parameter, slot) in params.directory() {
+                let got = params.grad(parameter).unwrap();
+                if slot.frozen {
+                    assert!(got.iter().all(|g| *g == 0.0), "{name}: {parameter} is frozen");
+                    assert!(!fixture.under(&gradient).any(|trained| trained == parameter), "{name}: {parameter}");
+                } else {
+                    let want = fixture.get(&format!("{gradient}{parameter}"));
+                    assert_close(&format!("{isa} {name}: gradient of {parameter}"), got, want, TOLERANCE);
+                }
+            }
+            for statistic in fixture.under(&statistics) {
+                let want = fixture.get(&format!("{statistics}{statistic}"));
+                assert_close(&format!("{isa} {name}: {statistic}"), params.stat(statistic).unwrap(), want, TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_nets_have_as_many_parameters_as_pytorchs() {
+    let fixture = Fixture::read("nets");
+    for [name, _, whole] in NETS {
+        let spec = common::net(whole);
+        let figures = Summary::of(&parts(&spec, 10), Shape::new(64, 64, 3)).unwrap().figures;
+        let case = fixture.case(name);
+        assert_eq!(case["parameters"].as_u64(), Some(figures.parameters), "{name}");
+        assert_eq!(case["frozen"].as_u64(), Some(figures.frozen), "{name}");
+    }
+}
+
+/// PyTorch's are computed in `f64` and stored as `f32`; ours sum the same `f32` values in another order.
+#[test]
+fn whitening_filters_are_pytorchs() {
+    let fixture = Fixture::read("whitening");
+    let (images, want) = (fixture.get("images"), fixture.get("filters"));
+    let [_, h, w, c] = images.image_shape();
+    let mut patches = Patches::new(&want.shape);
+    patches.add(Shape::new(h, w, c), &images.f32s());
+    assert_close("filters", &patches.filters(5e-4), want, 1e-6);
+}
