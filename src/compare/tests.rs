@@ -148,7 +148,7 @@ fn wide_names_stand_apart_on_a_terminal() {
         let settings = json!({ "phases[0].lr.to": to, "phases[1].lr.from": to, "phases[0].epochs": to });
         Run { hash, settings, ..Run::default() }.write(root.path(), hash);
     }
-    let text = report::terminal(&compared(root.path(), Options::default()), &[], 80);
+    let text = report::terminal(&compared(root.path(), Options::default()), &[], 100);
     let line = "#1   phases[0].epochs=0.1, phases[0].lr.to=0.1, phases[1].lr.from=0.1 (baseline)";
     assert!(text.lines().any(|l| l.trim() == line), "{text}");
 }
