@@ -249,7 +249,7 @@ fn a_full_disk_is_a_clear_error_and_leaves_a_run_that_goes_on() {
 #[test]
 fn a_disk_that_is_full_from_the_start_leaves_no_run_that_seems_to_run() {
     let (dir, config) = workplace();
-    for (kilobytes, left) in [(1, false), (8, true)] {
+    for (kilobytes, left) in [(1, false), (12, true)] {
         let runs = dir.path().join(format!("runs{kilobytes}"));
         let program = env!("CARGO_BIN_EXE_runner");
         // Blocks of `ulimit -f` are of 512 bytes in some shells, of 1024 in others.
