@@ -260,3 +260,44 @@ fn paths_that_are_not_there_are_answered_with_what_was_meant() {
         words.iter().for_each(|word| assert!(text(&output).contains(word), "no {word} in {}", text(&output)));
     }
 }
+
+#[test]
+fn bench_measures_steps_of_any_net() {
+    let small = ["--batch", "4", "--size", "16", "--steps", "2", "--threads", "1"];
+    let bench = |more: &[&str]| runner().arg("bench").args(small).args(more).output().unwrap();
+    let output = bench(&["--json", "--set", "model.backbone.width=2", "--precision", "bf16"]);
+    assert_exit(&output, 0);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let rates = ["images_per_second", "images_per_second_min", "images_per_second_max"];
+    let want = [
+        &["net", "precision", "batch", "size", "device", "threads"][..],
+        &rates,
+        &["percent_of_peak", "peak_memory_mib"],
+    ];
+    assert_eq!(keys, want.concat());
+    assert_eq!((&json["net"], &json["precision"], &json["batch"]), (&"resnet9".into(), &"bf16".into(), &4.into()));
+    let number = |key: &str| json[key].as_f64().unwrap();
+    assert!(0.0 < number(rates[1]) && number(rates[1]) <= number(rates[0]) && number(rates[0]) <= number(rates[2]));
+
+    let output = bench(&["--net", "airbench94", "--set", "model.backbone.widths=[4]", "--by-layer"]);
+    assert_exit(&output, 0);
+    let said = text(&output);
+    for words in
+        ["net=airbench94 precision=f32 batch=4 size=16: median ", "% of the peak", "whiten → airbench94 → max-pool"]
+    {
+        assert!(said.contains(words), "no {words} in\n{said}");
+    }
+    let row =
+        |name: &str| said.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in\n{said}"));
+    assert!(row("stem.conv").contains("conv 2×2, frozen") && row("total").contains("100.0 %"), "{said}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", SMALL);
+    let output = bench(&["--config", config.to_str().unwrap()]);
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("net=small precision=f32"), "{}", text(&output));
+    let output = runner().args(["bench", "--size", "3"]).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("the net takes no images of 3×3"), "{}", text(&output));
+}

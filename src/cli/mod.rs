@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench;
 mod compare;
 mod completions;
 mod data;
@@ -79,6 +80,8 @@ enum Command {
     List(list::ListArgs),
     /// List the data sets, fetch one, look at one
     Data(data::DataArgs),
+    /// Measure how fast training steps are on this machine
+    Bench(bench::BenchArgs),
     /// Print the JSON Schema of experiment files, for editors and other tools
     Schema(schema::SchemaArgs),
     /// Write a script that lets a shell complete commands and options
@@ -119,6 +122,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Completions(args)) => completions::run(&args),
         None => train::run(&cli.train),

@@ -96,7 +96,15 @@ fn unreadable(path: &Path, file: Text, error: ReadError) -> Diagnostics {
 /// # Errors
 /// All that is wrong with the text and the overrides.
 pub fn read(file: Text, sets: &[String]) -> Result<Loaded, Diagnostics> {
-    resolve(file, &as_overrides(sets))
+    read_with(file, &as_overrides(sets))
+}
+
+/// As [`read`], with overrides of any sort.
+///
+/// # Errors
+/// All that is wrong with the text and the overrides.
+pub fn read_with(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    resolve(file, overrides)
 }
 
 fn as_overrides(sets: &[String]) -> Vec<Override> {

@@ -26,6 +26,7 @@ pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod parallel;
+pub mod peak;
 pub mod pieces;
 pub mod pool;
 pub mod reduce;

@@ -5,6 +5,7 @@
 //! flat, in [`Params`], and are the same for every size.
 
 pub mod bridge;
+pub mod cost;
 mod eigen;
 pub mod graph;
 pub mod init;
@@ -15,6 +16,7 @@ pub mod params;
 pub mod shape;
 pub mod tape;
 pub mod taps;
+pub mod timings;
 pub mod whitening;
 
 pub use bridge::Bridge;
@@ -25,3 +27,4 @@ pub use params::{ParamDecl, Params, Role, StatDecl};
 pub use shape::{Shape, ShapeError};
 pub use tape::{Loss, Mode, Tape, TapeOptions};
 pub use taps::Tap;
+pub use timings::Timings;

@@ -6,6 +6,7 @@ use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_g
 use super::params::Params;
 use super::shape::Shape;
 use super::taps::Tap;
+use super::timings::{self, Timings};
 use crate::kernels::{Buffer, DType, Element, Isa, Write, loss};
 use crate::with_element;
 use anyhow::Context as _;
@@ -92,6 +93,8 @@ pub struct Tape {
     output: ValueId,
     scratch: RefCell<Buffer>,
     taps: Vec<Tapped>,
+    /// Kept when asked for.
+    timings: Option<Timings>,
     /// Images of the last forward.
     n: usize,
 }
@@ -136,6 +139,7 @@ impl Tape {
             output: graph.output(),
             scratch: RefCell::new(Buffer::new(DType::F32, scratch)),
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
+            timings: None,
             n: 0,
         }
     }
@@ -143,6 +147,16 @@ impl Tape {
     /// Bytes of activations and gradients.
     pub fn memory_bytes(&self) -> usize {
         self.memory.bytes()
+    }
+
+    /// Begins to add up the seconds of each layer's passes, from zero.
+    pub fn time_layers(&mut self) {
+        self.timings = Some(Timings::of(self.ops.len()));
+    }
+
+    /// The seconds since [`Tape::time_layers`]; `None` where that was not called.
+    pub fn timings(&self) -> Option<&Timings> {
+        self.timings.as_ref()
     }
 
     /// Bytes that all layers share for partial results.
@@ -186,7 +200,9 @@ impl Tape {
             let room = Room { options: &self.options, n, memory: &self.memory, scratch: &self.scratch };
             let cx = room.cx(&self.wiring[k], params.version(), &params.values);
             let cx = ForwardCx { cx, stats: &mut params.stats };
+            let begun = timings::begin(&self.timings);
             self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
+            timings::end(&mut self.timings, begun, |timings| &mut timings.forward[k]);
             self.observe(ValueId(k + 1));
         }
         Ok(())
@@ -229,6 +245,7 @@ impl Tape {
         assert_eq!(labels.len(), self.n, "as many labels as images");
         let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing };
         let isa = self.options.isa;
+        let begun = timings::begin(&self.timings);
         let score = with_element!(self.options.dtype, E => {
             let logits = self.memory.read::<E>(self.values[self.output.0], self.n);
             match self.grads[self.output.0] {
@@ -239,6 +256,7 @@ impl Tape {
                 None => loss::score(isa, target, &logits),
             }
         });
+        timings::end(&mut self.timings, begun, |timings| &mut timings.loss);
         Loss { sum: score.loss, images: self.n, correct: score.correct, correct_top5: score.correct_top5 }
     }
 
@@ -273,7 +291,9 @@ impl Tape {
             let room = Room { options: &self.options, n: self.n, memory: &self.memory, scratch: &self.scratch };
             let cx = room.cx(&self.wiring[k], params.version(), &params.values);
             let cx = BackwardCx { cx, grads: &mut params.grads };
+            let begun = timings::begin(&self.timings);
             self.ops[k].backward(cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;
+            timings::end(&mut self.timings, begun, |timings| &mut timings.backward[k]);
         }
         self.tap_gradient(ValueId(0));
         Ok(())

@@ -7,6 +7,7 @@ pub mod estimate;
 mod evaluate;
 mod meter;
 pub mod net;
+pub mod rehearsal;
 pub mod session;
 pub mod start;
 pub mod state;
@@ -16,6 +17,7 @@ mod weights;
 
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Seen};
+pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
 pub use stop::StopFlag;
 pub use weights::{Taken, Weights, WeightsError};

@@ -1,0 +1,87 @@
+//! Running the steps and looking at the clock.
+
+use crate::train::Rehearsal;
+use std::time::Instant;
+
+/// Steps before the timed ones: the first touches all memory.
+const WARM_UP: usize = 3;
+
+/// Images a second of the timed steps.
+pub struct Rates {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+    /// Of the timed steps together.
+    pub seconds: f64,
+    pub steps: usize,
+}
+
+/// Warms up, then times steps; `watch` hears the rate of each.
+///
+/// # Errors
+/// Those of a step and of `watch`; a loss that is not finite, as what is fast and wrong is no measurement.
+pub fn rates(
+    rehearsal: &mut Rehearsal,
+    steps: usize,
+    by_layer: bool,
+    mut watch: impl FnMut(usize, f64) -> anyhow::Result<()>,
+) -> anyhow::Result<Rates> {
+    for _ in 0..WARM_UP {
+        rehearsal.step()?;
+    }
+    if by_layer {
+        rehearsal.time_layers();
+    }
+    let (mut rates, mut seconds) = (Vec::new(), 0.0);
+    for step in 0..steps {
+        let begun = Instant::now();
+        let loss = rehearsal.step()?;
+        let spent = begun.elapsed().as_secs_f64();
+        anyhow::ensure!(
+            loss.sum.is_finite(),
+            "the loss is not finite at step {step}: what was measured is worth nothing"
+        );
+        seconds += spent;
+        rates.push(loss.images as f64 / spent);
+        watch(step, loss.images as f64 / spent)?;
+    }
+    Ok(Rates::of(rates, seconds))
+}
+
+impl Rates {
+    fn of(mut rates: Vec<f64>, seconds: f64) -> Self {
+        rates.sort_by(f64::total_cmp);
+        let steps = rates.len();
+        let median = (rates[(steps - 1) / 2] + rates[steps / 2]) / 2.0;
+        Self { median, min: rates[0], max: rates[steps - 1], seconds, steps }
+    }
+}
+
+/// The most memory that this process has held so far, as the system counts it; `None` where it does not say (only Linux
+/// does).
+pub fn peak_memory_mib() -> Option<f64> {
+    of_status(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn of_status(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_that_of_pythons_statistics() {
+        let median = |rates: &[f64]| Rates::of(rates.to_vec(), 1.0).median;
+        assert_eq!((median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0]), median(&[7.0])), (2.0, 2.5, 7.0));
+    }
+
+    #[test]
+    fn memory_is_read_where_there_is_a_figure() {
+        assert_eq!(of_status("Name:\trunner\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2.0));
+        assert_eq!(of_status("Name:\trunner\n"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! `runner bench`.
+
+mod layers;
+mod measure;
+mod nets;
+
+use super::train::start_threads;
+use super::{Exit, Failure, Overrides, output, paths, prepare};
+use crate::config::spec::Precision;
+use crate::config::{Loaded, Override};
+use crate::kernels::{Isa, peak};
+use crate::nn::cost;
+use crate::train::Rehearsal;
+use crate::train::net::parts;
+use crate::units::number;
+use measure::Rates;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  runner bench                                   ResNet-9, f32, batches of 128, 32 pixels
+  runner bench --net wrn22 --precision bf16 --batch 512
+  runner bench --net resnet18_imagenet --by-layer
+  runner bench --config configs/dawnbench.toml --size 24 --json
+
+A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the
+experiment's first optimizer), on images of noise that stay in memory. The nets have the names of
+scripts/torch_throughput.py, which measures PyTorch the same way; scripts/bench_against_torch runs both in turn.
+
+The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against
+the most f32 multiply-adds that all threads did in a second just before and after, in a loop in registers. Run it on an
+idle machine.")]
+pub struct BenchArgs {
+    /// Which net
+    #[arg(long, value_name = "NET", default_value = "resnet9", value_parser = nets::names())]
+    net: String,
+    /// The net, first optimizer and parameter rules of an experiment, in place of --net
+    #[arg(long, value_name = "FILE", conflicts_with = "net")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Number format of the activations [default: f32, or the experiment's]
+    #[arg(long, value_name = "FORMAT", value_parser = clap::builder::PossibleValuesParser::new(Precision::WORDS))]
+    precision: Option<String>,
+    /// Images a step
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    batch: u32,
+    /// Side of the images [default: 32; 128 for resnet18_imagenet; the set's own with --config]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
+    size: Option<u16>,
+    /// Steps that are timed; three more come before them
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+    /// Threads to compute with [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Where to compute
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "cpu"])]
+    device: String,
+    /// Show a table of the layers: where the time of a step goes
+    #[arg(long, conflicts_with = "json")]
+    by_layer: bool,
+    /// Print one object of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures how fast training steps are.
+pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
+    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let loaded = args.loaded()?;
+    let spec = &loaded.spec;
+    let facts = prepare::facts(spec)?;
+    let usual = || if args.config.is_some() { facts.size } else { nets::size(&args.net) };
+    let size = args.size.map_or_else(usual, usize::from);
+    let batch = args.batch as usize;
+    let threads = start_threads(args.threads)?;
+    let mut rehearsal = Rehearsal::new(spec, &facts, size, batch, isa)
+        .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))?;
+
+    let before = peak::flops_per_second(isa);
+    let watch = |step: usize, rate: f64| match args.json {
+        true => Ok(()),
+        false => output::print(&format!("step {step}: {rate:.1} img/s\n")),
+    };
+    let rates = measure::rates(&mut rehearsal, args.steps as usize, args.by_layer, watch)?;
+    let measured = Measured {
+        net: if args.config.is_some() { spec.name.clone() } else { args.net.clone() },
+        precision: spec.train.precision,
+        batch,
+        size,
+        threads,
+        isa,
+        flops: cost::flops(&rehearsal.graph),
+        peak: before.max(peak::flops_per_second(isa)),
+        memory: measure::peak_memory_mib(),
+        rates,
+    };
+    if args.json {
+        output::print(&format!("{}\n", measured.json()))?;
+        return Ok(Exit::Done);
+    }
+    if args.by_layer {
+        let kinds = parts(spec, facts.classes);
+        let title = format!("{} → {} → {}", kinds.stem.kind, kinds.backbone.kind, kinds.head.kind);
+        output::print(&format!("\n{title}\n{}\n", layers::table(&rehearsal, spec, &measured)))?;
+    }
+    output::print(&measured.lines())?;
+    Ok(Exit::Done)
+}
+
+impl BenchArgs {
+    /// The experiment that holds the net: the file's, or one made around a net of the list.
+    fn loaded(&self) -> Result<Loaded, Failure> {
+        let mut overrides = self.overrides.list();
+        overrides.extend(self.precision.iter().map(|word| Override::Set(format!("train.precision={word}"))));
+        match &self.config {
+            Some(path) => paths::load(path, &overrides),
+            None => Ok(nets::load(&self.net, &overrides)?),
+        }
+    }
+}
+
+/// What came out, and what of.
+struct Measured {
+    net: String,
+    precision: Precision,
+    batch: usize,
+    size: usize,
+    threads: usize,
+    isa: Isa,
+    /// Of convolutions and linear layers, for an image in a whole step.
+    flops: u64,
+    /// Operations a second.
+    peak: f64,
+    /// `None` where the system does not tell.
+    memory: Option<f64>,
+    rates: Rates,
+}
+
+impl Measured {
+    fn percent_of_peak(&self) -> f64 {
+        100.0 * self.rates.median * self.flops as f64 / self.peak
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let tenth = |x: f64| (x * 10.0).round() / 10.0;
+        json!({
+            "net": self.net,
+            "precision": self.precision.word(),
+            "batch": self.batch,
+            "size": self.size,
+            "device": "cpu",
+            "threads": self.threads,
+            "images_per_second": tenth(self.rates.median),
+            "images_per_second_min": tenth(self.rates.min),
+            "images_per_second_max": tenth(self.rates.max),
+            "percent_of_peak": tenth(self.percent_of_peak()),
+            "peak_memory_mib": self.memory.map(tenth),
+        })
+    }
+
+    /// The line of scripts/torch_throughput.py, and what it is held against.
+    fn lines(&self) -> String {
+        let Self { net, precision, batch, size, threads, isa, rates, .. } = self;
+        let giga = |x: f64| number((x / 1e8).round() / 10.0);
+        let memory = self.memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB"));
+        format!(
+            "runner {} cpu threads={threads} net={net} precision={} batch={batch} size={size}: \
+             median {:.1} img/s (min {:.1}, max {:.1})\n\
+             {:.1} % of the peak: {} of {} GFLOP/s (f32 multiply-adds in registers, {isa}, {threads} thread{}); \
+             peak memory {memory}\n",
+            env!("CARGO_PKG_VERSION"),
+            precision.word(),
+            rates.median,
+            rates.min,
+            rates.max,
+            self.percent_of_peak(),
+            giga(rates.median * self.flops as f64),
+            giga(self.peak),
+            if *threads == 1 { "" } else { "s" },
+        )
+    }
+}

@@ -1,0 +1,70 @@
+//! What the machine's arithmetic can give at most: what a kernel's speed is held against.
+
+use super::Isa;
+use super::simd::{Kernel, Simd};
+use std::time::{Duration, Instant};
+
+/// Independent sums: enough to fill two units of four cycles each, few enough for the sixteen registers of AVX2.
+const SUMS: usize = 12;
+/// Multiply-adds of each sum between two looks at the clock: some microseconds.
+const BLOCK: usize = 1 << 12;
+/// How long a round lasts, and how many there are.
+const ROUND: Duration = Duration::from_millis(20);
+const ROUNDS: usize = 8;
+
+/// The most `f32` multiply-adds, two operations each, that all threads of the pool together have done in a second: a loop of
+/// independent ones in registers, the best of a few short rounds.
+///
+/// An instruction set with another, faster product (`vdpbf16ps`) has a higher peak for that one than this says.
+pub fn flops_per_second(isa: Isa) -> f64 {
+    let round = || {
+        // Once on each thread, all at a time.
+        let rates = rayon::broadcast(|_| {
+            let begun = Instant::now();
+            let mut flops = 0;
+            while begun.elapsed() < ROUND {
+                flops += isa.run(MultiplyAdds);
+            }
+            flops as f64 / begun.elapsed().as_secs_f64()
+        });
+        rates.into_iter().sum::<f64>()
+    };
+    (0..ROUNDS).map(|_| round()).fold(0.0, f64::max)
+}
+
+/// A block; gives the operations it took.
+struct MultiplyAdds;
+
+impl Kernel for MultiplyAdds {
+    type Out = u64;
+    #[inline(always)]
+    fn run<S: Simd>(self) -> u64 {
+        // SAFETY: no memory but the kernel's own is touched.
+        unsafe {
+            // The compiler knows neither factor nor summand, so it has to do them all. They go to 2, not to infinity.
+            let (factor, summand) = (S::splat(std::hint::black_box(0.5)), S::splat(std::hint::black_box(1.0)));
+            let mut sums = [S::splat(0.0); SUMS];
+            for _ in 0..BLOCK {
+                for sum in &mut sums {
+                    *sum = S::fma(*sum, factor, summand);
+                }
+            }
+            let total = sums.into_iter().fold(S::splat(0.0), |a, b| S::add(a, b));
+            std::hint::black_box(S::sum(total));
+        }
+        2 * (BLOCK * SUMS * S::LANES) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_does_something() {
+        for isa in Isa::available() {
+            assert!(isa.run(MultiplyAdds) > 0);
+        }
+        assert!(flops_per_second(Isa::Portable) > 0.0);
+    }
+}

@@ -1,0 +1,77 @@
+//! Training steps that train nothing: on images of noise that stay in memory, to measure how fast they are.
+
+use super::net;
+use super::state::{make_optimizer, segments};
+use crate::config::spec::Spec;
+use crate::data::Facts;
+use crate::kernels::Isa;
+use crate::model::PairingError;
+use crate::nn::{Graph, Loss, Params, Tape, TapeOptions};
+use crate::optim::{Flat, Hypers, Optimizer, Segment};
+use crate::units::Seconds;
+use std::time::Instant;
+
+/// What every step uses: small enough that noise can be trained on for a while.
+const HYPERS: Hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None };
+
+/// The net, the precision and the first optimizer of an experiment, and a batch.
+pub struct Rehearsal {
+    pub graph: Graph,
+    pub tape: Tape,
+    /// Spent in the optimizer since the beginning, or since [`Rehearsal::time_layers`].
+    pub update: Seconds,
+    params: Params,
+    optimizer: Box<dyn Optimizer>,
+    segments: Vec<Segment>,
+    images: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl Rehearsal {
+    /// Makes net and batch.
+    ///
+    /// # Errors
+    /// When the net takes no images of that size.
+    pub fn new(spec: &Spec, facts: &Facts, size: usize, batch: usize, isa: Isa) -> Result<Self, Box<PairingError>> {
+        let graph = net::graph(spec, facts, size)?;
+        let params = Params::new(graph.params(), graph.stats(), spec.seed);
+        let pixels = batch * size * size * facts.channels;
+        let classes = spec.model.classes.unwrap_or(facts.classes);
+        Ok(Self {
+            tape: Tape::new(&graph, &params, TapeOptions::train(batch, net::dtype(spec), isa)),
+            optimizer: make_optimizer(&spec.phases[0].optimizer, &params),
+            segments: segments(&params, &spec.params),
+            images: (0..pixels).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
+            labels: (0..batch).map(|k| (k % classes) as u32).collect(),
+            update: 0.0,
+            graph,
+            params,
+        })
+    }
+
+    /// Forward, loss, backward, update.
+    ///
+    /// # Errors
+    /// Those of a candle bridge; an optimizer that searches along a line.
+    pub fn step(&mut self) -> anyhow::Result<Loss> {
+        let Self { tape, params, labels, images, .. } = self;
+        tape.forward(params, images)?;
+        let loss = tape.loss(labels, 0.0);
+        tape.backward(params)?;
+        let begun = Instant::now();
+        let flat = Flat { params: &mut params.values, grads: &mut params.grads, segments: &self.segments };
+        let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
+            anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
+        };
+        self.optimizer.step(flat, &HYPERS, &mut again)?;
+        params.touch();
+        self.update += begun.elapsed().as_secs_f64();
+        Ok(loss)
+    }
+
+    /// Begins to add up where the time goes: [`Tape::timings`], and `update`.
+    pub fn time_layers(&mut self) {
+        self.tape.time_layers();
+        self.update = 0.0;
+    }
+}
