@@ -41,7 +41,8 @@ fn ours(batch: usize) -> impl FnMut() {
         tape.forward(&mut params, &images).expect("no bridge");
         tape.loss(&labels, 0.0);
         tape.backward(&mut params).expect("no bridge");
-        let flat = Flat { params: &mut params.values, grads: &mut params.grads, segments: &segments };
+        let Params { values, grads, .. } = &mut params;
+        let flat = Flat { params: values, grads, segments: &segments, isa };
         optimizer.step(flat, &hypers, &mut |_, _| unreachable!("SGD does not re-evaluate")).expect("SGD does not fail");
         params.touch();
     }

@@ -12,6 +12,7 @@ case, its settings as JSON.
 """
 
 import collections
+import inspect
 import json
 import pathlib
 import struct
@@ -21,6 +22,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageEnhance
+from torch.optim import _muon
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures"
 TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.uint8: "U8"}
@@ -230,6 +232,72 @@ def optimizers():
                 history[name].append(param.detach().clone())
         tensors |= {f"{case}/{k}": torch.stack(v) for k, v in history.items()}
     save("optimizers", tensors, rows)
+
+
+def muon():
+    """torch.optim.Muon, and the step of cifar10-airbench's airbench94_muon.py. PyTorch rounds the matrices to bf16, which
+    no two programs do alike; so each case is there a second time with that cast taken out."""
+    steps, momentum = 20, 0.9
+    shapes = {"a": (6, 14), "b": (15, 4), "c": (8, 8), "d": (5, 3, 2, 2), "e": (12, 1, 3, 3)}
+    # `torch` takes two axes: PyTorch's own gets the tensors flattened.
+    rows = {
+        "torch": {},
+        "torch-plain": {"nesterov": False, "iterations": 3},
+        "torch-match-rms-adamw": {"scale": "match-rms-adamw", "weight_decay": 0.1},
+        "airbench": {"iterations": 3, "scale": "none", "renormalise": True},
+    }
+    lr = torch.linspace(0.1, 0.005, steps, dtype=torch.float64)
+    start = {name: normal(seed, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    grads = {name: normal(30 + seed, steps, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    tensors = {"lr": lr} | {f"start/{k}": v for k, v in start.items()} | {f"grads/{k}": v for k, v in grads.items()}
+    source = inspect.getsource(_muon._zeropower_via_newtonschulz)
+
+    def airbench(params, buffers, lr, dtype):
+        for name, p in params.items():
+            g, b = p.grad, buffers[name]
+            b.mul_(momentum).add_(g)
+            x = g.add(b, alpha=momentum).flatten(1).to(dtype)
+            x = x / (x.norm() + 1e-7)
+            tall = x.size(0) > x.size(1)
+            x = x.T if tall else x
+            for _ in range(3):
+                a = x @ x.T
+                x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+            p.data.mul_(len(p.data) ** 0.5 / p.data.norm())
+            p.data.add_((x.T if tall else x).float().view_as(p), alpha=-lr)
+
+    cases = {}
+    for dtype in [torch.float32, torch.bfloat16]:
+        exec(source.replace("torch.bfloat16", str(dtype)), vars(_muon))
+        for name, row in rows.items():
+            params = {k: v.clone().requires_grad_() for k, v in start.items()}
+            buffers = {k: torch.zeros_like(v) for k, v in params.items()}
+            flat = {k: v.detach().flatten(1).requires_grad_() for k, v in params.items()}
+            optimizer = torch.optim.Muon(
+                flat.values(),
+                momentum=momentum,
+                weight_decay=row.get("weight_decay", 0.0),
+                nesterov=row.get("nesterov", True),
+                ns_steps=row.get("iterations", 5),
+                adjust_lr_fn=row.get("scale", "original").replace("-", "_") if name != "airbench" else None,
+            )
+            history = {k: [] for k in params}
+            for step in range(steps):
+                for key in params:
+                    params[key].grad = grads[key][step].clone()
+                    flat[key].grad = params[key].grad.flatten(1)
+                if name == "airbench":
+                    airbench(params, buffers, lr[step].item(), dtype)
+                else:
+                    # `flat` are views of `params`.
+                    optimizer.param_groups[0]["lr"] = lr[step].item()
+                    optimizer.step()
+                for key, param in params.items():
+                    history[key].append(param.detach().clone())
+            precision = {torch.float32: "f32", torch.bfloat16: "bf16"}[dtype]
+            tensors |= {f"{name}-{precision}/{k}": torch.stack(v) for k, v in history.items()}
+            cases[f"{name}-{precision}"] = {"momentum": momentum, "precision": precision, **row}
+    save("muon", tensors, cases)
 
 
 def net():
@@ -507,5 +575,5 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, net, nets, whitening, images]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, images]:
         make()

@@ -5,10 +5,10 @@ mod common;
 use runner::kernels::{DType, Isa};
 use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
-use runner::optim::{Flat, Hypers};
-use runner::registry::{Choice, Value};
+use runner::optim::{self, Flat, Hypers, Segment};
+use runner::registry::{Choice, Value, find};
 use runner::train::net::parts;
-use runner::train::state::{make_optimizer, segments};
+use runner::train::state::segments;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,18 +40,32 @@ fn a_step_allocates_nothing_large() {
     let spec = common::net("backbone = { kind = \"resnet9\", width = 8 }");
     let graph = model::build(&parts(&spec, 10), Shape::new(32, 32, 3)).unwrap();
     let mut params = Params::new(graph.params(), graph.stats(), 1);
-    let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", Value::Text("coupled".into()))]);
-    let mut optimizer = make_optimizer(&sgd, &params);
-    let segments = segments(&params, &[]);
-    let mut tape = Tape::new(&graph, &params, TapeOptions::train(32, DType::F32, Isa::detect().unwrap()));
+    let isa = Isa::detect().unwrap();
+    // Muon on the matrices, SGD on the rest.
+    let text = |text: &str| Value::Text(text.into());
+    let settings = [("iterations", Value::Int(5)), ("nesterov", Value::Bool(true)), ("scale", text("none"))];
+    let mut muon = Choice::with("muon", settings);
+    muon.settings.0.extend([("renormalise".into(), Value::Bool(true)), ("precision".into(), text("bf16"))]);
+    let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", text("coupled"))]);
+    let (matrices, others): (Vec<Segment>, Vec<Segment>) =
+        segments(&params, &[]).into_iter().partition(|segment| segment.shape.len() > 1);
+    let mut optimizers = [(muon, matrices), (sgd, others)].map(|(choice, segments)| {
+        let values = segments.iter().map(|segment| segment.range.len()).sum();
+        let make = find(optim::ENTRIES, &choice.kind).unwrap().make;
+        (make(&choice.settings, values), segments)
+    });
+    let mut tape = Tape::new(&graph, &params, TapeOptions::train(32, DType::F32, isa));
     let (images, labels) = (vec![0.5f32; 32 * 32 * 32 * 3], vec![3u32; 32]);
     let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 0.0, beta: None };
     let mut step = || {
         tape.forward(&mut params, &images).unwrap();
         tape.loss(&labels, 0.1);
         tape.backward(&mut params).unwrap();
-        let flat = Flat { params: &mut params.values, grads: &mut params.grads, segments: &segments };
-        optimizer.step(flat, &hypers, &mut |_, _| unreachable!()).unwrap();
+        let Params { values, grads, .. } = &mut params;
+        for (optimizer, segments) in &mut optimizers {
+            let flat = Flat { params: values, grads, segments, isa };
+            optimizer.step(flat, &hypers, &mut |_, _| unreachable!()).unwrap();
+        }
         params.touch();
     };
     step();

@@ -4,6 +4,8 @@ pub mod adam;
 pub mod adamw;
 mod decay;
 mod moments;
+pub mod muon;
+mod orthogonalise;
 mod pass;
 pub mod rmsprop;
 pub mod sgd;
@@ -14,6 +16,7 @@ mod tests;
 
 pub use state::{MOMENTUM, State, StateError};
 
+use crate::kernels::Isa;
 use crate::registry::{Describe, Entry, Family, Settings};
 use std::ops::Range;
 
@@ -31,11 +34,13 @@ pub struct Segment {
 }
 
 /// The parameters and their gradients, flat: segments ascend (in name order) and do not overlap; what lies between them is
-/// left alone.
+/// left alone. A step may use up the gradients.
 pub struct Flat<'a> {
     pub params: &'a mut [f32],
     pub grads: &'a mut [f32],
     pub segments: &'a [Segment],
+    /// For rules that multiply matrices.
+    pub isa: Isa,
 }
 
 /// The hyper-parameters of one step, as planned.
@@ -75,6 +80,11 @@ pub trait Optimizer: Send {
     /// Those of the closure.
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, closure: &mut Closure<'_>) -> anyhow::Result<()>;
 
+    /// Whether it can step a parameter of that shape. Muon steps matrices alone.
+    fn takes(&self, _shape: &[usize]) -> bool {
+        true
+    }
+
     /// Whether `step` calls its closure: the engine then keeps a copy of the parameters for it.
     fn reevaluates(&self) -> bool {
         false
@@ -101,10 +111,10 @@ pub trait Optimizer: Send {
     fn carry(&mut self, momentum: Vec<f32>);
 }
 
-/// An entry of the family `optimizer`; `make` gets the settings and the number of parameters.
+/// An entry of the family `optimizer`; `make` gets the settings and the number of values that all its segments hold.
 pub type OptimizerEntry = Entry<fn(&Settings, usize) -> Box<dyn Optimizer>>;
 
-pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY, &adam::ENTRY, &adamw::ENTRY];
+pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY, &adam::ENTRY, &adamw::ENTRY, &muon::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "optimizer",

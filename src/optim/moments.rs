@@ -95,7 +95,7 @@ impl Optimizer for Moments {
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
             let f = decay.factors(&used, part.segment);
             let [momentum, square_avg] = part.buffers;
-            for (((p, g), m), v) in part.params.iter_mut().zip(part.grads).zip(momentum).zip(square_avg) {
+            for (((p, g), m), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;
                 *m = keep * *m + take * g;
                 *v = keep_square * *v + take_square * g * g;

@@ -2,7 +2,6 @@
 
 use super::{Flat, Segment};
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Elements a task; fixed, so that nothing depends on the number of threads.
 const CHUNK: usize = 1 << 14;
@@ -11,54 +10,50 @@ const CHUNK: usize = 1 << 14;
 pub struct Part<'a, const B: usize> {
     pub segment: &'a Segment,
     pub params: &'a mut [f32],
-    pub grads: &'a [f32],
+    pub grads: &'a mut [f32],
     /// The optimizer's buffers, in the order they were given.
     pub buffers: [&'a mut [f32]; B],
 }
 
-/// Runs `update` over all parameters with `B` state buffers as long as they are. `flat.segments` ascend and do not
-/// overlap; what lies between them is left alone.
+/// Runs `update` over all parameters of the segments, with `B` state buffers that hold those parameters alone, one segment
+/// after the other. `flat.segments` ascend and do not overlap; what lies between them is left alone.
 ///
 /// # Panics
-/// When a buffer is of another length than the parameters.
-pub fn run<const B: usize>(flat: Flat<'_>, buffers: [&mut [f32]; B], update: impl Fn(Part<'_, B>) + Sync + Send) {
-    let Flat { params, grads, segments } = flat;
-    for len in buffers.iter().map(|b| b.len()).chain([grads.len()]) {
-        assert_eq!(len, params.len(), "the optimizer was made for another number of parameters");
+/// When a buffer is of another length than the segments together.
+pub fn run<const B: usize>(flat: Flat<'_>, mut buffers: [&mut [f32]; B], update: impl Fn(Part<'_, B>) + Sync + Send) {
+    let Flat { mut params, mut grads, segments, .. } = flat;
+    let (len, tasks) =
+        segments.iter().map(|s| s.range.len()).fold((0, 0), |(all, n), l| (all + l, n + l.div_ceil(CHUNK)));
+    for buffer in &buffers {
+        assert_eq!(buffer.len(), len, "the optimizer was made for another number of parameters");
     }
-    let tasks = params.len().div_ceil(CHUNK);
-    let mut parts: Vec<[&mut [f32]; B]> = split(buffers, tasks);
-    params.par_chunks_mut(CHUNK).zip(grads.par_chunks(CHUNK)).zip(parts.par_iter_mut()).enumerate().for_each(
-        |(task, ((params, grads), buffers))| {
-            let chunk = task * CHUNK..task * CHUNK + params.len();
-            let first = segments.partition_point(|s| s.range.end <= chunk.start);
-            for segment in segments[first..].iter().take_while(|s| s.range.start < chunk.end) {
-                let here = within(&segment.range, &chunk);
-                update(Part {
-                    segment,
-                    params: &mut params[here.clone()],
-                    grads: &grads[here.clone()],
-                    buffers: buffers.each_mut().map(|b| &mut b[here.clone()]),
-                });
-            }
-        },
-    );
+    let mut parts = Vec::with_capacity(tasks);
+    let mut at = 0;
+    for segment in segments {
+        let gap = segment.range.start - at;
+        take(&mut params, gap);
+        take(&mut grads, gap);
+        for start in segment.range.clone().step_by(CHUNK) {
+            let n = CHUNK.min(segment.range.end - start);
+            let buffers = buffers.each_mut().map(|buffer| take(buffer, n));
+            parts.push(Part { segment, params: take(&mut params, n), grads: take(&mut grads, n), buffers });
+        }
+        at = segment.range.end;
+    }
+    parts.into_par_iter().for_each(update);
 }
 
-/// The buffers of each task.
-fn split<const B: usize>(buffers: [&mut [f32]; B], tasks: usize) -> Vec<[&mut [f32]; B]> {
-    let mut chunks = buffers.map(|b| b.chunks_mut(CHUNK));
-    (0..tasks).map(|_| chunks.each_mut().map(|c| c.next().unwrap_or_default())).collect()
-}
-
-/// `range ∩ chunk`, counted from the chunk's start.
-fn within(range: &Range<usize>, chunk: &Range<usize>) -> Range<usize> {
-    range.start.max(chunk.start) - chunk.start..range.end.min(chunk.end) - chunk.start
+/// Cuts the first `n` elements off.
+fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+    let (first, others) = std::mem::take(rest).split_at_mut(n);
+    *rest = others;
+    first
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Isa;
 
     #[test]
     fn every_segment_is_visited_once_and_gaps_never() {
@@ -74,15 +69,17 @@ mod tests {
                 weight_decay: None,
             })
             .collect();
-        let (mut params, mut grads, mut buffer) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
-        let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments };
+        let len_of_all = segments.iter().map(|s| s.range.len()).sum();
+        let (mut params, mut grads, mut buffer) = (vec![0.0; len], vec![0.0; len], vec![0.0; len_of_all]);
+        let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa: Isa::Portable };
         run(flat, [&mut buffer], |part| {
             part.params.iter_mut().for_each(|p| *p += 1.0);
             part.buffers[0].iter_mut().for_each(|b| *b += 1.0);
         });
-        let visits = |i: usize| f32::from(u8::from(segments.iter().any(|s| s.range.contains(&i))));
-        for i in 0..len {
-            assert_eq!((params[i], buffer[i]), (visits(i), visits(i)), "{i}");
+        for (i, param) in params.iter().enumerate() {
+            let inside = segments.iter().any(|s| s.range.contains(&i));
+            assert_eq!(*param, f32::from(u8::from(inside)), "{i}");
         }
+        assert!(buffer.iter().all(|b| *b == 1.0));
     }
 }

@@ -70,7 +70,7 @@ impl Optimizer for RmsProp {
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
             let f = decay.factors(&used, part.segment);
             let [momentum, square_avg] = part.buffers;
-            for (((p, g), b), v) in part.params.iter_mut().zip(part.grads).zip(momentum).zip(square_avg) {
+            for (((p, g), b), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;
                 *v = keep_square * *v + take_square * g * g;
                 *b = keep * *b + g / (v.sqrt() + eps);

@@ -55,7 +55,7 @@ impl Optimizer for Sgd {
             let f = decay.factors(&used, part.segment);
             let m = used.momentum as f32;
             let [momentum] = part.buffers;
-            for ((p, g), b) in part.params.iter_mut().zip(part.grads).zip(momentum) {
+            for ((p, g), b) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
                 let g = g + f.coupled * *p;
                 *b = keep * *b + g;
                 let direction = if nesterov { g + m * *b } else { *b };

@@ -8,7 +8,7 @@ pub const MOMENTUM: &str = "momentum";
 /// Named buffers and counters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// Each as long as the flat parameters.
+    /// Each as long as the optimizer's segments together.
     pub buffers: BTreeMap<String, Vec<f32>>,
     pub counters: BTreeMap<String, u64>,
 }

@@ -1,6 +1,7 @@
 //! What every optimizer must do: made with its defaults, it descends; saved and loaded into a fresh one, it goes on alike.
 
 use super::*;
+use crate::kernels::Isa;
 use crate::registry::{self, Kind, Value};
 
 /// The settings that hold when a file gives none.
@@ -11,6 +12,7 @@ fn defaults(entry: &OptimizerEntry) -> Settings {
         Some(match (&param.kind, &table["v"]) {
             (Kind::Bool, toml::Value::Boolean(b)) => Value::Bool(*b),
             (Kind::Float(range), toml::Value::Float(x)) if range.contains(*x) => Value::Float(*x),
+            (Kind::Int { min, max }, toml::Value::Integer(n)) if (*min..=*max).contains(n) => Value::Int(*n),
             (Kind::Word(words), toml::Value::String(s)) if words.contains(&s.as_str()) => Value::Text(s.clone()),
             (_, other) => panic!("{}: default {other} of {} does not fit its kind", entry.name, param.key),
         })
@@ -62,13 +64,13 @@ impl<'a> Run<'a> {
         let len = problem.start.len();
         let segment = |name: &str, range: Range<usize>, lr_scale, weight_decay| Segment {
             name: name.to_owned(),
-            shape: vec![range.len()],
+            shape: vec![1, range.len()],
             range,
             lr_scale,
             weight_decay,
         };
         let segments = vec![segment("a", 0..1, 1.0, None), segment("b", 1..len, 0.5, Some(0.0))];
-        let pace = if entry.name.starts_with("adam") { 10.0 } else { 1.0 };
+        let pace = if ["adam", "adamw", "muon"].contains(&entry.name) { 10.0 } else { 1.0 };
         Self { problem, pace, params: problem.start.clone(), segments }
     }
 
@@ -85,7 +87,7 @@ impl<'a> Run<'a> {
         let mut grads = vec![0.0; self.params.len()];
         let hypers = self.hypers(step);
         let value = (self.problem.eval)(&self.params, &mut grads);
-        let flat = Flat { params: &mut self.params, grads: &mut grads, segments: &self.segments };
+        let flat = Flat { params: &mut self.params, grads: &mut grads, segments: &self.segments, isa: Isa::Portable };
         let eval = self.problem.eval;
         optimizer.step(flat, &hypers, &mut |params, grads| Ok(eval(params, grads))).unwrap();
         value
@@ -161,15 +163,23 @@ fn make(name: &str, len: usize) -> Box<dyn Optimizer> {
 
 /// One step over one segment with this gradient.
 fn step(optimizer: &mut dyn Optimizer, params: &mut [f32], grads: &[f32], hypers: &Hypers) {
-    let range = 0..params.len();
-    let segment = Segment { name: "w".to_owned(), shape: vec![range.len()], range, lr_scale: 1.0, weight_decay: None };
-    let flat = Flat { params, grads: &mut grads.to_vec(), segments: &[segment] };
+    let segment = segment(params.len());
+    step_over(optimizer, params, grads, hypers, segment);
+}
+
+fn segment(len: usize) -> Segment {
+    Segment { name: "w".to_owned(), range: 0..len, shape: vec![1, len], lr_scale: 1.0, weight_decay: None }
+}
+
+fn step_over(optimizer: &mut dyn Optimizer, params: &mut [f32], grads: &[f32], hypers: &Hypers, segment: Segment) {
+    let flat = Flat { params, grads: &mut grads.to_vec(), segments: &[segment], isa: Isa::Portable };
     optimizer.step(flat, hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
 }
 
 #[test]
 fn steps_do_not_depend_on_the_number_of_threads() {
-    const LEN: usize = 100_003;
+    const SIDES: [usize; 2] = [301, 337];
+    const LEN: usize = SIDES[0] * SIDES[1];
     let noise =
         |seed: usize| -> Vec<f32> { (0..LEN).map(|i| ((i * 7919 + seed) % 1009) as f32 / 500.0 - 1.0).collect() };
     for entry in ENTRIES {
@@ -179,7 +189,8 @@ fn steps_do_not_depend_on_the_number_of_threads() {
                 let (mut optimizer, mut params) = (make(entry.name, LEN), noise(1));
                 for k in 0..3 {
                     let hypers = Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.01, beta: None };
-                    step(&mut *optimizer, &mut params, &noise(k), &hypers);
+                    let segment = Segment { shape: SIDES.to_vec(), ..segment(LEN) };
+                    step_over(&mut *optimizer, &mut params, &noise(k), &hypers, segment);
                 }
                 params.iter().map(|p| p.to_bits()).collect::<Vec<_>>()
             })

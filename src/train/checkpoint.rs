@@ -127,7 +127,7 @@ pub fn load(path: &Path, mut params: Params, plan: &Plan) -> Result<(State, Posi
     let mut optimizer_state = optim::State { counters: header.counters, ..Default::default() };
     for name in tensors.names() {
         if let Some(buffer) = name.strip_prefix("optimizer.") {
-            let data = floats(&tensors, name, params.values.len()).map_err(corrupt)?;
+            let data = floats(&tensors, name, params.count()).map_err(corrupt)?;
             optimizer_state.buffers.insert(buffer.to_owned(), data);
             known += 1;
         }
@@ -213,7 +213,7 @@ mod tests {
             let Params { values, grads, .. } = &mut state.params;
             grads.fill(0.5);
             let hypers = optim::Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.0, beta: None };
-            let flat = optim::Flat { params: values, grads, segments: &segments };
+            let flat = optim::Flat { params: values, grads, segments: &segments, isa: crate::kernels::Isa::Portable };
             state.optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
         };
         step(&mut state);

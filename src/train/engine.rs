@@ -3,7 +3,7 @@
 use super::session::Session;
 use crate::data::Batch;
 use crate::kernels::reduce;
-use crate::nn::{Loss, Tape};
+use crate::nn::{Loss, Params, Tape};
 use crate::optim::{Applied, Flat};
 use crate::plan::StepPlan;
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -143,7 +143,8 @@ fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Ba
         grads.copy_from_slice(&probe.grads);
         Ok(loss.sum / loss.images as f64)
     };
-    let flat = Flat { params: &mut state.params.values, grads: &mut state.params.grads, segments: &session.segments };
+    let Params { values: params, grads, .. } = &mut state.params;
+    let flat = Flat { params, grads, segments: &session.segments, isa: session.isa };
     state.optimizer.step(flat, &step.hypers, &mut reevaluate)?;
     state.params.touch();
     let applied = state.optimizer.applied().expect("a step was taken");

@@ -7,6 +7,7 @@ mod common;
 mod conv;
 mod fixture;
 mod kernels;
+mod muon;
 mod net;
 mod nets;
 mod optimizers;

@@ -46,7 +46,8 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
                 let want = fixture.get(&format!("gradient/{name}"));
                 assert_close(&format!("{isa} gradient of {name}"), params.grad(name).unwrap(), want, TOLERANCE);
             }
-            let flat = Flat { params: &mut params.values, grads: &mut params.grads, segments: &segments };
+            let Params { values, grads, .. } = &mut params;
+            let flat = Flat { params: values, grads, segments: &segments, isa };
             optimizer.step(flat, &hypers, &mut |_, _| unreachable!()).unwrap();
             params.touch();
         }

@@ -1,6 +1,7 @@
 //! Twenty steps of each optimizer with lr and momentum that change every step, over three tensors.
 
 use crate::fixture::{Fixture, assert_close};
+use runner::kernels::Isa;
 use runner::optim::{ENTRIES, Flat, Hypers, Segment};
 use runner::registry::{self, Settings, Value};
 
@@ -29,7 +30,7 @@ fn steps_are_pytorchs() {
                 weight_decay: weight_decay(&case, step as f64 / (lr.len() - 1) as f64),
                 beta: None,
             };
-            let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments };
+            let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa: Isa::Portable };
             optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
             for segment in &segments {
                 let want = fixture.get(&format!("{name}/{}", segment.name)).row(step);
@@ -40,7 +41,7 @@ fn steps_are_pytorchs() {
 }
 
 /// The tensors one after the other, and where each lies.
-fn start(fixture: &Fixture) -> (Vec<Segment>, Vec<f32>) {
+pub fn start(fixture: &Fixture) -> (Vec<Segment>, Vec<f32>) {
     let (mut segments, mut params) = (Vec::new(), Vec::new());
     for name in fixture.under("start/") {
         let tensor = fixture.get(&format!("start/{name}"));

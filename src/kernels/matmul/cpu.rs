@@ -6,6 +6,7 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa, Write};
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// A block of C: rows, columns; and how much of the inner axis is packed at once. Together 80 KB, within the L2 cache.
@@ -14,6 +15,20 @@ const COLS: usize = 64;
 const DEPTH: usize = 128;
 /// Rows of a register tile.
 const TILE: usize = 4;
+
+/// What a task works in, kept by its thread for the next one: with the system's allocator in every task, products of a
+/// step would ask for hundreds of megabytes.
+#[derive(Default)]
+struct Room {
+    /// `(ROWS, COLS)`
+    sums: Vec<f32>,
+    panel_a: Vec<f32>,
+    panel_b: Vec<f32>,
+}
+
+thread_local! {
+    static ROOM: RefCell<Room> = RefCell::default();
+}
 
 pub fn product<A: Element, B: Element, C: Element>(
     isa: Isa,
@@ -28,14 +43,19 @@ pub fn product<A: Element, B: Element, C: Element>(
     let c = Shared::new(c);
     parallel::for_each(rows.count() * cols.count(), |task| {
         let (rows, cols) = (rows.get(task / cols.count()), cols.get(task % cols.count()));
-        let mut sums = vec![0.0f32; ROWS * COLS];
-        isa.run(Block { a, b, rows: rows.clone(), cols: cols.clone(), sums: &mut sums });
-        for (row, sums) in rows.zip(sums.chunks_exact(COLS)) {
-            // SAFETY: blocks are disjoint, so are their rows.
-            let to = unsafe { c.part(row * width + cols.start, cols.len()) };
-            let bias = epilogue.bias.map(|bias| &bias[cols.clone()]);
-            isa.run(Finish { sums, alpha: epilogue.alpha, bias, write: epilogue.write, to });
-        }
+        ROOM.with_borrow_mut(|Room { sums, panel_a, panel_b }| {
+            sums.clear();
+            sums.resize(ROWS * COLS, 0.0);
+            panel_a.resize(ROWS * DEPTH, 0.0);
+            panel_b.resize(COLS * DEPTH, 0.0);
+            isa.run(Block { a, b, rows: rows.clone(), cols: cols.clone(), sums, panel_a, panel_b });
+            for (row, sums) in rows.zip(sums.chunks_exact(COLS)) {
+                // SAFETY: blocks are disjoint, so are their rows.
+                let to = unsafe { c.part(row * width + cols.start, cols.len()) };
+                let bias = epilogue.bias.map(|bias| &bias[cols.clone()]);
+                isa.run(Finish { sums, alpha: epilogue.alpha, bias, write: epilogue.write, to });
+            }
+        });
     });
 }
 
@@ -46,6 +66,8 @@ struct Block<'a, A, B> {
     cols: Range<usize>,
     /// `(ROWS, COLS)`, zero.
     sums: &'a mut [f32],
+    panel_a: &'a mut [f32],
+    panel_b: &'a mut [f32],
 }
 
 impl<A: Element, B: Element> Kernel for Block<'_, A, B> {
@@ -53,16 +75,14 @@ impl<A: Element, B: Element> Kernel for Block<'_, A, B> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let strip = 2 * S::LANES;
-        let mut panel_a = vec![0.0f32; ROWS * DEPTH];
-        let mut panel_b = vec![0.0f32; COLS * DEPTH];
         let depths = Pieces::of(self.a.cols, DEPTH);
         for depth in (0..depths.count()).map(|i| depths.get(i)) {
-            pack(self.a, self.rows.clone(), depth.clone(), TILE, &mut panel_a);
-            pack(self.b.transposed(), self.cols.clone(), depth.clone(), strip, &mut panel_b);
+            pack(self.a, self.rows.clone(), depth.clone(), TILE, self.panel_a);
+            pack(self.b.transposed(), self.cols.clone(), depth.clone(), strip, self.panel_b);
             for col in (0..self.cols.len()).step_by(strip) {
                 for row in (0..self.rows.len()).step_by(TILE) {
-                    let b = &panel_b[col * depth.len()..][..strip * depth.len()];
-                    let a = &panel_a[row * depth.len()..][..TILE * depth.len()];
+                    let b = &self.panel_b[col * depth.len()..][..strip * depth.len()];
+                    let a = &self.panel_a[row * depth.len()..][..TILE * depth.len()];
                     // SAFETY: a tile that starts inside the block ends inside it: ROWS and COLS are multiples of it.
                     unsafe { tile::<S>(a, b, self.sums[row * COLS + col..].as_mut_ptr()) };
                 }
