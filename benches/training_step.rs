@@ -13,8 +13,9 @@ use runner::config::{self, Text};
 use runner::kernels::{DType, Isa};
 use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
-use runner::optim::{Flat, Hypers};
+use runner::optim::Hypers;
 use runner::train::net::parts;
+use runner::train::{Optimizers, Rules};
 use std::time::Instant;
 
 const SIZE: usize = 32;
@@ -31,8 +32,7 @@ fn ours(batch: usize) -> impl FnMut() {
     let graph = model::build(&parts(&spec, 10), Shape::new(SIZE, SIZE, 3)).expect("the parts fit");
     let mut params = Params::new(graph.params(), graph.stats(), 1);
     let mut tape = Tape::new(&graph, &params, TapeOptions::train(batch, DType::F32, isa));
-    let mut optimizer = runner::train::state::make_optimizer(&spec.phases[0].optimizer, &params);
-    let segments = runner::train::state::segments(&params, &[]);
+    let mut optimizers = Optimizers::new(&params, &Rules::default(), &spec.phases[0].optimizer);
     let images: Vec<f32> = (0..batch * SIZE * SIZE * 3).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let labels: Vec<u32> = (0..batch as u32).map(|k| k % 10).collect();
     let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None };
@@ -41,10 +41,8 @@ fn ours(batch: usize) -> impl FnMut() {
         tape.forward(&mut params, &images).expect("no bridge");
         tape.loss(&labels, 0.0);
         tape.backward(&mut params).expect("no bridge");
-        let Params { values, grads, .. } = &mut params;
-        let flat = Flat { params: values, grads, segments: &segments, isa };
-        optimizer.step(flat, &hypers, &mut |_, _| unreachable!("SGD does not re-evaluate")).expect("SGD does not fail");
-        params.touch();
+        let mut reevaluate = |_: &[f32], _: &mut [f32]| unreachable!("SGD does not re-evaluate");
+        optimizers.step(&mut params, isa, &[Some(hypers)], &mut reevaluate).expect("SGD does not fail");
     }
 }
 

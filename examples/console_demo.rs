@@ -90,6 +90,8 @@ fn facts(steps: u64) -> RunFacts {
         phases: SIZES.len(),
         epochs: 2 * SIZES.len() as u64,
         steps,
+        lr_columns: Vec::new(),
+        tta: false,
     }
 }
 
@@ -115,6 +117,7 @@ fn step_done(step: u64, steps: u64, phase: usize, epoch: u64) -> StepDone {
     };
     StepDone {
         row,
+        own_lrs: Vec::new(),
         train_acc: 0.1 + 0.8 * part,
         images_per_second: 128.0 / TICK.as_secs_f64() / (phase + 1) as f64,
         seconds_left: (step > 3).then(|| (steps - step) as f64 * TICK.as_secs_f64()),
@@ -143,6 +146,7 @@ fn evaluated(done: &StepDone) -> MetricsRow {
         train_seconds: seconds(row.step + 1).train,
         eval_seconds: 0.5,
         wall_seconds: seconds(row.step + 1).train + 1.0,
+        val_acc_tta: None,
     }
 }
 

@@ -507,6 +507,23 @@ def whitening():
     save("whitening", {"images": last(images), "filters": torch.cat([filters, -filters]).float()}, {})
 
 
+def views():
+    """Test-time augmentation as in cifar10-airbench's infer(): outputs of a small net, averaged over views."""
+    x, weight = normal(50, 3, 3, 7, 7), normal(51, 4, 3, 7, 7)
+
+    def net(v):
+        return torch.tanh(F.linear(v.flatten(1), weight.flatten(1)) / 8)
+
+    def mirror(v):
+        return 0.5 * net(v) + 0.5 * net(v.flip(-1))
+
+    padded = F.pad(x, (1,) * 4, "reflect")
+    moved = [mirror(padded[:, :, at : at + 7, at : at + 7]) for at in (0, 2)]
+    tensors = {"x": last(x), "weight": last(weight), "none": net(x), "mirror": mirror(x)}
+    tensors["mirror-translate"] = 0.5 * mirror(x) + 0.25 * moved[0] + 0.25 * moved[1]
+    save("views", tensors, {})
+
+
 def images():
     """Resizing of boxes, and what augmentations do, with fixed parameters."""
     tensors, cases = {}, {}
@@ -575,5 +592,5 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, images]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, views, images]:
         make()

@@ -5,10 +5,10 @@ mod common;
 use runner::kernels::{DType, Isa};
 use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
-use runner::optim::{self, Flat, Hypers, Segment};
-use runner::registry::{Choice, Value, find};
+use runner::optim::Hypers;
+use runner::registry::{Choice, Value};
 use runner::train::net::parts;
-use runner::train::state::segments;
+use runner::train::{Optimizers, Rule, Rules};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,13 +47,10 @@ fn a_step_allocates_nothing_large() {
     let mut muon = Choice::with("muon", settings);
     muon.settings.0.extend([("renormalise".into(), Value::Bool(true)), ("precision".into(), text("bf16"))]);
     let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", text("coupled"))]);
-    let (matrices, others): (Vec<Segment>, Vec<Segment>) =
-        segments(&params, &[]).into_iter().partition(|segment| segment.shape.len() > 1);
-    let mut optimizers = [(muon, matrices), (sgd, others)].map(|(choice, segments)| {
-        let values = segments.iter().map(|segment| segment.range.len()).sum();
-        let make = find(optim::ENTRIES, &choice.kind).unwrap().make;
-        (make(&choice.settings, values), segments)
-    });
+    let matrices = params.directory().iter().filter(|(_, slot)| slot.shape.len() > 1);
+    let parameters = matrices.map(|(name, _)| name.clone()).collect();
+    let rules = Rules(vec![Rule { parameters, optimizer: Some(muon) }]);
+    let mut optimizers = Optimizers::new(&params, &rules, &sgd);
     let mut tape = Tape::new(&graph, &params, TapeOptions::train(32, DType::F32, isa));
     let (images, labels) = (vec![0.5f32; 32 * 32 * 32 * 3], vec![3u32; 32]);
     let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 0.0, beta: None };
@@ -61,12 +58,7 @@ fn a_step_allocates_nothing_large() {
         tape.forward(&mut params, &images).unwrap();
         tape.loss(&labels, 0.1);
         tape.backward(&mut params).unwrap();
-        let Params { values, grads, .. } = &mut params;
-        for (optimizer, segments) in &mut optimizers {
-            let flat = Flat { params: values, grads, segments, isa };
-            optimizer.step(flat, &hypers, &mut |_, _| unreachable!()).unwrap();
-        }
-        params.touch();
+        optimizers.step(&mut params, isa, &[Some(hypers); 2], &mut |_, _| unreachable!()).unwrap();
     };
     step();
     step();

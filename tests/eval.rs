@@ -73,6 +73,34 @@ fn the_last_row_of_the_run_comes_out_again_to_the_bit() {
 }
 
 #[test]
+fn averaging_over_views_gives_the_figure_of_the_last_row() {
+    for (at, filled) in [("every", 4), ("last", 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let sets = ["train.tta='mirror-translate'", &format!("train.tta_at='{at}'"), "train.eval_every='5step'"];
+        let run = train(dir.path(), &sets);
+        let reader = RunReader::open(&run).unwrap();
+        let rows = reader.metrics().unwrap().rows;
+        assert_eq!(rows.iter().filter(|row| row.val_acc_tta.is_some()).count(), filled, "{at}");
+        let last = rows.last().unwrap();
+        let score = reader.info().unwrap().last.unwrap();
+        assert_eq!((score.val_acc_tta, score.val_acc), (last.val_acc_tta, last.val_acc));
+
+        let mut losses = Vec::new();
+        for (level, acc) in [("none", Some(last.val_acc)), ("mirror", None), ("mirror-translate", last.val_acc_tta)] {
+            let found = json(&eval(&run, &["--json", "--tta", level]));
+            assert!(acc.is_none_or(|acc| found["val_acc"].as_f64() == Some(acc)), "{level}: {acc:?}");
+            assert_eq!(found["tta"], level);
+            let diagonal = (0..10).map(|k| found["confusion"][k][k].as_u64().unwrap()).sum::<u64>();
+            assert_eq!(found["val_acc"].as_f64().unwrap(), diagonal as f64 / found["images"].as_f64().unwrap());
+            losses.push(found["val_loss"].as_f64().unwrap());
+        }
+        assert!(losses[0] == last.val_loss && losses[1] != losses[0] && losses[2] != losses[1], "{losses:?}");
+        let table = text(&eval(&run, &["--tta", "mirror"]));
+        assert!(table.contains("averaged over views: mirror"), "{table}");
+    }
+}
+
+#[test]
 fn classes_and_matrix_add_up_to_the_accuracy() {
     let dir = tempfile::tempdir().unwrap();
     let run = train(dir.path(), &[]);

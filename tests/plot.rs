@@ -81,6 +81,7 @@ fn metrics(step: u64, seed: u64) -> MetricsRow {
         train_seconds: 0.5 * (step + 1) as f64,
         eval_seconds: 0.1,
         wall_seconds: 1.0,
+        val_acc_tta: None,
     }
 }
 

@@ -473,8 +473,8 @@ fn experiment() -> impl Strategy<Value = String> {
                     tables(phase("epochs", "steps"), phase("steps", "epochs"), 1)
                 }
                 Kind::Tables(params) => {
-                    let rule = |subject, other| table(&demand(params, &[subject, "lr"], &[other]), "");
-                    tables(rule("role", "match"), rule("match", "role"), 0)
+                    let rule = |subject, rate, other| table(&demand(params, &[subject, rate], &[other]), "");
+                    tables(rule("role", "lr", "lr_factor"), rule("match", "lr_factor", "lr"), 0)
                 }
                 Kind::Table(params) => table(&demand(params, &[], &["stand_in"]), ""),
                 kind => toml_of(kind),

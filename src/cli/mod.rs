@@ -16,6 +16,7 @@ mod plan;
 mod plot;
 mod prepare;
 mod recorded;
+mod rules;
 mod schema;
 mod sweep;
 mod table;

@@ -1,15 +1,15 @@
 //! `runner model`.
 
 use super::table::{Align, BOLD, DIM, Table, wrap};
-use super::{Exit, Failure, Overrides, output, paths, plan, prepare};
+use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
 use crate::config::spec::{Precision, Spec};
 use crate::model::summary::{Figures, PartSummary};
-use crate::model::{Parts, Summary};
+use crate::model::{Member, Parts, Summary};
 use crate::nn::Shape;
-use crate::plan::PlannedPhase;
+use crate::plan::{Plan, PlannedPhase};
 use crate::train::net::parts;
 use crate::units::{count, number};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -52,15 +52,17 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
         .enumerate()
         .map(|(index, phase)| Ok(Phase::new(index, phase, &loaded.spec, &of(phase.size)?)))
         .collect::<Result<_, Failure>>()?;
+    let members = prepare::members(&loaded.spec, &facts)?;
     let text = if args.json {
-        let name = &loaded.spec.name;
-        let value = json!({ "name": name, "classes": parts.classes, "net": net, "phases": phases });
+        let (name, rules) = (&loaded.spec.name, rules_as_json(&loaded.spec, &plan, &members));
+        let value = json!({ "name": name, "classes": parts.classes, "net": net, "phases": phases, "rules": rules });
         format!("{value:#}\n")
     } else {
         let heading = heading(&loaded.spec, &parts, &net);
         let tables = format!("{}\n{}\n{}", layers(&net), totals(&net), table_of(&phases));
+        let rules = rules_in_words(&loaded.spec, &plan, &members);
         let data = wrap(&plan::data_line(&facts), output::width()).join("\n");
-        format!("{heading}\n\n{tables}\n{data}\n")
+        format!("{heading}\n\n{tables}\n{rules}{data}\n")
     };
     output::print(&text)?;
     Ok(Exit::Done)
@@ -92,6 +94,24 @@ impl Phase {
             tape_bytes: net.training_elements() * phase.batch * element,
         }
     }
+}
+
+/// The table of the rules, and the names of the parameters that each takes.
+fn rules_in_words(spec: &Spec, plan: &Plan, members: &[Member]) -> String {
+    let mut text = rules::table(spec, plan, members);
+    for (rule, members) in plan.rules.iter().zip(rules::groups(spec, members).iter().skip(1)) {
+        let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        let lines = wrap(&format!("{}: {}", rule.label, names.join(", ")), output::width());
+        text += &format!("{}\n", lines.join("\n    "));
+    }
+    if text.is_empty() { text } else { text + "\n" }
+}
+
+fn rules_as_json(spec: &Spec, plan: &Plan, members: &[Member]) -> Vec<Value> {
+    let groups = rules::groups(spec, members);
+    let names = |group: &[&Member]| group.iter().map(|member| member.name.clone()).collect::<Vec<_>>();
+    let taken = plan.rules.iter().zip(&groups[1..]);
+    taken.map(|(rule, group)| json!({ "rule": rule.label, "parameters": names(group) })).collect()
 }
 
 /// `dawnbench: conv3x3 → resnet9 → max-pool; images of 32×32×3, 10 classes`

@@ -1,7 +1,7 @@
 //! `runner plan`.
 
 use super::output::{self, PictureFormat};
-use super::{Exit, Failure, Overrides, origins, paths, prepare};
+use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, ScheduleOptions, Shown};
@@ -59,7 +59,8 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     let facts = prepare::facts(&loaded.spec)?;
     let plan = prepare::plan(&loaded, &facts)?;
     if !args.origins && !is_taken {
-        output::print(&format!("{}{}\n", plan.table(output::width()), data_line(&facts)))?;
+        let rules = rules::table(&loaded.spec, &plan, &prepare::members(&loaded.spec, &facts)?);
+        output::print(&format!("{}{rules}{}\n", plan.table(output::width()), data_line(&facts)))?;
     }
     if let Some(to) = &args.csv {
         output::write(to, |out| plan.write_csv(out).map_err(std::io::Error::from))?;

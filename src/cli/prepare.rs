@@ -1,16 +1,15 @@
 //! From a checked experiment to a plan: what only shows when the parts are put together, reported at its place in the
 //! file.
 
-use super::Failure;
-use crate::config::spec::{ParamMatch, Spec};
+use super::{Failure, rules};
+use crate::config::spec::Spec;
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
 use crate::data::{DataError, Facts, FactsSource, Given, Request};
-use crate::model;
-use crate::nn::{Graph, Shape};
+use crate::model::{self, Member};
+use crate::nn::Shape;
 use crate::plan::Plan;
 use crate::record::WeightsFacts;
 use crate::train::net::{self, parts};
-use crate::train::state::glob;
 use crate::train::{Weights, WeightsError};
 
 /// How large an image is looked at when a net's smallest size is sought.
@@ -75,16 +74,16 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
         let message = format!("a head of {classes} outputs for `{}`, which has {} classes", facts.name, facts.classes);
         errors.push(source.diagnostic("model.classes", message).help("leave `classes` out to have as many as the set"));
     }
-    let mut first_graph = None;
+    let mut members = None;
     for (k, phase) in spec.phases.iter().enumerate() {
         let size = phase.size.unwrap_or(facts.size);
-        match model::build(&parts(spec, facts.classes), Shape::new(size, size, facts.channels)) {
-            Ok(graph) => first_graph = first_graph.or(Some(graph)),
+        match model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels)) {
+            Ok(found) => members = members.or(Some(found)),
             Err(error) => errors.push(misfit(source, spec, facts, k, size, &error)),
         }
     }
-    if let Some(graph) = &first_graph {
-        errors.extend(unmatched_rules(source, spec, graph));
+    if let Some(members) = &members {
+        errors.extend(rules::check(source, spec, members));
     }
     match Plan::compile(spec, facts) {
         Ok(plan) if errors.is_empty() => return Ok(plan),
@@ -94,6 +93,15 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
         }
     }
     Err(source.diagnostics(errors))
+}
+
+/// The parameters of the net of an experiment that can be planned.
+///
+/// # Errors
+/// When the net cannot be built, which planning would have found.
+pub fn members(spec: &Spec, facts: &Facts) -> anyhow::Result<Vec<Member>> {
+    let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
+    Ok(model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?)
 }
 
 /// Sees that the net can start from the file of `model.weights`, and gives its path and digest for the records.
@@ -131,39 +139,5 @@ fn misfit(
             .diagnostic(&format!("phases[{phase}].size"), format!("images of {size}×{size} are too small: {error}"))
             .help(format!("the smallest size that this net takes is {smallest}")),
         _ => source.diagnostic(error.path, error.to_string()).help(format!("choose another {}", error.path)),
-    }
-}
-
-/// Rules of `[[params]]` that speak of no parameter of the net, or that earlier rules leave nothing to.
-fn unmatched_rules(source: &Source, spec: &Spec, graph: &Graph) -> Vec<Diagnostic> {
-    let matches = |rule: &ParamMatch, param: &crate::nn::ParamDecl| match rule {
-        ParamMatch::Role(role) => param.role == *role,
-        ParamMatch::Name(pattern) => glob(pattern, &param.name),
-    };
-    let (mut errors, rules) = (Vec::new(), &spec.params);
-    for (k, rule) in rules.iter().enumerate() {
-        let mut spoken_of = graph.params().iter().filter(|param| matches(&rule.matches, param)).peekable();
-        let path = format!("params[{k}]");
-        if spoken_of.peek().is_none() {
-            errors.push(
-                source.diagnostic(&path, "this rule matches no parameter of the net").help(names_of_parameters(graph)),
-            );
-        } else if spoken_of.all(|param| rules[..k].iter().any(|earlier| matches(&earlier.matches, param))) {
-            let message = "every parameter that this rule matches is taken by an earlier rule";
-            errors.push(source.diagnostic(&path, message).help("the first match wins: move this rule up"));
-        }
-    }
-    errors
-}
-
-/// The first of the net's parameters, enough to see how they are named.
-fn names_of_parameters(graph: &Graph) -> String {
-    const SHOWN: usize = 9;
-    let names: Vec<&str> = graph.params().iter().map(|param| param.name.as_str()).collect();
-    match names.get(..SHOWN) {
-        Some(first) if names.len() > SHOWN => {
-            format!("the net's parameters are {}, and {} more like these", first.join(", "), names.len() - SHOWN)
-        }
-        _ => format!("the net's parameters are {}", names.join(", ")),
     }
 }

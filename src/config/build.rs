@@ -3,9 +3,9 @@
 use super::check::Checker;
 use super::diagnostics::Diagnostic;
 use super::phases;
-use super::schema::{RULE_EFFECT, RULE_SUBJECT};
+use super::rules;
 use super::source::Source;
-use super::spec::{DataSpec, LastBatch, ModelSpec, ParamMatch, ParamRule, PhaseSpec, Precision, Role, Spec, TrainSpec};
+use super::spec::{DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt};
 use super::suggest::one_of;
 use super::wire;
 use crate::data::{augment, sets};
@@ -29,7 +29,7 @@ impl Builder<'_> {
         self.augmentations("data.augment", &augment);
         let stand_in = self.stand_in(&data);
         // Each section is looked at, whatever became of the others.
-        let params = self.params(&tables(settings, "params"));
+        let params = rules::build(self, &tables(settings, "params"));
         let phases = self.phases(settings, &augment);
         let train = settings.opt_table("train").and_then(|train| self.train(&train));
         let model = settings.opt_table("model").and_then(|model| self.model(&model));
@@ -145,42 +145,18 @@ impl Builder<'_> {
             checkpoint_every: train.opt_duration("checkpoint_every")?,
             eval_every: train.opt_duration("eval_every")?,
             eval_batch: train.opt_usize("eval_batch")?,
+            tta: Tta::from_word(&train.opt_text("tta")?)?,
+            tta_at: TtaAt::from_word(&train.opt_text("tta_at")?)?,
+            lookahead: match train.opt_table("lookahead") {
+                None => None,
+                Some(lookahead) => Some(LookaheadSpec {
+                    every: u64::try_from(lookahead.opt_int("every")?).ok()?,
+                    decay: lookahead.opt_ramp("decay")?,
+                    start: lookahead.opt_duration("start")?,
+                    at_epoch_end: lookahead.opt_bool("at_epoch_end")?,
+                }),
+            },
         })
-    }
-
-    fn params(&mut self, rules: &[Settings]) -> Option<Vec<ParamRule>> {
-        let rules: Vec<_> = rules.iter().enumerate().map(|(index, rule)| self.rule(rule, index)).collect();
-        rules.into_iter().collect()
-    }
-
-    fn rule(&mut self, rule: &Settings, index: usize) -> Option<ParamRule> {
-        // What is no table has been reported, and nothing more is asked of it.
-        if !self.source.is_given(&format!("params[{index}]")) {
-            return None;
-        }
-        let at = |key: &str| format!("params[{index}].{key}");
-        let given = |builder: &Self, key: &str| builder.source.is_given(&at(key));
-        let [role, pattern] = RULE_SUBJECT.map(|key| given(self, key));
-        match (role, pattern) {
-            (true, true) => {
-                let error = self.source.diagnostic(&at("match"), "`match` beside `role`");
-                self.error(error.expected("one of the two"));
-            }
-            (false, false) => {
-                let error = self.source.diagnostic(&at("role"), "the rule does not say which parameters it is for");
-                self.error(error.expected("`role = …` or `match = …`"));
-            }
-            _ => {}
-        }
-        if !RULE_EFFECT.iter().any(|key| given(self, key)) {
-            let error = self.source.diagnostic(&at("lr"), "the rule changes nothing");
-            self.error(error.expected("`weight_decay = …`, `lr = …` or both"));
-        }
-        let matches = match (rule.opt_text("role"), rule.opt_text("match")) {
-            (Some(role), _) => ParamMatch::Role(Role::from_word(&role)?),
-            (None, pattern) => ParamMatch::Name(pattern?),
-        };
-        Some(ParamRule { matches, weight_decay: rule.opt_float("weight_decay"), lr: rule.opt_float("lr") })
     }
 
     fn phases(&mut self, settings: &Settings, augment: &[Choice]) -> Option<Vec<PhaseSpec>> {

@@ -222,13 +222,63 @@ pub const TRAIN: &[Param] = &[
         default: Default::Toml("500"),
         doc: "images a batch in evaluation; results do not depend on it but in rounding",
     },
+    Param {
+        key: "tta",
+        kind: Kind::Word(spec::Tta::WORDS),
+        default: Default::Toml("'none'"),
+        doc: "test-time augmentation, for a column `val_acc_tta`: outputs are averaged over each image and its mirror \
+              image, or over those and both moved by a pixel, which is six passes",
+    },
+    Param {
+        key: "tta_at",
+        kind: Kind::Word(spec::TtaAt::WORDS),
+        default: Default::Toml("'every'"),
+        doc: "the evaluations that `tta` is part of: every one, or the last alone",
+    },
+    Param {
+        key: "lookahead",
+        kind: Kind::Table(LOOKAHEAD),
+        default: Default::Absent,
+        doc: "slow weights and running statistics, mixed with the trained ones every few steps: they are what remains",
+    },
 ];
 
-/// Of these a rule of `[[params]]` gives one.
-pub const RULE_SUBJECT: [&str; 2] = ["role", "match"];
+/// `[train] lookahead`
+pub const LOOKAHEAD: &[Param] = &[
+    Param {
+        key: "every",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("5"),
+        doc: "steps from one mixing to the next, counted from the start of training",
+    },
+    Param {
+        key: "decay",
+        kind: Kind::Ramp(Interval::closed(0.0, 1.0)),
+        default: Default::Toml("0.5"),
+        doc: "share of themselves that the slow weights keep; a curve runs from the start of training to its end",
+    },
+    Param {
+        key: "start",
+        kind: Kind::Duration { unit: None },
+        default: Default::Toml("'0step'"),
+        doc: "how much of training is over when the slow weights begin, as the trained ones are then",
+    },
+    Param {
+        key: "at_epoch_end",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether the trained weights go back to the slow ones at each epoch's end too, and not at that of training alone",
+    },
+];
 
 /// Of these a rule of `[[params]]` gives one or more.
-pub const RULE_EFFECT: [&str; 2] = ["weight_decay", "lr"];
+pub const RULE_SUBJECT: [&str; 3] = ["role", "match", "group"];
+
+/// Of these too.
+pub const RULE_EFFECT: [&str; 6] = ["optimizer", "lr", "lr_factor", "momentum", "weight_decay", "until"];
+
+/// Of these at most one.
+pub const RULE_RATE: [&str; 2] = ["lr", "lr_factor"];
 
 /// `[[params]]`
 pub const PARAMS: &[Param] = &[
@@ -236,13 +286,43 @@ pub const PARAMS: &[Param] = &[
         key: "role",
         kind: Kind::Word(spec::Role::WORDS),
         default: Default::Absent,
-        doc: "the parameters of one role; either this or `match`",
+        doc: "the parameters of one role; with `match` or `group` beside it, those of which all is true",
     },
     Param {
         key: "match",
         kind: Kind::Text,
         default: Default::Absent,
-        doc: "the parameters whose name matches: `layer1.*`; either this or `role`",
+        doc: "the parameters whose name matches: `layer1.*`",
+    },
+    Param {
+        key: "group",
+        kind: Kind::Word(spec::PartKind::WORDS),
+        default: Default::Absent,
+        doc: "the parameters of one part of the net",
+    },
+    Param {
+        key: "optimizer",
+        kind: Kind::Choice(&optim::FAMILY),
+        default: Default::Absent,
+        doc: "the rule that updates them in all phases, in place of the phase's",
+    },
+    Param {
+        key: "lr",
+        kind: Kind::Ramp(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "learning rate in place of the phases'; a curve runs from the start of training to `until`, else to the end",
+    },
+    Param {
+        key: "lr_factor",
+        kind: Kind::Float(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "factor on the phase's learning rate; either this or `lr`",
+    },
+    Param {
+        key: "momentum",
+        kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
+        default: Default::Absent,
+        doc: "momentum in place of the phases'; a curve runs as that of `lr`",
     },
     Param {
         key: "weight_decay",
@@ -251,10 +331,10 @@ pub const PARAMS: &[Param] = &[
         doc: "in place of the phase's weight decay",
     },
     Param {
-        key: "lr",
-        kind: Kind::Float(Interval::at_least(0.0)),
+        key: "until",
+        kind: Kind::Duration { unit: None },
         default: Default::Absent,
-        doc: "factor on the phase's learning rate",
+        doc: "how much of training trains them: \"3ep\"; from then on they stay as they are; left out: all",
     },
 ];
 

@@ -89,6 +89,59 @@ pub struct TrainSpec {
     pub eval_every: Duration,
     /// Images a batch in evaluation.
     pub eval_batch: usize,
+    // Left out of the hash where there is none, so that the hash is that of before there was this setting.
+    #[serde(default, skip_serializing_if = "Tta::is_none")]
+    pub tta: Tta,
+    #[serde(default, skip_serializing_if = "TtaAt::is_every")]
+    pub tta_at: TtaAt,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookahead: Option<LookaheadSpec>,
+}
+
+/// Slow weights that the trained ones are drawn to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LookaheadSpec {
+    /// Steps.
+    pub every: u64,
+    /// From the start of training to its end, whenever the slow weights begin.
+    pub decay: RampValue,
+    pub start: Duration,
+    pub at_epoch_end: bool,
+}
+
+/// Over which views of the validation images outputs are averaged, for `val_acc_tta`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tta {
+    #[default]
+    None,
+    Mirror,
+    MirrorTranslate,
+}
+
+words!(Tta { None = "none", Mirror = "mirror", MirrorTranslate = "mirror-translate" });
+
+impl Tta {
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// The evaluations that test-time augmentation is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TtaAt {
+    #[default]
+    Every,
+    Last,
+}
+
+words!(TtaAt { Every = "every", Last = "last" });
+
+impl TtaAt {
+    pub fn is_every(&self) -> bool {
+        *self == Self::Every
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -100,26 +153,44 @@ pub enum Precision {
 
 words!(Precision { F32 = "f32", Bf16 = "bf16" });
 
-/// Which parameters a rule of `[[params]]` speaks of.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub enum ParamMatch {
-    /// By role.
-    Role(Role),
-    /// By a glob over names: `layer1.*`.
-    Name(String),
+/// Which parameters a rule of `[[params]]` speaks of: those of which all that is given is true. Something is given.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Subject {
+    pub role: Option<Role>,
+    /// A glob over names: `layer1.*`.
+    pub name: Option<String>,
+    pub group: Option<PartKind>,
 }
 
+pub use crate::model::PartKind;
 pub use crate::nn::Role;
+
+words!(PartKind { Stem = "stem", Backbone = "backbone", Head = "head" });
 
 words!(Role { Conv = "conv", Linear = "linear", Norm = "norm", Bias = "bias" });
 
+/// What some of the parameters use in place of what the phase says; `None`: what it says.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ParamRule {
-    pub matches: ParamMatch,
-    /// Replaces the phase's weight decay.
+    pub subject: Subject,
+    /// Family `optimizer`, for all phases.
+    pub optimizer: Option<Choice>,
+    pub lr: Option<RuleLr>,
+    /// From the start of training to `until`.
+    pub momentum: Option<RampValue>,
     pub weight_decay: Option<f64>,
-    /// Factor on the phase's lr.
-    pub lr: Option<f64>,
+    /// After so much of training the parameters are frozen.
+    pub until: Option<Duration>,
+}
+
+/// The learning rate of a rule.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleLr {
+    /// On the phase's.
+    Factor(f64),
+    /// From the start of training to `until`.
+    Own(RampValue),
 }
 
 /// A phase of training, whole: what the file left out is filled in from the phase before or the defaults.

@@ -1,6 +1,6 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
-use super::spec::{Length, ParamMatch, PhaseSpec, Spec};
+use super::spec::{Length, LookaheadSpec, ParamRule, PhaseSpec, RuleLr, Spec};
 use crate::registry::{Choice, Duration, RampValue, Value};
 use std::fmt::Write;
 
@@ -34,14 +34,11 @@ pub fn write(spec: &Spec) -> String {
     out.field("checkpoint_every", duration(&spec.train.checkpoint_every));
     out.field("eval_every", duration(&spec.train.eval_every));
     out.field("eval_batch", spec.train.eval_batch);
+    out.field("tta", text(spec.train.tta.word()));
+    out.field("tta_at", text(spec.train.tta_at.word()));
+    out.optional("lookahead", spec.train.lookahead.as_ref().map(lookahead));
     for rule in &spec.params {
-        out.header("[[params]]");
-        match &rule.matches {
-            ParamMatch::Role(role) => out.field("role", text(role.word())),
-            ParamMatch::Name(pattern) => out.field("match", text(pattern)),
-        }
-        out.optional("weight_decay", rule.weight_decay.map(float));
-        out.optional("lr", rule.lr.map(float));
+        out.rule(rule);
     }
     for phase in &spec.phases {
         out.phase(phase);
@@ -70,6 +67,22 @@ impl Out {
         writeln!(self.0, "{line}").expect("a string takes any text");
     }
 
+    fn rule(&mut self, rule: &ParamRule) {
+        self.header("[[params]]");
+        self.optional("role", rule.subject.role.map(|role| text(role.word())));
+        self.optional("match", rule.subject.name.as_deref().map(text));
+        self.optional("group", rule.subject.group.map(|group| text(group.word())));
+        self.optional("optimizer", rule.optimizer.as_ref().map(choice));
+        match &rule.lr {
+            Some(RuleLr::Own(lr)) => self.field("lr", ramp(lr)),
+            Some(RuleLr::Factor(factor)) => self.field("lr_factor", float(*factor)),
+            None => {}
+        }
+        self.optional("momentum", rule.momentum.as_ref().map(ramp));
+        self.optional("weight_decay", rule.weight_decay.map(float));
+        self.optional("until", rule.until.as_ref().map(duration));
+    }
+
     fn phase(&mut self, phase: &PhaseSpec) {
         self.header("[[phases]]");
         match phase.length {
@@ -86,6 +99,12 @@ impl Out {
         self.field("weight_decay", ramp(&phase.weight_decay));
         self.optional("beta", phase.beta.as_ref().map(ramp));
     }
+}
+
+fn lookahead(spec: &LookaheadSpec) -> String {
+    let LookaheadSpec { every, decay, start, at_epoch_end } = spec;
+    let (decay, start) = (ramp(decay), duration(start));
+    format!("{{ every = {every}, decay = {decay}, start = {start}, at_epoch_end = {at_epoch_end} }}")
 }
 
 /// `"sgd"`, or `{ kind = "sgd", nesterov = true }`

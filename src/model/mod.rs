@@ -2,10 +2,12 @@
 
 pub mod backbones;
 pub mod heads;
+mod members;
 pub mod stems;
 mod style;
 pub mod summary;
 
+pub use members::{Member, PartKind, members};
 pub use summary::Summary;
 
 use crate::nn::{Builder, Graph, Shape, ShapeError, ValueId};

@@ -1,6 +1,6 @@
 //! The two kinds of weight decay that rules of the SGD family share.
 
-use super::{Applied, Segment};
+use super::Applied;
 use crate::registry::{Default, Kind, Param, Settings};
 
 /// How weight decay acts.
@@ -26,13 +26,12 @@ impl Decay {
         if settings.text(PARAM.key) == "decoupled" { Self::Decoupled } else { Self::Coupled }
     }
 
-    /// The factors of one segment's step.
-    pub fn factors(self, used: &Applied, segment: &Segment) -> Factors {
-        let lr = used.lr * segment.lr_scale;
-        let decay = segment.weight_decay.unwrap_or(used.weight_decay);
+    /// The factors of a step.
+    pub fn factors(self, used: &Applied) -> Factors {
+        let Applied { lr, weight_decay, .. } = *used;
         let (coupled, keep) = match self {
-            Self::Coupled => (decay, 1.0),
-            Self::Decoupled => (0.0, 1.0 - lr * decay),
+            Self::Coupled => (weight_decay, 1.0),
+            Self::Decoupled => (0.0, 1.0 - lr * weight_decay),
         };
         Factors { lr: lr as f32, coupled: coupled as f32, keep: keep as f32 }
     }

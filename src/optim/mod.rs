@@ -20,17 +20,13 @@ use crate::kernels::Isa;
 use crate::registry::{Describe, Entry, Family, Settings};
 use std::ops::Range;
 
-/// Where one parameter lies in the flat buffers, and what is special about it.
+/// Where one parameter lies in the flat buffers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     pub name: String,
     pub range: Range<usize>,
     /// As torchvision shapes it: `OIHW`, `OI`, or one axis.
     pub shape: Vec<usize>,
-    /// Factor on the step's lr.
-    pub lr_scale: f64,
-    /// In place of the step's weight decay.
-    pub weight_decay: Option<f64>,
 }
 
 /// The parameters and their gradients, flat: segments ascend (in name order) and do not overlap; what lies between them is

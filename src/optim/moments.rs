@@ -91,9 +91,8 @@ impl Optimizer for Moments {
         let correct_root = (1.0 / weight(beta2, self.steps).sqrt()) as f32;
         let keep = beta1 as f32;
         let (take, keep_square, take_square) = ((1.0 - beta1) as f32, beta2 as f32, (1.0 - beta2) as f32);
-        let (decay, eps) = (self.decay, self.eps as f32);
+        let (f, eps) = (self.decay.factors(&used), self.eps as f32);
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
-            let f = decay.factors(&used, part.segment);
             let [momentum, square_avg] = part.buffers;
             for (((p, g), m), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;

@@ -1,6 +1,6 @@
 //! One parallel pass over the flat buffers.
 
-use super::{Flat, Segment};
+use super::Flat;
 use rayon::prelude::*;
 
 /// Elements a task; fixed, so that nothing depends on the number of threads.
@@ -8,7 +8,6 @@ const CHUNK: usize = 1 << 14;
 
 /// The part of one segment that lies in one task.
 pub struct Part<'a, const B: usize> {
-    pub segment: &'a Segment,
     pub params: &'a mut [f32],
     pub grads: &'a mut [f32],
     /// The optimizer's buffers, in the order they were given.
@@ -36,7 +35,7 @@ pub fn run<const B: usize>(flat: Flat<'_>, mut buffers: [&mut [f32]; B], update:
         for start in segment.range.clone().step_by(CHUNK) {
             let n = CHUNK.min(segment.range.end - start);
             let buffers = buffers.each_mut().map(|buffer| take(buffer, n));
-            parts.push(Part { segment, params: take(&mut params, n), grads: take(&mut grads, n), buffers });
+            parts.push(Part { params: take(&mut params, n), grads: take(&mut grads, n), buffers });
         }
         at = segment.range.end;
     }
@@ -54,21 +53,14 @@ fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
+    use crate::optim::Segment;
 
     #[test]
     fn every_segment_is_visited_once_and_gaps_never() {
         let len = 3 * CHUNK + 5;
         let ranges = [0..3, 3..CHUNK, CHUNK + 1..2 * CHUNK + 7, 2 * CHUNK + 9..len];
-        let segments: Vec<Segment> = ranges
-            .into_iter()
-            .map(|range| Segment {
-                name: String::new(),
-                shape: vec![range.len()],
-                range,
-                lr_scale: 1.0,
-                weight_decay: None,
-            })
-            .collect();
+        let segments: Vec<Segment> =
+            ranges.into_iter().map(|range| Segment { name: String::new(), shape: vec![range.len()], range }).collect();
         let len_of_all = segments.iter().map(|s| s.range.len()).sum();
         let (mut params, mut grads, mut buffer) = (vec![0.0; len], vec![0.0; len], vec![0.0; len_of_all]);
         let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa: Isa::Portable };

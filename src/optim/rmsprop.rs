@@ -63,12 +63,11 @@ struct RmsProp {
 impl Optimizer for RmsProp {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
-        let decay = self.decay;
+        let f = self.decay.factors(&used);
         let keep = self.sum.step(used.momentum);
         let alpha = hypers.beta.unwrap_or(self.alpha);
         let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
-            let f = decay.factors(&used, part.segment);
             let [momentum, square_avg] = part.buffers;
             for (((p, g), b), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;

@@ -49,11 +49,9 @@ struct Sgd {
 impl Optimizer for Sgd {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
-        let (nesterov, decay) = (self.nesterov, self.decay);
+        let (nesterov, f, m) = (self.nesterov, self.decay.factors(&used), used.momentum as f32);
         let keep = self.sum.step(used.momentum);
         pass::run(flat, [&mut self.momentum], |part| {
-            let f = decay.factors(&used, part.segment);
-            let m = used.momentum as f32;
             let [momentum] = part.buffers;
             for ((p, g), b) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
                 let g = g + f.coupled * *p;

@@ -62,14 +62,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(entry: &OptimizerEntry, problem: &'a Problem) -> Self {
         let len = problem.start.len();
-        let segment = |name: &str, range: Range<usize>, lr_scale, weight_decay| Segment {
-            name: name.to_owned(),
-            shape: vec![1, range.len()],
-            range,
-            lr_scale,
-            weight_decay,
-        };
-        let segments = vec![segment("a", 0..1, 1.0, None), segment("b", 1..len, 0.5, Some(0.0))];
+        let segment =
+            |name: &str, range: Range<usize>| Segment { name: name.to_owned(), shape: vec![1, range.len()], range };
+        let segments = vec![segment("a", 0..1), segment("b", 1..len)];
         let pace = if ["adam", "adamw", "muon"].contains(&entry.name) { 10.0 } else { 1.0 };
         Self { problem, pace, params: problem.start.clone(), segments }
     }
@@ -168,7 +163,7 @@ fn step(optimizer: &mut dyn Optimizer, params: &mut [f32], grads: &[f32], hypers
 }
 
 fn segment(len: usize) -> Segment {
-    Segment { name: "w".to_owned(), range: 0..len, shape: vec![1, len], lr_scale: 1.0, weight_decay: None }
+    Segment { name: "w".to_owned(), range: 0..len, shape: vec![1, len] }
 }
 
 fn step_over(optimizer: &mut dyn Optimizer, params: &mut [f32], grads: &[f32], hypers: &Hypers, segment: Segment) {

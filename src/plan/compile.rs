@@ -20,7 +20,7 @@ pub struct PlanError {
 }
 
 impl PlanError {
-    fn new(path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into(), help: help.into() }
     }
 }
@@ -81,7 +81,22 @@ impl Plan {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { phases, total_steps: progress.step, total_images: progress.images, evaluations, checkpoints })
+        let rules = Vec::new();
+        let (total_steps, total_images) = (progress.step, progress.images);
+        let mut plan = Self { phases, rules, lookahead: None, total_steps, total_images, evaluations, checkpoints };
+        for (index, rule) in spec.params.iter().enumerate() {
+            match plan.rule(index, rule) {
+                Ok(rule) => plan.rules.push(rule),
+                Err(error) => errors.push(error),
+            }
+        }
+        if let Some(lookahead) = &spec.train.lookahead {
+            match plan.plan_lookahead(lookahead) {
+                Ok(lookahead) => plan.lookahead = Some(lookahead),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 }
 

@@ -39,12 +39,17 @@ impl Plan {
         write_rows(self.rows(), out)
     }
 
-    /// Writes one row a step, formatted as `trace.csv` is.
+    /// Writes one row a step, formatted as `trace.csv` is; rates that differ from the phase's come last.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write_trace(&self, out: impl Write) -> csv::Result<()> {
-        write_rows(self.steps().map(|step| self.row_of(step)), out)
+    pub fn write_trace(&self, mut out: impl Write) -> csv::Result<()> {
+        let lrs = self.lr_columns();
+        let columns: Vec<&str> =
+            PlannedStepRow::COLUMNS.iter().copied().chain(lrs.iter().map(String::as_str)).collect();
+        let rows = self.steps().map(|step| (self.own_lrs(&step), self.row_of(step))).map(|(lrs, row)| (row, lrs));
+        out.write_all(&csv_file::encode_columns(&columns, rows)?)?;
+        Ok(out.flush()?)
     }
 
     fn row_of(&self, step: StepPlan) -> PlannedStepRow {

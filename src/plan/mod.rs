@@ -7,6 +7,8 @@ mod batches;
 mod cadence;
 mod compile;
 mod export;
+mod lookahead;
+mod rules;
 mod table;
 
 #[cfg(test)]
@@ -15,6 +17,9 @@ mod tests;
 pub use batches::{Batches, Position};
 pub use cadence::Cadence;
 pub use compile::PlanError;
+pub use lookahead::{Mix, PlannedLookahead};
+pub use rules::{PlannedRule, RuleRate};
+pub use table::optimizer_in_words;
 
 use crate::optim::Hypers;
 use crate::registry::Choice;
@@ -25,6 +30,9 @@ use crate::schedule::Ramp;
 pub struct Plan {
     /// At least one; each has at least one step.
     pub phases: Vec<PlannedPhase>,
+    /// In the order of the file.
+    pub rules: Vec<PlannedRule>,
+    pub lookahead: Option<PlannedLookahead>,
     /// Steps of all phases.
     pub total_steps: u64,
     /// Images that all steps serve, repeats counted.

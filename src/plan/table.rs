@@ -66,6 +66,7 @@ impl Plan {
             lines.push(line(&columns, |c| c.cells.get(total).cloned().unwrap_or_default()));
         }
         lines.extend(wrap_sentences(&self.augmentations(), width));
+        lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
         lines.join("\n") + "\n"
     }
 
@@ -135,7 +136,7 @@ impl PlannedPhase {
 }
 
 /// An optimizer and the switches that are on: `sgd nesterov`.
-fn optimizer_in_words(optimizer: &Choice) -> String {
+pub fn optimizer_in_words(optimizer: &Choice) -> String {
     let on = optimizer.settings.0.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(key, _)| key.as_str());
     std::iter::once(optimizer.kind.as_str()).chain(on).collect::<Vec<_>>().join(" ")
 }

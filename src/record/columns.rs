@@ -14,7 +14,7 @@ pub struct Columns<const N: usize> {
     pub state: TableState,
 }
 
-/// Reads the columns of these names and passes over all others. A last line that was not written to its end is left out;
+/// Reads the columns of these names and passes over all others. An empty field is NaN: nothing was measured. A last line that was not written to its end is left out;
 /// of a file that is absent, no column is there.
 ///
 /// # Errors
@@ -39,7 +39,8 @@ pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Col
         for ((column, place), name) in values.iter_mut().zip(places).zip(names) {
             let (Some(column), Some(place)) = (column, place) else { continue };
             let field = record.get(place).unwrap_or_default();
-            let number = std::str::from_utf8(field).ok().and_then(|text| text.parse().ok());
+            let text = std::str::from_utf8(field).ok();
+            let number = text.and_then(|text| if text.is_empty() { Some(f64::NAN) } else { text.parse().ok() });
             let Some(number) = number else {
                 let line = record.position().map_or(1, csv::Position::line);
                 let what = format!("`{}` of column {name} is no number", String::from_utf8_lossy(field));
@@ -59,12 +60,13 @@ mod tests {
     fn columns_are_found_by_name_in_any_order() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.csv");
-        std::fs::write(&file, "a,b,c\n1,x,3\n4,y,NaN\n7,z").unwrap();
+        std::fs::write(&file, "a,b,c\n1,x,3\n4,y,NaN\n5,y,\n7,z").unwrap();
         let found = read_columns(&file, ["c", "absent", "a"]).unwrap();
         assert_eq!(found.state, TableState::Torn);
         assert_eq!(found.values[1], None);
-        assert_eq!(found.values[2], Some(vec![1.0, 4.0]));
-        assert!(found.values[0].as_ref().is_some_and(|c| c[0] == 3.0 && c[1].is_nan() && c.len() == 2));
+        assert_eq!(found.values[2], Some(vec![1.0, 4.0, 5.0]));
+        let c = found.values[0].as_ref().unwrap();
+        assert!(c[0] == 3.0 && c[1..].iter().all(|c| c.is_nan()) && c.len() == 3, "{c:?}");
         assert_eq!(read_columns(&folder.path().join("b.csv"), ["a"]).unwrap().state, TableState::Missing);
     }
 

@@ -105,8 +105,16 @@ impl CsvFile {
 /// # Errors
 /// When a row has other fields than [`Row::COLUMNS`] says.
 pub fn encode<R: Row>(rows: impl IntoIterator<Item = R>) -> csv::Result<Vec<u8>> {
+    encode_columns(R::COLUMNS, rows)
+}
+
+/// The same where columns are not those of a row type alone.
+///
+/// # Errors
+/// When a row has not as many fields as there are columns.
+pub fn encode_columns(columns: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> csv::Result<Vec<u8>> {
     let mut writer = writer();
-    writer.write_record(R::COLUMNS)?;
+    writer.write_record(columns)?;
     for row in rows {
         writer.serialize(row)?;
     }

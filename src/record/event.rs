@@ -82,6 +82,10 @@ pub struct RunFacts {
     pub epochs: u64,
     /// Steps that training will take.
     pub steps: u64,
+    /// Columns of `trace.csv` behind those of its rows: rates that differ from the phase's, `lr.head`.
+    pub lr_columns: Vec<String>,
+    /// Whether `metrics.csv` has a column `val_acc_tta`.
+    pub tta: bool,
 }
 
 /// The data set really used.
@@ -125,6 +129,8 @@ pub struct PhaseBegins {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepDone {
     pub row: TraceRow,
+    /// What belongs in [`RunFacts::lr_columns`].
+    pub own_lrs: Vec<f64>,
     /// Fraction of right answers over the images trained on since the last evaluation.
     pub train_acc: f64,
     /// Over the last few steps.
@@ -231,12 +237,15 @@ pub(super) mod tests {
             phases: 3,
             epochs: 6,
             steps: 2345,
+            lr_columns: Vec::new(),
+            tta: false,
         }
     }
 
     pub fn step_done(step: u64) -> StepDone {
         StepDone {
             row: trace(step),
+            own_lrs: Vec::new(),
             train_acc: 0.5,
             images_per_second: 1204.0,
             seconds_left: Some(72.0),

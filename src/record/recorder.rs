@@ -6,7 +6,7 @@ use super::event::{Event, RunFacts, SecondsByKind, Sink, Status};
 use super::folder::{RunFolder, file};
 use super::log::Log;
 use super::reader;
-use super::rows::{MetricsRow, Row, TraceRow};
+use super::rows::{MetricsRow, Row, TraceRow, VAL_ACC_TTA};
 use super::run_json::RunJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,8 +45,8 @@ impl Recorder {
     /// When a file cannot be made.
     pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
         let sinks: Vec<Box<dyn Sink>> = vec![
-            Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), MetricsRow::COLUMNS)?)),
-            Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), TraceRow::COLUMNS)?)),
+            Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, facts.tta)),
+            Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), &trace_columns(&facts))?)),
             Box::new(RunJson::create(&folder.join(file::RUN), &facts)?),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
@@ -72,11 +72,11 @@ impl Recorder {
         let reopen = |name: &str, columns: &[&str]| {
             at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
         };
-        let metrics = reopen(file::METRICS, MetricsRow::COLUMNS)?;
-        let trace = reopen(file::TRACE, TraceRow::COLUMNS)?;
+        let metrics = reopen(file::METRICS, &metrics_columns(&facts))?;
+        let trace = reopen(file::TRACE, &trace_columns(&facts))?;
         let rows = reader::read_table(&folder.join(file::METRICS))?.rows;
         let sinks: Vec<Box<dyn Sink>> = vec![
-            Box::new(Metrics(metrics)),
+            Box::new(Metrics(metrics, facts.tta)),
             Box::new(Trace(trace)),
             Box::new(RunJson::resume(&folder.join(file::RUN), &facts, step, &rows)?),
             Box::new(Log::open(&folder.join(file::LOG))?),
@@ -144,12 +144,20 @@ fn first_error(results: impl Iterator<Item = Result<(), RecordError>>) -> Result
     first
 }
 
-/// `metrics.csv`
-struct Metrics(CsvFile);
+/// Those of all runs, and the one that this run asks for.
+fn metrics_columns(facts: &RunFacts) -> Vec<&'static str> {
+    MetricsRow::COLUMNS.iter().copied().chain(facts.tta.then_some(VAL_ACC_TTA)).collect()
+}
+
+/// `metrics.csv`, and whether it has the column of test-time augmentation.
+struct Metrics(CsvFile, bool);
 
 impl Sink for Metrics {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
-        if let Event::Evaluated(row) = event { self.0.append(row) } else { Ok(()) }
+        let Event::Evaluated(row) = event else { return Ok(()) };
+        // The value goes behind the row or, empty or not, nowhere: what a row leaves out must not shift columns.
+        let plain = MetricsRow { val_acc_tta: None, ..row.clone() };
+        if self.1 { self.0.append(&(plain, [row.val_acc_tta])) } else { self.0.append(&plain) }
     }
     fn sync(&mut self) -> Result<(), RecordError> {
         self.0.sync()
@@ -159,12 +167,17 @@ impl Sink for Metrics {
     }
 }
 
+/// Those of all runs, and the rates of this one that differ from the phase's.
+fn trace_columns(facts: &RunFacts) -> Vec<&str> {
+    TraceRow::COLUMNS.iter().copied().chain(facts.lr_columns.iter().map(String::as_str)).collect()
+}
+
 /// `trace.csv`
 struct Trace(CsvFile);
 
 impl Sink for Trace {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
-        if let Event::StepDone(done) = event { self.0.append(&done.row) } else { Ok(()) }
+        if let Event::StepDone(done) = event { self.0.append(&(&done.row, &done.own_lrs)) } else { Ok(()) }
     }
     fn sync(&mut self) -> Result<(), RecordError> {
         self.0.sync()
@@ -176,6 +189,7 @@ impl Sink for Trace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::StepDone;
     use super::super::event::tests::{facts, step_done};
     use super::super::reader::RunReader;
     use super::super::rows::tests::metrics;
@@ -236,6 +250,43 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn test_time_augmentation_is_a_column_of_runs_that_ask_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = [metrics(0, 0.5), MetricsRow { val_acc_tta: Some(0.75), ..metrics(1, 0.5) }];
+        for (tta, header, last) in [(false, "wall_seconds", "14.0"), (true, "wall_seconds,val_acc_tta", "14.0,0.75")] {
+            let folder = RunFolder::create(dir.path(), "a").unwrap();
+            let path = folder.path().join(file::METRICS);
+            let mut recorder =
+                Recorder::create(folder, RunFacts { tta, ..facts() }, Box::new(Told::default())).unwrap();
+            for row in &rows {
+                recorder.event(&Event::Evaluated(row.clone())).unwrap();
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines[0].ends_with(header) && lines[2].ends_with(last), "{text}");
+            assert!(lines[1].ends_with(if tta { "14.0," } else { "14.0" }), "{text}");
+            let read = reader::read_table::<MetricsRow>(&path).unwrap().rows;
+            assert_eq!(read[0], rows[0]);
+            assert_eq!(read[1].val_acc_tta, rows[1].val_acc_tta.filter(|_| tta));
+        }
+    }
+
+    #[test]
+    fn rates_that_differ_are_the_last_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), "a").unwrap();
+        let path = folder.path().join(file::TRACE);
+        let facts = RunFacts { lr_columns: vec!["lr.norm".to_owned(), "lr.head.*".to_owned()], ..facts() };
+        let mut recorder = Recorder::create(folder, facts, Box::new(Told::default())).unwrap();
+        let done = StepDone { own_lrs: vec![0.5, 0.0], ..step_done(0) };
+        recorder.event(&Event::StepDone(done)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",seconds,lr.norm,lr.head.*") && lines[1].ends_with(",0.25,0.5,0.0"), "{text}");
+        assert_eq!(reader::read_table::<TraceRow>(&path).unwrap().rows, [step_done(0).row]);
     }
 
     #[test]

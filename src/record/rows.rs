@@ -52,7 +52,14 @@ pub struct MetricsRow {
     pub eval_seconds: f64,
     /// Since the run's start, interruptions left out.
     pub wall_seconds: f64,
+    /// With outputs averaged over views of each image. A column of its own, behind the others, in runs that ask for it;
+    /// empty in rows of evaluations that went without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_tta: Option<f64>,
 }
+
+/// The column of `metrics.csv` that runs with test-time augmentation have besides [`MetricsRow::COLUMNS`].
+pub const VAL_ACC_TTA: &str = "val_acc_tta";
 
 /// One row of `plan.csv`: a phase.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -207,6 +214,7 @@ pub(super) mod tests {
             train_seconds: 12.5,
             eval_seconds: 0.5,
             wall_seconds: 14.0,
+            val_acc_tta: None,
         }
     }
 

@@ -72,6 +72,9 @@ pub struct Score {
     pub val_acc: f64,
     #[serde(deserialize_with = "nan_if_null")]
     pub val_acc_top5: f64,
+    /// Absent where the evaluation went without test-time augmentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_tta: Option<f64>,
     pub train_seconds: f64,
 }
 
@@ -85,6 +88,7 @@ impl From<&MetricsRow> for Score {
             val_loss: row.val_loss,
             val_acc: row.val_acc,
             val_acc_top5: row.val_acc_top5,
+            val_acc_tta: row.val_acc_tta,
             train_seconds: row.train_seconds,
         }
     }

@@ -110,8 +110,9 @@ pub fn numbers(done: &StepDone) -> String {
 
 /// An evaluation in one line.
 pub fn evaluation(facts: &RunFacts, row: &MetricsRow) -> String {
+    let tta = row.val_acc_tta.map(|acc| format!(" tta {}", percent(acc))).unwrap_or_default();
     format!(
-        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {} top-5 {}  train time {}",
+        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {} top-5 {}{tta}  train time {}",
         count(row.step + 1),
         count(facts.steps),
         row.phase + 1,
@@ -133,6 +134,7 @@ pub fn finished(status: Status, exit_reason: &str, step: u64, seconds: &SecondsB
         format!("{} ({exit_reason}) after {}, {}", status.name(), plural(step, "step"), span(total(seconds)));
     if let Some(last) = &scores.last {
         text += &format!("  val acc {}", percent(last.val_acc));
+        text += &last.val_acc_tta.map(|acc| format!(" tta {}", percent(acc))).unwrap_or_default();
     }
     if let Some(best) = &scores.best {
         text += &format!(" (best {})", percent(best.val_acc));

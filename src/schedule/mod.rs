@@ -5,6 +5,7 @@ pub mod cosine;
 pub mod exponential;
 pub mod linear;
 pub mod poly;
+pub mod power;
 
 mod ramp;
 
@@ -38,7 +39,7 @@ pub trait Curve: Send + Sync {
 pub type CurveEntry = Entry<fn(&Settings) -> Box<dyn Curve>>;
 
 pub static ENTRIES: &[&CurveEntry] =
-    &[&constant::ENTRY, &linear::ENTRY, &cosine::ENTRY, &exponential::ENTRY, &poly::ENTRY];
+    &[&constant::ENTRY, &linear::ENTRY, &cosine::ENTRY, &exponential::ENTRY, &poly::ENTRY, &power::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "curve",

@@ -11,6 +11,11 @@ fn poly(from: f64, to: Option<f64>, power: f64) -> RampValue {
     RampValue { from, to, curve: Choice { kind: "poly".into(), settings } }
 }
 
+fn power(from: f64, to: f64, exponent: f64) -> RampValue {
+    let settings = Settings([("exponent".to_owned(), Value::Float(exponent))].into());
+    RampValue { from, to: Some(to), curve: Choice { kind: "power".into(), settings } }
+}
+
 fn ramp(value: &RampValue) -> Ramp {
     Ramp::new(value).unwrap()
 }
@@ -23,6 +28,7 @@ fn curves_match_figures_computed_elsewhere() {
         (value(0.95, Some(0.85), "cosine"), [0.945048443395121, 0.9111260466978157, 0.854951556604879]),
         (value(1e-5, Some(10.0), "exponential"), [7.19685673001152e-05, 0.0037275937203149387, 1.3894954943731368]),
         (poly(0.4, None, 0.9), [0.34818325474366374, 0.24172732579160053, 0.06941794537366099]),
+        (power(0.1, 0.9, 3.0), [0.10233236151603499, 0.16297376093294462, 0.6037900874635568]),
         (value(0.3, None, "constant"), [0.3, 0.3, 0.3]),
     ];
     for (value, expected) in cases {

@@ -1,9 +1,12 @@
 //! Writing down a [`State`] and taking it up again.
 //!
-//! One safetensors file, replaced atomically: `params.*` and `stats.*` by name, `optimizer.*` flat, and in the metadata,
-//! under one key as JSON, the [`Progress`], the optimizer's counters and the positions in the CSV files.
+//! One safetensors file, replaced atomically: `params.*` and `stats.*` by name, for each group of parameters `optimizer.GROUP.*`
+//! and with lookahead `lookahead.*` flat, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
+//! files.
 
-use super::state::{Progress, State, make_optimizer};
+use super::lookahead::Lookahead;
+use super::optimizers::{Optimizers, Rules};
+use super::state::{Progress, State};
 use super::tensors;
 use crate::nn::Params;
 use crate::optim;
@@ -16,9 +19,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Changes when the file's meaning does.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The one metadata key: with several, their order in the file would be a hash map's.
 const HEADER_KEY: &str = "runner_checkpoint";
+
+/// The flat copies that lookahead keeps, once it has begun.
+const SLOW_PARAMS: &str = "lookahead.params";
+const SLOW_STATS: &str = "lookahead.stats";
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +41,15 @@ pub enum CheckpointError {
 struct Header {
     format: u32,
     progress: Progress,
-    counters: BTreeMap<String, u64>,
+    /// Of each group's optimizer.
+    counters: Vec<BTreeMap<String, u64>>,
     positions: Positions,
+}
+
+/// Read before the rest, which another format may write otherwise.
+#[derive(serde::Deserialize)]
+struct Version {
+    format: u32,
 }
 
 impl Header {
@@ -58,16 +72,22 @@ impl Header {
 
 /// The checkpoint's bytes.
 pub fn encode(state: &State, positions: &Positions) -> Vec<u8> {
-    let optimizer = state.optimizer.state();
+    let optimizers = state.optimizers.states();
     let header = Header {
         format: FORMAT,
         progress: state.progress.clone(),
-        counters: optimizer.counters.clone(),
+        counters: optimizers.iter().map(|optimizer| optimizer.counters.clone()).collect(),
         positions: positions.clone(),
     };
     let mut tensors = model_tensors(&state.params, "params.", "stats.");
-    for (name, buffer) in &optimizer.buffers {
-        tensors.push((format!("optimizer.{name}"), view(&[buffer.len()], buffer)));
+    if let Some(Lookahead { params, stats }) = &state.lookahead {
+        tensors.push((SLOW_PARAMS.to_owned(), view(&[params.len()], params)));
+        tensors.push((SLOW_STATS.to_owned(), view(&[stats.len()], stats)));
+    }
+    for (group, optimizer) in optimizers.iter().enumerate() {
+        for (name, buffer) in &optimizer.buffers {
+            tensors.push((format!("optimizer.{group}.{name}"), view(&[buffer.len()], buffer)));
+        }
     }
     let header = serde_json::to_string(&header).expect("the header is plain data");
     serialize(tensors, HashMap::from([(HEADER_KEY.to_owned(), header)]))
@@ -96,20 +116,27 @@ fn view<'a>(shape: &[usize], data: &'a [f32]) -> TensorView<'a> {
     TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(data)).expect("the shape is the slice's")
 }
 
-/// Reads a checkpoint of a training by `plan` of the net that `params` describes.
+/// Reads a checkpoint of a training by `plan` of the net that `params` describes, whose parameters `rules` divide.
 ///
 /// # Errors
 /// When the file cannot be read, is damaged, or is of another net or plan.
-pub fn load(path: &Path, mut params: Params, plan: &Plan) -> Result<(State, Positions), CheckpointError> {
+pub fn load(
+    path: &Path,
+    mut params: Params,
+    rules: &Rules,
+    plan: &Plan,
+) -> Result<(State, Positions), CheckpointError> {
     let corrupt = |problem: String| CheckpointError::Corrupt { path: path.display().to_string(), problem };
     let bytes =
         reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
     let (tensors, texts) = tensors::open(&bytes).map_err(corrupt)?;
     let header = texts.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
-    let header: Header = serde_json::from_str(header).map_err(|e| corrupt(format!("its header: {e}")))?;
-    if header.format != FORMAT {
-        return Err(corrupt(format!("its format is {}, this program reads {FORMAT}", header.format)));
+    let of_header = |e: serde_json::Error| corrupt(format!("its header: {e}"));
+    let Version { format } = serde_json::from_str(header).map_err(of_header)?;
+    if format != FORMAT {
+        return Err(corrupt(format!("its format is {format}, this program reads {FORMAT}")));
     }
+    let header: Header = serde_json::from_str(header).map_err(of_header)?;
     header.check(plan).map_err(corrupt)?;
 
     let (directory, stat_directory) = (params.directory().clone(), params.stat_directory().clone());
@@ -124,20 +151,32 @@ pub fn load(path: &Path, mut params: Params, plan: &Plan) -> Result<(State, Posi
     }
     params.touch();
 
-    let mut optimizer_state = optim::State { counters: header.counters, ..Default::default() };
+    let of_counters = |counters| optim::State { counters, ..Default::default() };
+    let mut states: Vec<optim::State> = header.counters.into_iter().map(of_counters).collect();
     for name in tensors.names() {
-        if let Some(buffer) = name.strip_prefix("optimizer.") {
-            let data = floats(&tensors, name, params.count()).map_err(corrupt)?;
-            optimizer_state.buffers.insert(buffer.to_owned(), data);
-            known += 1;
-        }
+        let place = name.strip_prefix("optimizer.").and_then(|rest| rest.split_once('.'));
+        let Some((group, buffer)) = place else { continue };
+        let state = group.parse().ok().and_then(|group: usize| states.get_mut(group));
+        let state = state.ok_or_else(|| corrupt(format!("`{name}` is of no group")))?;
+        let len = tensors.tensor(name).map_or(0, |tensor| tensor.data().len() / 4);
+        state.buffers.insert(buffer.to_owned(), floats(&tensors, name, len).map_err(corrupt)?);
+        known += 1;
     }
+    let lookahead = if plan.lookahead.as_ref().is_some_and(|it| it.first_step < header.progress.step) {
+        known += 2;
+        Some(Lookahead {
+            params: floats(&tensors, SLOW_PARAMS, params.values.len()).map_err(corrupt)?,
+            stats: floats(&tensors, SLOW_STATS, params.stats.len()).map_err(corrupt)?,
+        })
+    } else {
+        None
+    };
     if known != tensors.len() {
         return Err(corrupt(format!("it holds {} tensors, {known} of them known to this net", tensors.len())));
     }
-    let mut optimizer = make_optimizer(&header.progress.optimizer, &params);
-    optimizer.load(optimizer_state).map_err(|e| corrupt(e.to_string()))?;
-    Ok((State { params, optimizer, progress: header.progress }, header.positions))
+    let mut optimizers = Optimizers::new(&params, rules, &header.progress.optimizer);
+    optimizers.load(states).map_err(|e| corrupt(e.to_string()))?;
+    Ok((State { params, optimizers, lookahead, progress: header.progress }, header.positions))
 }
 
 fn floats(tensors: &SafeTensors<'_>, name: &str, len: usize) -> Result<Vec<f32>, String> {
@@ -153,12 +192,13 @@ mod tests {
     use super::*;
     use crate::config::{self, Text};
     use crate::data::{Facts, FactsSource};
+    use crate::kernels::Isa;
     use crate::train::net;
 
     /// A net and a plan of two steps, and a whole checkpoint before the first.
     fn parts() -> (Params, Plan, Vec<u8>) {
         let (params, plan) = net_and_plan("sgd");
-        let state = State::new(params.clone(), &plan.phases[0].optimizer);
+        let state = State::new(params.clone(), &Rules::default(), &plan.phases[0].optimizer);
         (params, plan, encode(&state, &positions()))
     }
 
@@ -191,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.safetensors");
         std::fs::write(&path, bytes).unwrap();
-        load(&path, params.clone(), plan)
+        load(&path, params.clone(), &Rules::default(), plan)
     }
 
     /// The file with another header in its metadata, of the same length or not.
@@ -207,23 +247,21 @@ mod tests {
     #[test]
     fn an_optimizer_counts_on() {
         let (params, plan) = net_and_plan("adam");
-        let mut state = State::new(params.clone(), &plan.phases[0].optimizer);
-        let segments = crate::train::state::segments(&params, &[]);
+        let mut state = State::new(params.clone(), &Rules::default(), &plan.phases[0].optimizer);
         let step = |state: &mut State| {
-            let Params { values, grads, .. } = &mut state.params;
-            grads.fill(0.5);
             let hypers = optim::Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.0, beta: None };
-            let flat = optim::Flat { params: values, grads, segments: &segments, isa: crate::kernels::Isa::Portable };
-            state.optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
+            let State { params, optimizers, .. } = state;
+            params.grads.fill(0.5);
+            optimizers.step(params, Isa::Portable, &[Some(hypers)], &mut |_, _| unreachable!()).unwrap();
         };
         step(&mut state);
         let (mut resumed, _) = load_bytes(&encode(&state, &positions()), &params, &plan).unwrap();
-        assert_eq!(resumed.optimizer.state(), state.optimizer.state());
-        assert_eq!(resumed.optimizer.state().counters["steps"], 1);
+        assert_eq!(resumed.optimizers.states(), state.optimizers.states());
+        assert_eq!(resumed.optimizers.states()[0].counters["steps"], 1);
         step(&mut state);
         step(&mut resumed);
         assert_eq!(resumed.params.values, state.params.values);
-        assert_eq!(resumed.optimizer.momentum(), state.optimizer.momentum());
+        assert_eq!(resumed.optimizers.states(), state.optimizers.states());
     }
 
     #[test]
@@ -235,7 +273,7 @@ mod tests {
             (r#"\"nesterov\":"#, r#"\"nestorov\":"#, "its optimizer"),
             (r#"\"step\":0"#, r#"\"step\":3"#, "of step 3, and the plan has 2"),
             (r#"\"step\":0"#, r#"\"step\":1"#, "of step 1, with 0 rows"),
-            (r#"\"format\":1"#, r#"\"format\":9"#, "its format is 9"),
+            (r#"\"format\":2"#, r#"\"format\":9"#, "its format is 9"),
             ("trace.csv", "tracy.csv", "does not say where trace.csv stood"),
             ("params.head.fc.weight", "params.head.fc.weighs", "`params.head.fc.weight` is missing"),
             ("runner_checkpoint", "runner_chickpoint", "not one of runner's"),

@@ -1,10 +1,12 @@
 //! The training loop.
 
+use super::lookahead::Lookahead;
 use super::session::Session;
+use crate::config::spec::{Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::reduce;
-use crate::nn::{Loss, Params, Tape};
-use crate::optim::{Applied, Flat};
+use crate::nn::{Loss, Tape};
+use crate::optim::{Applied, Hypers};
 use crate::plan::StepPlan;
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::{Event, Status};
@@ -57,7 +59,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         progress.images += step.images as u64;
         progress.window.add(&taken.loss);
         let row = taken.row(&step, progress.optimizer.kind.clone(), began.elapsed().as_secs_f64());
-        session.step_done(row, waited)?;
+        session.step_done(row, taken.own_lrs.clone(), waited)?;
         if let Some(outcome) = after_step(session, &step, &taken)? {
             return session.finish(outcome);
         }
@@ -91,7 +93,10 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
 struct Taken {
     loss: Loss,
     grad_norm: f64,
+    /// By the optimizer of the phase.
     applied: Applied,
+    /// The rates of rules that differ from it.
+    own_lrs: Vec<f64>,
 }
 
 impl Taken {
@@ -126,13 +131,20 @@ impl Taken {
 fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Batch) -> anyhow::Result<Taken> {
     let smoothing = session.spec.train.label_smoothing as f32;
     let state = &mut session.state;
+    if session.plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
+        state.lookahead = Some(Lookahead::new(&state.params));
+    }
     tape.forward(&mut state.params, &batch.images)?;
     let loss = tape.loss(&batch.labels, smoothing);
     tape.backward(&mut state.params)?;
+    let rules = &session.plan.rules;
+    let hypers: Vec<Option<Hypers>> =
+        std::iter::once(Some(step.hypers)).chain(rules.iter().map(|rule| rule.hypers(step))).collect();
+    state.optimizers.silence(&mut state.params.grads, &hypers);
     let grad_norm = reduce::norm(session.isa, &state.params.grads);
 
     // A line search looks at other parameters on a copy: the running statistics stay as they are.
-    let mut probe = state.optimizer.reevaluates().then(|| state.params.clone());
+    let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
     let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
         let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
         probe.values.copy_from_slice(params);
@@ -143,20 +155,27 @@ fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Ba
         grads.copy_from_slice(&probe.grads);
         Ok(loss.sum / loss.images as f64)
     };
-    let Params { values: params, grads, .. } = &mut state.params;
-    let flat = Flat { params, grads, segments: &session.segments, isa: session.isa };
-    state.optimizer.step(flat, &step.hypers, &mut reevaluate)?;
-    state.params.touch();
-    let applied = state.optimizer.applied().expect("a step was taken");
-    Ok(Taken { loss, grad_norm, applied })
+    state.optimizers.step(&mut state.params, session.isa, &hypers, &mut reevaluate)?;
+    if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, session.plan.mix_after(step)) {
+        lookahead.mix(&mut state.params, mix);
+    }
+    let applied = state.optimizers.applied();
+    // What is frozen has used no rate.
+    let lr = |group: usize| applied[group].filter(|_| hypers[group].is_some()).map_or(0.0, |used| used.lr);
+    let own = rules.iter().enumerate().filter(|(_, rule)| rule.has_own_lr());
+    let own_lrs = own.map(|(rule, _)| lr(1 + rule)).collect();
+    let applied = applied[0].expect("a step was taken");
+    Ok(Taken { loss, grad_norm, applied, own_lrs })
 }
 
 /// The validation set at the step's image size, and the row of `metrics.csv`. Returns the validation loss.
 fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied) -> anyhow::Result<f64> {
     session.clock.lap(|spent| &mut spent.train);
     let before = session.clock.spent.eval;
-    let Session { spec, state, evaluator, recorder, .. } = &mut *session;
-    let result = evaluator.evaluate(spec, &mut state.params, step.size, |seen| {
+    let Session { spec, plan, state, evaluator, recorder, .. } = &mut *session;
+    let is_last = step.step + 1 == plan.total_steps;
+    let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
+    let result = evaluator.evaluate(spec, &mut state.params, step.size, tta, |seen| {
         Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
     })?;
     session.clock.lap(|spent| &mut spent.eval);
@@ -174,14 +193,15 @@ fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied
         momentum: applied.momentum,
         train_loss: window.mean_loss(),
         train_acc: window.accuracy(),
-        val_loss: result.loss,
-        val_acc: result.acc,
-        val_acc_top5: result.acc_top5,
+        val_loss: result.plain.loss,
+        val_acc: result.plain.acc,
+        val_acc_top5: result.plain.acc_top5,
         images: progress.images,
         train_seconds: spent.train,
         eval_seconds: spent.eval - before,
         wall_seconds: spent.wall,
+        val_acc_tta: result.averaged.map(|figures| figures.acc),
     };
     session.recorder.event(&Event::Evaluated(row))?;
-    Ok(result.loss)
+    Ok(result.plain.loss)
 }

@@ -1,19 +1,36 @@
 //! The validation set through the net: during training, and afterwards.
 
 use super::net;
-use crate::config::spec::Spec;
-use crate::data::{Dataset, Loader};
-use crate::kernels::Isa;
+use super::tta::{View, views};
+use crate::config::spec::{Spec, Tta};
+use crate::data::{Batch, Dataset, Loader};
+use crate::kernels::{Isa, loss};
 use crate::nn::{Loss, Params, Tape, TapeOptions};
 use std::sync::Arc;
 
 /// Means over the validation images.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
+pub struct Figures {
     /// Cross-entropy without smoothing.
     pub loss: f64,
     pub acc: f64,
     pub acc_top5: f64,
+}
+
+impl From<Loss> for Figures {
+    fn from(sums: Loss) -> Self {
+        let mean = |sum: f64| sum / sums.images as f64;
+        Self { loss: mean(sums.sum), acc: mean(sums.correct as f64), acc_top5: mean(sums.correct_top5 as f64) }
+    }
+}
+
+/// What an evaluation found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Of the images as they are.
+    pub plain: Figures,
+    /// Of outputs averaged over views, where that was asked for.
+    pub averaged: Option<Figures>,
 }
 
 /// Evaluates a net on a set's validation images.
@@ -31,15 +48,15 @@ pub struct Seen<'a> {
     pub of: usize,
     /// Of this batch.
     pub labels: &'a [u32],
-    tape: &'a Tape,
+    /// Of the net, averaged over views where that was asked for.
+    outputs: &'a [f32],
 }
 
 impl Seen<'_> {
     /// What the net takes each image of this batch for: its largest output, the first of equals, which is what the loss
     /// counts as right. `None` where an output is NaN.
     pub fn predictions(&self) -> Vec<Option<usize>> {
-        let outputs = self.tape.output();
-        outputs.chunks_exact(outputs.len() / self.labels.len()).map(largest).collect()
+        self.outputs.chunks_exact(self.outputs.len() / self.labels.len()).map(largest).collect()
     }
 }
 
@@ -61,7 +78,8 @@ impl Evaluator {
         Self { dataset, isa, tape: None }
     }
 
-    /// Evaluates at an image size, with running statistics, in the set's order; `watch` is called after each batch.
+    /// Evaluates at an image size, with running statistics, in the set's order; where `tta` asks for it, also with outputs
+    /// averaged over views, in `f32`. `watch` is called after each batch.
     ///
     /// # Errors
     /// Those of the tape, of the loader and of `watch`.
@@ -70,27 +88,27 @@ impl Evaluator {
         spec: &Spec,
         params: &mut Params,
         size: usize,
+        tta: Tta,
         mut watch: impl FnMut(Seen<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Evaluation> {
         let of = self.dataset.val.labels.len();
         let mut batches = Loader::<f32>::validation(Arc::clone(&self.dataset), size, spec.train.eval_batch);
+        let (isa, channels) = (self.isa, self.dataset.facts.channels);
         let tape = self.tape(spec, params, size)?;
-        let mut total = Loss::default();
+        let (mut plain, mut averaged) = (Loss::default(), Loss::default());
+        let mut views = Views::new(tta, channels);
         while let Some((batch, _)) = batches.next_batch()? {
             tape.forward(params, &batch.images)?;
-            let loss = tape.loss(&batch.labels, 0.0);
-            total.sum += loss.sum;
-            total.images += loss.images;
-            total.correct += loss.correct;
-            total.correct_top5 += loss.correct_top5;
-            watch(Seen { images: total.images, of, labels: &batch.labels, tape })?;
+            add(&mut plain, tape.loss(&batch.labels, 0.0));
+            let mut outputs = tape.output();
+            if views.are_several() {
+                views.average(tape, params, batch, &mut outputs)?;
+                add(&mut averaged, score(isa, &batch.labels, &outputs));
+            }
+            watch(Seen { images: plain.images, of, labels: &batch.labels, outputs: &outputs })?;
         }
-        let images = total.images as f64;
-        Ok(Evaluation {
-            loss: total.sum / images,
-            acc: total.correct as f64 / images,
-            acc_top5: total.correct_top5 as f64 / images,
-        })
+        let averaged = views.are_several().then(|| averaged.into());
+        Ok(Evaluation { plain: plain.into(), averaged })
     }
 
     /// The tape for an image size, kept until another size is asked for.
@@ -103,6 +121,56 @@ impl Evaluator {
             self.tape = Some((size, Tape::new(&graph, params, options)));
         }
         Ok(&mut self.tape.as_mut().expect("made above").1)
+    }
+}
+
+fn add(total: &mut Loss, batch: Loss) {
+    total.sum += batch.sum;
+    total.images += batch.images;
+    total.correct += batch.correct;
+    total.correct_top5 += batch.correct_top5;
+}
+
+/// What the loss layer says of these outputs.
+fn score(isa: Isa, labels: &[u32], outputs: &[f32]) -> Loss {
+    let target = loss::Target { labels, classes: outputs.len() / labels.len(), smoothing: 0.0 };
+    let loss::Score { loss, correct, correct_top5 } = loss::score(isa, target, outputs);
+    Loss { sum: loss, images: labels.len(), correct, correct_top5 }
+}
+
+/// The views of a level, and room for one of them.
+struct Views {
+    views: Vec<View>,
+    channels: usize,
+    images: Vec<f32>,
+}
+
+impl Views {
+    fn new(tta: Tta, channels: usize) -> Self {
+        Self { views: views(tta), channels, images: Vec::new() }
+    }
+
+    fn are_several(&self) -> bool {
+        self.views.len() > 1
+    }
+
+    /// Turns the outputs for a batch as it is into the mean over its views.
+    fn average(
+        &mut self,
+        tape: &mut Tape,
+        params: &mut Params,
+        batch: &Batch,
+        outputs: &mut [f32],
+    ) -> anyhow::Result<()> {
+        let Self { views, channels, images } = self;
+        outputs.iter_mut().for_each(|sum| *sum *= views[0].weight);
+        images.resize(batch.images.len(), 0.0);
+        for view in &views[1..] {
+            view.of(&batch.images, batch.size, *channels, images);
+            tape.forward(params, images)?;
+            outputs.iter_mut().zip(tape.output()).for_each(|(sum, output)| *sum += view.weight * output);
+        }
+        Ok(())
     }
 }
 

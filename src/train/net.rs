@@ -1,5 +1,6 @@
 //! The net of an experiment on its data set.
 
+use super::optimizers::Rules;
 use crate::config::spec::{Precision, Spec};
 use crate::data::Facts;
 use crate::kernels::DType;
@@ -28,6 +29,15 @@ pub fn graph(spec: &Spec, facts: &Facts, size: usize) -> Result<Graph, Box<Pairi
 pub fn fresh_params(spec: &Spec, facts: &Facts, size: usize) -> Result<Params, Box<PairingError>> {
     let graph = graph(spec, facts, size)?;
     Ok(Params::new(graph.params(), graph.stats(), spec.seed))
+}
+
+/// Which parameters of the net the rules of `[[params]]` take.
+///
+/// # Errors
+/// Those of [`graph`].
+pub fn rules(spec: &Spec, facts: &Facts, size: usize) -> Result<Rules, Box<PairingError>> {
+    let members = model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?;
+    Ok(Rules::new(spec, &members))
 }
 
 /// The element type of activations.

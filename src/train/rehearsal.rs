@@ -1,13 +1,13 @@
 //! Training steps that train nothing: on images of noise that stay in memory, to measure how fast they are.
 
 use super::net;
-use super::state::{make_optimizer, segments};
+use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::kernels::Isa;
 use crate::model::PairingError;
 use crate::nn::{Graph, Loss, Params, Tape, TapeOptions};
-use crate::optim::{Flat, Hypers, Optimizer, Segment};
+use crate::optim::Hypers;
 use crate::units::Seconds;
 use std::time::Instant;
 
@@ -21,8 +21,9 @@ pub struct Rehearsal {
     /// Spent in the optimizer since the beginning, or since [`Rehearsal::time_layers`].
     pub update: Seconds,
     params: Params,
-    optimizer: Box<dyn Optimizer>,
-    segments: Vec<Segment>,
+    optimizers: Optimizers,
+    hypers: Vec<Option<Hypers>>,
+    isa: Isa,
     images: Vec<f32>,
     labels: Vec<u32>,
 }
@@ -35,12 +36,14 @@ impl Rehearsal {
     pub fn new(spec: &Spec, facts: &Facts, size: usize, batch: usize, isa: Isa) -> Result<Self, Box<PairingError>> {
         let graph = net::graph(spec, facts, size)?;
         let params = Params::new(graph.params(), graph.stats(), spec.seed);
+        let rules = net::rules(spec, facts, size)?;
         let pixels = batch * size * size * facts.channels;
         let classes = spec.model.classes.unwrap_or(facts.classes);
         Ok(Self {
             tape: Tape::new(&graph, &params, TapeOptions::train(batch, net::dtype(spec), isa)),
-            optimizer: make_optimizer(&spec.phases[0].optimizer, &params),
-            segments: segments(&params, &spec.params),
+            optimizers: Optimizers::new(&params, &rules, &spec.phases[0].optimizer),
+            hypers: vec![Some(HYPERS); 1 + rules.0.len()],
+            isa,
             images: (0..pixels).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
             labels: (0..batch).map(|k| (k % classes) as u32).collect(),
             update: 0.0,
@@ -59,12 +62,10 @@ impl Rehearsal {
         let loss = tape.loss(labels, 0.0);
         tape.backward(params)?;
         let begun = Instant::now();
-        let flat = Flat { params: &mut params.values, grads: &mut params.grads, segments: &self.segments };
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
             anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
         };
-        self.optimizer.step(flat, &HYPERS, &mut again)?;
-        params.touch();
+        self.optimizers.step(params, self.isa, &self.hypers, &mut again)?;
         self.update += begun.elapsed().as_secs_f64();
         Ok(loss)
     }

@@ -5,7 +5,8 @@ use super::clock::Clock;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
 use super::meter::Meter;
-use super::state::{Spent, State, segments};
+use super::optimizers::Rules;
+use super::state::{Spent, State};
 use super::stop::StopFlag;
 use super::weights::Weights;
 use super::{net, start};
@@ -14,7 +15,6 @@ use crate::data::augment::Chain;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::kernels::Isa;
 use crate::nn::{Params, Tape, TapeOptions};
-use crate::optim::Segment;
 use crate::plan::{Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
@@ -59,7 +59,6 @@ pub struct Session {
     pub spec: Spec,
     pub plan: Plan,
     pub state: State,
-    pub segments: Vec<Segment>,
     pub isa: Isa,
     pub recorder: Recorder,
     pub stop: StopFlag,
@@ -78,7 +77,7 @@ impl Session {
     /// gone. When the weights to start from are not as they were.
     pub fn begin(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
         let path = folder.path().to_owned();
-        let state = State::new(fresh_params(&job)?, &job.plan.phases[0].optimizer);
+        let state = fresh_state(&job)?;
         let facts = run_facts(&job, &state);
         Self::begin_in(job, state, folder, display, stop)
             .inspect_err(|error| recorder::could_not_begin(&path, &facts, &format!("{error:#}")))
@@ -129,7 +128,7 @@ impl Session {
             return Self::begin_again(job, folder, display, stop)
                 .with_context(|| format!("{} is missing", path.display()));
         }
-        let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &job.plan)?;
+        let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
         for text in &job.notices {
@@ -150,13 +149,12 @@ impl Session {
             );
             std::fs::remove_file(&path).or_else(absent_is_fine)?;
         }
-        let state = State::new(fresh_params(&job)?, &job.plan.phases[0].optimizer);
+        let state = fresh_state(&job)?;
         Self::begin_in(job, state, folder, display, stop)
     }
 
     fn assemble(job: Job, state: State, recorder: Recorder, stop: StopFlag) -> Self {
         Self {
-            segments: segments(&state.params, &job.spec.params),
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
             evaluator: Evaluator::new(Arc::clone(&job.dataset), job.machine.isa),
@@ -219,7 +217,7 @@ impl Session {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn step_done(&mut self, row: TraceRow, wait_seconds: Seconds) -> anyhow::Result<()> {
+    pub fn step_done(&mut self, row: TraceRow, own_lrs: Vec<f64>, wait_seconds: Seconds) -> anyhow::Result<()> {
         self.meter.add(&row);
         let done = StepDone {
             train_acc: self.state.progress.window.accuracy(),
@@ -227,6 +225,7 @@ impl Session {
             seconds_left: self.meter.seconds_left(),
             wait_seconds,
             row,
+            own_lrs,
         };
         Ok(self.recorder.event(&Event::StepDone(done))?)
     }
@@ -300,6 +299,14 @@ fn by_kind(spent: &Spent) -> SecondsByKind {
     SecondsByKind { train: spent.train, eval: spent.eval, data_wait: spent.data_wait, checkpoint: spent.checkpoint }
 }
 
+fn fresh_state(job: &Job) -> anyhow::Result<State> {
+    Ok(State::new(fresh_params(job)?, &rules(job)?, &job.plan.phases[0].optimizer))
+}
+
+fn rules(job: &Job) -> anyhow::Result<Rules> {
+    Ok(net::rules(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
+}
+
 fn fresh_params(job: &Job) -> anyhow::Result<Params> {
     Ok(net::fresh_params(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
 }
@@ -342,5 +349,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         phases: job.plan.phases.len(),
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,
+        lr_columns: job.plan.lr_columns(),
+        tta: !spec.train.tta.is_none(),
     }
 }

@@ -60,7 +60,8 @@ pub fn timeless(path: &Path) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A small experiment on generated images: three phases, two optimizers, three sizes, borders in mid-epoch.
+/// A small experiment on generated images: three phases, two optimizers besides that of a rule, three sizes, borders in
+/// mid-epoch; parameters that are frozen in the last phase.
 pub const SMALL: &str = r#"
 name = "small"
 seed = 3
@@ -76,6 +77,25 @@ backbone = { kind = "resnet9", width = 4 }
 label_smoothing = 0.1
 checkpoint_every = "7step"
 eval_every = "11step"
+tta = "mirror"
+tta_at = "last"
+lookahead = { every = 4, decay = { to = 0.7, from = 0, curve = { power = 2 } }, start = "17step", at_epoch_end = true }
+
+[[params]]
+role = "conv"
+optimizer = { kind = "muon", iterations = 2, renormalise = true }
+lr = { from = 0.04, to = 0.01 }
+momentum = 0.6
+
+[[params]]
+group = "stem"
+match = "*.norm.*"
+until = "30step"
+
+[[params]]
+role = "norm"
+lr_factor = 0.5
+weight_decay = 0.0
 
 [[phases]]
 steps = 13
@@ -129,7 +149,15 @@ weight_decay = 0
 
 [[params]]
 match = "head.*"
-lr = 0.3333333333333333
+group = "head"
+optimizer = { kind = "adamw", eps = 1e-7 }
+lr = { from = 0.3333333333333333, curve = "cosine" }
+momentum = { from = 0.8, to = 0.9 }
+until = "3ep"
+
+[[params]]
+role = "bias"
+lr_factor = 2
 
 [[phases]]
 epochs = 0.5

@@ -11,7 +11,7 @@ use runner::record::folder::file;
 use runner::record::reader::RunReader;
 use runner::registry::Choice;
 use runner::train::net::{fresh_params, parts};
-use runner::train::{Weights, checkpoint};
+use runner::train::{Rules, Weights, checkpoint};
 use std::path::{Path, PathBuf};
 
 /// Reads bytes as one kind of file.
@@ -193,7 +193,7 @@ pub fn checkpoint(data: &[u8]) {
     let path = folder("checkpoint").join("state.safetensors");
     write(&path, data);
     let (params, plan) = small();
-    let _ = checkpoint::load(&path, params, &plan).map(drop).map_err(|e| e.to_string());
+    let _ = checkpoint::load(&path, params, &Rules::default(), &plan).map(drop).map_err(|e| e.to_string());
 }
 
 /// Weights to start a small net from.

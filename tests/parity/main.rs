@@ -11,3 +11,4 @@ mod muon;
 mod net;
 mod nets;
 mod optimizers;
+mod views;

@@ -5,10 +5,10 @@ use crate::fixture::{Fixture, assert_close};
 use runner::kernels::{DType, Isa};
 use runner::model;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
-use runner::optim::{Flat, Hypers};
+use runner::optim::Hypers;
 use runner::registry::{Choice, Value};
 use runner::train::net::parts;
-use runner::train::state::{make_optimizer, segments};
+use runner::train::{Optimizers, Rules};
 
 /// PyTorch sums in another order; three steps at a large rate let the difference grow.
 const TOLERANCE: f64 = 2e-5;
@@ -34,8 +34,7 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
         }
         assert_eq!(fixture.under("before/").count(), params.directory().len(), "parameters by the same names");
         let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", Value::Text("coupled".into()))]);
-        let mut optimizer = make_optimizer(&sgd, &params);
-        let segments = segments(&params, &[]);
+        let mut optimizers = Optimizers::new(&params, &Rules::default(), &sgd);
         let mut tape = Tape::new(&graph, &params, TapeOptions::train(8, DType::F32, isa));
         let mut losses = Vec::new();
         for step in 0..3 {
@@ -46,10 +45,7 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
                 let want = fixture.get(&format!("gradient/{name}"));
                 assert_close(&format!("{isa} gradient of {name}"), params.grad(name).unwrap(), want, TOLERANCE);
             }
-            let Params { values, grads, .. } = &mut params;
-            let flat = Flat { params: values, grads, segments: &segments, isa };
-            optimizer.step(flat, &hypers, &mut |_, _| unreachable!()).unwrap();
-            params.touch();
+            optimizers.step(&mut params, isa, &[Some(hypers)], &mut |_, _| unreachable!()).unwrap();
         }
         assert_close(&format!("{isa} losses"), &losses, fixture.get("losses"), TOLERANCE);
         for name in fixture.under("after/") {

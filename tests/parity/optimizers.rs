@@ -48,7 +48,7 @@ pub fn start(fixture: &Fixture) -> (Vec<Segment>, Vec<f32>) {
         let range = params.len()..params.len() + tensor.values.len();
         params.extend(tensor.f32s());
         let (name, shape) = (name.to_owned(), tensor.shape.clone());
-        segments.push(Segment { name, range, shape, lr_scale: 1.0, weight_decay: None });
+        segments.push(Segment { name, range, shape });
     }
     (segments, params)
 }

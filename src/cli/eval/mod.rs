@@ -6,7 +6,7 @@ use super::output::{self, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_dataset, start_threads};
 use super::{Exit, Failure, paths, prepare};
-use crate::config::spec::Spec;
+use crate::config::spec::{Spec, Tta};
 use crate::data::Dataset;
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
@@ -19,7 +19,7 @@ use crate::record::console::{self, Counter, Display};
 use crate::record::folder::file;
 use crate::record::{Status, atomic, csv_file};
 use crate::train::session::CHECKPOINT_FILE;
-use crate::train::{Evaluation, Evaluator, Weights, checkpoint, net};
+use crate::train::{Evaluator, Figures, Weights, checkpoint, net};
 use crate::units::count;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ use std::sync::Arc;
 Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png --csv classes.csv
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --tta mirror-translate
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
@@ -45,6 +46,9 @@ pub struct EvalArgs {
     /// Side of the images [default: as in the run's last phase]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
+    /// Average the outputs over views of each image, for all figures [default: none]
+    #[arg(long, value_name = "LEVEL", value_parser = Tta::WORDS.to_vec())]
+    tta: Option<String>,
     /// Write the figures of each class as CSV; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -81,9 +85,10 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     }
 
     let dataset = Arc::new(dataset);
-    let (evaluation, confusion) = evaluate(&spec, &dataset, isa, &mut params, size)?;
-    let report =
-        Report { folder, info: &recorded.info, dataset: &dataset, evaluation, confusion, size, step, isa, threads };
+    let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
+    let (figures, confusion) = evaluate(&spec, &dataset, isa, &mut params, size, tta)?;
+    let info = &recorded.info;
+    let report = Report { folder, info, dataset: &dataset, figures, confusion, size, tta, step, isa, threads };
     write(args, &report)?;
     Ok(Exit::Done)
 }
@@ -159,7 +164,8 @@ fn weights(
         let message = format!("{} holds no weights: {why}, and there is no {}", folder.display(), path.display());
         return Err(other(anyhow::anyhow!(message)));
     }
-    let (state, _) = checkpoint::load(&path, params, plan).map_err(|e| other(e.into()))?;
+    let rules = net::rules(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    let (state, _) = checkpoint::load(&path, params, &rules, plan).map_err(|e| other(e.into()))?;
     let step = state.progress.step;
     let why = match info.status {
         Status::Done => "its model.safetensors is gone".to_owned(),
@@ -190,18 +196,19 @@ fn evaluate(
     isa: Isa,
     params: &mut Params,
     size: usize,
-) -> anyhow::Result<(Evaluation, Confusion)> {
+    tta: Tta,
+) -> anyhow::Result<(Figures, Confusion)> {
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
     let mut confusion = Confusion::new(&class_names(dataset), outputs);
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
-    let evaluation = Evaluator::new(Arc::clone(dataset), isa).evaluate(spec, params, size, |seen| {
+    let evaluation = Evaluator::new(Arc::clone(dataset), isa).evaluate(spec, params, size, tta, |seen| {
         for (label, predicted) in seen.labels.iter().zip(seen.predictions()) {
             confusion.add(*label as usize, predicted);
         }
         counter.at(seen.images as u64);
         Ok(())
     })?;
-    Ok((evaluation, confusion))
+    Ok((evaluation.averaged.unwrap_or(evaluation.plain), confusion))
 }
 
 /// One name a class, whatever the set gives.

@@ -1,10 +1,11 @@
 //! What `runner eval` found, as text and as JSON.
 
+use crate::config::spec::Tta;
 use crate::data::Dataset;
 use crate::kernels::Isa;
 use crate::record::confusion::{ClassRow, Confusion};
 use crate::record::run_json::RunInfo;
-use crate::train::Evaluation;
+use crate::train::Figures;
 use crate::units::count;
 use anstyle::Style;
 use serde_json::{Value, json};
@@ -27,9 +28,10 @@ pub struct Report<'a> {
     pub folder: &'a Path,
     pub info: &'a RunInfo,
     pub dataset: &'a Dataset,
-    pub evaluation: Evaluation,
+    pub figures: Figures,
     pub confusion: Confusion,
     pub size: usize,
+    pub tta: Tta,
     /// Steps after which the weights are.
     pub step: u64,
     pub isa: Isa,
@@ -39,7 +41,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// Of the picture.
     pub fn title(&self) -> String {
-        format!("{}: accuracy {}", self.info.name, percent(self.evaluation.acc))
+        format!("{}: accuracy {}", self.info.name, percent(self.figures.acc))
     }
 
     /// Of the picture.
@@ -53,12 +55,16 @@ impl Report<'_> {
             Some(absent) => format!("{} (stand-in for {absent})", self.dataset.facts.name),
             None => self.dataset.facts.name.clone(),
         };
-        format!("{} validation images of {set}, {} px", count(self.confusion.images()), self.size)
+        let views = match self.tta {
+            Tta::None => String::new(),
+            level => format!(", outputs averaged over views: {}", level.word()),
+        };
+        format!("{} validation images of {set}, {} px{views}", count(self.confusion.images()), self.size)
     }
 
     /// The figures as tables, within `width` columns.
     pub fn text(&self, width: usize) -> String {
-        let Evaluation { loss, acc, acc_top5 } = self.evaluation;
+        let Figures { loss, acc, acc_top5 } = self.figures;
         let mut out = format!("{BOLD}{}{BOLD:#}\n", self.info.name);
         let mut line = |label: &str, value: String| out += &format!("  {DIM}{label:<8}{DIM:#} {value}\n");
         line(
@@ -76,7 +82,7 @@ impl Report<'_> {
 
     /// The figures as one JSON object, numbers that are not finite as null.
     pub fn json(&self) -> anyhow::Result<String> {
-        let Evaluation { loss, acc, acc_top5 } = self.evaluation;
+        let Figures { loss, acc, acc_top5 } = self.figures;
         let facts = &self.dataset.facts;
         let classes: Vec<Value> =
             self.confusion.by_class().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
@@ -91,6 +97,7 @@ impl Report<'_> {
             "digest": self.dataset.digest,
             "same_data": self.dataset.digest == self.info.dataset.digest,
             "size": self.size,
+            "tta": self.tta.word(),
             "instruction_set": self.isa.name(),
             "threads": self.threads,
             "images": self.confusion.images(),

@@ -7,7 +7,7 @@ mod family;
 mod kind;
 
 use super::extends;
-use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_SUBJECT, SWEEP};
+use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_RATE, RULE_SUBJECT, SWEEP};
 use super::sweep;
 use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
@@ -114,7 +114,14 @@ fn together(section: &str) -> Map<String, Value> {
     let each = |keys: &[&str]| keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>();
     let rules = match section {
         "phases" => vec![("oneOf", each(&PHASE_LENGTH))],
-        "params" => vec![("oneOf", each(&RULE_SUBJECT)), ("anyOf", each(&RULE_EFFECT))],
+        "params" => vec![(
+            "allOf",
+            vec![
+                json!({ "anyOf": each(&RULE_SUBJECT) }),
+                json!({ "anyOf": each(&RULE_EFFECT) }),
+                json!({ "not": { "required": RULE_RATE } }),
+            ],
+        )],
         _ => Vec::new(),
     };
     rules.into_iter().map(|(keyword, schemas)| (keyword.to_owned(), Value::Array(schemas))).collect()

@@ -1,9 +1,13 @@
 //! The plan against figures worked out by hand; against a slow twin in `twin`.
 
+mod lookahead;
+mod rules;
 mod twin;
 
 use super::*;
-use crate::config::spec::{DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, Spec, TrainSpec};
+use crate::config::spec::{
+    DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt,
+};
 use crate::data::{Facts, FactsSource};
 use crate::record::rows::{PlanRow, TraceRow};
 use crate::registry::{Duration, DurationUnit, RampValue, Settings, Value};
@@ -70,6 +74,9 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             checkpoint_every: every(1.0, DurationUnit::Epochs),
             eval_every: every(1.0, DurationUnit::Epochs),
             eval_batch: 100,
+            tta: Tta::None,
+            tta_at: TtaAt::Every,
+            lookahead: None,
         },
         params: Vec::<ParamRule>::new(),
         phases,

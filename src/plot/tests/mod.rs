@@ -95,6 +95,7 @@ fn metrics(trace: &[TraceRow]) -> Vec<MetricsRow> {
                 train_seconds: seconds,
                 eval_seconds: 0.1,
                 wall_seconds: seconds,
+                val_acc_tta: None,
             });
         }
     }

@@ -63,10 +63,9 @@ pub fn summary(facts: &RunFacts, folder: &Path, scores: &Scores, end: &End<'_>) 
         let _ = writeln!(out, "  {DIM}{label:<8}{DIM:#} {value}");
     };
     if let Some(last) = &scores.last {
-        line(
-            "final",
-            format!("val acc {BOLD}{}{BOLD:#}, val loss {}", text::percent(last.val_acc), text::fixed(last.val_loss)),
-        );
+        let tta = last.val_acc_tta.map(|acc| format!(", with views averaged {BOLD}{}{BOLD:#}", text::percent(acc)));
+        let (acc, loss) = (text::percent(last.val_acc), text::fixed(last.val_loss));
+        line("final", format!("val acc {BOLD}{acc}{BOLD:#}, val loss {loss}{}", tta.unwrap_or_default()));
     }
     if let Some(best) = &scores.best {
         let at = format!("after step {}, train time {}", count(best.step + 1), text::span(best.train_seconds));

@@ -1,0 +1,63 @@
+//! When lookahead mixes the trained weights with the slow ones, and how.
+
+use super::compile::PlanError;
+use super::{Plan, StepPlan};
+use crate::config::spec::LookaheadSpec;
+use crate::schedule::Ramp;
+use std::fmt;
+
+/// `[train] lookahead`, laid out over training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedLookahead {
+    every: u64,
+    decay: Ramp,
+    /// The step before which the slow weights are made, as the trained ones are then.
+    pub first_step: u64,
+    at_epoch_end: bool,
+}
+
+/// What happens to the weights after a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mix {
+    /// The slow ones keep the share `decay` of themselves and take the rest of the trained ones, which then become them.
+    Blend { decay: f64 },
+    /// The trained ones become the slow ones, which stay.
+    Return,
+}
+
+impl Plan {
+    /// What lookahead does after a step: after every so many, and at the end of training, where the slow weights are what
+    /// remains.
+    pub fn mix_after(&self, step: &StepPlan) -> Option<Mix> {
+        let lookahead = self.lookahead.as_ref().filter(|lookahead| lookahead.first_step <= step.step)?;
+        let (taken, all) = (step.step + 1, self.total_steps);
+        if taken.is_multiple_of(lookahead.every) {
+            return Some(Mix::Blend { decay: lookahead.decay.at(taken, all) });
+        }
+        (taken == all || lookahead.at_epoch_end && step.ends_epoch).then_some(Mix::Return)
+    }
+
+    pub(super) fn plan_lookahead(&self, spec: &LookaheadSpec) -> Result<PlannedLookahead, PlanError> {
+        let error = |e: crate::schedule::RampError| {
+            PlanError::new(format!("train.lookahead.decay.{}", e.key), e.message, e.help)
+        };
+        Ok(PlannedLookahead {
+            every: spec.every,
+            decay: Ramp::new(&spec.decay).map_err(error)?,
+            first_step: self.steps_until(spec.start),
+            at_epoch_end: spec.at_epoch_end,
+        })
+    }
+}
+
+impl fmt::Display for PlannedLookahead {
+    /// `lookahead every 5 steps from step 75 on, decay 0 → 0.77 power 3`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lookahead every {} steps", self.every)?;
+        if self.first_step > 0 {
+            write!(f, " from step {} on", self.first_step)?;
+        }
+        write!(f, ", decay {}", self.decay)?;
+        if self.at_epoch_end { write!(f, ", back to the slow weights at each epoch's end") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,43 @@
+//! When lookahead mixes.
+
+use super::*;
+use crate::config::spec::LookaheadSpec;
+
+fn mixes(every: u64, start: Duration, at_epoch_end: bool) -> Vec<(u64, Mix)> {
+    let decay = curve(0.0, Some(0.5), "linear");
+    let mut spec = spec(vec![epochs(2.0, 10), epochs(1.0, 20)], LastBatch::Serve);
+    spec.train.lookahead = Some(LookaheadSpec { every, decay, start, at_epoch_end });
+    let plan = Plan::compile(&spec, &facts(100)).unwrap();
+    plan.steps().filter_map(|step| Some((step.step, plan.mix_after(&step)?))).collect()
+}
+
+#[test]
+fn weights_are_mixed_every_so_many_steps_and_returned_at_ends() {
+    let blend = |taken: u64| (taken - 1, Mix::Blend { decay: 0.5 * taken as f64 / 25.0 });
+    let none = every(0.0, DurationUnit::Steps);
+    // Ten, ten and five steps.
+    assert_eq!(mixes(6, none, false), [blend(6), blend(12), blend(18), blend(24), (24, Mix::Return)]);
+    let with_ends = [blend(6), (9, Mix::Return), blend(12), blend(18), (19, Mix::Return), blend(24), (24, Mix::Return)];
+    assert_eq!(mixes(6, none, true), with_ends);
+    // Where both are due, the blend returns too.
+    assert_eq!(mixes(5, none, true), [5, 10, 15, 20, 25].map(blend));
+    // From a step on.
+    assert_eq!(mixes(6, every(1.3, DurationUnit::Epochs), false), [blend(18), blend(24), (24, Mix::Return)]);
+    assert!(mixes(6, every(100.0, DurationUnit::Percent), false).is_empty());
+}
+
+#[test]
+fn the_decay_is_that_of_airbench94() {
+    let power = Choice { kind: "power".into(), settings: Settings([("exponent".into(), Value::Float(3.0))].into()) };
+    let decay = RampValue { from: 0.0, to: Some(0.95f64.powi(5)), curve: power };
+    let mut spec = spec(vec![steps(60, 10)], LastBatch::Serve);
+    let start = every(0.0, DurationUnit::Steps);
+    spec.train.lookahead = Some(LookaheadSpec { every: 5, decay, start, at_epoch_end: false });
+    let plan = Plan::compile(&spec, &facts(100)).unwrap();
+    for taken in [5u64, 30, 60] {
+        let expected = 0.95f64.powi(5) * (taken as f64 / 60.0).powi(3);
+        let Some(Mix::Blend { decay }) = plan.mix_after(&plan.at(taken - 1)) else { panic!("nothing at {taken}") };
+        assert!((decay - expected).abs() < 1e-15, "{taken}: {decay}, expected {expected}");
+    }
+    assert!(plan.table(80).contains("lookahead every 5 steps, decay 0 → 0.77378"), "{}", plan.table(80));
+}

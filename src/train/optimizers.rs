@@ -1,0 +1,269 @@
+//! The optimizers of a net: the phase's, and one for each rule of `[[params]]`.
+
+use crate::config::spec::Spec;
+use crate::kernels::Isa;
+use crate::model::Member;
+use crate::nn::Params;
+use crate::optim::{self, Applied, Closure, Flat, Hypers, Optimizer, Segment, State, StateError};
+use crate::registry::{Choice, find};
+
+/// What an optimizer needs to know of the rules of `[[params]]`, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules(pub Vec<Rule>);
+
+/// One rule, resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Names of the parameters that it takes.
+    pub parameters: Vec<String>,
+    /// `None`: the phase's.
+    pub optimizer: Option<Choice>,
+}
+
+impl Rules {
+    /// Those of an experiment over the parameters of its net: the first rule that matches has one.
+    pub fn new(spec: &Spec, members: &[Member]) -> Self {
+        let taken = rule_of_each(spec, members);
+        let names = |k: usize| {
+            let mine = members.iter().zip(&taken).filter(|(_, rule)| **rule == Some(k));
+            mine.map(|(member, _)| member.name.clone()).collect()
+        };
+        let rules = spec.params.iter().enumerate();
+        Self(rules.map(|(k, rule)| Rule { parameters: names(k), optimizer: rule.optimizer.clone() }).collect())
+    }
+}
+
+/// For each parameter the rule that takes it.
+pub fn rule_of_each(spec: &Spec, members: &[Member]) -> Vec<Option<usize>> {
+    members.iter().map(|member| spec.params.iter().position(|rule| rule.subject.matches(member))).collect()
+}
+
+/// Parameters that one optimizer steps with the same hyper-parameters.
+struct Group {
+    segments: Vec<Segment>,
+    /// The optimizer that the rule gives, whatever the phase's is.
+    own: Option<Choice>,
+    choice: Choice,
+    optimizer: Box<dyn Optimizer>,
+}
+
+impl Group {
+    fn new(segments: Vec<Segment>, own: Option<Choice>, phase: &Choice) -> Self {
+        let choice = own.as_ref().unwrap_or(phase).clone();
+        Self { optimizer: make(&choice, &segments), segments, own, choice }
+    }
+
+    /// Its state lives on while the kind stays the same; another kind starts afresh, but for the momentum when `carry` is
+    /// set and both have one.
+    fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
+        let choice = self.own.as_ref().unwrap_or(phase);
+        if *choice == self.choice {
+            return Ok(());
+        }
+        let mut next = make(choice, &self.segments);
+        if choice.kind == self.choice.kind {
+            next.load(self.optimizer.state())?;
+        } else if carry && let Some(momentum) = self.optimizer.momentum() {
+            next.carry(momentum);
+        }
+        (self.optimizer, self.choice) = (next, choice.clone());
+        Ok(())
+    }
+}
+
+/// A fresh optimizer for these parameters.
+fn make(choice: &Choice, segments: &[Segment]) -> Box<dyn Optimizer> {
+    let entry = find(optim::ENTRIES, &choice.kind).expect("a checked optimizer is known");
+    (entry.make)(&choice.settings, segments.iter().map(|segment| segment.range.len()).sum())
+}
+
+/// All optimizers of a net. Each parameter that is trained belongs to one; the groups are those of the rules and, before them, the
+/// parameters that no rule takes.
+pub struct Optimizers(Vec<Group>);
+
+impl Optimizers {
+    /// Before the first step of a phase with that optimizer.
+    pub fn new(params: &Params, rules: &Rules, phase: &Choice) -> Self {
+        let mut segments = vec![Vec::new(); 1 + rules.0.len()];
+        for (name, slot) in params.directory().iter().filter(|(_, slot)| !slot.frozen) {
+            let rule = rules.0.iter().position(|rule| rule.parameters.contains(name));
+            let segment = Segment { name: name.clone(), range: slot.range.clone(), shape: slot.shape.clone() };
+            segments[rule.map_or(0, |rule| 1 + rule)].push(segment);
+        }
+        let own = std::iter::once(None).chain(rules.0.iter().map(|rule| rule.optimizer.clone()));
+        Self(segments.into_iter().zip(own).map(|(segments, own)| Group::new(segments, own, phase)).collect())
+    }
+
+    /// Goes over to a phase's optimizer; rules that give their own keep it.
+    ///
+    /// # Errors
+    /// When an old state does not fit its new instance: a mistake of the optimizer's `state` and `load`.
+    pub fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
+        self.0.iter_mut().try_for_each(|group| group.switch(phase, carry))
+    }
+
+    /// Zeroes the gradients of groups that are frozen, which have `None`.
+    pub fn silence(&self, grads: &mut [f32], hypers: &[Option<Hypers>]) {
+        for (group, _) in self.0.iter().zip(hypers).filter(|(_, hypers)| hypers.is_none()) {
+            group.segments.iter().for_each(|segment| grads[segment.range.clone()].fill(0.0));
+        }
+    }
+
+    /// Takes a step: for each group its hyper-parameters, or `None` where it is frozen. Uses up the gradients.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    ///
+    /// # Panics
+    /// When there are not as many hyper-parameters as groups.
+    pub fn step(
+        &mut self,
+        params: &mut Params,
+        isa: Isa,
+        hypers: &[Option<Hypers>],
+        closure: &mut Closure<'_>,
+    ) -> anyhow::Result<()> {
+        assert_eq!(hypers.len(), self.0.len(), "hyper-parameters for each group");
+        for (group, hypers) in self.0.iter_mut().zip(hypers) {
+            let Some(hypers) = hypers else { continue };
+            let Params { values, grads, .. } = &mut *params;
+            let flat = Flat { params: values, grads, segments: &group.segments, isa };
+            group.optimizer.step(flat, hypers, closure)?;
+        }
+        params.touch();
+        Ok(())
+    }
+
+    /// Whether a step calls its closure.
+    pub fn reevaluates(&self) -> bool {
+        self.0.iter().any(|group| group.optimizer.reevaluates())
+    }
+
+    /// What the last step of each group used, from its optimizer's own fields.
+    pub fn applied(&self) -> Vec<Option<Applied>> {
+        self.0.iter().map(|group| group.optimizer.applied()).collect()
+    }
+
+    /// The state of each group.
+    pub fn states(&self) -> Vec<State> {
+        self.0.iter().map(|group| group.optimizer.state()).collect()
+    }
+
+    /// Takes over states that [`states`](Self::states) gave, into fresh instances.
+    ///
+    /// # Errors
+    /// When there are not as many as groups, or one does not fit.
+    pub fn load(&mut self, states: Vec<State>) -> Result<(), StateError> {
+        if states.len() != self.0.len() {
+            return Err(StateError(format!("it is of {} groups, not {}", states.len(), self.0.len())));
+        }
+        self.0.iter_mut().zip(states).try_for_each(|(group, state)| group.optimizer.load(state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Init, ParamDecl, Role};
+    use crate::registry::Value;
+
+    fn params() -> Params {
+        let decl = |name: &str, role, shape: &[usize]| ParamDecl {
+            name: name.to_owned(),
+            role,
+            shape: shape.to_vec(),
+            init: Init::Constant(1.0),
+            frozen: false,
+        };
+        Params::new(&[decl("a.weight", Role::Conv, &[2, 3]), decl("b.bias", Role::Bias, &[3])], &[], 1)
+    }
+
+    fn sgd(nesterov: bool) -> Choice {
+        let decay = Value::Text("coupled".to_owned());
+        Choice::with("sgd", [("nesterov", Value::Bool(nesterov)), ("decay", decay)])
+    }
+
+    fn adam(eps: f64) -> Choice {
+        Choice::with("adam", [("beta2", Value::Float(0.999)), ("eps", Value::Float(eps))])
+    }
+
+    fn hypers(lr: f64) -> Option<Hypers> {
+        Some(Hypers { lr, momentum: 0.9, weight_decay: 0.0, beta: None })
+    }
+
+    fn step(optimizers: &mut Optimizers, params: &mut Params, hypers: &[Option<Hypers>]) {
+        params.grads.fill(0.5);
+        optimizers.step(params, Isa::Portable, hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
+    }
+
+    #[test]
+    fn an_optimizers_state_outlives_new_settings_and_its_momentum_on_request_another_kind() {
+        let mut params = params();
+        let mut all = Optimizers::new(&params, &Rules::default(), &sgd(false));
+        let mut step = |all: &mut Optimizers| step(all, &mut params, &[hypers(0.01)]);
+        let momentum = |all: &Optimizers| all.0[0].optimizer.momentum().unwrap();
+        step(&mut all);
+        let (sum, before) = (momentum(&all), all.states());
+        all.switch(&sgd(true), false).unwrap();
+        assert_eq!(all.states(), before, "other settings of one kind");
+
+        all.switch(&adam(1e-8), true).unwrap();
+        assert_eq!(momentum(&all), sum, "carried");
+        step(&mut all);
+        step(&mut all);
+        let before = all.states();
+        assert_eq!(before[0].counters["steps"], 2);
+        all.switch(&adam(1e-6), false).unwrap();
+        assert_eq!(all.states(), before, "adam counts on");
+
+        let sum = momentum(&all);
+        all.switch(&sgd(false), true).unwrap();
+        assert_eq!(momentum(&all), sum, "carried back");
+        all.switch(&adam(1e-8), false).unwrap();
+        assert_eq!(momentum(&all), [0.0; 9], "dropped");
+        assert_eq!(all.states()[0].counters["steps"], 0);
+    }
+
+    #[test]
+    fn each_group_has_its_optimizer_its_rate_and_its_end() {
+        let mut params = params();
+        let rules = Rules(vec![Rule { parameters: vec!["b.bias".to_owned()], optimizer: Some(sgd(false)) }]);
+        let mut all = Optimizers::new(&params, &rules, &adam(1e-8));
+        step(&mut all, &mut params, &[hypers(0.25), hypers(0.5)]);
+        let near = |params: &Params, a: f32, b: f32| {
+            assert!(params.get("a.weight").unwrap().iter().all(|p| (p - a).abs() < 1e-6), "{:?}", params.values);
+            assert!(params.get("b.bias").unwrap().iter().all(|p| (p - b).abs() < 1e-6), "{:?}", params.values);
+        };
+        // Adam's first step is as long as its rate, that of SGD as long as rate times gradient.
+        near(&params, 0.75, 0.75);
+        assert_eq!(all.applied().iter().flatten().map(|used| used.lr).collect::<Vec<_>>(), [0.25, 0.5]);
+
+        // The phase goes over to another optimizer; the rule's stays, and so does its momentum.
+        let of_rule = all.states()[1].clone();
+        all.switch(&sgd(true), false).unwrap();
+        assert_eq!(all.states()[1], of_rule);
+        assert_eq!(all.states()[0].buffers["momentum"], [0.0; 6]);
+
+        // Frozen: its gradient is none, its values and its momentum stay.
+        let frozen = [hypers(0.0), None];
+        params.grads.fill(1.0);
+        all.silence(&mut params.grads, &frozen);
+        assert_eq!((params.grad("a.weight").unwrap(), params.grad("b.bias").unwrap()), (&[1.0; 6][..], &[0.0; 3][..]));
+        step(&mut all, &mut params, &frozen);
+        near(&params, 0.75, 0.75);
+        assert_eq!(all.states()[1], of_rule);
+    }
+
+    #[test]
+    fn states_go_to_fresh_instances_of_the_same_groups_alone() {
+        let mut params = params();
+        let rules = Rules(vec![Rule { parameters: vec!["b.bias".to_owned()], optimizer: None }]);
+        let mut all = Optimizers::new(&params, &rules, &adam(1e-8));
+        step(&mut all, &mut params, &[hypers(0.25), hypers(0.5)]);
+        let mut fresh = Optimizers::new(&params, &rules, &adam(1e-8));
+        fresh.load(all.states()).unwrap();
+        assert_eq!(fresh.states(), all.states());
+        let error = Optimizers::new(&params, &Rules::default(), &adam(1e-8)).load(all.states()).unwrap_err();
+        assert!(error.to_string().contains("2 groups, not 1"), "{error}");
+    }
+}
