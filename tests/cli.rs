@@ -192,7 +192,8 @@ fn every_instruction_set_and_precision_trains() {
     // Rates at which small differences stay small.
     let calm = short()
         .replace("from = 1e-3, to = 2e-3", "from = 1e-5, to = 2e-5")
-        .replace("from = 0.05, to = 0.1", "from = 1e-3, to = 2e-3");
+        .replace("from = 0.05, to = 0.1", "from = 1e-3, to = 2e-3")
+        .replace("from = 0.04, to = 0.01", "from = 4e-4, to = 1e-4");
     let config = write(dir.path(), "small.toml", &calm.replace("{ from = 0.1, curve", "{ from = 1e-3, curve"));
     let losses = |isa: &str, precision: &str| -> Vec<f64> {
         let runs = dir.path().join(format!("{isa}-{precision}"));
