@@ -48,16 +48,23 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each source file, with the module of `src/` it belongs to and its code without comments.
+/// Each source file, with the module it belongs to and its code without comments. The lowest modules are crates of their
+/// own, which the others see under the same names: `engine` holds several modules, `data` is one.
 fn files() -> Vec<(String, PathBuf, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [engine, data, src] = ["crates/engine/src", "crates/data/src", "src"].map(|src| root.join(src));
+    [files_of(&engine, None), files_of(&data, Some("data")), files_of(&src, None)].concat()
+}
+
+/// Those of a crate, whose folders are modules; or which is one.
+fn files_of(src: &Path, module: Option<&str>) -> Vec<(String, PathBuf, String)> {
     let mut paths = Vec::new();
-    sources(&src, &mut paths);
+    sources(src, &mut paths);
     paths
         .into_iter()
         .map(|path| {
-            let inside = path.strip_prefix(&src).unwrap();
-            let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            let inside = path.strip_prefix(src).unwrap().iter().next().unwrap().to_str().unwrap();
+            let module = module.unwrap_or(inside.trim_end_matches(".rs")).to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
             (module, path, code)

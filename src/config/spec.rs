@@ -1,32 +1,8 @@
 //! The experiment after checking: typed, defaults filled in, every choice known.
 
 use crate::registry::{Choice, Duration, RampValue};
+use crate::words;
 use std::path::PathBuf;
-
-/// Gives an enum the words that files name its variants by.
-macro_rules! words {
-    ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $name {
-            /// As files write it, in the order declared.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            /// The word of this one.
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-
-            /// The one that `word` names.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -166,8 +142,6 @@ pub use crate::model::PartKind;
 pub use crate::nn::Role;
 
 words!(PartKind { Stem = "stem", Backbone = "backbone", Head = "head" });
-
-words!(Role { Conv = "conv", Linear = "linear", Norm = "norm", Bias = "bias" });
 
 /// What some of the parameters use in place of what the phase says; `None`: what it says.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -1,0 +1,316 @@
+//! Batches, prepared ahead of the step that uses them.
+
+use super::augment::{Chain, Draw, Image};
+use super::normalise::Normalise;
+use super::order::permutation;
+use super::prefetch::{Prefetch, PrefetchError};
+use super::resize::{Extent, Resizer, Window};
+use super::{Dataset, Split};
+use crate::kernels::Element;
+use crate::units::Seconds;
+use std::sync::Arc;
+
+/// Batches that go round between the loader and its user: one in use, the others being made or ready.
+const BATCHES: usize = 4;
+
+/// A batch, ready for the net.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch<E = f32> {
+    /// `(n, size, size, channels)`, normalised.
+    pub images: Vec<E>,
+    pub labels: Vec<u32>,
+    pub size: usize,
+    /// The step it is for; in validation the batch's number.
+    pub step: u64,
+}
+
+/// Which images a step takes, and how: the loader's part of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPlan {
+    pub epoch: u64,
+    /// Images `first..first + images` of the epoch's permutation.
+    pub first: usize,
+    pub images: usize,
+    pub size: usize,
+    /// Which list of augmentations, from 0.
+    pub phase: usize,
+}
+
+/// What the training loader draws from and does.
+pub struct Training {
+    pub dataset: Arc<Dataset>,
+    pub seed: u64,
+    /// A list for each phase.
+    pub augment: Vec<Chain>,
+}
+
+/// Prepares batches on another thread while the last one is used.
+///
+/// A batch is a function of the data, the seed and its step's plan; the loader holds no state that a resumed run would
+/// miss. Images are resized on the way, each time: at 32×32 that takes some 20 µs an image, far less than a step, and
+/// spares both a resized copy of the set and the pause to make it where a phase begins.
+pub struct Loader<E = f32> {
+    batches: Prefetch<Batch<E>>,
+}
+
+impl<E: Element> Loader<E> {
+    /// The training batches of steps `from`, `from + 1`… until `plan` says `None`.
+    ///
+    /// `plan` is called on the loader's thread, once a step, in order. A plan that goes beyond the set or its phases is
+    /// a mistake of the caller's and comes back as an error of [`next_batch`](Self::next_batch).
+    pub fn training(training: Training, from: u64, plan: impl Fn(u64) -> Option<BatchPlan> + Send + 'static) -> Self {
+        let mut maker = Maker::new(&training.dataset);
+        let mut order = (None, Vec::new());
+        let mut step = from;
+        Self::start(move |batch| {
+            let Some(cut) = plan(step) else { return false };
+            let Training { dataset, seed, augment } = &training;
+            if order.0 != Some(cut.epoch) {
+                permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
+                order.0 = Some(cut.epoch);
+            }
+            let images = &order.1[cut.first..cut.first + cut.images];
+            maker.begin(batch, step, cut.size, images.len());
+            for (place, index) in images.iter().enumerate() {
+                let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
+                let window = augment[cut.phase].window(Extent::square(dataset.train.size), &mut draw);
+                batch.labels[place] = maker.take(&dataset.train, *index as usize, window, cut.size);
+                augment[cut.phase].apply(&mut maker.image, &mut draw);
+                maker.put(batch, place);
+            }
+            step += 1;
+            true
+        })
+    }
+
+    /// The validation images in order, unchanged but for their size, in batches of `images`; the last may be shorter.
+    ///
+    /// # Panics
+    /// When `images` is 0.
+    pub fn validation(dataset: Arc<Dataset>, size: usize, images: usize) -> Self {
+        let indices = (0..dataset.val.labels.len()).collect();
+        Self::unchanged(dataset, |dataset| &dataset.val, indices, size, images)
+    }
+
+    /// `count` training images spread evenly over the set, or all of a smaller one, unchanged but for their size, in batches
+    /// of `images`: what is computed from the data before the first step looks at these.
+    ///
+    /// # Panics
+    /// When `images` is 0.
+    pub fn sample(dataset: Arc<Dataset>, count: usize, size: usize, images: usize) -> Self {
+        let all = dataset.train.labels.len();
+        let count = count.min(all);
+        let indices = (0..count).map(|k| (k as u64 * all as u64 / count as u64) as usize).collect();
+        Self::unchanged(dataset, |dataset| &dataset.train, indices, size, images)
+    }
+
+    /// Some images of a split, not augmented.
+    fn unchanged(
+        dataset: Arc<Dataset>,
+        split: fn(&Dataset) -> &Split,
+        indices: Vec<usize>,
+        size: usize,
+        images: usize,
+    ) -> Self {
+        assert!(images > 0, "batches of no images");
+        let mut maker = Maker::new(&dataset);
+        let mut step = 0;
+        Self::start(move |batch| {
+            let Some(indices) = indices.chunks(images).nth(step as usize) else { return false };
+            maker.begin(batch, step, size, indices.len());
+            let split = split(&dataset);
+            for (place, index) in indices.iter().enumerate() {
+                let whole = Window::whole(Extent::square(split.size));
+                batch.labels[place] = maker.take(split, *index, whole, size);
+                maker.put(batch, place);
+            }
+            step += 1;
+            true
+        })
+    }
+
+    fn start(fill: impl FnMut(&mut Batch<E>) -> bool + Send + 'static) -> Self {
+        let empty = || Batch { images: Vec::new(), labels: Vec::new(), size: 0, step: 0 };
+        Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
+    }
+
+    /// Waits until the next batch is ready, so that making the first one is not taken for training.
+    pub fn wait_for_next(&mut self) {
+        self.batches.wait_for_next();
+    }
+
+    /// The next batch, lent until the one after it is asked for, and the seconds it was waited for; `None` at the end.
+    ///
+    /// # Errors
+    /// When preparing it panicked.
+    pub fn next_batch(&mut self) -> Result<Option<(&Batch<E>, Seconds)>, PrefetchError> {
+        self.batches.next_item()
+    }
+}
+
+/// Makes batches one image at a time: resize, augment, normalise.
+struct Maker<E> {
+    image: Image,
+    resizer: Resizer,
+    normalise: Normalise<E>,
+}
+
+impl<E: Element> Maker<E> {
+    fn new(dataset: &Dataset) -> Self {
+        let mean = dataset.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect();
+        Self {
+            image: Image::new(mean),
+            resizer: Resizer::new(dataset.train.channels),
+            normalise: Normalise::new(&dataset.mean, &dataset.std),
+        }
+    }
+
+    /// Makes room in a batch.
+    fn begin(&self, batch: &mut Batch<E>, step: u64, size: usize, images: usize) {
+        let len = images * size * size * self.image.channels;
+        batch.images.resize(len, E::from_f32(0.0));
+        batch.labels.resize(images, 0);
+        (batch.size, batch.step) = (size, step);
+    }
+
+    /// Takes up a window of an image of a split, resized, and gives its label.
+    fn take(&mut self, split: &Split, index: usize, window: Window, size: usize) -> u32 {
+        self.image.resize(size);
+        let (from, to) = (Extent::square(split.size), Extent::square(size));
+        self.resizer.resize(split.image(index), from, window, to, &mut self.image.pixels);
+        split.labels[index]
+    }
+
+    /// Puts the image at hand into its place.
+    fn put(&self, batch: &mut Batch<E>, place: usize) {
+        let len = self.image.pixels.len();
+        self.normalise.apply(&self.image.pixels, &mut batch.images[place * len..(place + 1) * len]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::chain;
+    use crate::registry::{Choice, Settings, Value};
+    use crate::{Facts, FactsSource};
+
+    const TRAIN: usize = 25;
+
+    /// Image `i` has label `i`; training images are of 8×8 and vary from pixel to pixel.
+    fn dataset() -> Arc<Dataset> {
+        let split = |count: usize| Split {
+            images: (0..count * 64 * 3).map(|i| (i * 31 % 251) as u8).collect(),
+            labels: (0..count as u32).collect(),
+            size: 8,
+            channels: 3,
+        };
+        let facts = Facts {
+            name: "test".to_owned(),
+            train_images: TRAIN,
+            val_images: 7,
+            classes: TRAIN,
+            channels: 3,
+            size: 8,
+            source: FactsSource::Data,
+        };
+        Arc::new(Dataset::new(facts, Vec::new(), split(TRAIN), split(7)))
+    }
+
+    /// Batches of 10, 10 and 5 an epoch; from step 4 on at another size and unaugmented.
+    fn plan(step: u64) -> Option<BatchPlan> {
+        let first = step as usize % 3 * 10;
+        let (size, phase) = if step < 4 { (8, 0) } else { (6, 1) };
+        (step < 7).then_some(BatchPlan { epoch: step / 3, first, images: 10.min(TRAIN - first), size, phase })
+    }
+
+    fn training(seed: u64, from: u64) -> Vec<Batch> {
+        let translate = Settings(
+            [("pixels", Value::Int(2)), ("padding", Value::Text("reflect".to_owned()))]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+        );
+        let first = [Choice::plain("flip-alternating"), Choice { kind: "translate".to_owned(), settings: translate }];
+        let augment = vec![chain(&first), Chain::default()];
+        collect(Loader::training(Training { dataset: dataset(), seed, augment }, from, plan))
+    }
+
+    fn collect(mut loader: Loader) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        while let Some((batch, wait)) = loader.next_batch().unwrap() {
+            assert!(wait >= 0.0);
+            batches.push(batch.clone());
+        }
+        batches
+    }
+
+    #[test]
+    fn an_epoch_serves_every_image_once() {
+        let batches = training(1, 0);
+        assert_eq!(batches.iter().map(|b| b.labels.len()).collect::<Vec<_>>(), [10, 10, 5, 10, 10, 5, 10]);
+        for epoch in [&batches[..3], &batches[3..6]] {
+            let mut labels: Vec<u32> = epoch.iter().flat_map(|b| b.labels.clone()).collect();
+            labels.sort_unstable();
+            assert!(labels.into_iter().eq(0..TRAIN as u32));
+        }
+        assert_eq!(batches.iter().map(|b| b.step).collect::<Vec<_>>(), (0..7).collect::<Vec<_>>());
+        assert!(batches.iter().all(|b| b.images.len() == b.labels.len() * b.size * b.size * 3));
+        assert_eq!(batches[4].size, 6);
+    }
+
+    #[test]
+    fn beginning_later_gives_the_same_batches() {
+        let whole = training(1, 0);
+        for from in 0..=7 {
+            assert_eq!(training(1, from), whole[from as usize..], "from step {from}");
+        }
+        assert_ne!(training(2, 0)[0], whole[0]);
+    }
+
+    #[test]
+    fn unaugmented_batches_at_native_size_are_the_normalised_set() {
+        let set = dataset();
+        let batches = collect(Loader::validation(Arc::clone(&set), 8, 3));
+        assert_eq!(
+            batches.iter().map(|b| b.labels.clone()).collect::<Vec<_>>(),
+            [vec![0, 1, 2], vec![3, 4, 5], vec![6]]
+        );
+        let values = batches.iter().flat_map(|b| &b.images);
+        for (i, (value, byte)) in values.zip(&set.val.images).enumerate() {
+            let expected = (f32::from(*byte) / 255.0 - set.mean[i % 3]) / set.std[i % 3];
+            assert!((value - expected).abs() < 1e-5, "{i}: {value} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_crop_is_taken_from_the_stored_image() {
+        let (set, seed) = (dataset(), 1);
+        let numbers = [("min_scale", 0.2), ("max_scale", 0.5), ("ratio", 2.0)];
+        let crop = [Choice::with("random-resized-crop", numbers.map(|(key, number)| (key, Value::Float(number))))];
+        let augment = || vec![chain(&crop), chain(&crop)];
+        let training = Training { dataset: Arc::clone(&set), seed, augment: augment() };
+        let mut windows = std::collections::BTreeSet::new();
+        for batch in collect(Loader::training(training, 0, plan)) {
+            let len = batch.size * batch.size * 3;
+            let (from, to) = (Extent::square(8), Extent::square(batch.size));
+            for (label, image) in batch.labels.iter().zip(batch.images.chunks_exact(len)) {
+                let draw = &mut Draw::new(seed, batch.step / 3, u64::from(*label));
+                let window = augment()[0].window(from, draw);
+                let (mut bytes, mut values) = (vec![0; len], vec![0.0; len]);
+                Resizer::new(3).resize(set.train.image(*label as usize), from, window, to, &mut bytes);
+                Normalise::new(&set.mean, &set.std).apply(&bytes, &mut values);
+                assert_eq!(image, values, "step {}, image {label}", batch.step);
+                windows.insert((window.left, window.top, window.width, window.height));
+            }
+        }
+        assert!(windows.len() > 20, "{windows:?}");
+    }
+
+    #[test]
+    fn a_plan_beyond_the_set_is_an_error() {
+        let training = Training { dataset: dataset(), seed: 1, augment: vec![Chain::default()] };
+        let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0 });
+        let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
+        assert!(message.contains("out of range"), "{message}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Which files belong to a set of class folders: sorted, so that the set is the same on every system.
+
+use crate::DataError;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What may hold the validation images beside `train`, in this order.
+const VALIDATION: [&str; 2] = ["val", "test"];
+const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+/// How the class folders lie under a folder.
+#[derive(Debug, PartialEq)]
+pub enum Layout {
+    /// `train/<class>/*` and `val/<class>/*` or `test/<class>/*`.
+    Split,
+    /// `<class>/*`
+    Classes,
+}
+
+/// One image file.
+#[derive(Debug, PartialEq)]
+pub struct File {
+    pub path: PathBuf,
+    pub class: u32,
+}
+
+/// All files of a set.
+#[derive(Debug)]
+pub struct Listed {
+    /// Names of the class folders, sorted: a file's class is its folder's place here.
+    pub classes: Vec<String>,
+    /// By class, then by name; never empty, as no class is.
+    pub train: Vec<File>,
+    pub val: Vec<File>,
+}
+
+impl Layout {
+    /// What there is, if anything looks like a set: `train` with folders in it, else a folder with images in it.
+    pub fn of(root: &Path) -> Option<Self> {
+        let train = root.join("train");
+        if folders(&train).is_ok_and(|folders| !folders.is_empty()) {
+            return Some(Self::Split);
+        }
+        let has_image = |folder: &PathBuf| entries(folder).is_ok_and(|inside| inside.iter().any(|path| is_image(path)));
+        folders(root).ok()?.iter().any(has_image).then_some(Self::Classes)
+    }
+}
+
+impl Listed {
+    /// Lists the set under `root`. Where it is not split, `share` of the images are for validation: those whose path
+    /// relative to `root`, hashed, falls below it. So a file stays on its side whatever files come and go.
+    ///
+    /// Files and folders whose names begin with a dot are passed over; so is what lies beside the class folders, but for
+    /// images. In a class folder, everything else must be an image: what was silently left out would be missed too late.
+    ///
+    /// # Errors
+    /// What does not belong there, and what is missing.
+    pub fn new(root: &Path, share: f64) -> Result<Self, DataError> {
+        match Layout::of(root) {
+            Some(Layout::Split) => Self::split(root),
+            _ => Self::by_share(root, share),
+        }
+    }
+
+    fn split(root: &Path) -> Result<Self, DataError> {
+        let train = root.join("train");
+        let Some(val) = VALIDATION.iter().map(|name| root.join(name)).find(|folder| folder.is_dir()) else {
+            return unusable(root, "there is a folder train/ and neither val/ nor test/", "add the validation images");
+        };
+        let (classes, train_files) = classes(&train)?;
+        let (val_classes, val_files) = self::classes(&val)?;
+        for (has, lacks, here, there) in
+            [(&val_classes, &classes, &val, &train), (&classes, &val_classes, &train, &val)]
+        {
+            if let Some(odd) = has.iter().find(|name| !lacks.contains(name)) {
+                let problem = format!("class `{odd}` is not in {}", there.display());
+                return unusable(&here.join(odd), &problem, "both must have the same class folders, each with images");
+            }
+        }
+        Ok(Self { classes, train: train_files, val: val_files })
+    }
+
+    fn by_share(root: &Path, share: f64) -> Result<Self, DataError> {
+        let (classes, files) = classes(root)?;
+        let (val, train): (Vec<File>, Vec<File>) =
+            files.into_iter().partition(|file| place(file.path.strip_prefix(root).unwrap_or(&file.path)) < share);
+        let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
+        let untrained = (0u32..).zip(&classes).find(|(class, _)| !trained.contains(class));
+        if let Some((_, name)) = untrained {
+            let problem = format!("all its images fall to validation, whose share is {share}");
+            return unusable(&root.join(name), &problem, "add images to the class, or give a smaller share: `val`");
+        }
+        if val.is_empty() {
+            let problem = format!("none of {} images falls to validation, whose share is {share}", train.len());
+            return unusable(root, &problem, "add images, or give a larger share: `val`");
+        }
+        Ok(Self { classes, train, val })
+    }
+}
+
+/// The class folders of a folder, and their files.
+fn classes(folder: &Path) -> Result<(Vec<String>, Vec<File>), DataError> {
+    let stray = entries(folder).map_err(DataError::io(folder, "read"))?.into_iter().find(|path| is_image(path));
+    if let Some(path) = stray {
+        return unusable(&path, "the image is in no class folder", "move it into the folder of its class");
+    }
+    let (mut names, mut files) = (Vec::new(), Vec::new());
+    for (class, path) in (0u32..).zip(folders(folder).map_err(DataError::io(folder, "read"))?) {
+        let inside = entries(&path).map_err(DataError::io(&path, "read"))?;
+        if inside.is_empty() {
+            return unusable(&path, "the class has no images", "add some, or remove the folder");
+        }
+        for file in inside {
+            if file.is_dir() {
+                return unusable(
+                    &file,
+                    "a folder inside a class folder",
+                    "class folders hold images alone: move it away",
+                );
+            }
+            if !is_image(&file) {
+                let remedy = "convert it to PNG or JPEG, or move it out of the class folder";
+                return unusable(&file, "not a .png, .jpg or .jpeg file", remedy);
+            }
+            files.push(File { path: file, class });
+        }
+        names.push(name(&path));
+    }
+    if names.is_empty() {
+        return unusable(folder, "there are no class folders", "give each class a folder with its images");
+    }
+    Ok((names, files))
+}
+
+fn unusable<T>(path: &Path, problem: &str, remedy: &str) -> Result<T, DataError> {
+    Err(DataError::Unusable { path: path.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() })
+}
+
+/// What a folder holds, without hidden names, sorted by name.
+fn entries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| !name(path).starts_with('.'));
+    paths.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    Ok(paths)
+}
+
+fn folders(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// By its name, in letters of either case.
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    EXTENSIONS.iter().any(|known| extension == *known) && !path.is_dir()
+}
+
+/// A number in `[0, 1)` made of a relative path: the first eight bytes of its SHA-256, names joined by `/` on any system.
+fn place(relative: &Path) -> f64 {
+    let joined = relative.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>().join("/");
+    let hash = Sha256::digest(joined.as_bytes());
+    let number = hash[..8].iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    (number >> 11) as f64 / (1u64 << 53) as f64
+}
