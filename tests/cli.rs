@@ -186,42 +186,82 @@ fn a_bad_instruction_set_is_named() {
     assert!(text(&output).contains("portable, avx2 or avx512"), "{}", text(&output));
 }
 
-#[test]
-fn every_instruction_set_and_precision_trains() {
-    let dir = tempfile::tempdir().unwrap();
-    // Rates at which small differences stay small.
-    let calm = short()
+/// [`short`] with rates at which small differences stay small.
+fn calm() -> String {
+    short()
         .replace("from = 1e-3, to = 2e-3", "from = 1e-5, to = 2e-5")
         .replace("from = 0.05, to = 0.1", "from = 1e-3, to = 2e-3")
-        .replace("from = 0.04, to = 0.01", "from = 4e-4, to = 1e-4");
-    let config = write(dir.path(), "small.toml", &calm.replace("{ from = 0.1, curve", "{ from = 1e-3, curve"));
-    let losses = |isa: &str, precision: &str| -> Vec<f64> {
-        let runs = dir.path().join(format!("{isa}-{precision}"));
-        let precision = format!("train.precision={precision}");
-        let output = runner()
-            .env("RUNNER_ISA", isa)
-            .arg(&config)
-            .args(["--set", &precision, "--json", "--runs-dir"])
-            .arg(&runs)
-            .output()
-            .unwrap();
-        assert_exit(&output, 0);
-        for line in String::from_utf8(output.stdout).unwrap().lines() {
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
-        }
-        let run = runner::record::reader::RunReader::open(&only_run(&runs)).unwrap();
-        assert_eq!(run.info().unwrap().instruction_set, isa);
-        run.trace().unwrap().rows.iter().map(|row| row.loss).collect()
+        .replace("from = 0.04, to = 0.01", "from = 4e-4, to = 1e-4")
+        .replace("{ from = 0.1, curve", "{ from = 1e-3, curve")
+}
+
+/// The losses of a run with those words behind the command.
+fn losses(config: &Path, runs: &Path, isa: &str, words: &[&str]) -> Vec<f64> {
+    let output =
+        runner().env("RUNNER_ISA", isa).arg(config).args(words).arg("--json").arg("--runs-dir").arg(runs).output();
+    let output = output.unwrap();
+    assert_exit(&output, 0);
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    let run = runner::record::reader::RunReader::open(&only_run(runs)).unwrap();
+    assert_eq!(run.info().unwrap().instruction_set, isa);
+    run.trace().unwrap().rows.iter().map(|row| row.loss).collect()
+}
+
+#[test]
+fn every_instruction_set_precision_and_algorithm_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &calm());
+    let losses = |isa: &str, setting: &str| {
+        losses(&config, &dir.path().join(format!("{isa}-{setting}")), isa, &["--set", &format!("train.{setting}")])
     };
-    let portable = losses("portable", "f32");
+    let portable = losses("portable", "precision=f32");
     for isa in runner::kernels::Isa::available() {
-        let plain = if isa.name() == "portable" { portable.clone() } else { losses(isa.name(), "f32") };
+        let plain = if isa.name() == "portable" { portable.clone() } else { losses(isa.name(), "precision=f32") };
         for (a, b) in plain.iter().zip(&portable) {
             assert!((a - b).abs() < 1e-3, "{isa}: {a} against portable's {b}");
         }
-        for (a, b) in losses(isa.name(), "bf16").iter().zip(&portable) {
+        for (a, b) in losses(isa.name(), "precision=bf16").iter().zip(&portable) {
             assert!((a - b).abs() < 0.05, "{isa} in bf16: {a} against f32's {b}");
         }
+    }
+    let isa = runner::kernels::Isa::detect().unwrap().name();
+    let (fastest, direct) = (losses(isa, "winograd=true"), losses(isa, "winograd=false"));
+    assert_ne!(fastest, direct, "the sums are others");
+    for (a, b) in fastest.iter().zip(&direct) {
+        assert!((a - b).abs() < 1e-3, "{a} by Winograd's algorithm, {b} directly");
+    }
+}
+
+/// The cells of a table but for those of the clock.
+fn timeless(table: &str) -> Vec<Vec<String>> {
+    let header: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let cells = |row: &str| {
+        let timeless = row.split(',').zip(&header).filter(|(_, name)| !name.contains("seconds"));
+        timeless.map(|(cell, _)| cell.to_owned()).collect()
+    };
+    table.lines().map(cells).collect()
+}
+
+#[test]
+fn one_two_and_more_threads_leave_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", &short());
+    let left = |threads: &str| {
+        let runs = dir.path().join(threads);
+        let words = ["--quiet", "--threads", threads, "--runs-dir"];
+        assert_exit(&runner().arg(&config).args(words).arg(&runs).output().unwrap(), 0);
+        let run = only_run(&runs);
+        let rows = ["metrics.csv", "trace.csv"].map(|file| std::fs::read_to_string(run.join(file)).unwrap());
+        let rows = rows.map(|table| timeless(&table));
+        (std::fs::read(run.join("model.safetensors")).unwrap(), rows)
+    };
+    let (model, rows) = left("1");
+    for threads in ["2", "3", "5"] {
+        let (other, others) = left(threads);
+        assert_eq!(others, rows, "{threads} threads");
+        assert!(other == model, "{threads} threads: other weights");
     }
 }
 

@@ -146,6 +146,7 @@ impl Builder<'_> {
             eval_every: train.opt_duration("eval_every")?,
             eval_batch: train.opt_usize("eval_batch")?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
+            winograd: train.opt_bool("winograd")?,
             tta_at: TtaAt::from_word(&train.opt_text("tta_at")?)?,
             lookahead: match train.opt_table("lookahead") {
                 None => None,

@@ -223,6 +223,13 @@ pub const TRAIN: &[Param] = &[
         doc: "images a batch in evaluation; results do not depend on it but in rounding",
     },
     Param {
+        key: "winograd",
+        kind: Kind::Bool,
+        default: Default::Toml("true"),
+        doc: "whether 3×3 convolutions may be computed by Winograd's algorithm: a quarter of the products, rounding errors \
+              of 1.4 to 1.9 times the size",
+    },
+    Param {
         key: "tta",
         kind: Kind::Word(spec::Tta::WORDS),
         default: Default::Toml("'none'"),

@@ -70,8 +70,19 @@ pub struct TrainSpec {
     pub tta: Tta,
     #[serde(default, skip_serializing_if = "TtaAt::is_every")]
     pub tta_at: TtaAt,
+    /// Whether convolutions may go through Winograd's algorithm.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub winograd: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<LookaheadSpec>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(it: &bool) -> bool {
+    *it
 }
 
 /// Slow weights that the trained ones are drawn to.

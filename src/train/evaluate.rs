@@ -5,7 +5,7 @@ use super::tta::{View, views};
 use crate::config::spec::{Spec, Tta};
 use crate::data::{Batch, Dataset, Loader};
 use crate::kernels::{Isa, loss};
-use crate::nn::{Loss, Params, Tape, TapeOptions};
+use crate::nn::{Loss, Params, Tape};
 use std::sync::Arc;
 
 /// Means over the validation images.
@@ -117,7 +117,7 @@ impl Evaluator {
             // The old tape's memory goes before the new one's comes.
             self.tape = None;
             let graph = net::graph(spec, &self.dataset.facts, size)?;
-            let options = TapeOptions::evaluate(spec.train.eval_batch, net::dtype(spec), self.isa);
+            let options = net::evaluate_options(spec, self.isa);
             self.tape = Some((size, Tape::new(&graph, params, options)));
         }
         Ok(&mut self.tape.as_mut().expect("made above").1)

@@ -3,9 +3,10 @@
 use super::optimizers::Rules;
 use crate::config::spec::{Precision, Spec};
 use crate::data::Facts;
-use crate::kernels::DType;
+use crate::kernels::conv::Algorithm;
+use crate::kernels::{DType, Isa};
 use crate::model::{self, PairingError, Parts};
-use crate::nn::{Graph, Params, Shape};
+use crate::nn::{Graph, Params, Shape, TapeOptions};
 
 /// The parts that an experiment's net is made of.
 pub fn parts(spec: &Spec, classes: usize) -> Parts<'_> {
@@ -38,6 +39,20 @@ pub fn fresh_params(spec: &Spec, facts: &Facts, size: usize) -> Result<Params, B
 pub fn rules(spec: &Spec, facts: &Facts, size: usize) -> Result<Rules, Box<PairingError>> {
     let members = model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?;
     Ok(Rules::new(spec, &members))
+}
+
+/// Of a tape for training on batches of that many images.
+pub fn train_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
+    TapeOptions { algorithm: algorithm(spec), ..TapeOptions::train(batch, dtype(spec), isa) }
+}
+
+/// Of a tape for evaluation.
+pub fn evaluate_options(spec: &Spec, isa: Isa) -> TapeOptions {
+    TapeOptions { algorithm: algorithm(spec), ..TapeOptions::evaluate(spec.train.eval_batch, dtype(spec), isa) }
+}
+
+fn algorithm(spec: &Spec) -> Algorithm {
+    if spec.train.winograd { Algorithm::Fastest } else { Algorithm::Direct }
 }
 
 /// The element type of activations.

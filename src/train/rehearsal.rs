@@ -6,7 +6,7 @@ use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::kernels::Isa;
 use crate::model::PairingError;
-use crate::nn::{Graph, Loss, Params, Tape, TapeOptions};
+use crate::nn::{Graph, Loss, Params, Tape};
 use crate::optim::Hypers;
 use crate::units::Seconds;
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl Rehearsal {
         let pixels = batch * size * size * facts.channels;
         let classes = spec.model.classes.unwrap_or(facts.classes);
         Ok(Self {
-            tape: Tape::new(&graph, &params, TapeOptions::train(batch, net::dtype(spec), isa)),
+            tape: Tape::new(&graph, &params, net::train_options(spec, batch, isa)),
             optimizers: Optimizers::new(&params, &rules, &spec.phases[0].optimizer),
             hypers: vec![Some(HYPERS); 1 + rules.0.len()],
             isa,

@@ -14,7 +14,7 @@ use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::kernels::Isa;
-use crate::nn::{Params, Tape, TapeOptions};
+use crate::nn::{Params, Tape};
 use crate::plan::{Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
@@ -209,7 +209,7 @@ impl Session {
     /// When the parts do not fit at that size: the check before training finds that.
     pub fn train_tape(&self, step: &StepPlan) -> anyhow::Result<Tape> {
         let graph = net::graph(&self.spec, &self.dataset.facts, step.size)?;
-        let options = TapeOptions::train(self.plan.phases[step.phase].batch, net::dtype(&self.spec), self.isa);
+        let options = net::train_options(&self.spec, self.plan.phases[step.phase].batch, self.isa);
         Ok(Tape::new(&graph, &self.state.params, options))
     }
 

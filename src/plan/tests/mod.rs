@@ -76,6 +76,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             eval_batch: 100,
             tta: Tta::None,
             tta_at: TtaAt::Every,
+            winograd: true,
             lookahead: None,
         },
         params: Vec::<ParamRule>::new(),

@@ -4,9 +4,10 @@
 //! layers do not use it. What candle differentiates wrongly (`reference`d in DESIGN.md, "candle") is wrong here too.
 
 use super::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use super::options::TapeOptions;
 use super::params::ParamDecl;
 use super::shape::Shape;
-use crate::kernels::{Element as _, Grad, Isa, Write};
+use crate::kernels::{Element as _, Grad, Write};
 use crate::with_element;
 use candle_core::{Device, Result, Tensor, Var};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Layer for Bridge {
         // candle's graph holds copies of what its backward needs.
         Saves::default()
     }
-    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+    fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(BridgeOp { bridge: self.clone(), shapes: inputs.to_vec(), graph: None })
     }
 }

@@ -1,6 +1,7 @@
 //! What a layer is: a description that infers shapes and declares parameters, and the operation it becomes for a size.
 
 use super::memory::{Memory, Wiring};
+use super::options::TapeOptions;
 use super::params::{ParamDecl, StatDecl};
 use super::shape::Shape;
 use crate::kernels::{Buffer, DType, Element, Grad, Isa, Write};
@@ -42,9 +43,9 @@ pub trait Layer: Send + Sync {
 
     fn saves(&self) -> Saves;
 
-    /// The operation for these input shapes and batches of at most `max_batch`: all it needs besides the tape's memory is
+    /// The operation for these input shapes and a tape with these options: all it needs besides the tape's memory is
     /// allocated here.
-    fn prepare(&self, inputs: &[Shape], max_batch: usize, isa: Isa) -> Box<dyn Op>;
+    fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op>;
 }
 
 /// A layer made executable.

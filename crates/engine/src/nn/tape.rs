@@ -3,48 +3,16 @@
 use super::graph::{Graph, ValueId};
 use super::layer::{BackwardCx, Cx, ForwardCx, Op};
 use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
+use super::options::{Mode, TapeOptions};
 use super::params::Params;
 use super::shape::Shape;
 use super::taps::Tap;
 use super::timings::{self, Timings};
-use crate::kernels::{Buffer, DType, Element, Isa, Write, loss};
+use crate::kernels::{Buffer, DType, Element, Write, loss};
 use crate::with_element;
 use anyhow::Context as _;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-/// Whether batch statistics are used and running ones updated, or the other way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    Train,
-    Evaluate,
-}
-
-/// What a tape is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct TapeOptions {
-    /// Batches may be smaller.
-    pub max_batch: usize,
-    pub mode: Mode,
-    /// Whether [`Tape::backward`] will be called. Evaluation tapes may: a frozen net under taps.
-    pub backward: bool,
-    /// Whether the input's gradient is computed.
-    pub input_grad: bool,
-    /// Of activations in memory.
-    pub dtype: DType,
-    pub isa: Isa,
-}
-
-impl TapeOptions {
-    /// For training steps.
-    pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
-        Self { max_batch, mode: Mode::Train, backward: true, input_grad: false, dtype, isa }
-    }
-    /// For forward passes alone.
-    pub fn evaluate(max_batch: usize, dtype: DType, isa: Isa) -> Self {
-        Self { max_batch, mode: Mode::Evaluate, backward: false, input_grad: false, dtype, isa }
-    }
-}
 
 /// What the loss layer says of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -123,7 +91,7 @@ impl Tape {
             .iter()
             .map(|node| {
                 let shapes: Vec<Shape> = node.inputs.iter().map(|v| graph.shape(*v)).collect();
-                node.layer.prepare(&shapes, options.max_batch, options.isa)
+                node.layer.prepare(&shapes, &options)
             })
             .collect();
         let scratch = ops.iter().map(|op| op.scratch_len()).max().unwrap_or(0);

@@ -1,6 +1,7 @@
 use super::Act;
-use crate::kernels::{Isa, activation};
+use crate::kernels::activation;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
 
@@ -40,7 +41,7 @@ impl Layer for Add {
     fn saves(&self) -> Saves {
         Saves { inputs: self.act != Act::None, output: false }
     }
-    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+    fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(AddOp { act: self.act, two: inputs.len() == 2 })
     }
 }

@@ -1,11 +1,15 @@
 use super::{single, window};
 use crate::kernels::conv::{Conv2d, ConvPlan};
-use crate::kernels::{Buffer, DType, Grad, Isa, Write, columns};
+use crate::kernels::{Buffer, DType, Grad, Write, columns};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
+
+/// Floats of a cache line.
+const CACHE_LINE: usize = 16;
 
 /// A convolution, any kernel, stride, padding and dilation per axis, with groups.
 ///
@@ -131,12 +135,17 @@ impl Layer for Conv {
     fn saves(&self) -> Saves {
         Saves { inputs: !self.is_frozen(), output: false }
     }
-    fn prepare(&self, inputs: &[Shape], max_batch: usize, isa: Isa) -> Box<dyn Op> {
-        let plan = ConvPlan::new(self.kernel_shape(inputs[0]), inputs[0].h, inputs[0].w, isa);
+    fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
+        let (shape, [h, w]) = (self.kernel_shape(inputs[0]), [inputs[0].h, inputs[0].w]);
+        let plan = ConvPlan::with(options.algorithm, shape, h, w, options.isa);
+        let keep = options.mode == Mode::Evaluate;
+        let forward = Packed::new(plan.forward_pack_len(), keep);
+        let backward = Packed::new(plan.backward_pack_len(), keep);
+        let packs = forward.scratch_len().max(if options.backward { backward.scratch_len() } else { 0 });
         Box::new(ConvOp {
-            scratch: plan.scratch_len(max_batch),
-            forward: Packed::new(plan.forward_pack_len()),
-            backward: Packed::new(plan.backward_pack_len()),
+            scratch: plan.scratch_len(options.max_batch) + packs,
+            forward,
+            backward,
             bias: self.bias,
             frozen: self.is_frozen(),
             plan,
@@ -144,26 +153,50 @@ impl Layer for Conv {
     }
 }
 
-/// Weights as a kernel reads them, and the version of the parameters that they were packed from.
-struct Packed {
-    buffer: Buffer,
-    len: usize,
-    version: Option<u64>,
+/// Weights as a kernel reads them.
+enum Packed {
+    /// In training they change with every step: packed into scratch, where all layers share the room, before each use.
+    Passing { len: usize },
+    /// In evaluation they stay. Allocated when first used: many an evaluation tape never packs for backward.
+    Kept { len: usize, buffer: Buffer, version: Option<u64> },
 }
 
 impl Packed {
-    /// Allocated when first used: an evaluation tape never packs for backward.
-    fn new(len: usize) -> Self {
-        Self { buffer: Buffer::default(), len, version: None }
+    fn new(len: usize, keep: bool) -> Self {
+        if keep { Self::Kept { len, buffer: Buffer::default(), version: None } } else { Self::Passing { len } }
     }
 
-    fn get(&mut self, version: u64, pack: impl FnOnce(&mut [f32])) -> &[f32] {
-        if self.version != Some(version) {
-            self.buffer.reserve_bytes(self.len * DType::F32.size());
-            pack(self.buffer.slice_mut(self.len));
-            self.version = Some(version);
+    /// Floats of scratch that the weights take, up to the next cache line.
+    fn scratch_len(&self) -> usize {
+        match self {
+            Self::Passing { len } => len.next_multiple_of(CACHE_LINE),
+            Self::Kept { .. } => 0,
         }
-        self.buffer.slice(self.len)
+    }
+
+    /// The weights of that version of the parameters, and the scratch that is left.
+    fn get<'a>(
+        &'a mut self,
+        version: u64,
+        scratch: &'a mut [f32],
+        pack: impl FnOnce(&mut [f32]),
+    ) -> (&'a [f32], &'a mut [f32]) {
+        let (packed, rest) = scratch.split_at_mut(self.scratch_len());
+        match self {
+            Self::Passing { len } => {
+                let packed = &mut packed[..*len];
+                pack(packed);
+                (packed, rest)
+            }
+            Self::Kept { len, buffer, version: of } => {
+                if *of != Some(version) {
+                    buffer.reserve_bytes(*len * DType::F32.size());
+                    pack(buffer.slice_mut(*len));
+                    *of = Some(version);
+                }
+                (buffer.slice(*len), rest)
+            }
+        }
     }
 }
 
@@ -183,11 +216,11 @@ impl Op for ConvOp {
 
     fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
         let plan = &self.plan;
-        let packed = self.forward.get(cx.version, |to| plan.pack_forward(cx.param(0), to));
         let bias = self.bias.then(|| cx.param(1));
-        let mut scratch = cx.scratch(plan.scratch_len(cx.n));
+        let mut scratch = cx.scratch(plan.scratch_len(cx.n) + self.forward.scratch_len());
+        let (packed, scratch) = self.forward.get(cx.version, &mut scratch, |to| plan.pack_forward(cx.param(0), to));
         with_element!(cx.dtype, E => {
-            plan.forward(cx.n, &cx.input::<E>(0), packed, bias, &mut cx.output::<E>(), &mut scratch);
+            plan.forward(cx.n, &cx.input::<E>(0), packed, bias, &mut cx.output::<E>(), scratch);
         });
         Ok(())
     }
@@ -195,7 +228,7 @@ impl Op for ConvOp {
     fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
         let plan = &self.plan;
         let n = cx.n;
-        let mut scratch = cx.scratch(plan.scratch_len(n));
+        let mut scratch = cx.scratch(plan.scratch_len(n) + self.backward.scratch_len());
         with_element!(cx.dtype, E => {
             let dy = cx.output_grad::<E>();
             if !self.frozen {
@@ -207,9 +240,11 @@ impl Op for ConvOp {
                 columns::bias_gradient(isa, width, &dy, Grad::overwrite(cx.param_grad(1)));
             }
             if let Some(mut cell) = cx.input_grad::<E>(0) {
-                let packed = self.backward.get(cx.version, |to| plan.pack_backward(cx.param(0), to));
+                let weights = cx.param(0);
+                let (packed, scratch) =
+                    self.backward.get(cx.version, &mut scratch, |to| plan.pack_backward(weights, to));
                 let grad = cell.grad();
-                plan.backward_data(n, &dy, packed, grad.to, grad.write == Write::Add, &mut scratch);
+                plan.backward_data(n, &dy, packed, grad.to, grad.write == Write::Add, scratch);
             }
         });
         Ok(())

@@ -1,7 +1,8 @@
 use super::single;
-use crate::kernels::{Grad, Isa, linear};
+use crate::kernels::{Grad, linear};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::options::TapeOptions;
 use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
@@ -61,7 +62,7 @@ impl Layer for Linear {
     fn saves(&self) -> Saves {
         Saves { inputs: true, output: false }
     }
-    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+    fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(LinearOp { linear: *self, inputs: inputs[0].len() })
     }
 }

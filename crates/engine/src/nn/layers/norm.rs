@@ -1,7 +1,8 @@
 use super::Act;
-use crate::kernels::{Grad, Isa, norm};
+use crate::kernels::{Grad, norm};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::options::TapeOptions;
 use crate::nn::params::{ParamDecl, Role, StatDecl};
 use crate::nn::shape::Shape;
 use crate::with_element;
@@ -76,7 +77,7 @@ impl Layer for BatchNorm {
         // A relu reads its sign off the output; a residual that it was added to is then not read.
         Saves { inputs: true, output: self.act == Act::Relu }
     }
-    fn prepare(&self, inputs: &[Shape], _max_batch: usize, _isa: Isa) -> Box<dyn Op> {
+    fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         let c = inputs[0].c;
         Box::new(NormOp {
             norm: *self,

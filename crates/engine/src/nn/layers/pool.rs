@@ -1,8 +1,8 @@
 use super::{single, window};
-use crate::kernels::Isa;
 use crate::kernels::pool::average::{self, Average, Divisor};
 use crate::kernels::pool::{Window, global, max};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
 
@@ -71,8 +71,8 @@ impl Layer for Pool {
         // Max pools keep the places of the maxima themselves.
         Saves::default()
     }
-    fn prepare(&self, inputs: &[Shape], max_batch: usize, _isa: Isa) -> Box<dyn Op> {
-        let outputs = self.output(inputs).map_or(0, |shape| shape.len()) * max_batch;
+    fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
+        let outputs = self.output(inputs).map_or(0, |shape| shape.len()) * options.max_batch;
         Box::new(PoolOp {
             pool: *self,
             input: inputs[0],
