@@ -14,8 +14,8 @@ pub struct Columns<const N: usize> {
     pub state: TableState,
 }
 
-/// Reads the columns of these names and passes over all others. An empty field is NaN: nothing was measured. A last line that was not written to its end is left out;
-/// of a file that is absent, no column is there.
+/// Reads the columns of these names and passes over all others. An empty field is NaN: nothing was measured. A last line
+/// that was not written to its end is left out; of a file that is absent, no column is there.
 ///
 /// # Errors
 /// When the file cannot be read, a whole line of it has too few fields, or a field is no number.
