@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Tiles of a chunk: the sums go through L2 or L3 once a chunk.
 const CHUNK_TILES: usize = 48;
 /// Channels of a task's block of the gradient each way: a pixel's transform serves so many products.
-const TASK_CHANNELS: usize = 96;
+const TASK_CHANNELS: usize = 128;
 /// Tasks to cut a call into at least, where the gradient has few blocks.
 const TASKS: usize = 16;
 
