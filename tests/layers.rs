@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &["nn", "kernels", "registry", "units"]),
     ("config", &["schedule", "data", "model", "optim", "nn", "registry", "units"]),
     ("record", &["units"]),
-    ("plot", &["record", "units"]),
+    ("plot", &["record", "stats", "units"]),
     ("plan", &["config", "schedule", "data", "optim", "record", "registry", "units"]),
     ("compare", &["record", "plot", "stats", "units"]),
     (

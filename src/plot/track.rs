@@ -4,6 +4,7 @@ use super::axis::is_drawable;
 use super::curves::{Across, RunRows};
 use super::schedule::{carry_over, epoch_borders, image_borders, step_borders};
 use crate::record::rows::{MetricsRow, TraceRow};
+use crate::stats::Smooth;
 
 /// The smoothed loss looks back over this share of training, and over this many steps at most.
 const MEMORY: f64 = 0.02;
@@ -60,14 +61,8 @@ impl<'a> Track<'a> {
     /// The training loss smoothed by an exponential, bias-corrected average.
     pub fn smooth_loss(&self) -> Vec<(f64, f64)> {
         let keep = 1.0 - 1.0 / (self.run.trace.len() as f64 * MEMORY).clamp(1.0, MOST_MEMORY);
-        let (mut average, mut weight) = (0.0, 0.0);
-        let mut points = self.loss();
-        for (_, loss) in &mut points {
-            average = keep * average + (1.0 - keep) * *loss;
-            weight = keep * weight + (1.0 - keep);
-            *loss = average / weight;
-        }
-        points
+        let mut smooth = Smooth::new(keep);
+        self.loss().into_iter().map(|(place, loss)| (place, smooth.add(loss))).collect()
     }
 
     /// What the steps used.

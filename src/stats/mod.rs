@@ -7,6 +7,7 @@ mod effect;
 mod holm;
 mod power;
 mod rank;
+mod smooth;
 mod welch;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use effect::hedges_g;
 pub use holm::holm;
 pub use power::samples_needed;
 pub use rank::{rank_sum, signed_rank};
+pub use smooth::Smooth;
 pub use welch::{Welch, welch};
 
 /// `Σx / n`; NaN without values.
