@@ -2,12 +2,13 @@
 
 use super::lookahead::Lookahead;
 use super::session::Session;
-use crate::config::spec::{Tta, TtaAt};
+use super::state::State;
+use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
-use crate::kernels::reduce;
+use crate::kernels::{Isa, reduce};
 use crate::nn::{Loss, Tape};
 use crate::optim::{Applied, Hypers};
-use crate::plan::StepPlan;
+use crate::plan::{Plan, StepPlan};
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::{Event, Status};
 use anyhow::Context as _;
@@ -50,7 +51,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
 
         let began = Instant::now();
         let (batch, waited) = loader.next_batch()?.context("the loader ended before training")?;
-        let taken = take_step(session, tape, &step, batch)?;
+        let taken = take_step(session.stepper(), tape, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
 
@@ -89,12 +90,20 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
     Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
 }
 
+/// What a step is taken with: a session's, or that of a search for a learning rate.
+pub(super) struct Stepper<'a> {
+    pub spec: &'a Spec,
+    pub plan: &'a Plan,
+    pub state: &'a mut State,
+    pub isa: Isa,
+}
+
 /// What a step gave.
-struct Taken {
-    loss: Loss,
+pub(super) struct Taken {
+    pub loss: Loss,
     grad_norm: f64,
     /// By the optimizer of the phase.
-    applied: Applied,
+    pub applied: Applied,
     /// The rates of rules that differ from it.
     own_lrs: Vec<f64>,
 }
@@ -118,7 +127,7 @@ impl Taken {
     }
 
     /// What is NaN or infinite, if anything.
-    fn diverged(&self) -> Option<&'static str> {
+    pub fn diverged(&self) -> Option<&'static str> {
         match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
             (false, _) => Some("loss"),
             (_, false) => Some("gradient"),
@@ -128,20 +137,25 @@ impl Taken {
 }
 
 /// Forward, loss, backward, update.
-fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Batch) -> anyhow::Result<Taken> {
-    let smoothing = session.spec.train.label_smoothing as f32;
-    let state = &mut session.state;
-    if session.plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
+pub(super) fn take_step(
+    stepper: Stepper<'_>,
+    tape: &mut Tape,
+    step: &StepPlan,
+    batch: &Batch,
+) -> anyhow::Result<Taken> {
+    let Stepper { spec, plan, state, isa } = stepper;
+    let smoothing = spec.train.label_smoothing as f32;
+    if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.lookahead = Some(Lookahead::new(&state.params));
     }
     tape.forward(&mut state.params, &batch.images)?;
     let loss = tape.loss(&batch.labels, smoothing);
     tape.backward(&mut state.params)?;
-    let rules = &session.plan.rules;
+    let rules = &plan.rules;
     let hypers: Vec<Option<Hypers>> =
         std::iter::once(Some(step.hypers)).chain(rules.iter().map(|rule| rule.hypers(step))).collect();
     state.optimizers.silence(&mut state.params.grads, &hypers);
-    let grad_norm = reduce::norm(session.isa, &state.params.grads);
+    let grad_norm = reduce::norm(isa, &state.params.grads);
 
     // A line search looks at other parameters on a copy: the running statistics stay as they are.
     let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
@@ -155,8 +169,8 @@ fn take_step(session: &mut Session, tape: &mut Tape, step: &StepPlan, batch: &Ba
         grads.copy_from_slice(&probe.grads);
         Ok(loss.sum / loss.images as f64)
     };
-    state.optimizers.step(&mut state.params, session.isa, &hypers, &mut reevaluate)?;
-    if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, session.plan.mix_after(step)) {
+    state.optimizers.step(&mut state.params, isa, &hypers, &mut reevaluate)?;
+    if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
         lookahead.mix(&mut state.params, mix);
     }
     let applied = state.optimizers.applied();

@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use super::clock::Clock;
-use super::engine::Outcome;
+use super::engine::{Outcome, Stepper};
 use super::evaluate::Evaluator;
 use super::meter::Meter;
 use super::optimizers::Rules;
@@ -12,8 +12,9 @@ use super::weights::Weights;
 use super::{net, start};
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
-use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::kernels::Isa;
+use crate::model::PairingError;
 use crate::nn::{Params, Tape};
 use crate::plan::{Plan, StepPlan};
 use crate::plot;
@@ -90,16 +91,15 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
-        if job.weights.is_some() {
-            job.notices.extend(start_from_weights(&job, &mut state.params)?);
-        } else {
-            let begun = Instant::now();
-            let Job { spec, dataset, machine, plan, .. } = &job;
-            if start::from_images(&mut state.params, spec, dataset, plan.phases[0].size, machine.isa)? {
+        let begun = Instant::now();
+        match give_start(&job, &mut state.params)? {
+            Start::Weights(words) => job.notices.push(words),
+            Start::Images => {
                 let seconds = begun.elapsed().as_secs_f64();
                 state.progress.seconds.train += seconds;
                 state.progress.seconds.wall += seconds;
             }
+            Start::Drawn => {}
         }
         atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
         csv_file::write(&folder.join(file::PLAN), job.plan.rows())?;
@@ -170,19 +170,12 @@ impl Session {
 
     /// The batches of all steps that are left.
     pub fn loader(&self) -> Loader {
-        let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
-        let training = Training {
-            dataset: Arc::clone(&self.dataset),
-            seed: self.spec.seed,
-            augment: self.plan.phases.iter().map(chain).collect(),
-        };
-        let plan = self.plan.clone();
-        Loader::training(training, self.state.progress.step, move |step| {
-            (step < plan.total_steps).then(|| {
-                let StepPlan { epoch, first, images, size, phase, .. } = plan.at(step);
-                BatchPlan { epoch, first, images, size, phase }
-            })
-        })
+        loader(&self.dataset, self.spec.seed, &self.plan, self.state.progress.step)
+    }
+
+    /// What a step is taken with.
+    pub(super) fn stepper(&mut self) -> Stepper<'_> {
+        Stepper { spec: &self.spec, plan: &self.plan, state: &mut self.state, isa: self.isa }
     }
 
     /// Goes over to a step's phase.
@@ -208,9 +201,7 @@ impl Session {
     /// # Errors
     /// When the parts do not fit at that size: the check before training finds that.
     pub fn train_tape(&self, step: &StepPlan) -> anyhow::Result<Tape> {
-        let graph = net::graph(&self.spec, &self.dataset.facts, step.size)?;
-        let options = net::train_options(&self.spec, self.plan.phases[step.phase].batch, self.isa);
-        Ok(Tape::new(&graph, &self.state.params, options))
+        Ok(train_tape(&self.spec, &self.dataset.facts, &self.plan, step, &self.state.params, self.isa)?)
     }
 
     /// Records a step.
@@ -283,6 +274,34 @@ impl Session {
     }
 }
 
+/// The batches of all steps of a plan from one on.
+pub(super) fn loader(dataset: &Arc<Dataset>, seed: u64, plan: &Plan, from: u64) -> Loader {
+    let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
+    let augment = plan.phases.iter().map(chain).collect();
+    let training = Training { dataset: Arc::clone(dataset), seed, augment };
+    let plan = plan.clone();
+    Loader::training(training, from, move |step| {
+        (step < plan.total_steps).then(|| {
+            let StepPlan { epoch, first, images, size, phase, .. } = plan.at(step);
+            BatchPlan { epoch, first, images, size, phase }
+        })
+    })
+}
+
+/// The tape for a step's image size and its phase's batches.
+pub(super) fn train_tape(
+    spec: &Spec,
+    facts: &Facts,
+    plan: &Plan,
+    step: &StepPlan,
+    params: &Params,
+    isa: Isa,
+) -> Result<Tape, Box<PairingError>> {
+    let graph = net::graph(spec, facts, step.size)?;
+    let options = net::train_options(spec, plan.phases[step.phase].batch, isa);
+    Ok(Tape::new(&graph, params, options))
+}
+
 fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
@@ -311,16 +330,33 @@ fn fresh_params(job: &Job) -> anyhow::Result<Params> {
     Ok(net::fresh_params(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
 }
 
-/// Takes the weights that the run starts from, if any; gives what there is to say about them.
-fn start_from_weights(job: &Job, params: &mut Params) -> anyhow::Result<Option<String>> {
-    let Some(facts) = &job.weights else { return Ok(None) };
+/// Where the start of a net was taken from besides the seed.
+pub(super) enum Start {
+    /// Nothing.
+    Drawn,
+    /// Training images.
+    Images,
+    /// A file; with what there is to say about it.
+    Weights(String),
+}
+
+/// Gives fresh parameters what their start takes from a file of weights or else from training images.
+///
+/// # Errors
+/// When the weights are not as they were.
+pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start> {
+    let Some(facts) = &job.weights else {
+        let Job { spec, dataset, machine, plan, .. } = job;
+        let found = start::from_images(params, spec, dataset, plan.phases[0].size, machine.isa)?;
+        return Ok(if found { Start::Images } else { Start::Drawn });
+    };
     let weights = Weights::read(Path::new(&facts.path))?;
     anyhow::ensure!(
         weights.facts().sha256 == facts.sha256,
         "{} is not the file any more that the run was begun with: put that one back, or start a new run",
         facts.path
     );
-    Ok(Some(weights.start(params)?.in_words(&facts.path)))
+    Ok(Start::Weights(weights.start(params)?.in_words(&facts.path)))
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
