@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod find_lr;
 pub mod launch;
 pub mod model;
 pub mod plan;

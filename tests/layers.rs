@@ -8,6 +8,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("registry", &[]),
     ("stats", &["units"]),
+    ("find_lr", &["stats", "units"]),
     ("kernels", &["units", "registry"]),
     ("nn", &["kernels", "units", "registry"]),
     ("schedule", &["registry", "units"]),
@@ -22,8 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot", "registry",
-            "units",
+            "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels", "record", "plot", "find_lr",
+            "stats", "registry", "units",
         ],
     ),
     ("launch", &["units"]),
@@ -32,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels",
-            "record", "plot", "compare", "stats", "registry", "units",
+            "record", "plot", "compare", "find_lr", "stats", "registry", "units",
         ],
     ),
 ];

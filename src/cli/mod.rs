@@ -7,6 +7,7 @@ mod data;
 mod eval;
 mod exit;
 mod fetching;
+mod find_lr;
 mod list;
 mod model;
 mod origins;
@@ -55,6 +56,7 @@ Examples:
   runner plan configs/dawnbench.toml --plot schedule.png
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
   runner data fetch cifar10
+  runner find-lr configs/dawnbench.toml --phase 1 --plot find-lr.png
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
   runner plot runs/*-dawnbench-* --output seeds.svg
 
@@ -69,6 +71,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Show the layers of an experiment's net, and what they take
     Model(model::ModelArgs),
+    /// Try learning rates from far too small to far too large, and suggest some
+    FindLr(find_lr::FindLrArgs),
     /// Evaluate a run's weights: accuracy, per class, confusion matrix
     Eval(eval::EvalArgs),
     /// Draw loss and accuracy, or the schedule, of one run or several
@@ -117,6 +121,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Model(args)) => model::run(&args),
+        Some(Command::FindLr(args)) => find_lr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Sweep(args)) => sweep::run(&args),

@@ -13,7 +13,7 @@ use crate::train::net::{self, parts};
 use crate::train::{Weights, WeightsError};
 
 /// How large an image is looked at when a net's smallest size is sought.
-pub const LARGEST_SMALLEST: usize = 512;
+const LARGEST_SMALLEST: usize = 512;
 
 /// What the experiment asks for of the data side.
 pub fn request(spec: &Spec) -> Request<'_> {
@@ -102,6 +102,19 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
 pub fn members(spec: &Spec, facts: &Facts) -> anyhow::Result<Vec<Member>> {
     let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
     Ok(model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?)
+}
+
+/// Sees that the net takes images of the size that `--size` gives.
+///
+/// # Errors
+/// A usage error that names the smallest size.
+pub fn check_size(spec: &Spec, facts: &Facts, size: usize) -> Result<(), Failure> {
+    let Err(error) = net::graph(spec, facts, size) else { return Ok(()) };
+    let help = match model::smallest_size(&parts(spec, facts.classes), facts.channels, LARGEST_SMALLEST) {
+        Some(smallest) => format!("\nhelp: the smallest size that this net takes is {smallest}"),
+        None => String::new(),
+    };
+    Err(Failure::Usage(format!("--size {size}: {error}{help}")))
 }
 
 /// Sees that the net can start from the file of `model.weights`, and gives its path and digest for the records.

@@ -1,7 +1,7 @@
 //! A run that was recorded, as resuming and evaluating take it up.
 
 use super::{Failure, paths};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Override};
 use crate::record::folder::file;
 use crate::record::reader::RunReader;
 use crate::record::run_json::RunInfo;
@@ -20,10 +20,18 @@ impl Recorded {
     /// # Errors
     /// When it is none, is of a newer format, or its experiment is not right any more: usage.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
+        Self::read_with(folder, &[])
+    }
+
+    /// The same with overrides of its experiment.
+    ///
+    /// # Errors
+    /// Those of [`Recorded::read`]; all that is wrong with the overrides.
+    pub fn read_with(folder: &Path, overrides: &[Override]) -> Result<Self, Failure> {
         let usage = |error: crate::record::RecordError| Failure::Usage(error.to_string());
         let reader = RunReader::open(paths::run(folder)?).map_err(usage)?;
         let info = reader.info().map_err(usage)?;
-        let mut loaded = config::load(&folder.join(file::EXPERIMENT), &[])?;
+        let mut loaded = config::load_with(&folder.join(file::EXPERIMENT), overrides)?;
         if loaded.spec.data.root.as_ref().is_some_and(|root| !root.exists()) {
             // The data has moved: $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
             loaded.spec.data.root = None;

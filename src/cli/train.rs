@@ -175,7 +175,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
 }
 
 /// Opens the data set, fetching it where it is absent, and plans for what was opened.
-fn open_data(
+pub fn open_data(
     loaded: &Loaded,
     machine: Machine,
     display: Display,

@@ -36,6 +36,11 @@ impl Batches {
         batches
     }
 
+    /// The same from the beginning of an epoch 0 on.
+    pub fn from_the_beginning(&self) -> Self {
+        Self { start: Position::default(), ..self.clone() }
+    }
+
     pub fn start(&self) -> Position {
         self.start
     }

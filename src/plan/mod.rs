@@ -8,6 +8,7 @@ mod cadence;
 mod compile;
 mod export;
 mod lookahead;
+mod range;
 mod rules;
 mod table;
 

@@ -6,6 +6,7 @@
 mod axis;
 mod confusion;
 mod curves;
+mod find_lr;
 mod frame;
 mod groups;
 mod header;
@@ -28,6 +29,7 @@ pub const POINTS: usize = 2000;
 
 pub use confusion::confusion;
 pub use curves::{Across, RunRows, curves};
+pub use find_lr::{RateCurve, RateMark, RateScale, find_lr};
 pub use groups::{Evaluated, GroupRows, Metric, foremost, groups};
 pub use png::{PictureError, png};
 pub use schedule::{ScheduleOptions, Shown, schedule};

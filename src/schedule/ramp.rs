@@ -60,6 +60,12 @@ impl Ramp {
         Ok(Self { from: value.from, to, choice: value.curve.clone(), curve })
     }
 
+    /// One value throughout.
+    pub fn constant(value: f64) -> Self {
+        let choice = Choice::plain(super::constant::ENTRY.name);
+        Self { from: value, to: value, curve: (super::constant::ENTRY.make)(&choice.settings).into(), choice }
+    }
+
     /// The value at step `i` of the phase's `n` steps.
     ///
     /// Step 0 is `from` to the bit: `to + (from − to)` need not round back to `from`.

@@ -5,6 +5,7 @@ mod clock;
 pub mod engine;
 pub mod estimate;
 mod evaluate;
+pub mod find_lr;
 mod lookahead;
 mod meter;
 pub mod net;

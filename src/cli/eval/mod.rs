@@ -10,7 +10,6 @@ use crate::config::spec::{Spec, Tta};
 use crate::data::Dataset;
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
-use crate::model;
 use crate::nn::Params;
 use crate::plan::Plan;
 use crate::plot;
@@ -79,7 +78,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         Some(size) => usize::from(size),
         None => plan.at(step.clamp(1, plan.total_steps) - 1).size,
     };
-    check_size(&spec, &dataset, size)?;
+    prepare::check_size(&spec, &dataset.facts, size)?;
     for notice in &notices {
         anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
     }
@@ -177,16 +176,6 @@ fn weights(
         count(plan.total_steps)
     ));
     Ok((state.params, step))
-}
-
-fn check_size(spec: &Spec, dataset: &Dataset, size: usize) -> Result<(), Failure> {
-    let Err(error) = net::graph(spec, &dataset.facts, size) else { return Ok(()) };
-    let parts = net::parts(spec, dataset.facts.classes);
-    let help = match model::smallest_size(&parts, dataset.facts.channels, prepare::LARGEST_SMALLEST) {
-        Some(smallest) => format!("\nhelp: the smallest size that this net takes is {smallest}"),
-        None => String::new(),
-    };
-    Err(Failure::Usage(format!("--size {size}: {error}{help}")))
 }
 
 /// Evaluates, with a bar on a terminal.

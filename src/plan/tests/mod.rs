@@ -1,6 +1,7 @@
 //! The plan against figures worked out by hand; against a slow twin in `twin`.
 
 mod lookahead;
+mod range;
 mod rules;
 mod twin;
 

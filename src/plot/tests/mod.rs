@@ -1,5 +1,6 @@
 //! Pictures as a viewer lays them out: all words inside, none over another.
 
+mod find_lr;
 mod groups;
 
 use super::*;

@@ -1,0 +1,53 @@
+//! The plan of a learning-rate range test: one phase of a training, with a rate that sweeps.
+
+use super::rules::{PlannedRule, RuleRate};
+use super::{Plan, PlannedPhase};
+use crate::schedule::Ramp;
+
+impl Plan {
+    /// So many steps as those of phase `phase`, but for the learning rate, which `lr` gives. They are numbered from 0 and
+    /// serve a data order from its beginning; nothing but the rate moves: momentum, weight decay and β stay what they are
+    /// in the phase's first step, and so do the rates that rules give themselves and what they have frozen. There is no
+    /// lookahead.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    pub fn range_test(&self, phase: usize, lr: Ramp, steps: u64) -> Self {
+        let of = &self.phases[phase];
+        let batches = of.batches.from_the_beginning();
+        let images = batches.served(steps);
+        let still = |ramp: &Ramp| Ramp::constant(ramp.from());
+        let phase = PlannedPhase {
+            first_step: 0,
+            steps,
+            images_before: 0,
+            images,
+            epochs: images as f64 / batches.epoch_images() as f64,
+            lr,
+            momentum: still(&of.momentum),
+            weight_decay: still(&of.weight_decay),
+            beta: of.beta.as_ref().map(still),
+            batches,
+            ..of.clone()
+        };
+        let rules = self.rules.iter().map(|rule| rule.as_in(of.first_step, steps)).collect();
+        Self { phases: vec![phase], rules, lookahead: None, total_steps: steps, total_images: images, ..self.clone() }
+    }
+}
+
+impl PlannedRule {
+    /// The rule as it stands at a step of training, for so many steps.
+    fn as_in(&self, at: u64, steps: u64) -> Self {
+        let still = |ramp: &Ramp| Ramp::constant(ramp.at(at.min(self.steps.saturating_sub(1)), self.steps));
+        Self {
+            lr: match &self.lr {
+                RuleRate::Own(ramp) => RuleRate::Own(still(ramp)),
+                other => other.clone(),
+            },
+            momentum: self.momentum.as_ref().map(still),
+            steps: if at < self.steps { steps } else { 0 },
+            until: None,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Learning-rate range tests: the steps of a training while its rate sweeps.
+
+use super::checkpoint;
+use super::engine::{Stepper, take_step};
+use super::net;
+use super::session::{Job, give_start, loader, train_tape};
+use super::state::State;
+use crate::config::spec::Spec;
+use crate::find_lr::{Curve, Sweep};
+use crate::plan::Plan;
+use anyhow::Context as _;
+use std::path::PathBuf;
+
+/// The weights that a sweep begins with.
+pub enum Begin {
+    /// Those that a training begins with.
+    Fresh,
+    /// What a run's checkpoint holds: weights, running statistics, the optimizer's state.
+    Checkpoint {
+        file: PathBuf,
+        /// The run's own. Its net and its rules are those of the sweep too.
+        plan: Box<Plan>,
+    },
+}
+
+/// Takes the steps of `job.plan`, that of a range test ([`Plan::range_test`]), with one seed, until the loss diverges;
+/// `watch` is called after each. Writes nothing: what the job and the checkpoint were made of is as before.
+///
+/// The seed draws the images' order and changes and, of fresh weights, their start.
+///
+/// # Errors
+/// When the checkpoint cannot be used; those of the loader and of a step.
+pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> anyhow::Result<Curve> {
+    let (plan, isa) = (&job.plan, job.machine.isa);
+    let spec = &Spec { seed, ..job.spec.clone() };
+    let mut state = begin_with(job, begin, spec)?;
+    let mut loader = loader(&job.dataset, seed, plan, 0);
+    let mut tape = train_tape(spec, &job.dataset.facts, plan, &plan.at(0), &state.params, isa)?;
+    let mut sweep = Sweep::new(plan.total_steps as usize);
+    for step in plan.steps() {
+        let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
+        let stepper = Stepper { spec, plan, state: &mut state, isa };
+        let taken = take_step(stepper, &mut tape, &step, batch)?;
+        watch();
+        let loss = taken.loss.sum / taken.loss.images as f64;
+        if let Some(curve) = sweep.add(taken.applied.lr, loss, taken.diverged().is_none()) {
+            return Ok(curve);
+        }
+    }
+    anyhow::bail!("a sweep ends with its last step at the latest")
+}
+
+/// The state before the first step.
+fn begin_with(job: &Job, begin: &Begin, spec: &Spec) -> anyhow::Result<State> {
+    let (phase, facts) = (&job.plan.phases[0], &job.dataset.facts);
+    let mut params = net::fresh_params(spec, facts, phase.size)?;
+    let rules = net::rules(spec, facts, phase.size)?;
+    match begin {
+        Begin::Fresh => {
+            give_start(job, &mut params)?;
+            Ok(State::new(params, &rules, &phase.optimizer))
+        }
+        Begin::Checkpoint { file, plan } => {
+            let (mut state, _) = checkpoint::load(file, params, &rules, plan)?;
+            state.switch_optimizer(&phase.optimizer, phase.carry)?;
+            state.lookahead = None;
+            Ok(state)
+        }
+    }
+}
