@@ -524,6 +524,80 @@ def views():
     save("views", tensors, {})
 
 
+def schedules():
+    """Rates and momenta of PyTorch's schedulers, stepped each batch of 100 an epoch, and the recipe that gives the same."""
+    from torch.optim import lr_scheduler as of
+
+    cases, tensors = {}, {}
+
+    def case(name, recipe, make, steps, each=1, momentum=False):
+        sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
+        scheduler = make(sgd)
+        lrs, momenta = [], []
+        for step in range(steps):
+            lrs.append(sgd.param_groups[0]["lr"])
+            momenta.append(sgd.param_groups[0]["momentum"])
+            sgd.step()
+            if (step + 1) % each == 0:
+                scheduler.step()
+        cases[name] = {"recipe": recipe}
+        tensors[f"{name}/lr"] = torch.tensor(lrs, dtype=torch.float64)
+        if momentum:
+            tensors[f"{name}/momentum"] = torch.tensor(momenta, dtype=torch.float64)
+
+    for curve, strategy in [("linear", "linear"), ("cosine", "cos")]:
+        case(
+            f"one-cycle-{curve}",
+            f"recipe = 'one-cycle'\nsteps = 200\nlr = 0.4\ndiv = 20\npct = 20\ncurve = '{curve}'",
+            lambda sgd, strategy=strategy: of.OneCycleLR(
+                sgd, 0.4, total_steps=201, pct_start=81 / 201, three_phase=True, anneal_strategy=strategy, div_factor=20,
+                final_div_factor=100, base_momentum=0.85, max_momentum=0.95,
+            ),
+            200,
+            momentum=True,
+        )
+    case(
+        "one-cycle-two-phases",
+        "recipe = 'piecewise'\nat = [0, 0.6, 2]\nlr = [0.016, 0.4, 1.6e-6]\ncurve = 'cosine'",
+        lambda sgd: of.OneCycleLR(sgd, 0.4, total_steps=201, pct_start=61 / 201),
+        200,
+    )
+    case(
+        "sgdr",
+        "recipe = 'sgdr'\nlr = 0.4\ncycles = 3\ncycle_mult = 2\nto = 0.001\nlead = 0",
+        lambda sgd: of.CosineAnnealingWarmRestarts(sgd, 100, 2, eta_min=0.001),
+        700,
+    )
+    for mode, gamma in [("triangular", 1.0), ("triangular2", 0.5)]:
+        case(
+            mode,
+            f"recipe = 'cyclical'\nepochs = 3\ncycles = 3\nfrom = 0.05\nlr = 0.4\nrise = 0.4\ngamma = {gamma}\n"
+            "max_momentum = 0.95\nmin_momentum = 0.8",
+            lambda sgd, mode=mode: of.CyclicLR(
+                sgd, 0.05, 0.4, step_size_up=40, step_size_down=60, mode=mode, base_momentum=0.8, max_momentum=0.95
+            ),
+            300,
+            momentum=True,
+        )
+    case(
+        "step",
+        "recipe = 'step'\nepochs = 4\nlr = 0.4\nat = [1, 3]\ngamma = 0.2",
+        lambda sgd: of.MultiStepLR(sgd, [1, 3], 0.2),
+        400,
+        each=100,
+    )
+    case(
+        "warmup",
+        "recipe = 'warmup'\nsteps = 150\nfrom = 0.04\nlr = 0.4",
+        lambda sgd: of.LinearLR(sgd, 0.1, total_iters=150),
+        150,
+    )
+    knots, rates = [0, 1.5, 2, 4], [0.0, 0.4, 0.1, 0.02]
+    cases["piecewise"] = {"recipe": f"recipe = 'piecewise'\nat = {knots}\nlr = {rates}"}
+    tensors["piecewise/lr"] = torch.from_numpy(numpy.interp(numpy.arange(400) / 100, knots, rates))
+    save("schedules", tensors, cases)
+
+
 def images():
     """Resizing of boxes, and what augmentations do, with fixed parameters."""
     tensors, cases = {}, {}
@@ -592,5 +666,5 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, views, images]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, views, schedules, images]:
         make()

@@ -89,6 +89,36 @@ fn every_curve_goes_from_its_start_towards_its_end() {
     }
 }
 
+/// Settings with which a recipe can be made, beside which all others have their defaults.
+fn example(recipe: &str) -> &'static str {
+    match recipe {
+        "one-cycle" | "cyclical" | "warmup" => "epochs = 2\nlr = 0.4",
+        "sgdr" => "lr = 0.4",
+        "step" => "epochs = 2\nlr = 0.4\nat = [0.5, 1.0]",
+        "piecewise" => "at = [0, 0.5, 2]\nlr = [0.0, 0.4, 0.0]",
+        "lr-range" => "steps = 100",
+        other => panic!("give an example of `{other}` here"),
+    }
+}
+
+#[test]
+fn every_recipe_stands_for_phases_that_reach_its_rates() {
+    for entry in (schedule::recipes::FAMILY.entries)() {
+        let content = format!(
+            "name = \"contract\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = \"shallow\"\n\
+             [[phases]]\nrecipe = \"{}\"\nbatch = 8\noptimizer = \"sgd\"\n{}\n",
+            entry.name(),
+            example(entry.name())
+        );
+        let text = Text { name: "contract.toml".into(), content: content.clone(), folder: PathBuf::new() };
+        let phases = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}")).spec.phases;
+        assert!(phases.iter().all(|phase| phase.source == 0 && phase.batch == 8), "{}", entry.name());
+        let rates = phases.iter().flat_map(|phase| [Some(phase.lr.from), phase.lr.to]).flatten();
+        let highest = rates.fold(0.0, f64::max);
+        assert_eq!(highest, if entry.name() == "lr-range" { 10.0 } else { 0.4 }, "{}", entry.name());
+    }
+}
+
 #[test]
 fn every_augmentation_can_be_made_and_keeps_the_size() {
     for entry in (augment::FAMILY.entries)() {

@@ -9,8 +9,8 @@ use jsonschema::error::ValidationErrorKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use runner::config::schema::{EXPERIMENT, ramp};
-use runner::config::{self, Text, json_schema};
-use runner::registry::{Default, Family, Interval, Kind, Param};
+use runner::config::{self, Text, beside, json_schema};
+use runner::registry::{Default, Describe, Family, Interval, Kind, Param};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ fn every_setting_is_described() {
         if let Some(properties) = value.get("properties").and_then(Value::as_object) {
             for (key, schema) in properties {
                 // In these the settings stand without their docs: what they are is said where they stand whole.
-                let said = schema.get("description").is_some() || at.contains("else") || at.contains(".part");
+                let said = schema.get("description").is_some() || at.starts_with(".else") || at.contains(".part");
                 assert!(said, "{at}.{key} has no description");
             }
         }
@@ -102,7 +102,7 @@ fn every_setting_is_described() {
 #[test]
 fn shipped_experiments_name_the_schema_and_are_of_its_form() {
     let validator = validator();
-    for file in toml_files("configs") {
+    for file in ["configs", "configs/schedules"].into_iter().flat_map(toml_files) {
         let content = std::fs::read_to_string(&file).unwrap();
         let named = content.lines().next().unwrap().strip_prefix("#:schema ").expect("the first line names the schema");
         assert!(file.parent().unwrap().join(named).exists(), "{}: {named}", file.display());
@@ -392,6 +392,14 @@ fn toml_of(kind: Kind) -> BoxedStrategy<String> {
         .boxed(),
         Kind::Ramp(interval) => prop_oneof![number(interval), table(&ramp(interval), "")].boxed(),
         Kind::Choice(family) => choice(family),
+        Kind::Map(of) => {
+            let field = ("[a-z]{1,6}", toml_of(*of)).prop_map(|(key, value)| format!("{key} = {value}"));
+            prop::collection::vec(field, 0..2).prop_map(|fields| format!("{{ {} }}", fields.join(", "))).boxed()
+        }
+        Kind::Beside(beside) => {
+            let names: Vec<&str> = (beside.family.entries)().iter().map(|entry| entry.name()).collect();
+            prop::sample::select(names).prop_map(|name| json!(name).to_string()).boxed()
+        }
         Kind::List(of) => {
             prop::collection::vec(toml_of(*of), 0..3).prop_map(|items| format!("[{}]", items.join(", "))).boxed()
         }
@@ -457,8 +465,8 @@ fn experiment() -> impl Strategy<Value = String> {
         })
         .collect()
     };
-    let tables = |one: BoxedStrategy<String>, other: BoxedStrategy<String>, least: usize| {
-        let items = prop::collection::vec(prop_oneof![one, other], least..3);
+    let tables = |sorts: Vec<BoxedStrategy<String>>, least: usize| {
+        let items = prop::collection::vec(prop::strategy::Union::new(sorts), least..3);
         items.prop_map(|items| format!("[{}]", items.join(", "))).boxed()
     };
     let lines: Vec<_> = EXPERIMENT
@@ -468,13 +476,26 @@ fn experiment() -> impl Strategy<Value = String> {
             let value = match param.kind {
                 Kind::Tables(params) if param.key == "phases" => {
                     let phase = |length, other| {
-                        table(&demand(params, &[length, "batch", "optimizer"], &[other, "carry", "beta"]), "")
+                        let without = [other, "carry", "beta", "recipe"];
+                        table(&demand(params, &[length, "batch", "optimizer"], &without), "")
                     };
-                    tables(phase("epochs", "steps"), phase("steps", "epochs"), 1)
+                    let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
+                    let recipe = |entry: &&'static dyn Describe| {
+                        let settings = beside::settings(params, naming, *entry);
+                        let without = [key, "steps", "carry", "beta", "sizes", "batches", "optimizers"];
+                        let settings = demand(&settings, &["epochs", "batch", "optimizer"], &without);
+                        table(&settings, &format!("{key} = {:?}", entry.name()))
+                    };
+                    let mut sorts: Vec<_> = (naming.family.entries)().iter().map(recipe).collect();
+                    // Plain ones are as frequent as all others together.
+                    for _ in 0..sorts.len() / 2 {
+                        sorts.extend([phase("epochs", "steps"), phase("steps", "epochs")]);
+                    }
+                    tables(sorts, 1)
                 }
                 Kind::Tables(params) => {
                     let rule = |subject, rate, other| table(&demand(params, &[subject, rate], &[other]), "");
-                    tables(rule("role", "lr", "lr_factor"), rule("match", "lr_factor", "lr"), 0)
+                    tables(vec![rule("role", "lr", "lr_factor"), rule("match", "lr_factor", "lr")], 0)
                 }
                 Kind::Table(params) => table(&demand(params, &[], &["stand_in"]), ""),
                 kind => toml_of(kind),

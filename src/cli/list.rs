@@ -2,9 +2,9 @@
 
 use super::table::{BOLD, DIM, wrap};
 use super::{Exit, Failure, output};
-use crate::config::expected;
-use crate::config::schema::FAMILIES;
+use crate::config::schema::{FAMILIES, PHASE, PHASES};
 use crate::config::suggest::{nearest, one_of};
+use crate::config::{beside, expected};
 use crate::registry::{Default, Describe, Family, Param};
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
@@ -72,7 +72,7 @@ impl Page {
             }
             text += &self.entry(entry);
             if self.verbose {
-                text += &self.settings(entry);
+                text += &self.settings(family, entry);
             }
         }
         text
@@ -102,11 +102,11 @@ impl Page {
     }
 
     /// The settings, each with what it takes and what it means.
-    fn settings(&self, entry: &dyn Describe) -> String {
+    fn settings(&self, family: &Family, entry: &dyn Describe) -> String {
         let keys = entry.params().iter().map(|param| param.key.width()).max().unwrap_or(0);
         let indent = 3 * INDENT;
         let room = self.width.saturating_sub(indent + keys + 2).max(20);
-        let mut text = hang(&" ".repeat(indent), written(entry));
+        let mut text = hang(&" ".repeat(indent), written(family, entry));
         for param in entry.params() {
             let head = format!("{:indent$}{BOLD}{:<keys$}{BOLD:#}  ", "", param.key);
             let takes = wrap(&format!("{}; {}", expected(&param.kind), default(param)), room).into_iter();
@@ -133,11 +133,14 @@ fn default(param: &Param) -> String {
 }
 
 /// The ways in which a file chooses the entry.
-fn written(entry: &dyn Describe) -> Vec<String> {
+fn written(family: &Family, entry: &dyn Describe) -> Vec<String> {
     let name = entry.name();
     let required: String = (entry.params().iter().filter(|param| param.default == Default::Required))
         .map(|param| format!(", {} = …", param.key))
         .collect();
+    if let Some(key) = beside::naming_family(PHASE, family) {
+        return vec![format!("in [[{PHASES}]], as {key} = \"{name}\"{required}, …")];
+    }
     let more = if entry.params().iter().all(|param| param.default == Default::Required) { "" } else { ", …" };
     let plain = required.is_empty().then(|| format!("\"{name}\""));
     let short = entry.shorthand().map(|key| format!("{{ {name} = … }}, which sets `{key}`"));

@@ -2,6 +2,7 @@
 
 use super::output::{self, PictureFormat};
 use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
+use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, ScheduleOptions, Shown};
@@ -14,7 +15,8 @@ Examples:
   runner plan configs/dawnbench.toml
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
   runner plan configs/dawnbench.toml --set phases[1].lr.from=0.2 --csv -
-  runner plan configs/dawnbench.toml --set seed=2 --origins")]
+  runner plan configs/dawnbench.toml --set seed=2 --origins
+  runner plan configs/schedules/one-cycle.toml --expand > plain.toml")]
 pub struct PlanArgs {
     /// The experiment: a TOML file
     config: PathBuf,
@@ -23,6 +25,9 @@ pub struct PlanArgs {
     /// List every setting with its value and where that comes from, in place of the phases
     #[arg(long)]
     origins: bool,
+    /// Print the whole experiment as TOML, recipes as the plain phases they stand for, in place of the table
+    #[arg(long, conflicts_with = "origins")]
+    expand: bool,
     /// Write the phases as CSV, as in a run's plan.csv; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -40,6 +45,13 @@ pub struct PlanArgs {
     no_momentum: bool,
 }
 
+impl PlanArgs {
+    /// The flag, if one is given, that prints something else than the table.
+    fn printing(&self) -> Option<&'static str> {
+        if self.origins { Some("--origins") } else { self.expand.then_some("--expand") }
+    }
+}
+
 /// Shows, lists and draws.
 pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(to) = &args.plot {
@@ -47,9 +59,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     }
     let is_taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);
     let is_taken = is_taken(&args.csv) || is_taken(&args.trace);
-    if args.origins && is_taken {
-        let message = "--origins prints to standard output, as `-` does\nhelp: write the CSV to a file";
-        return Err(Failure::Usage(message.to_owned()));
+    if let (Some(flag), true) = (args.printing(), is_taken) {
+        let message = format!("{flag} prints to standard output, as `-` does\nhelp: write the CSV to a file");
+        return Err(Failure::Usage(message));
     }
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     if args.origins {
@@ -58,7 +70,10 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     }
     let facts = prepare::facts(&loaded.spec)?;
     let plan = prepare::plan(&loaded, &facts)?;
-    if !args.origins && !is_taken {
+    if args.expand {
+        output::print(&config::write(&loaded.spec))?;
+    }
+    if args.printing().is_none() && !is_taken {
         let rules = rules::table(&loaded.spec, &plan, &prepare::members(&loaded.spec, &facts)?);
         output::print(&format!("{}{rules}{}\n", plan.table(output::width()), data_line(&facts)))?;
     }

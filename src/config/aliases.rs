@@ -3,10 +3,10 @@
 /// Names of other programs, as [`fold`](super::suggest::fold)ed, and what is called so here: a setting, an entry or a word.
 const ALIASES: &[(&str, &[&str])] = &[
     ("lr", &["learning-rate", "max-lr", "lr-max", "base-lr", "lr0", "initial-lr", "init-lr", "eta"]),
-    ("momentum", &["mom", "moms", "beta1", "beta-1", "b1", "max-momentum"]),
+    ("momentum", &["mom", "moms", "beta1", "beta-1", "b1"]),
     ("beta", &["beta2", "beta-2", "b2", "rho"]),
     ("weight_decay", &["wd", "l2", "l2-reg", "weightdecay"]),
-    ("epochs", &["num-epochs", "n-epochs", "nb-epochs", "max-epochs", "n-epoch", "cycle-len"]),
+    ("epochs", &["num-epochs", "n-epochs", "nb-epochs", "max-epochs", "n-epoch"]),
     ("steps", &["num-steps", "max-steps", "iterations", "iters", "num-iterations", "updates"]),
     ("batch", &["batch-size", "bs", "train-batch-size", "mini-batch", "minibatch"]),
     ("size", &["sz", "img-size", "image-size", "imgsz", "resolution", "input-size", "res"]),
@@ -45,6 +45,18 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("linear", &["fc", "dense", "lin"]),
     ("bf16", &["bfloat16", "fp16", "f16", "half", "float16", "amp"]),
     ("f32", &["fp32", "float32", "float", "single"]),
+    ("one-cycle", &["onecycle", "1cycle", "onecyclelr", "use-clr-beta"]),
+    ("sgdr", &["cosineannealingwarmrestarts", "warm-restarts", "cosine-restarts"]),
+    ("cyclical", &["cyclic", "cycliclr", "clr", "triangular"]),
+    ("step", &["steplr", "step-lr", "multisteplr", "multistep"]),
+    ("piecewise", &["piecewise-linear", "piecewiselinear", "knots", "interp"]),
+    ("lr-range", &["lr-find", "range-test", "lr-range-test"]),
+    ("warmup", &["linearlr", "warm-up-linear"]),
+    ("div", &["div-factor"]),
+    ("final_div", &["final-div-factor"]),
+    ("at", &["milestones", "epochs-at"]),
+    ("cycle_len", &["t-0", "cycle-length"]),
+    ("cycle_mult", &["t-mult"]),
 ];
 
 /// What to do instead, for settings of other programs that have no counterpart here.
@@ -63,17 +75,17 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "a schedule is written where the value is, and changes from phase to phase: `lr = { from = 0.4, to = 0.0, curve = \"cosine\" }`",
     ),
     (
-        &["warmup", "warmup-epochs", "warmup-steps", "warm-up"],
-        "a warm-up is a phase of its own, before the others: `lr = { from = 0.0, to = 0.4 }`",
+        &["warmup-epochs", "warmup-steps", "warm-up"],
+        "a warm-up is a phase of its own, before the others: `recipe = \"warmup\"`, `epochs = 5`, `lr = 0.4`",
     ),
     (&["betas"], "the two betas of Adam are two settings here: `momentum` is the first, `beta` the second"),
     (
-        &["one-cycle", "onecycle", "1cycle", "onecyclelr", "pct-start", "div", "div-factor"],
-        "one cycle is two phases: in the first `lr` rises and `momentum` falls, in the second the other way round",
+        &["pct-start", "three-phase"],
+        "one cycle is a recipe: `recipe = \"one-cycle\"`, whose `pct` is the share after the two equal legs",
     ),
     (
-        &["gamma", "milestones", "lr-steps", "step-lr", "steplr", "multistep", "multisteplr"],
-        "a rate that falls in steps is written as one phase for each step, with its own `lr`",
+        &["lr-steps", "step-size"],
+        "a rate that falls in steps is a recipe: `recipe = \"step\"`, `epochs = 90`, `lr = 0.1`, `at = [30, 60]`",
     ),
     (
         &["decay-rate", "decay-steps", "lr-decay-rate"],

@@ -18,6 +18,8 @@ pub struct Builder<'a> {
     pub source: &'a mut Source,
     /// The text whose phases gave way to those of a file that extends it.
     pub replaced: Option<usize>,
+    /// For each phase the number of the file's that it comes from.
+    pub phase_sources: Vec<usize>,
     pub errors: Vec<Diagnostic>,
 }
 

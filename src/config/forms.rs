@@ -1,5 +1,6 @@
 //! Short and long ways to write one setting, told apart by what is declared at its place.
 
+use super::beside;
 use super::schema::RAMP;
 use super::wire::{Field, Node, Table, Wire};
 use crate::registry::{Family, Kind, Param};
@@ -35,11 +36,27 @@ pub fn item_kind(kind: Kind) -> Option<Kind> {
     }
 }
 
-/// What is declared for `key` in a table of this kind; in a choice that hangs on its entry, `name`.
+/// The key by which a table of this kind says what else may stand in it.
+pub fn naming_key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Table(params) => beside::naming(params).map_or("kind", |(key, _)| key),
+        _ => "kind",
+    }
+}
+
+/// What is declared for `key` in a table of this kind; where that hangs on an entry, on that of `name`.
 pub fn field_kind(kind: Kind, name: Option<&str>, key: &str) -> Option<Kind> {
+    let beside;
     let params: &[Param] = match kind {
-        Kind::Table(params) => params,
+        Kind::Table(params) => match (beside::naming(params), name) {
+            (Some((_, naming)), Some(name)) => {
+                beside = beside::settings(params, naming, naming.family.get(name)?);
+                &beside
+            }
+            _ => params,
+        },
         Kind::Ramp(_) => RAMP,
+        Kind::Map(of) => return Some(*of),
         Kind::Choice(family) => family.get(name?)?.params(),
         _ => return None,
     };

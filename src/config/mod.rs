@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! text ──wire──▶ tree ──extends, merge──▶ tree ──overrides──▶ tree ──check (schema)──▶ settings
-//!                                               settings ──build, phases──▶ Spec ──write──▶ text
+//!                                   settings ──recipes──▶ settings ──build, phases──▶ Spec ──write──▶ text
 //! ```
 //! Everything that is wrong is reported at once, at its place in the file or the `--set` argument.
 
 mod aliases;
+pub mod beside;
 mod build;
 mod check;
 pub mod diagnostics;
@@ -23,6 +24,7 @@ mod origins;
 mod overrides;
 mod phases;
 mod printable;
+mod recipes;
 mod rules;
 pub mod schema;
 mod source;
@@ -145,9 +147,10 @@ fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<L
     let mut checker = check::Checker::new(&texts);
     let settings = checker.experiment(&tree);
     errors.append(&mut checker.errors);
-    let mut source = Source::new(texts.clone(), count, checker.origins);
-    let mut builder = build::Builder { source: &mut source, replaced, errors };
-    match (builder.spec(&settings), builder.errors) {
+    let expanded = recipes::expand(settings, checker.origins, &mut errors);
+    let mut source = Source::new(texts.clone(), count, expanded.origins);
+    let mut builder = build::Builder { source: &mut source, replaced, phase_sources: expanded.sources, errors };
+    match (builder.spec(&expanded.settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),
         (_, errors) => Err(Diagnostics::new(texts, errors)),
     }

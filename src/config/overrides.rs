@@ -2,7 +2,7 @@
 
 use super::diagnostics::Diagnostic;
 use super::extends;
-use super::forms::{field_kind, item_kind, long_form};
+use super::forms::{field_kind, item_kind, long_form, naming_key};
 use super::schema::EXPERIMENT;
 use super::source::{Origin, Text};
 use super::syntax;
@@ -236,7 +236,7 @@ impl Edit<'_> {
         step: &Step,
         further: &[Step],
     ) -> Result<(), Diagnostic> {
-        let inner = kind.and_then(|kind| field_kind(kind, table.text("kind"), key));
+        let inner = kind.and_then(|kind| field_kind(kind, table.text(naming_key(kind)), key));
         if table.get(key).is_none() {
             if let Some(Step { part: Part::Index(_) | Part::All, span }) = further.first() {
                 let message = format!("there is no `{}`, so it has no items", &self.argument[..step.span.end]);

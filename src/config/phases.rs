@@ -106,6 +106,7 @@ impl Phase<'_, '_> {
             weight_decay: carried.weight_decay.clone().unwrap_or_else(|| constant(0.0)),
             beta,
             optimizer,
+            source: self.builder.phase_sources[self.index],
         })
     }
 

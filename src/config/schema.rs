@@ -1,7 +1,7 @@
 //! Every setting of an experiment file: type, default, range and doc, in one place.
 
 use super::spec;
-use crate::registry::{Default, Family, Interval, Kind, Param};
+use crate::registry::{Beside, Default, Family, Interval, Kind, Param};
 use crate::{data, model, optim, schedule};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
@@ -16,6 +16,7 @@ pub static FAMILIES: &[&Family] = &[
     &model::heads::FAMILY,
     &optim::FAMILY,
     &schedule::FAMILY,
+    &schedule::recipes::FAMILY,
 ];
 
 /// The key of the phases of training.
@@ -348,11 +349,66 @@ pub const PARAMS: &[Param] = &[
 /// Of these a phase gives one.
 pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
 
+/// How a phase names a recipe, which stands for several phases.
+pub static RECIPE: Beside =
+    Beside { family: &schedule::recipes::FAMILY, adds: RECIPE_EACH, replaces: &["epochs", "steps", "lr", "momentum"] };
+
+/// What a recipe may say of each of its phases in turn, in place of one for all: the plural, and the setting.
+pub const EACH: [(&str, &str); 3] = [("sizes", "size"), ("batches", "batch"), ("optimizers", "optimizer")];
+
+const RECIPE_EACH: &[Param] = &[
+    Param {
+        key: EACH[0].0,
+        kind: Kind::List(&SIZE.kind),
+        default: Default::Absent,
+        doc: "`size` of each of the phases that the recipe stands for, in place of one for all",
+    },
+    Param {
+        key: EACH[1].0,
+        kind: Kind::List(&BATCH.kind),
+        default: Default::Absent,
+        doc: "`batch` of each of the phases that the recipe stands for, in place of one for all",
+    },
+    Param {
+        key: EACH[2].0,
+        kind: Kind::List(&OPTIMIZER.kind),
+        default: Default::Absent,
+        doc: "`optimizer` of each of the phases that the recipe stands for, in place of one for all",
+    },
+];
+
+const SIZE: Param = Param {
+    key: EACH[0].1,
+    kind: Kind::Int { min: 1, max: 8192 },
+    default: Default::Absent,
+    doc: "side of the square images; left out: as in the phase before, at first the set's own",
+};
+
+const BATCH: Param = Param {
+    key: EACH[1].1,
+    kind: Kind::Int { min: 1, max: COUNT },
+    default: Default::Absent,
+    doc: "images a step; left out: as in the phase before, the first phase must give it",
+};
+
+const OPTIMIZER: Param = Param {
+    key: EACH[2].1,
+    kind: Kind::Choice(&optim::FAMILY),
+    default: Default::Absent,
+    doc: "the rule that updates the weights; left out: as in the phase before, the first phase must give it",
+};
+
 /// What the first phase cannot take over from any other.
 pub const FIRST_PHASE: [&str; 2] = ["batch", "optimizer"];
 
 /// `[[phases]]`
 pub const PHASE: &[Param] = &[
+    Param {
+        key: "recipe",
+        kind: Kind::Beside(&RECIPE),
+        default: Default::Absent,
+        doc: "the name of a schedule that stands for several phases; its settings stand beside it, in place of length, lr and momentum",
+    },
     Param {
         key: "epochs",
         kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
@@ -365,30 +421,15 @@ pub const PHASE: &[Param] = &[
         default: Default::Absent,
         doc: "length in optimizer steps; either this or `epochs`",
     },
-    Param {
-        key: "size",
-        kind: Kind::Int { min: 1, max: 8192 },
-        default: Default::Absent,
-        doc: "side of the square images; left out: as in the phase before, at first the set's own",
-    },
-    Param {
-        key: "batch",
-        kind: Kind::Int { min: 1, max: COUNT },
-        default: Default::Absent,
-        doc: "images a step; left out: as in the phase before, the first phase must give it",
-    },
+    SIZE,
+    BATCH,
     Param {
         key: "augment",
         kind: AUGMENT,
         default: Default::Absent,
         doc: "random changes to the training images; left out: as in the phase before, at first `data.augment`",
     },
-    Param {
-        key: "optimizer",
-        kind: Kind::Choice(&optim::FAMILY),
-        default: Default::Absent,
-        doc: "the rule that updates the weights; left out: as in the phase before, the first phase must give it",
-    },
+    OPTIMIZER,
     Param {
         key: "carry",
         kind: Kind::Bool,

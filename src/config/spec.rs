@@ -151,6 +151,7 @@ pub struct Subject {
 
 pub use crate::model::PartKind;
 pub use crate::nn::Role;
+pub use crate::schedule::Length;
 
 words!(PartKind { Stem = "stem", Backbone = "backbone", Head = "head" });
 
@@ -196,11 +197,7 @@ pub struct PhaseSpec {
     pub weight_decay: RampValue,
     /// Adam's β2, RMSProp's α; `None` leaves the optimizer's own.
     pub beta: Option<RampValue>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Length {
-    Epochs(f64),
-    Steps(u64),
+    /// The number of the file's phase that it comes from, from 0: no part of what the experiment is.
+    #[serde(skip)]
+    pub source: usize,
 }

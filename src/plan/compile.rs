@@ -137,7 +137,7 @@ fn plan_phase(
         optimizer: phase.optimizer.clone(),
         carry: phase.carry,
         augment: phase.augment.clone(),
-        source: i,
+        source: phase.source,
         lr,
         momentum,
         weight_decay,

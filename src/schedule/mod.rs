@@ -1,4 +1,4 @@
-//! Curves and ramps: a hyper-parameter as a pure function of the step.
+//! Curves and ramps: a hyper-parameter as a pure function of the step; recipes: phases made of them.
 
 pub mod constant;
 pub mod cosine;
@@ -6,9 +6,12 @@ pub mod exponential;
 pub mod linear;
 pub mod poly;
 pub mod power;
+pub mod recipes;
 
+mod length;
 mod ramp;
 
+pub use length::Length;
 pub use ramp::{Ramp, RampError};
 
 use crate::registry::{Describe, Entry, Family, Settings};

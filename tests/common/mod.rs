@@ -28,6 +28,15 @@ pub fn net(model: &str) -> Spec {
     config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}")).spec
 }
 
+/// A small experiment with one entry of `[[phases]]`, given by its lines.
+pub fn spec_of(phase: &str) -> Spec {
+    let content = format!(
+        "name = \"phase\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = \"shallow\"\n[[phases]]\n{phase}\n"
+    );
+    let text = Text { name: "phase.toml".into(), content: content.clone(), folder: PathBuf::new() };
+    config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}")).spec
+}
+
 /// What came out, as text.
 pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

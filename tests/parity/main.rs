@@ -11,4 +11,5 @@ mod muon;
 mod net;
 mod nets;
 mod optimizers;
+mod schedules;
 mod views;

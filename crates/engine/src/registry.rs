@@ -42,6 +42,19 @@ pub enum Kind {
     Table(&'static [Param]),
     /// An array of tables.
     Tables(&'static [Param]),
+    /// A table of values of one kind, whose keys say what they are of: groups of parameters.
+    Map(&'static Kind),
+    /// The name of an entry whose settings stand beside it, in the same table.
+    Beside(&'static Beside),
+}
+
+/// How a table can name an entry of a family and give its settings beside the name.
+pub struct Beside {
+    pub family: &'static Family,
+    /// Settings that a table with such a name takes besides those of the entry and its own.
+    pub adds: &'static [Param],
+    /// The table's own settings that it then does not take, for the entry speaks of them in its own way.
+    pub replaces: &'static [&'static str],
 }
 
 /// The unit of a plain number where a duration is expected.

@@ -1,9 +1,11 @@
 //! Choices: an entry of a family with its settings.
 
 use super::super::aliases;
+use super::super::beside;
 use super::super::diagnostics::Diagnostic;
+use super::super::schema::{FAMILIES, PHASE};
 use super::super::source::Origin;
-use super::super::suggest::{fold, nearest, one_of};
+use super::super::suggest::{fold, nearest, one_of, with_article};
 use super::super::wire::{Field, Node, Table, Wire};
 use super::expected::entries;
 use super::keys::has_setting;
@@ -90,7 +92,12 @@ impl Checker<'_> {
         Some(Choice { kind: entry.name().to_owned(), settings })
     }
 
-    fn entry(&mut self, name: &str, origin: &Origin, family: &'static Family) -> Option<&'static dyn Describe> {
+    pub(super) fn entry(
+        &mut self,
+        name: &str,
+        origin: &Origin,
+        family: &'static Family,
+    ) -> Option<&'static dyn Describe> {
         let entry = family.get(name);
         if entry.is_none() {
             self.errors.push(unknown_entry(name, origin, family));
@@ -103,10 +110,20 @@ fn unknown_entry(name: &str, origin: &Origin, family: &Family) -> Diagnostic {
     let names: Vec<&str> = (family.entries)().iter().map(|entry| entry.name()).collect();
     let error = Diagnostic::new(origin.clone(), format!("unknown {} `{name}`", family.name));
     let error = error.expected(one_of(names.iter().copied()));
-    match (nearest(name, names), aliases::instead(&fold(name))) {
-        (None, Some(help)) => error.help(help),
-        (near, _) => error.did_you_mean(near),
+    match (nearest(name, names), of_another_family(name), aliases::instead(&fold(name))) {
+        (None, Some(help), _) => error.help(help),
+        (None, None, Some(help)) => error.help(help),
+        (near, ..) => error.did_you_mean(near),
     }
+}
+
+/// What is an entry of that name, where it is one of another family.
+fn of_another_family(name: &str) -> Option<String> {
+    FAMILIES.iter().find_map(|family| {
+        let entry = (family.entries)().into_iter().find(|entry| fold(entry.name()) == fold(name))?;
+        let example = beside::naming_family(PHASE, family).map(|key| format!(": `{key} = {:?}`", entry.name()));
+        Some(format!("`{}` is {}{}", entry.name(), with_article(family.name), example.unwrap_or_default()))
+    })
 }
 
 /// How an entry is written out: `{ kind = "translate", pixels = …, padding = … }`.

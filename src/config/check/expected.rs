@@ -30,6 +30,8 @@ pub fn expected(kind: &Kind) -> String {
         }
         Kind::Ramp(interval) => format!("{}, or `{{ from = …, to = …, curve = … }}`", number(interval)),
         Kind::Choice(family) => entries(family),
+        Kind::Beside(beside) => entries(beside.family),
+        Kind::Map(of) => format!("a table, of which each value is {}", expected(of)),
         Kind::List(of) => format!("an array, of which each item is {}", expected(of)),
         Kind::Table(params) => table(params),
         Kind::Tables(_) => "an array of tables".to_owned(),
@@ -96,6 +98,9 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
             }
             _ => None,
         },
+        (Kind::Beside(_), Wire::Table(_)) => {
+            Some(format!("write its name alone, and its settings beside it: `{key} = \"…\"`"))
+        }
         (Kind::List(_), Wire::Text(text)) => Some(format!("put it in brackets: `{key} = [{text:?}]`")),
         (Kind::List(_), Wire::Table(_)) => Some(format!("put it in brackets: `{key} = [{{ … }}]`")),
         (Kind::Table(_), _) if key.ends_with(']') => {

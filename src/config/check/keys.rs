@@ -111,6 +111,13 @@ fn header(section: &Param) -> String {
 /// For a key that belongs inside one of the table's choices: `nesterov` beside `optimizer`.
 fn setting_of_choice(key: &str, params: &[Param]) -> Option<String> {
     params.iter().find_map(|param| {
+        if let Kind::Beside(beside) = param.kind {
+            // What recipes call as ramps do is looked for in a ramp first.
+            let entries = (beside.family.entries)().into_iter().filter(|_| !is_of_ramp(key));
+            let with = entries.filter(|entry| entry.params().iter().any(|param| param.key == key));
+            let written: Vec<String> = with.map(|entry| format!("`{} = {:?}`", param.key, entry.name())).collect();
+            return (!written.is_empty()).then(|| format!("`{key}` is a setting of {}", written.join(" and ")));
+        }
         let Kind::Choice(family) = param.kind else { return None };
         let name = entry_with(family, key)?.name();
         let example = format!("{} = {{ kind = \"{name}\", {key} = … }}", param.key);

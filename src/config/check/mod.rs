@@ -6,6 +6,7 @@ mod keys;
 mod ramp;
 mod scalar;
 
+use super::beside;
 use super::diagnostics::Diagnostic;
 use super::overrides::SET;
 use super::schema::{EXPERIMENT, SWEEP};
@@ -136,6 +137,10 @@ impl<'a> Checker<'a> {
                 let owner = Owner { title: &format!("`[{path}]`"), origin: &node.origin };
                 Some(Value::Table(self.fields(table, params, path, &owner)))
             }
+            (Kind::Map(of), Wire::Table(table)) => Some(Value::Table(self.map(table, of, path))),
+            (Kind::Beside(beside), Wire::Text(name)) => {
+                self.entry(name, &node.origin, beside.family).map(|entry| Value::Text(entry.name().to_owned()))
+            }
             (Kind::Tables(params), Wire::Array(items)) => Some(Value::List(self.tables(items, params, path))),
             _ => self.wrong(node, kind, path),
         }
@@ -160,16 +165,42 @@ impl<'a> Checker<'a> {
         for (index, item) in items.iter().enumerate() {
             let item_path = format!("{path}[{index}]");
             let settings = match &item.value {
-                Wire::Table(table) => {
-                    self.origins.insert(item_path.clone(), item.origin.clone());
-                    let owner = Owner { title: &format!("`[[{path}]]`"), origin: &item.origin };
-                    self.fields(table, params, &item_path, &owner)
-                }
+                Wire::Table(table) => self.item(table, item, params, path, &item_path),
                 _ => self.wrong(item, &Kind::Table(params), &item_path).unwrap_or_default(),
             };
             list.push(Value::Table(settings));
         }
         list
+    }
+
+    /// One of an array of tables. Where it names an entry that there is not, nothing more is asked of it.
+    fn item(&mut self, table: &Table, item: &Node, params: &'static [Param], path: &str, item_path: &str) -> Settings {
+        let mut title = format!("`[[{path}]]`");
+        if let Some((key, beside)) = beside::naming(params)
+            && let Some(field) = table.get(key)
+        {
+            let path = join(item_path, key);
+            let Some(Value::Text(name)) = self.value(&field.node, &Kind::Beside(beside), &path) else {
+                return Settings::default();
+            };
+            title = format!("{title} of {} `{name}`", beside.family.name);
+        }
+        self.origins.insert(item_path.to_owned(), item.origin.clone());
+        let owner = Owner { title: &title, origin: &item.origin };
+        self.fields(table, &beside::of_table(params, table), item_path, &owner)
+    }
+
+    /// A table whose keys are free.
+    fn map(&mut self, table: &Table, of: &Kind, path: &str) -> Settings {
+        let mut settings = Settings::default();
+        for field in &table.fields {
+            let path = join(path, &field.key);
+            self.origins.insert(path.clone(), field.node.origin.clone());
+            if let Some(value) = self.value(&field.node, of, &path) {
+                settings.0.insert(field.key.clone(), value);
+            }
+        }
+        settings
     }
 
     fn items(&mut self, items: &[Node], kind: &Kind, path: &str) -> Vec<Value> {
@@ -223,6 +254,9 @@ mod tests {
                     Kind::Table(inner) | Kind::Tables(inner) => walk(inner),
                     Kind::Choice(family) | Kind::List(&Kind::Choice(family)) => {
                         (family.entries)().iter().for_each(|entry| walk(entry.params()));
+                    }
+                    Kind::Beside(beside) => {
+                        (beside.family.entries)().iter().for_each(|entry| walk(entry.params()));
                     }
                     _ => {}
                 }

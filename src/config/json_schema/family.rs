@@ -1,7 +1,9 @@
 //! Families and their entries, as definitions that settings refer to.
 
+use super::super::beside;
+use super::super::schema::PHASE;
 use super::kind::{described, properties, required, table, value};
-use crate::registry::{Describe, Family, Param};
+use crate::registry::{Beside, Describe, Family, Param};
 use serde_json::{Map, Value, json};
 
 /// Where the definition of a family lies.
@@ -14,9 +16,12 @@ pub fn reference_to_part(family: &Family) -> String {
     format!("#/$defs/{}.part", key(family))
 }
 
-/// The definitions of a family: itself, its part, and each of its entries.
+/// The definitions of a family: itself, its part, and each of its entries; none of one whose entries stand in another table.
 pub fn definitions(family: &Family) -> Vec<(String, Value)> {
     let entries = (family.entries)();
+    if beside::naming_family(PHASE, family).is_some() {
+        return Vec::new();
+    }
     let references: Vec<Value> =
         entries.iter().map(|entry| json!({ "$ref": format!("{}.{}", reference(family), entry.name()) })).collect();
     let whole = json!({ "title": family.name, "description": family.doc, "anyOf": references });
@@ -59,6 +64,15 @@ fn entry(family: &Family, entry: &dyn Describe) -> Value {
         "description": format!("{}\n\nSource: {}", entry.summary(), entry.cite()),
         "anyOf": spellings,
     })
+}
+
+/// A table that names an entry under `key` and has its settings beside it.
+pub fn table_beside(params: &[Param], key: &str, naming: &Beside, entry: &dyn Describe) -> Value {
+    let mut schema = table(&beside::settings(params, naming, entry));
+    schema["title"] = json!(format!("{} {}", naming.family.name, entry.name()));
+    schema["description"] = json!(format!("{}\n\nSource: {}", entry.summary(), entry.cite()));
+    schema["properties"][key] = json!({ "const": entry.name(), "description": entry.summary() });
+    schema
 }
 
 /// A choice over that of another file, which gives what is left out here: a name, a table without `kind`, or one without

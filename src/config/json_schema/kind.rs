@@ -23,6 +23,10 @@ pub fn value(kind: &Kind) -> Value {
         Kind::List(of) => json!({ "type": "array", "items": value(of) }),
         Kind::Table(params) => table(params),
         Kind::Tables(params) => json!({ "type": "array", "items": table(params) }),
+        Kind::Map(of) => json!({ "type": "object", "additionalProperties": value(of) }),
+        Kind::Beside(beside) => {
+            json!({ "enum": (beside.family.entries)().iter().map(|entry| entry.name()).collect::<Vec<_>>() })
+        }
     }
 }
 

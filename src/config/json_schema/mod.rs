@@ -6,8 +6,11 @@
 mod family;
 mod kind;
 
+use super::beside;
 use super::extends;
-use super::schema::{EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_RATE, RULE_SUBJECT, SWEEP};
+use super::schema::{
+    EACH, EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_RATE, RULE_SUBJECT, SWEEP,
+};
 use super::sweep;
 use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
@@ -93,20 +96,36 @@ fn part(param: &Param) -> Value {
             json!({ "anyOf": [{ "$ref": family::reference(family) }, { "$ref": family::reference_to_part(family) }] })
         }
         Kind::Tables(params) => {
-            let mut items = kind::table(params);
-            if let Value::Object(items) = &mut items {
-                items.extend(together(param.key));
-            }
-            let mut array = json!({ "type": "array", "items": items });
+            let mut array = json!({ "type": "array", "items": items(param.key, params) });
             if param.key == "phases" {
+                let given = |key: &str| {
+                    let plural = EACH.iter().filter(|(_, one)| *one == key).map(|(plural, _)| *plural);
+                    let keys: Vec<Value> = plural.chain([key]).map(|key| json!({ "required": [key] })).collect();
+                    json!({ "anyOf": keys })
+                };
                 array["minItems"] = json!(1);
-                array["allOf"] = json!([{ "prefixItems": [{ "required": FIRST_PHASE }] }]);
+                array["allOf"] = json!([{ "prefixItems": [{ "allOf": FIRST_PHASE.map(given) }] }]);
             }
             array
         }
         ref kind => value(kind),
     };
     described(schema, param)
+}
+
+/// A table in an array of tables; of those that may name an entry and have its settings beside it, each sort for itself.
+fn items(section: &str, params: &[Param]) -> Value {
+    let naming = beside::naming(params);
+    let plain: Vec<Param> =
+        params.iter().filter(|param| naming.is_none_or(|(key, _)| param.key != key)).copied().collect();
+    let mut plain = kind::table(&plain);
+    if let Value::Object(plain) = &mut plain {
+        plain.extend(together(section));
+    }
+    let Some((key, naming)) = naming else { return plain };
+    let entries = (naming.family.entries)();
+    let named = entries.iter().map(|entry| family::table_beside(params, key, naming, *entry)).collect::<Vec<_>>();
+    json!({ "if": { "required": [key] }, "then": { "anyOf": named }, "else": plain })
 }
 
 /// What the keys of a table in an array of tables owe each other.

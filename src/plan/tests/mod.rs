@@ -33,6 +33,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         momentum: constant(0.9),
         weight_decay: constant(0.0),
         beta: None,
+        source: 0,
     }
 }
 

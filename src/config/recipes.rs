@@ -1,0 +1,202 @@
+//! From checked settings to settings without recipes: each phase that names one becomes the plain phases it stands for.
+//!
+//! From here on phases are numbered as they are planned, not as they stand in the file.
+
+use super::diagnostics::Diagnostic;
+use super::schema::{EACH, PHASE, PHASES, RECIPE};
+use super::source::Origin;
+use crate::registry::{Choice, Default, Kind, Param, RampValue, Settings, Value, find};
+use crate::schedule::recipes::{self, Misuse, Part};
+use crate::schedule::{Length, constant};
+use crate::units::count;
+use std::collections::BTreeMap;
+
+/// The experiment's settings in which every phase is a plain one.
+pub struct Expanded {
+    pub settings: Settings,
+    /// Where each was written: what a recipe works out, where the recipe's setting of that key or its name is.
+    pub origins: BTreeMap<String, Origin>,
+    /// For each phase the number of the file's that it comes from.
+    pub sources: Vec<usize>,
+}
+
+/// Replaces recipes by what they stand for; reports those whose settings do not go together, which leaves a phase without
+/// settings and origin in their place, as the checker leaves one for what is no table.
+pub fn expand(mut settings: Settings, origins: BTreeMap<String, Origin>, errors: &mut Vec<Diagnostic>) -> Expanded {
+    let list = match settings.0.get_mut(PHASES) {
+        Some(Value::List(list)) => std::mem::take(list),
+        _ => return Expanded { settings, origins, sources: Vec::new() },
+    };
+    let (mut of_phases, others) = by_phase(origins, list.len());
+    let mut expanded = Expanded { settings, origins: others, sources: Vec::new() };
+    let mut phases = Vec::with_capacity(list.len());
+    for (file_index, value) in list.into_iter().enumerate() {
+        let origins = std::mem::take(&mut of_phases[file_index]);
+        let whole = match value {
+            Value::Table(settings) => Phase { settings, origins },
+            other => unreachable!("the checker makes tables of phases, not {other:?}"),
+        };
+        for phase in whole.plain(file_index == 0, errors) {
+            let index = phases.len();
+            let path = |(rest, origin)| (format!("{PHASES}[{index}]{rest}"), origin);
+            expanded.origins.extend(phase.origins.into_iter().map(path));
+            expanded.sources.push(file_index);
+            phases.push(Value::Table(phase.settings));
+        }
+    }
+    expanded.settings.0.insert(PHASES.to_owned(), Value::List(phases));
+    expanded
+}
+
+/// Splits origins into those of each phase, by what follows `phases[k]`, and the others.
+fn by_phase(origins: BTreeMap<String, Origin>, count: usize) -> (Vec<Origins>, BTreeMap<String, Origin>) {
+    let mut of_phases = vec![Origins::new(); count];
+    let mut others = BTreeMap::new();
+    for (path, origin) in origins {
+        let place = path.strip_prefix(PHASES).and_then(|rest| rest.strip_prefix('[')).and_then(|rest| {
+            let (index, rest) = rest.split_once(']')?;
+            Some((index.parse::<usize>().ok().filter(|index| *index < count)?, rest.to_owned()))
+        });
+        match place {
+            Some((index, rest)) => drop(of_phases[index].insert(rest, origin)),
+            None => drop(others.insert(path, origin)),
+        }
+    }
+    (of_phases, others)
+}
+
+/// By what follows `phases[k]` in a path: nothing, or `.lr.from`.
+type Origins = BTreeMap<String, Origin>;
+
+/// A phase as checked.
+#[derive(std::default::Default)]
+struct Phase {
+    settings: Settings,
+    origins: Origins,
+}
+
+impl Phase {
+    /// Itself, or what the recipe that it names stands for.
+    fn plain(self, is_first: bool, errors: &mut Vec<Diagnostic>) -> Vec<Self> {
+        let Some(name) = self.settings.opt_text("recipe") else { return vec![self] };
+        let entry = find(recipes::ENTRIES, &name).expect("a checked recipe is known");
+        if self.is_wrong(entry.params) {
+            return vec![Self::default()];
+        }
+        let parts = recipes::expand(entry, &self.settings).and_then(|parts| self.counted(&name, parts));
+        match parts {
+            Ok(parts) => {
+                let keys: Vec<&str> = entry.params.iter().map(|param| param.key).collect();
+                (0..).zip(parts).map(|(k, part)| self.part(k, part, &keys, is_first)).collect()
+            }
+            Err(Misuse { key, message, help }) => {
+                errors.push(Diagnostic::new(self.origin(&format!(".{key}")), message).help(help));
+                vec![Self::default()]
+            }
+        }
+    }
+
+    /// Whether something that is given or must be is not among the settings: it was wrong, and has been reported.
+    fn is_wrong(&self, params: &[Param]) -> bool {
+        let is_missing = |param: &Param| param.default == Default::Required && !self.settings.0.contains_key(param.key);
+        params.iter().any(is_missing)
+            || self.origins.keys().any(|rest| {
+                let key = rest.strip_prefix('.').map(|rest| rest.split(['.', '[']).next().unwrap_or_default());
+                key.is_some_and(|key| !self.settings.0.contains_key(key))
+            })
+    }
+
+    /// The parts, when what is said of each in turn is of as many.
+    fn counted(&self, name: &str, parts: Vec<Part>) -> Result<Vec<Part>, Misuse> {
+        for (plural, key) in EACH {
+            let Some(list) = self.settings.opt_list(plural) else { continue };
+            if self.settings.0.contains_key(key) {
+                let help = "give one for all of the recipe's phases, or one for each";
+                return Err(Misuse {
+                    key: plural.to_owned(),
+                    message: format!("`{plural}` beside `{key}`"),
+                    help: help.to_owned(),
+                });
+            }
+            if list.len() != parts.len() {
+                let (given, needed) = (count(list.len() as u64), count(parts.len() as u64));
+                let message = format!("`{plural}` has {given} items, and this `{name}` stands for {needed} phases");
+                let help = format!("give one for each, or `{key}` for all; `runner plan --expand` shows the phases");
+                return Err(Misuse { key: plural.to_owned(), message, help });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Phase `k` of those that this one stands for. What is said of all stands in the first, and is taken over.
+    fn part(&self, k: usize, part: Part, of_recipe: &[&str], is_first: bool) -> Self {
+        let mut phase = Self::default();
+        phase.origins.extend(self.origins.get("").map(|origin| (String::new(), origin.clone())));
+        let Part { length, lr, momentum } = part;
+        match length {
+            Length::Epochs(epochs) => phase.put("epochs", Value::Float(epochs), self.origin(".epochs")),
+            Length::Steps(steps) => phase.put("steps", Value::Int(steps.cast_signed()), self.origin(".steps")),
+        }
+        phase.put("lr", Value::Ramp(lr), self.origin(".lr"));
+        if let Some(momentum) = momentum {
+            phase.put("momentum", Value::Ramp(momentum), self.origin(".momentum"));
+        }
+        let plurals = EACH.map(|(plural, _)| plural);
+        let of_all = self.settings.0.iter().filter(|(key, _)| !of_recipe.contains(&key.as_str()) && *key != "recipe");
+        for (key, value) in of_all.filter(|(key, _)| !plurals.contains(&key.as_str())) {
+            let again = key == "carry" && self.settings.0.contains_key("optimizers") && !(is_first && k == 0);
+            match value {
+                _ if k == 0 || again => self.hand_on(key, plain_value(key, value), &mut phase),
+                Value::Bool(_) => phase.put(key, Value::Bool(false), Origin::Default),
+                _ => {}
+            }
+        }
+        for (plural, key) in EACH {
+            if let Some(value) = self.settings.opt_list(plural).and_then(|list| list.get(k).cloned()) {
+                phase.settings.0.insert(key.to_owned(), value);
+                let from = format!(".{plural}[{k}]");
+                let below = self.origins.iter().filter_map(|(rest, origin)| Some((rest.strip_prefix(&from)?, origin)));
+                phase.origins.extend(below.map(|(rest, origin)| (format!(".{key}{rest}"), origin.clone())));
+            }
+        }
+        phase
+    }
+
+    fn put(&mut self, key: &str, value: Value, origin: Origin) {
+        self.settings.0.insert(key.to_owned(), value);
+        self.origins.insert(format!(".{key}"), origin);
+    }
+
+    /// Gives a setting on as it is, with all that is known of its parts.
+    fn hand_on(&self, key: &str, value: Value, to: &mut Self) {
+        to.settings.0.insert(key.to_owned(), value);
+        let whole = format!(".{key}");
+        let is_of =
+            |rest: &str| rest.strip_prefix(&whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let known = self.origins.iter().filter(|(rest, _)| is_of(rest));
+        to.origins.extend(known.map(|(rest, origin)| (rest.clone(), origin.clone())));
+    }
+
+    /// Where a setting was written; for one that was not, the nearest above it, at last the recipe's name.
+    fn origin(&self, rest: &str) -> Origin {
+        let written = |rest: &str| self.origins.get(rest).filter(|origin| **origin != Origin::Default);
+        let up = std::iter::successors(Some(rest), |rest| rest.rfind(['.', '[']).map(|cut| &rest[..cut]));
+        let found = up.take_while(|rest| !rest.is_empty()).find_map(written).or_else(|| written(".recipe"));
+        found.or_else(|| self.origins.get("")).cloned().unwrap_or(Origin::Default)
+    }
+}
+
+/// What a setting beside a recipe is in a plain phase: what varies there is one number here.
+fn plain_value(key: &str, value: &Value) -> Value {
+    match value {
+        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => {
+            let curve = Choice::plain(constant::ENTRY.name);
+            Value::Ramp(RampValue { from: *number, to: None, curve })
+        }
+        value => value.clone(),
+    }
+}
+
+fn is_ramp(key: &str) -> bool {
+    PHASE.iter().any(|param| param.key == key && matches!(param.kind, Kind::Ramp(_)))
+}

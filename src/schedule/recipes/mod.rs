@@ -1,0 +1,165 @@
+//! Recipes: well-known schedules, each of which stands for a few plain phases.
+//!
+//! A recipe knows learning rates, momenta and lengths alone. Everything else that a phase says (size, batch, optimizer…)
+//! stands beside it and holds in all of its phases: see `config::recipes`.
+
+pub mod cyclical;
+pub mod lr_range;
+pub mod one_cycle;
+pub mod piecewise;
+pub mod sgdr;
+pub mod step;
+pub mod warmup;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Length, Ramp};
+use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, Param, RampValue, Settings, Value};
+
+/// One of the plain phases that a recipe stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub length: Length,
+    pub lr: RampValue,
+    /// `None`: the default of the phase.
+    pub momentum: Option<RampValue>,
+}
+
+/// Settings of a recipe that do not go together.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Misuse {
+    /// The setting at fault, as the path within the recipe's: `at[2]`.
+    pub key: String,
+    pub message: String,
+    pub help: String,
+}
+
+impl Misuse {
+    fn new(key: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: help.into() }
+    }
+}
+
+/// An entry of the family `recipe`.
+pub type RecipeEntry = Entry<fn(&Settings) -> Result<Vec<Part>, Misuse>>;
+
+pub static ENTRIES: &[&RecipeEntry] = &[
+    &one_cycle::ENTRY,
+    &sgdr::ENTRY,
+    &cyclical::ENTRY,
+    &step::ENTRY,
+    &piecewise::ENTRY,
+    &warmup::ENTRY,
+    &lr_range::ENTRY,
+];
+
+pub static FAMILY: Family = Family {
+    name: "recipe",
+    doc: "Well-known schedules that stand for several phases; their settings stand in `[[phases]]` beside the name",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
+
+/// The phases of a recipe, of which each has a length and ramps that its curve can run.
+///
+/// # Errors
+/// The first of its settings that does not fit the others.
+pub fn expand(entry: &RecipeEntry, settings: &Settings) -> Result<Vec<Part>, Misuse> {
+    let parts = (entry.make)(settings)?;
+    for (k, part) in parts.iter().enumerate() {
+        if part.length.is_none() {
+            let message = format!("phase {k} of the {} of this recipe would have no step", parts.len());
+            return Err(Misuse::new("steps", message, "give more steps"));
+        }
+        for ramp in part.momentum.iter().chain([&part.lr]) {
+            Ramp::new(ramp).map_err(|error| Misuse::new("curve", error.message, error.help))?;
+        }
+    }
+    Ok(parts)
+}
+
+/// The most cycles of one recipe: far above any use.
+const MOST_CYCLES: i64 = 1000;
+
+const EPOCHS: Param = Param {
+    key: "epochs",
+    kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
+    default: Default::Absent,
+    doc: "length of the whole, in passes over the training set; either this or `steps`",
+};
+
+const STEPS: Param = Param {
+    key: "steps",
+    kind: Kind::Int { min: 1, max: 1 << 30 },
+    default: Default::Absent,
+    doc: "length of the whole, in optimizer steps; either this or `epochs`",
+};
+
+const MOMENTUM: Param = Param {
+    key: "momentum",
+    kind: Kind::Float(MOMENTA),
+    default: Default::Absent,
+    doc: "momentum throughout, beta 1 of Adam-like optimizers; left out: 0.9, for rmsprop 0",
+};
+
+const MOMENTA: Interval = Interval::half_open(0.0, 1.0);
+
+const RATES: Interval = Interval::at_least(0.0);
+
+/// The setting of the curve that joins a recipe's rates.
+const fn curve_param(default: &'static str) -> Param {
+    Param {
+        key: "curve",
+        kind: Kind::Choice(&super::FAMILY),
+        default: Default::Toml(default),
+        doc: "how the values go from one to the next",
+    }
+}
+
+/// The length of the whole: exactly one of [`EPOCHS`] and [`STEPS`].
+fn length(settings: &Settings) -> Result<Length, Misuse> {
+    match (settings.opt_float("epochs"), settings.opt_int("steps")) {
+        (Some(epochs), None) => Ok(Length::Epochs(epochs)),
+        (None, Some(steps)) => Ok(Length::Steps(steps.unsigned_abs())),
+        (Some(_), Some(_)) => {
+            Err(Misuse::new("steps", "`steps` beside `epochs`", "give one of the two: a recipe has one length"))
+        }
+        (None, None) => Err(Misuse::new(
+            "epochs",
+            "the recipe has no length",
+            "give `epochs = …` (may be fractional) or `steps = …`",
+        )),
+    }
+}
+
+/// The constant momentum of [`MOMENTUM`].
+fn momentum(settings: &Settings) -> Option<RampValue> {
+    settings.opt_float("momentum").map(constant)
+}
+
+fn constant(value: f64) -> RampValue {
+    RampValue { from: value, to: None, curve: Choice::plain(super::constant::ENTRY.name) }
+}
+
+/// From one value to another; constant where they are the same, which some curves cannot be.
+fn ramp(from: f64, to: f64, curve: &Choice) -> RampValue {
+    if from == to { constant(from) } else { RampValue { from, to: Some(to), curve: curve.clone() } }
+}
+
+/// The numbers of a list.
+fn numbers(settings: &Settings, key: &str) -> Vec<f64> {
+    let number = |value| if let Value::Float(number) = value { Some(number) } else { None };
+    settings.list(key).into_iter().filter_map(number).collect()
+}
+
+/// That places in epochs come one after the other, from `first` on.
+fn ascending(key: &str, at: &[f64]) -> Result<(), Misuse> {
+    match (1..at.len()).find(|k| at[*k] <= at[k - 1]) {
+        None => Ok(()),
+        Some(k) => {
+            let message = format!("{} does not come after {}", at[k], at[k - 1]);
+            Err(Misuse::new(format!("{key}[{k}]"), message, "epochs are counted from the recipe's start and go up"))
+        }
+    }
+}

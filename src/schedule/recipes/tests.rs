@@ -1,0 +1,113 @@
+use super::*;
+use proptest::prelude::*;
+
+/// The settings of an entry as checked: its defaults, and these.
+fn settings(entry: &RecipeEntry, given: &[(&str, Value)]) -> Settings {
+    let default = |param: &Param| {
+        let value = match (param.default, param.kind) {
+            (Default::Toml(toml), Kind::Choice(_)) => Value::Choice(Choice::plain(toml.trim_matches('\''))),
+            (Default::Toml(toml), Kind::Int { .. }) => Value::Int(toml.parse().unwrap()),
+            (Default::Toml(toml), _) => Value::Float(toml.parse().unwrap()),
+            _ => return None,
+        };
+        Some((param.key.to_owned(), value))
+    };
+    let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    Settings(entry.params.iter().filter_map(default).chain(given).collect())
+}
+
+fn float(value: f64) -> Value {
+    Value::Float(value)
+}
+
+fn list(values: &[f64]) -> Value {
+    Value::List(values.iter().map(|value| float(*value)).collect())
+}
+
+fn phases(entry: &RecipeEntry, given: &[(&str, Value)]) -> Vec<String> {
+    let in_words = |part: Part| {
+        let length = match part.length {
+            Length::Epochs(epochs) => format!("{}ep", (epochs * 1e9).round() / 1e9),
+            Length::Steps(steps) => format!("{steps}step"),
+        };
+        let momentum = part.momentum.map(|ramp| format!(", momentum {}", Ramp::new(&ramp).unwrap()));
+        format!("{length}: {}{}", Ramp::new(&part.lr).unwrap(), momentum.unwrap_or_default())
+    };
+    expand(entry, &settings(entry, given)).unwrap().into_iter().map(in_words).collect()
+}
+
+#[test]
+fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
+    // fast.ai's wide ResNet on one GPU: div 20, pct 20, momentum .95 and .85.
+    let given = [("epochs", float(30.0)), ("lr", float(1.5)), ("div", float(20.0)), ("pct", float(20.0))];
+    let expected = [
+        "12ep: 0.075 → 1.5 linear, momentum 0.95 → 0.85 linear",
+        "12ep: 1.5 → 0.075 linear, momentum 0.85 → 0.95 linear",
+        "6ep: 0.075 → 0.00075 linear, momentum 0.95",
+    ];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+    let given = [("steps", Value::Int(11)), ("lr", float(1.0)), ("pct", float(0.0))];
+    assert_eq!(phases(&one_cycle::ENTRY, &given).len(), 2);
+
+    let given = [("lr", float(0.2)), ("cycles", Value::Int(3)), ("cycle_len", float(1.0)), ("cycle_mult", float(2.0))];
+    let expected = ["0.05ep: 0.002", "0.95ep: 0.2 → 0 cosine", "2ep: 0.2 → 0 cosine", "4ep: 0.2 → 0 cosine"];
+    assert_eq!(phases(&sgdr::ENTRY, &given), expected);
+
+    let given = [("epochs", float(90.0)), ("lr", float(0.5)), ("at", list(&[30.0, 60.0])), ("momentum", float(0.8))];
+    let expected = ["30ep: 0.5, momentum 0.8", "30ep: 0.05, momentum 0.8", "30ep: 0.005, momentum 0.8"];
+    assert_eq!(phases(&step::ENTRY, &given), expected);
+
+    // Page's.
+    let given = [("at", list(&[0.0, 5.0, 24.0])), ("lr", list(&[0.0, 0.4, 0.0]))];
+    assert_eq!(phases(&piecewise::ENTRY, &given), ["5ep: 0 → 0.4 linear", "19ep: 0.4 → 0 linear"]);
+
+    let given = [("epochs", float(4.0)), ("cycles", Value::Int(2)), ("lr", float(0.4)), ("gamma", float(0.5))];
+    let expected = ["1ep: 0 → 0.4 linear", "1ep: 0.4 → 0 linear", "1ep: 0 → 0.2 linear", "1ep: 0.2 → 0 linear"];
+    assert_eq!(phases(&cyclical::ENTRY, &given), expected);
+
+    let given = [("epochs", float(2.0)), ("lr", float(0.4))];
+    assert_eq!(phases(&warmup::ENTRY, &given), ["2ep: 0 → 0.4 linear"]);
+    assert_eq!(phases(&lr_range::ENTRY, &[("steps", Value::Int(100))]), ["100step: 1e-5 → 10 exponential"]);
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
+    let one_epoch = ("epochs", float(1.0));
+    let lr = ("lr", float(0.1));
+    let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
+    let cases: [(&RecipeEntry, &[(&str, Value)], &str); 12] = [
+        (&one_cycle::ENTRY, &[lr.clone()], "epochs"),
+        (&one_cycle::ENTRY, &[lr.clone(), one_epoch.clone(), ("steps", Value::Int(5))], "steps"),
+        (&one_cycle::ENTRY, &[lr.clone(), ("steps", Value::Int(2))], "steps"),
+        (&warmup::ENTRY, &[lr.clone(), one_epoch.clone(), exponential], "curve"),
+        (&cyclical::ENTRY, &[lr.clone(), one_epoch.clone(), ("max_momentum", float(0.9))], "max_momentum"),
+        (&cyclical::ENTRY, &[lr.clone(), one_epoch.clone(), ("min_momentum", float(0.9))], "min_momentum"),
+        (&step::ENTRY, &[lr.clone(), one_epoch.clone(), ("at", list(&[0.5, 0.2]))], "at[1]"),
+        (&step::ENTRY, &[lr.clone(), one_epoch, ("at", list(&[0.5, 1.0]))], "at[1]"),
+        (&piecewise::ENTRY, &[("at", list(&[0.0, 1.0])), ("lr", list(&[0.0]))], "lr"),
+        (&piecewise::ENTRY, &[("at", list(&[0.0])), ("lr", list(&[0.0]))], "at"),
+        (&piecewise::ENTRY, &[("at", list(&[1.0, 2.0])), ("lr", list(&[0.0, 1.0]))], "at[0]"),
+        (&sgdr::ENTRY, &[lr, ("cycles", Value::Int(1000)), ("cycle_mult", float(2.0))], "cycle_mult"),
+    ];
+    for (entry, given, key) in cases {
+        let misuse = expand(entry, &settings(entry, given)).unwrap_err();
+        assert_eq!(misuse.key, key, "{}: {misuse}", entry.name);
+        assert!(!misuse.help.is_empty());
+    }
+}
+
+proptest! {
+    /// Each leg begins where the one before ends, and all together are as long as the whole.
+    #[test]
+    fn one_cycle_has_no_gap(epochs in 0.1..100.0f64, lr in 0.01..5.0f64, div in 1.0..50.0f64, pct in 0.0..90.0f64) {
+        let given = [("epochs", float(epochs)), ("lr", float(lr)), ("div", float(div)), ("pct", float(pct))];
+        let parts = expand(&one_cycle::ENTRY, &settings(&one_cycle::ENTRY, &given)).unwrap();
+        let end = |ramp: &RampValue| ramp.to.unwrap_or(ramp.from);
+        for pair in parts.windows(2) {
+            prop_assert_eq!(end(&pair[0].lr), pair[1].lr.from);
+            prop_assert_eq!(pair[0].momentum.as_ref().map(end), pair[1].momentum.as_ref().map(|ramp| ramp.from));
+        }
+        let sum: f64 = parts.iter().map(|part| if let Length::Epochs(epochs) = part.length { epochs } else { 0.0 }).sum();
+        prop_assert!((sum - epochs).abs() < 1e-9);
+    }
+}
