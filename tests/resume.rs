@@ -177,6 +177,29 @@ fn a_run_goes_on_without_the_weights_that_it_started_from() {
 }
 
 #[test]
+fn a_stop_rule_counts_on() {
+    let (dir, config) = workplace();
+    // No accuracy rises by 0.9, so the fourth evaluation after the first is the last.
+    let sets = ["--set", "train.patience={ evaluations = 4, min_change = 0.9 }", "--set", "train.stop_div=true"];
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).args(sets).output().unwrap(), 0);
+    let whole = only_run(&whole);
+    assert_eq!(rows(&whole), 55);
+    let reason = |run: &Path| RunReader::open(run).unwrap().info().unwrap().exit_reason.unwrap();
+    assert!(reason(&whole).starts_with("4 evaluations brought no val_acc better than"), "{}", reason(&whole));
+    // After the second evaluation, and after the third.
+    for killed in [24, 38] {
+        let runs = dir.path().join(format!("runs{killed}"));
+        let mut child = begin(&config, &runs, 2).args(sets).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, killed);
+        kill(&mut child);
+        assert_exit(&resume(&run, 2).output().unwrap(), 0);
+        assert_same(&run, &whole);
+        assert_eq!(reason(&run), reason(&whole));
+    }
+}
+
+#[test]
 fn a_resumed_stand_in_is_still_one() {
     let (dir, config) = workplace();
     let content = SMALL.replace("\"shapes\"", "\"cifar10\"\nstand_in = \"shapes\"");

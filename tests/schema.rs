@@ -390,6 +390,9 @@ fn toml_of(kind: Kind) -> BoxedStrategy<String> {
             (1..=100).prop_map(|n| format!("'{n}%'"))
         ]
         .boxed(),
+        Kind::Time => (0.5..90.0, prop::sample::select(&["s", "min", "h"][..]))
+            .prop_map(|(x, unit): (f64, &str)| format!("'{x}{unit}'"))
+            .boxed(),
         Kind::Ramp(interval) => prop_oneof![number(interval), table(&ramp(interval), "")].boxed(),
         Kind::Choice(family) => choice(family),
         Kind::Map(of) => {

@@ -6,6 +6,7 @@ use super::phases;
 use super::rules;
 use super::source::Source;
 use super::spec::{DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt};
+use super::stops;
 use super::suggest::one_of;
 use super::wire;
 use crate::data::{augment, sets};
@@ -147,6 +148,7 @@ impl Builder<'_> {
             checkpoint_every: train.opt_duration("checkpoint_every")?,
             eval_every: train.opt_duration("eval_every")?,
             eval_batch: train.opt_usize("eval_batch")?,
+            stop: stops::build(self, train)?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
             winograd: train.opt_bool("winograd")?,
             tta_at: TtaAt::from_word(&train.opt_text("tta_at")?)?,

@@ -29,6 +29,7 @@ mod rules;
 pub mod schema;
 mod source;
 pub mod spec;
+mod stops;
 mod subject;
 pub mod suggest;
 pub mod sweep;

@@ -249,6 +249,74 @@ pub const TRAIN: &[Param] = &[
         default: Default::Absent,
         doc: "slow weights and running statistics, mixed with the trained ones every few steps: they are what remains",
     },
+    Param {
+        key: "stop_div",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether training ends as diverged when the smoothed loss exceeds four times its best; it always does when the \
+              loss is not finite",
+    },
+    Param {
+        key: "stop_at",
+        kind: Kind::Table(STOP_AT),
+        default: Default::Absent,
+        doc: "training ends at the evaluation that reaches all of these: `{ val_acc = 0.94 }`",
+    },
+    Param {
+        key: "stop_after",
+        kind: Kind::Time,
+        default: Default::Absent,
+        doc: "training ends with the step that has used up so much training time, evaluations and checkpoints not counted",
+    },
+    Param {
+        key: "patience",
+        kind: Kind::Table(PATIENCE),
+        default: Default::Absent,
+        doc: "training ends when so many evaluations in a row bring nothing better",
+    },
+];
+
+/// An accuracy that is to be reached.
+const REACHED: Interval = Interval { min: 0.0, max: 1.0, min_open: true, max_open: false };
+
+const fn accuracy(key: &'static str, doc: &'static str) -> Param {
+    Param { key, kind: Kind::Float(REACHED), default: Default::Absent, doc }
+}
+
+const fn loss(key: &'static str, doc: &'static str) -> Param {
+    Param { key, kind: Kind::Float(Interval::above(0.0)), default: Default::Absent, doc }
+}
+
+/// `[train] stop_at`: a key for each [`Metric`](spec::Metric), a test sees to that.
+pub const STOP_AT: &[Param] = &[
+    accuracy("val_acc", "at least this accuracy on the validation set"),
+    accuracy("val_acc_top5", "at least this share of validation images with the label among the five highest outputs"),
+    accuracy("val_acc_tta", "at least this accuracy with `tta`"),
+    loss("val_loss", "at most this loss on the validation set"),
+    accuracy("train_acc", "at least this accuracy over the images trained on since the evaluation before"),
+    loss("train_loss", "at most this loss over the images trained on since the evaluation before"),
+];
+
+/// `[train] patience`
+pub const PATIENCE: &[Param] = &[
+    Param {
+        key: "evaluations",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Required,
+        doc: "so many without improvement end the training",
+    },
+    Param {
+        key: "metric",
+        kind: Kind::Word(spec::Metric::WORDS),
+        default: Default::Toml("'val_acc'"),
+        doc: "the column of metrics.csv that is to improve: an accuracy rises, a loss falls",
+    },
+    Param {
+        key: "min_change",
+        kind: Kind::Float(Interval::at_least(0.0)),
+        default: Default::Toml("0.0"),
+        doc: "what is better by no more than this is no improvement",
+    },
 ];
 
 /// `[train] lookahead`

@@ -75,6 +75,8 @@ pub struct TrainSpec {
     pub winograd: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<LookaheadSpec>,
+    #[serde(default, skip_serializing_if = "StopSpec::is_none")]
+    pub stop: StopSpec,
 }
 
 fn yes() -> bool {
@@ -84,6 +86,8 @@ fn yes() -> bool {
 fn is_yes(it: &bool) -> bool {
     *it
 }
+
+pub use super::stops::{Metric, Patience, StopSpec};
 
 /// Slow weights that the trained ones are drawn to.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -1,6 +1,6 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
-use super::spec::{Length, LookaheadSpec, ParamRule, PhaseSpec, RuleLr, Spec};
+use super::spec::{Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, Spec, StopSpec};
 use crate::registry::{Choice, Duration, RampValue, Value};
 use std::fmt::Write;
 
@@ -38,6 +38,7 @@ pub fn write(spec: &Spec) -> String {
     out.field("tta", text(spec.train.tta.word()));
     out.field("tta_at", text(spec.train.tta_at.word()));
     out.optional("lookahead", spec.train.lookahead.as_ref().map(lookahead));
+    out.stop(&spec.train.stop);
     for rule in &spec.params {
         out.rule(rule);
     }
@@ -66,6 +67,24 @@ impl Out {
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a string takes any text");
+    }
+
+    fn stop(&mut self, stop: &StopSpec) {
+        if stop.diverged {
+            self.field("stop_div", true);
+        }
+        if !stop.at.is_empty() {
+            let targets = stop.at.iter().map(|(metric, value)| format!("{} = {}", metric.word(), float(*value)));
+            self.field("stop_at", format!("{{ {} }}", targets.collect::<Vec<_>>().join(", ")));
+        }
+        self.optional("stop_after", stop.after.map(|seconds| text(&format!("{seconds}s"))));
+        self.optional(
+            "patience",
+            stop.patience.map(|Patience { evaluations, metric, min_change }| {
+                let (metric, min_change) = (text(metric.word()), float(min_change));
+                format!("{{ evaluations = {evaluations}, metric = {metric}, min_change = {min_change} }}")
+            }),
+        );
     }
 
     fn rule(&mut self, rule: &ParamRule) {

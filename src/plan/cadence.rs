@@ -25,6 +25,12 @@ impl Cadence {
     /// Whether a multiple of the interval is reached with this step: in steps taken, or in epochs of a set of
     /// `epoch_images` that the step's epoch serves. A whole number of epochs is reached with the last batch that its epoch serves.
     pub fn is_due(&self, step: &StepPlan, epoch_images: u64) -> bool {
+        let [before, after] = self.multiples(step, epoch_images);
+        after > before
+    }
+
+    /// Multiples of the interval that are reached before the step, and with it.
+    pub fn multiples(&self, step: &StepPlan, epoch_images: u64) -> [f64; 2] {
         let (every, before, after) = match *self {
             Self::Steps(every) => (every, step.step as f64, (step.step + 1) as f64),
             Self::Epochs(every) => {
@@ -33,7 +39,6 @@ impl Cadence {
                 (every, epochs(step.first), after)
             }
         };
-        let multiples = |x: f64| (x / every * (1.0 + SLACK)).floor();
-        multiples(after) > multiples(before)
+        [before, after].map(|x| (x / every * (1.0 + SLACK)).floor())
     }
 }

@@ -83,7 +83,16 @@ impl Plan {
         }
         let rules = Vec::new();
         let (total_steps, total_images) = (progress.step, progress.images);
-        let mut plan = Self { phases, rules, lookahead: None, total_steps, total_images, evaluations, checkpoints };
+        let mut plan = Self {
+            phases,
+            rules,
+            lookahead: None,
+            stop: spec.train.stop.clone(),
+            total_steps,
+            total_images,
+            evaluations,
+            checkpoints,
+        };
         for (index, rule) in spec.params.iter().enumerate() {
             match plan.rule(index, rule) {
                 Ok(rule) => plan.rules.push(rule),
@@ -96,6 +105,7 @@ impl Plan {
                 Err(error) => errors.push(error),
             }
         }
+        errors.extend(plan.check_patience());
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 }

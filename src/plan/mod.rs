@@ -10,6 +10,7 @@ mod export;
 mod lookahead;
 mod range;
 mod rules;
+mod stops;
 mod table;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use lookahead::{Mix, PlannedLookahead};
 pub use rules::{PlannedRule, RuleRate};
 pub use table::optimizer_in_words;
 
+use crate::config::spec::StopSpec;
 use crate::optim::Hypers;
 use crate::registry::Choice;
 use crate::schedule::Ramp;
@@ -34,6 +36,8 @@ pub struct Plan {
     /// In the order of the file.
     pub rules: Vec<PlannedRule>,
     pub lookahead: Option<PlannedLookahead>,
+    /// What ends training before its plan does.
+    pub stop: StopSpec,
     /// Steps of all phases.
     pub total_steps: u64,
     /// Images that all steps serve, repeats counted.

@@ -175,7 +175,7 @@ impl Row for PlanRow {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub fn trace(step: u64) -> TraceRow {

@@ -1,8 +1,9 @@
 //! The training loop.
 
+use super::evaluate::Evaluation;
 use super::lookahead::Lookahead;
 use super::session::Session;
-use super::state::State;
+use super::state::{State, Window};
 use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
@@ -31,6 +32,10 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     session.clock.skip();
     if session.state.progress.step == 0 {
         session.checkpoint()?;
+    }
+    if let Some(reason) = session.state.progress.ended.clone() {
+        // Stopped by a rule, and killed before its end was written down.
+        return session.finish(Outcome { status: Status::Done, reason });
     }
     let mut loader = session.loader();
     let mut current: Option<(usize, Tape)> = None;
@@ -68,23 +73,34 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
 }
 
-/// What is due after a step: evaluation, checkpoint. `Some` where training ends here.
+/// What is due after a step: stop rules, evaluation, checkpoint. `Some` where training ends here.
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
+    let diverged = |reason: String| Ok(Some(Outcome { status: Status::Diverged, reason }));
     if let Some(what) = taken.diverged() {
-        let reason = format!("the {what} is not finite at step {}", step.step);
-        return Ok(Some(Outcome { status: Status::Diverged, reason }));
+        return diverged(format!("the {what} is not finite at step {}", step.step));
     }
-    if session.plan.is_eval_step(step.step) {
-        let val_loss = evaluate_and_record(session, step, &taken.applied)?;
-        if !val_loss.is_finite() {
+    if let Some(reason) = session.watch_loss(step, taken.mean_loss()) {
+        return diverged(reason);
+    }
+    let mut ended = session.time_is_up();
+    if ended.is_some() {
+        session.end_early();
+    }
+    if ended.is_some() || session.plan.is_eval_step(step.step) {
+        let row = evaluate_and_record(session, step, &taken.applied, ended.is_some())?;
+        if !row.val_loss.is_finite() {
             // The last update ruined the weights: no later loss would tell.
-            let reason = format!("the validation loss is not finite after step {}", step.step);
-            return Ok(Some(Outcome { status: Status::Diverged, reason }));
+            return diverged(format!("the validation loss is not finite after step {}", step.step));
         }
+        ended = ended.or(session.state.progress.watch.ended(&session.plan.stop, &row));
     }
+    session.state.progress.ended = ended.clone();
     let signal = session.stop.raised();
-    if signal.is_some() || session.plan.is_checkpoint_step(step.step) {
+    if signal.is_some() || ended.is_some() || session.plan.is_checkpoint_step(step.step) {
         session.checkpoint()?;
+    }
+    if let Some(reason) = ended {
+        return Ok(Some(Outcome { status: Status::Done, reason }));
     }
     let more = session.state.progress.step < session.plan.total_steps;
     Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
@@ -120,10 +136,14 @@ impl Taken {
             lr: self.applied.lr,
             momentum: self.applied.momentum,
             weight_decay: self.applied.weight_decay,
-            loss: self.loss.sum / self.loss.images as f64,
+            loss: self.mean_loss(),
             grad_norm: self.grad_norm,
             seconds,
         }
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss.sum / self.loss.images as f64
     }
 
     /// What is NaN or infinite, if anything.
@@ -182,21 +202,46 @@ pub(super) fn take_step(
     Ok(Taken { loss, grad_norm, applied, own_lrs })
 }
 
-/// The validation set at the step's image size, and the row of `metrics.csv`. Returns the validation loss.
-fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied) -> anyhow::Result<f64> {
+/// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.
+fn evaluate_and_record(
+    session: &mut Session,
+    step: &StepPlan,
+    applied: &Applied,
+    ends: bool,
+) -> anyhow::Result<MetricsRow> {
     session.clock.lap(|spent| &mut spent.train);
     let before = session.clock.spent.eval;
-    let Session { spec, plan, state, evaluator, recorder, .. } = &mut *session;
-    let is_last = step.step + 1 == plan.total_steps;
+    let is_last = ends || step.step + 1 == session.plan.total_steps;
+    let mut found = evaluate(session, step, is_last)?;
+    let mut row = metrics_row(session, step, applied, &found);
+    let progress = &session.state.progress;
+    if !is_last && progress.watch.clone().ended(&session.plan.stop, &row).is_some() {
+        // The last evaluation after all: it has all that the last one is to have.
+        found = evaluate(session, step, true)?;
+        row = metrics_row(session, step, applied, &found);
+    }
+    session.state.progress.window = Window::default();
+    row.eval_seconds = session.clock.spent.eval - before;
+    session.recorder.event(&Event::Evaluated(row.clone()))?;
+    Ok(row)
+}
+
+/// The validation set at the step's image size.
+fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Evaluation> {
+    let Session { spec, state, evaluator, recorder, .. } = &mut *session;
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
     let result = evaluator.evaluate(spec, &mut state.params, step.size, tta, |seen| {
         Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
     })?;
     session.clock.lap(|spent| &mut spent.eval);
-    let spent = session.clock.spent;
-    let progress = &mut session.state.progress;
-    let window = std::mem::take(&mut progress.window);
-    let row = MetricsRow {
+    Ok(result)
+}
+
+/// The row of `metrics.csv`, but for the seconds of the evaluation.
+fn metrics_row(session: &Session, step: &StepPlan, applied: &Applied, found: &Evaluation) -> MetricsRow {
+    let (spent, progress) = (session.clock.spent, &session.state.progress);
+    let window = progress.window;
+    MetricsRow {
         step: step.step,
         epoch: step.epoch,
         phase: step.phase,
@@ -207,15 +252,13 @@ fn evaluate_and_record(session: &mut Session, step: &StepPlan, applied: &Applied
         momentum: applied.momentum,
         train_loss: window.mean_loss(),
         train_acc: window.accuracy(),
-        val_loss: result.plain.loss,
-        val_acc: result.plain.acc,
-        val_acc_top5: result.plain.acc_top5,
+        val_loss: found.plain.loss,
+        val_acc: found.plain.acc,
+        val_acc_top5: found.plain.acc_top5,
         images: progress.images,
         train_seconds: spent.train,
-        eval_seconds: spent.eval - before,
+        eval_seconds: 0.0,
         wall_seconds: spent.wall,
-        val_acc_tta: result.averaged.map(|figures| figures.acc),
-    };
-    session.recorder.event(&Event::Evaluated(row))?;
-    Ok(result.plain.loss)
+        val_acc_tta: found.averaged.map(|figures| figures.acc),
+    }
 }

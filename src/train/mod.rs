@@ -17,6 +17,7 @@ pub mod state;
 mod stop;
 mod tensors;
 pub mod tta;
+mod watch;
 mod weights;
 
 pub use engine::{Outcome, train};

@@ -8,6 +8,7 @@ use super::meter::Meter;
 use super::optimizers::Rules;
 use super::state::{Spent, State};
 use super::stop::StopFlag;
+use super::watch::{FACTOR, SmoothedLoss};
 use super::weights::Weights;
 use super::{net, start};
 use crate::config::spec::Spec;
@@ -16,7 +17,7 @@ use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::kernels::Isa;
 use crate::model::PairingError;
 use crate::nn::{Params, Tape};
-use crate::plan::{Plan, StepPlan};
+use crate::plan::{Mix, Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -24,7 +25,7 @@ use crate::record::{
     DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone,
     WeightsFacts, atomic, csv_file, reader, recorder,
 };
-use crate::units::Seconds;
+use crate::units::{Seconds, number};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -219,6 +220,40 @@ impl Session {
             own_lrs,
         };
         Ok(self.recorder.event(&Event::StepDone(done))?)
+    }
+
+    /// Shows the stop rules the loss of a step. `Some`, with the reason, where training has diverged by them.
+    pub fn watch_loss(&mut self, step: &StepPlan, loss: f64) -> Option<String> {
+        if !self.plan.stop.diverged {
+            return None;
+        }
+        let smoothed = &mut self.state.progress.watch.smoothed;
+        if self.plan.begins_another_scale(step.step) {
+            *smoothed = SmoothedLoss::default();
+        }
+        let best = smoothed.best();
+        smoothed.add(loss).then(|| {
+            format!(
+                "the smoothed loss, {:.4}, is over {FACTOR} times its best, {:.4}, at step {}",
+                smoothed.value(),
+                best.unwrap_or(f64::NAN),
+                step.step
+            )
+        })
+    }
+
+    /// Why training ends here, if its time is used up.
+    pub fn time_is_up(&self) -> Option<String> {
+        let budget = self.plan.stop.after?;
+        (self.clock.spent.train >= budget).then(|| format!("{} s of training are used up", number(budget)))
+    }
+
+    /// What the plan does with the last step, for a step that became the last one: with lookahead, the slow weights are what
+    /// remains.
+    pub fn end_early(&mut self) {
+        if let Some(lookahead) = &mut self.state.lookahead {
+            lookahead.mix(&mut self.state.params, Mix::Return);
+        }
     }
 
     /// Writes down all that later rows depend on, after the rows so far are on the disk. Its seconds are those before it.

@@ -2,6 +2,7 @@
 
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
+use super::watch::Watch;
 use crate::nn::{Loss, Params};
 use crate::optim::StateError;
 use crate::registry::Choice;
@@ -28,6 +29,11 @@ pub struct Progress {
     pub images: u64,
     pub window: Window,
     pub seconds: Spent,
+    #[serde(default)]
+    pub watch: Watch,
+    /// Why training is over before its plan is, once a stop rule has said so.
+    #[serde(default)]
+    pub ended: Option<String>,
 }
 
 /// Sums over the steps since the last evaluation: what `train_loss` and `train_acc` are made of.
@@ -71,6 +77,8 @@ impl State {
             images: 0,
             window: Window::default(),
             seconds: Spent::default(),
+            watch: Watch::default(),
+            ended: None,
         };
         Self { optimizers: Optimizers::new(&params, rules, optimizer), params, lookahead: None, progress }
     }

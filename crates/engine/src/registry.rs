@@ -31,6 +31,8 @@ pub enum Kind {
     Duration {
         unit: Option<DurationUnit>,
     },
+    /// `"90s"`, `"10min"`, `"1.5h"`; checked, a float of seconds.
+    Time,
     /// A number, or `{ from, to, curve }`; the values lie in the interval.
     Ramp(Interval),
     /// An entry of a family: a name, a table with `kind` and its settings, or `{ name = value }` for an entry with a

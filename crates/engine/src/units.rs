@@ -3,6 +3,18 @@
 /// Wall-clock seconds.
 pub type Seconds = f64;
 
+/// The seconds of `"90s"`, `"10min"` or `"1.5h"`: plain digits with a point where one is wanted, at most nine before it; no
+/// sign, no exponent, no leading zeros, no space. `None` for any other text.
+pub fn read_seconds(text: &str) -> Option<Seconds> {
+    let units = [("min", 60.0), ("h", 3600.0), ("s", 1.0)];
+    let (written, seconds) = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
+    let (whole, fraction) = written.split_once('.').unwrap_or((written, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = whole == "0" || !whole.starts_with('0');
+    let fits = is_digits(whole) && is_digits(fraction) && is_plain && whole.len() <= 9;
+    written.parse::<f64>().ok().filter(|_| fits).map(|amount| amount * seconds)
+}
+
 /// The purpose of a random draw: one number a use, so that no two uses share a stream.
 ///
 /// Every random number of the program is a function of (seed, purpose, epoch, index): see [`rng`].
@@ -75,6 +87,16 @@ mod tests {
             assert_eq!(number(-x).parse::<f64>().unwrap(), -x);
         }
         assert_eq!(number(f64::NAN), "NaN");
+    }
+
+    #[test]
+    fn spans_of_time_are_read() {
+        for (text, seconds) in [("90s", 90.0), ("10min", 600.0), ("1.5h", 5400.0), ("0s", 0.0), ("0.25s", 0.25)] {
+            assert_eq!(read_seconds(text), Some(seconds), "{text}");
+        }
+        for wrong in ["", "s", "10", "10 min", "-1s", "+1s", "1e3s", "01s", ".5h", "5.h", "infs", "1234567890s", "1m"] {
+            assert_eq!(read_seconds(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::super::suggest::{one_of, quoted, with_article};
 use super::super::wire::{Node, Wire};
 use super::last_key;
 use crate::registry::{Default, Duration, DurationUnit, Family, Interval, Kind, Param};
+use crate::units::read_seconds;
 
 /// What is expected: "an integer, at least 1".
 pub fn expected(kind: &Kind) -> String {
@@ -28,6 +29,7 @@ pub fn expected(kind: &Kind) -> String {
             };
             format!("a duration: \"3ep\" for epochs, \"500step\" for whole steps, \"20%\" for a share up to 100{plain}")
         }
+        Kind::Time => "a span of time: \"90s\", \"10min\" or \"1.5h\"".to_owned(),
         Kind::Ramp(interval) => format!("{}, or `{{ from = …, to = …, curve = … }}`", number(interval)),
         Kind::Choice(family) => entries(family),
         Kind::Beside(beside) => entries(beside.family),
@@ -86,6 +88,15 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
             Some(unit_missing(key, &number.to_string()))
         }
         (Kind::Duration { .. }, Wire::Text(text)) => duration_meant(key, text),
+        (Kind::Time, Wire::Int(_) | Wire::Float(_)) => {
+            let amount = match value {
+                Wire::Int(int) => int.to_string(),
+                Wire::Float(number) => number.to_string(),
+                _ => return None,
+            };
+            Some(format!("say of what: `{key} = \"{amount}min\"` for minutes, `{key} = \"{amount}s\"` for seconds"))
+        }
+        (Kind::Time, Wire::Text(text)) => time_meant(key, text),
         (Kind::Ramp(_), Wire::Array(items)) => match &items[..] {
             [first, .., last] => {
                 let number = |node: &Node| match node.value {
@@ -108,6 +119,15 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
             Some(format!("each is a table: a line `[[{name}]]`, and its settings below it"))
         }
         (Kind::Table(_), Wire::Array(_)) => Some(format!("write its header with single brackets: `[{key}]`")),
+        // A table of which one setting must be given: that one was meant.
+        (Kind::Table(params), Wire::Int(int)) => {
+            let mut required = params.iter().filter(|param| param.default == Default::Required);
+            let (Some(Param { key: only, kind: Kind::Int { .. }, .. }), None) = (required.next(), required.next())
+            else {
+                return None;
+            };
+            Some(format!("did you mean `{key} = {{ {only} = {int} }}`?"))
+        }
         (Kind::Tables(_), Wire::Table(_)) => Some(format!("write its header with double brackets: `[[{key}]]`")),
         _ => None,
     }
@@ -141,6 +161,22 @@ fn duration_meant(key: &str, text: &str) -> Option<String> {
         DurationUnit::Steps => "steps are whole".to_owned(),
         _ => "a share is at most \"100%\"".to_owned(),
     })
+}
+
+/// What `"10 minutes"`, `"90 sec"` or `"2ep"` is likely meant for.
+fn time_meant(key: &str, text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (amount, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_lowercase() {
+        unit if unit.is_empty() || ["ep", "step", "%"].contains(&unit.as_str()) => return None,
+        unit if "seconds".starts_with(&unit) || unit == "secs" => "s",
+        unit if "minutes".starts_with(&unit) || unit == "mins" => "min",
+        unit if "hours".starts_with(&unit) || unit == "hrs" => "h",
+        _ => return None,
+    };
+    let meant = format!("{amount}{unit}");
+    read_seconds(&meant).map(|_| format!("did you mean `{key} = \"{meant}\"`?"))
 }
 
 fn number(interval: &Interval) -> String {

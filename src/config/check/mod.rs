@@ -130,6 +130,7 @@ impl<'a> Checker<'a> {
             (Kind::Path, Wire::Text(file)) => self.path(node, file, path),
             (Kind::Word(words), Wire::Text(word)) => self.word(node, words, word, path),
             (Kind::Duration { unit }, _) => self.duration(node, *unit, path),
+            (Kind::Time, _) => self.time(node, path),
             (Kind::Ramp(interval), _) => self.ramp(node, interval, kind, path).map(Value::Ramp),
             (Kind::Choice(family), _) => self.choice(node, family, path).map(Value::Choice),
             (Kind::List(of), Wire::Array(items)) => Some(Value::List(self.items(items, of, path))),

@@ -7,6 +7,7 @@ use super::super::wire::{Node, Wire};
 use super::expected::{bound, expected, remedy};
 use super::{Checker, last_key};
 use crate::registry::{Duration, DurationUnit, Interval, Kind, Value};
+use crate::units::read_seconds;
 use std::path::Path;
 
 /// The longest name: it becomes part of a folder's name, of which file systems take 255 bytes.
@@ -85,6 +86,15 @@ impl Checker<'_> {
         }
     }
 
+    /// A span of time, in seconds.
+    pub(super) fn time(&mut self, node: &Node, path: &str) -> Option<Value> {
+        let seconds = match &node.value {
+            Wire::Text(text) => read_seconds(text),
+            _ => None,
+        };
+        seconds.map(Value::Float).or_else(|| self.wrong(node, &Kind::Time, path))
+    }
+
     pub(super) fn word(
         &mut self,
         node: &Node,
@@ -114,7 +124,9 @@ impl Checker<'_> {
     /// Reports a value of the wrong type.
     pub(super) fn wrong<T>(&mut self, node: &Node, kind: &Kind, path: &str) -> Option<T> {
         let message = match (kind, &node.value) {
-            (Kind::Duration { .. }, Wire::Text(text)) => format!("`{}` cannot be {text:?}", last_key(path)),
+            (Kind::Duration { .. } | Kind::Time, Wire::Text(text)) => {
+                format!("`{}` cannot be {text:?}", last_key(path))
+            }
             (_, value) => format!("`{}` cannot be {}", last_key(path), value.type_name()),
         };
         let mut error = Diagnostic::new(node.origin.clone(), message).expected(expected(kind));

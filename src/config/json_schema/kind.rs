@@ -18,6 +18,11 @@ pub fn value(kind: &Kind) -> Value {
         Kind::Path => json!({ "type": "string", "minLength": 1 }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Duration { unit } => duration(*unit),
+        Kind::Time => json!({
+            "type": "string",
+            "pattern": r"^(0|[1-9][0-9]{0,8})(\.[0-9]+)?(s|min|h)$",
+            "examples": ["90s", "10min", "1.5h"],
+        }),
         Kind::Ramp(interval) => json!({ "anyOf": [number(interval), table(&ramp(*interval))] }),
         Kind::Choice(family) => json!({ "$ref": family::reference(family) }),
         Kind::List(of) => json!({ "type": "array", "items": value(of) }),

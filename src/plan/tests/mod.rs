@@ -3,11 +3,12 @@
 mod lookahead;
 mod range;
 mod rules;
+mod stops;
 mod twin;
 
 use super::*;
 use crate::config::spec::{
-    DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt,
+    DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, Spec, StopSpec, TrainSpec, Tta, TtaAt,
 };
 use crate::data::{Facts, FactsSource};
 use crate::record::rows::{PlanRow, TraceRow};
@@ -80,6 +81,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             tta_at: TtaAt::Every,
             winograd: true,
             lookahead: None,
+            stop: StopSpec::default(),
         },
         params: Vec::<ParamRule>::new(),
         phases,
