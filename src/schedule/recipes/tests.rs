@@ -1,8 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 
+type Given<'a> = &'a [(&'a str, Value)];
+
 /// The settings of an entry as checked: its defaults, and these.
-fn settings(entry: &RecipeEntry, given: &[(&str, Value)]) -> Settings {
+fn settings(entry: &RecipeEntry, given: Given<'_>) -> Settings {
     let default = |param: &Param| {
         let value = match (param.default, param.kind) {
             (Default::Toml(toml), Kind::Choice(_)) => Value::Choice(Choice::plain(toml.trim_matches('\''))),
@@ -24,7 +26,7 @@ fn list(values: &[f64]) -> Value {
     Value::List(values.iter().map(|value| float(*value)).collect())
 }
 
-fn phases(entry: &RecipeEntry, given: &[(&str, Value)]) -> Vec<String> {
+fn phases(entry: &RecipeEntry, given: Given<'_>) -> Vec<String> {
     let in_words = |part: Part| {
         let length = match part.length {
             Length::Epochs(epochs) => format!("{}ep", (epochs * 1e9).round() / 1e9),
@@ -72,22 +74,22 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
 
 #[test]
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
-    let one_epoch = ("epochs", float(1.0));
-    let lr = ("lr", float(0.1));
+    let one_epoch = || ("epochs", float(1.0));
+    let lr = || ("lr", float(0.1));
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
-    let cases: [(&RecipeEntry, &[(&str, Value)], &str); 12] = [
-        (&one_cycle::ENTRY, &[lr.clone()], "epochs"),
-        (&one_cycle::ENTRY, &[lr.clone(), one_epoch.clone(), ("steps", Value::Int(5))], "steps"),
-        (&one_cycle::ENTRY, &[lr.clone(), ("steps", Value::Int(2))], "steps"),
-        (&warmup::ENTRY, &[lr.clone(), one_epoch.clone(), exponential], "curve"),
-        (&cyclical::ENTRY, &[lr.clone(), one_epoch.clone(), ("max_momentum", float(0.9))], "max_momentum"),
-        (&cyclical::ENTRY, &[lr.clone(), one_epoch.clone(), ("min_momentum", float(0.9))], "min_momentum"),
-        (&step::ENTRY, &[lr.clone(), one_epoch.clone(), ("at", list(&[0.5, 0.2]))], "at[1]"),
-        (&step::ENTRY, &[lr.clone(), one_epoch, ("at", list(&[0.5, 1.0]))], "at[1]"),
+    let cases: [(&RecipeEntry, Given<'_>, &str); 12] = [
+        (&one_cycle::ENTRY, &[lr()], "epochs"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
+        (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
+        (&warmup::ENTRY, &[lr(), one_epoch(), exponential], "curve"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), ("max_momentum", float(0.9))], "max_momentum"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.9))], "min_momentum"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 0.2]))], "at[1]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 1.0]))], "at[1]"),
         (&piecewise::ENTRY, &[("at", list(&[0.0, 1.0])), ("lr", list(&[0.0]))], "lr"),
         (&piecewise::ENTRY, &[("at", list(&[0.0])), ("lr", list(&[0.0]))], "at"),
         (&piecewise::ENTRY, &[("at", list(&[1.0, 2.0])), ("lr", list(&[0.0, 1.0]))], "at[0]"),
-        (&sgdr::ENTRY, &[lr, ("cycles", Value::Int(1000)), ("cycle_mult", float(2.0))], "cycle_mult"),
+        (&sgdr::ENTRY, &[lr(), ("cycles", Value::Int(1000)), ("cycle_mult", float(2.0))], "cycle_mult"),
     ];
     for (entry, given, key) in cases {
         let misuse = expand(entry, &settings(entry, given)).unwrap_err();
