@@ -67,8 +67,20 @@ impl Builder<'_> {
         let (own_stem, own_head) = own.map_or((None, None), |(stem, head)| (Some(stem), Some(head)));
         let stem = self.part(model, "stem", &backbone, own_stem);
         let head = self.part(model, "head", &backbone, own_head);
+        self.block_scale(&backbone);
         let weights = model.opt_text("weights").map(PathBuf::from);
         Some(ModelSpec { stem: stem?, backbone, head: head?, classes: model.opt_usize("classes"), weights })
+    }
+
+    /// A scale that starts with zero and is not trained takes each block out of the net for good.
+    fn block_scale(&mut self, backbone: &Choice) {
+        let is = |key: &str, value: bool| backbone.settings.opt_bool(key) == Some(value);
+        if is("norm_zero", true) && is("norm_scale", false) {
+            let message =
+                "`norm_zero` beside `norm_scale = false`: blocks would be nothing but their shortcuts for ever";
+            let error = self.source.diagnostic("model.backbone.norm_zero", message);
+            self.error(error.help("leave one of the two out"));
+        }
     }
 
     /// The stem or head the file names, else the backbone's own with its defaults filled in.

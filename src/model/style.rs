@@ -8,6 +8,7 @@ const INIT_KEY: &str = "init";
 const NORM_EPS_KEY: &str = "norm_eps";
 const NORM_UPDATE_KEY: &str = "norm_update";
 const NORM_SCALE_KEY: &str = "norm_scale";
+const NORM_ZERO_KEY: &str = "norm_zero";
 
 /// How filters start, as PyTorch's unless the file says otherwise.
 pub const INIT: Param = init("'uniform'");
@@ -58,6 +59,16 @@ pub const fn norm_scale(default: &'static str) -> Param {
     }
 }
 
+/// Whether a residual block starts as its shortcut. For backbones whose blocks end in a norm that a shortcut is added to:
+/// where an activation follows that norm alone, as a ReLU, zeros would stay zeros for ever.
+pub const NORM_ZERO: Param = Param {
+    key: NORM_ZERO_KEY,
+    kind: Kind::Bool,
+    default: Default::Absent,
+    doc: "whether the scale of each block's last norm starts with 0, so that the block begins as its shortcut; \
+          left out: it starts with 1",
+};
+
 /// The settings as layers take them.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -65,16 +76,18 @@ pub struct Style {
     eps: f32,
     update: f32,
     scale: bool,
+    zero: bool,
 }
 
 impl Style {
-    /// From the settings of an entry that declares all four.
+    /// From the settings of an entry that declares the first four, and may declare [`NORM_ZERO`].
     pub fn of(settings: &Settings) -> Self {
         Self {
             filters: if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform },
             eps: settings.float(NORM_EPS_KEY) as f32,
             update: settings.float(NORM_UPDATE_KEY) as f32,
             scale: settings.bool(NORM_SCALE_KEY),
+            zero: settings.opt_bool(NORM_ZERO_KEY) == Some(true),
         }
     }
 
@@ -94,6 +107,11 @@ impl Style {
     /// A batch norm, and the activation behind it.
     pub fn norm(&self, act: Act) -> BatchNorm {
         BatchNorm::new(act).eps(self.eps).update(self.update).frozen_scale(!self.scale)
+    }
+
+    /// The norm that ends a residual block, to whose output the shortcut is added.
+    pub fn last_norm(&self, act: Act) -> BatchNorm {
+        self.norm(act).scale(if self.zero { 0.0 } else { 1.0 })
     }
 
     /// 3×3 convolution, batch norm and ReLU under one name: `name.conv`, `name.norm`.

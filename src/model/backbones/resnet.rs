@@ -17,8 +17,8 @@ const WIDTH: Param = Param {
 pub static RESNET18: BackboneEntry = Entry {
     name: "resnet18",
     summary: "four stages of two basic blocks, each two 3×3 convolutions and a shortcut; 11.2 million parameters",
-    cite: "He et al. 2015 (arXiv:1512.03385), tables 1 and 6; names as torchvision's",
-    params: &[WIDTH, style::INIT, style::NORM_EPS, style::NORM_UPDATE, style::NORM_SCALE],
+    cite: "He et al. 2015 (arXiv:1512.03385), tables 1 and 6; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
+    params: &[WIDTH, style::INIT, style::NORM_EPS, style::NORM_UPDATE, style::NORM_SCALE, style::NORM_ZERO],
     shorthand: Some("width"),
     make: Backbone {
         part: |settings| Box::new(ResNet::new(settings, &[2, 2, 2, 2])),
@@ -57,7 +57,7 @@ impl ResNet {
         let y = net.add("conv1", style.conv(width, 3).stride(stride), &[x])?;
         let y = net.add("bn1", style.norm(Act::Relu), &[y])?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        net.add("bn2", style.norm(Act::Relu), &[y, shortcut])
+        net.add("bn2", style.last_norm(Act::Relu), &[y, shortcut])
     }
 }
 
@@ -72,5 +72,55 @@ impl Part for ResNet {
             })?;
         }
         Ok(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{DType, Isa};
+    use crate::nn::{Params, Shape, Tape, TapeOptions};
+
+    /// A net of width 4 without stem and head, its parameters, and a tape for two images.
+    fn net(zero: bool) -> (Params, Tape) {
+        let settings = [
+            ("init", Value::Text("uniform".to_owned())),
+            ("norm_eps", Value::Float(1e-5)),
+            ("norm_update", Value::Float(0.1)),
+            ("norm_scale", Value::Bool(true)),
+            ("norm_zero", Value::Bool(zero)),
+            ("width", Value::Int(4)),
+        ];
+        let settings = Choice::with("resnet18", settings).settings;
+        let mut net = Builder::new(Shape::new(8, 8, 4));
+        let x = net.input();
+        let out = ((RESNET18.make.part)(&settings)).build(&mut net, x).unwrap();
+        let graph = net.finish(out);
+        let params = Params::new(graph.params(), graph.stats(), 1);
+        let tape = Tape::new(&graph, &params, TapeOptions::train(2, DType::F32, Isa::detect().unwrap()));
+        (params, tape)
+    }
+
+    #[test]
+    fn a_block_can_start_as_its_shortcut_and_still_learn() {
+        let (mut params, mut tape) = net(true);
+        let ones = |name: &str, params: &Params| params.get(name).unwrap().iter().all(|scale| *scale == 1.0);
+        assert!(params.get("layer1.0.bn2.weight").unwrap().iter().all(|scale| *scale == 0.0));
+        assert!(ones("layer1.0.bn1.weight", &params) && ones("layer2.0.downsample.1.weight", &params));
+        assert!(ones("layer1.0.bn2.weight", &net(false).0), "but only where that is asked for");
+
+        let images: Vec<f32> = (0..2 * 8 * 8 * 4).map(|k| (k * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        tape.forward(&mut params, &images).unwrap();
+        let before = tape.output();
+        tape.set_output_grad(&before.iter().enumerate().map(|(k, _)| (k % 5) as f32 - 2.0).collect::<Vec<_>>());
+        tape.backward(&mut params).unwrap();
+        let range = params.directory()["layer4.1.bn2.weight"].range.clone();
+        assert!(params.grads[range].iter().any(|gradient| *gradient != 0.0), "the scale moves");
+        // What a block computes beside its shortcut does not show.
+        let range = params.directory()["layer4.1.conv1.weight"].range.clone();
+        params.values[range].iter_mut().for_each(|weight| *weight *= -3.0);
+        params.touch();
+        tape.forward(&mut params, &images).unwrap();
+        assert_eq!(tape.output(), before);
     }
 }

@@ -17,6 +17,8 @@ pub struct BatchNorm {
     eps: f32,
     /// Weight of the batch in the running statistics.
     update: f32,
+    /// What γ starts with.
+    scale: f32,
     /// Whether γ stays as it is.
     frozen_scale: bool,
 }
@@ -24,7 +26,7 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// With PyTorch's ε = 1e-5, and 0.1 for the batch's weight in the running statistics, which it calls momentum.
     pub fn new(act: Act) -> Self {
-        Self { act, eps: 1e-5, update: 0.1, frozen_scale: false }
+        Self { act, eps: 1e-5, update: 0.1, scale: 1.0, frozen_scale: false }
     }
     /// What is added to the variance.
     pub fn eps(self, eps: f32) -> Self {
@@ -34,7 +36,11 @@ impl BatchNorm {
     pub fn update(self, update: f32) -> Self {
         Self { update, ..self }
     }
-    /// Whether γ stays 1, untrained.
+    /// What γ starts with, all of it: 1 unless said otherwise.
+    pub fn scale(self, scale: f32) -> Self {
+        Self { scale, ..self }
+    }
+    /// Whether γ stays as it starts, untrained.
     pub fn frozen_scale(self, frozen_scale: bool) -> Self {
         Self { frozen_scale, ..self }
     }
@@ -63,7 +69,7 @@ impl Layer for BatchNorm {
             init: Init::Constant(start),
             frozen,
         };
-        vec![decl("weight", 1.0, self.frozen_scale), decl("bias", 0.0, false)]
+        vec![decl("weight", self.scale, self.frozen_scale), decl("bias", 0.0, false)]
     }
     fn stats(&self, inputs: &[Shape]) -> Vec<StatDecl> {
         let decl = |name: &str, start| StatDecl { name: name.to_owned(), len: inputs[0].c, start };
