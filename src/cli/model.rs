@@ -76,7 +76,7 @@ struct Phase {
     batch: usize,
     /// Of one image's forward pass.
     flops: u64,
-    /// Bytes of activations and gradients at the phase's batch.
+    /// Bytes of activations and gradients for the images that pass at a time.
     tape_bytes: usize,
 }
 
@@ -91,7 +91,7 @@ impl Phase {
             size: phase.size,
             batch: phase.batch,
             flops: net.figures.flops,
-            tape_bytes: net.training_elements() * phase.batch * element,
+            tape_bytes: net.training_elements() * phase.batch.div_ceil(phase.accumulate) * element,
         }
     }
 }

@@ -9,6 +9,10 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("epochs", &["num-epochs", "n-epochs", "nb-epochs", "max-epochs", "n-epoch"]),
     ("steps", &["num-steps", "max-steps", "iterations", "iters", "num-iterations", "updates"]),
     ("batch", &["batch-size", "bs", "train-batch-size", "mini-batch", "minibatch"]),
+    (
+        "accumulate",
+        &["accumulate-grad-batches", "gradient-accumulation-steps", "grad-accum", "accum-steps", "accum-iter"],
+    ),
     ("size", &["sz", "img-size", "image-size", "imgsz", "resolution", "input-size", "res"]),
     ("optimizer", &["opt", "optim", "opt-func", "optimiser", "algorithm"]),
     ("curve", &["schedule", "anneal", "annealing", "shape"]),

@@ -9,7 +9,7 @@ use crate::registry::{Choice, RampValue, Settings};
 
 /// The phases, each made whole from the one before.
 ///
-/// `size`, `batch`, `augment`, `optimizer` (with its settings), `weight_decay` and `beta` carry over where a phase leaves
+/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay` and `beta` carry over where a phase leaves
 /// them out. `momentum` goes back to its default, and `lr` must be given by every phase: a ramp that has run down has no
 /// sensible sequel.
 pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
@@ -33,6 +33,7 @@ pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -
 struct Carried {
     size: Option<usize>,
     batch: Option<usize>,
+    accumulate: Option<usize>,
     augment: Vec<Choice>,
     optimizer: Option<Choice>,
     weight_decay: Option<RampValue>,
@@ -56,7 +57,7 @@ impl Phase<'_, '_> {
 
     /// What this phase gives, and for the rest what came before.
     fn carried(&mut self, before: Carried) -> Carried {
-        let keys = ["size", "batch", "augment", "optimizer", "weight_decay", "beta"];
+        let keys = ["size", "batch", "accumulate", "augment", "optimizer", "weight_decay", "beta"];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
         for key in keys.into_iter().filter(|key| !written.contains(key)) {
             match self.index.checked_sub(1) {
@@ -80,6 +81,7 @@ impl Phase<'_, '_> {
         Carried {
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
+            accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
             augment: own.unwrap_or(before.augment),
             weight_decay: ramp("weight_decay", before.weight_decay),
             beta: ramp("beta", before.beta),
@@ -99,6 +101,7 @@ impl Phase<'_, '_> {
             length: length?,
             size: carried.size,
             batch: carried.batch?,
+            accumulate: carried.accumulate.unwrap_or(1),
             augment: carried.augment.clone(),
             carry: self.settings.opt_bool("carry")?,
             lr: self.settings.opt_ramp("lr")?,

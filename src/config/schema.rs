@@ -492,6 +492,13 @@ pub const PHASE: &[Param] = &[
     SIZE,
     BATCH,
     Param {
+        key: "accumulate",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "a step's images pass through the net in so many parts, of which the gradients add up: memory is needed for one \
+              part; left out: as in the phase before, at first 1",
+    },
+    Param {
         key: "augment",
         kind: AUGMENT,
         default: Default::Absent,

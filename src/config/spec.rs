@@ -190,6 +190,9 @@ pub struct PhaseSpec {
     /// Side of the square images; the set's native size when absent.
     pub size: Option<usize>,
     pub batch: usize,
+    /// Parts that a step's images pass in.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Family `augmentation`.
     pub augment: Vec<Choice>,
     /// Family `optimizer`.
@@ -204,4 +207,12 @@ pub struct PhaseSpec {
     /// The number of the file's phase that it comes from, from 0: no part of what the experiment is.
     #[serde(skip)]
     pub source: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number == 1
 }

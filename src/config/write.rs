@@ -111,6 +111,7 @@ impl Out {
         }
         self.optional("size", phase.size);
         self.field("batch", phase.batch);
+        self.field("accumulate", phase.accumulate);
         self.field("augment", choices(&phase.augment));
         self.field("optimizer", choice(&phase.optimizer));
         self.field("carry", phase.carry);

@@ -144,6 +144,7 @@ fn plan_phase(
         epochs: images as f64 / batches.epoch_images() as f64,
         size: phase.size.unwrap_or(facts.size),
         batch: phase.batch,
+        accumulate: phase.accumulate,
         optimizer: phase.optimizer.clone(),
         carry: phase.carry,
         augment: phase.augment.clone(),
@@ -173,6 +174,13 @@ fn lay_out(
             message,
             format!("give a batch of 1 to {}", count(images)),
         ));
+    }
+    if phase.accumulate > phase.batch {
+        let (parts, batch) = (count(phase.accumulate as u64), count(batch));
+        let message = format!("{batch} images a step in {parts} parts");
+        let help =
+            format!("give at most {batch}: `batch` is what a step uses, and `accumulate` the parts that it passes in");
+        return Err(PlanError::new(format!("phases[{i}].accumulate"), message, help));
     }
     let batches = Batches::new(images, batch, spec.data.last_batch, progress.position);
     let steps = match phase.length {

@@ -58,6 +58,8 @@ pub struct PlannedPhase {
     pub epochs: f64,
     pub size: usize,
     pub batch: usize,
+    /// Parts that a step's images pass through the net in.
+    pub accumulate: usize,
     pub optimizer: Choice,
     /// Whether the optimizer's momentum lives on across a change of kind.
     pub carry: bool,
@@ -164,6 +166,11 @@ impl Plan {
 }
 
 impl PlannedPhase {
+    /// Images that pass through the net at a time: those of a step, or of its largest part.
+    pub fn part(&self) -> usize {
+        self.batch.div_ceil(self.accumulate)
+    }
+
     /// The hyper-parameters of the phase's step `i`.
     fn hypers(&self, i: u64) -> Hypers {
         let n = self.steps;

@@ -66,6 +66,7 @@ impl Plan {
             lines.push(line(&columns, |c| c.cells.get(total).cloned().unwrap_or_default()));
         }
         lines.extend(wrap_sentences(&self.augmentations(), width));
+        lines.extend(wrap_sentences(&self.accumulations(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
         let stops = (!self.stop.is_none()).then(|| self.stop.to_string());
         lines.extend(wrap_sentences(&Vec::from_iter(stops), width));
@@ -118,6 +119,18 @@ impl Plan {
             first = last + 1;
         }
         lines
+    }
+}
+
+impl Plan {
+    /// One line for each phase whose steps pass in parts.
+    fn accumulations(&self) -> Vec<String> {
+        let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.accumulate > 1);
+        let line = |(k, phase): (usize, &PlannedPhase)| {
+            let (batch, part, parts) = (phase.batch, phase.part(), phase.batch.div_ceil(phase.part()));
+            format!("phase {k}: the {batch} images of a step pass in {parts} parts of {part}")
+        };
+        phases.map(line).collect()
     }
 }
 

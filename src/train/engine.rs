@@ -2,12 +2,13 @@
 
 use super::evaluate::Evaluation;
 use super::lookahead::Lookahead;
+use super::passes::Passes;
 use super::session::Session;
 use super::state::{State, Window};
 use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
-use crate::nn::{Loss, Tape};
+use crate::nn::Loss;
 use crate::optim::{Applied, Hypers};
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -38,25 +39,25 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         return session.finish(Outcome { status: Status::Done, reason });
     }
     let mut loader = session.loader();
-    let mut current: Option<(usize, Tape)> = None;
+    let mut current: Option<(usize, Passes)> = None;
     while session.state.progress.step < session.plan.total_steps {
         let step = session.plan.at(session.state.progress.step);
         if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
             // The old tape's memory goes before the new one's comes.
             let first = current.take().is_none();
             session.begin_phase(&step)?;
-            current = Some((step.phase, session.train_tape(&step)?));
+            current = Some((step.phase, session.passes(&step)?));
             if first {
                 // Loading before the first step is not training.
                 loader.wait_for_next();
                 session.clock.skip();
             }
         }
-        let (_, tape) = current.as_mut().expect("a phase has begun");
+        let (_, passes) = current.as_mut().expect("a phase has begun");
 
         let began = Instant::now();
         let (batch, waited) = loader.next_batch()?.context("the loader ended before training")?;
-        let taken = take_step(session.stepper(), tape, &step, batch)?;
+        let taken = take_step(session.stepper(), passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
 
@@ -159,7 +160,7 @@ impl Taken {
 /// Forward, loss, backward, update.
 pub(super) fn take_step(
     stepper: Stepper<'_>,
-    tape: &mut Tape,
+    passes: &mut Passes,
     step: &StepPlan,
     batch: &Batch,
 ) -> anyhow::Result<Taken> {
@@ -168,9 +169,7 @@ pub(super) fn take_step(
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.lookahead = Some(Lookahead::new(&state.params));
     }
-    tape.forward(&mut state.params, &batch.images)?;
-    let loss = tape.loss(&batch.labels, smoothing);
-    tape.backward(&mut state.params)?;
+    let loss = passes.gradient(&mut state.params, &batch.images, &batch.labels, smoothing)?;
     let rules = &plan.rules;
     let hypers: Vec<Option<Hypers>> =
         std::iter::once(Some(step.hypers)).chain(rules.iter().map(|rule| rule.hypers(step))).collect();
@@ -183,9 +182,7 @@ pub(super) fn take_step(
         let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
         probe.values.copy_from_slice(params);
         probe.touch();
-        tape.forward(probe, &batch.images)?;
-        let loss = tape.loss(&batch.labels, smoothing);
-        tape.backward(probe)?;
+        let loss = passes.gradient(probe, &batch.images, &batch.labels, smoothing)?;
         grads.copy_from_slice(&probe.grads);
         Ok(loss.sum / loss.images as f64)
     };

@@ -23,7 +23,7 @@ const STEP: f64 = 3.0;
 /// When the net cannot be built.
 pub fn flops_per_second(spec: &Spec, facts: &Facts, isa: Isa) -> anyhow::Result<f64> {
     let phase = &spec.phases[0];
-    let (size, batch) = (phase.size.unwrap_or(facts.size), phase.batch.min(BATCH));
+    let (size, batch) = (phase.size.unwrap_or(facts.size), phase.batch.div_ceil(phase.accumulate).min(BATCH));
     let mut rehearsal = Rehearsal::new(spec, facts, size, batch, isa)?;
     let mut fastest = f64::INFINITY;
     for _ in 0..=STEPS {

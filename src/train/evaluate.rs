@@ -124,7 +124,8 @@ impl Evaluator {
     }
 }
 
-fn add(total: &mut Loss, batch: Loss) {
+/// Adds a batch's sums to those before.
+pub(super) fn add(total: &mut Loss, batch: Loss) {
     total.sum += batch.sum;
     total.images += batch.images;
     total.correct += batch.correct;

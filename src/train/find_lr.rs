@@ -3,7 +3,7 @@
 use super::checkpoint;
 use super::engine::{Stepper, take_step};
 use super::net;
-use super::session::{Job, give_start, loader, train_tape};
+use super::session::{Job, give_start, loader, passes};
 use super::state::State;
 use crate::config::spec::Spec;
 use crate::find_lr::{Curve, Sweep};
@@ -35,12 +35,12 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     let spec = &Spec { seed, ..job.spec.clone() };
     let mut state = begin_with(job, begin, spec)?;
     let mut loader = loader(&job.dataset, seed, plan, 0);
-    let mut tape = train_tape(spec, &job.dataset.facts, plan, &plan.at(0), &state.params, isa)?;
+    let mut passes = passes(spec, &job.dataset.facts, plan, &plan.at(0), &state.params, isa)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
         let stepper = Stepper { spec, plan, state: &mut state, isa };
-        let taken = take_step(stepper, &mut tape, &step, batch)?;
+        let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
         let loss = taken.loss.sum / taken.loss.images as f64;
         if let Some(curve) = sweep.add(taken.applied.lr, loss, taken.diverged().is_none()) {

@@ -10,6 +10,7 @@ mod lookahead;
 mod meter;
 pub mod net;
 mod optimizers;
+mod passes;
 pub mod rehearsal;
 pub mod session;
 pub mod start;

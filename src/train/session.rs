@@ -6,6 +6,7 @@ use super::engine::{Outcome, Stepper};
 use super::evaluate::Evaluator;
 use super::meter::Meter;
 use super::optimizers::Rules;
+use super::passes::Passes;
 use super::state::{Spent, State};
 use super::stop::StopFlag;
 use super::watch::{FACTOR, SmoothedLoss};
@@ -197,12 +198,12 @@ impl Session {
         Ok(self.recorder.event(&event)?)
     }
 
-    /// The tape for a step's image size and its phase's batches.
+    /// The tape for a step's image size and its phase's batches, or the parts that those pass in.
     ///
     /// # Errors
-    /// When the parts do not fit at that size: the check before training finds that.
-    pub fn train_tape(&self, step: &StepPlan) -> anyhow::Result<Tape> {
-        Ok(train_tape(&self.spec, &self.dataset.facts, &self.plan, step, &self.state.params, self.isa)?)
+    /// When the parts of the net do not fit at that size: the check before training finds that.
+    pub fn passes(&self, step: &StepPlan) -> anyhow::Result<Passes> {
+        Ok(passes(&self.spec, &self.dataset.facts, &self.plan, step, &self.state.params, self.isa)?)
     }
 
     /// Records a step.
@@ -323,18 +324,19 @@ pub(super) fn loader(dataset: &Arc<Dataset>, seed: u64, plan: &Plan, from: u64) 
     })
 }
 
-/// The tape for a step's image size and its phase's batches.
-pub(super) fn train_tape(
+/// The tape for a step's image size and its phase's batches, or the parts that those pass in.
+pub(super) fn passes(
     spec: &Spec,
     facts: &Facts,
     plan: &Plan,
     step: &StepPlan,
     params: &Params,
     isa: Isa,
-) -> Result<Tape, Box<PairingError>> {
+) -> Result<Passes, Box<PairingError>> {
     let graph = net::graph(spec, facts, step.size)?;
-    let options = net::train_options(spec, plan.phases[step.phase].batch, isa);
-    Ok(Tape::new(&graph, params, options))
+    let images = plan.phases[step.phase].part();
+    let options = net::train_options(spec, images, isa);
+    Ok(Passes::new(Tape::new(&graph, params, options), images))
 }
 
 fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {

@@ -118,6 +118,7 @@ momentum = 0.5
 epochs = 0.25
 size = 12
 batch = 128
+accumulate = 3
 optimizer = { kind = "sgd", nesterov = true }
 carry = true
 lr = { from = 0.05, to = 0.1, curve = "cosine" }

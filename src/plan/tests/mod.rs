@@ -27,6 +27,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         length,
         size: None,
         batch,
+        accumulate: 1,
         augment: vec![],
         optimizer: Choice::plain("sgd"),
         carry: false,
@@ -276,6 +277,21 @@ fn plan_csv_reads_back() {
     ));
     let rows: Vec<PlanRow> = csv::Reader::from_reader(&bytes[..]).deserialize().collect::<Result<_, _>>().unwrap();
     assert_eq!(rows, plan.rows());
+}
+
+#[test]
+fn parts_of_a_step_change_nothing_but_the_images_at_a_time() {
+    let mut parts = vec![epochs(1.5, 40), epochs(0.5, 7)];
+    let whole = plan(parts.clone(), 100);
+    parts[0].accumulate = 3;
+    parts[1].accumulate = 7;
+    let plan = plan(parts.clone(), 100);
+    assert_eq!(plan.steps().collect::<Vec<_>>(), whole.steps().collect::<Vec<_>>());
+    assert_eq!([plan.phases[0].part(), plan.phases[1].part(), whole.phases[0].part()], [14, 1, 40]);
+    let said = "phase 0: the 40 images of a step pass in 3 parts of 14\nphase 1: the 7 images of a step pass in 7 parts of 1\n";
+    assert!(plan.table(80).contains(said), "{}", plan.table(80));
+    parts[1].accumulate = 8;
+    assert_eq!(errors(parts, 100), ["phases[1].accumulate"]);
 }
 
 #[test]
