@@ -92,6 +92,7 @@ fn facts(steps: u64) -> RunFacts {
         steps,
         lr_columns: Vec::new(),
         tta: false,
+        average: None,
     }
 }
 
@@ -147,6 +148,9 @@ fn evaluated(done: &StepDone) -> MetricsRow {
         eval_seconds: 0.5,
         wall_seconds: seconds(row.step + 1).train + 1.0,
         val_acc_tta: None,
+        val_acc_avg: None,
+        val_loss_avg: None,
+        val_acc_avg_tta: None,
     }
 }
 

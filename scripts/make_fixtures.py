@@ -352,6 +352,42 @@ def net():
     tensors |= {"losses": torch.stack(losses), "evaluated": forward(images)}
     save("net", tensors, {"resnet9": {"width": width, "lr": 0.5, "momentum": 0.9, "weight_decay": 5e-4}})
 
+    # The statistics of the same weights, found anew: the cumulative mean over two batches.
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = torch.nn.ModuleList(parts.values())
+
+        def forward(self, x):
+            return forward(x)
+
+    torch.optim.swa_utils.update_bn([images[:4], images[4:]], Whole())
+    tensors = {"images": last(images), **{f"weights/{k}": v for k, v in params.items()}}
+    tensors |= {f"statistics/{k}": v for k, v in named("named_buffers").items()}
+    save("statistics", tensors, {"resnet9": {"width": width, "batch": 4}})
+
+
+def averages():
+    """Six updates of averaged weights and buffers: equal shares, and an exponential mean."""
+    weights, buffers = normal(31, 6, 40), normal(32, 6, 8)
+    tensors, cases = {"weights": weights, "buffers": buffers}, {"swa": {}, "ema": {"decay": 0.9}}
+    for name, case in cases.items():
+        module = torch.nn.Module()
+        module.weight = torch.nn.Parameter(torch.zeros(40))
+        module.register_buffer("statistic", torch.zeros(8))
+        rule = torch.optim.swa_utils.get_ema_multi_avg_fn(case["decay"]) if case else None
+        averaged = torch.optim.swa_utils.AveragedModel(module, multi_avg_fn=rule, use_buffers=True)
+        seen = []
+        for weight, buffer in zip(weights, buffers):
+            with torch.no_grad():
+                module.weight.copy_(weight)
+                module.statistic.copy_(buffer)
+            averaged.update_parameters(module)
+            seen.append((averaged.module.weight.detach().clone(), averaged.module.statistic.clone()))
+        for key, values in zip(["weights", "buffers"], zip(*seen)):
+            tensors[f"{name}/{key}"] = torch.stack(values)
+    save("averages", tensors, cases)
+
 
 class Part(torch.nn.Module):
     """Layers by the names that the program gives them, in order; `forward` is the net's."""
@@ -666,5 +702,6 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, nets, whitening, views, schedules, images]:
+    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, averages, nets, whitening, views, schedules,
+                 images]:
         make()

@@ -1,5 +1,6 @@
 //! `runner`: finds out how to train image networks faster. See DESIGN.md for the shape of the whole.
 
+pub mod average;
 pub mod cli;
 pub mod compare;
 pub mod config;

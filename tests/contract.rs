@@ -9,7 +9,7 @@ use runner::model::{self, Parts, backbones, heads, stems};
 use runner::nn::Shape;
 use runner::registry::{Choice, Default, Kind};
 use runner::train::net::parts;
-use runner::{optim, schedule};
+use runner::{average, optim, schedule};
 use std::path::PathBuf;
 
 #[test]
@@ -116,6 +116,18 @@ fn every_recipe_stands_for_phases_that_reach_its_rates() {
         let rates = phases.iter().flat_map(|phase| [Some(phase.lr.from), phase.lr.to]).flatten();
         let highest = rates.fold(0.0, f64::max);
         assert_eq!(highest, if entry.name() == "lr-range" { 10.0 } else { 0.4 }, "{}", entry.name());
+    }
+}
+
+#[test]
+fn every_average_takes_all_of_the_first_weights_and_less_of_later_ones() {
+    for entry in (average::FAMILY.entries)() {
+        let content = format!("average = {}", written(entry.name(), entry.params()));
+        let loaded = experiment("", &format!("backbone = \"shallow\"\n[train]\n{content}"), SGD);
+        let choice = loaded.spec.train.average.unwrap();
+        let rule = (runner::registry::find(average::ENTRIES, &choice.kind).unwrap().make)(&choice.settings);
+        assert_eq!(rule.share(0), 1.0, "{}", entry.name());
+        assert!((1..100).all(|k| rule.share(k) > 0.0 && rule.share(k) < 1.0), "{}", entry.name());
     }
 }
 

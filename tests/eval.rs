@@ -73,6 +73,38 @@ fn the_last_row_of_the_run_comes_out_again_to_the_bit() {
 }
 
 #[test]
+fn averaged_weights_are_a_model_of_their_own() {
+    for average in ["{ kind = 'ema', decay = 0.8 }", "{ kind = 'swa', start = '12step', every = '4step' }"] {
+        let dir = tempfile::tempdir().unwrap();
+        let sets = [&format!("train.average={average}"), "train.tta='mirror'", "train.eval_every='5step'"];
+        let run = train(dir.path(), &sets);
+        let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+        let kind = if average.contains("ema") { "ema" } else { "swa" };
+        let filled = rows.iter().filter(|row| row.val_acc_avg.is_some()).count();
+        assert_eq!(filled, if kind == "ema" { 4 } else { 2 }, "from its first update on: {rows:?}");
+        let last = rows.last().unwrap();
+        for (level, acc) in [("none", last.val_acc_avg), ("mirror", last.val_acc_avg_tta)] {
+            let found = json(&eval(&run, &["--json", "--average", "--tta", level]));
+            assert_eq!((found["average"].as_str(), found["val_acc"].as_f64()), (Some(kind), acc), "{level}");
+            assert!(level != "none" || found["val_loss"].as_f64() == last.val_loss_avg, "{kind}");
+            assert_ne!(found["val_loss"].as_f64(), Some(last.val_loss));
+        }
+        let score = RunReader::open(&run).unwrap().info().unwrap().last.unwrap();
+        assert_eq!((score.val_acc_avg, score.val_loss_avg), (last.val_acc_avg, last.val_loss_avg));
+        let table = text(&eval(&run, &["--average"]));
+        assert!(table.contains(&format!("averaged: {kind}")), "{table}");
+        std::fs::remove_file(run.join(format!("model-{kind}.safetensors"))).unwrap();
+        let gone = eval(&run, &["--average"]);
+        assert_exit(&gone, 2);
+        assert!(text(&gone).contains("before weights were averaged, or the file was removed"), "{}", text(&gone));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let none = eval(&train(dir.path(), &[]), &["--average"]);
+    assert_exit(&none, 2);
+    assert!(text(&none).contains("kept no averaged weights"), "{}", text(&none));
+}
+
+#[test]
 fn averaging_over_views_gives_the_figure_of_the_last_row() {
     for (at, filled) in [("every", 4), ("last", 1)] {
         let dir = tempfile::tempdir().unwrap();

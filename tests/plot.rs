@@ -82,6 +82,9 @@ fn metrics(step: u64, seed: u64) -> MetricsRow {
         eval_seconds: 0.1,
         wall_seconds: 1.0,
         val_acc_tta: None,
+        val_acc_avg: None,
+        val_loss_avg: None,
+        val_acc_avg_tta: None,
     }
 }
 

@@ -77,7 +77,9 @@ fn assert_same(run: &Path, reference: &Path) {
     for table in ["metrics.csv", "trace.csv", "plan.csv"] {
         assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
     }
-    for file in ["model.safetensors", "experiment.toml", "schedule.svg"] {
+    let average = if reference.join("model-swa.safetensors").is_file() { "model-swa" } else { "model-ema" };
+    let average = format!("{average}.safetensors");
+    for file in ["model.safetensors", &average, "experiment.toml", "schedule.svg"] {
         assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
     }
     assert_eq!(RunReader::open(run).unwrap().info().unwrap().status, Status::Done);
@@ -180,17 +182,26 @@ fn a_run_goes_on_without_the_weights_that_it_started_from() {
 fn a_stop_rule_counts_on() {
     let (dir, config) = workplace();
     // No accuracy rises by 0.9, so the fourth evaluation after the first is the last.
-    let sets = ["--set", "train.patience={ evaluations = 4, min_change = 0.9 }", "--set", "train.stop_div=true"];
+    let sets = [
+        "train.patience={ evaluations = 4, min_change = 0.9 }",
+        "train.stop_div=true",
+        // Another mean of the weights, whose statistics are measured; the last evaluation is one only because of the rule.
+        "train.average={ kind = 'swa', start = '20step', every = '10step', evaluate = 'last' }",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
     let whole = dir.path().join("whole");
-    assert_exit(&begin(&config, &whole, 2).args(sets).output().unwrap(), 0);
+    assert_exit(&begin(&config, &whole, 2).args(sets.clone()).output().unwrap(), 0);
     let whole = only_run(&whole);
     assert_eq!(rows(&whole), 55);
     let reason = |run: &Path| RunReader::open(run).unwrap().info().unwrap().exit_reason.unwrap();
     assert!(reason(&whole).starts_with("4 evaluations brought no val_acc better than"), "{}", reason(&whole));
+    let metrics = RunReader::open(&whole).unwrap().metrics().unwrap().rows;
+    assert_eq!(metrics.iter().filter(|row| row.val_acc_avg_tta.is_some()).count(), 1, "{metrics:?}");
+    assert!(metrics[4].val_acc_avg.is_some() && metrics[4].val_loss_avg.is_some(), "{metrics:?}");
     // After the second evaluation, and after the third.
     for killed in [24, 38] {
         let runs = dir.path().join(format!("runs{killed}"));
-        let mut child = begin(&config, &runs, 2).args(sets).spawn().unwrap();
+        let mut child = begin(&config, &runs, 2).args(sets.clone()).spawn().unwrap();
         let run = wait_for(&mut child, &runs, killed);
         kill(&mut child);
         assert_exit(&resume(&run, 2).output().unwrap(), 0);

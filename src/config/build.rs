@@ -160,6 +160,7 @@ impl Builder<'_> {
             checkpoint_every: train.opt_duration("checkpoint_every")?,
             eval_every: train.opt_duration("eval_every")?,
             eval_batch: train.opt_usize("eval_batch")?,
+            average: train.opt_choice("average"),
             stop: stops::build(self, train)?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
             winograd: train.opt_bool("winograd")?,

@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::registry::{Beside, Default, Family, Interval, Kind, Param};
-use crate::{data, model, optim, schedule};
+use crate::{average, data, model, optim, schedule};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
 pub const COUNT: i64 = 1 << 30;
@@ -17,6 +17,7 @@ pub static FAMILIES: &[&Family] = &[
     &optim::FAMILY,
     &schedule::FAMILY,
     &schedule::recipes::FAMILY,
+    &average::FAMILY,
 ];
 
 /// The key of the phases of training.
@@ -250,6 +251,12 @@ pub const TRAIN: &[Param] = &[
         doc: "slow weights and running statistics, mixed with the trained ones every few steps: they are what remains",
     },
     Param {
+        key: "average",
+        kind: Kind::Choice(&average::FAMILY),
+        default: Default::Absent,
+        doc: "a mean of the weights over training, evaluated for a column `val_acc_avg` and saved as a model of its own",
+    },
+    Param {
         key: "stop_div",
         kind: Kind::Bool,
         default: Default::Toml("false"),
@@ -292,7 +299,9 @@ pub const STOP_AT: &[Param] = &[
     accuracy("val_acc", "at least this accuracy on the validation set"),
     accuracy("val_acc_top5", "at least this share of validation images with the label among the five highest outputs"),
     accuracy("val_acc_tta", "at least this accuracy with `tta`"),
+    accuracy("val_acc_avg", "at least this accuracy of the averaged weights, with `average`"),
     loss("val_loss", "at most this loss on the validation set"),
+    loss("val_loss_avg", "at most this loss of the averaged weights, with `average`"),
     accuracy("train_acc", "at least this accuracy over the images trained on since the evaluation before"),
     loss("train_loss", "at most this loss over the images trained on since the evaluation before"),
 ];

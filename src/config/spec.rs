@@ -75,6 +75,9 @@ pub struct TrainSpec {
     pub winograd: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<LookaheadSpec>,
+    /// Family `average`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<Choice>,
     #[serde(default, skip_serializing_if = "StopSpec::is_none")]
     pub stop: StopSpec,
 }

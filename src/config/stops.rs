@@ -2,6 +2,7 @@
 
 use super::build::Builder;
 use super::spec::{Tta, TtaAt};
+use crate::average::EvaluatedAt;
 use crate::registry::Settings;
 use crate::units::{Seconds, number};
 use crate::words;
@@ -37,7 +38,9 @@ pub enum Metric {
     #[serde(rename = "val_acc_top5")]
     ValAccTop5,
     ValAccTta,
+    ValAccAvg,
     ValLoss,
+    ValLossAvg,
     TrainAcc,
     TrainLoss,
 }
@@ -46,7 +49,9 @@ words!(Metric {
     ValAcc = "val_acc",
     ValAccTop5 = "val_acc_top5",
     ValAccTta = "val_acc_tta",
+    ValAccAvg = "val_acc_avg",
     ValLoss = "val_loss",
+    ValLossAvg = "val_loss_avg",
     TrainAcc = "train_acc",
     TrainLoss = "train_loss",
 });
@@ -54,7 +59,7 @@ words!(Metric {
 impl Metric {
     /// Whether less of it is better.
     pub fn falls(self) -> bool {
-        matches!(self, Self::ValLoss | Self::TrainLoss)
+        matches!(self, Self::ValLoss | Self::ValLossAvg | Self::TrainLoss)
     }
 
     /// Whether `value` is at the target or beyond; NaN is not.
@@ -148,28 +153,53 @@ fn contradictions(builder: &mut Builder<'_>, stop: &StopSpec) {
     }
 }
 
-/// Rules that look at what no evaluation, or the last alone, gives.
+/// Rules that look at what no evaluation, or the last alone, measures.
 fn unmeasured(builder: &mut Builder<'_>, train: &Settings, stop: &StopSpec) {
-    let word = |key: &str| train.opt_text(key);
-    let tta = word("tta").and_then(|word| Tta::from_word(&word)).unwrap_or_default();
-    let tta_at = word("tta_at").and_then(|word| TtaAt::from_word(&word)).unwrap_or_default();
-    let places = [
-        stop.at.contains_key(&Metric::ValAccTta).then_some(("train.stop_at.val_acc_tta", "stop_at")),
-        stop.patience
-            .filter(|patience| patience.metric == Metric::ValAccTta)
-            .map(|_| ("train.patience.metric", "patience")),
-    ];
-    for (path, rule) in places.into_iter().flatten() {
-        let (message, help) = if tta.is_none() {
-            (format!("`{rule}` looks at `val_acc_tta`, which is not measured"), "ask for it: `tta = \"mirror\"`")
-        } else if tta_at == TtaAt::Last {
-            let message = format!("`{rule}` looks at `val_acc_tta`, which the last evaluation alone measures");
-            (message, "measure it at every one: `tta_at = \"every\"`")
-        } else {
-            continue;
+    let targets = stop.at.keys().map(|metric| (format!("train.stop_at.{}", metric.word()), "stop_at", *metric));
+    let patience = stop.patience.map(|patience| ("train.patience.metric".to_owned(), "patience", patience.metric));
+    for (path, rule, metric) in targets.chain(patience).collect::<Vec<_>>() {
+        let (measured, ask, always) = match metric {
+            Metric::ValAccTta => (views_at(train), "tta = \"mirror\"", "tta_at = \"every\""),
+            Metric::ValAccAvg | Metric::ValLossAvg => (average_at(train), "average = \"swa\"", "evaluate = \"every\""),
+            _ => continue,
         };
-        let error = builder.source.diagnostic(path, message);
+        let word = metric.word();
+        let (message, help) = match measured {
+            Measured::Always => continue,
+            Measured::Never => {
+                (format!("`{rule}` looks at `{word}`, which is not measured"), format!("ask for it: `{ask}`"))
+            }
+            Measured::AtTheEnd => (
+                format!("`{rule}` looks at `{word}`, which the last evaluation alone measures"),
+                format!("measure it at every one: `{always}`"),
+            ),
+        };
+        let error = builder.source.diagnostic(&path, message);
         builder.error(error.help(help));
+    }
+}
+
+/// The evaluations that something is part of.
+enum Measured {
+    Never,
+    AtTheEnd,
+    Always,
+}
+
+fn views_at(train: &Settings) -> Measured {
+    let word = |key: &str| train.opt_text(key).unwrap_or_default();
+    match (Tta::from_word(&word("tta")), TtaAt::from_word(&word("tta_at"))) {
+        (None | Some(Tta::None), _) => Measured::Never,
+        (_, Some(TtaAt::Last)) => Measured::AtTheEnd,
+        _ => Measured::Always,
+    }
+}
+
+fn average_at(train: &Settings) -> Measured {
+    match train.opt_choice("average").map(|average| average.settings.opt_text("evaluate")) {
+        None => Measured::Never,
+        Some(Some(at)) if EvaluatedAt::from_word(&at) == Some(EvaluatedAt::Last) => Measured::AtTheEnd,
+        Some(_) => Measured::Always,
     }
 }
 

@@ -38,6 +38,7 @@ pub fn write(spec: &Spec) -> String {
     out.field("tta", text(spec.train.tta.word()));
     out.field("tta_at", text(spec.train.tta_at.word()));
     out.optional("lookahead", spec.train.lookahead.as_ref().map(lookahead));
+    out.optional("average", spec.train.average.as_ref().map(choice));
     out.stop(&spec.train.stop);
     for rule in &spec.params {
         out.rule(rule);

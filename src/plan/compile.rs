@@ -87,6 +87,7 @@ impl Plan {
             phases,
             rules,
             lookahead: None,
+            average: None,
             stop: spec.train.stop.clone(),
             total_steps,
             total_images,
@@ -104,6 +105,10 @@ impl Plan {
                 Ok(lookahead) => plan.lookahead = Some(lookahead),
                 Err(error) => errors.push(error),
             }
+        }
+        match spec.train.average.as_ref().map(|average| plan.plan_average(average)).transpose() {
+            Ok(average) => plan.average = average,
+            Err(error) => errors.push(error),
         }
         errors.extend(plan.check_patience());
         if errors.is_empty() { Ok(plan) } else { Err(errors) }

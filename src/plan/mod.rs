@@ -3,6 +3,7 @@
 //! No device, no clock, no random number: [`Plan::at`] is a function of the step, so resuming is a look-up, and what
 //! `runner plan` draws is what training uses.
 
+mod average;
 mod batches;
 mod cadence;
 mod compile;
@@ -16,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use average::PlannedAverage;
 pub use batches::{Batches, Position};
 pub use cadence::Cadence;
 pub use compile::PlanError;
@@ -36,6 +38,7 @@ pub struct Plan {
     /// In the order of the file.
     pub rules: Vec<PlannedRule>,
     pub lookahead: Option<PlannedLookahead>,
+    pub average: Option<PlannedAverage>,
     /// What ends training before its plan does.
     pub stop: StopSpec,
     /// Steps of all phases.
@@ -161,7 +164,12 @@ impl Plan {
 
     fn is_due(&self, cadence: &Cadence, step: u64) -> bool {
         let at = self.at(step);
-        step + 1 == self.total_steps || cadence.is_due(&at, self.phases[at.phase].batches.length_of(at.epoch))
+        step + 1 == self.total_steps || cadence.is_due(&at, self.epoch_images(&at))
+    }
+
+    /// Images that a step's epoch serves.
+    fn epoch_images(&self, step: &StepPlan) -> u64 {
+        self.phases[step.phase].batches.length_of(step.epoch)
     }
 }
 

@@ -31,7 +31,8 @@ impl Plan {
             ..of.clone()
         };
         let rules = self.rules.iter().map(|rule| rule.as_in(of.first_step, steps)).collect();
-        Self { phases: vec![phase], rules, lookahead: None, total_steps: steps, total_images: images, ..self.clone() }
+        let phases = vec![phase];
+        Self { phases, rules, lookahead: None, average: None, total_steps: steps, total_images: images, ..self.clone() }
     }
 }
 

@@ -33,7 +33,7 @@ impl Plan {
     /// Evaluations that are planned.
     fn count_evaluations(&self) -> u64 {
         let last = self.at(self.total_steps - 1);
-        let [before, after] = self.evaluations.multiples(&last, self.phases[last.phase].batches.length_of(last.epoch));
+        let [before, after] = self.evaluations.multiples(&last, self.epoch_images(&last));
         // The last step is evaluated in any case, and none more than once, however short the interval.
         (after as u64 + u64::from(after <= before)).min(self.total_steps)
     }

@@ -86,6 +86,9 @@ pub struct RunFacts {
     pub lr_columns: Vec<String>,
     /// Whether `metrics.csv` has a column `val_acc_tta`.
     pub tta: bool,
+    /// The mean of the weights that is kept, by name; `metrics.csv` then has `val_acc_avg` and what goes with it.
+    #[serde(default)]
+    pub average: Option<String>,
 }
 
 /// The data set really used.
@@ -239,6 +242,7 @@ pub(super) mod tests {
             steps: 2345,
             lr_columns: Vec::new(),
             tta: false,
+            average: None,
         }
     }
 

@@ -16,6 +16,10 @@ pub mod file {
     pub const METRICS: &str = "metrics.csv";
     pub const TRACE: &str = "trace.csv";
     pub const MODEL: &str = "model.safetensors";
+    /// The averaged weights of that kind: `model-swa.safetensors`.
+    pub fn averaged_model(kind: &str) -> String {
+        format!("model-{kind}.safetensors")
+    }
     pub const CHECKPOINT: &str = "checkpoint";
     pub const SCHEDULE: &str = "schedule.svg";
     pub const CURVES: &str = "curves.svg";

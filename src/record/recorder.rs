@@ -6,7 +6,7 @@ use super::event::{Event, RunFacts, SecondsByKind, Sink, Status};
 use super::folder::{RunFolder, file};
 use super::log::Log;
 use super::reader;
-use super::rows::{MetricsRow, Row, TraceRow, VAL_ACC_TTA};
+use super::rows::{MetricsRow, Row, TraceRow};
 use super::run_json::RunJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ impl Recorder {
     /// When a file cannot be made.
     pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
         let sinks: Vec<Box<dyn Sink>> = vec![
-            Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, facts.tta)),
+            Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, further(&facts))),
             Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), &trace_columns(&facts))?)),
             Box::new(RunJson::create(&folder.join(file::RUN), &facts)?),
             Box::new(Log::open(&folder.join(file::LOG))?),
@@ -76,7 +76,7 @@ impl Recorder {
         let trace = reopen(file::TRACE, &trace_columns(&facts))?;
         let rows = reader::read_table(&folder.join(file::METRICS))?.rows;
         let sinks: Vec<Box<dyn Sink>> = vec![
-            Box::new(Metrics(metrics, facts.tta)),
+            Box::new(Metrics(metrics, further(&facts))),
             Box::new(Trace(trace)),
             Box::new(RunJson::resume(&folder.join(file::RUN), &facts, step, &rows)?),
             Box::new(Log::open(&folder.join(file::LOG))?),
@@ -144,20 +144,22 @@ fn first_error(results: impl Iterator<Item = Result<(), RecordError>>) -> Result
     first
 }
 
-/// Those of all runs, and the one that this run asks for.
+/// Those of all runs, and those that this run asks for.
 fn metrics_columns(facts: &RunFacts) -> Vec<&'static str> {
-    MetricsRow::COLUMNS.iter().copied().chain(facts.tta.then_some(VAL_ACC_TTA)).collect()
+    MetricsRow::COLUMNS.iter().copied().chain(further(facts)).collect()
 }
 
-/// `metrics.csv`, and whether it has the column of test-time augmentation.
-struct Metrics(CsvFile, bool);
+fn further(facts: &RunFacts) -> Vec<&'static str> {
+    MetricsRow::further_columns(facts.tta, facts.average.is_some())
+}
+
+/// `metrics.csv`, and the columns that it has besides those of all runs.
+struct Metrics(CsvFile, Vec<&'static str>);
 
 impl Sink for Metrics {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         let Event::Evaluated(row) = event else { return Ok(()) };
-        // The value goes behind the row or, empty or not, nowhere: what a row leaves out must not shift columns.
-        let plain = MetricsRow { val_acc_tta: None, ..row.clone() };
-        if self.1 { self.0.append(&(plain, [row.val_acc_tta])) } else { self.0.append(&plain) }
+        self.0.append(&row.clone().split(&self.1))
     }
     fn sync(&mut self) -> Result<(), RecordError> {
         self.0.sync()
@@ -271,6 +273,30 @@ mod tests {
             let read = reader::read_table::<MetricsRow>(&path).unwrap().rows;
             assert_eq!(read[0], rows[0]);
             assert_eq!(read[1].val_acc_tta, rows[1].val_acc_tta.filter(|_| tta));
+        }
+    }
+
+    #[test]
+    fn averaged_weights_have_their_columns_behind_those_of_views() {
+        let dir = tempfile::tempdir().unwrap();
+        let row = MetricsRow { val_acc_tta: Some(0.75), val_acc_avg: Some(0.5), ..metrics(1, 0.5) };
+        for (tta, header, last) in [
+            (false, "wall_seconds,val_acc_avg,val_loss_avg", "14.0,0.5,"),
+            (true, "wall_seconds,val_acc_tta,val_acc_avg,val_loss_avg,val_acc_avg_tta", "14.0,0.75,0.5,,"),
+        ] {
+            let folder = RunFolder::create(dir.path(), "a").unwrap();
+            let path = folder.path().join(file::METRICS);
+            let facts = RunFacts { tta, average: Some("swa".to_owned()), ..facts() };
+            let mut recorder = Recorder::create(folder, facts, Box::new(Told::default())).unwrap();
+            recorder.event(&Event::Evaluated(row.clone())).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines[0].ends_with(header) && lines[1].ends_with(last), "{text}");
+            let read = reader::read_table::<MetricsRow>(&path).unwrap().rows;
+            assert_eq!(
+                (read[0].val_acc_tta.is_some(), read[0].val_acc_avg, read[0].val_loss_avg),
+                (tta, Some(0.5), None)
+            );
         }
     }
 

@@ -56,10 +56,41 @@ pub struct MetricsRow {
     /// empty in rows of evaluations that went without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_acc_tta: Option<f64>,
+    /// Of the averaged weights, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_avg: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss_avg: Option<f64>,
+    /// Of the averaged weights, with outputs averaged over views.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_avg_tta: Option<f64>,
 }
 
-/// The column of `metrics.csv` that runs with test-time augmentation have besides [`MetricsRow::COLUMNS`].
-pub const VAL_ACC_TTA: &str = "val_acc_tta";
+impl MetricsRow {
+    /// The columns that a run has behind [`MetricsRow::COLUMNS`], in order, if it uses test-time augmentation, and if it keeps
+    /// averaged weights.
+    pub fn further_columns(tta: bool, average: bool) -> Vec<&'static str> {
+        let columns = [
+            ("val_acc_tta", tta),
+            ("val_acc_avg", average),
+            ("val_loss_avg", average),
+            ("val_acc_avg_tta", average && tta),
+        ];
+        columns.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
+    }
+
+    /// Takes those columns out of the row and gives their values: what a row leaves out must not shift columns.
+    pub fn split(mut self, columns: &[&str]) -> (Self, Vec<Option<f64>>) {
+        let values = [
+            ("val_acc_tta", self.val_acc_tta.take()),
+            ("val_acc_avg", self.val_acc_avg.take()),
+            ("val_loss_avg", self.val_loss_avg.take()),
+            ("val_acc_avg_tta", self.val_acc_avg_tta.take()),
+        ];
+        let values = values.into_iter().filter(|(name, _)| columns.contains(name)).map(|(_, value)| value).collect();
+        (self, values)
+    }
+}
 
 /// One row of `plan.csv`: a phase.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -215,6 +246,9 @@ pub(crate) mod tests {
             eval_seconds: 0.5,
             wall_seconds: 14.0,
             val_acc_tta: None,
+            val_acc_avg: None,
+            val_loss_avg: None,
+            val_acc_avg_tta: None,
         }
     }
 

@@ -75,6 +75,13 @@ pub struct Score {
     /// Absent where the evaluation went without test-time augmentation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_acc_tta: Option<f64>,
+    /// Absent where no averaged weights were evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_avg: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss_avg: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_acc_avg_tta: Option<f64>,
     pub train_seconds: f64,
 }
 
@@ -89,6 +96,9 @@ impl From<&MetricsRow> for Score {
             val_acc: row.val_acc,
             val_acc_top5: row.val_acc_top5,
             val_acc_tta: row.val_acc_tta,
+            val_acc_avg: row.val_acc_avg,
+            val_loss_avg: row.val_loss_avg,
+            val_acc_avg_tta: row.val_acc_avg_tta,
             train_seconds: row.train_seconds,
         }
     }

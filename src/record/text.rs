@@ -110,9 +110,8 @@ pub fn numbers(done: &StepDone) -> String {
 
 /// An evaluation in one line.
 pub fn evaluation(facts: &RunFacts, row: &MetricsRow) -> String {
-    let tta = row.val_acc_tta.map(|acc| format!(" tta {}", percent(acc))).unwrap_or_default();
     format!(
-        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {} top-5 {}{tta}  train time {}",
+        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {} top-5 {}{}  train time {}",
         count(row.step + 1),
         count(facts.steps),
         row.phase + 1,
@@ -124,8 +123,15 @@ pub fn evaluation(facts: &RunFacts, row: &MetricsRow) -> String {
         fixed(row.val_loss),
         percent(row.val_acc),
         percent(row.val_acc_top5),
+        further(row),
         span(row.train_seconds)
     )
+}
+
+/// The accuracies that some runs have besides: ` tta 91.0 % avg 90.2 %`.
+fn further(row: &MetricsRow) -> String {
+    let columns = [("tta", row.val_acc_tta), ("avg", row.val_acc_avg), ("avg tta", row.val_acc_avg_tta)];
+    columns.into_iter().filter_map(|(name, acc)| Some(format!(" {name} {}", percent(acc?)))).collect()
 }
 
 /// How the run ended, in one line.
@@ -134,7 +140,7 @@ pub fn finished(status: Status, exit_reason: &str, step: u64, seconds: &SecondsB
         format!("{} ({exit_reason}) after {}, {}", status.name(), plural(step, "step"), span(total(seconds)));
     if let Some(last) = &scores.last {
         text += &format!("  val acc {}", percent(last.val_acc));
-        text += &last.val_acc_tta.map(|acc| format!(" tta {}", percent(acc))).unwrap_or_default();
+        text += &further(last);
     }
     if let Some(best) = &scores.best {
         text += &format!(" (best {})", percent(best.val_acc));

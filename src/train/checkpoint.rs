@@ -1,9 +1,10 @@
 //! Writing down a [`State`] and taking it up again.
 //!
 //! One safetensors file, replaced atomically: `params.*` and `stats.*` by name, for each group of parameters `optimizer.GROUP.*`
-//! and with lookahead `lookahead.*` flat, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
+//! and with lookahead or an average `lookahead.*` and `average.*` flat, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
 //! files.
 
+use super::average::Average;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
 use super::state::{Progress, State};
@@ -27,6 +28,10 @@ const HEADER_KEY: &str = "runner_checkpoint";
 const SLOW_PARAMS: &str = "lookahead.params";
 const SLOW_STATS: &str = "lookahead.stats";
 
+/// The mean of the weights, once it has taken some in.
+const MEAN_PARAMS: &str = "average.params";
+const MEAN_STATS: &str = "average.stats";
+
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -43,6 +48,9 @@ struct Header {
     progress: Progress,
     /// Of each group's optimizer.
     counters: Vec<BTreeMap<String, u64>>,
+    /// How often the mean of the weights has taken some in.
+    #[serde(default)]
+    averaged: u64,
     positions: Positions,
 }
 
@@ -77,12 +85,17 @@ pub fn encode(state: &State, positions: &Positions) -> Vec<u8> {
         format: FORMAT,
         progress: state.progress.clone(),
         counters: optimizers.iter().map(|optimizer| optimizer.counters.clone()).collect(),
+        averaged: state.average.as_ref().map_or(0, |average| average.updates),
         positions: positions.clone(),
     };
     let mut tensors = model_tensors(&state.params, "params.", "stats.");
     if let Some(Lookahead { params, stats }) = &state.lookahead {
         tensors.push((SLOW_PARAMS.to_owned(), view(&[params.len()], params)));
         tensors.push((SLOW_STATS.to_owned(), view(&[stats.len()], stats)));
+    }
+    if let Some(Average { params, stats, .. }) = &state.average {
+        tensors.push((MEAN_PARAMS.to_owned(), view(&[params.len()], params)));
+        tensors.push((MEAN_STATS.to_owned(), view(&[stats.len()], stats)));
     }
     for (group, optimizer) in optimizers.iter().enumerate() {
         for (name, buffer) in &optimizer.buffers {
@@ -171,12 +184,22 @@ pub fn load(
     } else {
         None
     };
+    let average = if plan.average.is_some() && header.averaged > 0 {
+        known += 2;
+        Some(Average {
+            params: floats(&tensors, MEAN_PARAMS, params.values.len()).map_err(corrupt)?,
+            stats: floats(&tensors, MEAN_STATS, params.stats.len()).map_err(corrupt)?,
+            updates: header.averaged,
+        })
+    } else {
+        None
+    };
     if known != tensors.len() {
         return Err(corrupt(format!("it holds {} tensors, {known} of them known to this net", tensors.len())));
     }
     let mut optimizers = Optimizers::new(&params, rules, &header.progress.optimizer);
     optimizers.load(states).map_err(|e| corrupt(e.to_string()))?;
-    Ok((State { params, optimizers, lookahead, progress: header.progress }, header.positions))
+    Ok((State { params, optimizers, lookahead, average, progress: header.progress }, header.positions))
 }
 
 fn floats(tensors: &SafeTensors<'_>, name: &str, len: usize) -> Result<Vec<f32>, String> {

@@ -1,14 +1,17 @@
 //! The training loop.
 
+use super::average::Average;
 use super::evaluate::Evaluation;
 use super::lookahead::Lookahead;
 use super::passes::Passes;
 use super::session::Session;
 use super::state::{State, Window};
+use super::statistics;
+use crate::average::Statistics;
 use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
-use crate::nn::Loss;
+use crate::nn::{Loss, Params};
 use crate::optim::{Applied, Hypers};
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -190,6 +193,11 @@ pub(super) fn take_step(
     if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
         lookahead.mix(&mut state.params, mix);
     }
+    if let Some(planned) = plan.averages_after(step) {
+        let average = state.average.get_or_insert_with(|| Average::new(&state.params));
+        let with_statistics = planned.statistics == Statistics::Average;
+        average.update(&state.params, planned.share(average.updates), with_statistics);
+    }
     let applied = state.optimizers.applied();
     // What is frozen has used no rate.
     let lr = |group: usize| applied[group].filter(|_| hypers[group].is_some()).map_or(0.0, |used| used.lr);
@@ -223,19 +231,41 @@ fn evaluate_and_record(
     Ok(row)
 }
 
+/// What an evaluation found of the weights and, where there are any, of the averaged ones.
+struct Found {
+    trained: Evaluation,
+    averaged: Option<Evaluation>,
+}
+
 /// The validation set at the step's image size.
-fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Evaluation> {
-    let Session { spec, state, evaluator, recorder, .. } = &mut *session;
+fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
+    let Session { spec, plan, state, evaluator, recorder, clock, dataset, isa, .. } = &mut *session;
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
-    let result = evaluator.evaluate(spec, &mut state.params, step.size, tta, |seen| {
-        Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
-    })?;
-    session.clock.lap(|spent| &mut spent.eval);
-    Ok(result)
+    let mut evaluate = |params: &mut Params| {
+        evaluator.evaluate(spec, params, step.size, tta, |seen| {
+            Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
+        })
+    };
+    let trained = evaluate(&mut state.params)?;
+    clock.lap(|spent| &mut spent.eval);
+    let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
+    let averaged = match (planned, &mut state.average) {
+        (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
+            if planned.statistics == Statistics::Measure {
+                // Without them there is no such model: finding them is training.
+                statistics::measure(params, spec, plan, dataset, step, *isa)?;
+                clock.lap(|spent| &mut spent.train);
+            }
+            evaluate(params)
+        })?),
+        _ => None,
+    };
+    clock.lap(|spent| &mut spent.eval);
+    Ok(Found { trained, averaged })
 }
 
 /// The row of `metrics.csv`, but for the seconds of the evaluation.
-fn metrics_row(session: &Session, step: &StepPlan, applied: &Applied, found: &Evaluation) -> MetricsRow {
+fn metrics_row(session: &Session, step: &StepPlan, applied: &Applied, found: &Found) -> MetricsRow {
     let (spent, progress) = (session.clock.spent, &session.state.progress);
     let window = progress.window;
     MetricsRow {
@@ -249,13 +279,16 @@ fn metrics_row(session: &Session, step: &StepPlan, applied: &Applied, found: &Ev
         momentum: applied.momentum,
         train_loss: window.mean_loss(),
         train_acc: window.accuracy(),
-        val_loss: found.plain.loss,
-        val_acc: found.plain.acc,
-        val_acc_top5: found.plain.acc_top5,
+        val_loss: found.trained.plain.loss,
+        val_acc: found.trained.plain.acc,
+        val_acc_top5: found.trained.plain.acc_top5,
         images: progress.images,
         train_seconds: spent.train,
         eval_seconds: 0.0,
         wall_seconds: spent.wall,
-        val_acc_tta: found.averaged.map(|figures| figures.acc),
+        val_acc_tta: found.trained.averaged.map(|figures| figures.acc),
+        val_acc_avg: found.averaged.map(|averaged| averaged.plain.acc),
+        val_loss_avg: found.averaged.map(|averaged| averaged.plain.loss),
+        val_acc_avg_tta: found.averaged.and_then(|averaged| averaged.averaged).map(|figures| figures.acc),
     }
 }

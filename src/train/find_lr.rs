@@ -64,6 +64,7 @@ fn begin_with(job: &Job, begin: &Begin, spec: &Spec) -> anyhow::Result<State> {
             let (mut state, _) = checkpoint::load(file, params, &rules, plan)?;
             state.switch_optimizer(&phase.optimizer, phase.carry)?;
             state.lookahead = None;
+            state.average = None;
             Ok(state)
         }
     }

@@ -1,5 +1,6 @@
 //! Training: the engine and what it stands on.
 
+mod average;
 pub mod checkpoint;
 mod clock;
 pub mod engine;
@@ -15,16 +16,19 @@ pub mod rehearsal;
 pub mod session;
 pub mod start;
 pub mod state;
+mod statistics;
 mod stop;
 mod tensors;
 pub mod tta;
 mod watch;
 mod weights;
 
+pub use average::Average;
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
 pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
+pub use statistics::MeanStatistics;
 pub use stop::StopFlag;
 pub use weights::{Taken, Weights, WeightsError};

@@ -46,6 +46,11 @@ pub fn train_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
     TapeOptions { algorithm: algorithm(spec), ..TapeOptions::train(batch, dtype(spec), isa) }
 }
 
+/// Of a tape that finds the statistics of batches.
+pub fn measure_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
+    TapeOptions { algorithm: algorithm(spec), ..TapeOptions::measure(batch, dtype(spec), isa) }
+}
+
 /// Of a tape for evaluation.
 pub fn evaluate_options(spec: &Spec, isa: Isa) -> TapeOptions {
     TapeOptions { algorithm: algorithm(spec), ..TapeOptions::evaluate(spec.train.eval_batch, dtype(spec), isa) }

@@ -68,7 +68,7 @@ pub struct Session {
     /// Running since the session was put together.
     pub clock: Clock,
     pub evaluator: Evaluator,
-    dataset: Arc<Dataset>,
+    pub dataset: Arc<Dataset>,
     meter: Meter,
 }
 
@@ -282,7 +282,12 @@ impl Session {
         self.clock.skip();
         let folder = self.recorder.folder();
         if outcome.status == Status::Done {
-            atomic::write(&folder.join(file::MODEL), &checkpoint::encode_model(&self.state.params))?;
+            let State { params, average, .. } = &mut self.state;
+            atomic::write(&folder.join(file::MODEL), &checkpoint::encode_model(params))?;
+            if let (Some(average), Some(planned)) = (average, &self.plan.average) {
+                let bytes = average.in_place_of(params, |params| checkpoint::encode_model(params));
+                atomic::write(&folder.join(&file::averaged_model(planned.kind())), &bytes)?;
+            }
         }
         let curves = draw_curves(&self.spec.name, &self.plan, folder)?;
         atomic::write(&folder.join(file::CURVES), curves.as_bytes())?;
@@ -424,5 +429,6 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         steps: job.plan.total_steps,
         lr_columns: job.plan.lr_columns(),
         tta: !spec.train.tta.is_none(),
+        average: spec.train.average.as_ref().map(|average| average.kind.clone()),
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that later rows of a run depend on. A checkpoint is this and nothing else.
 
+use super::average::Average;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
 use super::watch::Watch;
@@ -15,6 +16,8 @@ pub struct State {
     pub optimizers: Optimizers,
     /// Once it has begun.
     pub lookahead: Option<Lookahead>,
+    /// Once it has taken weights in.
+    pub average: Option<Average>,
     pub progress: Progress,
 }
 
@@ -80,7 +83,13 @@ impl State {
             watch: Watch::default(),
             ended: None,
         };
-        Self { optimizers: Optimizers::new(&params, rules, optimizer), params, lookahead: None, progress }
+        Self {
+            optimizers: Optimizers::new(&params, rules, optimizer),
+            params,
+            lookahead: None,
+            average: None,
+            progress,
+        }
     }
 
     /// Goes over to a phase's optimizer: see [`Optimizers::switch`].

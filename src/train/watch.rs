@@ -2,6 +2,7 @@
 
 use crate::config::spec::{Metric, Patience, StopSpec};
 use crate::record::rows::MetricsRow;
+use crate::stats::Smooth;
 use crate::units::number;
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +26,10 @@ impl Watch {
     /// Takes in an evaluation; says why training ends with it, if it does.
     pub fn ended(&mut self, stop: &StopSpec, row: &MetricsRow) -> Option<String> {
         let tired = stop.patience.and_then(|patience| self.is_tired(patience, row));
-        let reached = |(metric, target): (&Metric, &f64)| metric.reaches(value(row, *metric), *target);
+        let found = |metric: &Metric| value(row, *metric).unwrap_or(f64::NAN);
+        let reached = |(metric, target): (&Metric, &f64)| metric.reaches(found(metric), *target);
         if !stop.at.is_empty() && stop.at.iter().all(reached) {
-            let found = stop.at.keys().map(|metric| format!("{} is {}", metric.word(), number(value(row, *metric))));
+            let found = stop.at.keys().map(|metric| format!("{} is {}", metric.word(), number(found(metric))));
             return Some(format!("target reached: {}", found.collect::<Vec<_>>().join(", ")));
         }
         tired
@@ -36,7 +38,8 @@ impl Watch {
     /// Keeps count of evaluations without improvement.
     fn is_tired(&mut self, patience: Patience, row: &MetricsRow) -> Option<String> {
         let Patience { evaluations, metric, min_change } = patience;
-        let found = value(row, metric);
+        // An evaluation without it, as before the first averaged weights, says nothing.
+        let found = value(row, metric)?;
         let gain = |best: f64| if metric.falls() { best - found } else { found - best };
         if self.best.map_or(found.is_finite(), |best| gain(best) > min_change) {
             (self.best, self.since) = (Some(found), 0);
@@ -52,51 +55,53 @@ impl Watch {
     }
 }
 
-/// The metric's column; NaN where it is empty.
-fn value(row: &MetricsRow, metric: Metric) -> f64 {
+/// The metric's column; `None` where it is empty.
+fn value(row: &MetricsRow, metric: Metric) -> Option<f64> {
     match metric {
-        Metric::ValAcc => row.val_acc,
-        Metric::ValAccTop5 => row.val_acc_top5,
-        Metric::ValAccTta => row.val_acc_tta.unwrap_or(f64::NAN),
-        Metric::ValLoss => row.val_loss,
-        Metric::TrainAcc => row.train_acc,
-        Metric::TrainLoss => row.train_loss,
+        Metric::ValAcc => Some(row.val_acc),
+        Metric::ValAccTop5 => Some(row.val_acc_top5),
+        Metric::ValAccTta => row.val_acc_tta,
+        Metric::ValAccAvg => row.val_acc_avg,
+        Metric::ValLoss => Some(row.val_loss),
+        Metric::ValLossAvg => row.val_loss_avg,
+        Metric::TrainAcc => Some(row.train_acc),
+        Metric::TrainLoss => Some(row.train_loss),
     }
 }
 
-/// The training loss, smoothed by a bias-corrected exponential mean:
-///
-/// ```text
-/// aₜ = 0.98·aₜ₋₁ + 0.02·lossₜ,  smoothed = aₜ / (1 − 0.98ᵗ)
-/// ```
-///
-/// and its best so far, the first dozen steps left out. Source: the learning-rate finder of fastai 0.7, whose factor of 4 it
-/// has too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The training loss, smoothed with [`BETA`], and its best so far, the first dozen steps left out. Source: the learning-rate
+/// finder of fastai 0.7, whose factor of 4 it has too.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SmoothedLoss {
-    average: f64,
+    smooth: Smooth,
+    value: f64,
     steps: u64,
     best: Option<f64>,
+}
+
+impl Default for SmoothedLoss {
+    fn default() -> Self {
+        Self { smooth: Smooth::new(BETA), value: 0.0, steps: 0, best: None }
+    }
 }
 
 impl SmoothedLoss {
     /// Takes in the loss of a step; tells whether it has diverged: NaN, or over four times the best.
     pub fn add(&mut self, loss: f64) -> bool {
         self.steps += 1;
-        self.average = BETA * self.average + (1.0 - BETA) * loss;
-        let smoothed = self.value();
-        if smoothed.is_nan() || self.best.is_some_and(|best| smoothed > FACTOR * best) {
+        self.value = self.smooth.add(loss);
+        if self.value.is_nan() || self.best.is_some_and(|best| self.value > FACTOR * best) {
             return true;
         }
         if self.steps > FIRST {
-            self.best = Some(self.best.map_or(smoothed, |best| best.min(smoothed)));
+            self.best = Some(self.best.map_or(self.value, |best| best.min(self.value)));
         }
         false
     }
 
-    /// The smoothed loss; NaN before the first step.
+    /// The smoothed loss; 0 before the first step.
     pub fn value(&self) -> f64 {
-        self.average / (1.0 - BETA.powf(self.steps as f64))
+        self.value
     }
 
     /// The lowest that it was, once there are steps enough.

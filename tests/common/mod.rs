@@ -88,6 +88,7 @@ checkpoint_every = "7step"
 eval_every = "11step"
 tta = "mirror"
 tta_at = "last"
+average = { kind = "ema", decay = 0.9, every = "3step", start = "9step" }
 lookahead = { every = 4, decay = { to = 0.7, from = 0, curve = { power = 2 } }, start = "17step", at_epoch_end = true }
 
 [[params]]

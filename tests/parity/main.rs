@@ -2,6 +2,7 @@
 //!
 //! Everything is `f32` on both sides, so the sums differ by their order alone; each comparison names its tolerance.
 
+mod averages;
 #[path = "../common/mod.rs"]
 mod common;
 mod conv;

@@ -32,6 +32,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png --csv classes.csv
   runner eval runs/20261123T120000Z-dawnbench-1a2b --tta mirror-translate
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --average
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
@@ -45,6 +46,9 @@ pub struct EvalArgs {
     /// Side of the images [default: as in the run's last phase]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
+    /// Evaluate the averaged weights of a run with `[train] average`
+    #[arg(long)]
+    average: bool,
     /// Average the outputs over views of each image, for all figures [default: none]
     #[arg(long, value_name = "LEVEL", value_parser = Tta::WORDS.to_vec())]
     tta: Option<String>,
@@ -73,7 +77,10 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let dataset = open(args, &recorded, &mut notices)?;
     let spec = recorded.loaded.spec.using(&dataset.facts.name);
     let plan = prepare::plan(&recorded.loaded, &dataset.facts)?;
-    let (mut params, step) = weights(folder, &recorded, &spec, &dataset, &plan, &mut notices)?;
+    let (mut params, step) = match args.average {
+        true => averaged_weights(folder, &recorded, &spec, &dataset, &plan)?,
+        false => weights(folder, &recorded, &spec, &dataset, &plan, &mut notices)?,
+    };
     let size = match args.size {
         Some(size) => usize::from(size),
         None => plan.at(step.clamp(1, plan.total_steps) - 1).size,
@@ -87,7 +94,8 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
     let (figures, confusion) = evaluate(&spec, &dataset, isa, &mut params, size, tta)?;
     let info = &recorded.info;
-    let report = Report { folder, info, dataset: &dataset, figures, confusion, size, tta, step, isa, threads };
+    let average = spec.train.average.as_ref().filter(|_| args.average).map(|average| average.kind.as_str());
+    let report = Report { folder, info, dataset: &dataset, figures, confusion, size, average, tta, step, isa, threads };
     write(args, &report)?;
     Ok(Exit::Done)
 }
@@ -176,6 +184,33 @@ fn weights(
         count(plan.total_steps)
     ));
     Ok((state.params, step))
+}
+
+/// The averaged weights of a run that is done, and the number of steps after which they are.
+fn averaged_weights(
+    folder: &Path,
+    recorded: &Recorded,
+    spec: &Spec,
+    dataset: &Dataset,
+    plan: &Plan,
+) -> Result<(Params, u64), Failure> {
+    let info = &recorded.info;
+    let Some(average) = &spec.train.average else {
+        let message = format!("--average: {} kept no averaged weights", folder.display());
+        return Err(Failure::Usage(message + "\nhelp: `[train] average` of the experiment asks for them"));
+    };
+    let file = folder.join(file::averaged_model(&average.kind));
+    if !file.exists() {
+        let why = match info.status {
+            Status::Done => "the run ended before weights were averaged, or the file was removed".to_owned(),
+            status => format!("it is written when a run is done, and this one is {}", status.name()),
+        };
+        return Err(Failure::Usage(format!("--average: there is no {}: {why}", file.display())));
+    }
+    let other = |error: anyhow::Error| Failure::Other(error);
+    let mut params = net::fresh_params(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    Weights::read(&file).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
+    Ok((params, info.steps_done))
 }
 
 /// Evaluates, with a bar on a terminal.

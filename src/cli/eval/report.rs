@@ -31,6 +31,8 @@ pub struct Report<'a> {
     pub figures: Figures,
     pub confusion: Confusion,
     pub size: usize,
+    /// The kind of averaged weights, if it is these.
+    pub average: Option<&'a str>,
     pub tta: Tta,
     /// Steps after which the weights are.
     pub step: u64,
@@ -72,6 +74,9 @@ impl Report<'_> {
             format!("{}, after {} of {} steps", self.info.status.name(), count(self.step), count(self.info.steps)),
         );
         line("net", format!("{}, {} parameters", self.info.model, count(self.info.parameters)));
+        if let Some(average) = self.average {
+            line("weights", format!("averaged: {average}"));
+        }
         line("data", self.images());
         line("accuracy", format!("{BOLD}{}{BOLD:#}, top-5 {}, loss {loss:.4}", percent(acc), percent(acc_top5)));
         let mut rows = self.confusion.by_class();
@@ -97,6 +102,7 @@ impl Report<'_> {
             "digest": self.dataset.digest,
             "same_data": self.dataset.digest == self.info.dataset.digest,
             "size": self.size,
+            "average": self.average,
             "tta": self.tta.word(),
             "instruction_set": self.isa.name(),
             "threads": self.threads,

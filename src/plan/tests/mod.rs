@@ -1,5 +1,6 @@
 //! The plan against figures worked out by hand; against a slow twin in `twin`.
 
+mod average;
 mod lookahead;
 mod range;
 mod rules;
@@ -82,6 +83,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             tta_at: TtaAt::Every,
             winograd: true,
             lookahead: None,
+            average: None,
             stop: StopSpec::default(),
         },
         params: Vec::<ParamRule>::new(),

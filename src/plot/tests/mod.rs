@@ -97,6 +97,9 @@ fn metrics(trace: &[TraceRow]) -> Vec<MetricsRow> {
                 eval_seconds: 0.1,
                 wall_seconds: seconds,
                 val_acc_tta: None,
+                val_acc_avg: None,
+                val_loss_avg: None,
+                val_acc_avg_tta: None,
             });
         }
     }

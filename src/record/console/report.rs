@@ -66,6 +66,13 @@ pub fn summary(facts: &RunFacts, folder: &Path, scores: &Scores, end: &End<'_>) 
         let tta = last.val_acc_tta.map(|acc| format!(", with views averaged {BOLD}{}{BOLD:#}", text::percent(acc)));
         let (acc, loss) = (text::percent(last.val_acc), text::fixed(last.val_loss));
         line("final", format!("val acc {BOLD}{acc}{BOLD:#}, val loss {loss}{}", tta.unwrap_or_default()));
+        if let (Some(kind), Some(acc)) = (&facts.average, last.val_acc_avg) {
+            let tta =
+                last.val_acc_avg_tta.map(|acc| format!(", with views averaged {BOLD}{}{BOLD:#}", text::percent(acc)));
+            let loss = text::fixed(last.val_loss_avg.unwrap_or(f64::NAN));
+            let acc = text::percent(acc);
+            line(kind, format!("val acc {BOLD}{acc}{BOLD:#}, val loss {loss}{}", tta.unwrap_or_default()));
+        }
     }
     if let Some(best) = &scores.best {
         let at = format!("after step {}, train time {}", count(best.step + 1), text::span(best.train_seconds));

@@ -74,6 +74,8 @@ pub struct Cx<'a> {
     pub n: usize,
     /// Batch statistics and updates of running ones, or evaluation.
     pub train: bool,
+    /// In training: whether the batch's statistics replace the running ones altogether.
+    pub measure: bool,
     pub isa: Isa,
     pub dtype: DType,
     /// Changes whenever the parameters do.

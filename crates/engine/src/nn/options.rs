@@ -3,11 +3,16 @@
 use crate::kernels::conv::Algorithm;
 use crate::kernels::{DType, Isa};
 
-/// Whether batch statistics are used and running ones updated, or the other way round.
+/// Which statistics a norm uses, and what becomes of its running ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// The batch's; the running ones move towards them.
     Train,
+    /// The running ones, which stay.
     Evaluate,
+    /// The batch's, which take the place of the running ones: to find the statistics of weights that were not trained as
+    /// they are, such as a mean of weights.
+    Measure,
 }
 
 /// What a tape is made for.
@@ -32,6 +37,10 @@ impl TapeOptions {
     pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
         let algorithm = Algorithm::default();
         Self { max_batch, mode: Mode::Train, backward: true, input_grad: false, dtype, algorithm, isa }
+    }
+    /// For forward passes whose statistics are wanted.
+    pub fn measure(max_batch: usize, dtype: DType, isa: Isa) -> Self {
+        Self { mode: Mode::Measure, backward: false, ..Self::train(max_batch, dtype, isa) }
     }
     /// For forward passes alone.
     pub fn evaluate(max_batch: usize, dtype: DType, isa: Isa) -> Self {

@@ -44,7 +44,8 @@ impl<'a> Room<'a> {
     fn cx(&self, wiring: &'a Wiring, version: u64, values: &'a [f32]) -> Cx<'a> {
         let TapeOptions { mode, isa, dtype, .. } = *self.options;
         let (memory, scratch) = (self.memory, self.scratch);
-        Cx { n: self.n, train: mode == Mode::Train, isa, dtype, version, wiring, memory, values, scratch }
+        let (train, measure) = (mode != Mode::Evaluate, mode == Mode::Measure);
+        Cx { n: self.n, train, measure, isa, dtype, version, wiring, memory, values, scratch }
     }
 }
 
@@ -132,7 +133,8 @@ impl Tape {
         self.scratch.borrow().len_bytes()
     }
 
-    /// Runs the net on `(n, h, w, c)` images. In [`Mode::Train`] the running statistics move.
+    /// Runs the net on `(n, h, w, c)` images. In [`Mode::Train`] the running statistics move, in [`Mode::Measure`] they are
+    /// replaced.
     ///
     /// # Errors
     /// Those of a candle bridge.

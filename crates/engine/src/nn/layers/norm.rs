@@ -125,8 +125,9 @@ impl Op for NormOp {
             let x = cx.input::<E>(0);
             if cx.train {
                 norm::statistics(cx.isa, &x, &mut self.mean, &mut self.var);
+                let update = if cx.measure { 1.0 } else { self.norm.update };
                 let running = cx.stats::<2>();
-                norm::update_running(rows, self.norm.update, [&self.mean, &self.var], running);
+                norm::update_running(rows, update, [&self.mean, &self.var], running);
             } else {
                 let [mean, var] = cx.stats::<2>();
                 self.mean.copy_from_slice(mean);

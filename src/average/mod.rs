@@ -1,0 +1,110 @@
+//! Means of the weights over training: what share of the mean each update gives to the newest weights.
+
+pub mod ema;
+pub mod swa;
+
+use crate::registry::{Default, Describe, Entry, Family, Kind, Param, Settings};
+use crate::words;
+
+/// A running mean: `mean ← mean + share·(weights − mean)`.
+pub trait Average: Send + Sync {
+    /// The share of update `k`, from 0; the first one is 1, as there is no mean before it.
+    fn share(&self, k: u64) -> f64;
+}
+
+/// An entry of the family `average`. Each has the settings `start`, `every`, `statistics` and `evaluate`, besides its own.
+pub type AverageEntry = Entry<fn(&Settings) -> Box<dyn Average>>;
+
+pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY];
+
+pub static FAMILY: Family = Family {
+    name: "average",
+    doc: "A mean of the weights over training, evaluated and saved as a model of its own",
+    entries: || ENTRIES.iter().map(|e| *e as &dyn Describe).collect(),
+};
+
+/// Where the running statistics of averaged weights come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// One pass over the training images, before the weights are evaluated.
+    Measure,
+    /// They are averaged as the weights are.
+    Average,
+}
+
+words!(Statistics { Measure = "measure", Average = "average" });
+
+/// The evaluations that the averaged weights are part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluatedAt {
+    Every,
+    Last,
+}
+
+words!(EvaluatedAt { Every = "every", Last = "last" });
+
+const fn start(default: &'static str) -> Param {
+    Param {
+        key: "start",
+        kind: Kind::Duration { unit: None },
+        default: Default::Toml(default),
+        doc: "how much of training is over when the first weights are taken in",
+    }
+}
+
+const fn every(default: &'static str) -> Param {
+    Param {
+        key: "every",
+        kind: Kind::Duration { unit: None },
+        default: Default::Toml(default),
+        doc: "how often weights are taken in, counted from the start of training",
+    }
+}
+
+const fn statistics(default: &'static str) -> Param {
+    Param {
+        key: "statistics",
+        kind: Kind::Word(Statistics::WORDS),
+        default: Default::Toml(default),
+        doc: "whether the running statistics of batch norm are averaged too, or measured by a pass over the training images \
+              before each evaluation",
+    }
+}
+
+const EVALUATE: Param = Param {
+    key: "evaluate",
+    kind: Kind::Word(EvaluatedAt::WORDS),
+    default: Default::Toml("'every'"),
+    doc: "the evaluations that the averaged weights are part of, for a column `val_acc_avg`: every one, or the last alone",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Value;
+
+    fn shares(entry: &AverageEntry, settings: &[(&str, Value)]) -> Vec<f64> {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let average = (entry.make)(&Settings(settings));
+        (0..4).map(|k| average.share(k)).collect()
+    }
+
+    #[test]
+    fn shares_are_equal_or_fall_off() {
+        assert_eq!(shares(&swa::ENTRY, &[]), [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0]);
+        let ema = |decay, warmup| {
+            shares(&ema::ENTRY, &[("decay", Value::Float(decay)), ("decay_warmup", Value::Bool(warmup))])
+        };
+        assert_eq!(ema(0.75, false), [1.0, 0.25, 0.25, 0.25]);
+        // (1 + k)/(10 + k) is 2/11, 3/12, 4/13.
+        assert_eq!(ema(0.24, true), [1.0, 1.0 - 2.0 / 11.0, 1.0 - 0.24, 1.0 - 0.24]);
+    }
+
+    #[test]
+    fn all_have_the_common_settings() {
+        for entry in ENTRIES {
+            let keys: Vec<&str> = entry.params.iter().map(|param| param.key).collect();
+            assert!(keys.ends_with(&["start", "every", "statistics", "evaluate"]), "{}: {keys:?}", entry.name);
+        }
+    }
+}

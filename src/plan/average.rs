@@ -1,0 +1,108 @@
+//! When the mean of the weights takes new ones in.
+
+use super::compile::PlanError;
+use super::{Cadence, Plan, StepPlan};
+use crate::average::{ENTRIES, EvaluatedAt, Statistics};
+use crate::registry::{Choice, Duration, DurationUnit, find};
+use crate::units::count;
+use std::fmt;
+
+/// `[train] average`, laid out over training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedAverage {
+    choice: Choice,
+    /// Steps taken when weights are first taken in.
+    first: u64,
+    every: Duration,
+    cadence: Cadence,
+    pub statistics: Statistics,
+    evaluated: EvaluatedAt,
+}
+
+impl Plan {
+    /// The mean, where it takes in the weights as they are after a step: after every so many steps or epochs, once training is
+    /// far enough.
+    pub fn averages_after(&self, step: &StepPlan) -> Option<&PlannedAverage> {
+        let average = self.average.as_ref().filter(|average| average.first <= step.step + 1)?;
+        average.cadence.is_due(step, self.epoch_images(step)).then_some(average)
+    }
+
+    pub(super) fn plan_average(&self, choice: &Choice) -> Result<PlannedAverage, PlanError> {
+        let settings = &choice.settings;
+        let every = settings.duration("every");
+        let cadence = Cadence::new(every, self.total_steps).ok_or_else(|| {
+            let help = "give a duration above zero, like \"1ep\"";
+            PlanError::new("train.average.every", "`every` is no interval", help)
+        })?;
+        let start = settings.duration("start");
+        let first = self.steps_until(start);
+        if self.is_beyond(start) || !self.is_ever_due(&cadence, first.max(1) - 1) {
+            let steps = count(self.total_steps);
+            let message =
+                format!("no weights are ever taken in, every {every} from {start} on: training is of {steps} steps");
+            return Err(PlanError::new("train.average", message, "let `start` be earlier, or `every` shorter"));
+        }
+        let word = |key| settings.text(key);
+        Ok(PlannedAverage {
+            choice: choice.clone(),
+            first,
+            every,
+            cadence,
+            statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
+            evaluated: EvaluatedAt::from_word(&word("evaluate")).expect("a checked word is known"),
+        })
+    }
+
+    /// Whether training ends before it is that long.
+    fn is_beyond(&self, duration: Duration) -> bool {
+        match duration.unit {
+            DurationUnit::Steps => duration.amount > self.total_steps as f64,
+            DurationUnit::Epochs => duration.amount > self.total_epochs() as f64,
+            DurationUnit::Percent => false,
+        }
+    }
+
+    /// Whether something is due at any step from that one on.
+    fn is_ever_due(&self, cadence: &Cadence, from: u64) -> bool {
+        if from >= self.total_steps {
+            return false;
+        }
+        let multiples = |step: u64| {
+            let step = self.at(step);
+            cadence.multiples(&step, self.epoch_images(&step))
+        };
+        multiples(self.total_steps - 1)[1] > multiples(from)[0]
+    }
+}
+
+impl PlannedAverage {
+    /// The mean's name: `swa`.
+    pub fn kind(&self) -> &str {
+        &self.choice.kind
+    }
+
+    /// The share of the newest weights in update `k`, from 0.
+    pub fn share(&self, k: u64) -> f64 {
+        let entry = find(ENTRIES, &self.choice.kind).expect("a checked average is known");
+        (entry.make)(&self.choice.settings).share(k)
+    }
+
+    /// Whether it is part of an evaluation, the last one or another.
+    pub fn is_evaluated(&self, is_last: bool) -> bool {
+        is_last || self.evaluated == EvaluatedAt::Every
+    }
+}
+
+impl fmt::Display for PlannedAverage {
+    /// `swa of the weights every 1ep, from step 75 on`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the weights every {}", self.choice.kind, self.every)?;
+        if self.first > 1 {
+            write!(f, ", from step {} on", self.first - 1)?;
+        }
+        match self.statistics {
+            Statistics::Measure => write!(f, ", statistics measured for each evaluation"),
+            Statistics::Average => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! When the mean of the weights takes new ones in.
+
+use super::*;
+
+fn average(kind: &str, settings: [(&str, Duration); 2]) -> Choice {
+    let words = [("statistics", "average"), ("evaluate", "every")].map(|(key, word)| (key, Value::Text(word.into())));
+    let mut choice = Choice::with(kind, words);
+    choice.settings.0.extend(settings.map(|(key, value)| (key.to_owned(), Value::Duration(value))));
+    choice
+}
+
+/// The steps after which weights are taken in, of 13: epochs end after 2, 6, 10 and, half done, 12.
+fn taken_in(start: Duration, every: Duration) -> Result<Vec<u64>, Vec<PlanError>> {
+    let mut spec = spec(vec![epochs(1.5, 40), epochs(2.0, 25)], LastBatch::Serve);
+    spec.train.average = Some(average("swa", [("start", start), ("every", every)]));
+    let plan = Plan::compile(&spec, &facts(100))?;
+    Ok(plan.steps().filter(|step| plan.averages_after(step).is_some()).map(|step| step.step).collect())
+}
+
+#[test]
+fn weights_are_taken_in_at_intervals_from_some_step_on() {
+    use DurationUnit::{Epochs, Percent, Steps};
+    let none = every(0.0, Steps);
+    assert_eq!(taken_in(none, every(1.0, Epochs)).unwrap(), [2, 6, 10, 12]);
+    // As they are when the first epoch is over.
+    assert_eq!(taken_in(every(1.0, Epochs), every(1.0, Epochs)).unwrap(), [2, 6, 10, 12]);
+    assert_eq!(taken_in(every(1.1, Epochs), every(1.0, Epochs)).unwrap(), [6, 10, 12]);
+    assert_eq!(taken_in(every(50.0, Percent), every(2.0, Steps)).unwrap(), [7, 9, 11]);
+    assert_eq!(taken_in(none, every(1.0, Steps)).unwrap(), (0..13).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_mean_of_nothing_is_an_error() {
+    use DurationUnit::{Epochs, Percent, Steps};
+    for (start, interval) in [
+        (every(0.0, Steps), every(5.0, Epochs)),
+        (every(0.0, Steps), every(14.0, Steps)),
+        (every(9.0, Epochs), every(1.0, Steps)),
+    ] {
+        let errors = taken_in(start, interval).unwrap_err();
+        assert_eq!(errors[0].path, "train.average", "{start} {interval}");
+    }
+    assert_eq!(taken_in(every(100.0, Percent), every(1.0, Steps)).unwrap(), [12], "the last weights alone");
+    assert_eq!(taken_in(every(0.0, Steps), every(0.0, Epochs)).unwrap_err()[0].path, "train.average.every");
+}

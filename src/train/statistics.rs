@@ -1,0 +1,77 @@
+//! Running statistics found anew, for weights that no step was taken with.
+
+use super::net;
+use crate::config::spec::Spec;
+use crate::data::augment::chain;
+use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::kernels::Isa;
+use crate::nn::{Params, Tape};
+use crate::plan::{Plan, StepPlan};
+use std::sync::Arc;
+
+/// The mean over batches of their statistics, each with the weight of its images:
+///
+/// ```text
+/// mean = Σ nᵢ·statisticsᵢ / Σ nᵢ
+/// ```
+///
+/// PyTorch's `update_bn` gives all batches the same weight, a short last one too.
+pub struct MeanStatistics {
+    mean: Vec<f64>,
+    images: f64,
+}
+
+impl MeanStatistics {
+    /// Of a net with so many.
+    pub fn new(len: usize) -> Self {
+        Self { mean: vec![0.0; len], images: 0.0 }
+    }
+
+    /// Takes in those of a batch, as a tape of [`Mode::Measure`](crate::nn::Mode) left them.
+    pub fn add(&mut self, stats: &[f32], images: usize) {
+        self.images += images as f64;
+        let share = images as f64 / self.images;
+        self.mean.iter_mut().zip(stats).for_each(|(mean, new)| *mean += share * (f64::from(*new) - *mean));
+    }
+
+    /// Puts the mean in their place.
+    pub fn put(&self, stats: &mut [f32]) {
+        stats.iter_mut().zip(&self.mean).for_each(|(to, mean)| *to = *mean as f32);
+    }
+}
+
+/// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented and
+/// sized as in its phase, in batches that its tape takes. A net without statistics is left as it is.
+///
+/// # Errors
+/// Those of the tape and of the loader; when the net cannot be built.
+pub fn measure(
+    params: &mut Params,
+    spec: &Spec,
+    plan: &Plan,
+    dataset: &Arc<Dataset>,
+    step: &StepPlan,
+    isa: Isa,
+) -> anyhow::Result<()> {
+    if params.stats.is_empty() {
+        return Ok(());
+    }
+    let phase = &plan.phases[step.phase];
+    let (epoch, size, most) = (step.epoch, step.size, phase.part());
+    let graph = net::graph(spec, &dataset.facts, size)?;
+    let mut tape = Tape::new(&graph, params, net::measure_options(spec, most, isa));
+    let augment = vec![chain(&phase.augment)];
+    let training = Training { dataset: Arc::clone(dataset), seed: spec.seed, augment };
+    let all = dataset.train.labels.len();
+    let mut loader = Loader::training(training, 0, move |batch| {
+        let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;
+        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0 })
+    });
+    let mut mean = MeanStatistics::new(params.stats.len());
+    while let Some((batch, _)) = loader.next_batch()? {
+        tape.forward(params, &batch.images)?;
+        mean.add(&params.stats, batch.labels.len());
+    }
+    mean.put(&mut params.stats);
+    Ok(())
+}
