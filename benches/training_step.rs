@@ -35,14 +35,14 @@ fn ours(batch: usize) -> impl FnMut() {
     let mut optimizers = Optimizers::new(&params, &Rules::default(), &spec.phases[0].optimizer);
     let images: Vec<f32> = (0..batch * SIZE * SIZE * 3).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let labels: Vec<u32> = (0..batch as u32).map(|k| k % 10).collect();
-    let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None };
+    let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None, share: 1.0 };
     eprintln!("ours: {isa}, {} MiB of activations and gradients", tape.memory_bytes() >> 20);
     move || {
         tape.forward(&mut params, &images).expect("no bridge");
         tape.loss(&labels, 0.0);
         tape.backward(&mut params).expect("no bridge");
         let mut reevaluate = |_: &[f32], _: &mut [f32]| unreachable!("SGD does not re-evaluate");
-        optimizers.step(&mut params, isa, &[Some(hypers)], &mut reevaluate).expect("SGD does not fail");
+        optimizers.step(&mut params, isa, 0.0, &[Some(hypers)], &mut reevaluate).expect("SGD does not fail");
     }
 }
 

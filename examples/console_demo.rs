@@ -91,6 +91,7 @@ fn facts(steps: u64) -> RunFacts {
         epochs: 2 * SIZES.len() as u64,
         steps,
         lr_columns: Vec::new(),
+        step_columns: Vec::new(),
         tta: false,
         average: None,
     }
@@ -115,10 +116,12 @@ fn step_done(step: u64, steps: u64, phase: usize, epoch: u64) -> StepDone {
         loss: 2.3 * (-2.0 * part).exp() + 0.05 * (step as f64).sin(),
         grad_norm: 1.0,
         seconds: TICK.as_secs_f64(),
+        mix: None,
     };
     StepDone {
         row,
         own_lrs: Vec::new(),
+        step_values: Vec::new(),
         train_acc: 0.1 + 0.8 * part,
         images_per_second: 128.0 / TICK.as_secs_f64() / (phase + 1) as f64,
         seconds_left: (step > 3).then(|| (steps - step) as f64 * TICK.as_secs_f64()),

@@ -234,6 +234,162 @@ def optimizers():
     save("optimizers", tensors, rows)
 
 
+def trust(p, g, adapted, top, bottom):
+    """LARS's and LAMB's ratio of norms."""
+    n, d = top(numpy.linalg.norm(p)), bottom(numpy.linalg.norm(g), numpy.linalg.norm(p))
+    return n / d if adapted and n > 0 and d > 0 else 1.0
+
+
+def lars(s, p, g, lr, m, wd, t, row):
+    """You et al. 2017, arXiv:1708.03888, with lr outside of the momentum."""
+    adapted = p.ndim > 1 or row.get("adapt") == "all"
+    local = trust(p, g, adapted, lambda p: row.get("trust", 0.001) * p, lambda g, p: g + wd * p + 1e-8 if g else 0.0)
+    step = local * (g + wd * p)
+    s["b"] = m * s.get("b", 0.0) + step
+    return p - lr * (step + m * s["b"] if row.get("nesterov") else s["b"])
+
+
+def lamb(s, p, g, lr, m, wd, t, row):
+    """You et al. 2020, arXiv:1904.00962, algorithm 2, with the identity for phi."""
+    beta2 = row.get("beta2", 0.999)
+    s["m"] = m * s.get("m", 0.0) + (1 - m) * g
+    s["v"] = beta2 * s.get("v", 0.0) + (1 - beta2) * g**2
+    u = s["m"] / (1 - m**t) / (numpy.sqrt(s["v"] / (1 - beta2**t)) + 1e-6) + wd * p
+    adapted = p.ndim > 1 or row.get("adapt") == "all"
+    return p - lr * trust(p, u, adapted, lambda p: p, lambda u, p: u) * u
+
+
+def lion(s, p, g, lr, m, wd, t, row):
+    """Chen et al. 2023, arXiv:2302.06675, algorithm 2."""
+    beta2 = row.get("beta2", 0.99)
+    u = numpy.sign(m * s.get("m", 0.0) + (1 - m) * g)
+    s["m"] = beta2 * s.get("m", 0.0) + (1 - beta2) * g
+    return p - lr * (u + wd * p)
+
+
+def akiba(s, p, g, lr, m, wd, t, row):
+    """Akiba, Suzuki and Fukuda 2017, arXiv:1711.04325, section 3.1: one buffer, both rules' factors of the gradient."""
+    g = g + wd * p
+    alpha_sgd = row["weight"][0] + (row["weight"][1] - row["weight"][0]) * (t - 1) / (row["steps"] - 1)
+    alpha_rmsprop = (1 - alpha_sgd) * row["from_rate"]
+    s["m"] = 0.99 * s.get("m", 0.0) + 0.01 * g**2
+    s["d"] = m * s.get("d", 0.0) - (alpha_sgd + alpha_rmsprop / (numpy.sqrt(s["m"]) + 1e-8)) * g
+    return p + lr * s["d"]
+
+
+def papers():
+    """Optimizers that PyTorch has not: the papers' formulas in f64, over the gradients and rates of `optimizers`."""
+    steps, shapes = 20, {"a": (3, 4), "b": (5,), "c": (2, 3, 2, 2)}
+    rows = {
+        "lars": {"kind": "lars", "weight_decay": 0.05, "rate": 100.0},
+        "lars-nesterov": {"kind": "lars", "weight_decay": 0.05, "nesterov": True, "rate": 100.0},
+        "lars-all": {"kind": "lars", "weight_decay": 0.0, "adapt": "all", "trust": 0.02, "rate": 5.0},
+        "lamb": {"kind": "lamb", "weight_decay": 0.05},
+        "lamb-all": {"kind": "lamb", "weight_decay": 0.0, "adapt": "all", "beta2": 0.95},
+        "lion": {"kind": "lion", "weight_decay": 0.05},
+        "lion-beta2": {"kind": "lion", "weight_decay": 0.0, "beta2": 0.8},
+        "akiba": {"kind": "mix", "weight_decay": 0.01, "weight": [0.0, 1.0], "from_rate": 0.1, "steps": steps},
+        "akiba-part": {"kind": "mix", "weight_decay": 0.0, "weight": [0.75, 0.5], "from_rate": 0.02, "steps": steps},
+    }
+    rules = {"lars": lars, "lamb": lamb, "lion": lion, "mix": akiba}
+    lr = numpy.linspace(0.1, 0.005, steps)
+    momentum = numpy.linspace(0.95, 0.8, steps)
+    start = {name: normal(seed, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    grads = {name: normal(10 + seed, steps, *shape) for seed, (name, shape) in enumerate(shapes.items())}
+    tensors = {"lr": torch.from_numpy(lr), "momentum": torch.from_numpy(momentum)}
+    tensors |= {f"start/{k}": v for k, v in start.items()} | {f"grads/{k}": v for k, v in grads.items()}
+    for case, row in rows.items():
+        for name in shapes:
+            state, p, history = {}, start[name].double().numpy(), []
+            # Vectors are stepped by LARS as by SGD, at the same rate.
+            rate = row.get("rate", 1.0) if p.ndim > 1 or row.get("adapt") == "all" else 1.0
+            for t in range(1, steps + 1):
+                g = grads[name][t - 1].double().numpy()
+                p = rules[row["kind"]](state, p, g, rate * lr[t - 1], momentum[t - 1], row["weight_decay"], t, row)
+                history.append(torch.from_numpy(p.copy()))
+            tensors[f"{case}/{name}"] = torch.stack(history)
+    save("papers", tensors, rows)
+
+
+def lbfgs():
+    """torch.optim.LBFGS on a logistic regression and on Rosenbrock's valley, with both ways to go along a direction. In f64:
+    in the valley each iteration doubles a rounding, and in f32 PyTorch is a hundredth from itself after twenty."""
+    x, y = normal(60, 40, 7), (torch.arange(40) % 2 * 2 - 1).float()
+
+    def logistic(p):
+        return F.softplus(-y.double() * (x.double() @ p["w"] + p["b"])).mean() + 0.05 * (p["w"] ** 2).sum()
+
+    def rosenbrock(p):
+        return ((1 - p["w"][0]) ** 2 + 100 * (p["b"][0] - p["w"][0] ** 2) ** 2).sum()
+
+    problems = {
+        "logistic": (logistic, {"w": normal(61, 7), "b": normal(62, 1)}),
+        "rosenbrock": (rosenbrock, {"w": torch.tensor([-1.2]), "b": torch.tensor([1.0])}),
+    }
+    rows = {
+        "search": {"search": "strong-wolfe", "history": 3, "iterations": 4, "lr": 1.0, "steps": 4},
+        "search-short": {"search": "strong-wolfe", "history": 10, "iterations": 3, "evaluations": 5, "lr": 0.5, "steps": 6},
+        "search-one": {"search": "strong-wolfe", "history": 5, "iterations": 1, "evaluations": 8, "lr": 1.0, "steps": 8},
+        "fixed": {"search": "fixed", "history": 3, "iterations": 4, "lr": 0.5, "steps": 6},
+        "fixed-one": {"search": "fixed", "history": 5, "iterations": 1, "lr": 0.8, "steps": 8},
+    }
+    tensors, cases = {"x": x, "y": y}, {}
+    for problem, (loss_of, start) in problems.items():
+        tensors |= {f"{problem}/start/{k}": v for k, v in start.items()}
+        for name, row in rows.items():
+            # In the valley a fixed step soon leaves f32: what is left is rounding.
+            if problem == "rosenbrock" and row["search"] == "fixed":
+                continue
+            params = {k: v.double().requires_grad_() for k, v in start.items()}
+            optimizer = torch.optim.LBFGS(
+                params.values(),
+                lr=row["lr"],
+                max_iter=row["iterations"],
+                max_eval=row.get("evaluations"),
+                history_size=row["history"],
+                line_search_fn="strong_wolfe" if row["search"] == "strong-wolfe" else None,
+            )
+
+            def closure():
+                optimizer.zero_grad()
+                loss = loss_of(params)
+                loss.backward()
+                return loss
+
+            history = {k: [] for k in params}
+            for _ in range(row["steps"]):
+                optimizer.step(closure)
+                for key, param in params.items():
+                    history[key].append(param.detach().clone())
+            case = f"{problem}-{name}"
+            tensors |= {f"{case}/{k}": torch.stack(v) for k, v in history.items()}
+            cases[case] = {"problem": problem, **row}
+    save("lbfgs", tensors, cases)
+
+
+def clip():
+    """clip_grad_value_, then clip_grad_norm_, over three tensors of different sizes."""
+    shapes = {"a": (3, 4), "b": (5,), "c": (2, 3, 2, 2)}
+    grads = {k: normal(70 + seed, *shape) * 10.0**seed for seed, (k, shape) in enumerate(shapes.items())}
+    rows = {
+        "norm": {"norm": 1.0},
+        "norm-far": {"norm": 1e4},
+        "value": {"value": 0.5},
+        "both": {"value": 2.0, "norm": 3.0},
+    }
+    tensors = {f"grads/{k}": v for k, v in grads.items()}
+    for case, row in rows.items():
+        params = {k: torch.zeros_like(v) for k, v in grads.items()}
+        for key, param in params.items():
+            param.grad = grads[key].clone()
+        if "value" in row:
+            torch.nn.utils.clip_grad_value_(params.values(), row["value"])
+        if "norm" in row:
+            torch.nn.utils.clip_grad_norm_(params.values(), row["norm"])
+        tensors |= {f"{case}/{k}": v.grad for k, v in params.items()}
+    save("clip", tensors, rows)
+
+
 def muon():
     """torch.optim.Muon, and the step of cifar10-airbench's airbench94_muon.py. PyTorch rounds the matrices to bf16, which
     no two programs do alike; so each case is there a second time with that cast taken out."""
@@ -702,6 +858,9 @@ if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for make in [conv2d, batch_norm, pool, pointwise, optimizers, muon, net, averages, nets, whitening, views, schedules,
-                 images]:
+    makers = [
+        conv2d, batch_norm, pool, pointwise, optimizers, papers, lbfgs, clip, muon,
+        net, averages, nets, whitening, views, schedules, images,
+    ]
+    for make in makers:
         make()

@@ -53,12 +53,12 @@ fn a_step_allocates_nothing_large() {
     let mut optimizers = Optimizers::new(&params, &rules, &sgd);
     let mut tape = Tape::new(&graph, &params, TapeOptions::train(32, DType::F32, isa));
     let (images, labels) = (vec![0.5f32; 32 * 32 * 32 * 3], vec![3u32; 32]);
-    let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 0.0, beta: None };
+    let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 0.0, beta: None, share: 1.0 };
     let mut step = || {
         tape.forward(&mut params, &images).unwrap();
         tape.loss(&labels, 0.1);
         tape.backward(&mut params).unwrap();
-        optimizers.step(&mut params, isa, &[Some(hypers); 2], &mut |_, _| unreachable!()).unwrap();
+        optimizers.step(&mut params, isa, 0.0, &[Some(hypers); 2], &mut |_, _| unreachable!()).unwrap();
     };
     step();
     step();

@@ -57,6 +57,7 @@ fn written(name: &str, params: &[runner::registry::Param]) -> String {
         .filter(|param| param.default == Default::Required)
         .map(|param| match param.kind {
             Kind::Int { .. } | Kind::Float(_) => format!(", {} = 1", param.key),
+            Kind::Choice(family) => format!(", {} = \"{}\"", param.key, (family.entries)()[0].name()),
             _ => panic!("`{name}`: give the required `{}` a value here", param.key),
         })
         .collect();

@@ -59,6 +59,7 @@ fn trace(step: u64, seed: u64) -> TraceRow {
         loss: (2.0 + 0.1 * seed as f64) / (1.0 + step as f64),
         grad_norm: 1.0,
         seconds: 0.5,
+        mix: None,
     }
 }
 

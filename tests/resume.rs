@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{SMALL, assert_exit, only_run, runner, timeless};
+use common::{SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -119,6 +119,23 @@ fn killed_at_any_step_in_any_phase_a_run_goes_on_to_the_same_bytes() {
         assert_readable(&run);
         assert_exit(&resume(&run, threads).output().unwrap(), 0);
         assert_same(&run, &reference);
+    }
+}
+
+/// Steps without momentum, with another one's, in a search: whatever a rule remembers is in the checkpoint.
+#[test]
+fn what_optimizers_remember_outlives_a_kill() {
+    for (content, steps) in [(TRANSITION, 9), (SEARCH, 4)] {
+        let (dir, config) = workplace();
+        std::fs::write(&config, content).unwrap();
+        let whole = dir.path().join("whole");
+        assert_exit(&begin(&config, &whole, 2).output().unwrap(), 0);
+        let runs = dir.path().join("runs");
+        let mut child = begin(&config, &runs, 1).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, steps);
+        kill(&mut child);
+        assert_exit(&resume(&run, 2).output().unwrap(), 0);
+        assert_same(&run, &only_run(&whole));
     }
 }
 

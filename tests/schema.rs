@@ -445,7 +445,15 @@ fn table(params: &[Param], first: &str) -> BoxedStrategy<String> {
 fn choice(family: &Family) -> BoxedStrategy<String> {
     let spellings = (family.entries)().into_iter().flat_map(|entry| {
         let name = entry.name();
-        let mut spellings = vec![table(entry.params(), &format!("kind = {name:?}"))];
+        // A choice of the family within one is a name: there is no end to tables within tables.
+        let flat = |param: &Param| match param.kind {
+            Kind::Choice(inner) if inner.name == family.name => {
+                Param { kind: Kind::Word(plain_names(family)), ..*param }
+            }
+            _ => *param,
+        };
+        let params: Vec<Param> = entry.params().iter().map(flat).collect();
+        let mut spellings = vec![table(&params, &format!("kind = {name:?}"))];
         if entry.params().iter().all(|param| param.default != Default::Required) {
             spellings.push(Just(format!("{name:?}")).boxed());
         }
@@ -455,6 +463,17 @@ fn choice(family: &Family) -> BoxedStrategy<String> {
         spellings
     });
     prop::strategy::Union::new(spellings).boxed()
+}
+
+/// The entries that a name alone chooses.
+fn plain_names(family: &Family) -> &'static [&'static str] {
+    let is_plain = |params: &[Param]| params.iter().all(|param| param.default != Default::Required);
+    (family.entries)()
+        .iter()
+        .filter(|entry| is_plain(entry.params()))
+        .map(|entry| entry.name())
+        .collect::<Vec<_>>()
+        .leak()
 }
 
 /// A whole experiment: one setting a line, sections as inline tables. What its keys owe each other is kept to, so that

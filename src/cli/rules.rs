@@ -4,9 +4,9 @@ use super::table::{Align, Table};
 use crate::config::spec::Spec;
 use crate::config::{Diagnostic, Source};
 use crate::model::Member;
-use crate::optim::{self, Optimizer};
+use crate::optim;
 use crate::plan::{Plan, PlannedRule, RuleRate};
-use crate::registry::{Choice, find};
+use crate::registry::Choice;
 use crate::train::rule_of_each;
 use crate::units::{count, number};
 use std::collections::BTreeSet;
@@ -78,8 +78,7 @@ fn searches_in_parts(source: &Source, spec: &Spec) -> Option<Diagnostic> {
 
 /// An optimizer that some of these parameters are not for.
 fn misused(source: &Source, path: &str, choice: &Choice, members: &[&Member]) -> Option<Diagnostic> {
-    let entry = find(optim::ENTRIES, &choice.kind).expect("a checked optimizer is known");
-    let optimizer: Box<dyn Optimizer> = (entry.make)(&choice.settings, 0);
+    let optimizer = optim::make(choice, 0);
     let (kinds, names): (BTreeSet<&str>, Vec<&str>) = members
         .iter()
         .filter(|member| !optimizer.takes(&member.shape))

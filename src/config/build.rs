@@ -8,6 +8,7 @@ use super::source::Source;
 use super::spec::{DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt};
 use super::stops;
 use super::suggest::one_of;
+use super::together;
 use super::wire;
 use crate::data::{augment, sets};
 use crate::model::backbones;
@@ -36,7 +37,7 @@ impl Builder<'_> {
         let phases = self.phases(settings, &augment);
         let train = settings.opt_table("train").and_then(|train| self.train(&train));
         let model = settings.opt_table("model").and_then(|model| self.model(&model));
-        Some(Spec {
+        let spec = Spec {
             name: settings.opt_text("name")?,
             seed: u64::try_from(settings.opt_int("seed")?).ok()?,
             data: DataSpec {
@@ -53,7 +54,9 @@ impl Builder<'_> {
             train: train?,
             params: params?,
             phases: phases?,
-        })
+        };
+        together::check(self, &spec);
+        Some(spec)
     }
 
     /// Reports an error at a setting.

@@ -34,6 +34,7 @@ mod subject;
 pub mod suggest;
 pub mod sweep;
 mod syntax;
+mod together;
 mod wire;
 mod write;
 

@@ -7,10 +7,14 @@ use super::spec::{Length, PhaseSpec};
 use crate::optim;
 use crate::registry::{Choice, RampValue, Settings};
 
+/// The bounds on gradients.
+const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
+
 /// The phases, each made whole from the one before.
 ///
-/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay` and `beta` carry over where a phase leaves
-/// them out. `momentum` goes back to its default, and `lr` must be given by every phase: a ramp that has run down has no
+/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay`, `beta` and the bounds on
+/// gradients carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be given by every
+/// phase: a ramp that has run down has no
 /// sensible sequel.
 pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
     let mut before = Carried { augment: augment.to_vec(), ..Carried::default() };
@@ -38,6 +42,8 @@ struct Carried {
     optimizer: Option<Choice>,
     weight_decay: Option<RampValue>,
     beta: Option<RampValue>,
+    clip_norm: Option<RampValue>,
+    clip_value: Option<RampValue>,
 }
 
 struct Phase<'a, 'b> {
@@ -57,7 +63,8 @@ impl Phase<'_, '_> {
 
     /// What this phase gives, and for the rest what came before.
     fn carried(&mut self, before: Carried) -> Carried {
-        let keys = ["size", "batch", "accumulate", "augment", "optimizer", "weight_decay", "beta"];
+        let keys =
+            ["size", "batch", "accumulate", "augment", "optimizer", "weight_decay", "beta", "clip_norm", "clip_value"];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
         for key in keys.into_iter().filter(|key| !written.contains(key)) {
             match self.index.checked_sub(1) {
@@ -85,6 +92,8 @@ impl Phase<'_, '_> {
             augment: own.unwrap_or(before.augment),
             weight_decay: ramp("weight_decay", before.weight_decay),
             beta: ramp("beta", before.beta),
+            clip_norm: ramp("clip_norm", before.clip_norm),
+            clip_value: ramp("clip_value", before.clip_value),
             optimizer: if given("optimizer") { settings.opt_choice("optimizer") } else { before.optimizer },
         }
     }
@@ -96,7 +105,8 @@ impl Phase<'_, '_> {
         }
         let optimizer = carried.optimizer.clone()?;
         let beta = self.beta(&optimizer, carried.beta.as_ref());
-        let momentum = self.settings.opt_ramp("momentum");
+        let momentum = self.momentum(&optimizer);
+        CLIPS.into_iter().for_each(|key| self.clip(key));
         Some(PhaseSpec {
             length: length?,
             size: carried.size,
@@ -105,9 +115,11 @@ impl Phase<'_, '_> {
             augment: carried.augment.clone(),
             carry: self.settings.opt_bool("carry")?,
             lr: self.settings.opt_ramp("lr")?,
-            momentum: momentum.unwrap_or_else(|| constant(default_momentum(&optimizer.kind))),
+            momentum,
             weight_decay: carried.weight_decay.clone().unwrap_or_else(|| constant(0.0)),
             beta,
+            clip_norm: carried.clip_norm.clone(),
+            clip_value: carried.clip_value.clone(),
             optimizer,
             source: self.builder.phase_sources[self.index],
         })
@@ -137,8 +149,7 @@ impl Phase<'_, '_> {
     /// The second moment's decay, for optimizers that have one: it skips phases of the others. Given to one of those it
     /// would change nothing, which is an error.
     fn beta(&mut self, optimizer: &Choice, carried: Option<&RampValue>) -> Option<RampValue> {
-        let params = optim::FAMILY.get(&optimizer.kind).map_or(&[][..], |entry| entry.params());
-        if params.iter().any(|param| ["alpha", "beta2"].contains(&param.key)) {
+        if optim::takes_beta(optimizer) {
             return carried.cloned();
         }
         if self.settings.0.contains_key("beta") {
@@ -147,6 +158,36 @@ impl Phase<'_, '_> {
             self.builder.error(error.help("it is beta 2 of Adam-like optimizers and alpha of rmsprop: leave it out"));
         }
         None
+    }
+
+    /// The momentum, or its default. Another than 0 given to an optimizer that has none would change nothing, which is an
+    /// error; so is handing one on to it.
+    fn momentum(&mut self, optimizer: &Choice) -> RampValue {
+        let has_momentum = optim::make(optimizer, 0).momentum().is_some();
+        let given = self.settings.opt_ramp("momentum");
+        if !has_momentum && given.as_ref().is_some_and(|given| *given != constant(0.0)) {
+            let message = format!("`momentum` means nothing to optimizer `{}`", optimizer.kind);
+            let error = self.builder.source.diagnostic(&self.at("momentum"), message);
+            self.builder.error(error.help("its steps follow from the gradients of their own batch: leave it out"));
+        }
+        if !has_momentum && self.index > 0 && self.settings.opt_bool("carry") == Some(true) {
+            let message = format!("optimizer `{}` has no momentum to carry over", optimizer.kind);
+            let error = self.builder.source.diagnostic(&self.at("carry"), message);
+            self.builder.error(error.help("leave `carry` out"));
+        }
+        let default = || constant(if has_momentum { default_momentum(&optimizer.kind) } else { 0.0 });
+        given.unwrap_or_else(default)
+    }
+
+    /// A bound that runs to or from 0 would be none there, where it should be tightest.
+    fn clip(&mut self, key: &str) {
+        let Some(RampValue { from, to: Some(to), .. }) = self.settings.opt_ramp(key) else { return };
+        if from == 0.0 || to == 0.0 {
+            let end = if from == 0.0 { "from" } else { "to" };
+            let message = format!("`{key}` cannot go through 0, where nothing is clipped");
+            let error = self.builder.source.diagnostic(&format!("{}.{end}", self.at(key)), message);
+            self.builder.error(error.expected("ends greater than 0"));
+        }
     }
 
     /// What the first phase cannot take over from any other.

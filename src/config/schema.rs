@@ -544,6 +544,20 @@ pub const PHASE: &[Param] = &[
         default: Default::Absent,
         doc: "beta 2 of Adam-like optimizers, alpha of rmsprop; left out: as in the phase before, at first the optimizer's",
     },
+    Param {
+        key: "clip_norm",
+        kind: Kind::Ramp(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "a longer gradient is scaled down to this norm, over all weights together; 0: none is; left out: as in the \
+              phase before, at first none",
+    },
+    Param {
+        key: "clip_value",
+        kind: Kind::Ramp(Interval::at_least(0.0)),
+        default: Default::Absent,
+        doc: "larger values of the gradient are cut to this size, before `clip_norm`; 0: none is; left out: as in the \
+              phase before, at first none",
+    },
 ];
 
 const AUGMENT: Kind = Kind::List(&Kind::Choice(&data::augment::FAMILY));

@@ -207,6 +207,11 @@ pub struct PhaseSpec {
     pub weight_decay: RampValue,
     /// Adam's β2, RMSProp's α; `None` leaves the optimizer's own.
     pub beta: Option<RampValue>,
+    /// Bounds on the gradient; 0, as a constant, where an earlier phase's is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<RampValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_value: Option<RampValue>,
     /// The number of the file's phase that it comes from, from 0: no part of what the experiment is.
     #[serde(skip)]
     pub source: usize,

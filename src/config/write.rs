@@ -120,6 +120,8 @@ impl Out {
         self.field("momentum", ramp(&phase.momentum));
         self.field("weight_decay", ramp(&phase.weight_decay));
         self.optional("beta", phase.beta.as_ref().map(ramp));
+        self.optional("clip_norm", phase.clip_norm.as_ref().map(ramp));
+        self.optional("clip_value", phase.clip_value.as_ref().map(ramp));
     }
 }
 

@@ -1,6 +1,7 @@
 use super::{Batches, Cadence, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, Spec};
 use crate::data::Facts;
+use crate::optim::mix;
 use crate::registry::{Duration, RampValue};
 use crate::schedule::Ramp;
 use crate::units::{count, number};
@@ -133,6 +134,11 @@ fn plan_phase(
     let momentum = ramp("momentum", &phase.momentum);
     let weight_decay = ramp("weight_decay", &phase.weight_decay);
     let beta = phase.beta.as_ref().and_then(|beta| ramp("beta", beta));
+    // 0 is how a file says that nothing is clipped any more.
+    let clips = |value: &&RampValue| value.from != 0.0 || value.to.is_some();
+    let clip_norm = phase.clip_norm.as_ref().filter(clips).and_then(|clip| ramp("clip_norm", clip));
+    let clip_value = phase.clip_value.as_ref().filter(clips).and_then(|clip| ramp("clip_value", clip));
+    let mix = mix::weight(&phase.optimizer).and_then(|weight| ramp("optimizer.weight", &weight));
     let (first_step, images_before) = (progress.step, progress.images);
     let laid = lay_out(i, phase, spec, facts, progress).map_err(|e| errors.push(e)).ok();
     let (Some(lr), Some(momentum), Some(weight_decay), Some((batches, steps)), true) =
@@ -158,6 +164,9 @@ fn plan_phase(
         momentum,
         weight_decay,
         beta,
+        clip_norm,
+        clip_value,
+        mix,
         batches,
     })
 }

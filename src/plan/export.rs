@@ -39,15 +39,18 @@ impl Plan {
         write_rows(self.rows(), out)
     }
 
-    /// Writes one row a step, formatted as `trace.csv` is; rates that differ from the phase's come last.
+    /// Writes one row a step, formatted as `trace.csv` is; columns that only some plans have come last.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn write_trace(&self, mut out: impl Write) -> csv::Result<()> {
         let lrs = self.lr_columns();
-        let columns: Vec<&str> =
-            PlannedStepRow::COLUMNS.iter().copied().chain(lrs.iter().map(String::as_str)).collect();
-        let rows = self.steps().map(|step| (self.own_lrs(&step), self.row_of(step))).map(|(lrs, row)| (row, lrs));
+        let own = lrs.iter().map(String::as_str).chain(self.step_columns());
+        let columns: Vec<&str> = PlannedStepRow::COLUMNS.iter().copied().chain(own).collect();
+        let rows = self.steps().map(|step| {
+            let own = (self.own_lrs(&step), self.step_values(step.phase, &step.clip, step.hypers.share));
+            (self.row_of(step), own)
+        });
         out.write_all(&csv_file::encode_columns(&columns, rows)?)?;
         Ok(out.flush()?)
     }
@@ -63,6 +66,7 @@ impl Plan {
             lr: step.hypers.lr,
             momentum: step.hypers.momentum,
             weight_decay: step.hypers.weight_decay,
+            mix: self.phases[step.phase].mix.as_ref().map(|_| step.hypers.share),
         }
     }
 }

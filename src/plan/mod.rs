@@ -6,6 +6,7 @@
 mod average;
 mod batches;
 mod cadence;
+mod columns;
 mod compile;
 mod export;
 mod lookahead;
@@ -20,13 +21,14 @@ mod tests;
 pub use average::PlannedAverage;
 pub use batches::{Batches, Position};
 pub use cadence::Cadence;
+pub use columns::CLIPPED_NORM;
 pub use compile::PlanError;
 pub use lookahead::{Mix, PlannedLookahead};
 pub use rules::{PlannedRule, RuleRate};
 pub use table::optimizer_in_words;
 
 use crate::config::spec::StopSpec;
-use crate::optim::Hypers;
+use crate::optim::{Clip, Hypers};
 use crate::registry::Choice;
 use crate::schedule::Ramp;
 
@@ -73,6 +75,11 @@ pub struct PlannedPhase {
     pub momentum: Ramp,
     pub weight_decay: Ramp,
     pub beta: Option<Ramp>,
+    /// Bounds on the gradient; `None`: there is none.
+    pub clip_norm: Option<Ramp>,
+    pub clip_value: Option<Ramp>,
+    /// Of an optimizer that is a mix of two rules, the second one's share.
+    pub mix: Option<Ramp>,
     batches: Batches,
 }
 
@@ -90,6 +97,7 @@ pub struct StepPlan {
     pub images: usize,
     pub size: usize,
     pub hypers: Hypers,
+    pub clip: Clip,
     /// Last step of its phase; last step that serves its epoch (its end, or the last step of training).
     pub ends_phase: bool,
     pub ends_epoch: bool,
@@ -119,6 +127,7 @@ impl Plan {
             images: planned.batches.images_at(here.offset) as usize,
             size: planned.size,
             hypers: planned.hypers(i),
+            clip: planned.clip(i),
             ends_phase,
             ends_epoch: next.is_none_or(|next| next.epoch != here.epoch),
         }
@@ -187,6 +196,13 @@ impl PlannedPhase {
             momentum: self.momentum.at(i, n),
             weight_decay: self.weight_decay.at(i, n),
             beta: self.beta.as_ref().map(|beta| beta.at(i, n)),
+            share: self.mix.as_ref().map_or(1.0, |mix| mix.at(i, n)),
         }
+    }
+
+    /// The bounds on the gradient of the phase's step `i`.
+    fn clip(&self, i: u64) -> Clip {
+        let at = |ramp: &Option<Ramp>| ramp.as_ref().map(|ramp| ramp.at(i, self.steps));
+        Clip { value: at(&self.clip_value), norm: at(&self.clip_norm) }
     }
 }

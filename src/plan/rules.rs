@@ -3,7 +3,7 @@
 use super::compile::PlanError;
 use super::{Plan, StepPlan};
 use crate::config::spec::{ParamRule, RuleLr};
-use crate::optim::Hypers;
+use crate::optim::{Hypers, mix};
 use crate::registry::{Choice, Duration, DurationUnit, RampValue};
 use crate::schedule::Ramp;
 
@@ -20,6 +20,8 @@ pub struct PlannedRule {
     pub weight_decay: Option<f64>,
     /// `None`: that of the phase.
     pub optimizer: Option<Choice>,
+    /// Of an optimizer of its own that is a mix of two rules, the second one's share.
+    pub mix: Option<Ramp>,
     /// The first steps of training, which train its parameters: all of them, or those up to `until`. Its ramps run over
     /// these.
     pub steps: u64,
@@ -49,6 +51,10 @@ impl PlannedRule {
             weight_decay: self.weight_decay.unwrap_or(step.hypers.weight_decay),
             // The phase's is for the phase's optimizer: what it means to another kind is another matter.
             beta: step.hypers.beta.filter(|_| self.optimizer.is_none()),
+            share: match (&self.optimizer, &self.mix) {
+                (None, _) => step.hypers.share,
+                (Some(_), mix) => mix.as_ref().map_or(1.0, |mix| mix.at(i, n)),
+            },
         })
     }
 
@@ -84,6 +90,12 @@ impl Plan {
             },
             momentum: rule.momentum.as_ref().map(|value| ramp("momentum", value)).transpose()?,
             weight_decay: rule.weight_decay,
+            mix: rule
+                .optimizer
+                .as_ref()
+                .and_then(mix::weight)
+                .map(|value| ramp("optimizer.weight", &value))
+                .transpose()?,
             optimizer: rule.optimizer.clone(),
             steps: rule.until.map_or(self.total_steps, |until| self.steps_until(until)),
             until: rule.until,

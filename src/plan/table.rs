@@ -1,6 +1,7 @@
 //! The plan as a table for people.
 
 use super::{Plan, PlannedPhase};
+use crate::optim::mix;
 use crate::registry::{Choice, Value};
 use crate::units::{count, number};
 use anstyle::{Effects, Style};
@@ -101,6 +102,15 @@ impl Plan {
         if self.phases.iter().any(|p| p.beta.is_some()) {
             columns.push(ramp("beta", |p| p.beta.as_ref().map_or("own".into(), ToString::to_string)));
         }
+        if self.phases.iter().any(|p| p.mix.is_some()) {
+            columns.push(ramp("mix", |p| p.mix.as_ref().map_or("–".into(), ToString::to_string)));
+        }
+        if self.clips() {
+            columns.push(ramp("clip", |p| {
+                let bounds = p.bounds();
+                if bounds.is_empty() { "–".to_owned() } else { bounds.join(", ") }
+            }));
+        }
         columns
     }
 
@@ -147,12 +157,23 @@ impl PlannedPhase {
             details.push(format!("weight decay {}", self.weight_decay));
         }
         details.extend(self.beta.iter().map(|beta| format!("beta {beta}")));
+        details.extend(self.mix.iter().map(|mix| format!("mix {mix}")));
+        details.extend(self.bounds().into_iter().map(|bound| format!("clip {bound}")));
         details
+    }
+
+    /// The bounds on the gradient in words: `norm 1`.
+    fn bounds(&self) -> Vec<String> {
+        let bounds = [("value", &self.clip_value), ("norm", &self.clip_norm)];
+        bounds.into_iter().filter_map(|(of, ramp)| Some(format!("{of} {}", ramp.as_ref()?))).collect()
     }
 }
 
-/// An optimizer and the switches that are on: `sgd nesterov`.
+/// An optimizer and the switches that are on: `sgd nesterov`; of a mix both rules: `rmsprop → sgd nesterov`.
 pub fn optimizer_in_words(optimizer: &Choice) -> String {
+    if let [(_, from), (_, to)] = &mix::rules(optimizer)[..] {
+        return format!("{} → {}", optimizer_in_words(from), optimizer_in_words(to));
+    }
     let on = optimizer.settings.0.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(key, _)| key.as_str());
     std::iter::once(optimizer.kind.as_str()).chain(on).collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Scale, TINY, Tick, is_drawable};
 use super::frame::{self, Frame, Heading, Ruler, Stages};
-use super::style::{BLUE, ORANGE, RIGHT};
+use super::style::{BLUE, GREEN, ORANGE, RIGHT};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
 use crate::record::rows::{PlanRow, PlannedStepRow};
@@ -28,14 +28,20 @@ pub struct ScheduleOptions {
     pub momentum: Shown,
 }
 
-/// Draws lr and momentum over steps, with the phases' borders, as SVG.
+/// Draws lr and momentum over steps, with the phases' borders, as SVG; where two rules are mixed, their shares too.
 ///
 /// `steps` are rows of the plan or of a trace, in order; they need not be all, but should have both ends of every phase.
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], options: ScheduleOptions) -> String {
     let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
     let with_momentum = options.momentum == Shown::Yes;
-    let heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
+    let mut heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
+    let mix = Lines::new(&stages, steps, |s| s.mix.unwrap_or(f64::NAN), |_| f64::NAN);
+    let with_mix = mix.values().next().is_some();
+    if with_mix {
+        heights.push(80.0);
+    }
+    let mix_panel = heights.len() - 1;
     let heading = Heading::new(title, subtitle(phases));
     let frame = Frame::new(heading.bottom(), &stages, RIGHT, heights);
     let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
@@ -54,6 +60,11 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
         let y = momentum_axis(&momentum, frame.heights(1));
         frame.panel(&mut svg, &y, ("momentum", ORANGE), "");
         frame.within(&mut svg, &y, |svg| momentum.draw(svg, &frame.x, &y, ORANGE));
+    }
+    if with_mix {
+        let y = Axis::around(0.0, 1.0, 2, frame.heights(mix_panel));
+        frame.panel(&mut svg, &y, ("share of the mix's second rule", GREEN), "");
+        frame.within(&mut svg, &y, |svg| mix.draw(svg, &frame.x, &y, GREEN));
     }
     svg.finish(title)
 }

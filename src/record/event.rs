@@ -84,6 +84,8 @@ pub struct RunFacts {
     pub steps: u64,
     /// Columns of `trace.csv` behind those of its rows: rates that differ from the phase's, `lr.head`.
     pub lr_columns: Vec<String>,
+    /// Columns of `trace.csv` behind those: bounds on gradients, shares of a mix.
+    pub step_columns: Vec<String>,
     /// Whether `metrics.csv` has a column `val_acc_tta`.
     pub tta: bool,
     /// The mean of the weights that is kept, by name; `metrics.csv` then has `val_acc_avg` and what goes with it.
@@ -134,6 +136,8 @@ pub struct StepDone {
     pub row: TraceRow,
     /// What belongs in [`RunFacts::lr_columns`].
     pub own_lrs: Vec<f64>,
+    /// What belongs in [`RunFacts::step_columns`].
+    pub step_values: Vec<f64>,
     /// Fraction of right answers over the images trained on since the last evaluation.
     pub train_acc: f64,
     /// Over the last few steps.
@@ -241,6 +245,7 @@ pub(super) mod tests {
             epochs: 6,
             steps: 2345,
             lr_columns: Vec::new(),
+            step_columns: Vec::new(),
             tta: false,
             average: None,
         }
@@ -250,6 +255,7 @@ pub(super) mod tests {
         StepDone {
             row: trace(step),
             own_lrs: Vec::new(),
+            step_values: Vec::new(),
             train_acc: 0.5,
             images_per_second: 1204.0,
             seconds_left: Some(72.0),

@@ -169,9 +169,10 @@ impl Sink for Metrics {
     }
 }
 
-/// Those of all runs, and the rates of this one that differ from the phase's.
+/// Those of all runs, and what this one has besides: rates that differ from the phase's, bounds, shares.
 fn trace_columns(facts: &RunFacts) -> Vec<&str> {
-    TraceRow::COLUMNS.iter().copied().chain(facts.lr_columns.iter().map(String::as_str)).collect()
+    let own = facts.lr_columns.iter().chain(&facts.step_columns).map(String::as_str);
+    TraceRow::COLUMNS.iter().copied().chain(own).collect()
 }
 
 /// `trace.csv`
@@ -179,7 +180,11 @@ struct Trace(CsvFile);
 
 impl Sink for Trace {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
-        if let Event::StepDone(done) = event { self.0.append(&(&done.row, &done.own_lrs)) } else { Ok(()) }
+        if let Event::StepDone(done) = event {
+            self.0.append(&(&done.row, &done.own_lrs, &done.step_values))
+        } else {
+            Ok(())
+        }
     }
     fn sync(&mut self) -> Result<(), RecordError> {
         self.0.sync()
@@ -301,18 +306,23 @@ mod tests {
     }
 
     #[test]
-    fn rates_that_differ_are_the_last_columns() {
+    fn what_only_some_runs_have_are_the_last_columns() {
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(dir.path(), "a").unwrap();
         let path = folder.path().join(file::TRACE);
-        let facts = RunFacts { lr_columns: vec!["lr.norm".to_owned(), "lr.head.*".to_owned()], ..facts() };
+        let lr_columns = vec!["lr.norm".to_owned(), "lr.head.*".to_owned()];
+        let facts = RunFacts { lr_columns, step_columns: vec!["mix".to_owned()], ..facts() };
         let mut recorder = Recorder::create(folder, facts, Box::new(Told::default())).unwrap();
-        let done = StepDone { own_lrs: vec![0.5, 0.0], ..step_done(0) };
+        let done = StepDone { own_lrs: vec![0.5, 0.0], step_values: vec![0.125], ..step_done(0) };
         recorder.event(&Event::StepDone(done)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with(",seconds,lr.norm,lr.head.*") && lines[1].ends_with(",0.25,0.5,0.0"), "{text}");
-        assert_eq!(reader::read_table::<TraceRow>(&path).unwrap().rows, [step_done(0).row]);
+        assert!(
+            lines[0].ends_with(",seconds,lr.norm,lr.head.*,mix") && lines[1].ends_with(",0.25,0.5,0.0,0.125"),
+            "{text}"
+        );
+        let row = TraceRow { mix: Some(0.125), ..step_done(0).row };
+        assert_eq!(reader::read_table::<TraceRow>(&path).unwrap().rows, [row]);
     }
 
     #[test]

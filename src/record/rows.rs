@@ -25,6 +25,9 @@ pub struct TraceRow {
     pub grad_norm: f64,
     /// Seconds this step took.
     pub seconds: f64,
+    /// The share of a mix's second rule. A column of its own, behind the others, in runs with a mix.
+    #[serde(default, skip_serializing)]
+    pub mix: Option<f64>,
 }
 
 /// One row of `metrics.csv`: an evaluation, after step `step`.
@@ -125,6 +128,9 @@ pub struct PlannedStepRow {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
+    /// As in [`TraceRow`].
+    #[serde(default, skip_serializing)]
+    pub mix: Option<f64>,
 }
 
 impl From<&TraceRow> for PlannedStepRow {
@@ -139,6 +145,7 @@ impl From<&TraceRow> for PlannedStepRow {
             lr: row.lr,
             momentum: row.momentum,
             weight_decay: row.weight_decay,
+            mix: row.mix,
         }
     }
 }
@@ -223,6 +230,7 @@ pub(crate) mod tests {
             loss: 1.0 / (step as f64 + 3.0),
             grad_norm: 1.5e-7,
             seconds: 0.25,
+            mix: None,
         }
     }
 

@@ -69,7 +69,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         progress.images += step.images as u64;
         progress.window.add(&taken.loss);
         let row = taken.row(&step, progress.optimizer.kind.clone(), began.elapsed().as_secs_f64());
-        session.step_done(row, taken.own_lrs.clone(), waited)?;
+        session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
         if let Some(outcome) = after_step(session, &step, &taken)? {
             return session.finish(outcome);
         }
@@ -83,7 +83,7 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
     if let Some(what) = taken.diverged() {
         return diverged(format!("the {what} is not finite at step {}", step.step));
     }
-    if let Some(reason) = session.watch_loss(step, taken.mean_loss()) {
+    if let Some(reason) = session.watch_loss(step, taken.loss.mean()) {
         return diverged(reason);
     }
     let mut ended = session.time_is_up();
@@ -126,6 +126,8 @@ pub(super) struct Taken {
     pub applied: Applied,
     /// The rates of rules that differ from it.
     own_lrs: Vec<f64>,
+    /// Of the columns that only some plans have.
+    step_values: Vec<f64>,
 }
 
 impl Taken {
@@ -140,14 +142,11 @@ impl Taken {
             lr: self.applied.lr,
             momentum: self.applied.momentum,
             weight_decay: self.applied.weight_decay,
-            loss: self.mean_loss(),
+            loss: self.loss.mean(),
             grad_norm: self.grad_norm,
             seconds,
+            mix: None,
         }
-    }
-
-    fn mean_loss(&self) -> f64 {
-        self.loss.sum / self.loss.images as f64
     }
 
     /// What is NaN or infinite, if anything.
@@ -168,28 +167,33 @@ pub(super) fn take_step(
     batch: &Batch,
 ) -> anyhow::Result<Taken> {
     let Stepper { spec, plan, state, isa } = stepper;
-    let smoothing = spec.train.label_smoothing as f32;
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.lookahead = Some(Lookahead::new(&state.params));
     }
-    let loss = passes.gradient(&mut state.params, &batch.images, &batch.labels, smoothing)?;
+    let mut evaluate =
+        |params: &mut Params| passes.gradient(params, &batch.images, &batch.labels, spec.train.label_smoothing as f32);
+    let loss = evaluate(&mut state.params)?;
     let rules = &plan.rules;
     let hypers: Vec<Option<Hypers>> =
         std::iter::once(Some(step.hypers)).chain(rules.iter().map(|rule| rule.hypers(step))).collect();
     state.optimizers.silence(&mut state.params.grads, &hypers);
     let grad_norm = reduce::norm(isa, &state.params.grads);
+    let clipped_norm = match step.clip.is_none() {
+        true => grad_norm,
+        false => step.clip.apply(&mut state.params.grads, |grads| reduce::norm(isa, grads)),
+    };
 
-    // A line search looks at other parameters on a copy: the running statistics stay as they are.
+    // A line search looks at other parameters on a copy: the running statistics stay as the first evaluation left them.
     let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
     let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
         let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
         probe.values.copy_from_slice(params);
         probe.touch();
-        let loss = passes.gradient(probe, &batch.images, &batch.labels, smoothing)?;
+        let loss = evaluate(probe)?;
         grads.copy_from_slice(&probe.grads);
-        Ok(loss.sum / loss.images as f64)
+        Ok(loss.mean())
     };
-    state.optimizers.step(&mut state.params, isa, &hypers, &mut reevaluate)?;
+    state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
     if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
         lookahead.mix(&mut state.params, mix);
     }
@@ -204,7 +208,9 @@ pub(super) fn take_step(
     let own = rules.iter().enumerate().filter(|(_, rule)| rule.has_own_lr());
     let own_lrs = own.map(|(rule, _)| lr(1 + rule)).collect();
     let applied = applied[0].expect("a step was taken");
-    Ok(Taken { loss, grad_norm, applied, own_lrs })
+    let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
+    step_values.extend(plan.clips().then_some(clipped_norm));
+    Ok(Taken { loss, grad_norm, applied, own_lrs, step_values })
 }
 
 /// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.

@@ -42,8 +42,7 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
         let stepper = Stepper { spec, plan, state: &mut state, isa };
         let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
-        let loss = taken.loss.sum / taken.loss.images as f64;
-        if let Some(curve) = sweep.add(taken.applied.lr, loss, taken.diverged().is_none()) {
+        if let Some(curve) = sweep.add(taken.applied.lr, taken.loss.mean(), taken.diverged().is_none()) {
             return Ok(curve);
         }
     }

@@ -4,8 +4,8 @@ use crate::config::spec::Spec;
 use crate::kernels::Isa;
 use crate::model::Member;
 use crate::nn::Params;
-use crate::optim::{self, Applied, Closure, Flat, Hypers, Optimizer, Segment, State, StateError};
-use crate::registry::{Choice, find};
+use crate::optim::{self, Applied, Closure, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
+use crate::registry::Choice;
 
 /// What an optimizer needs to know of the rules of `[[params]]`, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,18 +53,23 @@ impl Group {
         Self { optimizer: make(&choice, &segments), segments, own, choice }
     }
 
-    /// Its state lives on while the kind stays the same; another kind starts afresh, but for the momentum when `carry` is
-    /// set and both have one.
+    /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but when
+    /// `carry` is set: then the momentum lives on where both have one, and between a mix and one of its rules the whole
+    /// state of that rule.
     fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
         let choice = self.own.as_ref().unwrap_or(phase);
         if *choice == self.choice {
             return Ok(());
         }
         let mut next = make(choice, &self.segments);
-        if choice.kind == self.choice.kind {
+        let kinds = |choice: &Choice| mix::rules(choice).into_iter().map(|(_, rule)| rule.kind).collect::<Vec<_>>();
+        if choice.kind == self.choice.kind && kinds(choice) == kinds(&self.choice) {
             next.load(self.optimizer.state())?;
-        } else if carry && let Some(momentum) = self.optimizer.momentum() {
-            next.carry(momentum);
+        } else if carry {
+            if let Some(momentum) = self.optimizer.momentum() {
+                next.carry(momentum);
+            }
+            next.load(with_rules_of(next.state(), choice, self.optimizer.state(), &self.choice))?;
         }
         (self.optimizer, self.choice) = (next, choice.clone());
         Ok(())
@@ -73,8 +78,28 @@ impl Group {
 
 /// A fresh optimizer for these parameters.
 fn make(choice: &Choice, segments: &[Segment]) -> Box<dyn Optimizer> {
-    let entry = find(optim::ENTRIES, &choice.kind).expect("a checked optimizer is known");
-    (entry.make)(&choice.settings, segments.iter().map(|segment| segment.range.len()).sum())
+    optim::make(choice, segments.iter().map(|segment| segment.range.len()).sum())
+}
+
+/// A state of an optimizer, with the whole states of those of its rules that another one has too.
+fn with_rules_of(mut state: State, choice: &Choice, mut other: State, other_choice: &Choice) -> State {
+    for (place, rule) in mix::rules(choice) {
+        let Some((from, _)) = mix::rules(other_choice).into_iter().find(|(_, other)| other.kind == rule.kind) else {
+            continue;
+        };
+        let found = match from {
+            Some(from) => other.take(from),
+            None => std::mem::take(&mut other),
+        };
+        match place {
+            Some(place) => {
+                state.take(place);
+                state.put(place, found);
+            }
+            None => state = found,
+        }
+    }
+    state
 }
 
 /// All optimizers of a net. Each parameter that is trained belongs to one; the groups are those of the rules and, before them, the
@@ -109,7 +134,8 @@ impl Optimizers {
         }
     }
 
-    /// Takes a step: for each group its hyper-parameters, or `None` where it is frozen. Uses up the gradients.
+    /// Takes a step: for each group its hyper-parameters, or `None` where it is frozen. `loss` is that of the gradients, which
+    /// are used up.
     ///
     /// # Errors
     /// Those of the closure.
@@ -120,14 +146,27 @@ impl Optimizers {
         &mut self,
         params: &mut Params,
         isa: Isa,
+        loss: f64,
         hypers: &[Option<Hypers>],
         closure: &mut Closure<'_>,
     ) -> anyhow::Result<()> {
         assert_eq!(hypers.len(), self.0.len(), "hyper-parameters for each group");
-        for (group, hypers) in self.0.iter_mut().zip(hypers) {
+        // A search starts where loss and gradients are of: before the others move.
+        let (searching, others): (Vec<_>, Vec<_>) =
+            self.0.iter_mut().zip(hypers).partition(|(group, _)| group.optimizer.reevaluates());
+        // It leaves the gradients of its last look, and the others step by those of the first.
+        let first = if searching.is_empty() { Vec::new() } else { params.grads.clone() };
+        for (group, hypers) in searching {
             let Some(hypers) = hypers else { continue };
             let Params { values, grads, .. } = &mut *params;
-            let flat = Flat { params: values, grads, segments: &group.segments, isa };
+            let flat = Flat { params: values, grads, loss, segments: &group.segments, isa };
+            group.optimizer.step(flat, hypers, closure)?;
+            grads.copy_from_slice(&first);
+        }
+        for (group, hypers) in others {
+            let Some(hypers) = hypers else { continue };
+            let Params { values, grads, .. } = &mut *params;
+            let flat = Flat { params: values, grads, loss, segments: &group.segments, isa };
             group.optimizer.step(flat, hypers, closure)?;
         }
         params.touch();
@@ -165,7 +204,7 @@ impl Optimizers {
 mod tests {
     use super::*;
     use crate::nn::{Init, ParamDecl, Role};
-    use crate::registry::Value;
+    use crate::registry::{RampValue, Value};
 
     fn params() -> Params {
         let decl = |name: &str, role, shape: &[usize]| ParamDecl {
@@ -188,12 +227,12 @@ mod tests {
     }
 
     fn hypers(lr: f64) -> Option<Hypers> {
-        Some(Hypers { lr, momentum: 0.9, weight_decay: 0.0, beta: None })
+        Some(Hypers { lr, momentum: 0.9, weight_decay: 0.0, beta: None, share: 1.0 })
     }
 
     fn step(optimizers: &mut Optimizers, params: &mut Params, hypers: &[Option<Hypers>]) {
         params.grads.fill(0.5);
-        optimizers.step(params, Isa::Portable, hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
+        optimizers.step(params, Isa::Portable, 0.0, hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
     }
 
     #[test]
@@ -222,6 +261,91 @@ mod tests {
         all.switch(&adam(1e-8), false).unwrap();
         assert_eq!(momentum(&all), [0.0; 9], "dropped");
         assert_eq!(all.states()[0].counters["steps"], 0);
+    }
+
+    fn rmsprop() -> Choice {
+        let settings = [("alpha", Value::Float(0.9)), ("eps", Value::Float(1e-8))];
+        let mut choice = Choice::with("rmsprop", settings);
+        choice.settings.0.insert("decay".to_owned(), Value::Text("coupled".to_owned()));
+        choice
+    }
+
+    fn mix(from: Choice, to: Choice) -> Choice {
+        let weight = RampValue { from: 0.0, to: Some(1.0), curve: Choice::plain("linear") };
+        let rates = [("from_rate", Value::Float(1.0)), ("to_rate", Value::Float(1.0))];
+        let mut choice = Choice::with("mix", rates);
+        let rules = [("from", Value::Choice(from)), ("to", Value::Choice(to)), ("weight", Value::Ramp(weight))];
+        choice.settings.0.extend(rules.map(|(key, value)| (key.to_owned(), value)));
+        choice
+    }
+
+    /// From RMSProp over a mix to SGD: each rule goes on from where it was.
+    #[test]
+    fn a_mix_takes_over_the_whole_state_of_its_rules_and_gives_it_back() {
+        let mut params = params();
+        let mut all = Optimizers::new(&params, &Rules::default(), &rmsprop());
+        let state = |all: &Optimizers, place: &str| all.states()[0].clone().take(place);
+        (0..3).for_each(|_| step(&mut all, &mut params, &[hypers(0.01)]));
+        let before = all.states()[0].clone();
+        all.switch(&mix(rmsprop(), sgd(false)), true).unwrap();
+        assert_eq!(state(&all, "from"), before);
+        let mean = &state(&all, "to").buffers["momentum"];
+        // About: the mean square that it was divided by has grown since.
+        assert!(
+            mean.iter().all(|mean| (mean - 0.5).abs() < 0.2),
+            "the other rule gets the mean of gradients: {mean:?}"
+        );
+
+        let half = Some(Hypers { share: 0.5, ..hypers(0.01).unwrap() });
+        (0..3).for_each(|_| step(&mut all, &mut params, &[half]));
+        let before = all.states();
+        all.switch(&mix(rmsprop(), sgd(true)), false).unwrap();
+        assert_eq!(all.states(), before, "other settings of the same two kinds");
+        let of_sgd = state(&all, "to");
+        all.switch(&sgd(true), true).unwrap();
+        assert_eq!(all.states()[0], of_sgd);
+        all.switch(&mix(adam(1e-8), sgd(true)), false).unwrap();
+        assert_eq!(state(&all, "to").buffers["momentum"], [0.0; 9], "not asked to carry");
+    }
+
+    /// The search goes first, from where the loss is of; the others step by the gradients that were given.
+    #[test]
+    fn a_search_sees_the_weights_that_the_loss_is_of() {
+        let mut params = params();
+        let lbfgs = [
+            ("history", Value::Int(3)),
+            ("iterations", Value::Int(4)),
+            ("search", Value::Text("strong-wolfe".to_owned())),
+            ("tolerance_grad", Value::Float(1e-7)),
+            ("tolerance_change", Value::Float(1e-9)),
+        ];
+        let mut choice = Choice::plain("lbfgs");
+        choice.settings.0.extend(lbfgs.map(|(key, value)| (key.to_owned(), value)));
+        let rules = Rules(vec![Rule { parameters: vec!["b.bias".to_owned()], optimizer: Some(choice) }]);
+        let mut all = Optimizers::new(&params, &rules, &sgd(false));
+        assert!(all.reevaluates());
+        // (p − 3)²/2 of each weight.
+        let eval = |values: &[f32], grads: &mut [f32]| {
+            values
+                .iter()
+                .zip(grads)
+                .map(|(p, g)| {
+                    *g = p - 3.0;
+                    0.5 * f64::from(*g).powi(2)
+                })
+                .sum::<f64>()
+        };
+        let mut grads = vec![0.0; params.grads.len()];
+        let loss = eval(&params.values, &mut grads);
+        params.grads.copy_from_slice(&grads);
+        let others = params.get("a.weight").unwrap().to_vec();
+        let mut again = |values: &[f32], grads: &mut [f32]| {
+            assert_eq!(&values[..others.len()], &others[..], "the other group has not moved");
+            Ok(eval(values, grads))
+        };
+        all.step(&mut params, Isa::Portable, loss, &[hypers(0.25), hypers(1.0)], &mut again).unwrap();
+        assert!(params.get("b.bias").unwrap().iter().all(|p| (p - 3.0).abs() < 1e-4), "{:?}", params.values);
+        assert!(params.get("a.weight").unwrap().iter().all(|p| (p - 1.5).abs() < 1e-6), "{:?}", params.values);
     }
 
     #[test]

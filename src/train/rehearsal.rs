@@ -12,7 +12,7 @@ use crate::units::Seconds;
 use std::time::Instant;
 
 /// What every step uses: small enough that noise can be trained on for a while.
-const HYPERS: Hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None };
+const HYPERS: Hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None, share: 1.0 };
 
 /// The net, the precision and the first optimizer of an experiment, and a batch.
 pub struct Rehearsal {
@@ -65,7 +65,7 @@ impl Rehearsal {
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
             anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
         };
-        self.optimizers.step(params, self.isa, &self.hypers, &mut again)?;
+        self.optimizers.step(params, self.isa, loss.mean(), &self.hypers, &mut again)?;
         self.update += begun.elapsed().as_secs_f64();
         Ok(loss)
     }

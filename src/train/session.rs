@@ -18,7 +18,7 @@ use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::kernels::Isa;
 use crate::model::PairingError;
 use crate::nn::{Params, Tape};
-use crate::plan::{Mix, Plan, StepPlan};
+use crate::plan::{CLIPPED_NORM, Mix, Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -210,7 +210,13 @@ impl Session {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn step_done(&mut self, row: TraceRow, own_lrs: Vec<f64>, wait_seconds: Seconds) -> anyhow::Result<()> {
+    pub fn step_done(
+        &mut self,
+        row: TraceRow,
+        own_lrs: Vec<f64>,
+        step_values: Vec<f64>,
+        wait_seconds: Seconds,
+    ) -> anyhow::Result<()> {
         self.meter.add(&row);
         let done = StepDone {
             train_acc: self.state.progress.window.accuracy(),
@@ -219,6 +225,7 @@ impl Session {
             wait_seconds,
             row,
             own_lrs,
+            step_values,
         };
         Ok(self.recorder.event(&Event::StepDone(done))?)
     }
@@ -401,6 +408,11 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
     Ok(Start::Weights(weights.start(params)?.in_words(&facts.path)))
 }
 
+/// The columns that only some runs have, planned and measured.
+fn step_columns(plan: &Plan) -> Vec<String> {
+    plan.step_columns().into_iter().chain(plan.clips().then_some(CLIPPED_NORM)).map(str::to_owned).collect()
+}
+
 fn run_facts(job: &Job, state: &State) -> RunFacts {
     let (spec, facts, model) = (&job.spec, &job.dataset.facts, &job.spec.model);
     RunFacts {
@@ -428,6 +440,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,
         lr_columns: job.plan.lr_columns(),
+        step_columns: step_columns(&job.plan),
         tta: !spec.train.tta.is_none(),
         average: spec.train.average.as_ref().map(|average| average.kind.clone()),
     }

@@ -134,6 +134,73 @@ momentum = 0.9
 weight_decay = 5e-4
 "#;
 
+/// From RMSProp over a mix of rules to SGD, with bounds on the gradients.
+pub const TRANSITION: &str = r#"
+name = "transition"
+seed = 2
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+checkpoint_every = "4step"
+
+[[phases]]
+steps = 6
+size = 8
+batch = 64
+optimizer = "rmsprop"
+lr = 1e-3
+momentum = 0.9
+clip_norm = { from = 0.5, to = 0.25 }
+
+[[phases]]
+steps = 8
+optimizer = { kind = "mix", from = "rmsprop", to = { kind = "sgd", nesterov = true }, from_rate = 0.02 }
+carry = true
+lr = 0.05
+clip_value = 0.1
+
+[[phases]]
+steps = 6
+optimizer = { kind = "sgd", nesterov = true }
+carry = true
+lr = 0.05
+clip_norm = 0
+clip_value = 0
+"#;
+
+/// A few steps of L-BFGS; the norms by a rule of their own.
+pub const SEARCH: &str = r#"
+name = "search"
+seed = 2
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+checkpoint_every = "2step"
+
+[[params]]
+role = "norm"
+optimizer = "lion"
+lr = 1e-3
+
+[[phases]]
+steps = 8
+size = 8
+batch = 64
+optimizer = { kind = "lbfgs", history = 3, iterations = 3 }
+lr = 1.0
+weight_decay = 1e-4
+"#;
+
 /// Something of every section, in short forms and with carry-over.
 pub const WHOLE: &str = r#"
 name = "whole"

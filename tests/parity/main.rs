@@ -3,14 +3,17 @@
 //! Everything is `f32` on both sides, so the sums differ by their order alone; each comparison names its tolerance.
 
 mod averages;
+mod clip;
 #[path = "../common/mod.rs"]
 mod common;
 mod conv;
 mod fixture;
 mod kernels;
+mod lbfgs;
 mod muon;
 mod net;
 mod nets;
 mod optimizers;
+mod papers;
 mod schedules;
 mod views;

@@ -32,8 +32,9 @@ fn steps_are_pytorchs() {
                 momentum: case["momentum"].as_f64().unwrap(),
                 weight_decay: case["weight_decay"].as_f64().unwrap_or(0.0),
                 beta: None,
+                share: 1.0,
             };
-            let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa };
+            let flat = Flat { params: &mut params, grads: &mut grads, loss: 0.0, segments: &segments, isa };
             optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
             for segment in &segments {
                 let want = fixture.get(&format!("{name}/{}", segment.name)).row(step);

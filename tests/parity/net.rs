@@ -22,8 +22,13 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
     let images = fixture.f32s("images");
     let labels: Vec<u32> = (0..8).collect();
     let number = |key: &str| case[key].as_f64().unwrap();
-    let hypers =
-        Hypers { lr: number("lr"), momentum: number("momentum"), weight_decay: number("weight_decay"), beta: None };
+    let hypers = Hypers {
+        lr: number("lr"),
+        momentum: number("momentum"),
+        weight_decay: number("weight_decay"),
+        beta: None,
+        share: 1.0,
+    };
 
     for isa in Isa::available() {
         let mut params = Params::new(graph.params(), graph.stats(), 0);
@@ -45,7 +50,7 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
                 let want = fixture.get(&format!("gradient/{name}"));
                 assert_close(&format!("{isa} gradient of {name}"), params.grad(name).unwrap(), want, TOLERANCE);
             }
-            optimizers.step(&mut params, isa, &[Some(hypers)], &mut |_, _| unreachable!()).unwrap();
+            optimizers.step(&mut params, isa, 0.0, &[Some(hypers)], &mut |_, _| unreachable!()).unwrap();
         }
         assert_close(&format!("{isa} losses"), &losses, fixture.get("losses"), TOLERANCE);
         for name in fixture.under("after/") {

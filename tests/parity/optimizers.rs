@@ -29,8 +29,10 @@ fn steps_are_pytorchs() {
                 momentum: if case["momentum"].as_bool().unwrap() { momentum[step] } else { 0.0 },
                 weight_decay: weight_decay(&case, step as f64 / (lr.len() - 1) as f64),
                 beta: None,
+                share: 1.0,
             };
-            let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa: Isa::Portable };
+            let flat =
+                Flat { params: &mut params, grads: &mut grads, loss: 0.0, segments: &segments, isa: Isa::Portable };
             optimizer.step(flat, &hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
             for segment in &segments {
                 let want = fixture.get(&format!("{name}/{}", segment.name)).row(step);

@@ -2,6 +2,7 @@
 
 mod average;
 mod lookahead;
+mod optimizers;
 mod range;
 mod rules;
 mod stops;
@@ -36,6 +37,8 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         momentum: constant(0.9),
         weight_decay: constant(0.0),
         beta: None,
+        clip_norm: None,
+        clip_value: None,
         source: 0,
     }
 }
@@ -254,6 +257,7 @@ fn the_trace_is_the_front_of_what_training_records() {
             loss: 2.5,
             grad_norm: 1.0,
             seconds: 0.1,
+            mix: None,
         };
         assert_eq!(crate::record::rows::PlannedStepRow::from(&row), plan.step_row(step.step));
         recorded.serialize(row).unwrap();

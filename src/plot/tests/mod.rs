@@ -48,6 +48,7 @@ fn steps(plan: &[PlanRow]) -> Vec<PlannedStepRow> {
                 lr: phase.lr_from + (phase.lr_to - phase.lr_from) * t,
                 momentum: 0.95 - 0.1 * t,
                 weight_decay: 0.0,
+                mix: None,
             });
         }
     }
@@ -68,6 +69,7 @@ fn trace(plan: &[PlanRow]) -> Vec<TraceRow> {
         loss: 2.0 / (1.0 + s.step as f64) + 0.1 * (s.step % 7) as f64,
         grad_norm: 1.0,
         seconds: 0.01 * s.size as f64,
+        mix: s.mix,
     };
     steps(plan).into_iter().map(row).collect()
 }

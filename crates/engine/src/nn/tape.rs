@@ -26,6 +26,13 @@ pub struct Loss {
     pub correct_top5: usize,
 }
 
+impl Loss {
+    /// Over the images: what the gradients are of.
+    pub fn mean(&self) -> f64 {
+        self.sum / self.images as f64
+    }
+}
+
 struct Tapped {
     value: ValueId,
     tap: Box<dyn Tap>,

@@ -28,12 +28,12 @@ impl Decay {
 
     /// The factors of a step.
     pub fn factors(self, used: &Applied) -> Factors {
-        let Applied { lr, weight_decay, .. } = *used;
+        let Applied { lr, weight_decay, share, .. } = *used;
         let (coupled, keep) = match self {
             Self::Coupled => (weight_decay, 1.0),
-            Self::Decoupled => (0.0, 1.0 - lr * weight_decay),
+            Self::Decoupled => (0.0, 1.0 - used.shared_lr() * weight_decay),
         };
-        Factors { lr: lr as f32, coupled: coupled as f32, keep: keep as f32 }
+        Factors { lr: lr as f32, coupled: coupled as f32, keep: keep as f32, share: share as f32 }
     }
 }
 
@@ -43,4 +43,6 @@ pub struct Factors {
     pub lr: f32,
     pub coupled: f32,
     pub keep: f32,
+    /// Of the direction, in a mix of rules; 1 outside.
+    pub share: f32,
 }

@@ -2,7 +2,14 @@
 
 pub mod adam;
 pub mod adamw;
+mod clip;
 mod decay;
+pub mod lamb;
+pub mod lars;
+pub mod lbfgs;
+pub mod lion;
+mod mean;
+pub mod mix;
 mod moments;
 pub mod muon;
 mod orthogonalise;
@@ -13,11 +20,14 @@ mod state;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod trust;
+mod vector;
 
+pub use clip::Clip;
 pub use state::{MOMENTUM, State, StateError};
 
 use crate::kernels::Isa;
-use crate::registry::{Describe, Entry, Family, Settings};
+use crate::registry::{Choice, Describe, Entry, Family, Settings, find};
 use std::ops::Range;
 
 /// Where one parameter lies in the flat buffers.
@@ -34,9 +44,32 @@ pub struct Segment {
 pub struct Flat<'a> {
     pub params: &'a mut [f32],
     pub grads: &'a mut [f32],
+    /// Mean over the batch at `params`, where the gradients are of: where a line search starts.
+    pub loss: f64,
     pub segments: &'a [Segment],
     /// For rules that multiply matrices.
     pub isa: Isa,
+}
+
+impl Flat<'_> {
+    /// The same once more, for rules that go over the buffers several times.
+    fn again(&mut self) -> Flat<'_> {
+        Flat { params: self.params, grads: self.grads, loss: self.loss, segments: self.segments, isa: self.isa }
+    }
+
+    /// The segments' values of one of the buffers, one after the other.
+    fn gather(&self, all: &[f32]) -> Vec<f32> {
+        self.segments.iter().flat_map(|segment| &all[segment.range.clone()]).copied().collect()
+    }
+
+    /// Sets the parameters of the segments to such values.
+    fn scatter(&mut self, mut values: &[f32]) {
+        for segment in self.segments {
+            let (mine, others) = values.split_at(segment.range.len());
+            self.params[segment.range.clone()].copy_from_slice(mine);
+            values = others;
+        }
+    }
 }
 
 /// The hyper-parameters of one step, as planned.
@@ -47,6 +80,8 @@ pub struct Hypers {
     pub weight_decay: f64,
     /// Adam's β2, RMSProp's α; `None`: the optimizer's own setting.
     pub beta: Option<f64>,
+    /// Within a mix of two rules a rule's share in the step; of the mix itself that of its second rule; else 1.
+    pub share: f64,
 }
 
 /// What a step really used: the source of `trace.csv`'s columns.
@@ -55,12 +90,19 @@ pub struct Applied {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
+    pub share: f64,
 }
 
 impl Applied {
     /// All that a first-order rule takes from the plan.
     fn of(hypers: &Hypers) -> Self {
-        Self { lr: hypers.lr, momentum: hypers.momentum, weight_decay: hypers.weight_decay }
+        let Hypers { lr, momentum, weight_decay, share, .. } = *hypers;
+        Self { lr, momentum, weight_decay, share }
+    }
+
+    /// The rate of rules that weigh their step by their share in a mix.
+    fn shared_lr(&self) -> f64 {
+        self.lr * self.share
     }
 }
 
@@ -110,7 +152,35 @@ pub trait Optimizer: Send {
 /// An entry of the family `optimizer`; `make` gets the settings and the number of values that all its segments hold.
 pub type OptimizerEntry = Entry<fn(&Settings, usize) -> Box<dyn Optimizer>>;
 
-pub static ENTRIES: &[&OptimizerEntry] = &[&sgd::ENTRY, &rmsprop::ENTRY, &adam::ENTRY, &adamw::ENTRY, &muon::ENTRY];
+pub static ENTRIES: &[&OptimizerEntry] = &[
+    &sgd::ENTRY,
+    &rmsprop::ENTRY,
+    &adam::ENTRY,
+    &adamw::ENTRY,
+    &lars::ENTRY,
+    &lamb::ENTRY,
+    &lion::ENTRY,
+    &muon::ENTRY,
+    &lbfgs::ENTRY,
+    &mix::ENTRY,
+];
+
+/// A fresh optimizer for so many values.
+///
+/// # Panics
+/// When the choice was not checked.
+pub fn make(choice: &Choice, len: usize) -> Box<dyn Optimizer> {
+    let entry = find(ENTRIES, &choice.kind).expect("a checked optimizer is known");
+    (entry.make)(&choice.settings, len)
+}
+
+/// Whether a rule, or one of a mix, has the second moment that a phase's `beta` is for.
+pub fn takes_beta(choice: &Choice) -> bool {
+    mix::rules(choice).iter().any(|(_, rule)| {
+        let params = find(ENTRIES, &rule.kind).map_or(&[][..], |entry| entry.params);
+        params.iter().any(|param| ["alpha", "beta2"].contains(&param.key))
+    })
+}
 
 pub static FAMILY: Family = Family {
     name: "optimizer",

@@ -120,18 +120,18 @@ impl Muon {
 }
 
 impl Optimizer for Muon {
-    fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
+    fn step(&mut self, mut flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
-        let Flat { params, grads, segments, isa } = flat;
-        let (nesterov, m, keep) = (self.nesterov, used.momentum as f32, self.sum.step(used.momentum));
+        let (nesterov, m, keep) = (self.nesterov, used.momentum as f32, self.sum.step(used.momentum, 1.0));
         // The gradient becomes what is to be made orthogonal.
-        pass::run(Flat { params, grads, segments, isa }, [&mut self.momentum], |part| {
+        pass::run(flat.again(), [&mut self.momentum], |part| {
             let [momentum] = part.buffers;
             for (g, b) in part.grads.iter_mut().zip(momentum) {
                 *b = keep * *b + *g;
                 *g = if nesterov { *g + m * *b } else { *b };
             }
         });
+        let Flat { params, grads, segments, isa, .. } = flat;
         for segment in segments {
             let sides = Sides::of(&segment.shape).expect("Muon is given what it takes");
             let (matrix, params) = (&grads[segment.range.clone()], &mut params[segment.range.clone()]);
@@ -142,8 +142,8 @@ impl Optimizer for Muon {
             let norm = if self.renormalise { reduce::norm(isa, params) } else { 0.0 };
             // Weights that are all zero have no direction to keep.
             let to_norm = if norm > 0.0 { (sides.rows as f64).sqrt() / norm } else { 1.0 };
-            let keep = (to_norm * (1.0 - used.lr * used.weight_decay)) as f32;
-            let lr = (used.lr * self.scale.factor(sides)) as f32;
+            let keep = (to_norm * (1.0 - used.shared_lr() * used.weight_decay)) as f32;
+            let lr = (used.shared_lr() * self.scale.factor(sides)) as f32;
             orthogonal.update(params, |p, u| *p = keep * *p - lr * u);
         }
         Ok(())

@@ -4,10 +4,12 @@ use super::Flat;
 use rayon::prelude::*;
 
 /// Elements a task; fixed, so that nothing depends on the number of threads.
-const CHUNK: usize = 1 << 14;
+pub const CHUNK: usize = 1 << 14;
 
 /// The part of one segment that lies in one task.
 pub struct Part<'a, const B: usize> {
+    /// Its segment's index.
+    pub segment: usize,
     pub params: &'a mut [f32],
     pub grads: &'a mut [f32],
     /// The optimizer's buffers, in the order they were given.
@@ -28,14 +30,15 @@ pub fn run<const B: usize>(flat: Flat<'_>, mut buffers: [&mut [f32]; B], update:
     }
     let mut parts = Vec::with_capacity(tasks);
     let mut at = 0;
-    for segment in segments {
+    for (index, segment) in segments.iter().enumerate() {
         let gap = segment.range.start - at;
         take(&mut params, gap);
         take(&mut grads, gap);
         for start in segment.range.clone().step_by(CHUNK) {
             let n = CHUNK.min(segment.range.end - start);
             let buffers = buffers.each_mut().map(|buffer| take(buffer, n));
-            parts.push(Part { params: take(&mut params, n), grads: take(&mut grads, n), buffers });
+            let (params, grads) = (take(&mut params, n), take(&mut grads, n));
+            parts.push(Part { segment: index, params, grads, buffers });
         }
         at = segment.range.end;
     }
@@ -63,8 +66,10 @@ mod tests {
             ranges.into_iter().map(|range| Segment { name: String::new(), shape: vec![range.len()], range }).collect();
         let len_of_all = segments.iter().map(|s| s.range.len()).sum();
         let (mut params, mut grads, mut buffer) = (vec![0.0; len], vec![0.0; len], vec![0.0; len_of_all]);
-        let flat = Flat { params: &mut params, grads: &mut grads, segments: &segments, isa: Isa::Portable };
+        let flat = Flat { params: &mut params, grads: &mut grads, loss: 0.0, segments: &segments, isa: Isa::Portable };
         run(flat, [&mut buffer], |part| {
+            let range = &segments[part.segment].range;
+            assert!(part.params.len() <= range.len());
             part.params.iter_mut().for_each(|p| *p += 1.0);
             part.buffers[0].iter_mut().for_each(|b| *b += 1.0);
         });

@@ -64,7 +64,7 @@ impl Optimizer for RmsProp {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
         let f = self.decay.factors(&used);
-        let keep = self.sum.step(used.momentum);
+        let keep = self.sum.step(used.momentum, used.share);
         let alpha = hypers.beta.unwrap_or(self.alpha);
         let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
         pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
@@ -72,7 +72,7 @@ impl Optimizer for RmsProp {
             for (((p, g), b), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;
                 *v = keep_square * *v + take_square * g * g;
-                *b = keep * *b + g / (v.sqrt() + eps);
+                *b = keep * *b + f.share * (g / (v.sqrt() + eps));
                 *p = f.keep * *p - f.lr * *b;
             }
         });

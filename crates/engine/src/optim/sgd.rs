@@ -50,11 +50,11 @@ impl Optimizer for Sgd {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.used.insert(Applied::of(hypers));
         let (nesterov, f, m) = (self.nesterov, self.decay.factors(&used), used.momentum as f32);
-        let keep = self.sum.step(used.momentum);
+        let keep = self.sum.step(used.momentum, used.share);
         pass::run(flat, [&mut self.momentum], |part| {
             let [momentum] = part.buffers;
             for ((p, g), b) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
-                let g = g + f.coupled * *p;
+                let g = f.share * (g + f.coupled * *p);
                 *b = keep * *b + g;
                 let direction = if nesterov { g + m * *b } else { *b };
                 *p = f.keep * *p - f.lr * direction;

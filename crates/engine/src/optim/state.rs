@@ -8,7 +8,7 @@ pub const MOMENTUM: &str = "momentum";
 /// Named buffers and counters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// Each as long as the optimizer's segments together.
+    /// Each as long as the optimizer's segments together, or so many times that as it remembers steps.
     pub buffers: BTreeMap<String, Vec<f32>>,
     pub counters: BTreeMap<String, u64>,
 }
@@ -29,6 +29,20 @@ impl State {
     pub fn with_counters<const C: usize>(mut self, counters: [(&str, u64); C]) -> Self {
         self.counters = counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         self
+    }
+
+    /// Adds the state of a part of the optimizer, its names after `part` and a point.
+    pub fn put(&mut self, part: &str, state: State) {
+        let named = |name: String| format!("{part}.{name}");
+        self.buffers.extend(state.buffers.into_iter().map(|(name, buffer)| (named(name), buffer)));
+        self.counters.extend(state.counters.into_iter().map(|(name, counter)| (named(name), counter)));
+    }
+
+    /// Takes the state of a part out.
+    pub fn take(&mut self, part: &str) -> State {
+        let prefix = format!("{part}.");
+        let buffers = taken(&mut self.buffers, &prefix);
+        State { buffers, counters: taken(&mut self.counters, &prefix) }
     }
 
     /// Moves the state into these buffers and gives the counters of these names, which must be all there is.
@@ -67,4 +81,12 @@ impl State {
         }
         Ok(counters.map(|name| self.counters[name]))
     }
+}
+
+/// The entries whose names begin with the prefix, without it.
+fn taken<T>(from: &mut BTreeMap<String, T>, prefix: &str) -> BTreeMap<String, T> {
+    let (mine, others) = std::mem::take(from).into_iter().partition(|(name, _)| name.starts_with(prefix));
+    *from = others;
+    let mine: BTreeMap<String, T> = mine;
+    mine.into_iter().map(|(name, value)| (name[prefix.len()..].to_owned(), value)).collect()
 }

@@ -8,7 +8,7 @@ const HANDED_ON: &str = "handed_on";
 /// The names of the counters that [`Sum::counters`] gives.
 pub const COUNTERS: [&str; 2] = [HANDED_ON, WEIGHT_BITS];
 
-/// What the weights of the gradients in `b ← m·b + g` add up to, `w ← m·w + 1`: the mean of those gradients is `b/w`,
+/// What the weights of the gradients in `b ← m·b + share·g` add up to, `w ← m·w + share` (the share is 1 outside of a mix): the mean of those gradients is `b/w`,
 /// whatever `m` was at each step. That mean is what one kind of optimizer hands on to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sum {
@@ -24,11 +24,11 @@ impl Sum {
     }
 
     /// Takes a step with this momentum, and gives the factor on the buffer. A mean that was handed on becomes the sum of as
-    /// many such gradients as this momentum keeps in the long run, `1/(1 − m)`.
-    pub fn step(&mut self, momentum: f64) -> f32 {
-        let scale = if self.handed_on { 1.0 / (1.0 - momentum) } else { 1.0 };
+    /// many such gradients as this momentum keeps in the long run, `1/(1 − m)`, of this share.
+    pub fn step(&mut self, momentum: f64, share: f64) -> f32 {
+        let scale = if self.handed_on { share / (1.0 - momentum) } else { 1.0 };
         let keep = momentum * scale;
-        *self = Self { weight: keep * self.weight + 1.0, handed_on: false };
+        *self = Self { weight: keep * self.weight + share, handed_on: false };
         keep as f32
     }
 
@@ -62,7 +62,7 @@ mod tests {
         for momenta in [vec![0.0; 3], vec![0.9; 40], vec![0.95, 0.9, 0.5, 0.0, 0.85]] {
             let (mut sum, mut buffer) = (Sum::default(), 0.0);
             for momentum in momenta {
-                buffer = sum.step(momentum) * buffer + 2.5;
+                buffer = sum.step(momentum, 1.0) * buffer + 2.5;
                 assert!((buffer * sum.to_mean() - 2.5).abs() < 1e-5, "{buffer}");
             }
         }
@@ -72,7 +72,7 @@ mod tests {
     fn a_mean_that_was_handed_on_is_a_sum_from_the_first_step() {
         let mut sum = Sum::of_mean();
         assert_eq!(sum.to_mean(), 1.0);
-        let buffer = sum.step(0.9) * 2.0 + 2.0;
+        let buffer = sum.step(0.9, 1.0) * 2.0 + 2.0;
         assert!((buffer - 20.0).abs() < 1e-5 && (buffer * sum.to_mean() - 2.0).abs() < 1e-6, "{buffer}");
     }
 }

@@ -1,0 +1,92 @@
+use super::decay::Decay;
+use super::mean::Mean;
+use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use crate::registry::{Default, Entry, Interval, Kind, Param};
+
+pub static ENTRY: OptimizerEntry = Entry {
+    name: "lion",
+    summary: "steps of one length, by the sign of a mean gradient; weight decay acts on the weights, beside the step",
+    cite: "Chen et al. 2023 (arXiv:2302.06675), algorithm 2",
+    params: &[Param {
+        key: "beta2",
+        kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+        default: Default::Toml("0.99"),
+        doc: "how much of the mean gradient is kept each step; the phase's `beta` overrides it",
+    }],
+    shorthand: None,
+    make: |settings, len| {
+        Box::new(Lion { beta2: settings.float("beta2"), used: None, momentum: vec![0.0; len], mean: Mean::default() })
+    },
+};
+
+/// Lion; β1 is the momentum of the step, β2 its `beta`:
+///
+/// ```text
+/// u = sign(β1·m + (1 − β1)·g)        (sign(0) = 0)
+/// p ← (1 − lr·wd)·p − lr·u
+/// m ← β2·m + (1 − β2)·g              (m = 0 at first)
+/// ```
+///
+/// PyTorch has no twin; the fixtures are of the paper's formulas in `f64`. Every value moves by `lr`: the paper takes a third
+/// to a tenth of AdamW's rate, and three to ten times its weight decay.
+struct Lion {
+    beta2: f64,
+    used: Option<Applied>,
+    /// The running mean of the gradient.
+    momentum: Vec<f32>,
+    mean: Mean,
+}
+
+impl Optimizer for Lion {
+    fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let f = Decay::Decoupled.factors(&used);
+        let lr = used.shared_lr() as f32;
+        let (beta1, beta2) = (used.momentum, hypers.beta.unwrap_or(self.beta2));
+        self.mean.step(beta2);
+        let (look, look_at) = (beta1 as f32, (1.0 - beta1) as f32);
+        let (keep, take) = (beta2 as f32, (1.0 - beta2) as f32);
+        pass::run(flat, [&mut self.momentum], |part| {
+            let [momentum] = part.buffers;
+            for ((p, g), m) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
+                let u = sign(look * *m + look_at * g);
+                *p = f.keep * *p - lr * u;
+                *m = keep * *m + take * g;
+            }
+        });
+        Ok(())
+    }
+
+    fn applied(&self) -> Option<Applied> {
+        self.used
+    }
+
+    fn state(&self) -> State {
+        State::of([(MOMENTUM, &self.momentum)]).with_counters(self.mean.counters())
+    }
+
+    fn load(&mut self, state: State) -> Result<(), StateError> {
+        self.mean = Mean::load(state, [(MOMENTUM, &mut self.momentum)])?;
+        Ok(())
+    }
+
+    fn momentum(&self) -> Option<Vec<f32>> {
+        let to_mean = self.mean.to_mean();
+        Some(self.momentum.iter().map(|m| m * to_mean).collect())
+    }
+
+    fn carry(&mut self, momentum: Vec<f32>) {
+        (self.momentum, self.mean) = (momentum, Mean::handed_on());
+    }
+}
+
+/// −1, 0 or 1; NaN of NaN, so that it is seen.
+fn sign(x: f32) -> f32 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        x
+    }
+}

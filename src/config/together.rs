@@ -1,0 +1,94 @@
+//! Optimizers that do not go together with each other or with the rest of an experiment.
+
+use super::build::Builder;
+use super::spec::{PhaseSpec, Spec};
+use crate::optim::{self, mix};
+use crate::registry::{Choice, RampValue};
+use std::collections::BTreeSet;
+
+/// Reports mixes of what cannot be mixed, and what an optimizer that evaluates its batch again leaves no room for.
+pub fn check(builder: &mut Builder<'_>, spec: &Spec) {
+    let mut before = None;
+    for (k, phase) in spec.phases.iter().enumerate() {
+        // What is carried over is not told again.
+        if before.replace(&phase.optimizer) != Some(&phase.optimizer) {
+            mixable(builder, &format!("phases[{k}].optimizer"), &phase.optimizer);
+        }
+    }
+    for (k, rule) in spec.params.iter().enumerate() {
+        let Some(choice) = &rule.optimizer else { continue };
+        mixable(builder, &format!("params[{k}].optimizer"), choice);
+        let moves = |momentum: &RampValue| momentum.from != 0.0 || momentum.to.is_some();
+        if reevaluates(choice) && rule.momentum.as_ref().is_some_and(moves) {
+            let message = format!("`momentum` means nothing to optimizer `{}`", choice.kind);
+            let error = builder.source.diagnostic(&format!("params[{k}].momentum"), message);
+            builder.error(error.help("its steps follow from the gradients of their own batch: leave it out"));
+        }
+    }
+    let mut told = BTreeSet::new();
+    for k in 0..spec.phases.len() {
+        searches(builder, spec, k, &mut told);
+    }
+}
+
+fn reevaluates(choice: &Choice) -> bool {
+    optim::make(choice, 0).reevaluates()
+}
+
+/// Of what a mix cannot be made.
+fn mixable(builder: &mut Builder<'_>, path: &str, choice: &Choice) {
+    for (key, rule) in mix::rules(choice) {
+        let Some(key) = key else { continue };
+        let why = if rule.kind == mix::ENTRY.name {
+            "a mix cannot be part of another"
+        } else if reevaluates(&rule) {
+            "an optimizer that evaluates its batch again cannot be part of a mix"
+        } else {
+            continue;
+        };
+        let error = builder.source.diagnostic(&format!("{path}.{key}"), format!("`{}`: {why}", rule.kind));
+        builder.error(error.help("mix two rules that step along one gradient, as rmsprop and sgd"));
+    }
+}
+
+/// What stands in the way of a phase's searches along lines, if it has any; what was `told` is not told again.
+fn searches(builder: &mut Builder<'_>, spec: &Spec, k: usize, told: &mut BTreeSet<String>) {
+    let phase = &spec.phases[k];
+    let chosen = |rule: &usize| spec.params[*rule].optimizer.as_ref().unwrap_or(&phase.optimizer);
+    let of_rules: Vec<usize> = (0..spec.params.len()).filter(|rule| reevaluates(chosen(rule))).collect();
+    let of_phase = reevaluates(&phase.optimizer);
+    let name = match (of_phase, of_rules.first()) {
+        (true, _) => &phase.optimizer.kind,
+        (false, Some(rule)) => &chosen(rule).kind,
+        (false, None) => return,
+    };
+    let mut tell = |path: String, message: String, help: &str| {
+        // Nor is what is carried over.
+        if told.insert(builder.source.carried_from(&path).unwrap_or(&path).to_owned()) {
+            builder.error(builder.source.diagnostic(&path, message).help(help));
+        }
+    };
+    for (key, clip) in bounds(phase) {
+        if clip.is_some_and(|clip| clip.from != 0.0) {
+            let help =
+                "it searches along the gradient of its loss, which must be whole: a phase says `0` to lift a bound";
+            tell(format!("phases[{k}].{key}"), format!("`{key}` beside optimizer `{name}`"), help);
+        }
+    }
+    if spec.train.lookahead.is_some() {
+        let help = "it remembers how the gradient changed along its own steps, from which lookahead takes the weights \
+                    away: leave one of the two out";
+        tell("train.lookahead".to_owned(), format!("`lookahead` beside optimizer `{name}`"), help);
+    }
+    // One search at a time: the others would start from weights that it has left.
+    for rule in of_rules.into_iter().skip(usize::from(!of_phase)) {
+        let message =
+            format!("optimizer `{name}` steps all of its parameters together, and this rule takes some apart");
+        tell(format!("params[{rule}]"), message, "give the rule an `optimizer` of its own, as sgd, or leave it out");
+    }
+}
+
+/// The bounds on a phase's gradients.
+fn bounds(phase: &PhaseSpec) -> [(&'static str, Option<&RampValue>); 2] {
+    [("clip_norm", phase.clip_norm.as_ref()), ("clip_value", phase.clip_value.as_ref())]
+}

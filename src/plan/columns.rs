@@ -1,0 +1,36 @@
+//! The columns of `trace.csv` that only some plans have, behind those of all.
+
+use super::{Plan, PlannedPhase};
+use crate::optim::Clip;
+
+/// The norm that clipping leaves of a gradient, which is measured: the other columns here are planned.
+pub const CLIPPED_NORM: &str = "clipped_norm";
+
+impl Plan {
+    /// Names of the planned ones: the bounds on gradients where some phase has them, and the second rule's share where
+    /// some phase mixes two.
+    pub fn step_columns(&self) -> Vec<&'static str> {
+        let some = |has: fn(&PlannedPhase) -> bool| self.phases.iter().any(has);
+        let columns = [
+            ("clip_norm", some(|phase| phase.clip_norm.is_some())),
+            ("clip_value", some(|phase| phase.clip_value.is_some())),
+            ("mix", some(|phase| phase.mix.is_some())),
+        ];
+        columns.into_iter().filter(|(_, used)| *used).map(|(name, _)| name).collect()
+    }
+
+    /// The values of these columns in a step of a phase: infinite where nothing is bounded, NaN where nothing is mixed.
+    pub fn step_values(&self, phase: usize, clip: &Clip, share: f64) -> Vec<f64> {
+        let value = |column: &str| match column {
+            "clip_norm" => clip.norm.unwrap_or(f64::INFINITY),
+            "clip_value" => clip.value.unwrap_or(f64::INFINITY),
+            _ => self.phases[phase].mix.as_ref().map_or(f64::NAN, |_| share),
+        };
+        self.step_columns().into_iter().map(value).collect()
+    }
+
+    /// Whether the gradients of some phase are clipped: then [`CLIPPED_NORM`] is a column too.
+    pub fn clips(&self) -> bool {
+        self.phases.iter().any(|phase| phase.clip_norm.is_some() || phase.clip_value.is_some())
+    }
+}
