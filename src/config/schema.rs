@@ -518,7 +518,8 @@ pub const PHASE: &[Param] = &[
         key: "carry",
         kind: Kind::Bool,
         default: Default::Toml("false"),
-        doc: "whether the momentum buffer outlives a change of optimizer",
+        doc: "whether the momentum buffer outlives a change of optimizer, and all that a rule of a mix remembers the way into \
+              the mix and out of it",
     },
     Param {
         key: "lr",

@@ -69,7 +69,7 @@ impl Group {
             if let Some(momentum) = self.optimizer.momentum() {
                 next.carry(momentum);
             }
-            next.load(with_rules_of(next.state(), choice, self.optimizer.state(), &self.choice))?;
+            next.load(with_rules_of(next.state(), choice, &self.optimizer.state(), &self.choice))?;
         }
         (self.optimizer, self.choice) = (next, choice.clone());
         Ok(())
@@ -81,16 +81,18 @@ fn make(choice: &Choice, segments: &[Segment]) -> Box<dyn Optimizer> {
     optim::make(choice, segments.iter().map(|segment| segment.range.len()).sum())
 }
 
-/// A state of an optimizer, with the whole states of those of its rules that another one has too.
-fn with_rules_of(mut state: State, choice: &Choice, mut other: State, other_choice: &Choice) -> State {
+/// A state of an optimizer, with the whole states of those of its rules that another one has too. Each is given once: two
+/// rules of a kind would both step by it.
+fn with_rules_of(mut state: State, choice: &Choice, other: &State, other_choice: &Choice) -> State {
+    let of_other = |(place, rule): (Option<&'static str>, Choice)| {
+        let mine = place.map_or_else(|| other.clone(), |place| other.clone().take(place));
+        (rule.kind, mine)
+    };
+    let mut given: Vec<(String, State)> = mix::rules(other_choice).into_iter().map(of_other).collect();
     for (place, rule) in mix::rules(choice) {
-        let Some((from, _)) = mix::rules(other_choice).into_iter().find(|(_, other)| other.kind == rule.kind) else {
-            continue;
-        };
-        let found = match from {
-            Some(from) => other.take(from),
-            None => std::mem::take(&mut other),
-        };
+        // Of two the later one, which a transition leads to.
+        let Some(found) = given.iter().rposition(|(kind, _)| *kind == rule.kind) else { continue };
+        let (_, found) = given.remove(found);
         match place {
             Some(place) => {
                 state.take(place);
@@ -304,6 +306,9 @@ mod tests {
         let of_sgd = state(&all, "to");
         all.switch(&sgd(true), true).unwrap();
         assert_eq!(all.states()[0], of_sgd);
+        all.switch(&mix(sgd(true), sgd(false)), true).unwrap();
+        assert_eq!(state(&all, "from"), of_sgd, "once, though both are of its kind");
+        assert_ne!(state(&all, "to"), of_sgd);
         all.switch(&mix(adam(1e-8), sgd(true)), false).unwrap();
         assert_eq!(state(&all, "to").buffers["momentum"], [0.0; 9], "not asked to carry");
     }

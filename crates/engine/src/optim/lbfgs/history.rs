@@ -71,14 +71,40 @@ impl History {
             .with_counters([(PAIRS, self.pairs), (ITERATIONS, self.iterations)])
     }
 
+    /// Takes over a state; of one that remembers another number of steps, the newest that there is room for.
+    ///
     /// # Errors
     /// As those of [`State::into_parts`].
     pub fn load(&mut self, state: State) -> Result<(), StateError> {
+        let state = self.fitted(state);
         let buffers = [(STEPS, &mut self.steps), (CHANGES, &mut self.changes)];
         [self.pairs, self.iterations] = state.into_parts(buffers, [PAIRS, ITERATIONS])?;
         let oldest = self.pairs.saturating_sub(self.room as u64);
         (oldest..self.pairs).for_each(|pair| self.weigh(self.slot(pair)));
         Ok(())
+    }
+
+    /// The state with as much room as this has, where it is whole and has another.
+    fn fitted(&self, mut state: State) -> State {
+        let lens = [STEPS, CHANGES].map(|name| state.buffers.get(name).map_or(0, Vec::len));
+        let (all, len) = (lens[0], self.len.max(1));
+        let Some(pairs) = state.counters.get_mut(PAIRS).filter(|_| all > 0 && lens[1] == all && all % len == 0) else {
+            return state;
+        };
+        let room = (all / len) as u64;
+        if room == self.room as u64 {
+            return state;
+        }
+        let kept = (*pairs).min(room).min(self.room as u64);
+        let newest = *pairs - kept..std::mem::replace(pairs, kept);
+        for name in [STEPS, CHANGES] {
+            let old = state.buffers.remove(name).unwrap_or_default();
+            let mut fitted: Vec<f32> =
+                newest.clone().flat_map(|pair| &old[(pair % room) as usize * len..][..len]).copied().collect();
+            fitted.resize(self.room * len, 0.0);
+            state.buffers.insert(name.to_owned(), fitted);
+        }
+        state
     }
 
     fn slot(&self, pair: u64) -> usize {
@@ -114,6 +140,23 @@ mod tests {
         }
         let direction = history.direction(&[2.0, 5.0, 0.5]);
         assert!(direction.iter().all(|d| (d + 1.0).abs() < 1e-6), "{direction:?}");
+    }
+
+    /// A phase may give its optimizer another history: what fits goes on.
+    #[test]
+    fn another_room_keeps_the_newest_pairs() {
+        let pairs = [[1.0f32, 0.5], [0.25, -1.0], [2.0, 1.0], [-1.0, 3.0]];
+        let remember = |room: usize, pairs: &[[f32; 2]]| {
+            let mut history = History::new(room, 2);
+            pairs.iter().for_each(|[a, b]| history.add(&[*a, *b], &[3.0 * a + b, a + 2.0 * b]));
+            history
+        };
+        for (room, other) in [(3, 2), (3, 5), (5, 3), (4, 1)] {
+            let mut loaded = History::new(other, 2);
+            loaded.load(remember(room, &pairs).state()).unwrap();
+            let newest = remember(other, &pairs[pairs.len() - room.min(other).min(pairs.len())..]);
+            assert_eq!(loaded.direction(&[1.0, -2.0]), newest.direction(&[1.0, -2.0]), "{room} to {other}");
+        }
     }
 
     #[test]
