@@ -268,7 +268,7 @@ def lion(s, p, g, lr, m, wd, t, row):
 
 
 def akiba(s, p, g, lr, m, wd, t, row):
-    """Akiba, Suzuki and Fukuda 2017, arXiv:1711.04325, section 3.1: one buffer, both rules' factors of the gradient."""
+    """Akiba, Suzuki and Fukuda 2017, arXiv:1711.04325: one buffer, both rules' factors of the gradient."""
     g = g + wd * p
     alpha_sgd = row["weight"][0] + (row["weight"][1] - row["weight"][0]) * (t - 1) / (row["steps"] - 1)
     alpha_rmsprop = (1 - alpha_sgd) * row["from_rate"]

@@ -10,7 +10,7 @@ const SHARE_BITS: &str = "share_bits";
 pub static ENTRY: OptimizerEntry = Entry {
     name: "mix",
     summary: "two rules at once, whose shares in the step are a curve: a smooth transition from one to the other",
-    cite: "Akiba, Suzuki and Fukuda 2017 (arXiv:1711.04325), section 3.1, for RMSProp and SGD",
+    cite: "Akiba, Suzuki and Fukuda 2017 (arXiv:1711.04325), for RMSProp and SGD",
     params: &[
         Param {
             key: RULES[0],
