@@ -120,9 +120,20 @@ fn the_trace_of_the_plan_is_the_trace_of_the_run() {
         assert_eq!(planned[..9], trained[..9]);
         assert_eq!(planned[9..], trained[12..]);
     }
-    assert!(planned.lines().next().unwrap().ends_with(",weight_decay,lr.conv,lr.stem.*.norm.*,lr.norm"), "{planned}");
-    assert!(planned.lines().nth(30).unwrap().split(',').rev().nth(1) != Some("0.0"), "trained until step 30");
-    assert!(planned.lines().skip(31).all(|row| row.split(',').rev().nth(1) == Some("0.0")), "and frozen from there on");
+    let rules = ",weight_decay,lr.conv,lr.stem.*.norm.*,lr.norm,";
+    let groups = "lr.head,lr.layer1.conv,lr.layer2.conv,lr.layer1.norm,lr.layer2.norm";
+    let columns = planned.lines().next().unwrap();
+    assert!(columns.ends_with(&format!("{rules}{groups}")), "{columns}");
+    let rate = |name: &str, step: usize| {
+        let place = columns.split(',').position(|column| column == name).unwrap();
+        planned.lines().nth(1 + step).unwrap().split(',').nth(place).unwrap().parse::<f64>().unwrap()
+    };
+    assert!(rate("lr.stem.*.norm.*", 29) > 0.0, "trained until step 30");
+    assert!((30..104).all(|step| rate("lr.stem.*.norm.*", step) == 0.0), "and frozen from there on");
+    assert!(
+        (0..104).all(|step| (rate("lr.layer2.conv", step) == 0.0) == (13..23).contains(&step)),
+        "the second phase's"
+    );
     let phases = runner().arg("plan").arg(&config).args(["--csv", "-"]).output().unwrap();
     assert_eq!(phases.stdout, std::fs::read(run.join("plan.csv")).unwrap());
     for file in

@@ -15,7 +15,7 @@
 mod common;
 
 use common::WHOLE;
-use runner::config::spec::Length;
+use runner::config::spec::{Length, Spec};
 use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text};
 use std::path::{Path, PathBuf};
 
@@ -111,6 +111,70 @@ fn what_is_written_back_is_the_same_experiment() {
     for explicit in ["padding = \"reflect\"", "checkpoint_every = \"1ep\"", "eps = 1e-8", "momentum = 0.0"] {
         assert!(written.contains(explicit), "{explicit} in\n{written}");
     }
+}
+
+/// What may follow [`WHOLE`]: a recipe, and groups of parameters.
+const RECIPE_AND_GROUPS: &str = r#"
+[[phases]]
+recipe = "one-cycle"
+epochs = 2
+lr = 1.5
+pct = 20
+sizes = [16, 24, 32]
+lr_groups = { stem = 0.1, "layer1.*" = 0.5 }
+freeze = ["layer2"]
+
+[[phases]]
+epochs = 0.5
+lr = 0.01
+lr_groups = {}
+lr_values = { head = { from = 0.02, to = 0.01 } }
+freeze = []
+"#;
+
+#[test]
+fn a_recipe_is_the_phases_that_it_stands_for() {
+    let content = format!("{WHOLE}{RECIPE_AND_GROUPS}");
+    let loaded = right(&content, &[]);
+    let spec = &loaded.spec;
+    assert_eq!(spec.phases.iter().map(|phase| phase.source).collect::<Vec<_>>(), [0, 1, 2, 3, 3, 3, 4]);
+    assert_eq!(spec.phases[3..].iter().map(|phase| phase.size).collect::<Vec<_>>(), [16, 24, 32, 32].map(Some));
+    assert!(spec.phases[3..6].iter().all(|phase| phase.lr_groups.len() == 2 && phase.freeze.contains("layer2")));
+    assert!(spec.phases[6].lr_groups.is_empty() && spec.phases[6].freeze.is_empty());
+
+    // Written back it is plain, and the same experiment.
+    let written = config::write(spec);
+    let again = right(&written, &[]).spec;
+    assert_eq!(config::write(&again), written);
+    let hash = |spec: &Spec| spec.hash("shapes", "sha256:1", None);
+    assert_eq!(hash(&again), hash(spec));
+
+    // Overrides speak of the file's phases, settings of those that are planned.
+    let set = right(&content, &["phases[3].lr=3", "phases[3].pct=0", "phases[3].sizes=[16, 24]"]).spec;
+    assert_eq!((set.phases.len(), set.phases[4].lr.from), (6, 3.0));
+    let settings = config::settings(&loaded);
+    let line_of = |path: &str| match &settings.iter().find(|setting| setting.path == path).unwrap().provenance {
+        Provenance::File { line, .. } => content.lines().nth(line - 1).unwrap().to_owned(),
+        other => panic!("{path}: {other:?}"),
+    };
+    for (path, line) in [("phases[4].lr.from", "lr = 1.5"), ("phases[5].epochs", "epochs = 2")] {
+        assert_eq!(line_of(path), line);
+    }
+    assert_eq!(line_of("phases[4].momentum.to"), "recipe = \"one-cycle\"");
+    assert_eq!(line_of("phases[4].size"), "sizes = [16, 24, 32]");
+}
+
+#[test]
+fn rates_are_scaled_with_the_batch_where_a_file_says_for_which_they_are_written() {
+    let content = format!("{WHOLE}{RECIPE_AND_GROUPS}");
+    let (plain, scaled) = (right(&content, &[]).spec, right(&content, &["train.lr_batch=512"]).spec);
+    for (plain, scaled) in plain.phases.iter().zip(&scaled.phases) {
+        assert_eq!(scaled.lr.from, plain.lr.from * plain.batch as f64 / 512.0);
+        assert_eq!(scaled.lr.to, plain.lr.to.map(|to| to * plain.batch as f64 / 512.0));
+        assert_eq!(scaled.lr_groups, plain.lr_groups);
+    }
+    assert_eq!(scaled.phases[6].lr_values["head"].from, 0.04);
+    assert_eq!(right(&content, &["train.lr_batch=1024"]).spec, plain);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod eval;
 mod exit;
 mod fetching;
 mod find_lr;
+mod groups;
 mod list;
 mod model;
 mod origins;

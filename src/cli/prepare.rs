@@ -1,7 +1,7 @@
 //! From a checked experiment to a plan: what only shows when the parts are put together, reported at its place in the
 //! file.
 
-use super::{Failure, rules};
+use super::{Failure, groups, rules};
 use crate::config::spec::Spec;
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
 use crate::data::{DataError, Facts, FactsSource, Given, Request};
@@ -84,6 +84,7 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
     }
     if let Some(members) = &members {
         errors.extend(rules::check(source, spec, members));
+        errors.extend(groups::check(source, spec, members));
     }
     match Plan::compile(spec, facts) {
         Ok(plan) if errors.is_empty() => return Ok(plan),
@@ -100,8 +101,7 @@ pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
 /// # Errors
 /// When the net cannot be built, which planning would have found.
 pub fn members(spec: &Spec, facts: &Facts) -> anyhow::Result<Vec<Member>> {
-    let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
-    Ok(model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))?)
+    Ok(spec.members(facts)?)
 }
 
 /// Sees that the net takes images of the size that `--size` gives.

@@ -186,7 +186,8 @@ impl Builder<'_> {
             let error = self.source.diagnostic("phases", "there is no phase");
             self.error(error.expected("at least one `[[phases]]`"));
         }
-        phases::build(self, &tables(settings, "phases"), augment)
+        let lr_batch = settings.opt_table("train").and_then(|train| train.opt_usize("lr_batch"));
+        phases::build(self, &tables(settings, "phases"), augment, lr_batch)
     }
 }
 

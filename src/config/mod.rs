@@ -16,6 +16,7 @@ mod extends;
 mod files;
 mod flat;
 mod forms;
+pub mod groups;
 mod hash;
 pub mod json_schema;
 mod lines;
@@ -38,7 +39,7 @@ mod together;
 mod wire;
 mod write;
 
-pub use check::expected;
+pub use check::{expected, join};
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use origins::{Provenance, Setting, settings};
 pub use overrides::Override;

@@ -1,22 +1,28 @@
 //! What the phases of a file mean, one after the other: lengths, defaults, and what carries over.
 
 use super::build::{Builder, choices};
-use super::check::expected;
+use super::check::{expected, join};
 use super::schema::{FIRST_PHASE, PHASE, PHASE_LENGTH};
 use super::spec::{Length, PhaseSpec};
 use crate::optim;
-use crate::registry::{Choice, RampValue, Settings};
+use crate::registry::{Choice, RampValue, Settings, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The bounds on gradients.
 const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 
 /// The phases, each made whole from the one before.
 ///
-/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay`, `beta` and the bounds on
-/// gradients carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be given by every
-/// phase: a ramp that has run down has no
+/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
+/// `lr_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
+/// given by every phase: a ramp that has run down has no
 /// sensible sequel.
-pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
+pub fn build(
+    builder: &mut Builder<'_>,
+    list: &[Settings],
+    augment: &[Choice],
+    lr_batch: Option<usize>,
+) -> Option<Vec<PhaseSpec>> {
     let mut before = Carried { augment: augment.to_vec(), ..Carried::default() };
     let mut phases = Vec::with_capacity(list.len());
     for (index, settings) in list.iter().enumerate() {
@@ -25,7 +31,7 @@ pub fn build(builder: &mut Builder<'_>, list: &[Settings], augment: &[Choice]) -
             phases.push(None);
             continue;
         }
-        let mut phase = Phase { builder, settings, index };
+        let mut phase = Phase { builder, settings, index, lr_batch };
         before = phase.carried(before);
         phases.push(phase.build(&before));
     }
@@ -44,12 +50,16 @@ struct Carried {
     beta: Option<RampValue>,
     clip_norm: Option<RampValue>,
     clip_value: Option<RampValue>,
+    lr_groups: BTreeMap<String, f64>,
+    freeze: BTreeSet<String>,
 }
 
 struct Phase<'a, 'b> {
     builder: &'a mut Builder<'b>,
     settings: &'a Settings,
     index: usize,
+    /// The batch that rates are written for.
+    lr_batch: Option<usize>,
 }
 
 impl Phase<'_, '_> {
@@ -63,8 +73,19 @@ impl Phase<'_, '_> {
 
     /// What this phase gives, and for the rest what came before.
     fn carried(&mut self, before: Carried) -> Carried {
-        let keys =
-            ["size", "batch", "accumulate", "augment", "optimizer", "weight_decay", "beta", "clip_norm", "clip_value"];
+        let keys = [
+            "size",
+            "batch",
+            "accumulate",
+            "augment",
+            "optimizer",
+            "weight_decay",
+            "beta",
+            "clip_norm",
+            "clip_value",
+            "lr_groups",
+            "freeze",
+        ];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
         for key in keys.into_iter().filter(|key| !written.contains(key)) {
             match self.index.checked_sub(1) {
@@ -94,6 +115,8 @@ impl Phase<'_, '_> {
             beta: ramp("beta", before.beta),
             clip_norm: ramp("clip_norm", before.clip_norm),
             clip_value: ramp("clip_value", before.clip_value),
+            lr_groups: if given("lr_groups") { factors(settings) } else { before.lr_groups },
+            freeze: if given("freeze") { names(settings) } else { before.freeze },
             optimizer: if given("optimizer") { settings.opt_choice("optimizer") } else { before.optimizer },
         }
     }
@@ -107,22 +130,45 @@ impl Phase<'_, '_> {
         let beta = self.beta(&optimizer, carried.beta.as_ref());
         let momentum = self.momentum(&optimizer);
         CLIPS.into_iter().for_each(|key| self.clip(key));
+        let own = self.lr_values();
+        // A rate of its own stands in place of a factor that is taken over.
+        let factors = carried.lr_groups.clone().into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
+        let batch = carried.batch?;
+        let scale = self.lr_batch.map_or(1.0, |of| batch as f64 / of as f64);
         Some(PhaseSpec {
             length: length?,
             size: carried.size,
-            batch: carried.batch?,
+            batch,
             accumulate: carried.accumulate.unwrap_or(1),
             augment: carried.augment.clone(),
             carry: self.settings.opt_bool("carry")?,
-            lr: self.settings.opt_ramp("lr")?,
+            lr: scaled(self.settings.opt_ramp("lr")?, scale),
             momentum,
             weight_decay: carried.weight_decay.clone().unwrap_or_else(|| constant(0.0)),
             beta,
             clip_norm: carried.clip_norm.clone(),
             clip_value: carried.clip_value.clone(),
             optimizer,
+            lr_groups: factors,
+            lr_values: own.into_iter().map(|(name, lr)| (name, scaled(lr, scale))).collect(),
+            freeze: carried.freeze.clone(),
             source: self.builder.phase_sources[self.index],
         })
+    }
+
+    /// The rates by group. What gives a factor beside one has two rates.
+    fn lr_values(&mut self) -> BTreeMap<String, RampValue> {
+        let own = self.settings.opt_table("lr_values").unwrap_or_default();
+        if let Some(factors) = self.settings.opt_table("lr_groups") {
+            for name in own.0.keys().filter(|name| factors.0.contains_key(*name)) {
+                let message = format!("`{name}` has a rate of its own and a factor");
+                let error = self.builder.source.diagnostic(&join(&self.at("lr_values"), name), message);
+                self.builder
+                    .error(error.help("give one of the two: a factor on the phase's rate, or a rate in place of it"));
+            }
+        }
+        let ramp = |(name, value)| if let Value::Ramp(ramp) = value { Some((name, ramp)) } else { None };
+        own.0.into_iter().filter_map(ramp).collect()
     }
 
     /// Exactly one of `epochs` and `steps`.
@@ -214,6 +260,21 @@ impl Phase<'_, '_> {
 /// Momentum where a phase gives none: 0.9, as in fast.ai's TrainPhase; RMSProp goes without, as in PyTorch.
 fn default_momentum(optimizer: &str) -> f64 {
     if optimizer == "rmsprop" { 0.0 } else { 0.9 }
+}
+
+/// A rate for a batch so many times as large.
+fn scaled(lr: RampValue, scale: f64) -> RampValue {
+    RampValue { from: lr.from * scale, to: lr.to.map(|to| to * scale), ..lr }
+}
+
+fn factors(settings: &Settings) -> BTreeMap<String, f64> {
+    let factor = |(name, value)| if let Value::Float(factor) = value { Some((name, factor)) } else { None };
+    settings.opt_table("lr_groups").unwrap_or_default().0.into_iter().filter_map(factor).collect()
+}
+
+fn names(settings: &Settings) -> BTreeSet<String> {
+    let name = |value| if let Value::Text(name) = value { Some(name) } else { None };
+    settings.opt_list("freeze").unwrap_or_default().into_iter().filter_map(name).collect()
 }
 
 fn constant(value: f64) -> RampValue {

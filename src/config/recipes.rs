@@ -3,7 +3,7 @@
 //! From here on phases are numbered as they are planned, not as they stand in the file.
 
 use super::diagnostics::Diagnostic;
-use super::schema::{EACH, PHASE, PHASES, RECIPE};
+use super::schema::{EACH, PHASE, PHASES, RAMP, RECIPE};
 use super::source::Origin;
 use crate::registry::{Choice, Default, Kind, Param, RampValue, Settings, Value, find};
 use crate::schedule::recipes::{self, Misuse, Part};
@@ -163,6 +163,10 @@ impl Phase {
     }
 
     fn put(&mut self, key: &str, value: Value, origin: Origin) {
+        if let Value::Ramp(_) = value {
+            let of_ramp = RAMP.iter().map(|param| format!(".{key}.{}", param.key));
+            self.origins.extend(of_ramp.map(|rest| (rest, origin.clone())));
+        }
         self.settings.0.insert(key.to_owned(), value);
         self.origins.insert(format!(".{key}"), origin);
     }

@@ -207,6 +207,13 @@ pub const TRAIN: &[Param] = &[
         doc: "share of the target that is spread evenly over all classes",
     },
     Param {
+        key: "lr_batch",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "the batch that the phases' `lr` and `lr_values` are written for: a phase of another batch has them times its \
+              batch / lr_batch; left out: they are used as they are written",
+    },
+    Param {
         key: "checkpoint_every",
         kind: Kind::Duration { unit: None },
         default: Default::Toml("'1ep'"),
@@ -427,8 +434,11 @@ pub const PARAMS: &[Param] = &[
 pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
 
 /// How a phase names a recipe, which stands for several phases.
-pub static RECIPE: Beside =
-    Beside { family: &schedule::recipes::FAMILY, adds: RECIPE_EACH, replaces: &["epochs", "steps", "lr", "momentum"] };
+pub static RECIPE: Beside = Beside {
+    family: &schedule::recipes::FAMILY,
+    adds: RECIPE_EACH,
+    replaces: &["epochs", "steps", "lr", "momentum", "lr_values"],
+};
 
 /// What a recipe may say of each of its phases in turn, in place of one for all: the plural, and the setting.
 pub const EACH: [(&str, &str); 3] = [("sizes", "size"), ("batches", "batch"), ("optimizers", "optimizer")];
@@ -558,6 +568,25 @@ pub const PHASE: &[Param] = &[
         default: Default::Absent,
         doc: "larger values of the gradient are cut to this size, before `clip_norm`; 0: none is; left out: as in the \
               phase before, at first none",
+    },
+    Param {
+        key: "lr_groups",
+        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
+        default: Default::Absent,
+        doc: "factors on the rate of groups of parameters: `stem`, `backbone`, `head`, what lies below a name such as `layer1`, \
+              or a pattern, `*.res.*`; left out: as in the phase before",
+    },
+    Param {
+        key: "lr_values",
+        kind: Kind::Map(&Kind::Ramp(Interval::at_least(0.0))),
+        default: Default::Absent,
+        doc: "learning rates of groups of parameters in place of the phase's, over this phase alone",
+    },
+    Param {
+        key: "freeze",
+        kind: Kind::List(&Kind::Text),
+        default: Default::Absent,
+        doc: "groups of parameters that are not trained; left out: as in the phase before, `[]` trains all again",
     },
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::registry::{Choice, Duration, RampValue};
 use crate::words;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A whole experiment.
@@ -212,6 +213,15 @@ pub struct PhaseSpec {
     pub clip_norm: Option<RampValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<RampValue>,
+    /// Factors on the rate, by group of parameters: see [`super::groups`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lr_groups: BTreeMap<String, f64>,
+    /// Rates in place of the phase's, by group, before any factor.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lr_values: BTreeMap<String, RampValue>,
+    /// Groups that are not trained.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub freeze: BTreeSet<String>,
     /// The number of the file's phase that it comes from, from 0: no part of what the experiment is.
     #[serde(skip)]
     pub source: usize,

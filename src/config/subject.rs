@@ -19,7 +19,7 @@ impl Subject {
 }
 
 /// Whether `name` matches a pattern in which `*` stands for any run of characters.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(super) fn glob(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((head, rest)) => name

@@ -1,5 +1,6 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
+use super::check::join;
 use super::spec::{Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, Spec, StopSpec};
 use crate::registry::{Choice, Duration, RampValue, Value};
 use std::fmt::Write;
@@ -43,8 +44,12 @@ pub fn write(spec: &Spec) -> String {
     for rule in &spec.params {
         out.rule(rule);
     }
+    let in_groups = !spec.groups().is_empty();
     for phase in &spec.phases {
         out.phase(phase);
+        if in_groups {
+            out.groups(phase);
+        }
     }
     out.0
 }
@@ -123,6 +128,13 @@ impl Out {
         self.optional("clip_norm", phase.clip_norm.as_ref().map(ramp));
         self.optional("clip_value", phase.clip_value.as_ref().map(ramp));
     }
+
+    /// What would be taken over is said where it is nothing too.
+    fn groups(&mut self, phase: &PhaseSpec) {
+        self.field("lr_groups", table(phase.lr_groups.iter().map(|(name, factor)| (name, float(*factor)))));
+        self.field("lr_values", table(phase.lr_values.iter().map(|(name, value)| (name, ramp(value)))));
+        self.field("freeze", array(phase.freeze.iter().map(|name| text(name))));
+    }
 }
 
 fn lookahead(spec: &LookaheadSpec) -> String {
@@ -164,12 +176,13 @@ fn value(setting: &Value) -> String {
         Value::Ramp(r) => ramp(r),
         Value::Choice(c) => choice(c),
         Value::List(items) => array(items.iter().map(value)),
-        Value::Table(settings) => {
-            let fields: Vec<String> =
-                settings.0.iter().map(|(key, setting)| format!("{key} = {}", value(setting))).collect();
-            if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
-        }
+        Value::Table(settings) => table(settings.0.iter().map(|(key, setting)| (key, value(setting)))),
     }
+}
+
+fn table<'a>(fields: impl Iterator<Item = (&'a String, String)>) -> String {
+    let fields: Vec<String> = fields.map(|(key, value)| format!("{} = {value}", join("", key))).collect();
+    if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
 }
 
 fn array(items: impl Iterator<Item = String>) -> String {

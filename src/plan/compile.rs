@@ -1,4 +1,4 @@
-use super::{Batches, Cadence, Plan, PlannedPhase, Position};
+use super::{Batches, Cadence, Groups, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, Spec};
 use crate::data::Facts;
 use crate::optim::mix;
@@ -60,8 +60,9 @@ impl Plan {
         }
         let mut progress = Progress::default();
         let mut phases = Vec::new();
+        let groups = Groups::new(spec, facts);
         for (i, phase) in spec.phases.iter().enumerate() {
-            match plan_phase(i, phase, spec, facts, &mut progress) {
+            match plan_phase(i, phase, spec, facts, &groups, &mut progress) {
                 Ok(planned) => phases.push(planned),
                 Err(mut found) => errors.append(&mut found),
             }
@@ -87,6 +88,7 @@ impl Plan {
         let mut plan = Self {
             phases,
             rules,
+            groups,
             lookahead: None,
             average: None,
             stop: spec.train.stop.clone(),
@@ -100,6 +102,9 @@ impl Plan {
                 Ok(rule) => plan.rules.push(rule),
                 Err(error) => errors.push(error),
             }
+        }
+        if errors.is_empty() {
+            plan.name_columns();
         }
         if let Some(lookahead) = &spec.train.lookahead {
             match plan.plan_lookahead(lookahead) {
@@ -122,6 +127,7 @@ fn plan_phase(
     phase: &PhaseSpec,
     spec: &Spec,
     facts: &Facts,
+    groups: &Groups,
     progress: &mut Progress,
 ) -> Result<PlannedPhase, Vec<PlanError>> {
     let mut errors = Vec::new();
@@ -139,10 +145,11 @@ fn plan_phase(
     let clip_norm = phase.clip_norm.as_ref().filter(clips).and_then(|clip| ramp("clip_norm", clip));
     let clip_value = phase.clip_value.as_ref().filter(clips).and_then(|clip| ramp("clip_value", clip));
     let mix = mix::weight(&phase.optimizer).and_then(|weight| ramp("optimizer.weight", &weight));
+    let groups = groups.in_phase(i, phase).map_err(|e| errors.push(e)).ok();
     let (first_step, images_before) = (progress.step, progress.images);
     let laid = lay_out(i, phase, spec, facts, progress).map_err(|e| errors.push(e)).ok();
-    let (Some(lr), Some(momentum), Some(weight_decay), Some((batches, steps)), true) =
-        (lr, momentum, weight_decay, laid, errors.is_empty())
+    let (Some(lr), Some(momentum), Some(weight_decay), Some(groups), Some((batches, steps)), true) =
+        (lr, momentum, weight_decay, groups, laid, errors.is_empty())
     else {
         return Err(errors);
     };
@@ -167,6 +174,7 @@ fn plan_phase(
         clip_norm,
         clip_value,
         mix,
+        groups,
         batches,
     })
 }

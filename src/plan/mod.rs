@@ -9,6 +9,7 @@ mod cadence;
 mod columns;
 mod compile;
 mod export;
+mod groups;
 mod lookahead;
 mod range;
 mod rules;
@@ -23,6 +24,7 @@ pub use batches::{Batches, Position};
 pub use cadence::Cadence;
 pub use columns::CLIPPED_NORM;
 pub use compile::PlanError;
+pub use groups::{GroupInPhase, Groups};
 pub use lookahead::{Mix, PlannedLookahead};
 pub use rules::{PlannedRule, RuleRate};
 pub use table::optimizer_in_words;
@@ -39,6 +41,7 @@ pub struct Plan {
     pub phases: Vec<PlannedPhase>,
     /// In the order of the file.
     pub rules: Vec<PlannedRule>,
+    pub groups: Groups,
     pub lookahead: Option<PlannedLookahead>,
     pub average: Option<PlannedAverage>,
     /// What ends training before its plan does.
@@ -80,6 +83,8 @@ pub struct PlannedPhase {
     pub clip_value: Option<Ramp>,
     /// Of an optimizer that is a mix of two rules, the second one's share.
     pub mix: Option<Ramp>,
+    /// What it says of each of the plan's groups.
+    pub groups: Vec<GroupInPhase>,
     batches: Batches,
 }
 

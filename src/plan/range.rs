@@ -1,14 +1,14 @@
 //! The plan of a learning-rate range test: one phase of a training, with a rate that sweeps.
 
 use super::rules::{PlannedRule, RuleRate};
-use super::{Plan, PlannedPhase};
+use super::{GroupInPhase, Plan, PlannedPhase};
 use crate::schedule::Ramp;
 
 impl Plan {
     /// So many steps as those of phase `phase`, but for the learning rate, which `lr` gives. They are numbered from 0 and
-    /// serve a data order from its beginning; nothing but the rate moves: momentum, weight decay and β stay what they are
-    /// in the phase's first step, and so do the rates that rules give themselves and what they have frozen. There is no
-    /// lookahead.
+    /// serve a data order from its beginning; nothing but the rate moves: momentum, weight decay and the like stay what they
+    /// are in the phase's first step, and so do the rates that rules and groups have of their own and what is frozen. There
+    /// is no lookahead and no average.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -27,12 +27,27 @@ impl Plan {
             momentum: still(&of.momentum),
             weight_decay: still(&of.weight_decay),
             beta: of.beta.as_ref().map(still),
+            clip_norm: of.clip_norm.as_ref().map(still),
+            clip_value: of.clip_value.as_ref().map(still),
+            mix: of.mix.as_ref().map(still),
+            groups: of.groups.iter().map(GroupInPhase::at_first_step).collect(),
             batches,
             ..of.clone()
         };
         let rules = self.rules.iter().map(|rule| rule.as_in(of.first_step, steps)).collect();
         let phases = vec![phase];
         Self { phases, rules, lookahead: None, average: None, total_steps: steps, total_images: images, ..self.clone() }
+    }
+}
+
+impl GroupInPhase {
+    /// The group as it stands when the phase begins.
+    fn at_first_step(&self) -> Self {
+        let rate = match &self.rate {
+            RuleRate::Own(ramp) => RuleRate::Own(Ramp::constant(ramp.from())),
+            other => other.clone(),
+        };
+        Self { rate, ..self.clone() }
     }
 }
 

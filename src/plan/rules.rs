@@ -65,17 +65,6 @@ impl PlannedRule {
 }
 
 impl Plan {
-    /// Names of the columns of `trace.csv` for the rates that differ from the phase's, in the order of their rules.
-    pub fn lr_columns(&self) -> Vec<String> {
-        self.rules.iter().filter(|rule| rule.has_own_lr()).map(|rule| format!("lr.{}", rule.label)).collect()
-    }
-
-    /// The values of these columns in a step: 0 of frozen parameters.
-    pub fn own_lrs(&self, step: &StepPlan) -> Vec<f64> {
-        let own = self.rules.iter().filter(|rule| rule.has_own_lr());
-        own.map(|rule| rule.hypers(step).map_or(0.0, |hypers| hypers.lr)).collect()
-    }
-
     /// Lays a rule out over the steps of the plan.
     pub(super) fn rule(&self, index: usize, rule: &ParamRule) -> Result<PlannedRule, PlanError> {
         let ramp = |key: &str, value: &RampValue| {

@@ -12,7 +12,7 @@ use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
 use crate::nn::{Loss, Params};
-use crate::optim::{Applied, Hypers};
+use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::{Event, Status};
@@ -124,7 +124,7 @@ pub(super) struct Taken {
     grad_norm: f64,
     /// By the optimizer of the phase.
     pub applied: Applied,
-    /// The rates of rules that differ from it.
+    /// The rates of rules and groups that differ from it.
     own_lrs: Vec<f64>,
     /// Of the columns that only some plans have.
     step_values: Vec<f64>,
@@ -173,9 +173,7 @@ pub(super) fn take_step(
     let mut evaluate =
         |params: &mut Params| passes.gradient(params, &batch.images, &batch.labels, spec.train.label_smoothing as f32);
     let loss = evaluate(&mut state.params)?;
-    let rules = &plan.rules;
-    let hypers: Vec<Option<Hypers>> =
-        std::iter::once(Some(step.hypers)).chain(rules.iter().map(|rule| rule.hypers(step))).collect();
+    let hypers = plan.unit_hypers(step);
     state.optimizers.silence(&mut state.params.grads, &hypers);
     let grad_norm = reduce::norm(isa, &state.params.grads);
     let clipped_norm = match step.clip.is_none() {
@@ -205,8 +203,8 @@ pub(super) fn take_step(
     let applied = state.optimizers.applied();
     // What is frozen has used no rate.
     let lr = |group: usize| applied[group].filter(|_| hypers[group].is_some()).map_or(0.0, |used| used.lr);
-    let own = rules.iter().enumerate().filter(|(_, rule)| rule.has_own_lr());
-    let own_lrs = own.map(|(rule, _)| lr(1 + rule)).collect();
+    let lrs: Vec<f64> = (0..hypers.len()).map(lr).collect();
+    let own_lrs = plan.own_lrs_of(&lrs);
     let applied = applied[0].expect("a step was taken");
     let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
     step_values.extend(plan.clips().then_some(clipped_norm));

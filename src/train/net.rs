@@ -10,9 +10,7 @@ use crate::nn::{Graph, Params, Shape, TapeOptions};
 
 /// The parts that an experiment's net is made of.
 pub fn parts(spec: &Spec, classes: usize) -> Parts<'_> {
-    let model = &spec.model;
-    let classes = model.classes.unwrap_or(classes);
-    Parts { stem: &model.stem, backbone: &model.backbone, head: &model.head, classes }
+    spec.parts(classes)
 }
 
 /// The net for images of a size.

@@ -1,5 +1,6 @@
 //! The optimizers of a net: the phase's, and one for each rule of `[[params]]`.
 
+use crate::config::groups::{Unit, Units};
 use crate::config::spec::Spec;
 use crate::kernels::Isa;
 use crate::model::Member;
@@ -7,11 +8,12 @@ use crate::nn::Params;
 use crate::optim::{self, Applied, Closure, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
 use crate::registry::Choice;
 
-/// What an optimizer needs to know of the rules of `[[params]]`, in order.
+/// What an optimizer needs to know of the rules of `[[params]]` and the groups of phases: their units in the order of
+/// [`Spec::units`], but for the first, which is all other parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules(pub Vec<Rule>);
 
-/// One rule, resolved.
+/// One unit, resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Names of the parameters that it takes.
@@ -21,21 +23,22 @@ pub struct Rule {
 }
 
 impl Rules {
-    /// Those of an experiment over the parameters of its net: the first rule that matches has one.
+    /// Those of an experiment over the parameters of its net.
     pub fn new(spec: &Spec, members: &[Member]) -> Self {
-        let taken = rule_of_each(spec, members);
-        let names = |k: usize| {
-            let mine = members.iter().zip(&taken).filter(|(_, rule)| **rule == Some(k));
+        let Units { all, of_each } = spec.units(members);
+        let names = |place: usize| {
+            let mine = members.iter().zip(&of_each).filter(|(_, unit)| **unit == place);
             mine.map(|(member, _)| member.name.clone()).collect()
         };
-        let rules = spec.params.iter().enumerate();
-        Self(rules.map(|(k, rule)| Rule { parameters: names(k), optimizer: rule.optimizer.clone() }).collect())
+        let optimizer = |unit: &Unit| unit.rule.and_then(|rule| spec.params[rule].optimizer.clone());
+        let units = all.iter().enumerate().skip(1);
+        Self(units.map(|(k, unit)| Rule { parameters: names(k), optimizer: optimizer(unit) }).collect())
     }
 }
 
 /// For each parameter the rule that takes it.
 pub fn rule_of_each(spec: &Spec, members: &[Member]) -> Vec<Option<usize>> {
-    members.iter().map(|member| spec.params.iter().position(|rule| rule.subject.matches(member))).collect()
+    members.iter().map(|member| spec.rule_of(member)).collect()
 }
 
 /// Parameters that one optimizer steps with the same hyper-parameters.

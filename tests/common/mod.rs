@@ -70,7 +70,7 @@ pub fn timeless(path: &Path) -> Vec<Vec<String>> {
 }
 
 /// A small experiment on generated images: three phases, two optimizers besides that of a rule, three sizes, borders in
-/// mid-epoch; parameters that are frozen in the last phase.
+/// mid-epoch; groups with rates of their own; parameters that are frozen in the last phase, and for a while.
 pub const SMALL: &str = r#"
 name = "small"
 seed = 3
@@ -123,6 +123,8 @@ accumulate = 3
 optimizer = { kind = "sgd", nesterov = true }
 carry = true
 lr = { from = 0.05, to = 0.1, curve = "cosine" }
+lr_groups = { head = 0.5, layer1 = 2.0 }
+freeze = ["layer2"]
 momentum = { from = 0.95, to = 0.85, curve = { poly = 2.0 } }
 weight_decay = { from = 5e-4, to = 1e-4, curve = "exponential" }
 
@@ -130,6 +132,8 @@ weight_decay = { from = 5e-4, to = 1e-4, curve = "exponential" }
 steps = 81
 size = 16
 lr = { from = 0.1, curve = "linear" }
+lr_values = { head = { from = 0.04, to = 0.01 } }
+freeze = []
 momentum = 0.9
 weight_decay = 5e-4
 "#;

@@ -1,6 +1,7 @@
 //! The plan against figures worked out by hand; against a slow twin in `twin`.
 
 mod average;
+mod groups;
 mod lookahead;
 mod optimizers;
 mod range;
@@ -15,6 +16,7 @@ use crate::config::spec::{
 use crate::data::{Facts, FactsSource};
 use crate::record::rows::{PlanRow, TraceRow};
 use crate::registry::{Duration, DurationUnit, RampValue, Settings, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn constant(from: f64) -> RampValue {
     RampValue { from, to: None, curve: Choice::plain("constant") }
@@ -39,6 +41,9 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         beta: None,
         clip_norm: None,
         clip_value: None,
+        lr_groups: BTreeMap::new(),
+        lr_values: BTreeMap::new(),
+        freeze: BTreeSet::new(),
         source: 0,
     }
 }

@@ -1,0 +1,80 @@
+//! The groups that phases speak of, on the parameters of a net: what cannot be.
+
+use crate::config::groups::is_in;
+use crate::config::spec::{PartKind, PhaseSpec, Spec};
+use crate::config::suggest::nearest;
+use crate::config::{Diagnostic, Source, join};
+use crate::model::Member;
+use std::collections::BTreeSet;
+
+/// Groups that no parameter belongs to or that overlap, rates of groups that are frozen, and phases that train nothing.
+pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    let mut told = BTreeSet::new();
+    for (k, phase) in spec.phases.iter().enumerate() {
+        let at = format!("phases[{k}]");
+        for name in phase.groups().filter(|name| !members.iter().any(|member| is_in(name, member))) {
+            if told.insert(name) {
+                errors.push(nobodys(source, &path_of(&at, phase, name), name, members));
+            }
+        }
+        let is_frozen = |member: &&Member| phase.freeze.iter().any(|name| is_in(name, member));
+        for name in phase.lr_values.keys() {
+            let mut mine = members.iter().filter(|member| is_in(name, member)).peekable();
+            if mine.peek().is_some() && mine.all(|member| is_frozen(&member)) {
+                let message = format!("`{name}` is frozen in this phase, and has a rate");
+                let error = source.diagnostic(&join(&format!("{at}.lr_values"), name), message);
+                errors.push(error.help("take the rate out, or the group out of `freeze`"));
+            }
+        }
+        if members.iter().all(|member| is_frozen(&member)) {
+            let error = source.diagnostic(&format!("{at}.freeze"), "every parameter of the net is frozen");
+            errors.push(error.help("a phase trains something: leave a group out of `freeze`"));
+        }
+    }
+    errors.extend(overlap(source, spec, members));
+    errors
+}
+
+/// Where in a phase a group is first spoken of.
+fn path_of(at: &str, phase: &PhaseSpec, name: &str) -> String {
+    if phase.lr_groups.contains_key(name) {
+        join(&format!("{at}.lr_groups"), name)
+    } else if phase.lr_values.contains_key(name) {
+        join(&format!("{at}.lr_values"), name)
+    } else {
+        format!("{at}.freeze")
+    }
+}
+
+fn nobodys(source: &Source, path: &str, name: &str, members: &[Member]) -> Diagnostic {
+    let mut known: Vec<&str> = Vec::new();
+    for member in members {
+        let stage = member.name.split('.').next().unwrap_or_default();
+        for name in [member.part.word(), stage] {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+    }
+    let error = source.diagnostic(path, format!("no parameter of the net is in the group `{name}`"));
+    let listed = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    error
+        .expected(format!("{listed}, the beginning of a parameter's name up to a `.`, or a pattern such as `*.res.*`"))
+        .did_you_mean(nearest(name, known))
+}
+
+/// Named groups that share parameters: which of their rates would hold? A part of the net gives way to them.
+fn overlap(source: &Source, spec: &Spec, members: &[Member]) -> Option<Diagnostic> {
+    let groups = spec.groups();
+    let named = || groups.iter().filter(|name| PartKind::from_word(name).is_none());
+    members.iter().find_map(|member| {
+        let mut mine = named().filter(|name| is_in(name, member));
+        let (first, second) = (mine.next()?, mine.next()?);
+        let (k, phase) =
+            spec.phases.iter().enumerate().find(|(_, phase)| phase.groups().any(|name| name == *second))?;
+        let message = format!("`{}` is in two groups, `{first}` and `{second}`", member.name);
+        let error = source.diagnostic(&path_of(&format!("phases[{k}]"), phase, second), message);
+        Some(error.help("name groups that share no parameter; `stem`, `backbone` and `head` may hold others"))
+    })
+}

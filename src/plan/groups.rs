@@ -1,0 +1,151 @@
+//! Groups of parameters by phase: their rates, and whether they are trained.
+
+use super::compile::PlanError;
+use super::rules::RuleRate;
+use super::{Plan, PlannedPhase, StepPlan};
+use crate::config::groups::Unit;
+use crate::config::spec::{PhaseSpec, Spec};
+use crate::data::Facts;
+use crate::optim::Hypers;
+use crate::schedule::Ramp;
+use crate::units::number;
+use std::collections::BTreeSet;
+
+/// The groups that phases speak of, and the units that rules and groups divide the net's parameters into.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// In order.
+    pub names: Vec<String>,
+    /// See [`Spec::units`]; what stands beside the parameters that no rule takes and that are in no group.
+    pub units: Vec<Unit>,
+    /// Those that have parameters, by their places.
+    inhabited: BTreeSet<usize>,
+    /// The rates that have columns of their own: names, and for each the place of a unit that uses it.
+    columns: Vec<(String, usize)>,
+}
+
+/// What a phase says of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupInPhase {
+    pub rate: RuleRate,
+    pub frozen: bool,
+}
+
+impl Groups {
+    /// The net is looked at where phases speak of groups, and then alone.
+    pub(super) fn new(spec: &Spec, facts: &Facts) -> Self {
+        let names: Vec<String> = spec.groups().into_iter().map(str::to_owned).collect();
+        // A net that cannot be built is reported where the parts are checked.
+        let members = if names.is_empty() { Vec::new() } else { spec.members(facts).unwrap_or_default() };
+        let units = spec.units(&members);
+        let inhabited =
+            if names.is_empty() { (0..units.all.len()).collect() } else { units.of_each.into_iter().collect() };
+        Self { names, units: units.all, inhabited, columns: Vec::new() }
+    }
+
+    /// What a phase says of each.
+    pub(super) fn in_phase(&self, index: usize, phase: &PhaseSpec) -> Result<Vec<GroupInPhase>, PlanError> {
+        let group = |name: &String| {
+            let rate = match (phase.lr_values.get(name), phase.lr_groups.get(name)) {
+                (Some(value), _) => RuleRate::Own(Ramp::new(value).map_err(|e| {
+                    PlanError::new(format!("phases[{index}].lr_values.{name}.{}", e.key), e.message, e.help)
+                })?),
+                (None, Some(factor)) => RuleRate::Factor(*factor),
+                (None, None) => RuleRate::OfPhase,
+            };
+            Ok(GroupInPhase { rate, frozen: phase.freeze.contains(name) })
+        };
+        self.names.iter().map(group).collect()
+    }
+}
+
+impl Plan {
+    /// What each unit uses in a step, in the order of [`Spec::units`]; `None` where it is frozen. The first is what the phase
+    /// says.
+    pub fn unit_hypers(&self, step: &StepPlan) -> Vec<Option<Hypers>> {
+        self.groups.units.iter().map(|unit| self.hypers_of(unit, step)).collect()
+    }
+
+    fn hypers_of(&self, unit: &Unit, step: &StepPlan) -> Option<Hypers> {
+        let phase = &self.phases[step.phase];
+        let groups = || unit.groups.iter().map(|group| &phase.groups[*group]);
+        if groups().any(|group| group.frozen) {
+            return None;
+        }
+        let (i, n) = (step.step - phase.first_step, phase.steps);
+        let lr = groups().find_map(|group| match &group.rate {
+            RuleRate::OfPhase => None,
+            RuleRate::Factor(factor) => Some(factor * step.hypers.lr),
+            RuleRate::Own(ramp) => Some(ramp.at(i, n)),
+        });
+        let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), ..step.hypers };
+        match unit.rule {
+            None => Some(hypers),
+            Some(rule) => self.rules[rule].hypers(&StepPlan { hypers, ..step.clone() }),
+        }
+    }
+
+    /// Finds the columns of rates, once the rules are planned.
+    ///
+    /// Rules with a rate have one, `lr.norm`; groups too, `lr.stem`, for what no such rule takes; and what of such a rule
+    /// lies in a group, `lr.stem.norm`.
+    pub(super) fn name_columns(&mut self) {
+        let mut columns: Vec<(String, usize)> = Vec::new();
+        for place in self.groups.inhabited.iter().copied() {
+            let Unit { rule, groups } = &self.groups.units[place];
+            let group = groups.first().map(|group| self.groups.names[*group].as_str());
+            let rule =
+                rule.map(|rule| &self.rules[rule]).filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
+            let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(rule).collect();
+            let is_new = |columns: &[(String, usize)], name: &str| columns.iter().all(|(other, _)| other != name);
+            let name = words.join(".");
+            if words.len() > 1 && is_new(&columns, &name) {
+                columns.push((name, place));
+            }
+        }
+        self.groups.columns = columns;
+    }
+
+    /// Names of the columns of `trace.csv` for the rates that differ from the phase's.
+    pub fn lr_columns(&self) -> Vec<String> {
+        self.groups.columns.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The values of these columns, from the rate of each unit.
+    pub fn own_lrs_of(&self, units: &[f64]) -> Vec<f64> {
+        self.groups.columns.iter().map(|(_, unit)| units[*unit]).collect()
+    }
+
+    /// The values of these columns in a step: 0 of frozen parameters.
+    pub fn own_lrs(&self, step: &StepPlan) -> Vec<f64> {
+        let rates = self.unit_hypers(step).into_iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.lr));
+        self.own_lrs_of(&rates.collect::<Vec<_>>())
+    }
+
+    /// One line for each run of phases that say the same of the groups.
+    pub(super) fn groups_in_words(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut first = 0;
+        for run in self.phases.chunk_by(|a, b| a.groups == b.groups) {
+            let last = first + run.len() - 1;
+            let said = self.said_of_groups(&run[0]);
+            if !said.is_empty() {
+                let place = if first == last { format!("phase {first}") } else { format!("phases {first} to {last}") };
+                lines.push(format!("groups in {place}: {}", said.join(", ")));
+            }
+            first = last + 1;
+        }
+        lines
+    }
+
+    /// `stem 0.1 × lr`, `head lr 0.1 → 0 linear`, `layer1 frozen`
+    fn said_of_groups(&self, phase: &PlannedPhase) -> Vec<String> {
+        let said = |(name, group): (&String, &GroupInPhase)| match &group.rate {
+            _ if group.frozen => Some(format!("{name} frozen")),
+            RuleRate::OfPhase => None,
+            RuleRate::Factor(factor) => Some(format!("{name} {} × lr", number(*factor))),
+            RuleRate::Own(ramp) => Some(format!("{name} lr {ramp}")),
+        };
+        self.groups.names.iter().zip(&phase.groups).filter_map(said).collect()
+    }
+}

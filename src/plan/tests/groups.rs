@@ -1,0 +1,83 @@
+//! Rates by group of parameters, and groups that are frozen for a while.
+
+use super::*;
+use crate::config::{self, Text};
+
+/// Ten steps a phase on a shallow net, with these lines of TOML before the phases and in each.
+fn planned(params: &str, phases: &[&str]) -> Plan {
+    let first = "batch = 10\noptimizer = 'sgd'\n";
+    let phases = phases.iter().enumerate().map(|(k, lines)| {
+        format!(
+            "[[phases]]\nsteps = 10\nlr = {{ from = 0.5, to = 0.25 }}\n{}{lines}\n",
+            if k == 0 { first } else { "" }
+        )
+    });
+    let content = format!(
+        "name = 'groups'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = {{ resnet9 = 4 }}\n{params}\n{}",
+        phases.collect::<String>()
+    );
+    let text = Text { name: "groups.toml".into(), content, folder: "".into() };
+    let loaded = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    Plan::compile(&loaded.spec, &facts(100)).unwrap()
+}
+
+fn lrs(plan: &Plan, step: u64) -> Vec<(String, f64)> {
+    plan.lr_columns().into_iter().zip(plan.own_lrs(&plan.at(step))).collect()
+}
+
+fn expected(columns: &[(&str, f64)]) -> Vec<(String, f64)> {
+    columns.iter().map(|(name, lr)| (format!("lr.{name}"), *lr)).collect()
+}
+
+#[test]
+fn factors_follow_the_phase_and_are_taken_over_and_values_are_not() {
+    let plan = planned(
+        "",
+        &[
+            "lr_groups = { stem = 0.5, backbone = 2.0, layer1 = 4.0 }",
+            "lr_values = { stem = 8.0, head = { from = 2.0, to = 1.0 } }",
+            "lr_groups = {}",
+        ],
+    );
+    assert_eq!(lrs(&plan, 0), expected(&[("backbone", 1.0), ("head", 0.5), ("layer1", 2.0), ("stem", 0.25)]));
+    let middle = plan.at(15).hypers.lr;
+    let of_groups = [("backbone", 2.0 * middle), ("head", 1.5), ("layer1", 4.0 * middle), ("stem", 8.0)];
+    assert_eq!(lrs(&plan, 15), expected(&of_groups));
+    assert!(lrs(&plan, 20).iter().all(|(_, lr)| *lr == 0.5));
+}
+
+#[test]
+fn frozen_groups_have_no_rate_until_a_phase_trains_them_again() {
+    let plan = planned("", &["freeze = ['stem', 'layer1']", "", "freeze = ['stem']", "freeze = []"]);
+    for (step, layer1, stem) in [(0, 0.0, 0.0), (10, 0.0, 0.0), (20, 0.5, 0.0), (30, 0.5, 0.5)] {
+        assert_eq!(lrs(&plan, step), expected(&[("layer1", layer1), ("stem", stem)]), "{step}");
+    }
+    let frozen = plan.unit_hypers(&plan.at(0));
+    assert_eq!(frozen.iter().filter(|hypers| hypers.is_none()).count(), 2);
+    assert_eq!(frozen[0], Some(plan.at(0).hypers), "what is in no group");
+}
+
+#[test]
+fn rules_and_groups_compose() {
+    let params = "[[params]]\nrole = 'norm'\nlr_factor = 3.0\n[[params]]\nmatch = 'head.fc.*'\nlr = 7.0\n\
+                  [[params]]\nmatch = 'layer2.*'\nweight_decay = 0.0";
+    let plan = planned(params, &["lr_groups = { stem = 0.5, head = 0.5, layer2 = 0.25 }", "freeze = ['head']"]);
+    // The rule's own rate is not the phase's, so no factor on that touches it; one without a rate has no column.
+    let of_groups = [("norm", 1.5), ("head.head.fc.*", 7.0), ("stem", 0.25), ("layer2", 0.125)];
+    let with_both = [("layer2.norm", 0.375), ("stem.norm", 0.75)];
+    let mut all = expected(&[&of_groups[..], &with_both].concat());
+    let mut found = lrs(&plan, 0);
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found, all);
+    assert!(lrs(&plan, 10).contains(&("lr.head.head.fc.*".to_owned(), 0.0)), "frozen, whatever a rule says");
+}
+
+#[test]
+fn groups_are_told_in_words() {
+    let first = "lr_groups = { layer1 = 0.5 }\nfreeze = ['stem']";
+    let plan = planned("", &[first, "", "freeze = []\nlr_values = { stem = { from = 0.5, to = 0.25 } }"]);
+    let table = plan.table(120);
+    assert!(table.contains("groups in phases 0 to 1: layer1 0.5 × lr, stem frozen\n"), "{table}");
+    assert!(table.contains("groups in phase 2: layer1 0.5 × lr, stem lr 0.5 → 0.25 linear\n"), "{table}");
+}
