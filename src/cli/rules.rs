@@ -55,25 +55,7 @@ pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic
             errors.extend(misused(source, &format!("phases[{k}].optimizer"), &phase.optimizer, &of_phases));
         }
     }
-    errors.extend(searches_in_parts(source, spec));
     errors
-}
-
-/// A phase whose steps pass in parts under an optimizer that looks at a batch again and again, which takes it whole.
-fn searches_in_parts(source: &Source, spec: &Spec) -> Option<Diagnostic> {
-    let searches = |choice: &&Choice| {
-        let entry = find(optim::ENTRIES, &choice.kind).expect("a checked optimizer is known");
-        (entry.make)(&choice.settings, 0).reevaluates()
-    };
-    let of_rules = || spec.params.iter().filter_map(|rule| rule.optimizer.as_ref());
-    let (k, choice) =
-        spec.phases.iter().enumerate().filter(|(_, phase)| phase.accumulate > 1).find_map(|(k, phase)| {
-            let choice = std::iter::once(&phase.optimizer).chain(of_rules()).find(searches)?;
-            Some((k, choice))
-        })?;
-    let message = format!("`{}` evaluates a batch again and again, and takes it whole", choice.kind);
-    let help = "leave `accumulate` out, or take another optimizer";
-    Some(source.diagnostic(&format!("phases[{k}].accumulate"), message).help(help))
 }
 
 /// An optimizer that some of these parameters are not for.

@@ -75,10 +75,18 @@ fn searches(builder: &mut Builder<'_>, spec: &Spec, k: usize, told: &mut BTreeSe
             tell(format!("phases[{k}].{key}"), format!("`{key}` beside optimizer `{name}`"), help);
         }
     }
+    if phase.accumulate > 1 {
+        let help = "it evaluates a batch again and again, and takes it whole: leave `accumulate` out, or take another optimizer";
+        tell(format!("phases[{k}].accumulate"), format!("a batch in parts beside optimizer `{name}`"), help);
+    }
     if spec.train.lookahead.is_some() {
         let help = "it remembers how the gradient changed along its own steps, from which lookahead takes the weights \
                     away: leave one of the two out";
         tell("train.lookahead".to_owned(), format!("`lookahead` beside optimizer `{name}`"), help);
+    }
+    if of_phase && let Some((j, key)) = first_with_groups(spec) {
+        let message = format!("optimizer `{name}` steps all of its parameters together, and groups take some apart");
+        tell(format!("phases[{j}].{key}"), message, "leave the groups out, or take another optimizer");
     }
     // One search at a time: the others would start from weights that it has left.
     for rule in of_rules.into_iter().skip(usize::from(!of_phase)) {
@@ -86,6 +94,18 @@ fn searches(builder: &mut Builder<'_>, spec: &Spec, k: usize, told: &mut BTreeSe
             format!("optimizer `{name}` steps all of its parameters together, and this rule takes some apart");
         tell(format!("params[{rule}]"), message, "give the rule an `optimizer` of its own, as sgd, or leave it out");
     }
+}
+
+/// The first phase that speaks of groups of parameters, and the setting that does.
+fn first_with_groups(spec: &Spec) -> Option<(usize, &'static str)> {
+    spec.phases.iter().enumerate().find_map(|(k, phase)| {
+        let speaks = [
+            ("lr_groups", !phase.lr_groups.is_empty()),
+            ("lr_values", !phase.lr_values.is_empty()),
+            ("freeze", !phase.freeze.is_empty()),
+        ];
+        speaks.into_iter().find(|(_, speaks)| *speaks).map(|(key, _)| (k, key))
+    })
 }
 
 /// The bounds on a phase's gradients.

@@ -259,7 +259,7 @@ mod tests {
                         (family.entries)().iter().for_each(|entry| walk(entry.params(), &chosen));
                     }
                     Kind::Beside(beside) => {
-                        (beside.family.entries)().iter().for_each(|entry| walk(entry.params()));
+                        (beside.family.entries)().iter().for_each(|entry| walk(entry.params(), chosen));
                     }
                     _ => {}
                 }
