@@ -55,14 +55,15 @@ fn show(sink: &mut dyn Sink, steps: u64) -> Result<(), RecordError> {
                 sink.event(&Event::Evaluating { images, of: 1000 })?;
             }
             sink.event(&Event::Evaluated(evaluated(&done)))?;
-            sink.event(&Event::Checkpoint { step: step + 1, seconds: seconds(step + 1) })?;
+            sink.event(&Event::Checkpoint { step: step + 1, seconds: seconds(step + 1), skipped_steps: None })?;
         }
     }
     let (status, exit_reason) = match steps {
         240.. => (Status::Done, "completed"),
         _ => (Status::Interrupted, "SIGINT"),
     };
-    sink.event(&Event::Finished { status, exit_reason: exit_reason.to_owned(), step: steps, seconds: seconds(steps) })
+    let exit_reason = exit_reason.to_owned();
+    sink.event(&Event::Finished { status, exit_reason, step: steps, seconds: seconds(steps), skipped_steps: None })
 }
 
 fn facts(steps: u64) -> RunFacts {

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod config;
 pub mod find_lr;
 pub mod launch;
+pub mod loss_scale;
 pub mod model;
 pub mod plan;
 pub mod plot;

@@ -236,6 +236,9 @@ fn every_instruction_set_precision_and_algorithm_trains() {
         for (a, b) in losses(isa.name(), "precision=bf16").iter().zip(&portable) {
             assert!((a - b).abs() < 0.05, "{isa} in bf16: {a} against f32's {b}");
         }
+        for (a, b) in losses(isa.name(), "precision=f16").iter().zip(&portable) {
+            assert!((a - b).abs() < 0.01, "{isa} in f16: {a} against f32's {b}");
+        }
     }
     let isa = runner::kernels::Isa::detect().unwrap().name();
     let (fastest, direct) = (losses(isa, "winograd=true"), losses(isa, "winograd=false"));

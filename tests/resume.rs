@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
+use common::{SCALED, SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -77,9 +77,9 @@ fn assert_same(run: &Path, reference: &Path) {
     for table in ["metrics.csv", "trace.csv", "plan.csv"] {
         assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
     }
-    let average = if reference.join("model-swa.safetensors").is_file() { "model-swa" } else { "model-ema" };
-    let average = format!("{average}.safetensors");
-    for file in ["model.safetensors", &average, "experiment.toml", "schedule.svg"] {
+    let averages = ["model-swa.safetensors", "model-ema.safetensors"];
+    let averages = averages.into_iter().filter(|file| reference.join(file).is_file());
+    for file in ["model.safetensors", "experiment.toml", "schedule.svg"].into_iter().chain(averages) {
         assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
     }
     assert_eq!(RunReader::open(run).unwrap().info().unwrap().status, Status::Done);
@@ -137,6 +137,42 @@ fn what_optimizers_remember_outlives_a_kill() {
         assert_exit(&resume(&run, 2).output().unwrap(), 0);
         assert_same(&run, &only_run(&whole));
     }
+}
+
+/// A step whose gradients overflow is left out, told, and no more than that; the scale goes on as it was.
+#[test]
+fn the_loss_scale_outlives_a_kill() {
+    let (dir, config) = workplace();
+    std::fs::write(&config, SCALED).unwrap();
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).output().unwrap(), 0);
+    let runs = dir.path().join("runs");
+    let mut child = begin(&config, &runs, 1).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 9);
+    kill(&mut child);
+    assert_exit(&resume(&run, 2).output().unwrap(), 0);
+    assert_same(&run, &only_run(&whole));
+
+    let mut trace = csv::Reader::from_path(run.join("trace.csv")).unwrap();
+    let column = |name: &str| trace.headers().unwrap().iter().position(|header| header == name).unwrap();
+    let [lr, loss, norm, scale, skipped] = ["lr", "loss", "grad_norm", "loss_scale", "skipped"].map(column);
+    let rows: Vec<Vec<String>> = trace.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let number = |row: &[String], column: usize| row[column].parse::<f64>().unwrap();
+    let mut expected = (16_777_216.0, 0);
+    for row in &rows {
+        assert!(number(row, loss).is_finite() && number(row, lr) > 0.0, "{row:?}");
+        assert_eq!(number(row, scale), expected.0);
+        let out = !number(row, norm).is_finite();
+        assert_eq!(number(row, skipped), f64::from(u8::from(out)));
+        expected = match (out, expected.1 + 1) {
+            (true, _) => (expected.0 / 2.0, 0),
+            (false, 3) => (expected.0 * 2.0, 0),
+            (false, steady) => (expected.0, steady),
+        };
+    }
+    let left_out = rows.iter().filter(|row| row[skipped] == "1.0").count() as u64;
+    assert!((3..20).contains(&left_out), "{left_out}");
+    assert_eq!(RunReader::open(&run).unwrap().info().unwrap().skipped_steps, Some(left_out));
 }
 
 #[test]

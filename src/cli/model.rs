@@ -84,7 +84,7 @@ impl Phase {
     fn new(index: usize, phase: &PlannedPhase, spec: &Spec, net: &Summary) -> Self {
         let element = match spec.train.precision {
             Precision::F32 => 4,
-            Precision::Bf16 => 2,
+            Precision::Bf16 | Precision::F16 => 2,
         };
         Self {
             phase: index,

@@ -1,6 +1,6 @@
 //! Checked settings → spec: what the settings mean together, section by section.
 
-use super::check::Checker;
+use super::check::{self, Checker};
 use super::diagnostics::Diagnostic;
 use super::phases;
 use super::rules;
@@ -11,6 +11,7 @@ use super::suggest::one_of;
 use super::together;
 use super::wire;
 use crate::data::{augment, sets};
+use crate::loss_scale;
 use crate::model::backbones;
 use crate::registry::{Choice, Kind, Settings, Value};
 use std::path::PathBuf;
@@ -157,12 +158,14 @@ impl Builder<'_> {
                 self.error(error.expected("a duration longer than none"));
             }
         }
+        let precision = Precision::from_word(&train.opt_text("precision")?)?;
         Some(TrainSpec {
-            precision: Precision::from_word(&train.opt_text("precision")?)?,
+            precision,
             label_smoothing: train.opt_float("label_smoothing")?,
             checkpoint_every: train.opt_duration("checkpoint_every")?,
             eval_every: train.opt_duration("eval_every")?,
             eval_batch: train.opt_usize("eval_batch")?,
+            loss_scale: train.opt_choice("loss_scale").or_else(|| default_scale(precision)),
             average: train.opt_choice("average"),
             stop: stops::build(self, train)?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
@@ -189,6 +192,12 @@ impl Builder<'_> {
         let lr_batch = settings.opt_table("train").and_then(|train| train.opt_usize("lr_batch"));
         phases::build(self, &tables(settings, "phases"), augment, lr_batch)
     }
+}
+
+/// Half precision goes without a scale only where a file says so.
+fn default_scale(precision: Precision) -> Option<Choice> {
+    let dynamic = || check::default_choice(&loss_scale::FAMILY, loss_scale::dynamic::ENTRY.name);
+    (precision == Precision::F16).then(dynamic)
 }
 
 /// An array of choices; `None` where it is not given.

@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::registry::{Beside, Default, Family, Interval, Kind, Param};
-use crate::{average, data, model, optim, schedule};
+use crate::{average, data, loss_scale, model, optim, schedule};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
 pub const COUNT: i64 = 1 << 30;
@@ -18,6 +18,7 @@ pub static FAMILIES: &[&Family] = &[
     &schedule::FAMILY,
     &schedule::recipes::FAMILY,
     &average::FAMILY,
+    &loss_scale::FAMILY,
 ];
 
 /// The key of the phases of training.
@@ -199,6 +200,13 @@ pub const TRAIN: &[Param] = &[
         kind: Kind::Word(spec::Precision::WORDS),
         default: Default::Toml("'f32'"),
         doc: "number format of the activations; weights and sums are f32 always",
+    },
+    Param {
+        key: "loss_scale",
+        kind: Kind::Choice(&loss_scale::FAMILY),
+        default: Default::Absent,
+        doc: "a factor on the loss while gradients are computed, so that small ones are not lost in half precision; left \
+              out: `dynamic` with precision `f16`, else none",
     },
     Param {
         key: "label_smoothing",

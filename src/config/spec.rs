@@ -76,6 +76,9 @@ pub struct TrainSpec {
     pub winograd: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<LookaheadSpec>,
+    /// Family `loss-scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<Choice>,
     /// Family `average`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<Choice>,
@@ -144,9 +147,10 @@ impl TtaAt {
 pub enum Precision {
     F32,
     Bf16,
+    F16,
 }
 
-words!(Precision { F32 = "f32", Bf16 = "bf16" });
+words!(Precision { F32 = "f32", Bf16 = "bf16", F16 = "f16" });
 
 /// Which parameters a rule of `[[params]]` speaks of: those of which all that is given is true. Something is given.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

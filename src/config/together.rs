@@ -1,7 +1,7 @@
 //! Optimizers that do not go together with each other or with the rest of an experiment.
 
 use super::build::Builder;
-use super::spec::{PhaseSpec, Spec};
+use super::spec::{PhaseSpec, Precision, Spec};
 use crate::optim::{self, mix};
 use crate::registry::{Choice, RampValue};
 use std::collections::BTreeSet;
@@ -78,6 +78,13 @@ fn searches(builder: &mut Builder<'_>, spec: &Spec, k: usize, told: &mut BTreeSe
     if phase.accumulate > 1 {
         let help = "it evaluates a batch again and again, and takes it whole: leave `accumulate` out, or take another optimizer";
         tell(format!("phases[{k}].accumulate"), format!("a batch in parts beside optimizer `{name}`"), help);
+    }
+    if spec.train.precision == Precision::F16 {
+        let help = "a search compares losses and gradients that half precision rounds: take `f32` or `bf16`";
+        tell("train.precision".to_owned(), format!("precision `f16` beside optimizer `{name}`"), help);
+    } else if spec.train.loss_scale.is_some() {
+        let help = "a search along a line cannot leave steps out: leave the scale out";
+        tell("train.loss_scale".to_owned(), format!("`loss_scale` beside optimizer `{name}`"), help);
     }
     if spec.train.lookahead.is_some() {
         let help = "it remembers how the gradient changed along its own steps, from which lookahead takes the weights \

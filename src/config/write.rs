@@ -31,6 +31,7 @@ pub fn write(spec: &Spec) -> String {
     out.optional("weights", spec.model.weights.as_ref().map(|file| text(&file.to_string_lossy())));
     out.header("[train]");
     out.field("precision", text(spec.train.precision.word()));
+    out.optional("loss_scale", spec.train.loss_scale.as_ref().map(choice));
     out.field("label_smoothing", float(spec.train.label_smoothing));
     out.field("checkpoint_every", duration(&spec.train.checkpoint_every));
     out.field("eval_every", duration(&spec.train.eval_every));

@@ -39,7 +39,13 @@ pub enum Event {
     /// The validation set was evaluated.
     Evaluated(MetricsRow),
     /// A checkpoint is complete on the disk: `step` steps are safe.
-    Checkpoint { step: u64, seconds: SecondsByKind },
+    Checkpoint {
+        step: u64,
+        seconds: SecondsByKind,
+        /// Steps that the loss scale had left out, of a run with one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skipped_steps: Option<u64>,
+    },
     /// The last event: training ended, well or not.
     Finished {
         status: Status,
@@ -48,6 +54,9 @@ pub enum Event {
         /// Steps taken.
         step: u64,
         seconds: SecondsByKind,
+        /// Steps that the loss scale had left out, of a run with one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skipped_steps: Option<u64>,
     },
 }
 
@@ -280,8 +289,14 @@ pub(super) mod tests {
             Event::StepDone(step_done(0)),
             Event::Evaluating { images: 500, of: 1000 },
             Event::Evaluated(metrics(0, 0.75)),
-            Event::Checkpoint { step: 1, seconds },
-            Event::Finished { status: Status::Done, exit_reason: "completed".to_owned(), step: 1, seconds },
+            Event::Checkpoint { step: 1, seconds, skipped_steps: None },
+            Event::Finished {
+                status: Status::Done,
+                exit_reason: "completed".to_owned(),
+                step: 1,
+                seconds,
+                skipped_steps: None,
+            },
         ]
     }
 }

@@ -122,6 +122,7 @@ pub fn could_not_begin(folder: &Path, facts: &RunFacts, reason: &str) {
         exit_reason: reason.to_owned(),
         step: 0,
         seconds: SecondsByKind::default(),
+        skipped_steps: None,
     };
     let said = RunJson::create(&folder.join(file::RUN), facts).and_then(|mut json| json.event(&failed));
     if said.is_err() {
@@ -341,6 +342,7 @@ mod tests {
                 exit_reason: "the loss is NaN at step 4".to_owned(),
                 step: 4,
                 seconds: SecondsByKind::default(),
+                skipped_steps: None,
             })
             .unwrap();
         drop(recorder);

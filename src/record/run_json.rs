@@ -51,6 +51,9 @@ pub struct RunInfo {
     pub steps: u64,
     /// Taken, as of the last checkpoint or the end.
     pub steps_done: u64,
+    /// Of those the ones that the loss scale had left out; absent where the loss is not scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_steps: Option<u64>,
     pub seconds: SecondsByKind,
     pub best: Option<Score>,
     #[serde(rename = "final")]
@@ -136,6 +139,7 @@ impl RunInfo {
             settings: facts.settings.clone(),
             steps: facts.steps,
             steps_done: 0,
+            skipped_steps: None,
             seconds: SecondsByKind::default(),
             best: None,
             last: None,
@@ -192,6 +196,7 @@ impl RunJson {
             resumes: before.resumes + 1,
             argv: before.argv,
             steps_done: step,
+            skipped_steps: before.skipped_steps,
             seconds: before.seconds,
             ..RunInfo::new(facts)
         };
@@ -218,12 +223,14 @@ impl Sink for RunJson {
                 self.scores.add(row);
                 Ok(())
             }
-            Event::Checkpoint { step, seconds } => {
+            Event::Checkpoint { step, seconds, skipped_steps } => {
+                self.info.skipped_steps = *skipped_steps;
                 self.info.steps_done = *step;
                 self.info.seconds = *seconds;
                 self.write()
             }
-            Event::Finished { status, exit_reason, step, seconds } => {
+            Event::Finished { status, exit_reason, step, seconds, skipped_steps } => {
+                self.info.skipped_steps = *skipped_steps;
                 self.info.status = *status;
                 self.info.exit_reason = Some(exit_reason.clone());
                 self.info.steps_done = *step;

@@ -184,8 +184,10 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
         Event::StepDone(_) | Event::Evaluating { .. } => vec![],
         Event::Evaluated(row) => vec![evaluation(facts, row)],
         Event::Checkpoint { step, .. } => vec![format!("checkpoint: {} safe", plural(*step, "step"))],
-        Event::Finished { status, exit_reason, step, seconds } => {
-            vec![finished(*status, exit_reason, *step, seconds, scores), self::seconds(seconds)]
+        Event::Finished { status, exit_reason, step, seconds, skipped_steps } => {
+            let mut lines = vec![finished(*status, exit_reason, *step, seconds, scores), self::seconds(seconds)];
+            lines.extend(skipped_steps.filter(|steps| *steps > 0).map(skipped));
+            lines
         }
     }
 }
@@ -193,6 +195,11 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
 /// `1 phase`, `2,345 steps`
 pub fn plural(n: u64, what: &str) -> String {
     format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Of a run's steps, those that did nothing.
+pub fn skipped(steps: u64) -> String {
+    format!("{} left out, of which a gradient was not finite", plural(steps, "step"))
 }
 
 /// A fraction as `78.4 %`.

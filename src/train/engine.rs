@@ -11,6 +11,7 @@ use crate::average::Statistics;
 use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
+use crate::loss_scale::{self, Scale};
 use crate::nn::{Loss, Params};
 use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
@@ -128,6 +129,8 @@ pub(super) struct Taken {
     own_lrs: Vec<f64>,
     /// Of the columns that only some plans have.
     step_values: Vec<f64>,
+    /// Whether a gradient was not finite, and the loss scale is to blame: the weights stayed as they were.
+    skipped: bool,
 }
 
 impl Taken {
@@ -153,7 +156,7 @@ impl Taken {
     pub fn diverged(&self) -> Option<&'static str> {
         match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
             (false, _) => Some("loss"),
-            (_, false) => Some("gradient"),
+            (_, false) if !self.skipped => Some("gradient"),
             _ => None,
         }
     }
@@ -170,12 +173,20 @@ pub(super) fn take_step(
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.lookahead = Some(Lookahead::new(&state.params));
     }
+    let scaling = spec.train.loss_scale.as_ref().map(loss_scale::make);
+    let scale = scaling
+        .as_ref()
+        .map(|scaling| *state.progress.scale.get_or_insert(Scale { value: scaling.initial(), steady: 0, skipped: 0 }));
+    passes.set_loss_scale(scale.map_or(1.0, |scale| scale.value as f32));
     let mut evaluate =
         |params: &mut Params| passes.gradient(params, &batch.images, &batch.labels, spec.train.label_smoothing as f32);
     let loss = evaluate(&mut state.params)?;
     let hypers = plan.unit_hypers(step);
     state.optimizers.silence(&mut state.params.grads, &hypers);
     let grad_norm = reduce::norm(isa, &state.params.grads);
+    let next = scaling.zip(scale).and_then(|(scaling, scale)| scaling.after(scale, grad_norm.is_finite()));
+    let skipped = next.is_some() && !grad_norm.is_finite();
+    state.progress.scale = next.or(state.progress.scale);
     let clipped_norm = match step.clip.is_none() {
         true => grad_norm,
         false => step.clip.apply(&mut state.params.grads, |grads| reduce::norm(isa, grads)),
@@ -191,7 +202,9 @@ pub(super) fn take_step(
         grads.copy_from_slice(&probe.grads);
         Ok(loss.mean())
     };
-    state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
+    if !skipped {
+        state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
+    }
     if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
         lookahead.mix(&mut state.params, mix);
     }
@@ -200,7 +213,11 @@ pub(super) fn take_step(
         let with_statistics = planned.statistics == Statistics::Average;
         average.update(&state.params, planned.share(average.updates), with_statistics);
     }
-    let applied = state.optimizers.applied();
+    // A step that is left out uses up what was planned for it.
+    let applied = match skipped {
+        true => hypers.iter().map(|hypers| hypers.as_ref().map(Applied::of)).collect(),
+        false => state.optimizers.applied(),
+    };
     // What is frozen has used no rate.
     let lr = |group: usize| applied[group].filter(|_| hypers[group].is_some()).map_or(0.0, |used| used.lr);
     let lrs: Vec<f64> = (0..hypers.len()).map(lr).collect();
@@ -208,7 +225,8 @@ pub(super) fn take_step(
     let applied = applied[0].expect("a step was taken");
     let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
     step_values.extend(plan.clips().then_some(clipped_norm));
-    Ok(Taken { loss, grad_norm, applied, own_lrs, step_values })
+    step_values.extend(scale.into_iter().flat_map(|scale| [scale.value, f64::from(u8::from(skipped))]));
+    Ok(Taken { loss, grad_norm, applied, own_lrs, step_values, skipped })
 }
 
 /// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.

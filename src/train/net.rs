@@ -63,5 +63,6 @@ pub fn dtype(spec: &Spec) -> DType {
     match spec.train.precision {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::Bf16,
+        Precision::F16 => DType::F16,
     }
 }

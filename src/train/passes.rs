@@ -24,12 +24,20 @@ pub struct Passes {
     part: usize,
     /// The gradient so far; of no length as long as one pass does.
     sum: Vec<f32>,
+    loss_scale: f32,
 }
 
 impl Passes {
     /// For a tape that takes `part` images.
     pub fn new(tape: Tape, part: usize) -> Self {
-        Self { tape, part, sum: Vec::new() }
+        Self { tape, part, sum: Vec::new(), loss_scale: 1.0 }
+    }
+
+    /// From now on the net computes the gradient of so many times the loss; what [`gradient`](Self::gradient) gives is divided
+    /// by it.
+    pub fn set_loss_scale(&mut self, scale: f32) {
+        self.tape.set_loss_scale(scale);
+        self.loss_scale = scale;
     }
 
     /// The loss over all images, and the gradient of its mean into `params.grads`.
@@ -47,7 +55,12 @@ impl Passes {
         smoothing: f32,
     ) -> anyhow::Result<Loss> {
         if labels.len() <= self.part {
-            return pass(&mut self.tape, params, images, labels, smoothing);
+            let loss = pass(&mut self.tape, params, images, labels, smoothing)?;
+            if self.loss_scale != 1.0 {
+                let share = 1.0 / self.loss_scale;
+                params.grads.par_chunks_mut(CHUNK).for_each(|grads| grads.iter_mut().for_each(|grad| *grad *= share));
+            }
+            return Ok(loss);
         }
         let per_image = images.len() / labels.len();
         self.sum.clear();
@@ -55,7 +68,7 @@ impl Passes {
         let mut loss = Loss::default();
         for (images, part) in images.chunks(per_image * self.part).zip(labels.chunks(self.part)) {
             add(&mut loss, pass(&mut self.tape, params, images, part, smoothing)?);
-            let share = part.len() as f32 / labels.len() as f32;
+            let share = part.len() as f32 / labels.len() as f32 / self.loss_scale;
             self.sum.par_chunks_mut(CHUNK).zip(params.grads.par_chunks(CHUNK)).for_each(|(sum, grads)| {
                 sum.iter_mut().zip(grads).for_each(|(sum, grad)| *sum += share * grad);
             });
@@ -108,6 +121,12 @@ mod tests {
         };
         let (loss, grads) = gradient(10);
         assert!(grads.iter().any(|grad| grad.abs() > 1e-3));
+        // A power of two changes nothing in f32.
+        let mut params = whole.clone();
+        let mut passes = Passes::new(Tape::new(&graph, &params, TapeOptions::train(10, DType::F32, isa)), 10);
+        passes.set_loss_scale(1024.0);
+        passes.gradient(&mut params, &images, &labels, 0.1).unwrap();
+        assert!(params.grads == grads);
         // 10 = 5 + 5 = 4 + 4 + 2 = 3 + 3 + 3 + 1
         for part in [5, 4, 3, 1] {
             let (found, parts) = gradient(part);

@@ -277,7 +277,11 @@ impl Session {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
         atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
         self.clock.lap(|spent| &mut spent.checkpoint);
-        let event = Event::Checkpoint { step: self.state.progress.step, seconds: by_kind(&self.clock.spent) };
+        let event = Event::Checkpoint {
+            step: self.state.progress.step,
+            seconds: by_kind(&self.clock.spent),
+            skipped_steps: self.skipped_steps(),
+        };
         Ok(self.recorder.event(&event)?)
     }
 
@@ -304,8 +308,15 @@ impl Session {
             exit_reason: outcome.reason.clone(),
             step: self.state.progress.step,
             seconds: by_kind(&self.clock.spent),
+            skipped_steps: self.skipped_steps(),
         })?;
         Ok(outcome)
+    }
+
+    /// Steps that the loss scale had left out; `None` where the loss is not scaled.
+    fn skipped_steps(&self) -> Option<u64> {
+        let scaled = self.spec.train.loss_scale.is_some();
+        scaled.then(|| self.state.progress.scale.map_or(0, |scale| scale.skipped))
     }
 
     /// Ends the records of a run that an error stopped, as far as they can still be written.
@@ -315,6 +326,7 @@ impl Session {
             exit_reason: format!("{error:#}"),
             step: self.state.progress.step,
             seconds: by_kind(&self.clock.spent),
+            skipped_steps: self.skipped_steps(),
         };
         if let Err(second) = self.recorder.event(&event) {
             log::warn!("the end of the run could not be recorded: {second}");
@@ -409,8 +421,10 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
 }
 
 /// The columns that only some runs have, planned and measured.
-fn step_columns(plan: &Plan) -> Vec<String> {
-    plan.step_columns().into_iter().chain(plan.clips().then_some(CLIPPED_NORM)).map(str::to_owned).collect()
+fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
+    let scale = spec.train.loss_scale.iter().flat_map(|_| ["loss_scale", "skipped"]);
+    let clipped = plan.clips().then_some(CLIPPED_NORM);
+    plan.step_columns().into_iter().chain(clipped).chain(scale).map(str::to_owned).collect()
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
@@ -440,7 +454,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,
         lr_columns: job.plan.lr_columns(),
-        step_columns: step_columns(&job.plan),
+        step_columns: step_columns(spec, &job.plan),
         tta: !spec.train.tta.is_none(),
         average: spec.train.average.as_ref().map(|average| average.kind.clone()),
     }

@@ -4,6 +4,7 @@ use super::average::Average;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
 use super::watch::Watch;
+use crate::loss_scale::Scale;
 use crate::nn::{Loss, Params};
 use crate::optim::StateError;
 use crate::registry::Choice;
@@ -34,6 +35,9 @@ pub struct Progress {
     pub seconds: Spent,
     #[serde(default)]
     pub watch: Watch,
+    /// Of the loss, once a step was taken with one.
+    #[serde(default)]
+    pub scale: Option<Scale>,
     /// Why training is over before its plan is, once a stop rule has said so.
     #[serde(default)]
     pub ended: Option<String>,
@@ -81,6 +85,7 @@ impl State {
             window: Window::default(),
             seconds: Spent::default(),
             watch: Watch::default(),
+            scale: None,
             ended: None,
         };
         Self {

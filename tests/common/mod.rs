@@ -205,6 +205,30 @@ lr = 1.0
 weight_decay = 1e-4
 "#;
 
+/// Half precision with a scale that is too large at first: steps are left out, before a checkpoint and after.
+pub const SCALED: &str = r#"
+name = "scaled"
+seed = 2
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+precision = "f16"
+loss_scale = { kind = "dynamic", initial = 16777216.0, every = 3 }
+checkpoint_every = "4step"
+
+[[phases]]
+steps = 24
+size = 8
+batch = 64
+optimizer = "sgd"
+lr = { from = 0.2, to = 0.0 }
+"#;
+
 /// Something of every section, in short forms and with carry-over.
 pub const WHOLE: &str = r#"
 name = "whole"

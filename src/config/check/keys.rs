@@ -26,8 +26,12 @@ impl Place<'_> {
 
 /// The declared setting that an undeclared key is most likely meant for; none for one that has its place elsewhere.
 pub(super) fn meant_key<'a>(key: &str, params: &'a [Param]) -> Option<&'a Param> {
+    let word = fold(key);
+    if let Some(param) = params.iter().find(|param| aliases::names(&word).any(|name| name == param.key)) {
+        return Some(param);
+    }
     let elsewhere = setting_of_choice(key, params).is_some() || home(key).is_some();
-    if elsewhere || aliases::instead(&fold(key)).is_some() {
+    if elsewhere || aliases::instead(&word).is_some() {
         return None;
     }
     let near = nearest(key, params.iter().map(|param| param.key))?;

@@ -12,7 +12,7 @@ use super::overrides::SET;
 use super::schema::{EXPERIMENT, SWEEP};
 use super::source::{Origin, Text};
 use super::wire::{self, Node, Table, Wire};
-use crate::registry::{Default, Kind, Param, Settings, Value};
+use crate::registry::{Choice, Default, Family, Kind, Param, Settings, Value};
 use crate::units::count;
 pub use expected::expected;
 use keys::{Place, meant_key, missing, unknown_key};
@@ -41,6 +41,19 @@ const MOST_ITEMS: usize = 10_000;
 struct Owner<'a> {
     title: &'a str,
     origin: &'a Origin,
+}
+
+/// An entry with the settings that it has when none is written.
+///
+/// # Panics
+/// When the family has no such entry, or that cannot be named alone.
+pub fn default_choice(family: &'static Family, name: &str) -> Choice {
+    let mut checker = Checker::new(&[]);
+    let written = wire::parse_default(&format!("'{name}'"));
+    match checker.value(&written, &Kind::Choice(family), name) {
+        Some(Value::Choice(choice)) if checker.errors.is_empty() => choice,
+        _ => panic!("`{name}` of {} cannot be named alone", family.name),
+    }
 }
 
 impl<'a> Checker<'a> {

@@ -83,6 +83,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
         },
         train: TrainSpec {
             precision: Precision::F32,
+            loss_scale: None,
             label_smoothing: 0.0,
             checkpoint_every: every(1.0, DurationUnit::Epochs),
             eval_every: every(1.0, DurationUnit::Epochs),

@@ -81,6 +81,9 @@ pub fn summary(facts: &RunFacts, folder: &Path, scores: &Scores, end: &End<'_>) 
     if facts.dataset.stand_in {
         line("data", format!("{BOLD}{}{BOLD:#}", text::dataset_name(&facts.dataset)));
     }
+    if let Some(steps) = end.skipped_steps.filter(|steps| *steps > 0) {
+        line("scale", text::skipped(steps));
+    }
     line("time", text::seconds(end.seconds));
     line("folder", folder.display().to_string());
     if end.status == Status::Interrupted {
@@ -95,13 +98,14 @@ pub struct End<'a> {
     pub exit_reason: &'a str,
     pub step: u64,
     pub seconds: &'a SecondsByKind,
+    pub skipped_steps: Option<u64>,
 }
 
 impl<'a> End<'a> {
     pub fn of(event: &'a Event) -> Option<Self> {
         match event {
-            Event::Finished { status, exit_reason, step, seconds } => {
-                Some(Self { status: *status, exit_reason, step: *step, seconds })
+            Event::Finished { status, exit_reason, step, seconds, skipped_steps } => {
+                Some(Self { status: *status, exit_reason, step: *step, seconds, skipped_steps: *skipped_steps })
             }
             _ => None,
         }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum Isa {
     /// Plain Rust on arrays of eight lanes: any machine.
     Portable,
-    /// AVX2 with FMA: eight `f32` lanes.
+    /// AVX2 with FMA and F16C, which all machines with AVX2 have: eight `f32` lanes.
     Avx2,
     /// AVX-512 F, BW, VL, DQ: sixteen `f32` lanes.
     Avx512,
@@ -31,7 +31,9 @@ impl Isa {
         match self {
             Isa::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Isa::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 Isa::Avx2.is_available()

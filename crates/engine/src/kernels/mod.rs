@@ -1,7 +1,7 @@
 //! Arithmetic on buffers: one folder or file an op, each with its slow twin in plain candle ops.
 //!
 //! Conventions of all kernels:
-//! - Activations are channels-last `(n, h, w, c)`, contiguous, of an [`Element`] type (`f32` or `bf16`); sums,
+//! - Activations are channels-last `(n, h, w, c)`, contiguous, of an [`Element`] type (`f32`, `bf16` or `f16`); sums,
 //!   statistics, parameters and their gradients are `f32`.
 //! - A kernel takes its [`Isa`] as an argument; nothing below `train` asks which one is active.
 //! - Work is cut into tasks by shape and instruction set alone, never by the number of threads, and partial sums are

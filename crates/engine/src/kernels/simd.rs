@@ -19,6 +19,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_bf16(p: *const half::bf16) -> Self::V;
     /// Rounds to nearest even; NaN stays NaN.
     unsafe fn store_bf16(p: *mut half::bf16, v: Self::V);
+    /// Widens `LANES` f16 values, exactly.
+    unsafe fn load_f16(p: *const half::f16) -> Self::V;
+    /// Rounds to nearest even, subnormal results too; what lies beyond 65504 becomes infinite; NaN stays NaN.
+    unsafe fn store_f16(p: *mut half::f16, v: Self::V);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -88,6 +92,18 @@ impl Simd for Portable {
         unsafe { p.cast::<[half::bf16; 8]>().write_unaligned(raw) }
     }
     #[inline(always)]
+    unsafe fn load_f16(p: *const half::f16) -> [f32; 8] {
+        // SAFETY: the caller grants eight readable elements.
+        let raw = unsafe { p.cast::<[half::f16; 8]>().read_unaligned() };
+        lanes!(|k: usize| raw[k].to_f32())
+    }
+    #[inline(always)]
+    unsafe fn store_f16(p: *mut half::f16, v: [f32; 8]) {
+        let raw: [half::f16; 8] = std::array::from_fn(|k| half::f16::from_f32(v[k]));
+        // SAFETY: the caller grants eight writable elements.
+        unsafe { p.cast::<[half::f16; 8]>().write_unaligned(raw) }
+    }
+    #[inline(always)]
     unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         lanes!(|k: usize| a[k] + b[k])
     }
@@ -142,15 +158,15 @@ pub mod x86 {
     pub struct Avx512;
 
     /// # Safety
-    /// The machine has AVX2 and FMA.
-    #[target_feature(enable = "avx2,fma")]
+    /// The machine has AVX2, FMA and F16C.
+    #[target_feature(enable = "avx2,fma,f16c")]
     pub unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
         kernel.run::<Avx2>()
     }
 
     /// # Safety
-    /// The machine has AVX-512 F, BW, DQ and VL, and AVX2 and FMA.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    /// The machine has AVX-512 F, BW, DQ and VL, and AVX2, FMA and F16C.
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
     pub unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
         kernel.run::<Avx512>()
     }
@@ -193,6 +209,14 @@ pub mod x86 {
                 let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
                 _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
             }
+        }
+        #[inline(always)]
+        unsafe fn load_f16(p: *const half::f16) -> __m256 {
+            unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn store_f16(p: *mut half::f16, v: __m256) {
+            unsafe { _mm_storeu_si128(p.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
         }
         #[inline(always)]
         unsafe fn add(a: __m256, b: __m256) -> __m256 {
@@ -277,6 +301,14 @@ pub mod x86 {
                 let top = _mm512_srli_epi32::<16>(_mm512_mask_blend_epi32(nan, rounded, quiet));
                 _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(top));
             }
+        }
+        #[inline(always)]
+        unsafe fn load_f16(p: *const half::f16) -> __m512 {
+            unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn store_f16(p: *mut half::f16, v: __m512) {
+            unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
         }
         #[inline(always)]
         unsafe fn add(a: __m512, b: __m512) -> __m512 {

@@ -27,11 +27,16 @@ pub fn flat(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Element by element `|got − want| ≤ abs + rel·|want|`, where `rel` is 1e-5 in f32 and one rounding (2⁻⁸) in bf16.
+/// Element by element `|got − want| ≤ abs + rel·|want|`, where `rel` is 1e-5 in f32 and a rounding in bf16 (2⁻⁸) and f16 (2⁻¹¹).
 #[track_caller]
 pub fn assert_close<E: Element>(what: &str, got: &[E], want: &[f64], abs: f64) {
     assert_eq!(got.len(), want.len(), "{what}: lengths");
-    let rel = if E::DTYPE == DType::F32 { 1e-5 } else { 1.0 / 256.0 };
+    let (rel, abs) = match E::DTYPE {
+        DType::Bf16 => (1.0 / 256.0, abs),
+        // Half of its smallest number, which is 2⁻²⁴.
+        DType::F16 => (1.0 / 2048.0 + 1e-5, abs + 3e-8),
+        _ => (1e-5, abs),
+    };
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
         let got = f64::from(got.to_f32());
         assert!((got - want).abs() <= abs + rel * want.abs(), "{what}[{i}]: {got} is not {want}");
@@ -45,8 +50,8 @@ pub fn assert_same_for_threads<T: PartialEq + Send>(what: &str, run: impl Fn() -
     assert!(on(1) == on(2), "{what}: one and two threads differ");
 }
 
-/// Runs a generic test for both types of activations.
-macro_rules! for_both_types {
+/// Runs a generic test for each type of activations.
+macro_rules! for_all_types {
     ($f:ident) => {
         mod $f {
             #[test]
@@ -57,7 +62,11 @@ macro_rules! for_both_types {
             fn bf16() {
                 super::$f::<half::bf16>();
             }
+            #[test]
+            fn f16() {
+                super::$f::<half::f16>();
+            }
         }
     };
 }
-pub(super) use for_both_types;
+pub(super) use for_all_types;

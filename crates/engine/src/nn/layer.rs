@@ -190,7 +190,11 @@ macro_rules! with_element {
                 type $E = half::bf16;
                 $body
             }
-            $crate::kernels::DType::U8 => unreachable!("activations are f32 or bf16"),
+            $crate::kernels::DType::F16 => {
+                type $E = half::f16;
+                $body
+            }
+            $crate::kernels::DType::U8 => unreachable!("activations are f32, bf16 or f16"),
         }
     };
 }

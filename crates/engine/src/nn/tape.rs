@@ -71,6 +71,7 @@ pub struct Tape {
     taps: Vec<Tapped>,
     /// Kept when asked for.
     timings: Option<Timings>,
+    loss_scale: f32,
     /// Images of the last forward.
     n: usize,
 }
@@ -116,6 +117,7 @@ impl Tape {
             scratch: RefCell::new(Buffer::new(DType::F32, scratch)),
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
             timings: None,
+            loss_scale: 1.0,
             n: 0,
         }
     }
@@ -213,8 +215,14 @@ impl Tape {
         });
     }
 
+    /// From now on gradients are those of so many times the loss, so that small ones are not lost in `f16`, of which the
+    /// smallest number is 6e-8. A power of two does not change a digit of what is not lost.
+    pub fn set_loss_scale(&mut self, scale: f32) {
+        self.loss_scale = scale;
+    }
+
     /// Label-smoothed cross-entropy of the output against `labels`: writes the output's gradient (of the mean over the
-    /// batch) when the tape has a backward pass.
+    /// batch, times the loss scale) when the tape has a backward pass.
     ///
     /// # Panics
     /// When there are not as many labels as images.
@@ -228,7 +236,7 @@ impl Tape {
             match self.grads[self.output.0] {
                 Some(place) => {
                     let mut gradient = self.memory.write::<E>(place, self.n);
-                    loss::score_and_gradient(isa, target, &logits, 1.0 / self.n as f32, &mut gradient)
+                    loss::score_and_gradient(isa, target, &logits, self.loss_scale / self.n as f32, &mut gradient)
                 }
                 None => loss::score(isa, target, &logits),
             }

@@ -95,7 +95,7 @@ pub struct Applied {
 
 impl Applied {
     /// All that a first-order rule takes from the plan.
-    fn of(hypers: &Hypers) -> Self {
+    pub fn of(hypers: &Hypers) -> Self {
         let Hypers { lr, momentum, weight_decay, share, .. } = *hypers;
         Self { lr, momentum, weight_decay, share }
     }

@@ -29,7 +29,7 @@ fn matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(matches_the_twin);
+for_all_types!(matches_the_twin);
 
 #[test]
 fn relu_at_zero_has_no_slope_and_nan_goes_through() {

@@ -308,6 +308,12 @@ mod tests {
         unsafe fn store_bf16(_: *mut half::bf16, _: [f32; 16]) {
             unreachable!()
         }
+        unsafe fn load_f16(_: *const half::f16) -> [f32; 16] {
+            unreachable!()
+        }
+        unsafe fn store_f16(_: *mut half::f16, _: [f32; 16]) {
+            unreachable!()
+        }
         unsafe fn add(_: [f32; 16], _: [f32; 16]) -> [f32; 16] {
             unreachable!()
         }

@@ -2,14 +2,18 @@
 
 use super::*;
 use candle_core::{Device, Tensor};
-use half::bf16;
+use half::{bf16, f16};
 
 const BOTH: [Algorithm; 2] = [Algorithm::Fastest, Algorithm::Direct];
 
 /// Error allowed in one element, relative to the largest of the tensor: sums of up to a few thousand products in `f32`,
 /// through Winograd's transforms twice that, and one rounding to the type.
 fn tolerance<E: Element>() -> f64 {
-    if E::DTYPE == super::super::DType::F32 { 6e-6 } else { 4.5e-3 }
+    match E::DTYPE {
+        super::super::DType::Bf16 => 4.5e-3,
+        super::super::DType::F16 => 6e-4,
+        _ => 6e-6,
+    }
 }
 
 /// Numbers in (−1, 1) from a fixed generator.
@@ -157,6 +161,11 @@ fn every_direction_agrees_with_the_slow_twin_in_f32() {
 fn every_direction_agrees_with_the_slow_twin_in_bf16() {
     // The weight gradient is f32 whatever the activations: its tolerance is checked as f32's.
     cases().into_iter().step_by(2).for_each(|(conv, n, size)| Case::<bf16>::new(conv, n, size).check());
+}
+
+#[test]
+fn every_direction_agrees_with_the_slow_twin_in_f16() {
+    cases().into_iter().step_by(3).for_each(|(conv, n, size)| Case::<f16>::new(conv, n, size).check());
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(matches_the_twin);
+for_all_types!(matches_the_twin);
 
 #[test]
 fn threads_do_not_matter() {

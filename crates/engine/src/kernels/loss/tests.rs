@@ -25,7 +25,7 @@ fn matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(matches_the_twin);
+for_all_types!(matches_the_twin);
 
 #[test]
 fn counts_and_ties_and_nan() {

@@ -29,4 +29,4 @@ fn matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(matches_the_twin);
+for_all_types!(matches_the_twin);

@@ -128,7 +128,7 @@ fn matches_the_twin_at_awkward_sizes<E: Element>() {
         Case::<E>::new(10 * seed as u64, rows, c).check("full");
     }
 }
-for_both_types!(matches_the_twin_at_awkward_sizes);
+for_all_types!(matches_the_twin_at_awkward_sizes);
 
 fn matches_the_twin_in_every_form<E: Element>() {
     for act in [Act::None, Act::Relu, Act::Gelu] {
@@ -141,7 +141,7 @@ fn matches_the_twin_in_every_form<E: Element>() {
         }
     }
 }
-for_both_types!(matches_the_twin_in_every_form);
+for_all_types!(matches_the_twin_in_every_form);
 
 #[test]
 fn statistics_survive_a_mean_far_above_the_deviation() {

@@ -46,7 +46,7 @@ fn max_matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(max_matches_the_twin);
+for_all_types!(max_matches_the_twin);
 
 fn average_matches_the_twin<E: Element>() {
     for (seed, (window, shape, out)) in cases().enumerate() {
@@ -70,7 +70,7 @@ fn average_matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(average_matches_the_twin);
+for_all_types!(average_matches_the_twin);
 
 /// A window as large as the image is the twin of global pooling.
 fn global_matches_the_twin<E: Element>() {
@@ -103,7 +103,7 @@ fn global_matches_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(global_matches_the_twin);
+for_all_types!(global_matches_the_twin);
 
 #[test]
 fn the_first_of_equals_wins_and_nan_goes_through() {
