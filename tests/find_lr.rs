@@ -215,3 +215,19 @@ fn misuse_is_exit_code_2_and_says_what_to_do() {
         assert!(text(&output).contains(want), "{want}:\n{}", text(&output));
     }
 }
+
+/// A recipe has one rate for all phases that it stands for; what is behind it keeps its own number.
+#[test]
+fn the_setting_to_paste_of_a_recipe_is_the_recipe_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let (head, _) = TINY.split_once("[[phases]]").unwrap();
+    let recipe = "[[phases]]\nrecipe = \"one-cycle\"\nepochs = 1\nlr = 0.1\nbatch = 50\noptimizer = \"sgd\"\n";
+    write(dir.path(), &format!("{head}{recipe}\n[[phases]]\nepochs = 1\nlr = 0.01\n"));
+    for (phase, path) in [("0", "phases[0].lr="), ("3", "phases[1].lr=")] {
+        let args = ["tiny.toml", "--phase", phase, "--seeds", "1", "--lr-to", "1", "--json"];
+        let found = json(&find(&args, dir.path()));
+        let set = found["set"].as_str().unwrap();
+        assert!(set.starts_with(path), "{set}");
+        assert_exit(&runner().current_dir(dir.path()).args(["plan", "tiny.toml", "--set", set]).output().unwrap(), 0);
+    }
+}

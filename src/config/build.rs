@@ -22,7 +22,7 @@ pub struct Builder<'a> {
     /// The text whose phases gave way to those of a file that extends it.
     pub replaced: Option<usize>,
     /// For each phase the number of the file's that it comes from.
-    pub phase_sources: Vec<usize>,
+    pub phase_sources: Vec<(usize, Option<String>)>,
     pub errors: Vec<Diagnostic>,
 }
 

@@ -135,6 +135,7 @@ impl Phase<'_, '_> {
         let factors = carried.lr_groups.clone().into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
         let batch = carried.batch?;
         let scale = self.lr_batch.map_or(1.0, |of| batch as f64 / of as f64);
+        let (source, recipe) = self.builder.phase_sources[self.index].clone();
         Some(PhaseSpec {
             length: length?,
             size: carried.size,
@@ -152,7 +153,8 @@ impl Phase<'_, '_> {
             lr_groups: factors,
             lr_values: own.into_iter().map(|(name, lr)| (name, scaled(lr, scale))).collect(),
             freeze: carried.freeze.clone(),
-            source: self.builder.phase_sources[self.index],
+            source,
+            recipe,
         })
     }
 

@@ -16,8 +16,8 @@ pub struct Expanded {
     pub settings: Settings,
     /// Where each was written: what a recipe works out, where the recipe's setting of that key or its name is.
     pub origins: BTreeMap<String, Origin>,
-    /// For each phase the number of the file's that it comes from.
-    pub sources: Vec<usize>,
+    /// For each phase the number of the file's that it comes from, and the recipe that stands there.
+    pub sources: Vec<(usize, Option<String>)>,
 }
 
 /// Replaces recipes by what they stand for; reports those whose settings do not go together, which leaves a phase without
@@ -36,11 +36,12 @@ pub fn expand(mut settings: Settings, origins: BTreeMap<String, Origin>, errors:
             Value::Table(settings) => Phase { settings, origins },
             other => unreachable!("the checker makes tables of phases, not {other:?}"),
         };
+        let recipe = whole.settings.opt_text("recipe");
         for phase in whole.plain(file_index == 0, errors) {
             let index = phases.len();
             let path = |(rest, origin)| (format!("{PHASES}[{index}]{rest}"), origin);
             expanded.origins.extend(phase.origins.into_iter().map(path));
-            expanded.sources.push(file_index);
+            expanded.sources.push((file_index, recipe.clone()));
             phases.push(Value::Table(phase.settings));
         }
     }

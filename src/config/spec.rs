@@ -229,6 +229,9 @@ pub struct PhaseSpec {
     /// The number of the file's phase that it comes from, from 0: no part of what the experiment is.
     #[serde(skip)]
     pub source: usize,
+    /// The recipe that stands there in the file.
+    #[serde(skip)]
+    pub recipe: Option<String>,
 }
 
 fn one() -> usize {

@@ -1,10 +1,13 @@
 //! What `runner find-lr` found: as text, as JSON, as rows, as a picture.
 
 use crate::cli::table::{Align, BOLD, DIM, Table, wrap};
+use crate::config::spec::PhaseSpec;
 use crate::find_lr::{Curve, End, Method, Point, Spread, Unusable, judge};
 use crate::plan::RuleRate;
 use crate::plot::{self, RateCurve, RateMark, RateScale};
+use crate::registry::{Kind, find};
 use crate::schedule::Ramp;
+use crate::schedule::recipes;
 use crate::train::Job;
 use crate::units::number;
 use serde_json::{Map, Value, json};
@@ -66,16 +69,21 @@ impl Report<'_> {
         self.spreads().find_map(|(method, spread)| spread.filter(|_| method == Method::Valley))
     }
 
-    /// The setting that a rate belongs in: the phase's rate or, of one that moves, its higher end.
-    fn setting(&self) -> String {
-        let source = self.job.plan.phases[0].source;
-        let lr = &self.job.spec.phases[source].lr;
+    /// The setting that a rate belongs in: the phase's rate or, of one that moves, its higher end; that of a recipe, which stands
+    /// for the phase, where it has one.
+    fn setting(&self) -> Option<String> {
+        let PhaseSpec { source, recipe, lr, .. } = &self.job.spec.phases[self.phase];
+        if let Some(recipe) = recipe {
+            let entry = find(recipes::ENTRIES, recipe).expect("a checked recipe is known");
+            let has_one = entry.params.iter().any(|param| param.key == "lr" && matches!(param.kind, Kind::Float(_)));
+            return has_one.then(|| format!("phases[{source}].lr"));
+        }
         let end = match lr.to {
             None => "",
             Some(to) if to > lr.from => ".to",
             Some(_) => ".from",
         };
-        format!("phases[{source}].lr{end}")
+        Some(format!("phases[{source}].lr{end}"))
     }
 
     /// `phase 1: sgd, 24 px, batch 125, shapes (stand-in for cifar10), fresh weights`
@@ -161,8 +169,8 @@ impl Report<'_> {
         for remark in self.remarks() {
             out += &format!("\n{}\n", wrap(&remark, width.max(20)).join("\n"));
         }
-        if let Some(spread) = self.suggestion() {
-            out += &format!("\nTo train with the valley's rate: --set '{}={}'\n", self.setting(), short(spread.median));
+        if let Some((spread, setting)) = self.suggestion().zip(self.setting()) {
+            out += &format!("\nTo train with the valley's rate: --set '{setting}={}'\n", short(spread.median));
         }
         out
     }
@@ -174,7 +182,8 @@ impl Report<'_> {
         let suggestions: Map<String, Value> =
             self.spreads().map(|(method, s)| (method.name().to_owned(), s.map_or(Value::Null, spread))).collect();
         let seeds: Vec<Value> = self.found.iter().map(Found::json).collect();
-        let set_words = self.suggestion().map(|spread| format!("{}={}", self.setting(), short(spread.median)));
+        let set_words = self.suggestion().zip(self.setting());
+        let set_words = set_words.map(|(spread, setting)| format!("{setting}={}", short(spread.median)));
         let object = json!({
             "name": self.job.spec.name,
             "phase": self.phase,

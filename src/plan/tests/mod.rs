@@ -45,6 +45,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         lr_values: BTreeMap::new(),
         freeze: BTreeSet::new(),
         source: 0,
+        recipe: None,
     }
 }
 

@@ -66,7 +66,13 @@ pub static FAMILY: Family = Family {
 /// # Errors
 /// The first of its settings that does not fit the others.
 pub fn expand(entry: &RecipeEntry, settings: &Settings) -> Result<Vec<Part>, Misuse> {
-    let parts = (entry.make)(settings)?;
+    let mut parts = (entry.make)(settings)?;
+    for part in &mut parts {
+        if let Length::Epochs(epochs) = &mut part.length {
+            // 0.4·3 is 1.2 to whoever reads it.
+            *epochs = (*epochs * 1e12).round() / 1e12;
+        }
+    }
     for (k, part) in parts.iter().enumerate() {
         if part.length.is_none() {
             let message = format!("phase {k} of the {} of this recipe would have no step", parts.len());
