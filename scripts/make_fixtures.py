@@ -117,6 +117,37 @@ def batch_norm():
     save("batch_norm", tensors, {"norm": {"eps": norm.eps, "momentum": norm.momentum}})
 
 
+def ghost_norm():
+    """Batch norm on reshaped parts of a batch: one copy a part, with the running statistics of before; their mean by
+    images is what the batch leaves. Seven images are parts of 3 and 4."""
+    tensors, cases = {}, {}
+    c, h, w = 5, 3, 4
+    for seed, (name, sizes, each) in enumerate([("even", [4, 4, 4], 4), ("rest", [3, 4], 3), ("alone", [1, 1, 1], 1)]):
+        n = sum(sizes)
+        offset = torch.arange(c).reshape(1, c, 1, 1) * 2.0 + torch.arange(n).reshape(n, 1, 1, 1)
+        gamma, beta = normal(100 * seed + 1, c).requires_grad_(), normal(100 * seed + 2, c).requires_grad_()
+        mean, var = torch.zeros(c), torch.ones(c)
+        tensors |= {f"{name}/gamma": gamma.clone(), f"{name}/beta": beta.clone()}
+        for step in range(2):
+            x = (normal(100 * seed + 10 + step, n, c, h, w) + offset).requires_grad_()
+            dy = normal(100 * seed + 20 + step, n, c, h, w)
+            gamma.grad = beta.grad = None
+            outputs, means, vars = [], torch.zeros(c), torch.zeros(c)
+            for part in x.split(sizes):
+                m, v = mean.clone(), var.clone()
+                outputs.append(F.batch_norm(part, m, v, gamma, beta, training=True, momentum=0.1, eps=1e-5))
+                means, vars = means + m * len(part) / n, vars + v * len(part) / n
+            mean, var = means, vars
+            y = torch.cat(outputs)
+            y.backward(dy)
+            for key, value in {"x": x, "y": y, "dy": dy, "dx": x.grad}.items():
+                tensors[f"{name}/{step}/{key}"] = last(value)
+            tensors |= {f"{name}/{step}/dgamma": gamma.grad.clone(), f"{name}/{step}/dbeta": beta.grad.clone()}
+            tensors |= {f"{name}/{step}/running_mean": mean, f"{name}/{step}/running_var": var}
+        cases[name] = {"each": each, "pixels": h * w, "eps": 1e-5, "momentum": 0.1}
+    save("ghost_norm", tensors, cases)
+
+
 def pool():
     tensors, cases = {}, {}
     rows = {
@@ -859,7 +890,7 @@ if __name__ == "__main__":
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     makers = [
-        conv2d, batch_norm, pool, pointwise, optimizers, papers, lbfgs, clip, muon,
+        conv2d, batch_norm, ghost_norm, pool, pointwise, optimizers, papers, lbfgs, clip, muon,
         net, averages, nets, whitening, views, schedules, images,
     ]
     for make in makers:

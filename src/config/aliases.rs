@@ -22,6 +22,7 @@ const ALIASES: &[(&str, &[&str])] = &[
         "accumulate",
         &["accumulate-grad-batches", "gradient-accumulation-steps", "grad-accum", "accum-steps", "accum-iter"],
     ),
+    ("ghost_batch", &["ghost-batch-size", "virtual-batch-size", "ghost-batch-norm", "ghost-bn", "num-splits"]),
     ("size", &["sz", "img-size", "image-size", "imgsz", "resolution", "input-size", "res"]),
     ("optimizer", &["opt", "optim", "opt-func", "optimiser", "algorithm"]),
     ("curve", &["schedule", "anneal", "annealing", "shape"]),

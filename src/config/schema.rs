@@ -247,6 +247,13 @@ pub const TRAIN: &[Param] = &[
               of 1.4 to 1.9 times the size",
     },
     Param {
+        key: "ghost_batch",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Absent,
+        doc: "in training, batch norm takes the statistics of about so many images at a time, and not of the whole batch; \
+              left out: of the batch",
+    },
+    Param {
         key: "tta",
         kind: Kind::Word(spec::Tta::WORDS),
         default: Default::Toml("'none'"),

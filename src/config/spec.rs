@@ -74,6 +74,9 @@ pub struct TrainSpec {
     /// Whether convolutions may go through Winograd's algorithm.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub winograd: bool,
+    /// Images that share a norm's statistics in training; the whole batch when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghost_batch: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<LookaheadSpec>,
     /// Family `loss-scale`.

@@ -37,6 +37,7 @@ pub fn write(spec: &Spec) -> String {
     out.field("eval_every", duration(&spec.train.eval_every));
     out.field("eval_batch", spec.train.eval_batch);
     out.field("winograd", spec.train.winograd);
+    out.optional("ghost_batch", spec.train.ghost_batch);
     out.field("tta", text(spec.train.tta.word()));
     out.field("tta_at", text(spec.train.tta_at.word()));
     out.optional("lookahead", spec.train.lookahead.as_ref().map(lookahead));

@@ -117,6 +117,7 @@ impl Plan {
             Err(error) => errors.push(error),
         }
         errors.extend(plan.check_patience());
+        errors.extend(spec.train.ghost_batch.and_then(|images| plan.check_ghosts(images)));
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 }

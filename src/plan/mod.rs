@@ -9,6 +9,7 @@ mod cadence;
 mod columns;
 mod compile;
 mod export;
+mod ghosts;
 mod groups;
 mod lookahead;
 mod range;

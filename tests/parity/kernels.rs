@@ -4,6 +4,7 @@ use crate::fixture::{Fixture, assert_close, pair};
 use runner::kernels::activation::{self, Act};
 use runner::kernels::linear::{self, Linear};
 use runner::kernels::loss::{self, Target};
+use runner::kernels::norm::ghost::{self, Ghosts};
 use runner::kernels::norm::{self, Norm};
 use runner::kernels::pool::average::{self, Average, Divisor};
 use runner::kernels::pool::{Window, max};
@@ -48,6 +49,51 @@ fn batch_norm_in_training_and_evaluation() {
             assert_close(&format!("{isa} {step}: dx"), &dx, get("dx"), 3e-6);
             assert_close(&format!("{isa} {step}: dgamma"), &dgamma, get("dgamma"), 1e-5);
             assert_close(&format!("{isa} {step}: dbeta"), &dbeta, get("dbeta"), 1e-5);
+        }
+    }
+}
+
+/// Parts of a batch as batches of their own; the running statistics are the mean over the parts.
+#[test]
+fn ghost_batch_norm_in_training() {
+    let fixture = Fixture::read("ghost_norm");
+    for name in fixture.cases() {
+        let case = fixture.case(&name);
+        let [each, pixels] = ["each", "pixels"].map(|key| case[key].as_u64().unwrap() as usize);
+        let [eps, momentum] = ["eps", "momentum"].map(|key| case[key].as_f64().unwrap() as f32);
+        let [gamma, beta] = ["gamma", "beta"].map(|key| fixture.f32s(&format!("{name}/{key}")));
+        let c = gamma.len();
+        for isa in Isa::available() {
+            let (mut running_mean, mut running_var) = (vec![0.0; c], vec![1.0; c]);
+            for step in 0..2 {
+                let get = |key: &str| fixture.get(&format!("{name}/{step}/{key}"));
+                let what = |key: &str| format!("{isa} {name} {step}: {key}");
+                let x = get("x").f32s();
+                let ghosts = Ghosts::of(get("x").shape[0], pixels, each);
+                let [mut mean, mut var] = [vec![0.0; ghosts.count() * c], vec![0.0; ghosts.count() * c]];
+                ghost::statistics(isa, ghosts, &x, &mut mean, &mut var);
+                ghost::update_running(ghosts, momentum, [&mean, &var], [&mut running_mean, &mut running_var]);
+                assert_close(&what("running mean"), &running_mean, get("running_mean"), 1e-6);
+                assert_close(&what("running var"), &running_var, get("running_var"), 1e-6);
+                let norm = Norm { mean: &mean, var: &var, eps, gamma: Some(&gamma), beta: Some(&beta), act: Act::None };
+                let mut y = vec![0.0; x.len()];
+                ghost::forward(isa, ghosts, &norm, &x, None, &mut y);
+                assert_close(&what("y"), &y, get("y"), 3e-6);
+
+                let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), beta.clone());
+                let statistics = norm::Statistics::OfBatch;
+                let saved = norm::Saved { x: &x, residual: None, y: None, statistics };
+                let grads = norm::Grads {
+                    dx: Some(Grad::overwrite(&mut dx)),
+                    dgamma: Some(Grad::overwrite(&mut dgamma)),
+                    dbeta: Some(Grad::overwrite(&mut dbeta)),
+                    ..norm::Grads::default()
+                };
+                ghost::backward(isa, ghosts, &norm, saved, &get("dy").f32s(), grads);
+                assert_close(&what("dx"), &dx, get("dx"), 3e-6);
+                assert_close(&what("dgamma"), &dgamma, get("dgamma"), 1e-5);
+                assert_close(&what("dbeta"), &dbeta, get("dbeta"), 1e-5);
+            }
         }
     }
 }

@@ -92,6 +92,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             tta: Tta::None,
             tta_at: TtaAt::Every,
             winograd: true,
+            ghost_batch: None,
             lookahead: None,
             average: None,
             stop: StopSpec::default(),

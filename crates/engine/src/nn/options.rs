@@ -29,14 +29,26 @@ pub struct TapeOptions {
     pub dtype: DType,
     /// Of convolutions.
     pub algorithm: Algorithm,
+    /// In [`Mode::Train`]: norms take the statistics of about so many images at a time, see [`ghost`]; `None`: of the batch.
+    ///
+    /// [`ghost`]: crate::kernels::norm::ghost
+    pub ghost_batch: Option<usize>,
     pub isa: Isa,
 }
 
 impl TapeOptions {
     /// For training steps.
     pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
-        let algorithm = Algorithm::default();
-        Self { max_batch, mode: Mode::Train, backward: true, input_grad: false, dtype, algorithm, isa }
+        Self {
+            max_batch,
+            mode: Mode::Train,
+            backward: true,
+            input_grad: false,
+            dtype,
+            algorithm: Algorithm::default(),
+            ghost_batch: None,
+            isa,
+        }
     }
     /// For forward passes whose statistics are wanted.
     pub fn measure(max_batch: usize, dtype: DType, isa: Isa) -> Self {

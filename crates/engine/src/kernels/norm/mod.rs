@@ -14,6 +14,7 @@
 
 mod backward;
 mod cpu;
+pub mod ghost;
 pub mod reference;
 mod table;
 #[cfg(test)]

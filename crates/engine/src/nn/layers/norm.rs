@@ -1,8 +1,9 @@
 use super::Act;
+use crate::kernels::norm::ghost::{self, Ghosts};
 use crate::kernels::{Grad, norm};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
-use crate::nn::options::TapeOptions;
+use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role, StatDecl};
 use crate::nn::shape::Shape;
 use crate::with_element;
@@ -10,7 +11,8 @@ use crate::with_element;
 /// Batch norm, with the sum of a residual (a second input) and an activation in the same pass:
 /// `act(γ·(x − μ)/√(σ² + ε) + β [+ residual])`.
 ///
-/// Parameters `weight` and `bias`, statistics `running_mean` and `running_var`, as PyTorch names and defines them.
+/// Parameters `weight` and `bias`, statistics `running_mean` and `running_var`, as PyTorch names and defines them. A tape
+/// with a `ghost_batch` trains on the statistics of parts of a batch, see [`ghost`].
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
     act: Act,
@@ -83,14 +85,15 @@ impl Layer for BatchNorm {
         // A relu reads its sign off the output; a residual that it was added to is then not read.
         Saves { inputs: true, output: self.act == Act::Relu }
     }
-    fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
-        let c = inputs[0].c;
+    fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp {
             norm: *self,
             residual: inputs.len() == 2,
             pixels: inputs[0].h * inputs[0].w,
-            mean: vec![0.0; c],
-            var: vec![1.0; c],
+            c: inputs[0].c,
+            ghost_batch: options.ghost_batch.filter(|_| options.mode == Mode::Train),
+            mean: Vec::new(),
+            var: Vec::new(),
         })
     }
 }
@@ -100,12 +103,23 @@ struct NormOp {
     residual: bool,
     /// Of an image.
     pixels: usize,
-    /// What the last forward used.
+    c: usize,
+    /// Images that share statistics; `None`: all of a batch.
+    ghost_batch: Option<usize>,
+    /// What the last forward used: of each part of the batch.
     mean: Vec<f32>,
     var: Vec<f32>,
 }
 
 impl NormOp {
+    /// The parts of a batch of so many images.
+    fn ghosts(&self, images: usize) -> Ghosts {
+        match self.ghost_batch {
+            Some(each) => Ghosts::of(images, self.pixels, each),
+            None => Ghosts::whole(images, self.pixels),
+        }
+    }
+
     fn kernel<'a>(&'a self, gamma: &'a [f32], beta: &'a [f32]) -> norm::Norm<'a> {
         norm::Norm {
             mean: &self.mean,
@@ -120,14 +134,17 @@ impl NormOp {
 
 impl Op for NormOp {
     fn forward(&mut self, mut cx: ForwardCx<'_>) -> anyhow::Result<()> {
-        let rows = cx.n * self.pixels;
+        let ghosts = self.ghosts(cx.n);
+        for statistics in [&mut self.mean, &mut self.var] {
+            statistics.resize(ghosts.count() * self.c, 0.0);
+        }
         with_element!(cx.dtype, E => {
             let x = cx.input::<E>(0);
             if cx.train {
-                norm::statistics(cx.isa, &x, &mut self.mean, &mut self.var);
+                ghost::statistics(cx.isa, ghosts, &x, &mut self.mean, &mut self.var);
                 let update = if cx.measure { 1.0 } else { self.norm.update };
                 let running = cx.stats::<2>();
-                norm::update_running(rows, update, [&self.mean, &self.var], running);
+                ghost::update_running(ghosts, update, [&self.mean, &self.var], running);
             } else {
                 let [mean, var] = cx.stats::<2>();
                 self.mean.copy_from_slice(mean);
@@ -135,13 +152,13 @@ impl Op for NormOp {
             }
             let residual = self.residual.then(|| cx.input::<E>(1));
             let kernel = self.kernel(cx.param(0), cx.param(1));
-            norm::forward(cx.isa, &kernel, &x, residual.as_deref(), &mut cx.output::<E>());
+            ghost::forward(cx.isa, ghosts, &kernel, &x, residual.as_deref(), &mut cx.output::<E>());
         });
         Ok(())
     }
 
     fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
-        let (gamma, beta) = (cx.param(0), cx.param(1));
+        let (gamma, beta, ghosts) = (cx.param(0), cx.param(1), self.ghosts(cx.n));
         with_element!(cx.dtype, E => {
             let x = cx.input::<E>(0);
             let dy = cx.output_grad::<E>();
@@ -153,8 +170,9 @@ impl Op for NormOp {
             let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
             let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
             let [dgamma, dbeta] = cx.param_grads::<2>();
-            norm::backward(
+            ghost::backward(
                 isa,
+                ghosts,
                 &self.kernel(gamma, beta),
                 norm::Saved { x: &x, residual: residual.as_deref(), y: y.as_deref(), statistics },
                 &dy,
