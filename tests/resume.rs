@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{SCALED, SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
+use common::{REGULARISED, SCALED, SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -173,6 +173,23 @@ fn the_loss_scale_outlives_a_kill() {
     let left_out = rows.iter().filter(|row| row[skipped] == "1.0").count() as u64;
     assert!((3..20).contains(&left_out), "{left_out}");
     assert_eq!(RunReader::open(&run).unwrap().info().unwrap().skipped_steps, Some(left_out));
+}
+
+/// What is drawn anew at each step is a function of the step: in an accumulating phase, and in a search.
+#[test]
+fn random_layers_draw_on() {
+    let (dir, config) = workplace();
+    std::fs::write(&config, REGULARISED).unwrap();
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).output().unwrap(), 0);
+    for (k, steps) in [2, 10, 17].into_iter().enumerate() {
+        let runs = dir.path().join(format!("runs{k}"));
+        let mut child = begin(&config, &runs, 1).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, steps);
+        kill(&mut child);
+        assert_exit(&resume(&run, 2).output().unwrap(), 0);
+        assert_same(&run, &only_run(&whole));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::average::Average;
 use super::evaluate::Evaluation;
 use super::lookahead::Lookahead;
-use super::passes::Passes;
+use super::passes::{Lesson, Passes};
 use super::session::Session;
 use super::state::{State, Window};
 use super::statistics;
@@ -12,7 +12,7 @@ use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
 use crate::kernels::{Isa, reduce};
 use crate::loss_scale::{self, Scale};
-use crate::nn::{Loss, Params};
+use crate::nn::{Loss, Noise, Params};
 use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -178,8 +178,14 @@ pub(super) fn take_step(
         .as_ref()
         .map(|scaling| *state.progress.scale.get_or_insert(Scale { value: scaling.initial(), steady: 0, skipped: 0 }));
     passes.set_loss_scale(scale.map_or(1.0, |scale| scale.value as f32));
-    let mut evaluate =
-        |params: &mut Params| passes.gradient(params, &batch.images, &batch.labels, spec.train.label_smoothing as f32);
+    let lesson = Lesson {
+        images: &batch.images,
+        labels: &batch.labels,
+        smoothing: spec.train.label_smoothing as f32,
+        noise: Noise { seed: spec.seed, step: step.step, first: 0 },
+    };
+    // The same images and the same random draws as often as it is called.
+    let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
     let loss = evaluate(&mut state.params)?;
     let hypers = plan.unit_hypers(step);
     state.optimizers.silence(&mut state.params.grads, &hypers);

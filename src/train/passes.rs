@@ -1,11 +1,34 @@
 //! A step's images through the net: in one pass, or in several parts of which the gradients add up.
 
 use super::evaluate::add;
-use crate::nn::{Loss, Params, Tape};
+use crate::nn::{Loss, Noise, Params, Tape};
 use rayon::prelude::*;
 
 /// Elements a task.
 const CHUNK: usize = 1 << 14;
+
+/// What a step is taken on.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson<'a> {
+    /// `(n, h, w, c)`
+    pub images: &'a [f32],
+    pub labels: &'a [u32],
+    pub smoothing: f32,
+    /// What layers draw from: that of the step's first image.
+    pub noise: Noise,
+}
+
+impl<'a> Lesson<'a> {
+    /// Parts of `each` images, in order.
+    fn parts(self, each: usize) -> impl Iterator<Item = Self> {
+        let per_image = self.images.len() / self.labels.len();
+        let part = move |(k, (images, labels)): (usize, (&'a [f32], &'a [u32]))| {
+            let noise = Noise { first: self.noise.first + (k * each) as u64, ..self.noise };
+            Self { images, labels, noise, ..self }
+        };
+        self.images.chunks(per_image * each).zip(self.labels.chunks(each)).enumerate().map(part)
+    }
+}
 
 /// A training tape, and how many of a step's images it takes at a time.
 ///
@@ -16,7 +39,8 @@ const CHUNK: usize = 1 << 14;
 /// ```
 ///
 /// so a short last part weighs less. Only rounding tells it from one pass, and batch norm, which knows the images of a part
-/// alone and moves its running statistics once a part. PyTorch's usual loop, `(loss / parts).backward()`, weighs parts
+/// alone, cuts them into ghost batches where those are asked for, and moves its running statistics once a part. Random
+/// layers draw for each image what they would in one pass. PyTorch's usual loop, `(loss / parts).backward()`, weighs parts
 /// equally.
 pub struct Passes {
     tape: Tape,
@@ -47,28 +71,22 @@ impl Passes {
     ///
     /// # Panics
     /// When the images are not as many as the labels.
-    pub fn gradient(
-        &mut self,
-        params: &mut Params,
-        images: &[f32],
-        labels: &[u32],
-        smoothing: f32,
-    ) -> anyhow::Result<Loss> {
-        if labels.len() <= self.part {
-            let loss = pass(&mut self.tape, params, images, labels, smoothing)?;
+    pub fn gradient(&mut self, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
+        let all = lesson.labels.len();
+        if all <= self.part {
+            let loss = pass(&mut self.tape, params, lesson)?;
             if self.loss_scale != 1.0 {
                 let share = 1.0 / self.loss_scale;
                 params.grads.par_chunks_mut(CHUNK).for_each(|grads| grads.iter_mut().for_each(|grad| *grad *= share));
             }
             return Ok(loss);
         }
-        let per_image = images.len() / labels.len();
         self.sum.clear();
         self.sum.resize(params.grads.len(), 0.0);
         let mut loss = Loss::default();
-        for (images, part) in images.chunks(per_image * self.part).zip(labels.chunks(self.part)) {
-            add(&mut loss, pass(&mut self.tape, params, images, part, smoothing)?);
-            let share = part.len() as f32 / labels.len() as f32 / self.loss_scale;
+        for part in lesson.parts(self.part) {
+            add(&mut loss, pass(&mut self.tape, params, part)?);
+            let share = part.labels.len() as f32 / all as f32 / self.loss_scale;
             self.sum.par_chunks_mut(CHUNK).zip(params.grads.par_chunks(CHUNK)).for_each(|(sum, grads)| {
                 sum.iter_mut().zip(grads).for_each(|(sum, grad)| *sum += share * grad);
             });
@@ -79,9 +97,10 @@ impl Passes {
 }
 
 /// Forward, loss, backward.
-fn pass(tape: &mut Tape, params: &mut Params, images: &[f32], labels: &[u32], smoothing: f32) -> anyhow::Result<Loss> {
-    tape.forward(params, images)?;
-    let loss = tape.loss(labels, smoothing);
+fn pass(tape: &mut Tape, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
+    tape.set_noise(lesson.noise);
+    tape.forward(params, lesson.images)?;
+    let loss = tape.loss(lesson.labels, lesson.smoothing);
     tape.backward(params)?;
     Ok(loss)
 }
@@ -90,15 +109,16 @@ fn pass(tape: &mut Tape, params: &mut Params, images: &[f32], labels: &[u32], sm
 mod tests {
     use super::*;
     use crate::kernels::{DType, Isa};
-    use crate::nn::layers::{Conv, Linear, Pool};
+    use crate::nn::layers::{Conv, Dropout, Linear, Pool};
     use crate::nn::{Builder, Graph, Shape, TapeOptions};
 
-    /// Without batch norm, on images of 108 numbers.
+    /// Without batch norm but with dropout, on images of 108 numbers.
     fn net() -> Graph {
         let mut b = Builder::new(Shape::new(6, 6, 3));
         let x = b.input();
         let x = b.add("conv", Conv::new(16, 3).bias(true), &[x]).unwrap();
         let x = b.add("pool", Pool::global_max(), &[x]).unwrap();
+        let x = b.add("dropout", Dropout::new(0.3), &[x]).unwrap();
         let x = b.add("fc", Linear::new(5), &[x]).unwrap();
         b.finish(x)
     }
@@ -114,9 +134,11 @@ mod tests {
             let mut params = whole.clone();
             let tape = Tape::new(&graph, &params, TapeOptions::train(part, DType::F32, isa));
             let mut passes = Passes::new(tape, part);
+            let noise = Noise { seed: 1, step: 5, first: 0 };
+            let lesson = Lesson { images: &images, labels: &labels, smoothing: 0.1, noise };
             // Twice, as nothing of the step before may stay.
-            passes.gradient(&mut params, &images[108..], &labels[1..], 0.1).unwrap();
-            let loss = passes.gradient(&mut params, &images, &labels, 0.1).unwrap();
+            passes.gradient(&mut params, Lesson { images: &images[108..], labels: &labels[1..], ..lesson }).unwrap();
+            let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss, params.grads)
         };
         let (loss, grads) = gradient(10);

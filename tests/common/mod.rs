@@ -229,6 +229,44 @@ optimizer = "sgd"
 lr = { from = 0.2, to = 0.0 }
 "#;
 
+/// All that is drawn anew at each step, in one part and in several: ghost batches, dropout.
+pub const REGULARISED: &str = r#"
+name = "regularised"
+seed = 5
+
+[data]
+dataset = "shapes"
+augment = ["flip"]
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+head = { kind = "max-pool", dropout = 0.3 }
+
+[train]
+label_smoothing = 0.1
+checkpoint_every = "4step"
+ghost_batch = 16
+
+[[phases]]
+steps = 7
+size = 8
+batch = 64
+optimizer = "sgd"
+lr = 0.05
+
+[[phases]]
+steps = 9
+accumulate = 3
+lr = 0.05
+
+[[phases]]
+steps = 6
+batch = 50
+accumulate = 1
+optimizer = { kind = "lbfgs", history = 3, iterations = 3 }
+lr = 1.0
+"#;
+
 /// Something of every section, in short forms and with carry-over.
 pub const WHOLE: &str = r#"
 name = "whole"

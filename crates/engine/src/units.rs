@@ -31,7 +31,7 @@ pub enum Purpose {
     Flip = 4,
     /// Generated data sets; epoch = split (0 training, 1 validation), index = the image's number.
     Generate = 5,
-    /// Dropout and other noise inside the net; index = step.
+    /// Dropout and other noise inside the net; epoch = a number made of the layer's name, index = step.
     Layer = 6,
     /// Resampling of statistics; seed, epoch and index 0.
     Bootstrap = 7,

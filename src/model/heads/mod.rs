@@ -4,7 +4,7 @@ pub mod avg_pool;
 pub mod max_pool;
 
 use super::Part;
-use crate::nn::layers::{Linear, Pool};
+use crate::nn::layers::{Dropout, Linear, Pool};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Describe, Entry, Family, Interval, Kind, Param, Settings};
 
@@ -34,28 +34,39 @@ const LINEAR_PARAMS: &[Param] = &[
         default: Default::Absent,
         doc: "the weights start scaled to this standard deviation; left out: as PyTorch's, uniform in ±1/√fan_in",
     },
+    Param {
+        key: "dropout",
+        kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+        default: Default::Absent,
+        doc: "share of the linear layer's inputs that each step of training sets to zero; left out: none",
+    },
 ];
 
-/// Pooling over all pixels, then one linear layer: `head.pool`, `head.fc`.
+/// Pooling over all pixels, then one linear layer: `head.pool`, `head.fc`; between them, where asked for, `head.dropout`.
 struct PoolLinear {
     pool: Pool,
     classes: usize,
     scale: f64,
     bias: bool,
     init_std: Option<f64>,
+    dropout: f64,
 }
 
 impl PoolLinear {
     fn new(pool: Pool, settings: &Settings, classes: usize) -> Self {
         let (scale, bias) = (settings.float("scale"), settings.bool("bias"));
-        Self { pool, classes, scale, bias, init_std: settings.opt_float("init_std") }
+        let dropout = settings.opt_float("dropout").unwrap_or(0.0);
+        Self { pool, classes, scale, bias, init_std: settings.opt_float("init_std"), dropout }
     }
 }
 
 impl Part for PoolLinear {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("head", |net| {
-            let x = net.add("pool", self.pool, &[x])?;
+            let mut x = net.add("pool", self.pool, &[x])?;
+            if self.dropout > 0.0 {
+                x = net.add("dropout", Dropout::new(self.dropout), &[x])?;
+            }
             let linear = Linear::new(self.classes).scale(self.scale as f32).bias(self.bias).std(self.init_std);
             net.add("fc", linear, &[x])
         })

@@ -16,6 +16,7 @@ pub mod activation;
 pub mod buffer;
 pub mod columns;
 pub mod conv;
+pub mod dropout;
 pub mod element;
 pub mod grad;
 pub mod isa;

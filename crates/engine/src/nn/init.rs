@@ -83,7 +83,7 @@ fn identity(filters: &mut [f32], shape: &[usize], groups: usize) {
 }
 
 /// A stable number for a name: the first eight bytes of its SHA-256.
-fn name_key(name: &str) -> u64 {
+pub(super) fn name_key(name: &str) -> u64 {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(name.as_bytes());
     u64::from_le_bytes(std::array::from_fn(|k| digest[k]))

@@ -1,10 +1,12 @@
 //! What a layer is: a description that infers shapes and declares parameters, and the operation it becomes for a size.
 
 use super::memory::{Memory, Wiring};
+use super::noise::Noise;
 use super::options::TapeOptions;
 use super::params::{ParamDecl, StatDecl};
 use super::shape::Shape;
 use crate::kernels::{Buffer, DType, Element, Grad, Isa, Write};
+use rand_chacha::ChaCha8Rng;
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::{Deref, Range};
 
@@ -80,6 +82,10 @@ pub struct Cx<'a> {
     pub dtype: DType,
     /// Changes whenever the parameters do.
     pub version: u64,
+    /// What the pass's draws follow from.
+    pub noise: Noise,
+    /// Tells the layer from others.
+    pub(super) key: u64,
     pub(super) wiring: &'a Wiring,
     pub(super) memory: &'a Memory,
     pub(super) values: &'a [f32],
@@ -93,6 +99,10 @@ impl<'a> Cx<'a> {
     }
     pub fn param(&self, k: usize) -> &'a [f32] {
         &self.values[self.wiring.params[k].clone()]
+    }
+    /// The layer's random words of this step, from the step's first image on.
+    pub fn stream(&self) -> ChaCha8Rng {
+        self.noise.stream(self.key)
     }
     pub fn scratch(&self, len: usize) -> RefMut<'a, [f32]> {
         RefMut::map(self.scratch.borrow_mut(), |buffer| buffer.slice_mut(len))

@@ -1,8 +1,10 @@
 //! A graph made executable: forward, loss, backward, all in memory planned beforehand.
 
 use super::graph::{Graph, ValueId};
+use super::init::name_key;
 use super::layer::{BackwardCx, Cx, ForwardCx, Op};
 use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
+use super::noise::Noise;
 use super::options::{Mode, TapeOptions};
 use super::params::Params;
 use super::shape::Shape;
@@ -42,17 +44,18 @@ struct Tapped {
 struct Room<'a> {
     options: &'a TapeOptions,
     n: usize,
+    noise: Noise,
     memory: &'a Memory,
     scratch: &'a RefCell<Buffer>,
 }
 
 impl<'a> Room<'a> {
-    /// What the operation of that wiring sees in either pass.
-    fn cx(&self, wiring: &'a Wiring, version: u64, values: &'a [f32]) -> Cx<'a> {
+    /// What the operation of that wiring and that key sees in either pass.
+    fn cx(&self, wiring: &'a Wiring, key: u64, version: u64, values: &'a [f32]) -> Cx<'a> {
         let TapeOptions { mode, isa, dtype, .. } = *self.options;
-        let (memory, scratch) = (self.memory, self.scratch);
+        let Self { n, noise, memory, scratch, .. } = *self;
         let (train, measure) = (mode != Mode::Evaluate, mode == Mode::Measure);
-        Cx { n: self.n, train, measure, isa, dtype, version, wiring, memory, values, scratch }
+        Cx { n, train, measure, isa, dtype, version, noise, key, wiring, memory, values, scratch }
     }
 }
 
@@ -60,6 +63,8 @@ impl<'a> Room<'a> {
 pub struct Tape {
     options: TapeOptions,
     names: Vec<String>,
+    /// Of the names.
+    keys: Vec<u64>,
     ops: Vec<Box<dyn Op>>,
     wiring: Vec<Wiring>,
     shapes: Vec<Shape>,
@@ -74,6 +79,7 @@ pub struct Tape {
     loss_scale: f32,
     /// Images of the last forward.
     n: usize,
+    noise: Noise,
 }
 
 impl Tape {
@@ -107,6 +113,7 @@ impl Tape {
         Self {
             options,
             names: graph.nodes().iter().map(|node| node.name.clone()).collect(),
+            keys: graph.nodes().iter().map(|node| name_key(&node.name)).collect(),
             ops,
             wiring,
             shapes: graph.shapes.clone(),
@@ -119,6 +126,7 @@ impl Tape {
             timings: None,
             loss_scale: 1.0,
             n: 0,
+            noise: Noise::default(),
         }
     }
 
@@ -140,6 +148,11 @@ impl Tape {
     /// Bytes that all layers share for partial results.
     pub fn scratch_bytes(&self) -> usize {
         self.scratch.borrow().len_bytes()
+    }
+
+    /// What the passes from here on draw their random numbers from.
+    pub fn set_noise(&mut self, noise: Noise) {
+        self.noise = noise;
     }
 
     /// Runs the net on `(n, h, w, c)` images. In [`Mode::Train`] the running statistics move, in [`Mode::Measure`] they are
@@ -176,8 +189,9 @@ impl Tape {
         self.store(self.values[0], images);
         self.observe(ValueId(0));
         for k in 0..layers {
-            let room = Room { options: &self.options, n, memory: &self.memory, scratch: &self.scratch };
-            let cx = room.cx(&self.wiring[k], params.version(), &params.values);
+            let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
+            let room = Room { options, n, noise: self.noise, memory, scratch };
+            let cx = room.cx(&self.wiring[k], self.keys[k], params.version(), &params.values);
             let cx = ForwardCx { cx, stats: &mut params.stats };
             let begun = timings::begin(&self.timings);
             self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
@@ -273,8 +287,9 @@ impl Tape {
             if self.wiring[k].output_grad.is_none() {
                 continue;
             }
-            let room = Room { options: &self.options, n: self.n, memory: &self.memory, scratch: &self.scratch };
-            let cx = room.cx(&self.wiring[k], params.version(), &params.values);
+            let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
+            let room = Room { options, n: self.n, noise: self.noise, memory, scratch };
+            let cx = room.cx(&self.wiring[k], self.keys[k], params.version(), &params.values);
             let cx = BackwardCx { cx, grads: &mut params.grads };
             let begun = timings::begin(&self.timings);
             self.ops[k].backward(cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;

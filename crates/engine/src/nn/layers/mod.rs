@@ -2,6 +2,7 @@
 
 mod add;
 mod conv;
+mod dropout;
 mod linear;
 mod norm;
 mod pool;
@@ -9,6 +10,7 @@ mod pool;
 pub use crate::kernels::activation::Act;
 pub use add::Add;
 pub use conv::{Conv, Filters};
+pub use dropout::Dropout;
 pub use linear::Linear;
 pub use norm::BatchNorm;
 pub use pool::Pool;
