@@ -199,6 +199,23 @@ def pointwise():
     save("pointwise", tensors, cases)
 
 
+def mixtures():
+    tensors, cases = {}, {}
+    for seed, (own, smoothing) in enumerate([(0.7, 0.0), (0.25, 0.1), (0.5, 0.2)]):
+        name = f"own-{own}"
+        logits = (3 * normal(seed, 16, 10)).requires_grad_()
+        draws = torch.Generator().manual_seed(50 + seed)
+        labels, second = (torch.randint(0, 10, (16,), generator=draws) for _ in range(2))
+        second[:2] = labels[:2]
+        entropy = lambda target: F.cross_entropy(logits, target, label_smoothing=smoothing)
+        loss = own * entropy(labels) + (1 - own) * entropy(second)
+        loss.backward()
+        values = {"logits": logits, "labels": labels, "second": second, "loss": loss.reshape(1), "dlogits": logits.grad}
+        tensors |= {f"{name}/{key}": value for key, value in values.items()}
+        cases[name] = {"own": own, "smoothing": smoothing}
+    save("mixtures", tensors, cases)
+
+
 def optimizers():
     steps, shapes = 20, {"a": (3, 4), "b": (5,), "c": (2, 3, 2, 2)}
     rows = {
@@ -890,7 +907,7 @@ if __name__ == "__main__":
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     makers = [
-        conv2d, batch_norm, ghost_norm, pool, pointwise, optimizers, papers, lbfgs, clip, muon,
+        conv2d, batch_norm, ghost_norm, pool, pointwise, mixtures, optimizers, papers, lbfgs, clip, muon,
         net, averages, nets, whitening, views, schedules, images,
     ]
     for make in makers:

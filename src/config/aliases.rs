@@ -29,6 +29,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("from", &["start", "begin", "first", "initial"]),
     ("to", &["end", "final", "until", "stop", "last", "target", "min", "eta-min"]),
     ("augment", &["transforms", "transform", "tfms", "augmentation", "augmentations", "aug", "data-augmentation"]),
+    ("mix_images", &["mix", "mixing", "batch-augment", "batch-transforms"]),
+    ("dropout", &["drop", "drop-rate", "dropout-rate", "dropout-prob", "ps"]),
     ("dataset", &["set", "data-set", "name-of-dataset"]),
     ("root", &["data-dir", "data-path", "data-root", "folder", "dir", "path", "directory"]),
     ("classes", &["num-classes", "n-classes", "nclasses", "num-outputs", "c-out"]),
@@ -110,6 +112,19 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (
         &["decay-rate", "decay-steps", "lr-decay-rate"],
         "a rate that decays is written where it is: `lr = { from = 0.4, to = 0.001, curve = \"exponential\" }`",
+    ),
+    (
+        &[
+            "mixup",
+            "cutmix",
+            "mixup-alpha",
+            "cutmix-alpha",
+            "mixup-prob",
+            "cutmix-prob",
+            "mixup-switch-prob",
+            "randommixup",
+        ],
+        "images are mixed by phase: `mix_images = [{ mixup = 0.2 }, { cutmix = 1.0 }]`, of which each batch draws one",
     ),
     (&["loss", "criterion", "loss-func"], "the loss is cross-entropy; `[train] label_smoothing` softens its targets"),
     (&["shuffle"], "training images are shuffled anew in every epoch, always"),

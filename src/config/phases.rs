@@ -13,7 +13,7 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 
 /// The phases, each made whole from the one before.
 ///
-/// `size`, `batch`, `accumulate`, `augment`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
+/// `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
 /// `lr_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
 /// given by every phase: a ramp that has run down has no
 /// sensible sequel.
@@ -45,6 +45,7 @@ struct Carried {
     batch: Option<usize>,
     accumulate: Option<usize>,
     augment: Vec<Choice>,
+    mix_images: Vec<Choice>,
     optimizer: Option<Choice>,
     weight_decay: Option<RampValue>,
     beta: Option<RampValue>,
@@ -78,6 +79,7 @@ impl Phase<'_, '_> {
             "batch",
             "accumulate",
             "augment",
+            "mix_images",
             "optimizer",
             "weight_decay",
             "beta",
@@ -111,6 +113,7 @@ impl Phase<'_, '_> {
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
             augment: own.unwrap_or(before.augment),
+            mix_images: choices(settings, "mix_images").unwrap_or(before.mix_images),
             weight_decay: ramp("weight_decay", before.weight_decay),
             beta: ramp("beta", before.beta),
             clip_norm: ramp("clip_norm", before.clip_norm),
@@ -142,6 +145,7 @@ impl Phase<'_, '_> {
             batch,
             accumulate: carried.accumulate.unwrap_or(1),
             augment: carried.augment.clone(),
+            mix_images: carried.mix_images.clone(),
             carry: self.settings.opt_bool("carry")?,
             lr: scaled(self.settings.opt_ramp("lr")?, scale),
             momentum,

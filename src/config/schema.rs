@@ -11,6 +11,7 @@ pub const COUNT: i64 = 1 << 30;
 pub static FAMILIES: &[&Family] = &[
     &data::sets::FAMILY,
     &data::augment::FAMILY,
+    &data::mix::FAMILY,
     &model::stems::FAMILY,
     &model::backbones::FAMILY,
     &model::heads::FAMILY,
@@ -537,6 +538,13 @@ pub const PHASE: &[Param] = &[
         kind: AUGMENT,
         default: Default::Absent,
         doc: "random changes to the training images; left out: as in the phase before, at first `data.augment`",
+    },
+    Param {
+        key: "mix_images",
+        kind: Kind::List(&Kind::Choice(&data::mix::FAMILY)),
+        default: Default::Absent,
+        doc: "the images of each batch, and their labels, are blended with each other by one of these, which is drawn; left \
+              out: as in the phase before, at first `[]`, which mixes none",
     },
     OPTIMIZER,
     Param {

@@ -206,6 +206,9 @@ pub struct PhaseSpec {
     pub accumulate: usize,
     /// Family `augmentation`.
     pub augment: Vec<Choice>,
+    /// Family `image mix`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mix_images: Vec<Choice>,
     /// Family `optimizer`.
     pub optimizer: Choice,
     pub carry: bool,

@@ -121,6 +121,7 @@ impl Out {
         self.field("batch", phase.batch);
         self.field("accumulate", phase.accumulate);
         self.field("augment", choices(&phase.augment));
+        self.field("mix_images", choices(&phase.mix_images));
         self.field("optimizer", choice(&phase.optimizer));
         self.field("carry", phase.carry);
         self.field("lr", ramp(&phase.lr));

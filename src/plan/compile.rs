@@ -167,6 +167,7 @@ fn plan_phase(
         optimizer: phase.optimizer.clone(),
         carry: phase.carry,
         augment: phase.augment.clone(),
+        mix_images: phase.mix_images.clone(),
         source: phase.source,
         lr,
         momentum,

@@ -73,6 +73,7 @@ pub struct PlannedPhase {
     /// Whether the optimizer's momentum lives on across a change of kind.
     pub carry: bool,
     pub augment: Vec<Choice>,
+    pub mix_images: Vec<Choice>,
     /// The file's phase it comes from.
     pub source: usize,
     pub lr: Ramp,

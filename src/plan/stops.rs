@@ -40,6 +40,6 @@ impl Plan {
 }
 
 /// What the size of a loss depends on.
-fn scale(phase: &PlannedPhase) -> (usize, usize, &[Choice], &Choice) {
-    (phase.size, phase.batch, &phase.augment, &phase.optimizer)
+fn scale(phase: &PlannedPhase) -> (usize, usize, [&[Choice]; 2], &Choice) {
+    (phase.size, phase.batch, [&phase.augment, &phase.mix_images], &phase.optimizer)
 }

@@ -66,7 +66,10 @@ impl Plan {
             let total = self.phases.len();
             lines.push(line(&columns, |c| c.cells.get(total).cloned().unwrap_or_default()));
         }
-        lines.extend(wrap_sentences(&self.augmentations(), width));
+        lines.extend(wrap_sentences(&self.by_phase("augmentation", ", ", |phase| &phase.augment), width));
+        if self.phases.iter().any(|phase| !phase.mix_images.is_empty()) {
+            lines.extend(wrap_sentences(&self.by_phase("images mixed", " or ", |phase| &phase.mix_images), width));
+        }
         lines.extend(wrap_sentences(&self.accumulations(), width));
         lines.extend(wrap_sentences(&self.groups_in_words(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
@@ -115,18 +118,18 @@ impl Plan {
         columns
     }
 
-    /// One line for each run of phases with the same augmentations.
-    fn augmentations(&self) -> Vec<String> {
+    /// One line for each run of phases with the same list of choices: of `what`, joined by `and`.
+    fn by_phase(&self, what: &str, and: &str, list: impl Fn(&PlannedPhase) -> &[Choice]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut first = 0;
-        for run in self.phases.chunk_by(|a, b| a.augment == b.augment) {
+        for run in self.phases.chunk_by(|a, b| list(a) == list(b)) {
             let last = first + run.len() - 1;
-            let names: Vec<_> = run[0].augment.iter().map(augmentation_in_words).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let names: Vec<_> = list(&run[0]).iter().map(in_words).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(and) };
             lines.push(match (run.len() == self.phases.len(), first == last) {
-                (true, _) => format!("augmentation: {names}"),
-                (false, true) => format!("augmentation in phase {first}: {names}"),
-                (false, false) => format!("augmentation in phases {first} to {last}: {names}"),
+                (true, _) => format!("{what}: {names}"),
+                (false, true) => format!("{what} in phase {first}: {names}"),
+                (false, false) => format!("{what} in phases {first} to {last}: {names}"),
             });
             first = last + 1;
         }
@@ -180,8 +183,8 @@ pub fn optimizer_in_words(optimizer: &Choice) -> String {
 }
 
 /// An augmentation with its settings: `cutout 8`. A number says what it is where there are several.
-fn augmentation_in_words(augmentation: &Choice) -> String {
-    let settings = &augmentation.settings.0;
+fn in_words(choice: &Choice) -> String {
+    let settings = &choice.settings.0;
     let numbers = settings.values().filter(|v| matches!(v, Value::Int(_) | Value::Float(_))).count();
     let named = |key: &str, value: String| if numbers > 1 { format!("{key} {value}") } else { value };
     let words = settings.iter().filter_map(|(key, value)| match value {
@@ -191,7 +194,7 @@ fn augmentation_in_words(augmentation: &Choice) -> String {
         Value::Float(x) => Some(named(key, number(*x))),
         _ => None,
     });
-    std::iter::once(augmentation.kind.clone()).chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once(choice.kind.clone()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Epochs to four decimals, without their zeros.

@@ -10,7 +10,7 @@ use super::statistics;
 use crate::average::Statistics;
 use crate::config::spec::{Spec, Tta, TtaAt};
 use crate::data::Batch;
-use crate::kernels::{Isa, reduce};
+use crate::kernels::{Isa, loss, reduce};
 use crate::loss_scale::{self, Scale};
 use crate::nn::{Loss, Noise, Params};
 use crate::optim::Applied;
@@ -181,6 +181,7 @@ pub(super) fn take_step(
     let lesson = Lesson {
         images: &batch.images,
         labels: &batch.labels,
+        mixed: batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own }),
         smoothing: spec.train.label_smoothing as f32,
         noise: Noise { seed: spec.seed, step: step.step, first: 0 },
     };

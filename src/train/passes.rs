@@ -1,6 +1,7 @@
 //! A step's images through the net: in one pass, or in several parts of which the gradients add up.
 
 use super::evaluate::add;
+use crate::kernels::loss::Mixed;
 use crate::nn::{Loss, Noise, Params, Tape};
 use rayon::prelude::*;
 
@@ -13,6 +14,8 @@ pub struct Lesson<'a> {
     /// `(n, h, w, c)`
     pub images: &'a [f32],
     pub labels: &'a [u32],
+    /// Second labels, where images are blended with each other.
+    pub mixed: Option<Mixed<'a>>,
     pub smoothing: f32,
     /// What layers draw from: that of the step's first image.
     pub noise: Noise,
@@ -24,7 +27,8 @@ impl<'a> Lesson<'a> {
         let per_image = self.images.len() / self.labels.len();
         let part = move |(k, (images, labels)): (usize, (&'a [f32], &'a [u32]))| {
             let noise = Noise { first: self.noise.first + (k * each) as u64, ..self.noise };
-            Self { images, labels, noise, ..self }
+            let second = |mixed: Mixed<'a>| Mixed { labels: &mixed.labels[k * each..][..labels.len()], ..mixed };
+            Self { images, labels, mixed: self.mixed.map(second), noise, ..self }
         };
         self.images.chunks(per_image * each).zip(self.labels.chunks(each)).enumerate().map(part)
     }
@@ -100,7 +104,7 @@ impl Passes {
 fn pass(tape: &mut Tape, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
     tape.set_noise(lesson.noise);
     tape.forward(params, lesson.images)?;
-    let loss = tape.loss(lesson.labels, lesson.smoothing);
+    let loss = tape.loss_of_mixtures(lesson.labels, lesson.mixed, lesson.smoothing);
     tape.backward(params)?;
     Ok(loss)
 }
@@ -129,15 +133,17 @@ mod tests {
         let isa = Isa::detect().unwrap();
         let whole = Params::new(graph.params(), graph.stats(), 4);
         let images: Vec<f32> = (0..10 * 108).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
-        let labels: Vec<u32> = (0..10).map(|k| k % 5).collect();
+        let [labels, second] = [1, 3].map(|s| (0..10).map(|k| k * s / 2 % 5).collect::<Vec<u32>>());
         let gradient = |part: usize| {
             let mut params = whole.clone();
             let tape = Tape::new(&graph, &params, TapeOptions::train(part, DType::F32, isa));
             let mut passes = Passes::new(tape, part);
             let noise = Noise { seed: 1, step: 5, first: 0 };
-            let lesson = Lesson { images: &images, labels: &labels, smoothing: 0.1, noise };
+            let mixed = Some(Mixed { labels: &second, own: 0.7 });
+            let lesson = Lesson { images: &images, labels: &labels, mixed, smoothing: 0.1, noise };
             // Twice, as nothing of the step before may stay.
-            passes.gradient(&mut params, Lesson { images: &images[108..], labels: &labels[1..], ..lesson }).unwrap();
+            let before = Lesson { images: &images[108..], labels: &labels[1..], mixed: None, ..lesson };
+            passes.gradient(&mut params, before).unwrap();
             let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss, params.grads)
         };

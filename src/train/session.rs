@@ -14,6 +14,7 @@ use super::weights::Weights;
 use super::{net, start};
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
+use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::kernels::Isa;
 use crate::model::PairingError;
@@ -338,7 +339,8 @@ impl Session {
 pub(super) fn loader(dataset: &Arc<Dataset>, seed: u64, plan: &Plan, from: u64) -> Loader {
     let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
     let augment = plan.phases.iter().map(chain).collect();
-    let training = Training { dataset: Arc::clone(dataset), seed, augment };
+    let mix = plan.phases.iter().map(|phase| mixer(&phase.mix_images)).collect();
+    let training = Training { dataset: Arc::clone(dataset), seed, augment, mix };
     let plan = plan.clone();
     Loader::training(training, from, move |step| {
         (step < plan.total_steps).then(|| {

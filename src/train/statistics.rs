@@ -3,6 +3,7 @@
 use super::net;
 use crate::config::spec::Spec;
 use crate::data::augment::chain;
+use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::kernels::Isa;
 use crate::nn::{Params, Tape};
@@ -40,8 +41,8 @@ impl MeanStatistics {
     }
 }
 
-/// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented and
-/// sized as in its phase, in batches that its tape takes. A net without statistics is left as it is.
+/// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented,
+/// mixed and sized as in its phase, in batches that its tape takes. A net without statistics is left as it is.
 ///
 /// # Errors
 /// Those of the tape and of the loader; when the net cannot be built.
@@ -61,7 +62,8 @@ pub fn measure(
     let graph = net::graph(spec, &dataset.facts, size)?;
     let mut tape = Tape::new(&graph, params, net::measure_options(spec, most, isa));
     let augment = vec![chain(&phase.augment)];
-    let training = Training { dataset: Arc::clone(dataset), seed: spec.seed, augment };
+    let mix = vec![mixer(&phase.mix_images)];
+    let training = Training { dataset: Arc::clone(dataset), seed: spec.seed, augment, mix };
     let all = dataset.train.labels.len();
     let mut loader = Loader::training(training, 0, move |batch| {
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;

@@ -229,7 +229,7 @@ optimizer = "sgd"
 lr = { from = 0.2, to = 0.0 }
 "#;
 
-/// All that is drawn anew at each step, in one part and in several: ghost batches, dropout.
+/// All that is drawn anew at each step, in one part and in several: mixtures of images, dropout; in ghost batches.
 pub const REGULARISED: &str = r#"
 name = "regularised"
 seed = 5
@@ -251,11 +251,13 @@ ghost_batch = 16
 steps = 7
 size = 8
 batch = 64
+mix_images = [{ mixup = 0.4 }]
 optimizer = "sgd"
 lr = 0.05
 
 [[phases]]
 steps = 9
+mix_images = [{ kind = "mixup", probability = 0.5 }, "cutmix"]
 accumulate = 3
 lr = 0.05
 
@@ -315,6 +317,7 @@ beta = 0.9
 [[phases]]
 steps = 30
 lr = 0.1
+mix_images = [{ mixup = 0.2 }, { kind = "cutmix", probability = 0.5 }]
 
 [[phases]]
 epochs = 4

@@ -42,6 +42,28 @@ pub fn direction(rng: &mut impl Rng) -> (f32, f32) {
     }
 }
 
+/// A number in `[0, 1]` of the distribution Beta(α, α).
+///
+/// Up to α = 1 by Jöhnk's rejection, in logarithms, so that a small α loses nothing; above by Ulrich's formula,
+/// `½ + ½·cos(2πv)·√(1 − u^(2/(2α − 1)))` (Devroye 1986, Non-Uniform Random Variate Generation, IX.3). Logarithms differ
+/// between systems in the last bit of an `f64`, of which nothing is left in almost any `f32`.
+pub fn beta(rng: &mut impl Rng, alpha: f64) -> f32 {
+    // Neither 0 nor 1.
+    let uniform = |word: u32| (f64::from(word) + 0.5) / 2f64.powi(32);
+    if alpha > 1.0 {
+        let radius = (1.0 - uniform(rng.next_u32()).powf(2.0 / (2.0 * alpha - 1.0))).sqrt();
+        return (0.5 + 0.5 * f64::from(direction(rng).0) * radius) as f32;
+    }
+    loop {
+        let [a, b] = [rng.next_u32(), rng.next_u32()].map(|word| uniform(word).ln() / alpha);
+        let top = a.max(b);
+        let sum = top + ((a - top).exp() + (b - top).exp()).ln();
+        if sum <= 0.0 {
+            return (a - sum).exp() as f32;
+        }
+    }
+}
+
 /// A number of mean 0 and deviation 1, nearly normal: the four bytes of a word, summed (Irwin–Hall).
 pub fn noise(rng: &mut impl Rng) -> f32 {
     /// Four times the mean of a byte, and twice its deviation, √((256² − 1)/12).
@@ -83,6 +105,21 @@ mod tests {
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+
+    /// Mean, variance and fourth central moment of Beta(α, α): ½, 1/(4(2α + 1)), 3/(16(2α + 1)(2α + 3)).
+    #[test]
+    fn shares_have_the_moments_of_their_distribution() {
+        for alpha in [1e-3, 0.1, 0.4, 1.0, 1.001, 2.0, 8.0, 1e3] {
+            let mut rng = rng(5, Purpose::Mix, 0, 0);
+            let draws: Vec<f64> = (0..40_000).map(|_| f64::from(beta(&mut rng, alpha))).collect();
+            assert!(draws.iter().all(|share| (0.0..=1.0).contains(share)), "{alpha}");
+            let moment = |k: i32| draws.iter().map(|x| (x - 0.5).powi(k)).sum::<f64>() / draws.len() as f64;
+            let (second, fourth) = (0.25 / (2.0 * alpha + 1.0), 3.0 / 16.0 / (2.0 * alpha + 1.0) / (2.0 * alpha + 3.0));
+            assert!(moment(1).abs() < 4.0 * (second / 40_000.0).sqrt(), "{alpha}: {}", moment(1));
+            assert!((moment(2) / second - 1.0).abs() < 0.04, "{alpha}: {} is not {second}", moment(2));
+            assert!((moment(4) / fourth - 1.0).abs() < 0.08, "{alpha}: {} is not {fourth}", moment(4));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod facts;
 pub mod fetch;
 pub mod loader;
 mod luma;
+pub mod mix;
 mod normalise;
 mod open;
 pub mod order;

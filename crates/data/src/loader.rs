@@ -1,6 +1,7 @@
 //! Batches, prepared ahead of the step that uses them.
 
 use super::augment::{Chain, Draw, Image};
+use super::mix::{Mixed, Mixer};
 use super::normalise::Normalise;
 use super::order::permutation;
 use super::prefetch::{Prefetch, PrefetchError};
@@ -19,6 +20,8 @@ pub struct Batch<E = f32> {
     /// `(n, size, size, channels)`, normalised.
     pub images: Vec<E>,
     pub labels: Vec<u32>,
+    /// Where images are blended with each other.
+    pub mixed: Option<Mixed>,
     pub size: usize,
     /// The step it is for; in validation the batch's number.
     pub step: u64,
@@ -32,7 +35,7 @@ pub struct BatchPlan {
     pub first: usize,
     pub images: usize,
     pub size: usize,
-    /// Which list of augmentations, from 0.
+    /// Which list of augmentations and which of mixing, from 0.
     pub phase: usize,
 }
 
@@ -42,6 +45,8 @@ pub struct Training {
     pub seed: u64,
     /// A list for each phase.
     pub augment: Vec<Chain>,
+    /// Likewise.
+    pub mix: Vec<Mixer>,
 }
 
 /// Prepares batches on another thread while the last one is used.
@@ -64,7 +69,7 @@ impl<E: Element> Loader<E> {
         let mut step = from;
         Self::start(move |batch| {
             let Some(cut) = plan(step) else { return false };
-            let Training { dataset, seed, augment } = &training;
+            let Training { dataset, seed, augment, mix } = &training;
             if order.0 != Some(cut.epoch) {
                 permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
                 order.0 = Some(cut.epoch);
@@ -78,6 +83,8 @@ impl<E: Element> Loader<E> {
                 augment[cut.phase].apply(&mut maker.image, &mut draw);
                 maker.put(batch, place);
             }
+            let Batch { images, labels, mixed, .. } = batch;
+            *mixed = mix[cut.phase].apply([*seed, cut.epoch, step], cut.size, labels, images, &mut maker.before);
             step += 1;
             true
         })
@@ -130,7 +137,7 @@ impl<E: Element> Loader<E> {
     }
 
     fn start(fill: impl FnMut(&mut Batch<E>) -> bool + Send + 'static) -> Self {
-        let empty = || Batch { images: Vec::new(), labels: Vec::new(), size: 0, step: 0 };
+        let empty = || Batch { images: Vec::new(), labels: Vec::new(), mixed: None, size: 0, step: 0 };
         Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
     }
 
@@ -153,6 +160,8 @@ struct Maker<E> {
     image: Image,
     resizer: Resizer,
     normalise: Normalise<E>,
+    /// Room for a batch that is mixed.
+    before: Vec<E>,
 }
 
 impl<E: Element> Maker<E> {
@@ -162,6 +171,7 @@ impl<E: Element> Maker<E> {
             image: Image::new(mean),
             resizer: Resizer::new(dataset.train.channels),
             normalise: Normalise::new(&dataset.mean, &dataset.std),
+            before: Vec::new(),
         }
     }
 
@@ -192,6 +202,7 @@ impl<E: Element> Maker<E> {
 mod tests {
     use super::*;
     use crate::augment::chain;
+    use crate::mix::mixer;
     use crate::registry::{Choice, Settings, Value};
     use crate::{Facts, FactsSource};
 
@@ -232,7 +243,8 @@ mod tests {
         );
         let first = [Choice::plain("flip-alternating"), Choice { kind: "translate".to_owned(), settings: translate }];
         let augment = vec![chain(&first), Chain::default()];
-        collect(Loader::training(Training { dataset: dataset(), seed, augment }, from, plan))
+        let mix = vec![Mixer::default(), Mixer::default()];
+        collect(Loader::training(Training { dataset: dataset(), seed, augment, mix }, from, plan))
     }
 
     fn collect(mut loader: Loader) -> Vec<Batch> {
@@ -288,7 +300,12 @@ mod tests {
         let numbers = [("min_scale", 0.2), ("max_scale", 0.5), ("ratio", 2.0)];
         let crop = [Choice::with("random-resized-crop", numbers.map(|(key, number)| (key, Value::Float(number))))];
         let augment = || vec![chain(&crop), chain(&crop)];
-        let training = Training { dataset: Arc::clone(&set), seed, augment: augment() };
+        let training = Training {
+            dataset: Arc::clone(&set),
+            seed,
+            augment: augment(),
+            mix: vec![Mixer::default(), Mixer::default()],
+        };
         let mut windows = std::collections::BTreeSet::new();
         for batch in collect(Loader::training(training, 0, plan)) {
             let len = batch.size * batch.size * 3;
@@ -306,9 +323,36 @@ mod tests {
         assert!(windows.len() > 20, "{windows:?}");
     }
 
+    /// The second phase is mixed, in the order and with the images of the unmixed one.
+    #[test]
+    fn a_phase_may_mix_its_batches() {
+        let mixing = Choice::with("mixup", [("alpha", Value::Float(1.0)), ("probability", Value::Float(1.0))]);
+        let batches = |from: u64, list: &[Choice]| {
+            let augment = vec![Chain::default(), Chain::default()];
+            let mix = vec![Mixer::default(), mixer(list)];
+            collect(Loader::training(Training { dataset: dataset(), seed: 1, augment, mix }, from, plan))
+        };
+        let (mixed, plain) = (batches(0, &[mixing.clone()]), batches(0, &[]));
+        assert_eq!(mixed[..4], plain[..4]);
+        for (mixed, plain) in mixed[4..].iter().zip(&plain[4..]) {
+            assert_eq!(mixed.labels, plain.labels);
+            let others = mixed.mixed.as_ref().unwrap();
+            let len = plain.images.len() / plain.labels.len();
+            let place = |label: &u32| plain.labels.iter().position(|other| other == label).unwrap();
+            for (k, other) in others.labels.iter().map(place).enumerate() {
+                let of = |place: usize| &plain.images[place * len..][..len];
+                for ((own, other), blend) in of(k).iter().zip(of(other)).zip(&mixed.images[k * len..]) {
+                    assert!((others.own * own + (1.0 - others.own) * other - blend).abs() < 1e-6);
+                }
+            }
+        }
+        assert_eq!(batches(5, &[mixing])[..], mixed[5..], "beginning later");
+    }
+
     #[test]
     fn a_plan_beyond_the_set_is_an_error() {
-        let training = Training { dataset: dataset(), seed: 1, augment: vec![Chain::default()] };
+        let training =
+            Training { dataset: dataset(), seed: 1, augment: vec![Chain::default()], mix: vec![Mixer::default()] };
         let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0 });
         let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
         assert!(message.contains("out of range"), "{message}");

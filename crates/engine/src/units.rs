@@ -37,6 +37,8 @@ pub enum Purpose {
     Bootstrap = 7,
     /// Points of a random sweep; epoch = the axis's place, index = the point's number.
     Propose = 8,
+    /// Mixing of the images of a batch; index = step.
+    Mix = 9,
 }
 
 /// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any

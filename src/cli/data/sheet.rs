@@ -4,6 +4,7 @@ use crate::cli::Failure;
 use crate::cli::output::PictureFormat;
 use crate::config::spec::Spec;
 use crate::data::augment::chain;
+use crate::data::mix::Mixer;
 use crate::data::resize::{Extent, Resizer, Window};
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::plot::{Sheet, SheetRow};
@@ -121,7 +122,7 @@ impl Rows {
         let size = self.size;
         let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
         let augment = vec![chain(&spec.phases[0].augment)];
-        let training = Training { dataset: Arc::new(set), seed: spec.seed, augment };
+        let training = Training { dataset: Arc::new(set), seed: spec.seed, augment, mix: vec![Mixer::default()] };
         let batch = batch(size, mean.len());
         let plan = move |step: u64| {
             let first = step as usize * batch;

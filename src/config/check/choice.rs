@@ -111,8 +111,8 @@ fn unknown_entry(name: &str, origin: &Origin, family: &Family) -> Diagnostic {
     let error = Diagnostic::new(origin.clone(), format!("unknown {} `{name}`", family.name));
     let error = error.expected(one_of(names.iter().copied()));
     match (nearest(name, names), of_another_family(name), aliases::instead(&fold(name))) {
-        (None, Some(help), _) => error.help(help),
-        (None, None, Some(help)) => error.help(help),
+        (None, _, Some(help)) => error.help(help),
+        (None, Some(help), None) => error.help(help),
         (near, ..) => error.did_you_mean(near),
     }
 }

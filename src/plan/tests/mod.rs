@@ -32,6 +32,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         size: None,
         batch,
         accumulate: 1,
+        mix_images: vec![],
         augment: vec![],
         optimizer: Choice::plain("sgd"),
         carry: false,

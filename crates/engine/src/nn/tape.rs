@@ -10,7 +10,8 @@ use super::params::Params;
 use super::shape::Shape;
 use super::taps::Tap;
 use super::timings::{self, Timings};
-use crate::kernels::{Buffer, DType, Element, Write, loss};
+use crate::kernels::loss::{self, Mixed};
+use crate::kernels::{Buffer, DType, Element, Write};
 use crate::with_element;
 use anyhow::Context as _;
 use std::cell::RefCell;
@@ -22,7 +23,7 @@ pub struct Loss {
     /// Summed over the images.
     pub sum: f64,
     pub images: usize,
-    /// Images whose largest logit is the label's.
+    /// Images whose largest logit is the label's, of a mixture that of the larger share.
     pub correct: usize,
     /// Images whose label is among the five largest logits.
     pub correct_top5: usize,
@@ -241,8 +242,16 @@ impl Tape {
     /// # Panics
     /// When there are not as many labels as images.
     pub fn loss(&mut self, labels: &[u32], smoothing: f32) -> Loss {
+        self.loss_of_mixtures(labels, None, smoothing)
+    }
+
+    /// As [`Tape::loss`], of images that may be mixtures of two.
+    ///
+    /// # Panics
+    /// As [`Tape::loss`]; when the second labels are not as many, or the share lies outside of `0..=1`.
+    pub fn loss_of_mixtures(&mut self, labels: &[u32], mixed: Option<Mixed<'_>>, smoothing: f32) -> Loss {
         assert_eq!(labels.len(), self.n, "as many labels as images");
-        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing };
+        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing, mixed };
         let isa = self.options.isa;
         let begun = timings::begin(&self.timings);
         let score = with_element!(self.options.dtype, E => {

@@ -20,15 +20,15 @@ pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E], gradient: O
         let score = unsafe { &mut scores.part(task, 1)[0] };
         let mut scratch = vec![f32::NEG_INFINITY; padded(k)];
         for row in rows {
-            let label = target.labels[row] as usize;
+            let labels = target.labels(row);
             let z = &mut scratch[..];
             for (z, logit) in z.iter_mut().zip(&logits[row * k..][..k]) {
                 *z = logit.to_f32();
             }
             // SAFETY: rows are disjoint.
             let to = gradient.map(|(factor, to)| (factor, unsafe { to.part(row * k, k) }));
-            score.loss += isa.run(Row { z, k, label, smoothing: target.smoothing, to });
-            count(&scratch[..k], label, score);
+            score.loss += isa.run(Row { z, k, labels, smoothing: target.smoothing, to });
+            count(&scratch[..k], labels[0].0, score);
         }
     });
     partial.into_iter().fold(Score::default(), |a, b| Score {
@@ -52,7 +52,7 @@ struct Row<'a, E> {
     /// `k` logits, then −∞ up to whole vectors.
     z: &'a [f32],
     k: usize,
-    label: usize,
+    labels: [(usize, f32); 2],
     smoothing: f32,
     to: Option<(f32, &'a mut [E])>,
 }
@@ -62,6 +62,8 @@ impl<E: Element> Kernel for Row<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self) -> f64 {
         let (z, k) = (self.z, self.k);
+        // A share of nothing must not meet an infinite logit.
+        let labels = || self.labels.into_iter().filter(|(_, share)| *share > 0.0);
         let top = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         // SAFETY: `z` is padded to whole vectors; `to` has `k` entries.
         unsafe {
@@ -78,15 +80,18 @@ impl<E: Element> Kernel for Row<'_, E> {
                     let d = S::sub(S::div(e, S::splat(sum)), S::splat(spread));
                     store::<S, E>(to.as_mut_ptr().add(at), n, S::mul(d, S::splat(factor)));
                 }
-                // The label's own entry once more, so that it rounds once in bf16 too.
-                let mut e = [0.0f32; crate::kernels::lanes::MAX_LANES];
-                S::store(e.as_mut_ptr(), exp_negative::<S>(S::splat(z[self.label] - top)));
-                to[self.label] = E::from_f32((e[0] / sum - spread - (1.0 - self.smoothing)) * factor);
+                // The labels' own entries once more, so that they round once in narrow types too.
+                for (label, share) in labels() {
+                    let mut e = [0.0f32; crate::kernels::lanes::MAX_LANES];
+                    S::store(e.as_mut_ptr(), exp_negative::<S>(S::splat(z[label] - top)));
+                    to[label] = E::from_f32((e[0] / sum - spread - (1.0 - self.smoothing) * share) * factor);
+                }
             }
             let log_sum = f64::from(top) + f64::from(sum).ln();
             let mean = z[..k].iter().map(|v| f64::from(*v)).sum::<f64>() / k as f64;
             let smoothing = f64::from(self.smoothing);
-            let expected = (1.0 - smoothing) * f64::from(z[self.label]);
+            let of_labels: f64 = labels().map(|(label, share)| f64::from(share) * f64::from(z[label])).sum();
+            let expected = (1.0 - smoothing) * of_labels;
             // ε = 0 must not meet an infinite mean.
             log_sum - if smoothing > 0.0 { expected + smoothing * mean } else { expected }
         }

@@ -6,6 +6,10 @@
 //! loss = −Σⱼ qⱼ·log pⱼ,  p = softmax(z),  qⱼ = (1 − ε)·[j = t] + ε/k
 //! dz   = factor·(p − q)
 //! ```
+//!
+//! An image that is a mixture of two has the two labels with shares `λ` and `1 − λ`, and the loss
+//! `λ·loss(a) + (1 − λ)·loss(b)`: in `q`, `λ·[j = a] + (1 − λ)·[j = b]` in place of `[j = t]`, as PyTorch's `cross_entropy`
+//! with probabilities for a target. What counts as correct is the label of the larger share, the first of equals.
 
 mod cpu;
 pub mod reference;
@@ -21,6 +25,30 @@ pub struct Target<'a> {
     pub classes: usize,
     /// ε, in `0..1`.
     pub smoothing: f32,
+    /// Where images are mixtures of two.
+    pub mixed: Option<Mixed<'a>>,
+}
+
+/// Second labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixed<'a> {
+    pub labels: &'a [u32],
+    /// The share λ of the first ones, in `0..=1`.
+    pub own: f32,
+}
+
+impl Target<'_> {
+    /// An image's labels with their shares, that of the larger first; none twice with a share.
+    fn labels(&self, image: usize) -> [(usize, f32); 2] {
+        let first = self.labels[image] as usize;
+        let Some(Mixed { labels, own }) = self.mixed else { return [(first, 1.0), (first, 0.0)] };
+        let second = labels[image] as usize;
+        match own {
+            _ if first == second => [(first, 1.0), (first, 0.0)],
+            own if own >= 0.5 => [(first, own), (second, 1.0 - own)],
+            own => [(second, 1.0 - own), (first, own)],
+        }
+    }
 }
 
 /// Sums over a batch.
@@ -60,9 +88,12 @@ pub fn score_and_gradient<E: Element>(
 }
 
 fn check(target: Target<'_>, logits: usize) {
-    let Target { labels, classes, .. } = target;
+    let Target { labels, classes, mixed, .. } = target;
     assert!(classes > 0 && logits == labels.len() * classes, "loss: {logits} logits for {} labels", labels.len());
-    for label in labels {
+    let second = mixed.map_or(&[][..], |mixed| mixed.labels);
+    assert!(mixed.is_none() || second.len() == labels.len(), "loss: {} second labels", second.len());
+    assert!(mixed.is_none_or(|mixed| (0.0..=1.0).contains(&mixed.own)), "loss: shares of no mixture");
+    for label in labels.iter().chain(second) {
         assert!((*label as usize) < classes, "loss: label {label} of {classes} classes");
     }
 }
