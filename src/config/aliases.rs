@@ -114,16 +114,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "a rate that decays is written where it is: `lr = { from = 0.4, to = 0.001, curve = \"exponential\" }`",
     ),
     (
-        &[
-            "mixup",
-            "cutmix",
-            "mixup-alpha",
-            "cutmix-alpha",
-            "mixup-prob",
-            "cutmix-prob",
-            "mixup-switch-prob",
-            "randommixup",
-        ],
+        &["mixup-alpha", "cutmix-alpha", "mixup-prob", "cutmix-prob", "mixup-switch-prob", "randommixup"],
         "images are mixed by phase: `mix_images = [{ mixup = 0.2 }, { cutmix = 1.0 }]`, of which each batch draws one",
     ),
     (&["loss", "criterion", "loss-func"], "the loss is cross-entropy; `[train] label_smoothing` softens its targets"),

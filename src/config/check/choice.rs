@@ -10,7 +10,7 @@ use super::super::wire::{Field, Node, Table, Wire};
 use super::expected::entries;
 use super::keys::has_setting;
 use super::{Checker, Owner, join, last_key};
-use crate::registry::{Choice, Describe, Family, Kind};
+use crate::registry::{Choice, Default, Describe, Family, Kind};
 
 impl Checker<'_> {
     /// A name, a table with `kind` and settings, or the shorthand `{ name = value }`.
@@ -18,7 +18,7 @@ impl Checker<'_> {
         match &node.value {
             Wire::Text(name) => {
                 let entry = self.entry(name, &node.origin, family)?;
-                self.settings(entry, &Table::default(), &node.origin, family, path)
+                self.settings(entry, &Table { fields: Vec::new() }, &node.origin, family, path)
             }
             Wire::Table(table) => match table.get("kind") {
                 Some(field) => self.kind_table(field, table, node, family, path),
@@ -111,8 +111,8 @@ fn unknown_entry(name: &str, origin: &Origin, family: &Family) -> Diagnostic {
     let error = Diagnostic::new(origin.clone(), format!("unknown {} `{name}`", family.name));
     let error = error.expected(one_of(names.iter().copied()));
     match (nearest(name, names), of_another_family(name), aliases::instead(&fold(name))) {
-        (None, _, Some(help)) => error.help(help),
-        (None, Some(help), None) => error.help(help),
+        (None, Some(help), _) => error.help(help),
+        (None, None, Some(help)) => error.help(help),
         (near, ..) => error.did_you_mean(near),
     }
 }
@@ -122,8 +122,17 @@ fn of_another_family(name: &str) -> Option<String> {
     FAMILIES.iter().find_map(|family| {
         let entry = (family.entries)().into_iter().find(|entry| fold(entry.name()) == fold(name))?;
         let example = beside::naming_family(PHASE, family).map(|key| format!(": `{key} = {:?}`", entry.name()));
+        let example = example.or_else(|| listed(family, entry));
         Some(format!("`{}` is {}{}", entry.name(), with_article(family.name), example.unwrap_or_default()))
     })
+}
+
+/// How a phase lists an entry that needs no settings: `mix_images = ["mixup"]`.
+fn listed(family: &Family, entry: &dyn Describe) -> Option<String> {
+    let lists = |kind: &Kind| matches!(kind, Kind::List(Kind::Choice(of)) if of.name == family.name);
+    let key = PHASE.iter().find(|param| lists(&param.kind))?.key;
+    let plain = entry.params().iter().all(|param| param.default != Default::Required);
+    plain.then(|| format!(": `{key} = [{:?}]`", entry.name()))
 }
 
 /// How an entry is written out: `{ kind = "translate", pixels = …, padding = … }`.

@@ -224,4 +224,13 @@ mod tests {
             assert_eq!(keys, ["alpha", "probability"], "{}", entry.name);
         }
     }
+
+    /// Old runs resume only while this stays what it is.
+    #[test]
+    fn the_draws_are_pinned() {
+        let mixed = |kind: &str| serve(&mixer(&[choice(kind, 1.0, 1.0)]), 3).1.unwrap();
+        let [sum, patch] = ["mixup", "cutmix"].map(mixed);
+        assert_eq!((sum.labels, sum.own), (vec![20, 70, 60, 30, 50, 80, 10, 0, 40], 0.8733737));
+        assert_eq!((patch.labels, patch.own), (vec![40, 30, 80, 0, 10, 50, 70, 60, 20], 34.0 / 36.0));
+    }
 }
