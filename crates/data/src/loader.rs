@@ -332,7 +332,7 @@ mod tests {
             let mix = vec![Mixer::default(), mixer(list)];
             collect(Loader::training(Training { dataset: dataset(), seed: 1, augment, mix }, from, plan))
         };
-        let (mixed, plain) = (batches(0, &[mixing.clone()]), batches(0, &[]));
+        let (mixed, plain) = (batches(0, std::slice::from_ref(&mixing)), batches(0, &[]));
         assert_eq!(mixed[..4], plain[..4]);
         for (mixed, plain) in mixed[4..].iter().zip(&plain[4..]) {
             assert_eq!(mixed.labels, plain.labels);
@@ -346,7 +346,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(batches(5, &[mixing])[..], mixed[5..], "beginning later");
+        assert_eq!(batches(5, std::slice::from_ref(&mixing))[..], mixed[5..], "beginning later");
     }
 
     #[test]
