@@ -216,6 +216,18 @@ def mixtures():
     save("mixtures", tensors, cases)
 
 
+def activations():
+    """CELU and SiLU, as `pointwise`."""
+    tensors = {}
+    values = torch.cat([torch.linspace(-8, 8, 321), torch.tensor([0.0, -0.0, 1e-6, -1e-6, 20.0, -20.0])])
+    for name, function in {"silu": F.silu, "celu": F.celu, "celu-0.3": lambda x: F.celu(x, 0.3)}.items():
+        x = values.clone().requires_grad_()
+        y = function(x)
+        y.backward(torch.ones_like(y))
+        tensors |= {f"{name}/x": x, f"{name}/y": y, f"{name}/dx": x.grad}
+    save("activations", tensors, {})
+
+
 def optimizers():
     steps, shapes = 20, {"a": (3, 4), "b": (5,), "c": (2, 3, 2, 2)}
     rows = {
@@ -670,15 +682,121 @@ def wrn22(width, widen):
     return Part(forward, stem=stem, norm=norm(i), head=head, **stages)
 
 
-def airbench(widths, depth):
+def resnet50(width, classes):
+    """torchvision's: the stride on the 3x3 convolution."""
+    norm = torch.nn.BatchNorm2d
+
+    def conv1(i, o, stride=1):
+        return torch.nn.Conv2d(i, o, 1, stride, bias=False)
+
+    def bottleneck(i, o, stride):
+        def forward(m, x):
+            y = F.relu(m.bn2(m.conv2(F.relu(m.bn1(m.conv1(x))))))
+            return F.relu(m.bn3(m.conv3(y)) + (m.downsample(x) if hasattr(m, "downsample") else x))
+
+        block = Part(
+            forward, conv1=conv1(i, o), bn1=norm(o), conv2=conv3(o, o, stride), bn2=norm(o), conv3=conv1(o, 4 * o), bn3=norm(4 * o)
+        )
+        if stride != 1 or i != 4 * o:
+            block.downsample = torch.nn.Sequential(conv1(i, 4 * o, stride), norm(4 * o))
+        return block
+
+    stages, i = {}, width
+    for k, blocks in enumerate([3, 4, 6, 3]):
+        o = width << k
+        made = [bottleneck(i if n == 0 else 4 * o, o, 2 if k and n == 0 else 1) for n in range(blocks)]
+        stages[f"layer{k + 1}"], i = torch.nn.Sequential(*made), 4 * o
+    stem = Part(conv=torch.nn.Conv2d(3, width, 7, 2, padding=3, bias=False), norm=norm(width))
+
+    def forward(m, x):
+        x = F.max_pool2d(F.relu(m.stem.norm(m.stem.conv(x))), 3, 2, 1)
+        for name in stages:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(x.mean((2, 3)))
+
+    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(i, classes)), **stages)
+
+
+def preact(widths):
+    """bkj's pre-activation ResNet-18: no norm behind the last block, average and maximum side by side."""
+    norm = torch.nn.BatchNorm2d
+
+    def block(i, o, stride):
+        def forward(m, x):
+            h = F.relu(m.norm1(x))
+            return (m.shortcut(h) if hasattr(m, "shortcut") else x) + m.conv2(F.relu(m.norm2(m.conv1(h))))
+
+        part = Part(forward, norm1=norm(i), conv1=conv3(i, o, stride), norm2=norm(o), conv2=conv3(o, o))
+        if stride != 1 or i != o:
+            part.shortcut = torch.nn.Conv2d(i, o, 1, stride, bias=False)
+        return part
+
+    stages, i = {}, widths[0]
+    for k, o in enumerate(widths):
+        stages[f"layer{k + 1}"] = torch.nn.Sequential(block(i, o, 2 if k else 1), block(o, o, 1))
+        i = o
+
+    def forward(m, x):
+        x = F.relu(m.stem.norm(m.stem.conv(x)))
+        for name in stages:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+
+    stem, head = Part(conv=conv3(3, widths[0]), norm=norm(widths[0])), Part(fc=torch.nn.Linear(2 * i, 10))
+    return Part(forward, stem=stem, head=head, **stages)
+
+
+def resnet9(width, act, pool_first, whiten):
+    """Page's nets; the whitening filters are random here."""
+
+    def norm(o):
+        made = torch.nn.BatchNorm2d(o)
+        made.weight.requires_grad_(not whiten)
+        return made
+
+    def block(i, o):
+        return Part(lambda m, x: act(m.norm(m.conv(x))), conv=conv3(i, o), norm=norm(o))
+
+    def layer(i, o, residual):
+        def forward(m, x):
+            first = m.get_submodule("0")
+            if pool_first:
+                x = act(first.norm(F.max_pool2d(first.conv(x), 2)))
+            else:
+                x = F.max_pool2d(first(x), 2)
+            return x + m.res(x) if residual else x
+
+        part = Part(forward)
+        part.add_module("0", block(i, o))
+        if residual:
+            part.res = torch.nn.Sequential(block(o, o), block(o, o))
+        return part
+
+    stages = {"layer1": layer(width, 2 * width, True), "layer2": layer(2 * width, 4 * width, False)}
+    stages["layer3"] = layer(4 * width, 8 * width, True)
+    stem = Part(conv=torch.nn.Conv2d(27, width, 1, bias=False) if whiten else conv3(3, width), norm=norm(width))
+    if whiten:
+        stem.whiten = torch.nn.Conv2d(3, 27, 3, padding=1, bias=False)
+        stem.whiten.weight.requires_grad_(False)
+
+    def forward(m, x):
+        x = act(m.stem.norm(m.stem.conv(m.stem.whiten(x) if whiten else x)))
+        for name in stages:
+            x = m.get_submodule(name)(x)
+        return m.head.fc(x.amax((2, 3))) / 8
+
+    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(8 * width, 10, bias=False)), **stages)
+
+
+def airbench(widths, depth, act=F.gelu):
     """airbench94 with a depth of 2, airbench96 with 3; the whitening filters are random here."""
 
     def group(i, o):
         def forward(m, x):
-            x = first = F.gelu(m.norm1(F.max_pool2d(m.conv1(x), 2)))
+            x = first = act(m.norm1(F.max_pool2d(m.conv1(x), 2)))
             for k in range(2, depth + 1):
                 x = m.get_submodule(f"norm{k}")(m.get_submodule(f"conv{k}")(x))
-                x = F.gelu(x + first if k == depth and k > 2 else x)
+                x = act(x + first if k == depth and k > 2 else x)
             return x
 
         layers = {}
@@ -702,14 +820,32 @@ def airbench(widths, depth):
 
 
 def nets():
-    """Loss, gradients and running statistics of one step of each net, narrow; parameters of the whole ones."""
-    tensors, cases = {}, {}
+    """One step of each net, narrow, and the parameters of the whole ones."""
     rows = {
         "resnet18": (lambda: resnet18(2), lambda: resnet18(64), 33),
         "wrn22": (lambda: wrn22(2, 2), lambda: wrn22(16, 6), 10),
         "airbench94": (lambda: airbench([4, 6, 8], 2), lambda: airbench([64, 256, 256], 2), 18),
         "airbench96": (lambda: airbench([4, 6, 8], 3), lambda: airbench([128, 384, 512], 3), 18),
     }
+    save_nets("nets", rows)
+
+
+def recipe_nets():
+    """As `nets`, of those that came later: another file, so that the first stays as it is."""
+    celu = lambda x: F.celu(x, 0.3)
+    page = {"act": celu, "pool_first": True, "whiten": True}
+    rows = {
+        "resnet50": (lambda: resnet50(2, 10), lambda: resnet50(64, 1000), 33),
+        "preact-resnet18": (lambda: preact([2, 3, 4, 4]), lambda: preact([64, 128, 256, 256]), 11),
+        "resnet9-page": (lambda: resnet9(3, **page), lambda: resnet9(64, **page), 10),
+        "airbench94-silu": (lambda: airbench([4, 6, 8], 2, F.silu), lambda: airbench([64, 256, 256], 2, F.silu), 18),
+    }
+    save_nets("recipe_nets", rows)
+
+
+def save_nets(file, rows):
+    """Loss, gradients and running statistics of one step of each narrow net; parameters of the whole ones."""
+    tensors, cases = {}, {}
     for seed, (name, (narrow, whole, size)) in enumerate(rows.items()):
         params = list(whole().parameters())
         frozen = sum(p.numel() for p in params if not p.requires_grad)
@@ -723,6 +859,10 @@ def nets():
                     module.bias.normal_(0, 0.3)
                     if module.weight.requires_grad:
                         module.weight.uniform_(0.5, 1.5)
+            for bottleneck in net.modules():
+                # 53 norms in a row: with last scales about 1, PyTorch's own f32 is 1e-3 off its f64, so 4e-6.
+                if hasattr(bottleneck, "bn3"):
+                    bottleneck.bn3.weight.mul_(0.2)
         images, labels = normal(100 + seed, 4, 3, size, size), torch.arange(4)
         tensors[f"{name}/images"] = last(images)
         tensors |= {f"{name}/before/{k}": v.detach().clone() for k, v in net.named_parameters()}
@@ -733,7 +873,7 @@ def nets():
         tensors |= {f"{name}/gradient/{k}": v.grad for k, v in trained.items()}
         statistics = {k: v for k, v in net.named_buffers() if not k.endswith("num_batches_tracked")}
         tensors |= {f"{name}/statistics/{k}": v for k, v in statistics.items()}
-    save("nets", tensors, cases)
+    save(file, tensors, cases)
 
 
 def whitening():
@@ -907,8 +1047,8 @@ if __name__ == "__main__":
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     makers = [
-        conv2d, batch_norm, ghost_norm, pool, pointwise, mixtures, optimizers, papers, lbfgs, clip, muon,
-        net, averages, nets, whitening, views, schedules, images,
+        conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, optimizers, papers, lbfgs, clip, muon,
+        net, averages, nets, recipe_nets, whitening, views, schedules, images,
     ]
     for make in makers:
         make()

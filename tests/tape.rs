@@ -1,6 +1,7 @@
 //! The tape against candle's autodiff and against itself: gradients, taps, bridge, memory.
 
 use candle_core::{D, Device, Tensor, Var};
+use runner::kernels::activation;
 use runner::kernels::pool::Window;
 use runner::kernels::{DType, Isa};
 use runner::nn::layers::{Act, Add, BatchNorm, Conv, Linear, Pool};
@@ -92,11 +93,7 @@ impl Twin {
     }
 
     fn loss(&self, act: Act) -> Tensor {
-        let act = |t: Tensor| match act {
-            Act::None => t,
-            Act::Relu => t.relu().unwrap(),
-            Act::Gelu => t.gelu_erf().unwrap(),
-        };
+        let act = |t: Tensor| activation::reference::apply(act, &t).unwrap();
         let x = self.input.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
         let x = act(self.norm("norm1", &self.conv("conv1", &x)));
         let y = act((self.norm("norm2", &self.conv("conv2", &x)) + &x).unwrap());

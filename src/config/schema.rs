@@ -15,6 +15,7 @@ pub static FAMILIES: &[&Family] = &[
     &model::stems::FAMILY,
     &model::backbones::FAMILY,
     &model::heads::FAMILY,
+    &model::activations::FAMILY,
     &optim::FAMILY,
     &schedule::FAMILY,
     &schedule::recipes::FAMILY,

@@ -1,5 +1,6 @@
 //! Nets from parts: any stem on any backbone under any head that fit by shape.
 
+pub mod activations;
 pub mod backbones;
 pub mod heads;
 mod members;

@@ -1,5 +1,6 @@
 //! How the convolutions of a part start and how its norms behave: the settings that stems and backbones share.
 
+use super::activations;
 use crate::nn::layers::{Act, BatchNorm, Conv, Filters};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Interval, Kind, Param, Settings};
@@ -9,6 +10,7 @@ const NORM_EPS_KEY: &str = "norm_eps";
 const NORM_UPDATE_KEY: &str = "norm_update";
 const NORM_SCALE_KEY: &str = "norm_scale";
 const NORM_ZERO_KEY: &str = "norm_zero";
+const ACT_KEY: &str = "act";
 
 /// How filters start, as PyTorch's unless the file says otherwise.
 pub const INIT: Param = init("'uniform'");
@@ -69,6 +71,14 @@ pub const NORM_ZERO: Param = Param {
           left out: it starts with 1",
 };
 
+/// What follows the norms.
+pub const ACT: Param = Param {
+    key: ACT_KEY,
+    kind: Kind::Choice(&activations::FAMILY),
+    default: Default::Absent,
+    doc: "the activation; left out: as published, ReLU or what the summary says",
+};
+
 /// The settings as layers take them.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -77,23 +87,27 @@ pub struct Style {
     update: f32,
     scale: bool,
     zero: bool,
+    /// What follows the norms, unless a layer says otherwise.
+    pub act: Act,
 }
 
 impl Style {
-    /// From the settings of an entry that declares the first four, and may declare [`NORM_ZERO`].
-    pub fn of(settings: &Settings) -> Self {
+    /// From the settings of an entry that declares the first four, and may declare [`NORM_ZERO`] and [`ACT`]; where that
+    /// is left out, the activation is the part's own.
+    pub fn of(settings: &Settings, own: Act) -> Self {
         Self {
             filters: if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform },
             eps: settings.float(NORM_EPS_KEY) as f32,
             update: settings.float(NORM_UPDATE_KEY) as f32,
             scale: settings.bool(NORM_SCALE_KEY),
             zero: settings.opt_bool(NORM_ZERO_KEY) == Some(true),
+            act: act(settings, own),
         }
     }
 
     /// Hands a backbone's settings on to the stem that belongs to it.
     pub fn hand_on(settings: &Settings, mut stem: Choice) -> Choice {
-        let shared = [INIT_KEY, NORM_EPS_KEY, NORM_UPDATE_KEY, NORM_SCALE_KEY];
+        let shared = [INIT_KEY, NORM_EPS_KEY, NORM_UPDATE_KEY, NORM_SCALE_KEY, ACT_KEY];
         let given = shared.into_iter().filter_map(|key| Some((key.to_owned(), settings.0.get(key)?.clone())));
         stem.settings.0.extend(given);
         stem
@@ -104,7 +118,7 @@ impl Style {
         Conv::new(width, kernel).padding(kernel / 2).filters(self.filters)
     }
 
-    /// A batch norm, and the activation behind it.
+    /// A batch norm, and what is behind it.
     pub fn norm(&self, act: Act) -> BatchNorm {
         BatchNorm::new(act).eps(self.eps).update(self.update).frozen_scale(!self.scale)
     }
@@ -114,8 +128,8 @@ impl Style {
         self.norm(act).scale(if self.zero { 0.0 } else { 1.0 })
     }
 
-    /// 3×3 convolution, batch norm and ReLU under one name: `name.conv`, `name.norm`.
-    pub fn conv_norm_relu(
+    /// 3×3 convolution, batch norm and activation under one name: `name.conv`, `name.norm`.
+    pub fn conv_norm_act(
         &self,
         net: &mut Builder,
         name: &str,
@@ -124,7 +138,12 @@ impl Style {
     ) -> Result<ValueId, ShapeError> {
         net.scope(name, |net| {
             let x = net.add("conv", self.conv(width, 3), &[x])?;
-            net.add("norm", self.norm(Act::Relu), &[x])
+            net.add("norm", self.norm(self.act), &[x])
         })
     }
+}
+
+/// The activation that settings choose, else the part's own.
+pub fn act(settings: &Settings, own: Act) -> Act {
+    settings.opt_choice(ACT_KEY).map_or(own, |choice| activations::make(&choice))
 }

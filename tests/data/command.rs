@@ -93,6 +93,7 @@ fn an_absent_set_is_described_and_is_exit_code_3() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["present"], &json["official"]["train_images"]), (&false.into(), &60_000.into()));
     says(&data(root.path(), &["info", "folder"]), 3, &["`folder` is not in", "train/ and val/"]);
+    says(&data(root.path(), &["info", "imagenet"]), 3, &["1,281,167 training", "image-net.org", "--root DIR"]);
 }
 
 #[test]
@@ -105,6 +106,7 @@ fn what_is_no_set_is_exit_code_2() {
     );
     says(&data(root.path(), &["fetch", "minst"]), 2, &["did you mean `mnist`?"]);
     says(&data(root.path(), &["fetch", "folder"]), 2, &["cannot be fetched", "images of your own"]);
+    says(&data(root.path(), &["fetch", "imagenet"]), 2, &["cannot be fetched", "image-net.org"]);
     says(&data(root.path(), &["fetch", "cifar10", "--mirror", "example.org"]), 2, &["http://"]);
     says(&data(root.path(), &["info", "shapes", "--sheet", "a.gif"]), 2, &["--sheet a.gif", ".png"]);
     says(&data(root.path(), &["info", "shapes", "--sheet", "a.png", "--augmented"]), 2, &["an experiment file"]);

@@ -158,6 +158,23 @@ fn activations() {
 }
 
 #[test]
+fn smooth_activations() {
+    let fixture = Fixture::read("activations");
+    let celu = |alpha| Act::Celu { alpha };
+    for (name, act) in [("silu", Act::Silu), ("celu", celu(1.0)), ("celu-0.3", celu(0.3))] {
+        let x = fixture.f32s(&format!("{name}/x"));
+        for isa in Isa::available() {
+            let (mut y, mut dx) = (x.clone(), x.clone());
+            activation::forward(isa, act, &x, None, &mut y);
+            assert_close(&format!("{isa} {name}"), &y, fixture.get(&format!("{name}/y")), 5e-7);
+            let saved = activation::Saved { a: &x, b: None };
+            activation::backward(isa, act, saved, &vec![1.0; x.len()], Some(Grad::overwrite(&mut dx)), None);
+            assert_close(&format!("{isa} {name}: dx"), &dx, fixture.get(&format!("{name}/dx")), 5e-7);
+        }
+    }
+}
+
+#[test]
 fn linear_layer() {
     let fixture = Fixture::read("pointwise");
     let get = |name: &str| fixture.get(&format!("linear/{name}"));

@@ -8,12 +8,34 @@ use runner::nn::whitening::Patches;
 use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::train::net::parts;
 
-/// Case of the fixture, our net as narrow as it is there, and as it is by default.
-const NETS: [[&str; 3]; 4] = [
-    ["resnet18", "backbone = { resnet18 = 2 }", "backbone = \"resnet18\""],
-    ["wrn22", "backbone = { kind = \"wrn22\", width = 2, widen = 2 }", "backbone = \"wrn22\""],
-    ["airbench94", "backbone = { airbench94 = [4, 6, 8] }", "backbone = \"airbench94\""],
-    ["airbench96", "backbone = { airbench96 = [4, 6, 8] }", "backbone = \"airbench96\""],
+/// Fixture and case of it, our net as narrow as it is there, and as it is by default.
+const NETS: [[&str; 4]; 8] = [
+    ["nets", "resnet18", "backbone = { resnet18 = 2 }", "backbone = \"resnet18\""],
+    ["nets", "wrn22", "backbone = { kind = \"wrn22\", width = 2, widen = 2 }", "backbone = \"wrn22\""],
+    ["nets", "airbench94", "backbone = { airbench94 = [4, 6, 8] }", "backbone = \"airbench94\""],
+    ["nets", "airbench96", "backbone = { airbench96 = [4, 6, 8] }", "backbone = \"airbench96\""],
+    ["recipe_nets", "resnet50", "backbone = { resnet50 = 2 }", "backbone = \"resnet50\"\nclasses = 1000"],
+    [
+        "recipe_nets",
+        "preact-resnet18",
+        "backbone = { preact-resnet18 = [2, 3, 4, 4] }",
+        "backbone = \"preact-resnet18\"",
+    ],
+    ["recipe_nets", "resnet9-page", PAGE[0], PAGE[1]],
+    [
+        "recipe_nets",
+        "airbench94-silu",
+        "backbone = { kind = \"airbench94\", widths = [4, 6, 8], act = \"silu\" }",
+        "backbone = { kind = \"airbench94\", act = \"silu\" }",
+    ],
+];
+
+/// The net of Page 2019, narrow and whole.
+const PAGE: [&str; 2] = [
+    "stem = { kind = \"whiten-conv\", width = 3, act = { celu = 0.3 }, norm_scale = false }\n\
+     backbone = { kind = \"resnet9\", width = 3, act = { celu = 0.3 }, norm_scale = false, pool_first = true }",
+    "stem = { kind = \"whiten-conv\", act = { celu = 0.3 }, norm_scale = false }\n\
+     backbone = { kind = \"resnet9\", act = { celu = 0.3 }, norm_scale = false, pool_first = true }",
 ];
 
 /// Sums in another order, through up to 22 layers with norms over few pixels, which magnify: PyTorch's own difference
@@ -22,8 +44,8 @@ const TOLERANCE: f64 = 3e-5;
 
 #[test]
 fn a_step_of_each_net_is_that_of_pytorch() {
-    let fixture = Fixture::read("nets");
-    for [name, narrow, _] in NETS {
+    for [file, name, narrow, _] in NETS {
+        let fixture = Fixture::read(file);
         let size = fixture.case(name)["size"].as_u64().unwrap() as usize;
         let spec = common::net(narrow);
         let graph = model::build(&parts(&spec, 10), Shape::new(size, size, 3)).unwrap();
@@ -63,10 +85,11 @@ fn a_step_of_each_net_is_that_of_pytorch() {
 
 #[test]
 fn whole_nets_have_as_many_parameters_as_pytorchs() {
-    let fixture = Fixture::read("nets");
-    for [name, _, whole] in NETS {
+    for [file, name, _, whole] in NETS {
+        let fixture = Fixture::read(file);
         let spec = common::net(whole);
-        let figures = Summary::of(&parts(&spec, 10), Shape::new(64, 64, 3)).unwrap().figures;
+        let classes = spec.model.classes.unwrap_or(10);
+        let figures = Summary::of(&parts(&spec, classes), Shape::new(64, 64, 3)).unwrap().figures;
         let case = fixture.case(name);
         assert_eq!(case["parameters"].as_u64(), Some(figures.parameters), "{name}");
         assert_eq!(case["frozen"].as_u64(), Some(figures.frozen), "{name}");

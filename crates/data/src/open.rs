@@ -86,6 +86,7 @@ pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result
                 Err(FetchError::Unreachable(why)) => root.absent(name, publication, &why.to_string()),
             }
         }
+        (Some(root), Origin::Elsewhere(how)) => root.elsewhere(name, how),
         (Some(root), Origin::Own | Origin::Generated) => root.empty(name),
     };
     let Some(stand_in) = request.stand_in else {
@@ -168,6 +169,13 @@ impl Root {
         )
     }
 
+    /// Why a set that cannot be fetched is not here, and how to get it.
+    fn elsewhere(&self, set: &str, how: &str) -> (String, String) {
+        let Root { path, source } = self;
+        let why = format!("`{set}` is not in {} ({source}), and cannot be fetched", path.display());
+        (why, format!("{how} with --set data.root=DIR"))
+    }
+
     /// Why a set of the user's own is not here, and what helps.
     fn empty(&self, set: &str) -> (String, String) {
         let Root { path, source } = self;
@@ -243,6 +251,18 @@ mod tests {
         for words in ["`cifar10`", "there (RUNNER_DATA)", "no network", publication.folder, "data.root"] {
             assert!(message.contains(words), "`{words}` is not in: {message}");
         }
+    }
+
+    #[test]
+    fn a_set_that_cannot_be_fetched_says_how_to_get_it() {
+        let root = tempfile::tempdir().unwrap();
+        let imagenet = Choice::with("imagenet", [("size", Value::Int(32))]);
+        let said = open(&request(&imagenet, root.path(), None), &mut |n| panic!("{n}")).err().unwrap().to_string();
+        for words in ["`imagenet` is not in", "cannot be fetched", "image-net.org", "train/", "data.root=DIR"] {
+            assert!(said.contains(words), "{said}");
+        }
+        let facts = facts(&request(&imagenet, root.path(), None), &Given::default()).unwrap();
+        assert_eq!((facts.train_images, facts.source), (1_281_167, FactsSource::Official));
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub fn run(args: &FetchArgs) -> Result<Exit, Failure> {
             output::print(&format!("{name} is always there: it is drawn in memory\n"))?;
             return Ok(Exit::Done);
         }
+        Origin::Elsewhere(how) => {
+            return Err(Failure::Usage(format!("`{name}` cannot be fetched\nhelp: {how} with data.root or --root")));
+        }
         Origin::Own => {
             let message =
                 format!("`{name}` cannot be fetched: it is for images of your own, wherever they are (data.root)");

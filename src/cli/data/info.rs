@@ -114,7 +114,10 @@ fn absent(args: &InfoArgs, name: &str, set: &dyn SetReader, root: Option<&Root>,
             let to = root.filter(|_| named).map(|root| format!(" --root {}", root.path.display()));
             format!("`runner data fetch {name}{}` gets it", to.unwrap_or_default())
         }
-        _ => "name the folder that holds train/ and val/, or the class folders, with --root DIR".to_owned(),
+        Origin::Elsewhere(how) => format!("{how} with --root DIR"),
+        Origin::Own | Origin::Generated => {
+            "name the folder that holds train/ and val/, or the class folders, with --root DIR".to_owned()
+        }
     };
     Err(DataError::Absent { why: format!("`{name}` is not in {place}"), remedy }.into())
 }

@@ -67,6 +67,7 @@ fn place(name: &str, root: Option<&Root>) -> Result<String, Failure> {
         (None, Origin::Published(publication)) => {
             format!("absent; `runner data fetch {name}` gets it ({} MB)", publication.bytes().div_ceil(1_000_000))
         }
+        (None, Origin::Elsewhere(_)) => format!("absent; `runner data info {name}` says how to get it"),
         (None, Origin::Own) => "images of your own: name their folder with data.root or --root".to_owned(),
     })
 }

@@ -7,7 +7,7 @@ use crate::nn::layers::{Act, Pool};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Settings, Value};
 
-const fn widths(default: &'static str) -> Param {
+const fn widths_param(default: &'static str) -> Param {
     Param {
         key: "widths",
         kind: Kind::List(&Kind::Int { min: 1, max: 4096 }),
@@ -25,8 +25,13 @@ const fn depth(default: &'static str) -> Param {
     }
 }
 
-const STYLE: [Param; 4] =
-    [style::init("'dirac'"), style::norm_eps("1e-12"), style::norm_update("0.4"), style::norm_scale("false")];
+const STYLE: [Param; 5] = [
+    style::init("'dirac'"),
+    style::norm_eps("1e-12"),
+    style::norm_update("0.4"),
+    style::norm_scale("false"),
+    style::ACT,
+];
 
 const CITE: &str = "Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds on a single GPU (arXiv:2404.00498)";
 
@@ -34,7 +39,7 @@ pub static AIRBENCH94: BackboneEntry = Entry {
     name: "airbench94",
     summary: "three groups conv–max-pool–norm–GELU–conv–norm–GELU, 64, 256 and 256 channels, on whitened patches",
     cite: CITE,
-    params: &[widths("[64, 256, 256]"), depth("2"), STYLE[0], STYLE[1], STYLE[2], STYLE[3]],
+    params: &[widths_param("[64, 256, 256]"), depth("2"), STYLE[0], STYLE[1], STYLE[2], STYLE[3], STYLE[4]],
     shorthand: Some("widths"),
     make: Backbone { part: Airbench::part, stem, head },
 };
@@ -43,7 +48,7 @@ pub static AIRBENCH96: BackboneEntry = Entry {
     name: "airbench96",
     summary: "airbench94 with 128, 384 and 512 channels, three convolutions a group and a residual over the last two",
     cite: CITE,
-    params: &[widths("[128, 384, 512]"), depth("3"), STYLE[0], STYLE[1], STYLE[2], STYLE[3]],
+    params: &[widths_param("[128, 384, 512]"), depth("3"), STYLE[0], STYLE[1], STYLE[2], STYLE[3], STYLE[4]],
     shorthand: Some("widths"),
     make: Backbone { part: Airbench::part, stem, head },
 };
@@ -64,12 +69,11 @@ struct Airbench {
 
 impl Airbench {
     fn part(settings: &Settings) -> Box<dyn Part> {
-        let width = |value: &Value| match value {
-            Value::Int(width) => *width as usize,
-            other => panic!("a width holds {other:?}"),
-        };
-        let widths = settings.list("widths").iter().map(width).collect();
-        Box::new(Self { widths, depth: settings.usize("depth"), style: Style::of(settings) })
+        Box::new(Self {
+            widths: super::widths(settings),
+            depth: settings.usize("depth"),
+            style: Style::of(settings, Act::Gelu),
+        })
     }
 
     /// One group: `conv1`, `pool`, `norm1`, then `conv2`, `norm2`, and so on.
@@ -77,12 +81,12 @@ impl Airbench {
         let Self { style, depth, .. } = self;
         let x = net.add("conv1", style.conv(width, 3), &[x])?;
         let x = net.add("pool", Pool::max(2), &[x])?;
-        let first = net.add("norm1", style.norm(Act::Gelu), &[x])?;
+        let first = net.add("norm1", style.norm(style.act), &[x])?;
         let mut x = first;
         for k in 2..=*depth {
             let y = net.add(&format!("conv{k}"), style.conv(width, 3), &[x])?;
             let inputs: &[ValueId] = if k == *depth && k > 2 { &[y, first] } else { &[y] };
-            x = net.add(&format!("norm{k}"), style.norm(Act::Gelu), inputs)?;
+            x = net.add(&format!("norm{k}"), style.norm(style.act), inputs)?;
         }
         Ok(x)
     }

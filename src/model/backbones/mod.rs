@@ -1,13 +1,14 @@
 //! Backbones: the body of the net. Each names the stem and head of its paper as defaults.
 
 pub mod airbench;
+pub mod preact;
 pub mod resnet;
 pub mod resnet9;
 pub mod shallow;
 pub mod wrn22;
 
 use super::Part;
-use crate::registry::{Choice, Describe, Entry, Family, Settings};
+use crate::registry::{Choice, Describe, Entry, Family, Settings, Value};
 
 /// How a backbone is made, and what belongs around it.
 pub struct Backbone {
@@ -20,8 +21,16 @@ pub struct Backbone {
 /// An entry of the family `backbone`.
 pub type BackboneEntry = Entry<Backbone>;
 
-pub static ENTRIES: &[&BackboneEntry] =
-    &[&resnet9::ENTRY, &resnet::RESNET18, &wrn22::ENTRY, &airbench::AIRBENCH94, &airbench::AIRBENCH96, &shallow::ENTRY];
+pub static ENTRIES: &[&BackboneEntry] = &[
+    &resnet9::ENTRY,
+    &resnet::RESNET18,
+    &resnet::RESNET50,
+    &preact::RESNET18,
+    &wrn22::ENTRY,
+    &airbench::AIRBENCH94,
+    &airbench::AIRBENCH96,
+    &shallow::ENTRY,
+];
 
 pub static FAMILY: Family = Family {
     name: "backbone",
@@ -33,4 +42,13 @@ pub static FAMILY: Family = Family {
 pub fn own_parts(backbone: &Choice) -> Option<(Choice, Choice)> {
     let entry = crate::registry::find(ENTRIES, &backbone.kind)?;
     Some(((entry.make.stem)(&backbone.settings), (entry.make.head)(&backbone.settings)))
+}
+
+/// The setting `widths`: channels of one stage after another.
+fn widths(settings: &Settings) -> Vec<usize> {
+    let width = |value: &Value| match value {
+        Value::Int(width) => *width as usize,
+        other => panic!("a width holds {other:?}"),
+    };
+    settings.list("widths").iter().map(width).collect()
 }

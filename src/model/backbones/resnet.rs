@@ -7,57 +7,112 @@ use crate::nn::layers::Act;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Settings, Value};
 
-const WIDTH: Param = Param {
-    key: "width",
-    kind: Kind::Int { min: 1, max: 1024 },
-    default: Default::Toml("64"),
-    doc: "channels of the stem and the first of four stages; each of the others has twice as many as the one before",
-};
+const fn width(doc: &'static str) -> Param {
+    Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc }
+}
 
 pub static RESNET18: BackboneEntry = Entry {
     name: "resnet18",
     summary: "four stages of two basic blocks, each two 3×3 convolutions and a shortcut; 11.2 million parameters",
     cite: "He et al. 2015 (arXiv:1512.03385), tables 1 and 6; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
-    params: &[WIDTH, style::INIT, style::NORM_EPS, style::NORM_UPDATE, style::NORM_SCALE, style::NORM_ZERO],
+    params: &[
+        width(
+            "channels of the stem and the first of four stages; each of the others has twice as many as the one before",
+        ),
+        style::INIT,
+        style::NORM_EPS,
+        style::NORM_UPDATE,
+        style::NORM_SCALE,
+        style::NORM_ZERO,
+        style::ACT,
+    ],
     shorthand: Some("width"),
-    make: Backbone {
-        part: |settings| Box::new(ResNet::new(settings, &[2, 2, 2, 2])),
-        stem: |settings| {
-            let width = Value::Int(settings.int("width"));
-            Style::hand_on(settings, Choice::with("conv7x7", [("width", width)]))
-        },
-        head: |_| Choice::plain("avg-pool"),
-    },
+    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[2, 2, 2, 2])), stem, head },
 };
+
+pub static RESNET50: BackboneEntry = Entry {
+    name: "resnet50",
+    summary: "stages of 3, 4, 6 and 3 bottlenecks, 1×1, 3×3 and 1×1 convolutions and a shortcut; 25.6 million parameters",
+    cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
+    params: &[
+        width(
+            "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the \
+               other stages has twice as many as the one before",
+        ),
+        style::INIT,
+        style::NORM_EPS,
+        style::NORM_UPDATE,
+        style::NORM_SCALE,
+        style::NORM_ZERO,
+        style::ACT,
+    ],
+    shorthand: Some("width"),
+    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 6, 3])), stem, head },
+};
+
+fn stem(settings: &Settings) -> Choice {
+    let width = Value::Int(settings.int("width"));
+    Style::hand_on(settings, Choice::with("conv7x7", [("width", width)]))
+}
+
+fn head(_: &Settings) -> Choice {
+    Choice::plain("avg-pool")
+}
+
+/// What a stage is made of.
+#[derive(Clone, Copy)]
+enum Block {
+    /// Two 3×3 convolutions.
+    Basic,
+    /// A 3×3 convolution between two of 1×1, of which the second gives four times the channels.
+    Bottleneck,
+}
 
 struct ResNet {
     width: usize,
-    /// Basic blocks of each stage.
+    block: Block,
+    /// Blocks of each stage.
     blocks: &'static [usize],
     style: Style,
 }
 
 impl ResNet {
-    fn new(settings: &Settings, blocks: &'static [usize]) -> Self {
-        Self { width: settings.usize("width"), blocks, style: Style::of(settings) }
+    fn new(settings: &Settings, block: Block, blocks: &'static [usize]) -> Self {
+        Self { width: settings.usize("width"), block, blocks, style: Style::of(settings, Act::Relu) }
     }
 
-    /// `relu(x + f(x))`, f of two 3×3 convolutions with norms, the first with the stride. Where the shape changes, x goes
-    /// through a 1×1 convolution of that stride and a norm.
+    /// x or, where the shape changes, a 1×1 convolution of it with the stride, and a norm.
+    fn shortcut(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
+        if stride == 1 && net.shape(x).c == width {
+            return Ok(x);
+        }
+        net.scope("downsample", |net| {
+            let x = net.add("0", self.style.conv(width, 1).stride(stride), &[x])?;
+            net.add("1", self.style.norm(Act::None), &[x])
+        })
+    }
+
+    /// `act(shortcut + f(x))`, f of two 3×3 convolutions with norms, the first with the stride.
     fn basic(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
         let Self { style, .. } = self;
-        let shortcut = if stride == 1 && net.shape(x).c == width {
-            x
-        } else {
-            net.scope("downsample", |net| {
-                let x = net.add("0", style.conv(width, 1).stride(stride), &[x])?;
-                net.add("1", style.norm(Act::None), &[x])
-            })?
-        };
+        let shortcut = self.shortcut(net, x, width, stride)?;
         let y = net.add("conv1", style.conv(width, 3).stride(stride), &[x])?;
-        let y = net.add("bn1", style.norm(Act::Relu), &[y])?;
+        let y = net.add("bn1", style.norm(style.act), &[y])?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        net.add("bn2", style.last_norm(Act::Relu), &[y, shortcut])
+        net.add("bn2", style.last_norm(style.act), &[y, shortcut])
+    }
+
+    /// `act(shortcut + f(x))`, f of a 1×1, a 3×3 with the stride, and a 1×1 convolution to four times the channels, each with
+    /// a norm.
+    fn bottleneck(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
+        let Self { style, .. } = self;
+        let shortcut = self.shortcut(net, x, 4 * width, stride)?;
+        let y = net.add("conv1", style.conv(width, 1), &[x])?;
+        let y = net.add("bn1", style.norm(style.act), &[y])?;
+        let y = net.add("conv2", style.conv(width, 3).stride(stride), &[y])?;
+        let y = net.add("bn2", style.norm(style.act), &[y])?;
+        let y = net.add("conv3", style.conv(4 * width, 1), &[y])?;
+        net.add("bn3", style.last_norm(style.act), &[y, shortcut])
     }
 }
 
@@ -67,7 +122,11 @@ impl Part for ResNet {
             x = net.scope(&format!("layer{}", stage + 1), |net| {
                 (0..*blocks).try_fold(x, |x, block| {
                     let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                    net.scope(&block.to_string(), |net| self.basic(net, x, self.width << stage, stride))
+                    let width = self.width << stage;
+                    net.scope(&block.to_string(), |net| match self.block {
+                        Block::Basic => self.basic(net, x, width, stride),
+                        Block::Bottleneck => self.bottleneck(net, x, width, stride),
+                    })
                 })
             })?;
         }

@@ -21,10 +21,11 @@ pub static ENTRY: BackboneEntry = Entry {
         style::NORM_EPS,
         style::NORM_UPDATE,
         style::NORM_SCALE,
+        style::ACT,
     ],
     shorthand: Some("width"),
     make: Backbone {
-        part: |settings| Box::new(Shallow { width: settings.usize("width"), style: Style::of(settings) }),
+        part: |settings| Box::new(Shallow { width: settings.usize("width"), style: Style::of(settings, Act::Relu) }),
         stem: |settings| {
             let width = Value::Int((settings.int("width") / 2).max(1));
             let own = [("width", width), ("stride", Value::Int(2)), ("bias", Value::Bool(true))];
@@ -43,7 +44,7 @@ impl Part for Shallow {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("layer1", |net| {
             let x = net.add("conv", self.style.conv(self.width, 3).stride(2).bias(true), &[x])?;
-            net.add("norm", self.style.norm(Act::Relu), &[x])
+            net.add("norm", self.style.norm(self.style.act), &[x])
         })
     }
 }

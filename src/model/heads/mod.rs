@@ -1,6 +1,7 @@
 //! Heads: from the backbone's activations to one logit a class.
 
 pub mod avg_pool;
+pub mod concat_pool;
 pub mod max_pool;
 
 use super::Part;
@@ -11,7 +12,7 @@ use crate::registry::{Default, Describe, Entry, Family, Interval, Kind, Param, S
 /// An entry of the family `head`; `make` gets the settings and the number of classes.
 pub type HeadEntry = Entry<fn(&Settings, usize) -> Box<dyn Part>>;
 
-pub static ENTRIES: &[&HeadEntry] = &[&avg_pool::ENTRY, &max_pool::ENTRY];
+pub static ENTRIES: &[&HeadEntry] = &[&avg_pool::ENTRY, &max_pool::ENTRY, &concat_pool::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "head",
@@ -42,33 +43,44 @@ const LINEAR_PARAMS: &[Param] = &[
     },
 ];
 
-/// Pooling over all pixels, then one linear layer: `head.pool`, `head.fc`; between them, where asked for, `head.dropout`.
+/// What [`LINEAR_PARAMS`] describe: a linear layer, `fc`, and before it, where asked for, `dropout`.
+struct FullyConnected {
+    dropout: f64,
+    linear: Linear,
+}
+
+impl FullyConnected {
+    fn new(settings: &Settings, classes: usize) -> Self {
+        let (scale, bias) = (settings.float("scale") as f32, settings.bool("bias"));
+        let linear = Linear::new(classes).scale(scale).bias(bias).std(settings.opt_float("init_std"));
+        Self { dropout: settings.opt_float("dropout").unwrap_or(0.0), linear }
+    }
+
+    fn add(&self, net: &mut Builder, mut x: ValueId) -> Result<ValueId, ShapeError> {
+        if self.dropout > 0.0 {
+            x = net.add("dropout", Dropout::new(self.dropout), &[x])?;
+        }
+        net.add("fc", self.linear, &[x])
+    }
+}
+
+/// Pooling over all pixels, `head.pool`, then one linear layer.
 struct PoolLinear {
     pool: Pool,
-    classes: usize,
-    scale: f64,
-    bias: bool,
-    init_std: Option<f64>,
-    dropout: f64,
+    linear: FullyConnected,
 }
 
 impl PoolLinear {
     fn new(pool: Pool, settings: &Settings, classes: usize) -> Self {
-        let (scale, bias) = (settings.float("scale"), settings.bool("bias"));
-        let dropout = settings.opt_float("dropout").unwrap_or(0.0);
-        Self { pool, classes, scale, bias, init_std: settings.opt_float("init_std"), dropout }
+        Self { pool, linear: FullyConnected::new(settings, classes) }
     }
 }
 
 impl Part for PoolLinear {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("head", |net| {
-            let mut x = net.add("pool", self.pool, &[x])?;
-            if self.dropout > 0.0 {
-                x = net.add("dropout", Dropout::new(self.dropout), &[x])?;
-            }
-            let linear = Linear::new(self.classes).scale(self.scale as f32).bias(self.bias).std(self.init_std);
-            net.add("fc", linear, &[x])
+            let x = net.add("pool", self.pool, &[x])?;
+            self.linear.add(net, x)
         })
     }
 }

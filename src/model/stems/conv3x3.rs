@@ -33,6 +33,7 @@ pub static ENTRY: StemEntry = Entry {
         style::NORM_EPS,
         style::NORM_UPDATE,
         style::NORM_SCALE,
+        style::ACT,
     ],
     shorthand: Some("width"),
     make: |settings| {
@@ -41,7 +42,7 @@ pub static ENTRY: StemEntry = Entry {
             stride: settings.usize("stride"),
             bias: settings.bool("bias"),
             norm: settings.bool("norm"),
-            style: Style::of(settings),
+            style: Style::of(settings, Act::Relu),
         })
     },
 };
@@ -59,7 +60,7 @@ impl Part for Stem {
         net.scope("stem", |net| {
             let conv = self.style.conv(self.width, 3).stride(self.stride).bias(self.bias);
             let x = net.add("conv", conv, &[x])?;
-            if self.norm { net.add("norm", self.style.norm(Act::Relu), &[x]) } else { Ok(x) }
+            if self.norm { net.add("norm", self.style.norm(self.style.act), &[x]) } else { Ok(x) }
         })
     }
 }

@@ -21,9 +21,10 @@ pub static ENTRY: StemEntry = Entry {
         style::NORM_EPS,
         style::NORM_UPDATE,
         style::NORM_SCALE,
+        style::ACT,
     ],
     shorthand: Some("width"),
-    make: |settings| Box::new(Stem { width: settings.usize("width"), style: Style::of(settings) }),
+    make: |settings| Box::new(Stem { width: settings.usize("width"), style: Style::of(settings, Act::Relu) }),
 };
 
 const POOL: Window = Window { kernel: [3; 2], stride: [2; 2], padding: [1; 2] };
@@ -37,7 +38,7 @@ impl Part for Stem {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("stem", |net| {
             let x = net.add("conv", self.style.conv(self.width, 7).stride(2), &[x])?;
-            let x = net.add("norm", self.style.norm(Act::Relu), &[x])?;
+            let x = net.add("norm", self.style.norm(self.style.act), &[x])?;
             net.add("pool", Pool::Max(POOL), &[x])
         })
     }

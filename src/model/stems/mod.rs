@@ -3,6 +3,7 @@
 pub mod conv3x3;
 pub mod conv7x7;
 pub mod whiten;
+pub mod whiten_conv;
 
 use super::Part;
 use crate::registry::{Describe, Entry, Family, Settings};
@@ -10,7 +11,7 @@ use crate::registry::{Describe, Entry, Family, Settings};
 /// An entry of the family `stem`.
 pub type StemEntry = Entry<fn(&Settings) -> Box<dyn Part>>;
 
-pub static ENTRIES: &[&StemEntry] = &[&conv3x3::ENTRY, &conv7x7::ENTRY, &whiten::ENTRY];
+pub static ENTRIES: &[&StemEntry] = &[&conv3x3::ENTRY, &conv7x7::ENTRY, &whiten::ENTRY, &whiten_conv::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "stem",

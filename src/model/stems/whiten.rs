@@ -1,5 +1,6 @@
 use super::StemEntry;
 use crate::model::Part;
+use crate::model::style;
 use crate::nn::layers::{Act, Add, Conv, Filters};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
@@ -27,17 +28,19 @@ pub static ENTRY: StemEntry = Entry {
             default: Default::Toml("5000"),
             doc: "training images that the filters are computed from, spread evenly over the set, unaugmented, at the first phase's size",
         },
+        style::ACT,
     ],
     shorthand: Some("kernel"),
     make: |settings| {
         let filters = Filters::Whitening { eps: settings.float("eps"), images: settings.usize("images") };
-        Box::new(Stem { kernel: settings.usize("kernel"), filters })
+        Box::new(Stem { kernel: settings.usize("kernel"), filters, act: style::act(settings, Act::Gelu) })
     },
 };
 
 struct Stem {
     kernel: usize,
     filters: Filters,
+    act: Act,
 }
 
 impl Part for Stem {
@@ -45,7 +48,7 @@ impl Part for Stem {
         let width = 2 * self.kernel * self.kernel * net.shape(x).c;
         net.scope("stem", |net| {
             let x = net.add("conv", Conv::new(width, self.kernel).bias(true).filters(self.filters), &[x])?;
-            net.add("act", Add::new().act(Act::Gelu), &[x])
+            net.add("act", Add::new().act(self.act), &[x])
         })
     }
 }

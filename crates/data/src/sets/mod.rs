@@ -5,6 +5,7 @@ pub mod cifar100;
 pub mod fashion_mnist;
 pub mod folder;
 mod idx;
+pub mod imagenet;
 pub mod mnist;
 mod records;
 pub mod shapes;
@@ -66,6 +67,8 @@ pub enum Origin {
     Generated,
     /// Files, which can also be fetched.
     Published(&'static Publication<'static>),
+    /// Files that everyone has to get himself; in words, how.
+    Elsewhere(&'static str),
     /// Files of the user's own, which nobody publishes.
     Own,
 }
@@ -73,8 +76,15 @@ pub enum Origin {
 /// An entry of the family `data set`.
 pub type SetEntry = Entry<fn(&Settings) -> Box<dyn SetReader>>;
 
-pub static ENTRIES: &[&SetEntry] =
-    &[&cifar10::ENTRY, &cifar100::ENTRY, &mnist::ENTRY, &fashion_mnist::ENTRY, &folder::ENTRY, &shapes::ENTRY];
+pub static ENTRIES: &[&SetEntry] = &[
+    &cifar10::ENTRY,
+    &cifar100::ENTRY,
+    &mnist::ENTRY,
+    &fashion_mnist::ENTRY,
+    &imagenet::ENTRY,
+    &folder::ENTRY,
+    &shapes::ENTRY,
+];
 
 pub static FAMILY: Family = Family {
     name: "data set",

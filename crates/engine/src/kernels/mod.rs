@@ -15,6 +15,7 @@
 pub mod activation;
 pub mod buffer;
 pub mod columns;
+pub mod concat;
 pub mod conv;
 pub mod dropout;
 pub mod element;

@@ -2,9 +2,9 @@
 //! equally large.
 //!
 //! With `M = Σ p·pᵀ / count` over all patches `p` that a filter sees (not centred), and its eigenvectors `v` and
-//! eigenvalues `λ`, ascending: the filters are `v/√(λ + ε)` and, after them, the same negated. Source: Page 2019, How to
-//! Train Your ResNet 8; with both signs and ε as Jordan 2024 (arXiv:2404.00498). PyTorch's `eigh` leaves the sign of `v`
-//! open, here the largest component is positive.
+//! eigenvalues `λ`, ascending: the filters are `v/√(λ + ε)` and, where there are twice as many filters as numbers in a
+//! patch, after them the same negated. Source: Page 2019, How to Train Your ResNet 8, with one sign; with both Jordan 2024
+//! (arXiv:2404.00498). PyTorch's `eigh` leaves the sign of `v` open, here the largest component is positive.
 
 use super::eigen;
 use super::shape::Shape;
@@ -15,20 +15,24 @@ pub struct Patches {
     kernel: [usize; 2],
     /// Numbers of a patch: `channels·height·width`, in this order.
     len: usize,
+    /// Whether each filter is there negated too.
+    both_signs: bool,
     /// The upper triangle is kept.
     moments: Vec<f64>,
     count: u64,
 }
 
 impl Patches {
-    /// Of patches as filters of `[O, channels, height, width]` see them.
+    /// Of patches as filters of `[O, channels, height, width]` see them; `O` is the patch's numbers, or twice as many.
     ///
     /// # Panics
-    /// When the filters have other than four axes.
+    /// When the filters have other than four axes, or there is another number of them.
     pub fn new(filters: &[usize]) -> Self {
-        let [_, channels, height, width] = *filters else { panic!("filters have four axes, not {filters:?}") };
+        let [outputs, channels, height, width] = *filters else { panic!("filters have four axes, not {filters:?}") };
         let len = channels * height * width;
-        Self { kernel: [height, width], len, moments: vec![0.0; len * len], count: 0 }
+        assert!(outputs == len || outputs == 2 * len, "{outputs} filters of {len} numbers");
+        let both_signs = outputs != len;
+        Self { kernel: [height, width], len, both_signs, moments: vec![0.0; len * len], count: 0 }
     }
 
     /// Adds all patches, one a pixel, of images `(n, h, w, c)`. Images are added in order, whatever the number of threads.
@@ -65,7 +69,7 @@ impl Patches {
         moments
     }
 
-    /// The filters, `(2·len, channels, height, width)`.
+    /// The filters, `(O, channels, height, width)`.
     pub fn filters(&self, eps: f64) -> Vec<f32> {
         let n = self.len;
         let matrix: Vec<f64> =
@@ -80,6 +84,9 @@ impl Patches {
                 vector.into_iter().map(move |x| (x * scale) as f32)
             })
             .collect();
+        if !self.both_signs {
+            return whitening;
+        }
         let negated: Vec<f32> = whitening.iter().map(|x| -x).collect();
         [whitening, negated].concat()
     }
@@ -105,6 +112,9 @@ mod tests {
         patches.add(shape, &images[shape.len() * 13..]);
         let eps = 1e-9;
         let filters = patches.filters(eps);
+        let mut single = Patches::new(&[12, 3, 2, 2]);
+        single.add(shape, &images);
+        assert_eq!(single.filters(eps), filters[..144], "one sign: the first half");
         assert_eq!(filters.len(), 24 * 12);
         assert!(filters[..144].iter().zip(&filters[144..]).all(|(a, b)| *a == -*b));
         let mut twin = [[0.0f64; 12]; 12];

@@ -47,6 +47,7 @@ pub static ENTRY: SetEntry = Entry {
     shorthand: None,
     make: |settings| {
         Box::new(Folder {
+            name: ENTRY.name,
             size: settings.opt_usize("size"),
             channels: if settings.text("colour") == "grey" { 1 } else { 3 },
             val: settings.float("val"),
@@ -57,10 +58,13 @@ pub static ENTRY: SetEntry = Entry {
 /// The most that a set may take of memory, in bytes.
 const MEMORY: u64 = 8 << 30;
 
-struct Folder {
-    size: Option<usize>,
-    channels: usize,
-    val: f64,
+/// Class folders, by their own name or another set's.
+pub(super) struct Folder {
+    /// The set's.
+    pub name: &'static str,
+    pub size: Option<usize>,
+    pub channels: usize,
+    pub val: f64,
 }
 
 impl SetReader for Folder {
@@ -97,10 +101,8 @@ impl SetReader for Folder {
     }
 
     fn count(&self, folder: &Path) -> Result<Facts, DataError> {
-        let listed = Listed::new(folder, self.val)?;
-        let size = self.side(&listed)?;
-        let facts = self.facts(listed.train.len(), listed.val.len(), listed.classes.len(), size, FactsSource::Data);
-        check_memory(folder, &facts)?;
+        let facts = self.listed_facts(folder)?;
+        self.check_memory(folder, &facts)?;
         Ok(facts)
     }
 
@@ -127,8 +129,36 @@ impl SetReader for Folder {
 
 impl Folder {
     fn facts(&self, train_images: usize, val_images: usize, classes: usize, size: usize, source: FactsSource) -> Facts {
-        let name = ENTRY.name.to_owned();
+        let name = self.name.to_owned();
         Facts { name, train_images, val_images, classes, channels: self.channels, size, source }
+    }
+
+    /// What the files' names and, without a size, the first of them tell; whether that fits into memory is not asked.
+    pub fn listed_facts(&self, folder: &Path) -> Result<Facts, DataError> {
+        let listed = Listed::new(folder, self.val)?;
+        let size = self.side(&listed)?;
+        Ok(self.facts(listed.train.len(), listed.val.len(), listed.classes.len(), size, FactsSource::Data))
+    }
+
+    /// Refuses a set that would take more memory than is sensible, before any of it is taken.
+    pub fn check_memory(&self, folder: &Path, facts: &Facts) -> Result<(), DataError> {
+        let images = (facts.train_images + facts.val_images) as u64;
+        let bytes = images * (facts.size * facts.size * facts.channels) as u64;
+        if bytes <= MEMORY {
+            return Ok(());
+        }
+        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+        Err(DataError::Unusable {
+            path: folder.to_owned(),
+            problem: format!(
+                "{images} images of {0}×{0} with {1} channels take {2:.1} GiB in memory, and at most {3:.0} are allowed",
+                facts.size,
+                facts.channels,
+                gib(bytes),
+                gib(MEMORY)
+            ),
+            remedy: format!("give a smaller side: dataset = {{ kind = \"{}\", size = 32 }}", self.name),
+        })
     }
 
     /// The side of all images: the one asked for, else the first image's own.
@@ -164,25 +194,4 @@ impl Folder {
 
 fn resize_remedy() -> String {
     "give the side that all are to be brought to: dataset = { kind = \"folder\", size = 64 }".to_owned()
-}
-
-/// Refuses a set that would take more memory than is sensible, before any of it is taken.
-fn check_memory(folder: &Path, facts: &Facts) -> Result<(), DataError> {
-    let images = (facts.train_images + facts.val_images) as u64;
-    let bytes = images * (facts.size * facts.size * facts.channels) as u64;
-    if bytes <= MEMORY {
-        return Ok(());
-    }
-    let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
-    Err(DataError::Unusable {
-        path: folder.to_owned(),
-        problem: format!(
-            "{images} images of {0}×{0} with {1} channels take {2:.1} GiB in memory, and at most {3:.0} are allowed",
-            facts.size,
-            facts.channels,
-            gib(bytes),
-            gib(MEMORY)
-        ),
-        remedy: "give a smaller side: dataset = { kind = \"folder\", size = 64 }".to_owned(),
-    })
 }

@@ -3,7 +3,7 @@ use image::{ImageBuffer, Rgb};
 use std::collections::BTreeMap;
 use std::fs;
 
-const PLAIN: Folder = Folder { size: None, channels: 3, val: 0.5 };
+const PLAIN: Folder = Folder { name: "folder", size: None, channels: 3, val: 0.5 };
 
 fn image(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -173,8 +173,8 @@ fn an_image_that_would_take_too_much_memory_is_refused_before_it_does() {
 
 #[test]
 fn a_set_beyond_memory_is_refused_before_it_is_read() {
-    let facts = Folder { size: Some(1024), ..PLAIN }.facts(5_000, 0, 10, 1024, FactsSource::Data);
-    let message = check_memory(Path::new("photos"), &facts).unwrap_err().to_string();
+    let facts = PLAIN.facts(5_000, 0, 10, 1024, FactsSource::Data);
+    let message = PLAIN.check_memory(Path::new("photos"), &facts).unwrap_err().to_string();
     assert!(message.contains("photos: 5000 images of 1024×1024 with 3 channels take 14.6 GiB"), "{message}");
 }
 

@@ -7,7 +7,6 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Grad, Isa, Write};
-use std::marker::PhantomData;
 
 pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut [E]) {
     let pieces = Pieces::worth_a_task(y.len(), 1);
@@ -17,7 +16,7 @@ pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut
         // SAFETY: pieces are disjoint.
         let y = unsafe { y.part(piece.start, piece.len()) };
         let (a, b) = (&a[piece.clone()], b.map(|b| &b[piece]));
-        with_function!(act, F => isa.run(Forward::<E, F> { a, b, y, function: PhantomData }));
+        with_function!(act, function => isa.run(Forward { a, b, y, function }));
     });
 }
 
@@ -25,7 +24,7 @@ struct Forward<'a, E, F> {
     a: &'a [E],
     b: Option<&'a [E]>,
     y: &'a mut [E],
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
@@ -39,7 +38,7 @@ impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
                 if let Some(b) = self.b {
                     z = S::add(z, load::<S, E>(b.as_ptr().add(at), n));
                 }
-                store::<S, E>(self.y.as_mut_ptr().add(at), n, F::value::<S>(z));
+                store::<S, E>(self.y.as_mut_ptr().add(at), n, self.function.value::<S>(z));
             }
         }
     }
@@ -61,7 +60,7 @@ pub fn backward<E: Element>(
         let dy = &dy[piece.clone()];
         // SAFETY: pieces are disjoint.
         let to = outputs.map(|out| out.map(|(to, write)| (unsafe { to.part(piece.start, piece.len()) }, write)));
-        with_function!(act, F => isa.run(Backward::<E, F> { saved, dy, to, function: PhantomData }));
+        with_function!(act, function => isa.run(Backward { saved, dy, to, function }));
     });
 }
 
@@ -69,7 +68,7 @@ struct Backward<'a, E, F> {
     saved: Saved<'a, E>,
     dy: &'a [E],
     to: [Option<(&'a mut [E], Write)>; 2],
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<E: Element, F: Function> Kernel for Backward<'_, E, F> {
@@ -83,7 +82,7 @@ impl<E: Element, F: Function> Kernel for Backward<'_, E, F> {
                 if let Some(b) = self.saved.b {
                     z = S::add(z, load::<S, E>(b.as_ptr().add(at), n));
                 }
-                let dz = F::pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(at), n));
+                let dz = self.function.pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(at), n));
                 for (to, mode) in self.to.iter_mut().flatten() {
                     write::<S, E>(to.as_mut_ptr().add(at), n, dz, *mode);
                 }

@@ -1,6 +1,6 @@
-//! The functions as types, so that kernels are compiled once for each.
+//! The functions as types, so that kernels are compiled once for each; what a function has of settings, its value holds.
 
-use crate::kernels::math::normal;
+use crate::kernels::math::{exp_negative, normal};
 use crate::kernels::simd::Simd;
 
 /// An activation function on vectors.
@@ -9,13 +9,13 @@ pub trait Function: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// As for [`Simd`].
-    unsafe fn value<S: Simd>(z: S::V) -> S::V;
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V;
 
     /// `dy·act′(z)`.
     ///
     /// # Safety
     /// As for [`Simd`].
-    unsafe fn pull<S: Simd>(z: S::V, dy: S::V) -> S::V;
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V;
 }
 
 /// `z`
@@ -27,38 +27,46 @@ pub struct Relu;
 /// `z·Φ(z)`
 #[derive(Clone, Copy)]
 pub struct Gelu;
+/// `z·σ(z)`
+#[derive(Clone, Copy)]
+pub struct Silu;
+/// `max(0, z) + min(0, α·(exp(z/α) − 1))`
+#[derive(Clone, Copy)]
+pub struct Celu {
+    pub alpha: f32,
+}
 
 // SAFETY of the bodies below: the caller's promise that the instruction set is there.
 impl Function for Identity {
     #[inline(always)]
-    unsafe fn value<S: Simd>(z: S::V) -> S::V {
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
         z
     }
     #[inline(always)]
-    unsafe fn pull<S: Simd>(_z: S::V, dy: S::V) -> S::V {
+    unsafe fn pull<S: Simd>(self, _z: S::V, dy: S::V) -> S::V {
         dy
     }
 }
 
 impl Function for Relu {
     #[inline(always)]
-    unsafe fn value<S: Simd>(z: S::V) -> S::V {
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
         // This order of operands lets NaN through.
         unsafe { S::max(S::splat(0.0), z) }
     }
     #[inline(always)]
-    unsafe fn pull<S: Simd>(z: S::V, dy: S::V) -> S::V {
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
         unsafe { S::select_gt(z, S::splat(0.0), dy, S::splat(0.0)) }
     }
 }
 
 impl Function for Gelu {
     #[inline(always)]
-    unsafe fn value<S: Simd>(z: S::V) -> S::V {
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
         unsafe { S::mul(z, normal::<S>(z).0) }
     }
     #[inline(always)]
-    unsafe fn pull<S: Simd>(z: S::V, dy: S::V) -> S::V {
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
         unsafe {
             let (probability, density) = normal::<S>(z);
             S::mul(dy, S::fma(z, density, probability))
@@ -66,20 +74,77 @@ impl Function for Gelu {
     }
 }
 
-/// Runs an expression with `$f` standing for the type of an [`super::Act`].
+impl Function for Silu {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
+        unsafe { S::mul(z, sigmoid::<S>(z)) }
+    }
+    #[inline(always)]
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
+        unsafe {
+            let s = sigmoid::<S>(z);
+            // σ + z·σ·(1 − σ)
+            let slope = S::mul(s, S::fma(z, S::sub(S::splat(1.0), s), S::splat(1.0)));
+            S::mul(dy, slope)
+        }
+    }
+}
+
+impl Function for Celu {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
+        unsafe {
+            let below = S::mul(S::splat(self.alpha), S::sub(self.power::<S>(z), S::splat(1.0)));
+            S::select_gt(z, S::splat(0.0), z, below)
+        }
+    }
+    #[inline(always)]
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
+        unsafe { S::select_gt(z, S::splat(0.0), dy, S::mul(dy, self.power::<S>(z))) }
+    }
+}
+
+impl Celu {
+    /// `exp(z/α)` for `z ≤ 0`, else 1.
+    #[inline(always)]
+    unsafe fn power<S: Simd>(self, z: S::V) -> S::V {
+        // This order of operands lets NaN through.
+        unsafe { exp_negative::<S>(S::mul(S::min(S::splat(0.0), z), S::splat(1.0 / self.alpha))) }
+    }
+}
+
+/// `σ(z) = 1/(1 + exp(−z))`, by the exponential of the negative of the two, which does not overflow.
+#[inline(always)]
+unsafe fn sigmoid<S: Simd>(z: S::V) -> S::V {
+    unsafe {
+        let (zero, one) = (S::splat(0.0), S::splat(1.0));
+        let e = exp_negative::<S>(S::min(S::sub(zero, z), z));
+        S::div(S::select_gt(z, zero, one, e), S::add(one, e))
+    }
+}
+
+/// Runs an expression with `$f` standing for the function of an [`super::Act`].
 macro_rules! with_function {
     ($act:expr, $f:ident => $body:expr) => {
         match $act {
             $crate::kernels::activation::Act::None => {
-                type $f = $crate::kernels::activation::function::Identity;
+                let $f = $crate::kernels::activation::function::Identity;
                 $body
             }
             $crate::kernels::activation::Act::Relu => {
-                type $f = $crate::kernels::activation::function::Relu;
+                let $f = $crate::kernels::activation::function::Relu;
                 $body
             }
             $crate::kernels::activation::Act::Gelu => {
-                type $f = $crate::kernels::activation::function::Gelu;
+                let $f = $crate::kernels::activation::function::Gelu;
+                $body
+            }
+            $crate::kernels::activation::Act::Silu => {
+                let $f = $crate::kernels::activation::function::Silu;
+                $body
+            }
+            $crate::kernels::activation::Act::Celu { alpha } => {
+                let $f = $crate::kernels::activation::function::Celu { alpha };
                 $body
             }
         }

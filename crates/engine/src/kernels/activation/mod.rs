@@ -5,6 +5,8 @@
 //! | `none` | z | 1 |
 //! | `relu` | max(0, z) | 1 where z > 0, else 0 (0 at 0, as PyTorch) |
 //! | `gelu` | z·Φ(z) | Φ(z) + z·φ(z) (exact, PyTorch's default; Φ to 3e-7, see [`super::math::normal`]) |
+//! | `silu` | z·σ(z) | σ(z) + z·σ(z)·(1 − σ(z)) |
+//! | `celu` | max(0, z) + min(0, α·(exp(z/α) − 1)) | 1 where z > 0, else exp(z/α) |
 //!
 //! NaN goes through forward.
 
@@ -17,12 +19,18 @@ mod tests;
 use super::{Element, Grad, Isa};
 
 /// Which function.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Act {
     #[default]
     None,
     Relu,
     Gelu,
+    Silu,
+    /// Above 0 the identity, below it falls to −α.
+    Celu {
+        /// Positive.
+        alpha: f32,
+    },
 }
 
 impl Act {
@@ -32,6 +40,8 @@ impl Act {
             Act::None => "none",
             Act::Relu => "relu",
             Act::Gelu => "gelu",
+            Act::Silu => "silu",
+            Act::Celu { .. } => "celu",
         }
     }
 }

@@ -13,5 +13,12 @@ pub fn apply(act: Act, z: &Tensor) -> Result<Tensor> {
         // Not candle's relu, whose derivative at 0 is 1.
         Act::Relu => z.gt(0.0)?.where_cond(z, &z.zeros_like()?),
         Act::Gelu => z.gelu_erf(),
+        Act::Silu => z / (z.neg()?.exp()? + 1.0)?,
+        Act::Celu { alpha } => {
+            let (zero, alpha) = (z.zeros_like()?, f64::from(alpha));
+            // Zeros in place of what is above: their exponential is not used, and would be too large.
+            let below = z.gt(0.0)?.where_cond(&zero, z)?;
+            z.gt(0.0)?.where_cond(z, &((((below / alpha)?.exp()? - 1.0)?) * alpha)?)
+        }
     }
 }

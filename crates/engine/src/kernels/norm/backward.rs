@@ -11,16 +11,15 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa, Write};
-use std::marker::PhantomData;
 use std::ops::Range;
 
 pub fn run<E: Element>(isa: Isa, norm: &Norm<'_>, saved: Saved<'_, E>, dy: &[E], grads: Grads<'_, E>) {
     let task = Task { isa, norm, x: saved.x, dy, statistics: saved.statistics };
     match (norm.act, saved.y, saved.residual) {
-        (Act::None, _, _) => task.run::<Identity, _>(FromInput, grads),
-        (Act::Relu, Some(y), _) => task.run::<Relu, _>(FromOutput(y), grads),
-        (act, _, None) => with_function!(act, F => task.run::<F, _>(FromInput, grads)),
-        (act, _, Some(residual)) => with_function!(act, F => task.run::<F, _>(FromSum(residual), grads)),
+        (Act::None, _, _) => task.run(Identity, FromInput, grads),
+        (Act::Relu, Some(y), _) => task.run(Relu, FromOutput(y), grads),
+        (act, _, None) => with_function!(act, function => task.run(function, FromInput, grads)),
+        (act, _, Some(residual)) => with_function!(act, function => task.run(function, FromSum(residual), grads)),
     }
 }
 
@@ -73,14 +72,14 @@ struct Task<'a, E> {
 }
 
 impl<E: Element> Task<'_, E> {
-    fn run<F: Function, Z: Source<E>>(self, source: Z, grads: Grads<'_, E>) {
+    fn run<F: Function, Z: Source<E>>(self, function: F, source: Z, grads: Grads<'_, E>) {
         let Self { isa, norm, x, dy, statistics } = self;
         let mut table = Table::new(norm);
         let c = table.c;
         let rows = dy.len() / c;
         let Grads { dx, dresidual, dgamma, dbeta } = grads;
         if statistics == Statistics::OfBatch || dgamma.is_some() || dbeta.is_some() {
-            let pull = Pull::<E, F, Z> { table: &table, x, dy, source, function: PhantomData };
+            let pull = Pull { table: &table, x, dy, source, function };
             let sums = columns::sums(isa, rows, c, &pull);
             if statistics == Statistics::OfBatch {
                 table.set_pulls(norm, &sums, rows);
@@ -96,7 +95,7 @@ impl<E: Element> Task<'_, E> {
             return;
         }
         let outputs = [dx, dresidual].map(|grad| grad.map(|grad| (Shared::new(grad.to), grad.write)));
-        let pull = Pull::<E, F, Z> { table: &table, x, dy, source, function: PhantomData };
+        let pull = Pull { table: &table, x, dy, source, function };
         let pieces = Pieces::worth_a_task(rows, c);
         parallel::for_each(pieces.count(), |task| {
             let part = elements(pieces.get(task), c);
@@ -114,7 +113,7 @@ struct Pull<'a, E, F, Z> {
     x: &'a [E],
     dy: &'a [E],
     source: Z,
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<E: Element, F: Function, Z: Source<E>> Pull<'_, E, F, Z> {
@@ -128,7 +127,7 @@ impl<E: Element, F: Function, Z: Source<E>> Pull<'_, E, F, Z> {
         unsafe {
             let x = load::<S, E>(self.x.as_ptr().add(index), n);
             let z = self.source.argument::<S>(self.table, x, index, channel, n);
-            let dz = F::pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(index), n));
+            let dz = self.function.pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(index), n));
             [dz, S::sub(x, self.table.get::<S>(Table::MEAN, channel))]
         }
     }

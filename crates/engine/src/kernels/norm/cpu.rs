@@ -9,7 +9,6 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa};
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Rows whose mean shifts the sums of the statistics.
@@ -63,7 +62,7 @@ pub fn forward<E: Element>(isa: Isa, norm: &Norm<'_>, x: &[E], residual: Option<
         // SAFETY: pieces are disjoint.
         let y = unsafe { y.part(part.start, part.len()) };
         let (x, residual) = (&x[part.clone()], residual.map(|r| &r[part]));
-        with_function!(norm.act, F => isa.run(Forward::<E, F> { table: &table, x, residual, y, function: PhantomData }));
+        with_function!(norm.act, function => isa.run(Forward { table: &table, x, residual, y, function }));
     });
 }
 
@@ -77,7 +76,7 @@ struct Forward<'a, E, F> {
     x: &'a [E],
     residual: Option<&'a [E]>,
     y: &'a mut [E],
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
@@ -93,7 +92,7 @@ impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
                     if let Some(residual) = self.residual {
                         z = S::add(z, load::<S, E>(residual.as_ptr().add(at), n));
                     }
-                    store::<S, E>(self.y.as_mut_ptr().add(at), n, F::value::<S>(z));
+                    store::<S, E>(self.y.as_mut_ptr().add(at), n, self.function.value::<S>(z));
                 }
             }
         }

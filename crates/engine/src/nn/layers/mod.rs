@@ -1,6 +1,7 @@
 //! The layers that nets are made of, each with its kernels' forward and backward.
 
 mod add;
+mod concat;
 mod conv;
 mod dropout;
 mod linear;
@@ -9,6 +10,7 @@ mod pool;
 
 pub use crate::kernels::activation::Act;
 pub use add::Add;
+pub use concat::Concat;
 pub use conv::{Conv, Filters};
 pub use dropout::Dropout;
 pub use linear::Linear;

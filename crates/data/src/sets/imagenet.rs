@@ -1,0 +1,149 @@
+//! ImageNet (ILSVRC 2012), whose figures are known before its files are there: its schedules can be planned without them.
+
+use super::folder::Folder;
+use super::{Origin, SetEntry, SetReader};
+use crate::registry::{Default, Entry, Kind, Param};
+use crate::{DataError, Dataset, Facts, FactsSource};
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "imagenet";
+const TRAIN_IMAGES: usize = 1_281_167;
+const VAL_IMAGES: usize = 50_000;
+const CLASSES: usize = 1000;
+const CHANNELS: usize = 3;
+/// The first class by name, the tench: its folder tells ImageNet from other class folders.
+const FIRST_CLASS: &str = "n01440764";
+const HOW: &str = "nobody may pass it on: sign up at https://www.image-net.org, download the images of ILSVRC 2012 (train and \
+                   validation, tasks 1 and 2), unpack them into class folders, train/n01440764/*.JPEG and \
+                   val/n01440764/*.JPEG, and name the folder that holds train/ and val/";
+
+pub static ENTRY: SetEntry = Entry {
+    name: NAME,
+    summary: "1,281,167 photographs of 1000 classes, and 50,000 to validate on, in class folders as those of `folder`",
+    cite: "Russakovsky et al. 2014, ImageNet Large Scale Visual Recognition Challenge (arXiv:1409.0575); the set of 2012",
+    params: &[Param {
+        key: "size",
+        kind: Kind::Int { min: 1, max: 1024 },
+        default: Default::Toml("224"),
+        doc: "side that images are brought to on reading: the middle square, resized; they are kept in memory, which at \
+              most 46 pixels a side fit into",
+    }],
+    shorthand: Some("size"),
+    make: |settings| Box::new(ImageNet { size: settings.usize("size") }),
+};
+
+struct ImageNet {
+    size: usize,
+}
+
+impl ImageNet {
+    fn folders(&self) -> Folder {
+        // The share is that of sets without train/ and val/.
+        Folder { name: NAME, size: Some(self.size), channels: CHANNELS, val: 0.5 }
+    }
+
+    fn facts(&self, source: FactsSource) -> Facts {
+        Facts {
+            name: NAME.to_owned(),
+            train_images: TRAIN_IMAGES,
+            val_images: VAL_IMAGES,
+            classes: CLASSES,
+            channels: CHANNELS,
+            size: self.size,
+            source,
+        }
+    }
+
+    /// That the files are the whole set and no other.
+    fn check(&self, folder: &Path, found: &Facts) -> Result<(), DataError> {
+        let figures = |facts: &Facts| {
+            format!("{} training and {} validation images of {}", facts.train_images, facts.val_images, facts.classes)
+        };
+        let (found, whole) = (figures(found), figures(&self.facts(FactsSource::Official)));
+        if found == whole {
+            return Ok(());
+        }
+        Err(DataError::Unusable {
+            path: folder.to_owned(),
+            problem: format!("there are {found} classes, and ImageNet has {whole}"),
+            remedy: format!(
+                "add what is missing; for other class folders there is dataset = {{ kind = \"folder\", size = {} }}",
+                self.size
+            ),
+        })
+    }
+}
+
+impl SetReader for ImageNet {
+    fn official(&self) -> Option<Facts> {
+        Some(self.facts(FactsSource::Official))
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Elsewhere(HOW)
+    }
+
+    fn locate(&self, root: &Path) -> Option<PathBuf> {
+        let folders = [root.join(NAME), root.to_owned()];
+        folders.into_iter().find(|folder| folder.join("train").join(FIRST_CLASS).is_dir())
+    }
+
+    fn count(&self, folder: &Path) -> Result<Facts, DataError> {
+        let found = self.folders().listed_facts(folder)?;
+        self.check(folder, &found)?;
+        Ok(found)
+    }
+
+    fn read(&self, folder: &Path) -> Result<Dataset, DataError> {
+        self.count(folder)?;
+        self.folders().read(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Given;
+    use std::fs;
+
+    const SET: ImageNet = ImageNet { size: 64 };
+
+    #[test]
+    fn figures_are_known_without_files() {
+        let facts = SET.outline(&Given::default()).unwrap();
+        assert_eq!((facts.train_images, facts.val_images, facts.classes), (1_281_167, 50_000, 1000));
+        assert_eq!((facts.size, facts.channels, facts.source), (64, 3, FactsSource::Official));
+    }
+
+    #[test]
+    fn other_class_folders_are_not_taken_for_it_and_a_part_of_it_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let touch = |file: &str| {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        for file in ["train/cat/a.jpg", "val/cat/a.jpg", "imagenet/train/n01440764/a.JPEG"] {
+            touch(file);
+            let there = file.starts_with(NAME).then(|| root.path().join(NAME));
+            assert_eq!(SET.locate(root.path()), there);
+        }
+        touch("imagenet/val/n01440764/b.JPEG");
+        let folder = SET.locate(root.path()).unwrap();
+        assert_eq!(SET.locate(&folder), Some(folder.clone()), "named itself");
+        let said = SET.count(&folder).unwrap_err().to_string();
+        for words in ["1 training and 1 validation images of 1 classes", "1281167 training", "kind = \"folder\""] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_said_before_images_are_read() {
+        let said = SET.folders().check_memory(Path::new("there"), &SET.facts(FactsSource::Data)).unwrap_err();
+        assert!(said.to_string().contains("dataset = { kind = \"imagenet\", size = "), "{said}");
+        let small = ImageNet { size: 46 };
+        assert!(small.folders().check_memory(Path::new("there"), &small.facts(FactsSource::Data)).is_ok());
+        let large = ImageNet { size: 47 };
+        assert!(large.folders().check_memory(Path::new("there"), &large.facts(FactsSource::Data)).is_err());
+    }
+}
