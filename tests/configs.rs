@@ -108,3 +108,92 @@ fn dawnbench_is_as_small_as_it_says() {
     assert_eq!((sizes[0], sizes[1], sizes[2]), (16, 24, 32));
     assert_eq!((plan.phases[0].optimizer.kind.as_str(), plan.phases[1].optimizer.kind.as_str()), ("rmsprop", "sgd"));
 }
+
+/// A stretch of a published schedule: epochs `from` until the next row begins, side, images a step, and the rates that its
+/// first epoch begins with and that it goes to.
+struct Published {
+    from: u64,
+    size: usize,
+    batch: u64,
+    lr: [f64; 2],
+}
+
+const fn row(from: u64, size: usize, batch: u64, from_lr: f64, to_lr: f64) -> Published {
+    Published { from, size, batch, lr: [from_lr, to_lr] }
+}
+
+/// Each epoch of the plan begins with the size, the batch and the rate that the table gives for it.
+fn assert_published(config: &str, epochs: u64, table: &[Published]) {
+    let spec = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(config), &[]).unwrap().spec;
+    let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
+    assert_eq!((facts.train_images, facts.val_images, facts.classes), (1_281_167, 50_000, 1000));
+    let plan = Plan::compile(&spec, &facts).unwrap();
+    let mut seen = 0;
+    for step in 0..plan.total_steps {
+        let at = plan.at(step);
+        if at.epoch < seen {
+            continue;
+        }
+        let k = table.iter().rposition(|row| row.from <= at.epoch).unwrap();
+        let end = table.get(k + 1).map_or(epochs, |next| next.from);
+        let Published { from, size, batch, lr } = table[k];
+        let lr = lr[0] + (lr[1] - lr[0]) * (at.epoch - from) as f64 / (end - from) as f64;
+        assert_eq!((at.size, at.images as u64), (size, batch), "{config}: epoch {}", at.epoch);
+        assert!((at.hypers.lr / lr - 1.0).abs() < 1e-9, "{config}: epoch {}: {} is not {lr}", at.epoch, at.hypers.lr);
+        assert_eq!(at.hypers.momentum, 0.9);
+        seen += 1;
+    }
+    assert_eq!(seen, epochs);
+}
+
+/// fast.ai's tables, by hand: eight GPUs.
+#[test]
+fn three_hours_of_imagenet_are_as_published() {
+    let table = [
+        row(0, 128, 1536, 0.004, 0.4),
+        row(4, 128, 1536, 0.4, 0.4),
+        row(19, 224, 1536, 0.4, 0.4),
+        row(21, 224, 1536, 0.04, 0.04),
+        row(35, 224, 1536, 0.004, 0.004),
+        row(41, 288, 1024, 0.004, 0.004),
+        row(43, 288, 1024, 0.0004, 0.0004),
+    ];
+    assert_published("configs/imagenet-fastai-3h.toml", 45, &table);
+}
+
+/// 128 GPUs; 1.88 and its multiples by 2, 1, .3, .03, .02 and .002.
+#[test]
+fn eighteen_minutes_of_imagenet_are_as_published() {
+    let table = [
+        row(0, 128, 8192, 1.88, 3.76),
+        row(6, 128, 16_384, 3.76, 3.76),
+        row(16, 224, 8192, 1.88, 1.88),
+        row(19, 224, 24_576, 0.564, 0.564),
+        row(31, 224, 24_576, 0.0564, 0.0564),
+        row(37, 288, 16_384, 0.0376, 0.0376),
+        row(38, 288, 16_384, 0.00376, 0.00376),
+    ];
+    assert_published("configs/imagenet-fastai-18min.toml", 40, &table);
+}
+
+/// Epochs served, and the highest rate, of each CIFAR-10 recipe.
+#[test]
+fn recipes_of_cifar10_are_as_long_and_as_steep_as_published() {
+    for (name, epochs, peak) in [
+        ("fastai-1gpu", 30.0, 1.5),
+        ("fastai-8gpu", 40.0, 2.0),
+        ("bkj", 40.0, 0.105),
+        ("page-2018", 24.0, 0.4),
+        ("page-final", 10.0, 1.0),
+        ("airbench94-sgd", 9.9, 1.5),
+        ("airbench96", 37.0, 9.0 / (1.0 + 1.0 / 0.15)),
+        ("hiverge", 7.59, 88.0),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("configs/cifar10-{name}.toml"));
+        let plan = Plan::compile(&config::load(&file, &[]).unwrap().spec, &cifar10()).unwrap();
+        let served: f64 = plan.rows().iter().map(|row| row.epochs).sum();
+        let highest = (0..plan.total_steps).map(|step| plan.at(step).hypers.lr).fold(0.0, f64::max);
+        assert!((served - epochs).abs() < 0.02, "{name}: {served} epochs");
+        assert!((highest / peak - 1.0).abs() < 1e-4, "{name}: {highest}");
+    }
+}
