@@ -1,21 +1,17 @@
 //! The training loop.
 
-use super::average::Average;
 use super::evaluate::Evaluation;
-use super::lookahead::Lookahead;
-use super::passes::{Lesson, Passes};
+use super::passes::Passes;
 use super::session::Session;
-use super::state::{State, Window};
+use super::state::Window;
 use super::statistics;
+use super::step::{Taken, take_step};
 use crate::average::Statistics;
-use crate::config::spec::{Spec, Tta, TtaAt};
-use crate::data::Batch;
-use crate::kernels::{Isa, loss, reduce};
-use crate::loss_scale::{self, Scale};
-use crate::nn::{Loss, Noise, Params};
+use crate::config::spec::{Tta, TtaAt};
+use crate::nn::Params;
 use crate::optim::Applied;
-use crate::plan::{Plan, StepPlan};
-use crate::record::rows::{MetricsRow, TraceRow};
+use crate::plan::StepPlan;
+use crate::record::rows::MetricsRow;
 use crate::record::{Event, Status};
 use anyhow::Context as _;
 use std::time::Instant;
@@ -109,131 +105,6 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
     }
     let more = session.state.progress.step < session.plan.total_steps;
     Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
-}
-
-/// What a step is taken with: a session's, or that of a search for a learning rate.
-pub(super) struct Stepper<'a> {
-    pub spec: &'a Spec,
-    pub plan: &'a Plan,
-    pub state: &'a mut State,
-    pub isa: Isa,
-}
-
-/// What a step gave.
-pub(super) struct Taken {
-    pub loss: Loss,
-    grad_norm: f64,
-    /// By the optimizer of the phase.
-    pub applied: Applied,
-    /// The rates of rules and groups that differ from it.
-    own_lrs: Vec<f64>,
-    /// Of the columns that only some plans have.
-    step_values: Vec<f64>,
-    /// Whether a gradient was not finite, and the loss scale is to blame: the weights stayed as they were.
-    skipped: bool,
-}
-
-impl Taken {
-    fn row(&self, step: &StepPlan, optimizer: String, seconds: f64) -> TraceRow {
-        TraceRow {
-            step: step.step,
-            epoch: step.epoch,
-            phase: step.phase,
-            optimizer,
-            size: step.size,
-            batch: self.loss.images,
-            lr: self.applied.lr,
-            momentum: self.applied.momentum,
-            weight_decay: self.applied.weight_decay,
-            loss: self.loss.mean(),
-            grad_norm: self.grad_norm,
-            seconds,
-            mix: None,
-        }
-    }
-
-    /// What is NaN or infinite, if anything.
-    pub fn diverged(&self) -> Option<&'static str> {
-        match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
-            (false, _) => Some("loss"),
-            (_, false) if !self.skipped => Some("gradient"),
-            _ => None,
-        }
-    }
-}
-
-/// Forward, loss, backward, update.
-pub(super) fn take_step(
-    stepper: Stepper<'_>,
-    passes: &mut Passes,
-    step: &StepPlan,
-    batch: &Batch,
-) -> anyhow::Result<Taken> {
-    let Stepper { spec, plan, state, isa } = stepper;
-    if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
-        state.lookahead = Some(Lookahead::new(&state.params));
-    }
-    let scaling = spec.train.loss_scale.as_ref().map(loss_scale::make);
-    let scale = scaling
-        .as_ref()
-        .map(|scaling| *state.progress.scale.get_or_insert(Scale { value: scaling.initial(), steady: 0, skipped: 0 }));
-    passes.set_loss_scale(scale.map_or(1.0, |scale| scale.value as f32));
-    let lesson = Lesson {
-        images: &batch.images,
-        labels: &batch.labels,
-        mixed: batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own }),
-        smoothing: spec.train.label_smoothing as f32,
-        noise: Noise { seed: spec.seed, step: step.step, first: 0 },
-    };
-    // The same images and the same random draws as often as it is called.
-    let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
-    let loss = evaluate(&mut state.params)?;
-    let hypers = plan.unit_hypers(step);
-    state.optimizers.silence(&mut state.params.grads, &hypers);
-    let grad_norm = reduce::norm(isa, &state.params.grads);
-    let next = scaling.zip(scale).and_then(|(scaling, scale)| scaling.after(scale, grad_norm.is_finite()));
-    let skipped = next.is_some() && !grad_norm.is_finite();
-    state.progress.scale = next.or(state.progress.scale);
-    let clipped_norm = match step.clip.is_none() {
-        true => grad_norm,
-        false => step.clip.apply(&mut state.params.grads, |grads| reduce::norm(isa, grads)),
-    };
-
-    // A line search looks at other parameters on a copy: the running statistics stay as the first evaluation left them.
-    let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
-    let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
-        let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
-        probe.values.copy_from_slice(params);
-        probe.touch();
-        let loss = evaluate(probe)?;
-        grads.copy_from_slice(&probe.grads);
-        Ok(loss.mean())
-    };
-    if !skipped {
-        state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
-    }
-    if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
-        lookahead.mix(&mut state.params, mix);
-    }
-    if let Some(planned) = plan.averages_after(step) {
-        let average = state.average.get_or_insert_with(|| Average::new(&state.params));
-        let with_statistics = planned.statistics == Statistics::Average;
-        average.update(&state.params, planned.share(average.updates), with_statistics);
-    }
-    // A step that is left out uses up what was planned for it.
-    let applied = match skipped {
-        true => hypers.iter().map(|hypers| hypers.as_ref().map(Applied::of)).collect(),
-        false => state.optimizers.applied(),
-    };
-    // What is frozen has used no rate.
-    let lr = |group: usize| applied[group].filter(|_| hypers[group].is_some()).map_or(0.0, |used| used.lr);
-    let lrs: Vec<f64> = (0..hypers.len()).map(lr).collect();
-    let own_lrs = plan.own_lrs_of(&lrs);
-    let applied = applied[0].expect("a step was taken");
-    let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
-    step_values.extend(plan.clips().then_some(clipped_norm));
-    step_values.extend(scale.into_iter().flat_map(|scale| [scale.value, f64::from(u8::from(skipped))]));
-    Ok(Taken { loss, grad_norm, applied, own_lrs, step_values, skipped })
 }
 
 /// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.

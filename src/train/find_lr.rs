@@ -1,10 +1,10 @@
 //! Learning-rate range tests: the steps of a training while its rate sweeps.
 
 use super::checkpoint;
-use super::engine::{Stepper, take_step};
 use super::net;
 use super::session::{Job, give_start, loader, passes};
 use super::state::State;
+use super::step::{Stepper, take_step};
 use crate::config::spec::Spec;
 use crate::find_lr::{Curve, Sweep};
 use crate::plan::Plan;

@@ -17,6 +17,7 @@ pub mod session;
 pub mod start;
 pub mod state;
 mod statistics;
+mod step;
 mod stop;
 mod tensors;
 pub mod tta;

@@ -2,12 +2,13 @@
 
 use super::checkpoint;
 use super::clock::Clock;
-use super::engine::{Outcome, Stepper};
+use super::engine::Outcome;
 use super::evaluate::Evaluator;
 use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
 use super::state::{Spent, State};
+use super::step::Stepper;
 use super::stop::StopFlag;
 use super::watch::{FACTOR, SmoothedLoss};
 use super::weights::Weights;

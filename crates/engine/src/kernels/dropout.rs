@@ -113,7 +113,7 @@ mod tests {
             assert_close("added", &added, &want, 1e-6);
         }
     }
-    for_both_types!(matches_the_formula_both_ways);
+    for_all_types!(matches_the_formula_both_ways);
 
     #[test]
     fn means_stay_and_nan_is_not_hidden() {

@@ -32,7 +32,7 @@ fn matches_candles<E: Element>() {
         }
     }
 }
-for_both_types!(matches_candles);
+for_all_types!(matches_candles);
 
 #[test]
 fn threads_do_not_matter() {

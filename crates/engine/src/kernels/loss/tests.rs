@@ -58,7 +58,7 @@ fn mixtures_match_the_twin<E: Element>() {
         }
     }
 }
-for_both_types!(mixtures_match_the_twin);
+for_all_types!(mixtures_match_the_twin);
 
 #[test]
 fn counts_and_ties_and_nan() {

@@ -295,7 +295,7 @@ mod tests {
             }
         }
     }
-    for_both_types!(matches_the_twin);
+    for_all_types!(matches_the_twin);
 
     #[test]
     fn one_part_is_the_norm_of_the_batch() {

@@ -1,0 +1,163 @@
+//! One step of training, whoever asks for it.
+
+use super::average::Average;
+use super::lookahead::Lookahead;
+use super::passes::{Lesson, Passes};
+use super::state::State;
+use crate::average::Statistics;
+use crate::config::spec::Spec;
+use crate::data::Batch;
+use crate::kernels::{Isa, loss, reduce};
+use crate::loss_scale::{self, LossScale, Scale};
+use crate::nn::{Loss, Noise, Params};
+use crate::optim::{Applied, Hypers};
+use crate::plan::{Plan, StepPlan};
+use crate::record::rows::TraceRow;
+use anyhow::Context as _;
+
+/// What a step is taken with: a session's, or that of a search for a learning rate.
+pub(super) struct Stepper<'a> {
+    pub spec: &'a Spec,
+    pub plan: &'a Plan,
+    pub state: &'a mut State,
+    pub isa: Isa,
+}
+
+/// What a step gave.
+pub(super) struct Taken {
+    pub loss: Loss,
+    grad_norm: f64,
+    /// By the optimizer of the phase.
+    pub applied: Applied,
+    /// The rates of rules and groups that differ from it.
+    pub own_lrs: Vec<f64>,
+    /// Of the columns that only some plans have.
+    pub step_values: Vec<f64>,
+    /// Whether a gradient was not finite, and the loss scale is to blame: the weights stayed as they were.
+    skipped: bool,
+}
+
+impl Taken {
+    pub fn row(&self, step: &StepPlan, optimizer: String, seconds: f64) -> TraceRow {
+        TraceRow {
+            step: step.step,
+            epoch: step.epoch,
+            phase: step.phase,
+            optimizer,
+            size: step.size,
+            batch: self.loss.images,
+            lr: self.applied.lr,
+            momentum: self.applied.momentum,
+            weight_decay: self.applied.weight_decay,
+            loss: self.loss.mean(),
+            grad_norm: self.grad_norm,
+            seconds,
+            mix: None,
+        }
+    }
+
+    /// What is NaN or infinite, if anything.
+    pub fn diverged(&self) -> Option<&'static str> {
+        match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
+            (false, _) => Some("loss"),
+            (_, false) if !self.skipped => Some("gradient"),
+            _ => None,
+        }
+    }
+}
+
+/// Forward, loss, backward, update.
+pub(super) fn take_step(
+    stepper: Stepper<'_>,
+    passes: &mut Passes,
+    step: &StepPlan,
+    batch: &Batch,
+) -> anyhow::Result<Taken> {
+    let Stepper { spec, plan, state, isa } = stepper;
+    if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
+        state.lookahead = Some(Lookahead::new(&state.params));
+    }
+    let scaling = scaling(spec, state);
+    let scale = scaling.as_ref().map(|(_, scale)| scale.value);
+    passes.set_loss_scale(scale.unwrap_or(1.0) as f32);
+    let lesson = lesson(spec, step, batch);
+    // The same images and the same random draws as often as it is called.
+    let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
+    let loss = evaluate(&mut state.params)?;
+    let hypers = plan.unit_hypers(step);
+    state.optimizers.silence(&mut state.params.grads, &hypers);
+    let grad_norm = reduce::norm(isa, &state.params.grads);
+    let skipped = scaling.is_some_and(|(rule, scale)| is_left_out(state, &*rule, scale, grad_norm.is_finite()));
+    let clipped_norm = match step.clip.is_none() {
+        true => grad_norm,
+        false => step.clip.apply(&mut state.params.grads, |grads| reduce::norm(isa, grads)),
+    };
+
+    // A line search looks at other parameters on a copy: the running statistics stay as the first evaluation left them.
+    let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
+    let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
+        let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
+        probe.values.copy_from_slice(params);
+        probe.touch();
+        let loss = evaluate(probe)?;
+        grads.copy_from_slice(&probe.grads);
+        Ok(loss.mean())
+    };
+    if !skipped {
+        state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
+    }
+    mix_and_average(plan, state, step);
+
+    let applied = applied(state, &hypers, skipped);
+    let lrs: Vec<f64> = applied.iter().map(|used| used.map_or(0.0, |used| used.lr)).collect();
+    let applied = applied[0].expect("what is in no group is never frozen");
+    let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
+    step_values.extend(plan.clips().then_some(clipped_norm));
+    step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
+    Ok(Taken { loss, grad_norm, applied, own_lrs: plan.own_lrs_of(&lrs), step_values, skipped })
+}
+
+fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch) -> Lesson<'a> {
+    Lesson {
+        images: &batch.images,
+        labels: &batch.labels,
+        mixed: batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own }),
+        smoothing: spec.train.label_smoothing as f32,
+        noise: Noise { seed: spec.seed, step: step.step, first: 0 },
+    }
+}
+
+/// The rule of the loss scale, where there is one, and the scale of this step.
+fn scaling(spec: &Spec, state: &mut State) -> Option<(Box<dyn LossScale>, Scale)> {
+    let rule = loss_scale::make(spec.train.loss_scale.as_ref()?);
+    let first = Scale { value: rule.initial(), steady: 0, skipped: 0 };
+    let scale = *state.progress.scale.get_or_insert(first);
+    Some((rule, scale))
+}
+
+/// Moves the scale on; says whether the step is left out.
+fn is_left_out(state: &mut State, rule: &dyn LossScale, scale: Scale, finite: bool) -> bool {
+    let next = rule.after(scale, finite);
+    state.progress.scale = next.or(state.progress.scale);
+    next.is_some() && !finite
+}
+
+/// What happens to the weights after the optimizers' update.
+fn mix_and_average(plan: &Plan, state: &mut State, step: &StepPlan) {
+    if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
+        lookahead.mix(&mut state.params, mix);
+    }
+    if let Some(planned) = plan.averages_after(step) {
+        let average = state.average.get_or_insert_with(|| Average::new(&state.params));
+        let with_statistics = planned.statistics == Statistics::Average;
+        average.update(&state.params, planned.share(average.updates), with_statistics);
+    }
+}
+
+/// What each unit's step used; `None` where it is frozen. A step that is left out uses up what was planned for it.
+fn applied(state: &State, hypers: &[Option<Hypers>], skipped: bool) -> Vec<Option<Applied>> {
+    if skipped {
+        return hypers.iter().map(|hypers| hypers.as_ref().map(Applied::of)).collect();
+    }
+    state.optimizers.applied().into_iter().zip(hypers).map(|(used, hypers)| used.filter(|_| hypers.is_some())).collect()
+}
