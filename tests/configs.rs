@@ -74,7 +74,7 @@ fn an_experiment_written_back_is_the_same_plan() {
 }
 
 fn without_sources(mut spec: Spec) -> Spec {
-    spec.phases.iter_mut().for_each(|phase| phase.source = 0);
+    spec.phases.iter_mut().for_each(|phase| (phase.source, phase.recipe) = (0, None));
     spec
 }
 
