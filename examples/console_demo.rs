@@ -44,6 +44,7 @@ fn show(sink: &mut dyn Sink, steps: u64) -> Result<(), RecordError> {
                 size: SIZES[phase],
                 batch: 128,
                 optimizer: optimizer(phase).to_owned(),
+                dataset: None,
             }))?;
         }
         std::thread::sleep(TICK);
@@ -84,6 +85,8 @@ fn facts(steps: u64) -> RunFacts {
             stand_in: true,
             stands_in_for: Some("cifar10".to_owned()),
         },
+        further_datasets: Vec::new(),
+        last_set_since: 0,
         model: "conv3x3 + resnet9 + linear".to_owned(),
         weights: None,
         parameters: 1_634_570,

@@ -16,7 +16,7 @@ mod common;
 
 use common::WHOLE;
 use runner::config::spec::{Length, Spec};
-use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text};
+use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text, UsedSet};
 use std::path::{Path, PathBuf};
 
 fn read(name: &str, content: &str, sets: &[&str]) -> Result<Loaded, Diagnostics> {
@@ -101,6 +101,72 @@ fn a_phase_takes_over_what_it_leaves_out() {
     assert_eq!(spec.train.checkpoint_every.to_string(), "1ep");
 }
 
+/// Phases that may follow [`WHOLE`]: on another set, on that again, on one of one's own, and back on that of `[data]`.
+const SETS: &str = r#"
+[[phases]]
+epochs = 1
+data = { dataset = { kind = "cifar100", labels = "coarse" }, train_images = 5000 }
+lr = 0.1
+
+[[phases]]
+epochs = 1
+lr = 0.1
+
+[[phases]]
+recipe = "sgdr"
+cycles = 2
+cycle_len = 1
+lr = 0.1
+data = { dataset = { kind = "folder", size = 32 }, root = "photos" }
+
+[[phases]]
+epochs = 1
+data = { dataset = "cifar10" }
+lr = 0.1
+"#;
+
+#[test]
+fn a_phase_goes_over_to_a_data_set_which_later_ones_take_over() {
+    let content = WHOLE.to_owned() + SETS;
+    let loaded = right(&content, &[]);
+    let spec = &loaded.spec;
+    let names: Vec<String> = spec.sets().into_iter().map(|set| set.dataset.kind).collect();
+    assert_eq!(names, ["cifar10", "cifar100", "folder"]);
+    assert_eq!((0..spec.phases.len()).map(|k| spec.set_of(k)).collect::<Vec<_>>(), [0, 0, 0, 1, 1, 2, 2, 2, 0]);
+    // One without a folder lies where that of `[data]` does, unless one of them is a folder of images itself.
+    let roots = |spec: &Spec| spec.sets().into_iter().map(|set| set.root).collect::<Vec<_>>();
+    let here = |path: &str| Some(std::env::current_dir().unwrap().join(path));
+    let (odd, photos) = (here("sets/\"odd\" one"), here("photos"));
+    assert_eq!(roots(spec), [odd.clone(), odd.clone(), photos]);
+    let left_out = right(&content, &["phases[5].data={ dataset = { kind = 'folder', size = 32 } }"]).spec;
+    assert_eq!(roots(&left_out), [odd.clone(), odd, None]);
+    // Which phase of the file names it is said where it is absent.
+    let phases = spec.sets().iter().map(|set| spec.request(set).phase).collect::<Vec<_>>();
+    assert_eq!(phases, [None, Some(3), Some(5)]);
+
+    // Written back it is the same experiment, and where the images lie is no part of it.
+    let written = config::write(spec);
+    let again = right(&written, &[]).spec;
+    assert_eq!(config::write(&again), written);
+    let digests = [used("cifar10", "1"), used("cifar100", "2"), used("folder", "3")];
+    let hash = |spec: &Spec, sets: &[UsedSet<'_>]| spec.hash(sets, None);
+    let plain = hash(spec, &digests);
+    assert_eq!(hash(&again, &digests), plain);
+    let elsewhere = right(&content, &["phases[5].data.root=elsewhere"]).spec;
+    assert_eq!(hash(&elsewhere, &digests), plain);
+    assert!(!elsewhere.settings().keys().any(|path| path.ends_with("root")), "{:?}", elsewhere.settings());
+    for digests in [[digests[0], digests[2], digests[1]], [digests[0], digests[1], used("folder", "4")]] {
+        assert_ne!(hash(spec, &digests), plain);
+    }
+    let other = right(&content, &["phases[3].data.dataset.labels=fine"]).spec;
+    assert_ne!(hash(&other, &digests), plain);
+
+    // Where the stand-in takes the place of two sets, they are one.
+    let really = spec.using(&["shapes", "shapes", "folder"]);
+    let names: Vec<String> = really.sets().into_iter().map(|set| set.dataset.kind).collect();
+    assert_eq!((names, really.set_of(3)), (vec!["shapes".to_owned(), "folder".to_owned()], 0));
+}
+
 #[test]
 fn what_is_written_back_is_the_same_experiment() {
     let spec = right(WHOLE, &[]).spec;
@@ -146,7 +212,7 @@ fn a_recipe_is_the_phases_that_it_stands_for() {
     let written = config::write(spec);
     let again = right(&written, &[]).spec;
     assert_eq!(config::write(&again), written);
-    let hash = |spec: &Spec| spec.hash("shapes", "sha256:1", None);
+    let hash = |spec: &Spec| spec.hash(&[used("shapes", "sha256:1")], None);
     assert_eq!(hash(&again), hash(spec));
 
     // Overrides speak of the file's phases, settings of those that are planned.
@@ -221,9 +287,13 @@ fn a_short_form_is_the_whole_choice_in_a_file_and_in_an_override() {
     }
 }
 
+const fn used<'a>(name: &'a str, digest: &'a str) -> UsedSet<'a> {
+    UsedSet { name, digest }
+}
+
 #[test]
 fn the_hash_tells_experiments_apart_and_runs_of_one_not() {
-    let hash = |sets: &[&str], set: &str, digest: &str| right(WHOLE, sets).spec.hash(set, digest, None);
+    let hash = |sets: &[&str], set: &str, digest: &str| right(WHOLE, sets).spec.hash(&[used(set, digest)], None);
     let plain = hash(&[], "shapes", "sha256:1");
     assert_eq!(plain.len(), 64);
     for same in ["seed=8", "name=other", "data.root=elsewhere", "phases[1].size=24", "phases[1].momentum=0.0"] {
@@ -235,10 +305,10 @@ fn the_hash_tells_experiments_apart_and_runs_of_one_not() {
     assert_ne!(hash(&[], "cifar10", "sha256:1"), plain);
     assert_ne!(hash(&[], "shapes", "sha256:2"), plain);
     // The experiment written back by a run on the stand-in names that set alone, and is the same experiment.
-    let used = right(WHOLE, &[]).spec.using("shapes");
-    assert_eq!((used.data.dataset.kind.as_str(), &used.data.stand_in), ("shapes", &None));
-    let again = right(&config::write(&used), &[]).spec;
-    assert_eq!(again.hash("shapes", "sha256:1", None), plain);
+    let really = right(WHOLE, &[]).spec.using(&["shapes"]);
+    assert_eq!((really.data.dataset.kind.as_str(), &really.data.stand_in), ("shapes", &None));
+    let again = right(&config::write(&really), &[]).spec;
+    assert_eq!(again.hash(&[used("shapes", "sha256:1")], None), plain);
 }
 
 #[test]
@@ -249,6 +319,9 @@ fn relative_paths_start_from_the_file_that_names_them() {
     let root = |sets: &[String]| config::load(&file, sets).unwrap().spec.data.root.unwrap();
     assert_eq!(root(&[]), folder.path().join("sets/\"odd\" one"));
     assert_eq!(root(&["data.root=here".into()]), std::env::current_dir().unwrap().join("here"));
+    std::fs::write(&file, WHOLE.to_owned() + SETS).unwrap();
+    let of_phase = config::load(&file, &[]).unwrap().spec.phases[5].data.clone().unwrap();
+    assert_eq!(of_phase.root, Some(folder.path().join("photos")));
 }
 
 #[test]

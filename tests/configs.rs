@@ -49,7 +49,7 @@ fn shipped_experiments_are_right_and_say_what_they_are() {
     assert!(!shipped().is_empty());
     for file in shipped() {
         let loaded = config::load(&file, &[]).unwrap_or_else(|errors| panic!("{errors}"));
-        Plan::compile(&loaded.spec, &facts(&loaded.spec))
+        Plan::compile(&loaded.spec, &[facts(&loaded.spec)])
             .unwrap_or_else(|errors| panic!("{}: {errors:?}", file.display()));
         assert_eq!(loaded.spec.name, file.file_stem().unwrap().to_str().unwrap(), "named as its file");
         let head: String = std::fs::read_to_string(&file).unwrap().lines().take_while(|l| l.starts_with('#')).collect();
@@ -68,7 +68,7 @@ fn an_experiment_written_back_is_the_same_plan() {
         // But for where in which file a phase stands.
         let spec = without_sources(spec);
         assert_eq!(without_sources(back.clone()), spec, "{}", file.display());
-        let plan = |spec| Plan::compile(spec, &facts(spec)).unwrap();
+        let plan = |spec| Plan::compile(spec, &[facts(spec)]).unwrap();
         assert_eq!(plan(&without_sources(back)), plan(&spec), "{}", file.display());
     }
 }
@@ -102,7 +102,7 @@ fn dawnbench_is_as_small_as_it_says() {
     let spec = config::load(&file, &[]).unwrap().spec;
     let graph = model::build(&parts(&spec, 10), Shape::new(32, 32, 3)).unwrap();
     assert!(graph.flops() <= 200_000_000, "{} floating-point operations forward", graph.flops());
-    let plan = Plan::compile(&spec, &cifar10()).unwrap();
+    let plan = Plan::compile(&spec, &[cifar10()]).unwrap();
     assert!(plan.total_images <= 6 * 50_000 && plan.phases.iter().all(|phase| phase.batch <= 128));
     let sizes: Vec<usize> = plan.phases.iter().map(|phase| phase.size).collect();
     assert_eq!((sizes[0], sizes[1], sizes[2]), (16, 24, 32));
@@ -127,7 +127,7 @@ fn assert_published(config: &str, epochs: u64, table: &[Published]) {
     let spec = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(config), &[]).unwrap().spec;
     let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
     assert_eq!((facts.train_images, facts.val_images, facts.classes), (1_281_167, 50_000, 1000));
-    let plan = Plan::compile(&spec, &facts).unwrap();
+    let plan = Plan::compile(&spec, &[facts]).unwrap();
     let mut seen = 0;
     for step in 0..plan.total_steps {
         let at = plan.at(step);
@@ -190,7 +190,7 @@ fn recipes_of_cifar10_are_as_long_and_as_steep_as_published() {
         ("hiverge", 7.59, 88.0),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("configs/cifar10-{name}.toml"));
-        let plan = Plan::compile(&config::load(&file, &[]).unwrap().spec, &cifar10()).unwrap();
+        let plan = Plan::compile(&config::load(&file, &[]).unwrap().spec, &[cifar10()]).unwrap();
         let served: f64 = plan.rows().iter().map(|row| row.epochs).sum();
         let highest = (0..plan.total_steps).map(|step| plan.at(step).hypers.lr).fold(0.0, f64::max);
         assert!((served - epochs).abs() < 0.02, "{name}: {served} epochs");

@@ -38,6 +38,7 @@ fn run(dir: &Path, name: &str, tag: &str, seed: u64) -> PathBuf {
         momentum_from: 0.9,
         momentum_to: 0.9,
         momentum_curve: "constant".to_owned(),
+        dataset: None,
     };
     csv_file::write(&folder.join(file::PLAN), [plan]).unwrap();
     csv_file::write(&folder.join(file::TRACE), (0..STEPS).map(|step| trace(step, seed))).unwrap();

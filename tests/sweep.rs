@@ -38,7 +38,7 @@ fn shipped_sweeps_are_right_and_of_the_schemas_form() {
         for trial in runner::sweep::missing(&sweep, &Ledger::new(PathBuf::new(), vec![])) {
             let spec = sweep.experiment(&trial.values).unwrap_or_else(|errors| panic!("{errors}")).spec;
             let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
-            Plan::compile(&spec, &facts).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+            Plan::compile(&spec, &[facts]).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
         }
         seen += 1;
     }

@@ -39,30 +39,31 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     let facts = prepare::facts(&loaded.spec)?;
     let plan = prepare::plan(&loaded, &facts)?;
-    let parts = parts(&loaded.spec, facts.classes);
+    let (spec, first) = (&loaded.spec.for_sets(&facts), &facts[0]);
+    let parts = parts(spec, first.classes);
     let of = |size: usize| {
-        Summary::of(&parts, Shape::new(size, size, facts.channels))
+        Summary::of(&parts, Shape::new(size, size, first.channels))
             .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))
     };
-    let largest = plan.phases.iter().map(|phase| phase.size).max().unwrap_or(facts.size);
+    let largest = plan.phases.iter().map(|phase| phase.size).max().unwrap_or(first.size);
     let net = of(args.size.map_or(largest, usize::from))?;
     let phases: Vec<Phase> = plan
         .phases
         .iter()
         .enumerate()
-        .map(|(index, phase)| Ok(Phase::new(index, phase, &loaded.spec, &of(phase.size)?)))
+        .map(|(index, phase)| Ok(Phase::new(index, phase, spec, &of(phase.size)?)))
         .collect::<Result<_, Failure>>()?;
-    let members = prepare::members(&loaded.spec, &facts)?;
+    let members = prepare::members(spec, first)?;
     let text = if args.json {
-        let (name, rules) = (&loaded.spec.name, rules_as_json(&loaded.spec, &plan, &members));
+        let (name, rules) = (&spec.name, rules_as_json(spec, &plan, &members));
         let value = json!({ "name": name, "classes": parts.classes, "net": net, "phases": phases, "rules": rules });
         format!("{value:#}\n")
     } else {
-        let heading = heading(&loaded.spec, &parts, &net);
+        let heading = heading(spec, &parts, &net);
         let tables = format!("{}\n{}\n{}", layers(&net), totals(&net), table_of(&phases));
-        let rules = rules_in_words(&loaded.spec, &plan, &members);
-        let data = wrap(&plan::data_line(&facts), output::width()).join("\n");
-        format!("{heading}\n\n{tables}\n{rules}{data}\n")
+        let rules = rules_in_words(spec, &plan, &members);
+        let data: Vec<String> = facts.iter().flat_map(|of| wrap(&plan::data_line(of), output::width())).collect();
+        format!("{heading}\n\n{tables}\n{rules}{}\n", data.join("\n"))
     };
     output::print(&text)?;
     Ok(Exit::Done)

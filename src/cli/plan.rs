@@ -74,8 +74,10 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
         output::print(&config::write(&loaded.spec))?;
     }
     if args.printing().is_none() && !is_taken {
-        let rules = rules::table(&loaded.spec, &plan, &prepare::members(&loaded.spec, &facts)?);
-        output::print(&format!("{}{rules}{}\n", plan.table(output::width()), data_line(&facts)))?;
+        let spec = loaded.spec.for_sets(&facts);
+        let rules = rules::table(&spec, &plan, &prepare::members(&spec, &facts[0])?);
+        let (table, data) = (plan.table(output::width()), facts.iter().map(data_line).collect::<Vec<_>>());
+        output::print(&format!("{table}{rules}{}\n", data.join("\n")))?;
     }
     if let Some(to) = &args.csv {
         output::write(to, |out| plan.write_csv(out).map_err(std::io::Error::from))?;

@@ -2,9 +2,9 @@
 //! file.
 
 use super::{Failure, groups, rules};
-use crate::config::spec::Spec;
+use crate::config::spec::{SetSpec, Spec};
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
-use crate::data::{DataError, Facts, FactsSource, Given, Request};
+use crate::data::{DataError, Facts, FactsSource};
 use crate::model::{self, Member};
 use crate::nn::Shape;
 use crate::plan::Plan;
@@ -15,71 +15,73 @@ use crate::train::{Weights, WeightsError};
 /// How large an image is looked at when a net's smallest size is sought.
 const LARGEST_SMALLEST: usize = 512;
 
-/// What the experiment asks for of the data side.
-pub fn request(spec: &Spec) -> Request<'_> {
-    Request { dataset: &spec.data.dataset, root: spec.data.root.as_deref(), stand_in: spec.data.stand_in.as_ref() }
-}
-
 /// Makes the paths that an experiment names absolute: what is written down is read from anywhere.
 ///
 /// # Errors
 /// When the current folder cannot be told.
 pub fn with_absolute_paths(spec: &mut Spec) -> anyhow::Result<()> {
-    for path in [&mut spec.data.root, &mut spec.model.weights].into_iter().flatten() {
+    if let Some(path) = &mut spec.model.weights {
         *path = std::path::absolute(&*path)?;
     }
-    Ok(())
+    spec.change_roots(|root| Ok(Some(std::path::absolute(root)?)))
 }
 
-/// The figures of the data set, without network.
+/// The figures of each of the experiment's data sets, without network.
 ///
 /// # Errors
-/// When its files are there but not whole.
-pub fn facts(spec: &Spec) -> Result<Facts, DataError> {
-    let data = &spec.data;
-    let given = Given { train_images: data.train_images, val_images: data.val_images, classes: data.classes };
-    crate::data::facts(&request(spec), &given)
+/// When the files of one are there but not whole.
+pub fn facts(spec: &Spec) -> Result<Vec<Facts>, DataError> {
+    spec.sets().iter().map(|set| crate::data::facts(&spec.request(set), &set.given())).collect()
 }
 
-/// Checks the experiment against what is known of its data set without network. Where that is a stand-in's figures, the
+/// Checks the experiment against what is known of its data sets without network. Where that is a stand-in's figures, the
 /// set itself may still be reached: the experiment is refused only when it fits neither.
 ///
 /// # Errors
-/// All that does not fit; files of the set that are there but not whole.
+/// All that does not fit; files of a set that are there but not whole.
 pub fn check(loaded: &Loaded) -> Result<(), Failure> {
     let facts = facts(&loaded.spec)?;
     let result = plan(loaded, &facts);
-    if result.is_ok() && facts.source != FactsSource::StandIn {
-        weights(loaded, &facts)?;
+    let stands_in = |facts: &Facts| facts.source == FactsSource::StandIn;
+    let some_absent = facts.iter().any(stands_in);
+    if result.is_ok() && !some_absent {
+        weights(&loaded.spec.for_sets(&facts), &loaded.source, &facts[0])?;
     } else if let Some(path) = &loaded.spec.model.weights {
         // Whether they fit shows once it is clear which set is used.
         Weights::read(path).map_err(|error| misplaced(&loaded.source, &error))?;
     }
-    if facts.source == FactsSource::StandIn {
-        let official = crate::data::sets::make(&loaded.spec.data.dataset).official();
+    if some_absent {
+        let itself = |(set, facts): (&SetSpec, &Facts)| match stands_in(facts) {
+            true => crate::data::sets::make(&set.dataset).official(),
+            false => Some(facts.clone()),
+        };
+        let official: Option<Vec<Facts>> = loaded.spec.sets().iter().zip(&facts).map(itself).collect();
         let fits = official.is_some_and(|official| plan(loaded, &official).is_ok());
         return Ok(result.map(drop).or_else(|errors| if fits { Ok(()) } else { Err(errors) })?);
     }
     Ok(result.map(drop)?)
 }
 
-/// Compiles the plan and builds the net at every size it uses.
+/// Compiles the plan and builds the net at every size it uses. `facts`: of each of the spec's sets.
 ///
 /// # Errors
 /// All that does not fit.
-pub fn plan(loaded: &Loaded, facts: &Facts) -> Result<Plan, Diagnostics> {
-    let Loaded { spec, source } = loaded;
+pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
+    let (spec, source) = (&loaded.spec.for_sets(facts), &loaded.source);
     let mut errors = Vec::new();
-    if let Some(classes) = spec.model.classes.filter(|classes| *classes < facts.classes) {
-        let message = format!("a head of {classes} outputs for `{}`, which has {} classes", facts.name, facts.classes);
-        errors.push(source.diagnostic("model.classes", message).help("leave `classes` out to have as many as the set"));
+    for of in facts {
+        if let Some(classes) = spec.model.classes.filter(|classes| *classes < of.classes) {
+            let message = format!("a head of {classes} outputs for `{}`, which has {} classes", of.name, of.classes);
+            let error = source.diagnostic("model.classes", message);
+            errors.push(error.help("leave `classes` out to have as many as the set"));
+        }
     }
     let mut members = None;
     for (k, phase) in spec.phases.iter().enumerate() {
-        let size = phase.size.unwrap_or(facts.size);
-        match model::members(&parts(spec, facts.classes), Shape::new(size, size, facts.channels)) {
+        let size = phase.size.unwrap_or(facts[spec.set_of(k)].size);
+        match model::members(&parts(spec, facts[0].classes), Shape::new(size, size, facts[0].channels)) {
             Ok(found) => members = members.or(Some(found)),
-            Err(error) => errors.push(misfit(source, spec, facts, k, size, &error)),
+            Err(error) => errors.push(misfit(source, spec, &facts[0], k, size, &error)),
         }
     }
     if let Some(members) = &members {
@@ -121,8 +123,7 @@ pub fn check_size(spec: &Spec, facts: &Facts, size: usize) -> Result<(), Failure
 ///
 /// # Errors
 /// When it cannot: at the setting's place in the experiment.
-pub fn weights(loaded: &Loaded, facts: &Facts) -> Result<Option<WeightsFacts>, Failure> {
-    let Loaded { spec, source } = loaded;
+pub fn weights(spec: &Spec, source: &Source, facts: &Facts) -> Result<Option<WeightsFacts>, Failure> {
     let Some(path) = &spec.model.weights else { return Ok(None) };
     let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
     let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;

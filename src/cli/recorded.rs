@@ -5,12 +5,13 @@ use crate::config::{self, Loaded, Override};
 use crate::record::folder::file;
 use crate::record::reader::RunReader;
 use crate::record::run_json::RunInfo;
+use std::convert::Infallible;
 use std::path::Path;
 
 /// What a run folder says of its run, and its experiment.
 pub struct Recorded {
     pub info: RunInfo,
-    /// With `data.root` left out where that folder is there no more.
+    /// With folders of data left out that are there no more.
     pub loaded: Loaded,
 }
 
@@ -32,9 +33,13 @@ impl Recorded {
         let reader = RunReader::open(paths::run(folder)?).map_err(usage)?;
         let info = reader.info().map_err(usage)?;
         let mut loaded = config::load_with(&folder.join(file::EXPERIMENT), overrides)?;
-        if loaded.spec.data.root.as_ref().is_some_and(|root| !root.exists()) {
-            // The data has moved: $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
-            loaded.spec.data.root = None;
+        // Where the data has moved, $RUNNER_DATA or the cache may have it, and the digest tells whether it is the same.
+        let there = |root: &Path| Ok::<_, Infallible>(root.exists().then(|| root.to_owned()));
+        let mut moved = loaded.spec.clone();
+        moved.change_roots(there).unwrap_or_else(|never| match never {});
+        // Two sets that their folders alone tell apart cannot both be elsewhere.
+        if moved.sets().len() == loaded.spec.sets().len() {
+            loaded.spec = moved;
         }
         Ok(Self { info, loaded })
     }

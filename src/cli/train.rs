@@ -4,10 +4,11 @@ use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, paths, prepare};
 use crate::config::{Loaded, Override};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
 use crate::record::console::Display;
 use crate::record::folder::file;
+use crate::record::run_json::RunInfo;
 use crate::record::{RunFolder, Status};
 use crate::train::{Job, Machine, Session, StopFlag, train};
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
     prepare::check(&loaded)?;
     let machine = args.machine(isa)?;
     let mut job = open_data(&loaded, machine, args.display(), None)?;
-    job.weights = prepare::weights(&loaded, &job.dataset.facts)?;
+    job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     let stop = args.stop_flag()?;
     if let Some(reason) = stop.raised() {
         return Err(Failure::TryAgain(format!("stopped before the run began: {reason}")));
@@ -146,19 +147,20 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
     // The same bytes come from the same instruction set alone.
     let isa = if recorded.is_available() { recorded } else { isa };
     let machine = args.machine(isa)?;
-    let mut job = open_data(&loaded, machine, args.display(), before.dataset.stands_in_for.clone())?;
+    let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
     let stop = args.stop_flag()?;
-    if job.dataset.digest != before.dataset.digest {
-        let message = format!(
-            "the run was begun with other images: `{}` had digest {}, and has {} now",
-            before.dataset.name, before.dataset.digest, job.dataset.digest
-        );
-        return Err(Failure::Usage(message));
+    for (set, before) in job.datasets.iter().zip(before.datasets()) {
+        if set.digest != before.digest {
+            let message = format!(
+                "the run was begun with other images: `{}` had digest {}, and has {} now",
+                before.name, before.digest, set.digest
+            );
+            return Err(Failure::Usage(message));
+        }
     }
-    let weights = job.weights.as_ref().map(|weights| weights.sha256.as_str());
-    if job.spec.hash(&job.dataset.facts.name, &job.dataset.digest, weights) != before.spec_hash {
+    if job.spec_hash() != before.spec_hash {
         let message = format!(
             "{} was changed since the run was begun: put it back, or start a new run with it",
             folder.join(file::EXPERIMENT).display()
@@ -174,33 +176,70 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
     Ok(Session::resume(job, folder, args.display().sink(), stop)?)
 }
 
-/// Opens the data set, fetching it where it is absent, and plans for what was opened.
+/// Opens the data sets, fetching those that are absent, and plans for what was opened. `before`: the run that is taken up.
 pub fn open_data(
     loaded: &Loaded,
     machine: Machine,
     display: Display,
-    stands_in_for: Option<String>,
+    before: Option<&RunInfo>,
 ) -> Result<Job, Failure> {
     let mut notices = Vec::new();
-    let dataset = open_dataset(loaded, display, stands_in_for, &mut notices)?;
-    let plan = prepare::plan(loaded, &dataset.facts)?;
-    let mut spec = loaded.spec.using(&dataset.facts.name);
+    let Opened { loaded, datasets } = Opened::open(loaded, display, before, &mut notices)?;
+    let plan = prepare::plan(&loaded, &facts_of(&datasets))?;
+    let mut spec = loaded.spec;
     prepare::with_absolute_paths(&mut spec)?;
     let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    Ok(Job { spec, plan, dataset: Arc::new(dataset), machine, argv, weights: None, notices })
+    Ok(Job { spec, plan, datasets, machine, argv, weights: None, notices })
 }
 
-/// Opens the data set, fetching it where it is absent; what must be said loudly is added to `notices`.
-///
-/// The experiment of a run on a stand-in names the stand-in: `stands_in_for` is then the set that it had asked for.
+/// The figures of sets in memory.
+pub fn facts_of(datasets: &[Arc<Dataset>]) -> Vec<Facts> {
+    datasets.iter().map(|set| set.facts.clone()).collect()
+}
+
+/// An experiment as it really runs, and its data sets in memory.
+pub struct Opened {
+    /// Naming the sets that are really used.
+    pub loaded: Loaded,
+    /// Those of its spec, in their order.
+    pub datasets: Vec<Arc<Dataset>>,
+}
+
+impl Opened {
+    /// Opens the data sets, fetching those that are absent; what must be said loudly is added to `notices`.
+    ///
+    /// The experiment of a run on a stand-in names the stand-in: `before` then knows the set that it had asked for.
+    pub fn open(
+        loaded: &Loaded,
+        display: Display,
+        before: Option<&RunInfo>,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, Failure> {
+        let mut datasets = Vec::new();
+        for (k, set) in loaded.spec.sets().iter().enumerate() {
+            let before = before.and_then(|before| before.datasets().nth(k));
+            let stands_in_for = before.and_then(|set| set.stands_in_for.clone());
+            datasets.push(Arc::new(open_dataset(&loaded.spec.request(set), display, stands_in_for, notices)?));
+        }
+        let names: Vec<&str> = datasets.iter().map(|set| set.facts.name.as_str()).collect();
+        let used = loaded.spec.using(&names).for_sets(&facts_of(&datasets));
+        // Where one set stands in for several, those have become one.
+        let place = |set: usize| (0..used.phases.len()).find(|phase| used.set_of(*phase) == set);
+        let was = |set: usize| place(set).map_or(0, |phase| loaded.spec.set_of(phase));
+        let datasets = (0..used.sets().len()).map(|set| Arc::clone(&datasets[was(set)])).collect();
+        Ok(Self { loaded: Loaded { spec: used, source: loaded.source.clone() }, datasets })
+    }
+}
+
+/// Opens one data set; what must be said loudly is added to `notices`. `stands_in_for`: the set that it stood in for before.
 pub fn open_dataset(
-    loaded: &Loaded,
+    request: &Request<'_>,
     display: Display,
     stands_in_for: Option<String>,
     notices: &mut Vec<String>,
 ) -> Result<Dataset, Failure> {
     let mut fetching = Fetching::new();
-    let mut dataset = data::open(&prepare::request(&loaded.spec), &mut |notice| match notice {
+    let mut dataset = data::open(request, &mut |notice| match notice {
         data::Notice::Fetching(event) if display != Display::Progress => fetching::log(event),
         data::Notice::Fetching(event) => fetching.show(event),
         data::Notice::StandIn { .. } => notices.push(notice.to_string()),

@@ -37,12 +37,18 @@ pub struct Reached {
 }
 
 impl Outcome {
-    fn new(run: &RunReader, info: RunInfo, columns: [Vec<f64>; 3], options: &Options) -> Self {
-        let [metric, seconds, images] = columns;
+    fn new(run: &RunReader, info: RunInfo, columns: [Vec<f64>; 4], options: &Options) -> Self {
+        let [metric, seconds, images, phase] = columns;
         let lower = options.lower_is_better();
-        let best = metric.iter().copied().reduce(if lower { f64::min } else { f64::max }).unwrap_or(f64::NAN);
-        let at = |target: f64| metric.iter().position(|x| if lower { *x <= target } else { *x >= target });
-        let reached = options.target.and_then(at).map(|row| Reached { seconds: seconds[row], images: images[row] });
+        // What was evaluated on other images than the last ones is no measure of the run.
+        let counts = |phase: &f64| *phase >= info.last_set_since as f64;
+        let first = if info.last_set_since == 0 { Some(0) } else { phase.iter().position(counts) };
+        let first = first.unwrap_or(metric.len());
+        let of_last_set = &metric[first..];
+        let best = of_last_set.iter().copied().reduce(if lower { f64::min } else { f64::max }).unwrap_or(f64::NAN);
+        let at = |target: f64| of_last_set.iter().position(|x| if lower { *x <= target } else { *x >= target });
+        let reached = options.target.and_then(at).map(|row| first + row);
+        let reached = reached.map(|row| Reached { seconds: seconds[row], images: images[row] });
         Self { path: run.path().to_owned(), live: run.is_live(), info, metric, seconds, images, best, reached }
     }
 
@@ -103,10 +109,10 @@ pub fn read_all(folders: &[PathBuf], options: &Options) -> Result<(Vec<Outcome>,
 fn read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
     let run = RunReader::open(folder)?;
     let info = run.info()?;
-    let columns = read_columns(&folder.join(file::METRICS), [&options.metric, "train_seconds", "images"])?;
+    let columns = read_columns(&folder.join(file::METRICS), [&options.metric, "train_seconds", "images", "phase"])?;
     Ok(match columns.values {
-        [Some(metric), Some(seconds), Some(images)] => {
-            Some(Outcome::new(&run, info, [metric, seconds, images], options))
+        [Some(metric), Some(seconds), Some(images), phase] => {
+            Some(Outcome::new(&run, info, [metric, seconds, images, phase.unwrap_or_default()], options))
         }
         // A run that was just begun has no file yet.
         _ if columns.state == TableState::Missing => Some(Outcome::new(&run, info, Default::default(), options)),

@@ -50,6 +50,23 @@ fn runs_that_differ_in_the_seed_are_one_group_named_by_what_differs() {
     assert!((other.contrasts[0].difference + 0.046).abs() < 1e-12);
 }
 
+/// The first two evaluations are of other images: neither is best, nor do they reach a target.
+#[test]
+fn what_was_evaluated_before_the_last_data_set_does_not_count() {
+    let root = tempfile::tempdir().unwrap();
+    let run = Run { accuracies: &[0.9, 0.95, 0.6, 0.7, 0.65], last_set_since: 2, ..Run::default() };
+    run.write(root.path(), "a");
+    let options = Options { target: Some(0.65), ..Options::default() };
+    let found = compared(root.path(), options.clone());
+    let group = &found.groups[0];
+    assert_eq!((group.best().unwrap().mean, group.last().unwrap().mean), (0.7, 0.65));
+    let reached = group.time_to_target(&options).unwrap();
+    assert_eq!((reached.reached, reached.images.unwrap().mean), (1, 4000.0));
+    let options = Options { target: Some(0.8), ..options };
+    let found = compared(root.path(), options.clone());
+    assert_eq!(found.groups[0].time_to_target(&options).unwrap().reached, 0);
+}
+
 #[test]
 fn the_target_is_reached_at_the_first_row_that_shows_it() {
     let root = tempfile::tempdir().unwrap();

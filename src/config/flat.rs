@@ -17,7 +17,7 @@ impl Spec {
         for (key, value) in &written {
             flatten(key, json(value), &mut settings);
         }
-        settings.retain(|path, _| !LEFT_OUT.contains(&path.as_str()));
+        settings.retain(|path, _| !LEFT_OUT.contains(&path.as_str()) && !path.ends_with(".data.root"));
         settings
     }
 }

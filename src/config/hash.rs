@@ -6,25 +6,38 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 impl Spec {
-    /// The experiment as it really runs on the set of that name, which is its data set or the stand-in: it names that one
-    /// and no stand-in, so that running it again does the same again.
-    pub fn using(&self, dataset: &str) -> Self {
+    /// The experiment as it really runs on the sets of those names, which are its [`sets`](Self::sets) or the stand-in in
+    /// place of some: it names those and no stand-in, so that running it again does the same again.
+    pub fn using(&self, sets: &[&str]) -> Self {
         let mut used = self.clone();
         let stand_in = used.data.stand_in.take();
-        if used.data.dataset.kind != dataset {
-            used.data.dataset =
-                stand_in.filter(|choice| choice.kind == dataset).unwrap_or_else(|| Choice::plain(dataset));
+        let really = |asked: &Choice, name: &str| {
+            let named = |choice: &&Choice| choice.kind == name;
+            Some(asked)
+                .filter(named)
+                .or(stand_in.as_ref().filter(named))
+                .cloned()
+                .unwrap_or_else(|| Choice::plain(name))
+        };
+        used.data.dataset = really(&self.data.dataset, sets[0]);
+        for (k, phase) in used.phases.iter_mut().enumerate() {
+            if let Some(set) = &mut phase.data {
+                set.dataset = really(&set.dataset, sets[self.set_of(k)]);
+            }
         }
         used
     }
 
-    /// SHA-256, in hex, over the experiment as it runs on the set of that name and digest, written as JSON with sorted
-    /// keys; without what does not tell two experiments apart: seed, name, `data.root`. `weights` is the SHA-256 of the
+    /// SHA-256, in hex, over the experiment as it runs on the sets of those names and digests, written as JSON with sorted
+    /// keys; without what does not tell two experiments apart: seed, name, folders of data. `weights` is the SHA-256 of the
     /// file that the net starts from, in place of its path: the same content elsewhere is the same experiment.
     ///
     /// An experiment that fell back on its stand-in has the hash of one that names that set in the first place.
-    pub fn hash(&self, dataset: &str, digest: &str, weights: Option<&str>) -> String {
-        let mut spec = serde_json::to_value(self.using(dataset)).expect("a spec is plain data with text keys");
+    pub fn hash(&self, sets: &[UsedSet<'_>], weights: Option<&str>) -> String {
+        let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
+        let mut used = self.using(&names);
+        used.phases.iter_mut().filter_map(|phase| phase.data.as_mut()).for_each(|set| set.root = None);
+        let mut spec = serde_json::to_value(used).expect("a spec is plain data with text keys");
         if let Value::Object(fields) = &mut spec {
             fields.remove("seed");
             fields.remove("name");
@@ -37,9 +50,22 @@ impl Spec {
                 model.extend(weights.map(|sha256| ("weights".to_owned(), Value::from(sha256))));
             }
         }
-        let canonical = serde_json::json!({ "dataset": dataset, "digest": digest, "spec": sorted(spec) }).to_string();
-        Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut all = serde_json::json!({ "dataset": sets[0].name, "digest": sets[0].digest, "spec": sorted(spec) });
+        if let (Value::Object(all), [_, further @ ..]) = (&mut all, sets)
+            && !further.is_empty()
+        {
+            let digests: Vec<&str> = further.iter().map(|set| set.digest).collect();
+            all.insert("further_digests".to_owned(), digests.into());
+        }
+        Sha256::digest(all.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// A data set as a run really used it.
+#[derive(Clone, Copy)]
+pub struct UsedSet<'a> {
+    pub name: &'a str,
+    pub digest: &'a str,
 }
 
 /// Keys in order, at every level.

@@ -28,6 +28,7 @@ mod printable;
 mod recipes;
 mod rules;
 pub mod schema;
+mod sets;
 mod source;
 pub mod spec;
 mod stops;
@@ -41,6 +42,7 @@ mod write;
 
 pub use check::{expected, join};
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use hash::UsedSet;
 pub use origins::{Provenance, Setting, settings};
 pub use overrides::Override;
 pub use printable::printable;

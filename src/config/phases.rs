@@ -3,17 +3,18 @@
 use super::build::{Builder, choices};
 use super::check::{expected, join};
 use super::schema::{FIRST_PHASE, PHASE, PHASE_LENGTH};
-use super::spec::{Length, PhaseSpec};
+use super::spec::{Length, PhaseSpec, SetSpec};
 use crate::optim;
 use crate::registry::{Choice, RampValue, Settings, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// The bounds on gradients.
 const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 
 /// The phases, each made whole from the one before.
 ///
-/// `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
+/// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
 /// `lr_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
 /// given by every phase: a ramp that has run down has no
 /// sensible sequel.
@@ -41,6 +42,7 @@ pub fn build(
 /// What a phase hands on to the next. Absent: not given so far, or wrong.
 #[derive(Default)]
 struct Carried {
+    data: Option<SetSpec>,
     size: Option<usize>,
     batch: Option<usize>,
     accumulate: Option<usize>,
@@ -75,6 +77,7 @@ impl Phase<'_, '_> {
     /// What this phase gives, and for the rest what came before.
     fn carried(&mut self, before: Carried) -> Carried {
         let keys = [
+            "data",
             "size",
             "batch",
             "accumulate",
@@ -109,6 +112,7 @@ impl Phase<'_, '_> {
             if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| constant(ramp.to.unwrap_or(ramp.from))) }
         };
         Carried {
+            data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
@@ -141,6 +145,7 @@ impl Phase<'_, '_> {
         let (source, recipe) = self.builder.phase_sources[self.index].clone();
         Some(PhaseSpec {
             length: length?,
+            data: carried.data.clone(),
             size: carried.size,
             batch,
             accumulate: carried.accumulate.unwrap_or(1),
@@ -256,6 +261,10 @@ impl Phase<'_, '_> {
                 self.builder.error(error);
             }
         }
+        if self.gives("data") {
+            let error = self.builder.source.diagnostic(&self.at("data"), "training begins with the set of `[data]`");
+            self.builder.error(error.help("name this set there: a phase after the first may go over to another"));
+        }
         if self.settings.opt_bool("carry") == Some(true) {
             let error = self.builder.source.diagnostic(&self.at("carry"), "the first phase has nothing to carry over");
             self.builder.error(error.help("leave it out: it belongs in a phase that changes the optimizer"));
@@ -266,6 +275,16 @@ impl Phase<'_, '_> {
 /// Momentum where a phase gives none: 0.9, as in fast.ai's TrainPhase; RMSProp goes without, as in PyTorch.
 fn default_momentum(optimizer: &str) -> f64 {
     if optimizer == "rmsprop" { 0.0 } else { 0.9 }
+}
+
+fn set(data: &Settings) -> Option<SetSpec> {
+    Some(SetSpec {
+        dataset: data.opt_choice("dataset")?,
+        root: data.opt_text("root").map(PathBuf::from),
+        train_images: data.opt_usize("train_images"),
+        val_images: data.opt_usize("val_images"),
+        classes: data.opt_usize("classes"),
+    })
 }
 
 /// A rate for a batch so many times as large.

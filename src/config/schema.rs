@@ -111,12 +111,7 @@ pub const SWEEP: &[Param] = &[
 
 /// `[data]`
 pub const DATA: &[Param] = &[
-    Param {
-        key: "dataset",
-        kind: Kind::Choice(&data::sets::FAMILY),
-        default: Default::Required,
-        doc: "the images to train and to validate on",
-    },
+    DATASET,
     Param {
         key: "root",
         kind: Kind::Path,
@@ -141,25 +136,52 @@ pub const DATA: &[Param] = &[
         default: Default::Toml("'serve'"),
         doc: "whether an epoch's last, short batch is served",
     },
-    Param {
-        key: "train_images",
-        kind: Kind::Int { min: 1, max: COUNT },
-        default: Default::Absent,
-        doc: "number of training images to plan with while the data is absent; left out: the set's official figure",
-    },
-    Param {
-        key: "val_images",
-        kind: Kind::Int { min: 1, max: COUNT },
-        default: Default::Absent,
-        doc: "number of validation images to plan with while the data is absent; left out: the set's official figure",
-    },
-    Param {
-        key: "classes",
-        kind: Kind::Int { min: 1, max: COUNT },
-        default: Default::Absent,
-        doc: "number of classes to plan with while the data is absent; left out: the set's official figure",
-    },
+    TRAIN_IMAGES,
+    VAL_IMAGES,
+    CLASSES,
 ];
+
+/// `data` of a phase
+pub const PHASE_DATA: &[Param] = &[
+    DATASET,
+    Param {
+        key: "root",
+        kind: Kind::Path,
+        default: Default::Absent,
+        doc: "folder of the set's files; left out: that of `[data]`, where neither or both are a `folder`",
+    },
+    TRAIN_IMAGES,
+    VAL_IMAGES,
+    CLASSES,
+];
+
+const DATASET: Param = Param {
+    key: "dataset",
+    kind: Kind::Choice(&data::sets::FAMILY),
+    default: Default::Required,
+    doc: "the images to train and to validate on",
+};
+
+const TRAIN_IMAGES: Param = Param {
+    key: "train_images",
+    kind: Kind::Int { min: 1, max: COUNT },
+    default: Default::Absent,
+    doc: "number of training images to plan with while the data is absent; left out: the set's official figure",
+};
+
+const VAL_IMAGES: Param = Param {
+    key: "val_images",
+    kind: Kind::Int { min: 1, max: COUNT },
+    default: Default::Absent,
+    doc: "number of validation images to plan with while the data is absent; left out: the set's official figure",
+};
+
+const CLASSES: Param = Param {
+    key: "classes",
+    kind: Kind::Int { min: 1, max: COUNT },
+    default: Default::Absent,
+    doc: "number of classes to plan with while the data is absent; left out: the set's official figure",
+};
 
 /// `[model]`
 pub const MODEL: &[Param] = &[
@@ -185,7 +207,7 @@ pub const MODEL: &[Param] = &[
         key: "classes",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
-        doc: "outputs of the head; left out: the data set's classes",
+        doc: "outputs of the head; left out: the data set's classes, the most of those of several sets",
     },
     Param {
         key: "weights",
@@ -524,6 +546,13 @@ pub const PHASE: &[Param] = &[
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
         doc: "length in optimizer steps; either this or `epochs`",
+    },
+    Param {
+        key: "data",
+        kind: Kind::Table(PHASE_DATA),
+        default: Default::Absent,
+        doc: "another data set to train and to validate on from here on, at the end of an epoch; left out: as in the phase \
+              before, at first that of `[data]`",
     },
     SIZE,
     BATCH,

@@ -34,6 +34,18 @@ pub struct DataSpec {
     pub classes: Option<usize>,
 }
 
+/// A data set that a phase goes over to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SetSpec {
+    /// Family `data set`.
+    pub dataset: Choice,
+    /// That of `[data]` when absent.
+    pub root: Option<PathBuf>,
+    pub train_images: Option<usize>,
+    pub val_images: Option<usize>,
+    pub classes: Option<usize>,
+}
+
 /// What becomes of an epoch's last, short batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -198,6 +210,9 @@ pub enum RuleLr {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PhaseSpec {
     pub length: Length,
+    /// The set of `[data]` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<SetSpec>,
     /// Side of the square images; the set's native size when absent.
     pub size: Option<usize>,
     pub batch: usize,

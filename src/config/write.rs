@@ -1,7 +1,7 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
 use super::check::join;
-use super::spec::{Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, Spec, StopSpec};
+use super::spec::{Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec};
 use crate::registry::{Choice, Duration, RampValue, Value};
 use std::fmt::Write;
 
@@ -117,6 +117,7 @@ impl Out {
             Length::Epochs(epochs) => self.field("epochs", float(epochs)),
             Length::Steps(steps) => self.field("steps", steps),
         }
+        self.optional("data", phase.data.as_ref().map(set));
         self.optional("size", phase.size);
         self.field("batch", phase.batch);
         self.field("accumulate", phase.accumulate);
@@ -144,6 +145,20 @@ fn lookahead(spec: &LookaheadSpec) -> String {
     let LookaheadSpec { every, decay, start, at_epoch_end } = spec;
     let (decay, start) = (ramp(decay), duration(start));
     format!("{{ every = {every}, decay = {decay}, start = {start}, at_epoch_end = {at_epoch_end} }}")
+}
+
+fn set(set: &SetSpec) -> String {
+    let figures =
+        [("train_images", set.train_images), ("val_images", set.val_images), ("classes", set.classes)].into_iter();
+    let figures = figures.filter_map(|(key, figure)| Some((key, figure?.to_string())));
+    let root = set.root.iter().map(|root| ("root", text(&root.to_string_lossy())));
+    let fields: Vec<String> = [("dataset", choice(&set.dataset))]
+        .into_iter()
+        .chain(root)
+        .chain(figures)
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    format!("{{ {} }}", fields.join(", "))
 }
 
 /// `"sgd"`, or `{ kind = "sgd", nesterov = true }`

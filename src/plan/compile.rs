@@ -37,6 +37,16 @@ struct Progress {
     epochs: f64,
 }
 
+impl Progress {
+    /// Goes on to the next epoch's beginning, where it does not stand there. Epochs count from there: a part of one is of
+    /// other images than a part of the next.
+    fn begin_epoch(&mut self) {
+        let Position { epoch, offset } = self.position;
+        self.position = Position { epoch: epoch + u64::from(offset > 0), offset: 0 };
+        self.epochs = self.position.epoch as f64;
+    }
+}
+
 impl Plan {
     /// Lays the phases out over steps.
     ///
@@ -45,13 +55,17 @@ impl Plan {
     ///
     /// # Errors
     /// All that is wrong: a phase without a step, a batch larger than the set, a ramp that its curve cannot take, an
-    /// interval that is not above zero.
-    pub fn compile(spec: &Spec, facts: &Facts) -> Result<Self, Vec<PlanError>> {
+    /// interval that is not above zero, another set in mid-epoch.
+    ///
+    /// # Panics
+    /// When `facts` is not of the spec's [sets](Spec::sets), in that order.
+    pub fn compile(spec: &Spec, facts: &[Facts]) -> Result<Self, Vec<PlanError>> {
         let mut errors = Vec::new();
-        if facts.train_images == 0 {
+        assert_eq!(facts.len(), spec.sets().len(), "figures of each set");
+        if let Some(empty) = facts.iter().find(|facts| facts.train_images == 0) {
             return Err(vec![PlanError::new(
                 "data",
-                format!("`{}` has no training images", facts.name),
+                format!("`{}` has no training images", empty.name),
                 "name another set",
             )]);
         }
@@ -60,13 +74,23 @@ impl Plan {
         }
         let mut progress = Progress::default();
         let mut phases = Vec::new();
-        let groups = Groups::new(spec, facts);
+        let groups = Groups::new(spec, &facts[0]);
         for (i, phase) in spec.phases.iter().enumerate() {
-            match plan_phase(i, phase, spec, facts, &groups, &mut progress) {
+            let set = spec.set_of(i);
+            let of = &facts[set];
+            if i > 0 && spec.set_of(i - 1) != set {
+                // Where a phase before is wrong, it is not known where this one begins.
+                let begins = errors.is_empty().then_some(&progress);
+                errors.extend(goes_over(i, of, &facts[0], begins));
+                progress.begin_epoch();
+            }
+            let planned = plan_phase(i, phase, spec, of, &groups, &mut progress);
+            match planned.map(|planned| PlannedPhase { set, ..planned }) {
                 Ok(planned) => phases.push(planned),
                 Err(mut found) => errors.append(&mut found),
             }
         }
+        let sets = facts.iter().map(|facts| facts.name.clone()).collect();
         let mut cadence = |key: &str, every: Duration| {
             Cadence::new(every, progress.step).unwrap_or_else(|| {
                 let message = format!("{} is not an interval", number(every.amount));
@@ -86,6 +110,7 @@ impl Plan {
         let rules = Vec::new();
         let (total_steps, total_images) = (progress.step, progress.images);
         let mut plan = Self {
+            sets,
             phases,
             rules,
             groups,
@@ -122,7 +147,30 @@ impl Plan {
     }
 }
 
-/// Plans one phase and moves `progress` past it.
+/// What keeps a phase from going over to another set where it begins; `None`: that is not known.
+fn goes_over(i: usize, to: &Facts, first: &Facts, begins: Option<&Progress>) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let path = format!("phases[{i}].data");
+    if to.channels != first.channels {
+        let plural = if to.channels == 1 { "" } else { "s" };
+        let message = format!(
+            "`{}` has images of {} channel{plural}, and the net takes the {} of `{}`",
+            to.name, to.channels, first.channels, first.name
+        );
+        let help = format!("name a set whose images have {} too", first.channels);
+        errors.push(PlanError::new(format!("{path}.dataset"), message, help));
+    }
+    if let Some(Progress { epochs, position, .. }) = begins.filter(|begins| begins.position.offset > 0) {
+        let so_far = number((epochs * 1e4).round() / 1e4);
+        let message = format!("`{}` cannot begin in the middle of an epoch: {so_far} are over", to.name);
+        let next = count(position.epoch + 1);
+        let help = format!("let the phases before it add up to {next} epochs, or to another whole number");
+        errors.push(PlanError::new(path, message, help));
+    }
+    errors
+}
+
+/// Plans one phase, of the first set until told otherwise, and moves `progress` past it.
 fn plan_phase(
     i: usize,
     phase: &PhaseSpec,
@@ -159,6 +207,7 @@ fn plan_phase(
         first_step,
         steps,
         images_before,
+        set: 0,
         images,
         epochs: images as f64 / batches.epoch_images() as f64,
         size: phase.size.unwrap_or(facts.size),
@@ -192,12 +241,13 @@ fn lay_out(
     let images = facts.train_images as u64;
     let batch = phase.batch as u64;
     if batch == 0 || batch > images {
-        let message = format!("a batch of {} from {} training images", count(batch), count(images));
-        return Err(PlanError::new(
-            format!("phases[{i}].batch"),
-            message,
-            format!("give a batch of 1 to {}", count(images)),
-        ));
+        let (of, to) = match spec.phases[..=i].iter().any(|phase| phase.data.is_some()) {
+            true => (format!(" of `{}`", facts.name), format!("phase {i} ")),
+            false => Default::default(),
+        };
+        let message = format!("a batch of {} from {} training images{of}", count(batch), count(images));
+        let help = format!("give {to}a batch of 1 to {}", count(images));
+        return Err(PlanError::new(format!("phases[{i}].batch"), message, help));
     }
     if phase.accumulate > phase.batch {
         let (parts, batch) = (count(phase.accumulate as u64), count(batch));

@@ -8,7 +8,8 @@ use std::io::Write;
 impl Plan {
     /// The rows of `plan.csv`, one a phase.
     pub fn rows(&self) -> Vec<PlanRow> {
-        self.phases.iter().enumerate().map(|(i, phase)| phase.row(i)).collect()
+        let row = |(i, phase): (usize, &PlannedPhase)| PlanRow { dataset: self.set_name(i), ..phase.row(i) };
+        self.phases.iter().enumerate().map(row).collect()
     }
 
     /// The row of `plan --trace` for step `step`: what that step's row in `trace.csv` begins with.
@@ -31,12 +32,27 @@ impl Plan {
         rows
     }
 
-    /// Writes `plan.csv`.
+    /// Writes `plan.csv`. A plan with several data sets has a column of their names, behind the others.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write_csv(&self, out: impl Write) -> csv::Result<()> {
-        write_rows(self.rows(), out)
+    pub fn write_csv(&self, mut out: impl Write) -> csv::Result<()> {
+        out.write_all(&self.csv()?)?;
+        Ok(out.flush()?)
+    }
+
+    /// The bytes of `plan.csv`.
+    ///
+    /// # Errors
+    /// When a row cannot be written as CSV.
+    pub fn csv(&self) -> csv::Result<Vec<u8>> {
+        let mut rows = self.rows();
+        let sets: Vec<Option<String>> = rows.iter_mut().map(|row| row.dataset.take()).collect();
+        if self.sets.len() == 1 {
+            return csv_file::encode(rows);
+        }
+        let columns: Vec<&str> = PlanRow::COLUMNS.iter().copied().chain(["dataset"]).collect();
+        csv_file::encode_columns(&columns, rows.into_iter().zip(sets))
     }
 
     /// Writes one row a step, formatted as `trace.csv` is; columns that only some plans have come last.
@@ -53,6 +69,11 @@ impl Plan {
         });
         out.write_all(&csv_file::encode_columns(&columns, rows)?)?;
         Ok(out.flush()?)
+    }
+
+    /// The name of a phase's data set, where there are several.
+    fn set_name(&self, phase: usize) -> Option<String> {
+        (self.sets.len() > 1).then(|| self.sets[self.phases[phase].set].clone())
     }
 
     fn row_of(&self, step: StepPlan) -> PlannedStepRow {
@@ -88,11 +109,7 @@ impl PlannedPhase {
             momentum_from: self.momentum.from(),
             momentum_to: self.momentum.to(),
             momentum_curve: self.momentum.curve_name(),
+            dataset: None,
         }
     }
-}
-
-fn write_rows<R: Row>(rows: impl IntoIterator<Item = R>, mut out: impl Write) -> csv::Result<()> {
-    out.write_all(&csv_file::encode(rows)?)?;
-    Ok(out.flush()?)
 }

@@ -38,6 +38,8 @@ use crate::schedule::Ramp;
 /// A whole training, compiled by [`Plan::compile`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// The data sets by name, in the order in which phases come to use them.
+    pub sets: Vec<String>,
     /// At least one; each has at least one step.
     pub phases: Vec<PlannedPhase>,
     /// In the order of the file.
@@ -65,6 +67,8 @@ pub struct PlannedPhase {
     pub images: u64,
     /// Epochs really served: images / N, where N counts what an epoch of this batch size serves.
     pub epochs: f64,
+    /// The data set, by its number among the plan's.
+    pub set: usize,
     pub size: usize,
     pub batch: usize,
     /// Parts that a step's images pass through the net in.

@@ -1,7 +1,7 @@
 //! Stop rules and the plan that they may cut short.
 
 use super::compile::PlanError;
-use super::{Plan, PlannedPhase};
+use super::{Plan, PlannedPhase, StepPlan};
 use crate::registry::Choice;
 use crate::units::count;
 
@@ -14,14 +14,29 @@ impl Plan {
         phase > 0 && here.first_step == step && scale(&self.phases[phase - 1]) != scale(here)
     }
 
+    /// Whether a phase goes over to another data set than the phase before it uses.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    pub fn changes_set(&self, phase: usize) -> bool {
+        phase > 0 && self.phases[phase - 1].set != self.phases[phase].set
+    }
+
+    /// The first of the phases at the end that use the last one's data set: what is evaluated from there on can be compared,
+    /// and it alone counts as best, towards a target or against patience.
+    pub fn last_set_since(&self) -> usize {
+        (0..self.phases.len()).rev().find(|phase| self.changes_set(*phase)).unwrap_or(0)
+    }
+
     /// Patience that lasts longer than the plan.
     pub(super) fn check_patience(&self) -> Option<PlanError> {
         let patience = self.stop.patience?;
         let evaluations = self.count_evaluations();
         // The first evaluation is the best so far: only those after it can be without improvement.
         (patience.evaluations >= evaluations).then(|| {
+            let which = if self.sets.len() > 1 { " on its last data set" } else { "" };
             let message = format!(
-                "{} evaluations without improvement, in a plan of {}: it would never end the training",
+                "{} evaluations without improvement, in a plan of {}{which}: it would never end the training",
                 count(patience.evaluations),
                 count(evaluations)
             );
@@ -30,16 +45,19 @@ impl Plan {
         })
     }
 
-    /// Evaluations that are planned.
+    /// Evaluations that are planned on the last phase's data set.
     fn count_evaluations(&self) -> u64 {
         let last = self.at(self.total_steps - 1);
-        let [before, after] = self.evaluations.multiples(&last, self.epoch_images(&last));
+        let multiples = |step: &StepPlan| self.evaluations.multiples(step, self.epoch_images(step));
+        let [before, after] = multiples(&last);
+        let from = self.phases[self.last_set_since()].first_step;
+        let earlier = multiples(&self.at(from))[0];
         // The last step is evaluated in any case, and none more than once, however short the interval.
-        (after as u64 + u64::from(after <= before)).min(self.total_steps)
+        ((after - earlier) as u64 + u64::from(after <= before)).min(self.total_steps - from)
     }
 }
 
 /// What the size of a loss depends on.
-fn scale(phase: &PlannedPhase) -> (usize, usize, [&[Choice]; 2], &Choice) {
-    (phase.size, phase.batch, [&phase.augment, &phase.mix_images], &phase.optimizer)
+fn scale(phase: &PlannedPhase) -> ([usize; 3], [&[Choice]; 2], &Choice) {
+    ([phase.set, phase.size, phase.batch], [&phase.augment, &phase.mix_images], &phase.optimizer)
 }

@@ -85,7 +85,7 @@ impl Plan {
         let phases = &self.phases;
         let total = |text: String| (phases.len() > 1).then_some(text);
         let epochs = phases.iter().map(|p| p.epochs).sum::<f64>();
-        vec![
+        let mut columns = vec![
             Column::new("phase", Right, (0..phases.len()).map(|i| i.to_string()).chain(total("total".into()))),
             Column::new("epochs", Right, phases.iter().map(|p| short(p.epochs)).chain(total(short(epochs)))),
             Column::new("steps", Right, phases.iter().map(|p| count(p.steps)).chain(total(count(self.total_steps)))),
@@ -93,7 +93,11 @@ impl Plan {
             Column::new("size", Right, phases.iter().map(|p| p.size.to_string())),
             Column::new("batch", Right, phases.iter().map(|p| p.batch.to_string())),
             Column::new("optimizer", Left, phases.iter().map(|p| optimizer_in_words(&p.optimizer))),
-        ]
+        ];
+        if self.sets.len() > 1 {
+            columns.insert(4, Column::new("data", Left, phases.iter().map(|p| self.sets[p.set].clone())));
+        }
+        columns
     }
 
     fn ramps(&self) -> Vec<Column> {

@@ -77,6 +77,12 @@ pub struct RunFacts {
     /// `f32`, `bf16`.
     pub precision: String,
     pub dataset: DatasetFacts,
+    /// Those that phases go over to, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_datasets: Vec<DatasetFacts>,
+    /// The phase since which the last of them is used: evaluations before are of other images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_set_since: usize,
     /// The net in a few words: `conv3x3 + resnet9 + max-pool`.
     pub model: String,
     /// Trained numbers in the net.
@@ -137,6 +143,14 @@ pub struct PhaseBegins {
     pub size: usize,
     pub batch: usize,
     pub optimizer: String,
+    /// The data set, where it is not that of the phase before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+}
+
+/// Whether there is nothing to say of a phase: the first.
+pub(super) fn is_zero(phase: &usize) -> bool {
+    *phase == 0
 }
 
 /// A step, and what a display wants to know beside its row.
@@ -238,6 +252,8 @@ pub(super) mod tests {
             instruction_set: "avx2".to_owned(),
             threads: 2,
             precision: "f32".to_owned(),
+            further_datasets: Vec::new(),
+            last_set_since: 0,
             dataset: DatasetFacts {
                 name: "shapes".to_owned(),
                 images: 5000,
@@ -279,6 +295,7 @@ pub(super) mod tests {
             Event::Started { folder: "runs/a".into(), facts: Box::new(facts()) },
             Event::Notice { text: "cifar10 is absent: training on the stand-in shapes".to_owned() },
             Event::PhaseBegins(PhaseBegins {
+                dataset: None,
                 phase: 0,
                 first_step: 0,
                 steps: 40,

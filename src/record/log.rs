@@ -57,10 +57,13 @@ fn end_torn_line(file: &mut File) -> std::io::Result<()> {
 impl Sink for Log {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         match event {
-            Event::Started { facts, .. } => self.facts = Some(facts.clone()),
+            Event::Started { facts, .. } => {
+                self.facts = Some(facts.clone());
+                self.scores = Scores::of(facts);
+            }
             Event::Resumed { facts, rows, .. } => {
                 self.facts = Some(facts.clone());
-                self.scores = rows.iter().collect();
+                self.scores = Scores::after(rows, facts);
             }
             Event::Evaluated(row) => {
                 self.scores.add(row);

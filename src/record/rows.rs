@@ -112,6 +112,9 @@ pub struct PlanRow {
     pub momentum_from: f64,
     pub momentum_to: f64,
     pub momentum_curve: String,
+    /// The data set, by name. A column of its own, behind the others, in plans with several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
 }
 
 /// One row of `runner plan --trace`: a step, with the values that it will use. The columns are the first ones of
@@ -276,6 +279,7 @@ pub(crate) mod tests {
             momentum_from: 0.9,
             momentum_to: 0.9,
             momentum_curve: "constant".to_owned(),
+            dataset: None,
         }
     }
 

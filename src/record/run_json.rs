@@ -2,7 +2,7 @@
 
 use super::atomic;
 use super::error::RecordError;
-use super::event::{DatasetFacts, Event, RunFacts, SecondsByKind, Sink, Status, WeightsFacts};
+use super::event::{DatasetFacts, Event, RunFacts, SecondsByKind, Sink, Status, WeightsFacts, is_zero};
 use super::reader;
 use super::rows::MetricsRow;
 use super::scores::Scores;
@@ -40,6 +40,12 @@ pub struct RunInfo {
     pub threads: usize,
     pub precision: String,
     pub dataset: DatasetFacts,
+    /// Those that phases go over to; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_datasets: Vec<DatasetFacts>,
+    /// The phase since which the last of them is used; absent where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_set_since: usize,
     pub model: String,
     pub parameters: u64,
     /// The file that the net started from; `null` for fresh weights.
@@ -112,6 +118,11 @@ fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
 }
 
 impl RunInfo {
+    /// The data sets, in the order in which phases came to use them.
+    pub fn datasets(&self) -> impl Iterator<Item = &DatasetFacts> {
+        std::iter::once(&self.dataset).chain(&self.further_datasets)
+    }
+
     fn new(facts: &RunFacts) -> Self {
         let now = now();
         Self {
@@ -133,6 +144,8 @@ impl RunInfo {
             threads: facts.threads,
             precision: facts.precision.clone(),
             dataset: facts.dataset.clone(),
+            further_datasets: facts.further_datasets.clone(),
+            last_set_since: facts.last_set_since,
             model: facts.model.clone(),
             parameters: facts.parameters,
             weights: facts.weights.clone(),
@@ -182,7 +195,7 @@ pub(super) struct RunJson {
 impl RunJson {
     /// For a new run; the file exists when this returns.
     pub fn create(path: &Path, facts: &RunFacts) -> Result<Self, RecordError> {
-        let mut json = Self { path: path.to_owned(), info: RunInfo::new(facts), scores: Scores::default() };
+        let mut json = Self { path: path.to_owned(), info: RunInfo::new(facts), scores: Scores::of(facts) };
         json.write()?;
         Ok(json)
     }
@@ -200,7 +213,7 @@ impl RunJson {
             seconds: before.seconds,
             ..RunInfo::new(facts)
         };
-        let mut json = Self { path: path.to_owned(), info, scores: rows.iter().collect() };
+        let mut json = Self { path: path.to_owned(), info, scores: Scores::after(rows, facts) };
         json.write()?;
         Ok(json)
     }

@@ -14,14 +14,24 @@ pub struct Run<'a> {
     pub settings: serde_json::Value,
     pub status: &'a str,
     pub threads: usize,
-    /// One evaluation each: 10 seconds and 1000 images apart.
+    /// One evaluation and one phase each: 10 seconds and 1000 images apart.
     pub accuracies: &'a [f64],
+    pub last_set_since: usize,
 }
 
 impl Default for Run<'_> {
     fn default() -> Self {
         let settings = json!({});
-        Self { name: "a", seed: 0, hash: "aaaaaaaa", settings, status: "done", threads: 2, accuracies: &[0.5, 0.8] }
+        Self {
+            name: "a",
+            seed: 0,
+            hash: "aaaaaaaa",
+            settings,
+            status: "done",
+            threads: 2,
+            accuracies: &[0.5, 0.8],
+            last_set_since: 0,
+        }
     }
 }
 
@@ -37,15 +47,15 @@ impl Run<'_> {
             "version": "0.1.0", "device": "cpu", "instruction_set": "avx2", "threads": self.threads, "precision": "f32",
             "dataset": { "name": "shapes", "images": 5000, "val_images": 1000, "digest": "", "stand_in": false,
                 "stands_in_for": null },
-            "model": "", "parameters": 1, "settings": self.settings, "steps": 100, "steps_done": 100,
+            "last_set_since": self.last_set_since, "model": "", "parameters": 1, "settings": self.settings, "steps": 100, "steps_done": 100,
             "seconds": { "train": 0.0, "eval": 0.0, "data_wait": 0.0, "checkpoint": 0.0 },
             "best": null, "final": null,
         });
         fs::write(path.join(file::RUN), info.to_string()).unwrap();
         let rows = self.accuracies.iter().enumerate();
-        let rows = rows.map(|(k, acc)| format!("{k},{acc},{},{}\n", 1000 * (k + 1), 10.0 * (k + 1) as f64));
+        let rows = rows.map(|(k, acc)| format!("{k},{k},{acc},{},{}\n", 1000 * (k + 1), 10.0 * (k + 1) as f64));
         let rows: String = rows.collect();
-        fs::write(path.join(file::METRICS), format!("step,val_acc,images,train_seconds\n{rows}")).unwrap();
+        fs::write(path.join(file::METRICS), format!("step,phase,val_acc,images,train_seconds\n{rows}")).unwrap();
         path
     }
 }

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 /// What a run is, as labels and values.
 pub fn facts(facts: &RunFacts, folder: &Path) -> Vec<(&'static str, String)> {
-    let mut lines = vec![
-        ("data", dataset(&facts.dataset)),
-        ("net", format!("{}, {} parameters", facts.model, count(facts.parameters))),
-    ];
+    let mut lines = vec![("data", dataset(&facts.dataset))];
+    lines.extend(facts.further_datasets.iter().map(|set| ("then", dataset(set))));
+    lines.push(("net", format!("{}, {} parameters", facts.model, count(facts.parameters))));
     lines.extend(facts.weights.as_ref().map(|weights| ("weights", format!("from {}", weights.path))));
     lines.extend([
         (
@@ -69,8 +68,9 @@ fn version() -> String {
 
 /// A phase as it begins.
 pub fn phase(facts: &RunFacts, begins: &PhaseBegins) -> String {
+    let dataset = begins.dataset.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
     format!(
-        "phase {}/{} begins: {}, {} px, batch {}, {}",
+        "phase {}/{} begins: {dataset}{}, {} px, batch {}, {}",
         begins.phase + 1,
         facts.phases,
         begins.optimizer,

@@ -246,7 +246,7 @@ mod tests {
             size: 8,
             source: FactsSource::Data,
         };
-        let plan = Plan::compile(&spec, &facts).unwrap();
+        let plan = Plan::compile(&spec, std::slice::from_ref(&facts)).unwrap();
         (net::fresh_params(&spec, &facts, 8).unwrap(), plan)
     }
 

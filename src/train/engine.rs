@@ -6,11 +6,12 @@ use super::session::Session;
 use super::state::Window;
 use super::statistics;
 use super::step::{Taken, take_step};
+use super::watch::Watch;
 use crate::average::Statistics;
 use crate::config::spec::{Tta, TtaAt};
 use crate::nn::Params;
 use crate::optim::Applied;
-use crate::plan::StepPlan;
+use crate::plan::{Plan, StepPlan};
 use crate::record::rows::MetricsRow;
 use crate::record::{Event, Status};
 use anyhow::Context as _;
@@ -93,7 +94,8 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
             // The last update ruined the weights: no later loss would tell.
             return diverged(format!("the validation loss is not finite after step {}", step.step));
         }
-        ended = ended.or(session.state.progress.watch.ended(&session.plan.stop, &row));
+        let Session { state, plan, .. } = &mut *session;
+        ended = ended.or(ended_by(plan, &mut state.progress.watch, &row));
     }
     session.state.progress.ended = ended.clone();
     let signal = session.stop.raised();
@@ -105,6 +107,12 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
     }
     let more = session.state.progress.step < session.plan.total_steps;
     Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
+}
+
+/// Why the stop rules end training with an evaluation, if they do. What was evaluated on other images than the last ones
+/// cannot be compared with what is to come, so they look away.
+fn ended_by(plan: &Plan, watch: &mut Watch, row: &MetricsRow) -> Option<String> {
+    if row.phase < plan.last_set_since() { None } else { watch.ended(&plan.stop, row) }
 }
 
 /// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.
@@ -119,8 +127,8 @@ fn evaluate_and_record(
     let is_last = ends || step.step + 1 == session.plan.total_steps;
     let mut found = evaluate(session, step, is_last)?;
     let mut row = metrics_row(session, step, applied, &found);
-    let progress = &session.state.progress;
-    if !is_last && progress.watch.clone().ended(&session.plan.stop, &row).is_some() {
+    let mut watch = session.state.progress.watch.clone();
+    if !is_last && ended_by(&session.plan, &mut watch, &row).is_some() {
         // The last evaluation after all: it has all that the last one is to have.
         found = evaluate(session, step, true)?;
         row = metrics_row(session, step, applied, &found);
@@ -137,12 +145,13 @@ struct Found {
     averaged: Option<Evaluation>,
 }
 
-/// The validation set at the step's image size.
+/// The validation images of the phase's set, at the step's size.
 fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
-    let Session { spec, plan, state, evaluator, recorder, clock, dataset, isa, .. } = &mut *session;
+    let Session { spec, plan, state, evaluator, recorder, clock, datasets, isa, .. } = &mut *session;
+    let dataset = &datasets[plan.phases[step.phase].set];
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
     let mut evaluate = |params: &mut Params| {
-        evaluator.evaluate(spec, params, step.size, tta, |seen| {
+        evaluator.evaluate(spec, dataset, params, step.size, tta, |seen| {
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };

@@ -35,17 +35,17 @@ pub fn flops_per_second(spec: &Spec, facts: &Facts, isa: Isa) -> anyhow::Result<
 }
 
 /// Seconds that a training and its evaluations take at that speed: an estimate, for other image sizes and other nets are not
-/// equally fast.
+/// equally fast. `facts`: of each of the plan's sets.
 ///
 /// # Errors
 /// When the net cannot be built.
-pub fn seconds(spec: &Spec, plan: &Plan, facts: &Facts, flops_per_second: f64) -> anyhow::Result<Seconds> {
+pub fn seconds(spec: &Spec, plan: &Plan, facts: &[Facts], flops_per_second: f64) -> anyhow::Result<Seconds> {
     let mut flops = 0.0;
     for phase in &plan.phases {
-        let forward = net::graph(spec, facts, phase.size)?.flops() as f64;
+        let forward = net::graph(spec, &facts[0], phase.size)?.flops() as f64;
         let evaluations =
             (phase.first_step..phase.first_step + phase.steps).filter(|step| plan.is_eval_step(*step)).count();
-        flops += forward * (STEP * phase.images as f64 + (evaluations * facts.val_images) as f64);
+        flops += forward * (STEP * phase.images as f64 + (evaluations * facts[phase.set].val_images) as f64);
     }
     Ok(flops / flops_per_second)
 }

@@ -3,7 +3,7 @@
 use super::net;
 use super::tta::{View, views};
 use crate::config::spec::{Spec, Tta};
-use crate::data::{Batch, Dataset, Loader};
+use crate::data::{Batch, Dataset, Facts, Loader};
 use crate::kernels::{Isa, loss};
 use crate::nn::{Loss, Params, Tape};
 use std::sync::Arc;
@@ -33,9 +33,8 @@ pub struct Evaluation {
     pub averaged: Option<Figures>,
 }
 
-/// Evaluates a net on a set's validation images.
+/// Evaluates nets on sets' validation images.
 pub struct Evaluator {
-    dataset: Arc<Dataset>,
     isa: Isa,
     /// For the image size that was evaluated last.
     tape: Option<(usize, Tape)>,
@@ -74,8 +73,8 @@ fn largest(outputs: &[f32]) -> Option<usize> {
 }
 
 impl Evaluator {
-    pub fn new(dataset: Arc<Dataset>, isa: Isa) -> Self {
-        Self { dataset, isa, tape: None }
+    pub fn new(isa: Isa) -> Self {
+        Self { isa, tape: None }
     }
 
     /// Evaluates at an image size, with running statistics, in the set's order; where `tta` asks for it, also with outputs
@@ -86,15 +85,16 @@ impl Evaluator {
     pub fn evaluate(
         &mut self,
         spec: &Spec,
+        dataset: &Arc<Dataset>,
         params: &mut Params,
         size: usize,
         tta: Tta,
         mut watch: impl FnMut(Seen<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Evaluation> {
-        let of = self.dataset.val.labels.len();
-        let mut batches = Loader::<f32>::validation(Arc::clone(&self.dataset), size, spec.train.eval_batch);
-        let (isa, channels) = (self.isa, self.dataset.facts.channels);
-        let tape = self.tape(spec, params, size)?;
+        let of = dataset.val.labels.len();
+        let mut batches = Loader::<f32>::validation(Arc::clone(dataset), size, spec.train.eval_batch);
+        let (isa, channels) = (self.isa, dataset.facts.channels);
+        let tape = self.tape(spec, &dataset.facts, params, size)?;
         let (mut plain, mut averaged) = (Loss::default(), Loss::default());
         let mut views = Views::new(tta, channels);
         while let Some((batch, _)) = batches.next_batch()? {
@@ -112,11 +112,11 @@ impl Evaluator {
     }
 
     /// The tape for an image size, kept until another size is asked for.
-    fn tape(&mut self, spec: &Spec, params: &Params, size: usize) -> anyhow::Result<&mut Tape> {
+    fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, size: usize) -> anyhow::Result<&mut Tape> {
         if self.tape.as_ref().is_none_or(|(of, _)| *of != size) {
             // The old tape's memory goes before the new one's comes.
             self.tape = None;
-            let graph = net::graph(spec, &self.dataset.facts, size)?;
+            let graph = net::graph(spec, facts, size)?;
             let options = net::evaluate_options(spec, self.isa);
             self.tape = Some((size, Tape::new(&graph, params, options)));
         }

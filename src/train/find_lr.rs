@@ -34,8 +34,8 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     let (plan, isa) = (&job.plan, job.machine.isa);
     let spec = &Spec { seed, ..job.spec.clone() };
     let mut state = begin_with(job, begin, spec)?;
-    let mut loader = loader(&job.dataset, seed, plan, 0);
-    let mut passes = passes(spec, &job.dataset.facts, plan, &plan.at(0), &state.params, isa)?;
+    let mut loader = loader(&job.datasets, seed, plan, 0);
+    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &state.params, isa)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
@@ -51,7 +51,7 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
 
 /// The state before the first step.
 fn begin_with(job: &Job, begin: &Begin, spec: &Spec) -> anyhow::Result<State> {
-    let (phase, facts) = (&job.plan.phases[0], &job.dataset.facts);
+    let (phase, facts) = (&job.plan.phases[0], &job.datasets[0].facts);
     let mut params = net::fresh_params(spec, facts, phase.size)?;
     let rules = net::rules(spec, facts, phase.size)?;
     match begin {

@@ -13,6 +13,7 @@ use super::stop::StopFlag;
 use super::watch::{FACTOR, SmoothedLoss};
 use super::weights::Weights;
 use super::{net, start};
+use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::mix::mixer;
@@ -26,7 +27,7 @@ use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::{
     DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone,
-    WeightsFacts, atomic, csv_file, reader, recorder,
+    WeightsFacts, atomic, reader, recorder,
 };
 use crate::units::{Seconds, number};
 use anyhow::Context as _;
@@ -42,7 +43,8 @@ pub struct Job {
     /// Naming the set that is really used.
     pub spec: Spec,
     pub plan: Plan,
-    pub dataset: Arc<Dataset>,
+    /// Those of the spec, in their order.
+    pub datasets: Vec<Arc<Dataset>>,
     pub machine: Machine,
     /// The command line, program included.
     pub argv: Vec<String>,
@@ -50,6 +52,15 @@ pub struct Job {
     pub weights: Option<WeightsFacts>,
     /// To be said loudly when the run begins.
     pub notices: Vec<String>,
+}
+
+impl Job {
+    /// By which runs are grouped.
+    pub fn spec_hash(&self) -> String {
+        let used = self.datasets.iter().map(|set| UsedSet { name: &set.facts.name, digest: &set.digest });
+        let sets: Vec<UsedSet<'_>> = used.collect();
+        self.spec.hash(&sets, self.weights.as_ref().map(|weights| weights.sha256.as_str()))
+    }
 }
 
 /// What a training runs on.
@@ -70,7 +81,7 @@ pub struct Session {
     /// Running since the session was put together.
     pub clock: Clock,
     pub evaluator: Evaluator,
-    pub dataset: Arc<Dataset>,
+    pub datasets: Vec<Arc<Dataset>>,
     meter: Meter,
 }
 
@@ -106,7 +117,7 @@ impl Session {
             Start::Drawn => {}
         }
         atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
-        csv_file::write(&folder.join(file::PLAN), job.plan.rows())?;
+        atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
         let picture = plot::schedule(
             &job.spec.name,
             &job.plan.rows(),
@@ -161,20 +172,20 @@ impl Session {
         Self {
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
-            evaluator: Evaluator::new(Arc::clone(&job.dataset), job.machine.isa),
+            evaluator: Evaluator::new(job.machine.isa),
             spec: job.spec,
             plan: job.plan,
             state,
             isa: job.machine.isa,
             recorder,
             stop,
-            dataset: job.dataset,
+            datasets: job.datasets,
         }
     }
 
     /// The batches of all steps that are left.
     pub fn loader(&self) -> Loader {
-        loader(&self.dataset, self.spec.seed, &self.plan, self.state.progress.step)
+        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step)
     }
 
     /// What a step is taken with.
@@ -188,6 +199,7 @@ impl Session {
     /// When it cannot be recorded.
     pub fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<()> {
         let phase = &self.plan.phases[step.phase];
+        let other_images = self.plan.changes_set(step.phase);
         self.state.switch_optimizer(&phase.optimizer, phase.carry)?;
         let event = Event::PhaseBegins(PhaseBegins {
             phase: step.phase,
@@ -196,6 +208,7 @@ impl Session {
             size: phase.size,
             batch: phase.batch,
             optimizer: phase.optimizer.kind.clone(),
+            dataset: other_images.then(|| self.plan.sets[phase.set].clone()),
         });
         Ok(self.recorder.event(&event)?)
     }
@@ -205,7 +218,7 @@ impl Session {
     /// # Errors
     /// When the parts of the net do not fit at that size: the check before training finds that.
     pub fn passes(&self, step: &StepPlan) -> anyhow::Result<Passes> {
-        Ok(passes(&self.spec, &self.dataset.facts, &self.plan, step, &self.state.params, self.isa)?)
+        Ok(passes(&self.spec, &self.datasets[0].facts, &self.plan, step, &self.state.params, self.isa)?)
     }
 
     /// Records a step.
@@ -337,16 +350,16 @@ impl Session {
 }
 
 /// The batches of all steps of a plan from one on.
-pub(super) fn loader(dataset: &Arc<Dataset>, seed: u64, plan: &Plan, from: u64) -> Loader {
+pub(super) fn loader(datasets: &[Arc<Dataset>], seed: u64, plan: &Plan, from: u64) -> Loader {
     let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
     let augment = plan.phases.iter().map(chain).collect();
     let mix = plan.phases.iter().map(|phase| mixer(&phase.mix_images)).collect();
-    let training = Training { dataset: Arc::clone(dataset), seed, augment, mix };
+    let training = Training { datasets: datasets.to_vec(), seed, augment, mix };
     let plan = plan.clone();
     Loader::training(training, from, move |step| {
         (step < plan.total_steps).then(|| {
             let StepPlan { epoch, first, images, size, phase, .. } = plan.at(step);
-            BatchPlan { epoch, first, images, size, phase }
+            BatchPlan { epoch, first, images, size, phase, set: plan.phases[phase].set }
         })
     })
 }
@@ -387,11 +400,11 @@ fn fresh_state(job: &Job) -> anyhow::Result<State> {
 }
 
 fn rules(job: &Job) -> anyhow::Result<Rules> {
-    Ok(net::rules(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
+    Ok(net::rules(&job.spec, &job.datasets[0].facts, job.plan.phases[0].size)?)
 }
 
 fn fresh_params(job: &Job) -> anyhow::Result<Params> {
-    Ok(net::fresh_params(&job.spec, &job.dataset.facts, job.plan.phases[0].size)?)
+    Ok(net::fresh_params(&job.spec, &job.datasets[0].facts, job.plan.phases[0].size)?)
 }
 
 /// Where the start of a net was taken from besides the seed.
@@ -410,8 +423,9 @@ pub(super) enum Start {
 /// When the weights are not as they were.
 pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start> {
     let Some(facts) = &job.weights else {
-        let Job { spec, dataset, machine, plan, .. } = job;
-        let found = start::from_images(params, spec, dataset, plan.phases[0].size, machine.isa)?;
+        let Job { spec, datasets, machine, plan, .. } = job;
+        let first = &plan.phases[0];
+        let found = start::from_images(params, spec, &datasets[first.set], first.size, machine.isa)?;
         return Ok(if found { Start::Images } else { Start::Drawn });
     };
     let weights = Weights::read(Path::new(&facts.path))?;
@@ -423,6 +437,19 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
     Ok(Start::Weights(weights.start(params)?.in_words(&facts.path)))
 }
 
+impl From<&Dataset> for DatasetFacts {
+    fn from(set: &Dataset) -> Self {
+        Self {
+            name: set.facts.name.clone(),
+            images: set.facts.train_images as u64,
+            val_images: set.facts.val_images as u64,
+            digest: set.digest.clone(),
+            stand_in: set.stands_in_for.is_some(),
+            stands_in_for: set.stands_in_for.clone(),
+        }
+    }
+}
+
 /// The columns that only some runs have, planned and measured.
 fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
     let scale = spec.train.loss_scale.iter().flat_map(|_| ["loss_scale", "skipped"]);
@@ -431,24 +458,20 @@ fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
-    let (spec, facts, model) = (&job.spec, &job.dataset.facts, &job.spec.model);
+    let (spec, model) = (&job.spec, &job.spec.model);
+    let mut sets = job.datasets.iter().map(|set| DatasetFacts::from(&**set));
     RunFacts {
         name: spec.name.clone(),
         argv: job.argv.clone(),
         seed: spec.seed,
-        spec_hash: spec.hash(&facts.name, &job.dataset.digest, job.weights.as_ref().map(|w| w.sha256.as_str())),
+        spec_hash: job.spec_hash(),
         device: "cpu".to_owned(),
         instruction_set: job.machine.isa.name().to_owned(),
         threads: job.machine.threads,
         precision: spec.train.precision.word().to_owned(),
-        dataset: DatasetFacts {
-            name: facts.name.clone(),
-            images: facts.train_images as u64,
-            val_images: facts.val_images as u64,
-            digest: job.dataset.digest.clone(),
-            stand_in: job.dataset.stands_in_for.is_some(),
-            stands_in_for: job.dataset.stands_in_for.clone(),
-        },
+        dataset: sets.next().expect("an experiment has a set"),
+        further_datasets: sets.collect(),
+        last_set_since: job.plan.last_set_since(),
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
         parameters: state.params.trained() as u64,
         weights: job.weights.clone(),

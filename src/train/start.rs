@@ -63,7 +63,7 @@ mod tests {
 
     fn shapes() -> Arc<Dataset> {
         let set = Choice::plain("shapes");
-        Arc::new(data::open(&Request { dataset: &set, root: None, stand_in: None }, &mut |_| {}).unwrap())
+        Arc::new(data::open(&Request { dataset: &set, root: None, phase: None, stand_in: None }, &mut |_| {}).unwrap())
     }
 
     #[test]

@@ -63,11 +63,11 @@ pub fn measure(
     let mut tape = Tape::new(&graph, params, net::measure_options(spec, most, isa));
     let augment = vec![chain(&phase.augment)];
     let mix = vec![mixer(&phase.mix_images)];
-    let training = Training { dataset: Arc::clone(dataset), seed: spec.seed, augment, mix };
+    let training = Training { datasets: vec![Arc::clone(dataset)], seed: spec.seed, augment, mix };
     let all = dataset.train.labels.len();
     let mut loader = Loader::training(training, 0, move |batch| {
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;
-        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0 })
+        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set: 0 })
     });
     let mut mean = MeanStatistics::new(params.stats.len());
     while let Some((batch, _)) = loader.next_batch()? {

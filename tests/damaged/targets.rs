@@ -77,7 +77,7 @@ fn go_on(loaded: &Loaded) {
         size: 32,
         source: FactsSource::File,
     };
-    if let Ok(plan) = Plan::compile(spec, &facts) {
+    if let Ok(plan) = Plan::compile(spec, &vec![facts.clone(); spec.sets().len()]) {
         let _ = (plan.at(0), plan.at(plan.total_steps - 1), plan.table(80));
         let _ = plan.sample(100);
     }
@@ -213,7 +213,7 @@ pub fn small() -> (Params, Plan) {
     let spec = config::read(text, &[]).expect("the small experiment is right").spec;
     let facts = sets::make(&spec.data.dataset).official().expect("the generated set has figures");
     let params = fresh_params(&spec, &facts, 8).expect("the small net can be built");
-    (params, Plan::compile(&spec, &facts).expect("the small experiment can be planned"))
+    (params, Plan::compile(&spec, &[facts]).expect("the small experiment can be planned"))
 }
 
 const SMALL: &str = "\

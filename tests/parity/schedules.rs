@@ -28,7 +28,7 @@ fn recipes_are_pytorchs_schedulers() {
     for name in fixture.cases() {
         let case = fixture.case(&name);
         let spec = spec_of(&format!("batch = 8\noptimizer = 'sgd'\n{}", case["recipe"].as_str().unwrap()));
-        let plan = Plan::compile(&spec, &facts()).unwrap();
+        let plan = Plan::compile(&spec, &[facts()]).unwrap();
         let used: Vec<_> = plan.steps().map(|step| step.hypers).collect();
         for column in fixture.under(&format!("{name}/")) {
             let want = &fixture.get(&format!("{name}/{column}")).values;

@@ -37,11 +37,14 @@ pub struct BatchPlan {
     pub size: usize,
     /// Which list of augmentations and which of mixing, from 0.
     pub phase: usize,
+    /// Which data set, from 0. It changes between epochs alone.
+    pub set: usize,
 }
 
 /// What the training loader draws from and does.
 pub struct Training {
-    pub dataset: Arc<Dataset>,
+    /// Of equally many channels.
+    pub datasets: Vec<Arc<Dataset>>,
     pub seed: u64,
     /// A list for each phase.
     pub augment: Vec<Chain>,
@@ -64,15 +67,16 @@ impl<E: Element> Loader<E> {
     /// `plan` is called on the loader's thread, once a step, in order. A plan that goes beyond the set or its phases is
     /// a mistake of the caller's and comes back as an error of [`next_batch`](Self::next_batch).
     pub fn training(training: Training, from: u64, plan: impl Fn(u64) -> Option<BatchPlan> + Send + 'static) -> Self {
-        let mut maker = Maker::new(&training.dataset);
+        let mut makers: Vec<Maker<E>> = training.datasets.iter().map(|dataset| Maker::new(dataset)).collect();
         let mut order = (None, Vec::new());
         let mut step = from;
         Self::start(move |batch| {
             let Some(cut) = plan(step) else { return false };
-            let Training { dataset, seed, augment, mix } = &training;
-            if order.0 != Some(cut.epoch) {
+            let Training { datasets, seed, augment, mix } = &training;
+            let (dataset, maker) = (&datasets[cut.set], &mut makers[cut.set]);
+            if order.0 != Some((cut.set, cut.epoch)) {
                 permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
-                order.0 = Some(cut.epoch);
+                order.0 = Some((cut.set, cut.epoch));
             }
             let images = &order.1[cut.first..cut.first + cut.images];
             maker.begin(batch, step, cut.size, images.len());
@@ -210,29 +214,34 @@ mod tests {
 
     /// Image `i` has label `i`; training images are of 8×8 and vary from pixel to pixel.
     fn dataset() -> Arc<Dataset> {
+        of_images(TRAIN, 251)
+    }
+
+    /// Of so many images, whose values lie below `modulus`.
+    fn of_images(train: usize, modulus: usize) -> Arc<Dataset> {
         let split = |count: usize| Split {
-            images: (0..count * 64 * 3).map(|i| (i * 31 % 251) as u8).collect(),
+            images: (0..count * 64 * 3).map(|i| (i * 31 % modulus) as u8).collect(),
             labels: (0..count as u32).collect(),
             size: 8,
             channels: 3,
         };
         let facts = Facts {
             name: "test".to_owned(),
-            train_images: TRAIN,
+            train_images: train,
             val_images: 7,
-            classes: TRAIN,
+            classes: train,
             channels: 3,
             size: 8,
             source: FactsSource::Data,
         };
-        Arc::new(Dataset::new(facts, Vec::new(), split(TRAIN), split(7)))
+        Arc::new(Dataset::new(facts, Vec::new(), split(train), split(7)))
     }
 
     /// Batches of 10, 10 and 5 an epoch; from step 4 on at another size and unaugmented.
     fn plan(step: u64) -> Option<BatchPlan> {
         let first = step as usize % 3 * 10;
         let (size, phase) = if step < 4 { (8, 0) } else { (6, 1) };
-        (step < 7).then_some(BatchPlan { epoch: step / 3, first, images: 10.min(TRAIN - first), size, phase })
+        (step < 7).then_some(BatchPlan { epoch: step / 3, first, images: 10.min(TRAIN - first), size, phase, set: 0 })
     }
 
     fn training(seed: u64, from: u64) -> Vec<Batch> {
@@ -244,7 +253,7 @@ mod tests {
         let first = [Choice::plain("flip-alternating"), Choice { kind: "translate".to_owned(), settings: translate }];
         let augment = vec![chain(&first), Chain::default()];
         let mix = vec![Mixer::default(), Mixer::default()];
-        collect(Loader::training(Training { dataset: dataset(), seed, augment, mix }, from, plan))
+        collect(Loader::training(Training { datasets: vec![dataset()], seed, augment, mix }, from, plan))
     }
 
     fn collect(mut loader: Loader) -> Vec<Batch> {
@@ -279,6 +288,37 @@ mod tests {
         assert_ne!(training(2, 0)[0], whole[0]);
     }
 
+    /// Three epochs, of which the second is of another set: its images, its order, its mean and deviation.
+    #[test]
+    fn another_set_is_served_from_an_epoch_on() {
+        let sets = [dataset(), of_images(12, 101)];
+        let cut = |step: u64| {
+            let (epoch, first, set) = [(0, 0, 0), (0, 20, 0), (1, 0, 1), (1, 8, 1), (2, 0, 0)][step as usize];
+            let images = if set == 0 { 20.min(TRAIN - first) } else { 8.min(12 - first) };
+            BatchPlan { epoch, first, images, size: 8, phase: 0, set }
+        };
+        let served = |from: u64| {
+            let (augment, mix) = (vec![Chain::default()], vec![Mixer::default()]);
+            let training = Training { datasets: sets.to_vec(), seed: 1, augment, mix };
+            collect(Loader::training(training, from, move |step| (step < 5).then(|| cut(step))))
+        };
+        let whole = served(0);
+        for from in 0..=5 {
+            assert_eq!(served(from), whole[from as usize..], "from step {from}");
+        }
+        for (step, batch) in whole.iter().enumerate() {
+            let set = &sets[cut(step as u64).set];
+            let mut values = vec![0.0; 64 * 3];
+            for (label, image) in batch.labels.iter().zip(batch.images.chunks_exact(64 * 3)) {
+                Normalise::new(&set.mean, &set.std).apply(set.train.image(*label as usize), &mut values);
+                assert_eq!(image, values, "step {step}, image {label}");
+            }
+        }
+        let mut labels = [&whole[2].labels[..], &whole[3].labels].concat();
+        labels.sort_unstable();
+        assert!(labels.into_iter().eq(0..12));
+    }
+
     #[test]
     fn unaugmented_batches_at_native_size_are_the_normalised_set() {
         let set = dataset();
@@ -301,7 +341,7 @@ mod tests {
         let crop = [Choice::with("random-resized-crop", numbers.map(|(key, number)| (key, Value::Float(number))))];
         let augment = || vec![chain(&crop), chain(&crop)];
         let training = Training {
-            dataset: Arc::clone(&set),
+            datasets: vec![Arc::clone(&set)],
             seed,
             augment: augment(),
             mix: vec![Mixer::default(), Mixer::default()],
@@ -330,7 +370,7 @@ mod tests {
         let batches = |from: u64, list: &[Choice]| {
             let augment = vec![Chain::default(), Chain::default()];
             let mix = vec![Mixer::default(), mixer(list)];
-            collect(Loader::training(Training { dataset: dataset(), seed: 1, augment, mix }, from, plan))
+            collect(Loader::training(Training { datasets: vec![dataset()], seed: 1, augment, mix }, from, plan))
         };
         let (mixed, plain) = (batches(0, std::slice::from_ref(&mixing)), batches(0, &[]));
         assert_eq!(mixed[..4], plain[..4]);
@@ -351,9 +391,13 @@ mod tests {
 
     #[test]
     fn a_plan_beyond_the_set_is_an_error() {
-        let training =
-            Training { dataset: dataset(), seed: 1, augment: vec![Chain::default()], mix: vec![Mixer::default()] };
-        let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0 });
+        let training = Training {
+            datasets: vec![dataset()],
+            seed: 1,
+            augment: vec![Chain::default()],
+            mix: vec![Mixer::default()],
+        };
+        let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0, set: 0 });
         let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
         assert!(message.contains("out of range"), "{message}");
     }

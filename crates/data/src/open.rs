@@ -15,8 +15,23 @@ pub struct Request<'a> {
     pub dataset: &'a Choice,
     /// `data.root`.
     pub root: Option<&'a Path>,
+    /// The phase of the file that goes over to the set; absent: it is that of `[data]`.
+    pub phase: Option<usize>,
     /// A generated set, for when the other is neither present nor reachable.
     pub stand_in: Option<&'a Choice>,
+}
+
+impl Request<'_> {
+    /// The setting of `[data]` that names a folder.
+    pub const ROOT: &'static str = "data.root";
+
+    /// The setting that names this set's folder.
+    fn root_setting(&self) -> String {
+        match self.phase {
+            Some(phase) => format!("phases[{phase}].{}", Self::ROOT),
+            None => Self::ROOT.to_owned(),
+        }
+    }
 }
 
 /// The figures that a file may give of a set that is not there.
@@ -68,7 +83,8 @@ pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result
     if set.origin() == Origin::Generated {
         return set.read(Path::new(""));
     }
-    let root = Root::find(request.root, "data.root");
+    let setting = request.root_setting();
+    let root = Root::find(request.root, &setting);
     if let Some(folder) = root.as_ref().and_then(|root| set.locate(&root.path)) {
         return set.read(&folder);
     }
@@ -76,18 +92,18 @@ pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result
     let (why, remedy) = match (root, set.origin()) {
         (None, _) => (
             format!("`{name}` has no folder to be looked for in: there is no home folder"),
-            "name one with --set data.root=DIR or RUNNER_DATA=DIR".to_owned(),
+            format!("name one with --set {setting}=DIR or RUNNER_DATA=DIR"),
         ),
         (Some(root), Origin::Published(publication)) => {
             let mut told = |event: fetch::Event<'_>| notify(Notice::Fetching(event));
             match fetch(publication, &root.path, &fetch::Options::default(), &mut told) {
                 Ok(folder) => return set.read(&folder),
                 Err(FetchError::Local(error)) => return Err(error),
-                Err(FetchError::Unreachable(why)) => root.absent(name, publication, &why.to_string()),
+                Err(FetchError::Unreachable(why)) => root.absent(name, publication, &why.to_string(), &setting),
             }
         }
-        (Some(root), Origin::Elsewhere(how)) => root.elsewhere(name, how),
-        (Some(root), Origin::Own | Origin::Generated) => root.empty(name),
+        (Some(root), Origin::Elsewhere(how)) => root.elsewhere(name, how, &setting),
+        (Some(root), Origin::Own | Origin::Generated) => root.empty(name, &setting),
     };
     let Some(stand_in) = request.stand_in else {
         let remedy = format!("{remedy}, or train on generated images with --set data.stand_in=shapes");
@@ -115,7 +131,12 @@ pub fn facts(request: &Request<'_>, given: &Given) -> Result<Facts, DataError> {
         Some(stand_in) if given.is_empty() => {
             Ok(Facts { source: FactsSource::StandIn, ..sets::make(stand_in).outline(given)? })
         }
-        _ => set.outline(given),
+        _ => set.outline(given).map_err(|error| match (error, request.phase) {
+            (DataError::Absent { why, remedy }, Some(phase)) => {
+                DataError::Absent { why: format!("`data` of phases[{phase}]: {why}"), remedy }
+            }
+            (error, _) => error,
+        }),
     }
 }
 
@@ -124,22 +145,22 @@ fn present(set: &dyn SetReader, root: Option<&Path>) -> Result<Option<Facts>, Da
     if set.origin() == Origin::Generated {
         return set.count(Path::new("")).map(Some);
     }
-    let folder = Root::find(root, "data.root").and_then(|root| set.locate(&root.path));
+    let folder = Root::find(root, Request::ROOT).and_then(|root| set.locate(&root.path));
     folder.map(|folder| set.count(&folder)).transpose()
 }
 
 /// The data folder, and who named it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Root {
+pub struct Root<'a> {
     pub path: PathBuf,
     /// `data.root`, `RUNNER_DATA` or words.
-    pub source: &'static str,
+    pub source: &'a str,
 }
 
-impl Root {
+impl<'a> Root<'a> {
     /// The folder that was given (by what is called `source`), else `$RUNNER_DATA`, else the user's cache folder; `None`
     /// where there is no home folder for that.
-    pub fn find(given: Option<&Path>, source: &'static str) -> Option<Self> {
+    pub fn find(given: Option<&Path>, source: &'a str) -> Option<Self> {
         let given = given.map(|path| Self { path: path.to_owned(), source });
         Self::choose(given, std::env::var_os("RUNNER_DATA").map(PathBuf::from), || {
             etcetera::choose_base_strategy().ok().map(|dirs| dirs.cache_dir().join("runner"))
@@ -158,30 +179,30 @@ impl Root {
     }
 
     /// Why a published set that is not here cannot be had, and what helps.
-    fn absent(&self, set: &str, publication: &Publication<'_>, why: &str) -> (String, String) {
+    fn absent(&self, set: &str, publication: &Publication<'_>, why: &str, setting: &str) -> (String, String) {
         let Root { path, source } = self;
         (
             format!("`{set}` is not in {} ({source}), and fetching it failed: {why}", path.display()),
             format!(
-                "put its folder `{}` there, or name the folder that holds it with --set data.root=DIR or RUNNER_DATA=DIR",
+                "put its folder `{}` there, or name the folder that holds it with --set {setting}=DIR or RUNNER_DATA=DIR",
                 publication.folder
             ),
         )
     }
 
     /// Why a set that cannot be fetched is not here, and how to get it.
-    fn elsewhere(&self, set: &str, how: &str) -> (String, String) {
+    fn elsewhere(&self, set: &str, how: &str, setting: &str) -> (String, String) {
         let Root { path, source } = self;
         let why = format!("`{set}` is not in {} ({source}), and cannot be fetched", path.display());
-        (why, format!("{how} with --set data.root=DIR"))
+        (why, format!("{how} with --set {setting}=DIR"))
     }
 
     /// Why a set of the user's own is not here, and what helps.
-    fn empty(&self, set: &str) -> (String, String) {
+    fn empty(&self, set: &str, setting: &str) -> (String, String) {
         let Root { path, source } = self;
         (
             format!("`{set}`: there are no class folders of images in {} ({source})", path.display()),
-            "name the folder that holds train/ and val/, or the class folders, with --set data.root=DIR".to_owned(),
+            format!("name the folder that holds train/ and val/, or the class folders, with --set {setting}=DIR"),
         )
     }
 }
@@ -193,7 +214,7 @@ mod tests {
     use std::fs;
 
     fn request<'a>(dataset: &'a Choice, root: &'a Path, stand_in: Option<&'a Choice>) -> Request<'a> {
-        Request { dataset, root: Some(root), stand_in }
+        Request { dataset, root: Some(root), phase: None, stand_in }
     }
 
     #[test]
@@ -246,7 +267,7 @@ mod tests {
     fn an_absent_set_says_where_it_was_sought_and_how_to_get_it() {
         let Origin::Published(publication) = sets::make(&Choice::plain("cifar10")).origin() else { panic!("no fetch") };
         let root = Root { path: "there".into(), source: "RUNNER_DATA" };
-        let (why, remedy) = root.absent("cifar10", publication, "no network");
+        let (why, remedy) = root.absent("cifar10", publication, "no network", "data.root");
         let message = DataError::Absent { why, remedy }.to_string();
         for words in ["`cifar10`", "there (RUNNER_DATA)", "no network", publication.folder, "data.root"] {
             assert!(message.contains(words), "`{words}` is not in: {message}");

@@ -71,13 +71,13 @@ pub struct BenchArgs {
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
     let loaded = args.loaded()?;
-    let spec = &loaded.spec;
-    let facts = prepare::facts(spec)?;
+    let facts = prepare::facts(&loaded.spec)?;
+    let (spec, facts) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let usual = || if args.config.is_some() { facts.size } else { nets::size(&args.net) };
     let size = args.size.map_or_else(usual, usize::from);
     let batch = args.batch as usize;
     let threads = start_threads(args.threads)?;
-    let mut rehearsal = Rehearsal::new(spec, &facts, size, batch, isa)
+    let mut rehearsal = Rehearsal::new(spec, facts, size, batch, isa)
         .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))?;
 
     let before = peak::flops_per_second(isa);

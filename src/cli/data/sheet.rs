@@ -122,12 +122,13 @@ impl Rows {
         let size = self.size;
         let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
         let augment = vec![chain(&spec.phases[0].augment)];
-        let training = Training { dataset: Arc::new(set), seed: spec.seed, augment, mix: vec![Mixer::default()] };
+        let training =
+            Training { datasets: vec![Arc::new(set)], seed: spec.seed, augment, mix: vec![Mixer::default()] };
         let batch = batch(size, mean.len());
         let plan = move |step: u64| {
             let first = step as usize * batch;
             let images = batch.min(images.saturating_sub(first));
-            (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0 })
+            (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0, set: 0 })
         };
         let mut loader = Loader::<f32>::training(training, 0, plan);
         while !self.full() {

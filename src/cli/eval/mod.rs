@@ -7,7 +7,7 @@ use super::recorded::Recorded;
 use super::train::{open_dataset, start_threads};
 use super::{Exit, Failure, paths, prepare};
 use crate::config::spec::{Spec, Tta};
-use crate::data::Dataset;
+use crate::data::{Dataset, Facts};
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
 use crate::nn::Params;
@@ -16,7 +16,7 @@ use crate::plot;
 use crate::record::confusion::Confusion;
 use crate::record::console::{self, Counter, Display};
 use crate::record::folder::file;
-use crate::record::{Status, atomic, csv_file};
+use crate::record::{DatasetFacts, Status, atomic, csv_file};
 use crate::train::session::CHECKPOINT_FILE;
 use crate::train::{Evaluator, Figures, Weights, checkpoint, net};
 use crate::units::count;
@@ -74,18 +74,16 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let mut notices = Vec::new();
     let isa = instruction_set(&recorded, &mut notices)?;
     let threads = start_threads(args.threads)?;
-    let dataset = open(args, &recorded, &mut notices)?;
-    let spec = recorded.loaded.spec.using(&dataset.facts.name);
-    let plan = prepare::plan(&recorded.loaded, &dataset.facts)?;
+    let facts = prepare::facts(&recorded.loaded.spec)?;
+    let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
     let (mut params, step) = match args.average {
-        true => averaged_weights(folder, &recorded, &spec, &dataset, &plan)?,
-        false => weights(folder, &recorded, &spec, &dataset, &plan, &mut notices)?,
+        true => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
+        false => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
     };
-    let size = match args.size {
-        Some(size) => usize::from(size),
-        None => plan.at(step.clamp(1, plan.total_steps) - 1).size,
-    };
-    prepare::check_size(&spec, &dataset.facts, size)?;
+    let last = plan.at(step.clamp(1, plan.total_steps) - 1);
+    let size = args.size.map_or(last.size, usize::from);
+    prepare::check_size(&spec, &facts[0], size)?;
+    let (dataset, before) = open(args, &recorded, plan.phases[last.phase].set, &mut notices)?;
     for notice in &notices {
         anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
     }
@@ -95,7 +93,21 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let (figures, confusion) = evaluate(&spec, &dataset, isa, &mut params, size, tta)?;
     let info = &recorded.info;
     let average = spec.train.average.as_ref().filter(|_| args.average).map(|average| average.kind.as_str());
-    let report = Report { folder, info, dataset: &dataset, figures, confusion, size, average, tta, step, isa, threads };
+    let same_data = dataset.digest == before.digest;
+    let report = Report {
+        folder,
+        info,
+        dataset: &dataset,
+        same_data,
+        figures,
+        confusion,
+        size,
+        average,
+        tta,
+        step,
+        isa,
+        threads,
+    };
     write(args, &report)?;
     Ok(Exit::Done)
 }
@@ -135,18 +147,24 @@ fn instruction_set(recorded: &Recorded, notices: &mut Vec<String>) -> Result<Isa
     Ok(mine)
 }
 
-/// Opens the data set, and says so where it is not what the run was trained on.
-fn open(args: &EvalArgs, recorded: &Recorded, notices: &mut Vec<String>) -> Result<Dataset, Failure> {
+/// Opens one of the data sets, and says so where it is not what the run was trained on, which comes with it.
+fn open<'a>(
+    args: &EvalArgs,
+    recorded: &'a Recorded,
+    set: usize,
+    notices: &mut Vec<String>,
+) -> Result<(Dataset, &'a DatasetFacts), Failure> {
     let display = if args.json { Display::Json } else { Display::Progress };
-    let before = &recorded.info.dataset;
-    let dataset = open_dataset(&recorded.loaded, display, before.stands_in_for.clone(), notices)?;
+    let (spec, info) = (&recorded.loaded.spec, &recorded.info);
+    let before = info.datasets().nth(set).unwrap_or(&info.dataset);
+    let dataset = open_dataset(&spec.request(&spec.sets()[set]), display, before.stands_in_for.clone(), notices)?;
     if dataset.digest != before.digest {
         notices.push(format!(
             "OTHER IMAGES than the run was trained with: `{}` had digest {}, and `{}` has {} now",
             before.name, before.digest, dataset.facts.name, dataset.digest
         ));
     }
-    Ok(dataset)
+    Ok((dataset, before))
 }
 
 /// The run's weights, and the number of steps after which they are.
@@ -154,12 +172,12 @@ fn weights(
     folder: &Path,
     recorded: &Recorded,
     spec: &Spec,
-    dataset: &Dataset,
+    facts: &Facts,
     plan: &Plan,
     notices: &mut Vec<String>,
 ) -> Result<(Params, u64), Failure> {
     let other = |error: anyhow::Error| Failure::Other(error);
-    let mut params = net::fresh_params(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    let mut params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let (info, model) = (&recorded.info, folder.join(file::MODEL));
     if info.status == Status::Done && model.exists() {
         Weights::read(&model).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
@@ -171,7 +189,7 @@ fn weights(
         let message = format!("{} holds no weights: {why}, and there is no {}", folder.display(), path.display());
         return Err(other(anyhow::anyhow!(message)));
     }
-    let rules = net::rules(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    let rules = net::rules(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let (state, _) = checkpoint::load(&path, params, &rules, plan).map_err(|e| other(e.into()))?;
     let step = state.progress.step;
     let why = match info.status {
@@ -191,7 +209,7 @@ fn averaged_weights(
     folder: &Path,
     recorded: &Recorded,
     spec: &Spec,
-    dataset: &Dataset,
+    facts: &Facts,
     plan: &Plan,
 ) -> Result<(Params, u64), Failure> {
     let info = &recorded.info;
@@ -208,7 +226,7 @@ fn averaged_weights(
         return Err(Failure::Usage(format!("--average: there is no {}: {why}", file.display())));
     }
     let other = |error: anyhow::Error| Failure::Other(error);
-    let mut params = net::fresh_params(spec, &dataset.facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
+    let mut params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     Weights::read(&file).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
     Ok((params, info.steps_done))
 }
@@ -225,7 +243,7 @@ fn evaluate(
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
     let mut confusion = Confusion::new(&class_names(dataset), outputs);
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
-    let evaluation = Evaluator::new(Arc::clone(dataset), isa).evaluate(spec, params, size, tta, |seen| {
+    let evaluation = Evaluator::new(isa).evaluate(spec, dataset, params, size, tta, |seen| {
         for (label, predicted) in seen.labels.iter().zip(seen.predictions()) {
             confusion.add(*label as usize, predicted);
         }

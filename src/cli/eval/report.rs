@@ -28,6 +28,8 @@ pub struct Report<'a> {
     pub folder: &'a Path,
     pub info: &'a RunInfo,
     pub dataset: &'a Dataset,
+    /// Whether it is as it was when the run was trained.
+    pub same_data: bool,
     pub figures: Figures,
     pub confusion: Confusion,
     pub size: usize,
@@ -100,7 +102,7 @@ impl Report<'_> {
             "dataset": facts.name,
             "stands_in_for": self.dataset.stands_in_for,
             "digest": self.dataset.digest,
-            "same_data": self.dataset.digest == self.info.dataset.digest,
+            "same_data": self.same_data,
             "size": self.size,
             "average": self.average,
             "tta": self.tta.word(),

@@ -94,7 +94,7 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
     let phase = phase(args, &job, at_step)?;
     job.plan = job.plan.range_test(phase, lr.clone(), u64::from(args.steps));
     if let Some(size) = args.size {
-        prepare::check_size(&job.spec, &job.dataset.facts, usize::from(size))?;
+        prepare::check_size(&job.spec, &job.datasets[0].facts, usize::from(size))?;
         job.plan.phases[0].size = usize::from(size);
     }
     for notice in &job.notices {
@@ -161,7 +161,7 @@ fn fresh(args: &FindLrArgs, config: &Path) -> Result<Prepared, Failure> {
     let loaded = paths::load(config, &args.overrides.list())?;
     prepare::check(&loaded)?;
     let mut job = open_data(&loaded, machine(args)?, display(args), None)?;
-    job.weights = prepare::weights(&loaded, &job.dataset.facts)?;
+    job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     let weights = match &job.weights {
         Some(weights) => format!("the weights of {}", weights.path),
         None => "fresh weights".to_owned(),
@@ -191,13 +191,15 @@ fn from_run(args: &FindLrArgs, run: &Path) -> Result<Prepared, Failure> {
     if !path.exists() {
         return Err(Failure::Usage(format!("{} was never begun: there is no {}", run.display(), path.display())));
     }
-    let before = &recorded.info.dataset;
-    let mut job = open_data(&edited, machine(args)?, display(args), before.stands_in_for.clone())?;
-    let facts = &job.dataset.facts;
-    if job.dataset.digest != before.digest {
-        job.notices.push(format!("OTHER IMAGES than the run was trained with: `{}` is not as it was", facts.name));
+    let mut job = open_data(&edited, machine(args)?, display(args), Some(&recorded.info))?;
+    for (set, before) in job.datasets.iter().zip(recorded.info.datasets()) {
+        if set.digest != before.digest {
+            let name = &set.facts.name;
+            job.notices.push(format!("OTHER IMAGES than the run was trained with: `{name}` is not as it was"));
+        }
     }
-    let plan = prepare::plan(&recorded.loaded, facts)?;
+    let facts = &job.datasets[0].facts;
+    let plan = prepare::plan(&recorded.loaded, &prepare::facts(&recorded.loaded.spec)?)?;
     let params = net::fresh_params(&job.spec, facts, plan.phases[0].size).map_err(anyhow::Error::from)?;
     let rules = net::rules(&job.spec, facts, plan.phases[0].size).map_err(anyhow::Error::from)?;
     let (state, _) = checkpoint::load(&path, params, &rules, &plan).map_err(anyhow::Error::from)?;

@@ -88,7 +88,8 @@ impl Report<'_> {
 
     /// `phase 1: sgd, 24 px, batch 125, shapes (stand-in for cifar10), fresh weights`
     fn subject(&self) -> String {
-        let (phase, set) = (&self.job.plan.phases[0], &self.job.dataset);
+        let phase = &self.job.plan.phases[0];
+        let set = &self.job.datasets[phase.set];
         let set = match &set.stands_in_for {
             Some(absent) => format!("{} (stand-in for {absent})", set.facts.name),
             None => set.facts.name.clone(),
@@ -177,7 +178,8 @@ impl Report<'_> {
 
     /// All of it as one JSON object.
     pub fn json(&self) -> anyhow::Result<String> {
-        let (phase, set) = (&self.job.plan.phases[0], &self.job.dataset);
+        let phase = &self.job.plan.phases[0];
+        let set = &self.job.datasets[phase.set];
         let spread = |spread: Spread| json!({"median": spread.median, "low": spread.low, "high": spread.high});
         let suggestions: Map<String, Value> =
             self.spreads().map(|(method, s)| (method.name().to_owned(), s.map_or(Value::Null, spread))).collect();

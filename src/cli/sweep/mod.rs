@@ -12,6 +12,7 @@ use crate::launch::Local;
 use crate::plan::Plan;
 use crate::record::text::span;
 use crate::record::{RunFolder, atomic};
+use crate::registry::Choice;
 use crate::sweep::ledger::{Ledger, State, Trial};
 use crate::sweep::run::{Order, experiment_file, run as run_trials};
 use crate::sweep::{self, file};
@@ -106,12 +107,15 @@ fn existing(folder: &Path) -> Result<PathBuf, Failure> {
 struct Point {
     loaded: Loaded,
     plan: Plan,
-    facts: Facts,
+    facts: Vec<Facts>,
 }
+
+/// The data sets that an experiment asks for, and what may stand in for them.
+type Asked = (Vec<config::spec::SetSpec>, Option<Choice>);
 
 /// Puts each new point together and checks it as `runner train` would, before anything runs.
 fn checked(sweep: &Sweep, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
-    let mut facts: Vec<(config::spec::DataSpec, Facts)> = Vec::new();
+    let mut facts: Vec<(Asked, Vec<Facts>)> = Vec::new();
     let mut points = BTreeMap::new();
     for trial in trials {
         if points.contains_key(&trial.number) {
@@ -119,12 +123,13 @@ fn checked(sweep: &Sweep, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Fa
         }
         let mut loaded = sweep.experiment(&trial.values)?;
         prepare::with_absolute_paths(&mut loaded.spec)?;
-        let known = facts.iter().find(|(data, _)| *data == loaded.spec.data).map(|(_, facts)| facts.clone());
+        let asked = (loaded.spec.sets(), loaded.spec.data.stand_in.clone());
+        let known = facts.iter().find(|(data, _)| *data == asked).map(|(_, facts)| facts.clone());
         let set = match known {
             Some(set) => set,
             None => {
                 let set = prepare::facts(&loaded.spec)?;
-                facts.push((loaded.spec.data.clone(), set.clone()));
+                facts.push((asked, set.clone()));
                 set
             }
         };
@@ -140,7 +145,7 @@ fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> 
         return Ok(Exit::Done);
     };
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts, isa)?;
+    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], isa)?;
     let mut table = comfy_table::Table::new();
     report::plain(&mut table, output::width());
     let axes = sweep.axes.iter().map(|axis| axis.name.as_str());

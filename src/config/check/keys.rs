@@ -54,7 +54,7 @@ pub(super) fn unknown_key(
     };
     if let Some(param) = meant {
         return match param.kind {
-            Kind::Table(_) | Kind::Tables(_) if !place.in_override => {
+            Kind::Table(_) | Kind::Tables(_) if !place.in_override && place.path.is_empty() => {
                 error.help(format!("did you mean {}?", header(param)))
             }
             _ => error.did_you_mean(Some(param.key)),
@@ -68,6 +68,7 @@ pub(super) fn unknown_key(
         path.map(|path| format!("its path is `{path}`")).or_else(instead)
     } else {
         setting_of_choice(key, params)
+            .or_else(|| setting_of_table(key, params, place))
             .or_else(|| home(key))
             .or_else(instead)
             .or_else(|| aliases::names(&word).find_map(|name| known_elsewhere(key, name, params, place)))
@@ -127,6 +128,15 @@ fn setting_of_choice(key: &str, params: &[Param]) -> Option<String> {
         let example = format!("{} = {{ kind = \"{name}\", {key} = … }}", param.key);
         Some(format!("`{key}` is a setting of {} `{name}`: `{example}`", family.name))
     })
+}
+
+/// For a key that belongs inside one of the section's own tables: `dataset` beside `data`.
+fn setting_of_table(key: &str, params: &[Param], place: &Place<'_>) -> Option<String> {
+    let of_section = params.iter().filter(|_| !place.path.is_empty());
+    let mut tables =
+        of_section.filter_map(|param| if let Kind::Table(inner) = param.kind { Some((param, inner)) } else { None });
+    let (table, _) = tables.find(|(_, inner)| inner.iter().any(|param| param.key == key))?;
+    Some(format!("`{key}` is a setting of `{0}`: `{0} = {{ {key} = … }}`", table.key))
 }
 
 fn entry_with(family: &Family, key: &str) -> Option<&'static dyn Describe> {

@@ -6,6 +6,7 @@ mod lookahead;
 mod optimizers;
 mod range;
 mod rules;
+mod sets;
 mod stops;
 mod twin;
 
@@ -29,6 +30,7 @@ fn curve(from: f64, to: Option<f64>, kind: &str) -> RampValue {
 fn phase(length: Length, batch: usize) -> PhaseSpec {
     PhaseSpec {
         length,
+        data: None,
         size: None,
         batch,
         accumulate: 1,
@@ -103,8 +105,8 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
     }
 }
 
-fn facts(train_images: usize) -> Facts {
-    Facts {
+fn facts(train_images: usize) -> [Facts; 1] {
+    [Facts {
         name: "shapes".into(),
         train_images,
         val_images: 10,
@@ -112,7 +114,7 @@ fn facts(train_images: usize) -> Facts {
         channels: 3,
         size: 32,
         source: FactsSource::Data,
-    }
+    }]
 }
 
 fn plan(phases: Vec<PhaseSpec>, images: usize) -> Plan {

@@ -29,6 +29,7 @@ fn plan(phases: &[Phase]) -> Vec<PlanRow> {
         momentum_from: 0.95,
         momentum_to: 0.85,
         momentum_curve: "linear".into(),
+        dataset: None,
     };
     phases.iter().enumerate().map(row).collect()
 }

@@ -15,6 +15,7 @@ use super::{stderr_width, table, width};
 use crate::record::error::RecordError;
 use crate::record::event::{Event, PhaseBegins, RunFacts, Sink, StepDone};
 use crate::record::rows::MetricsRow;
+use crate::record::scores::Scores;
 use crate::record::text;
 use crate::units;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -73,7 +74,8 @@ impl Bars {
 
     /// The table of a resumed run begins with what the earlier processes found.
     fn evaluated_before(&mut self, rows: &[MetricsRow]) {
-        let mut scores = crate::record::Scores::default();
+        let Some((facts, _)) = &self.run.known else { return };
+        let mut scores = Scores::of(facts);
         for row in rows {
             let best = scores.add(row);
             self.evaluated(row, best);

@@ -42,11 +42,12 @@ impl Run {
         match event {
             Event::Started { folder, facts } => {
                 self.known = Some((facts.clone(), folder.clone()));
+                self.scores = Scores::of(facts);
                 false
             }
             Event::Resumed { folder, facts, rows, .. } => {
                 self.known = Some((facts.clone(), folder.clone()));
-                self.scores = rows.iter().collect();
+                self.scores = Scores::after(rows, facts);
                 false
             }
             Event::Evaluated(row) => self.scores.add(row),

@@ -77,10 +77,9 @@ impl SetReader for Folder {
         else {
             return Err(DataError::Absent {
                 why: "there are no class folders of images, and a set of one's own has no official figures".to_owned(),
-                remedy:
-                    "name their folder with data.root, or to plan without them give `train_images`, `val_images` and \
-                         `classes` in [data]"
-                        .to_owned(),
+                remedy: "name their folder with `root`, or to plan without them give `train_images`, `val_images` and \
+                         `classes` beside `dataset`"
+                    .to_owned(),
             });
         };
         let Some(size) = self.size else {
