@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{REGULARISED, SCALED, SEARCH, SMALL, TRANSITION, assert_exit, only_run, runner, timeless};
+use common::{
+    REGULARISED, SCALED, SEARCH, SETS, SMALL, TRANSITION, assert_exit, only_run, photographs, runner, timeless,
+};
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -119,6 +121,29 @@ fn killed_at_any_step_in_any_phase_a_run_goes_on_to_the_same_bytes() {
         assert_readable(&run);
         assert_exit(&resume(&run, threads).output().unwrap(), 0);
         assert_same(&run, &reference);
+    }
+}
+
+/// On both sides of the borders of two sets, there and back.
+#[test]
+fn a_run_goes_over_to_another_set_as_if_never_killed() {
+    let (dir, config) = workplace();
+    let back = "\n[[phases]]\nepochs = 1\ndata = { dataset = 'shapes' }\nbatch = 250\nlr = 0.01\n";
+    std::fs::write(&config, SETS.to_owned() + back).unwrap();
+    photographs(&dir.path().join("photographs"));
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).output().unwrap(), 0);
+    assert_eq!(rows(&only_run(&whole)), 20 + 24 + 20);
+    for (first, second, threads) in [(14, 20, 1), (21, 43, 2), (38, 46, 1)] {
+        let runs = dir.path().join(format!("runs{first}"));
+        let mut child = begin(&config, &runs, threads).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, first);
+        kill(&mut child);
+        let mut child = resume(&run, 3 - threads).spawn().unwrap();
+        wait_for(&mut child, &runs, second);
+        kill(&mut child);
+        assert_exit(&resume(&run, threads).output().unwrap(), 0);
+        assert_same(&run, &only_run(&whole));
     }
 }
 

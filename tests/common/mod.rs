@@ -328,3 +328,52 @@ carry = true
 lr = { from = 0.4, curve = { poly = 0.9 } }
 momentum = { from = 0.95, to = 0.85, curve = "cosine" }
 "#;
+
+/// One epoch of the generated set, then six of [`photographs`], which lie beside the file.
+pub const SETS: &str = r#"
+name = "sets"
+seed = 4
+
+[data]
+dataset = "shapes"
+augment = ["flip"]
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+checkpoint_every = "5step"
+average = { kind = "swa", start = "1ep" }
+
+[[phases]]
+epochs = 1
+size = 8
+batch = 250
+optimizer = "sgd"
+lr = 0.05
+
+[[phases]]
+epochs = 6
+data = { dataset = "folder", root = "photographs" }
+batch = 16
+lr = { from = 0.05, to = 0.01 }
+"#;
+
+/// 60 training and 21 validation images of 12×12, of three classes that a colour tells apart.
+pub fn photographs(root: &Path) {
+    for (split, count) in [("train", 20), ("val", 7)] {
+        for class in 0..3u8 {
+            let folder = root.join(split).join(format!("class {class}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            for number in 0..count {
+                let colour = |x: u32, y: u32| {
+                    let ground = ((x * 7 + y * 13 + number * 29) % 64) as u8;
+                    let mut pixel = [ground; 3];
+                    pixel[usize::from(class)] += 128;
+                    image::Rgb(pixel)
+                };
+                image::ImageBuffer::from_fn(12, 12, colour).save(folder.join(format!("{number}.png"))).unwrap();
+            }
+        }
+    }
+}
