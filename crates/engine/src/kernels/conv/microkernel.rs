@@ -29,6 +29,9 @@ impl TileShape {
     }
 }
 
+/// Floats of a cache line.
+const LINE: usize = 16;
+
 /// `len` neighbouring floats of a band, `offset` after the pixel's own: one or more taps, or part of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
@@ -112,17 +115,23 @@ impl Kernel for Correlate<'_> {
         let mut weights = weights.as_ptr();
         for (b, block) in blocks.iter().enumerate() {
             let segments = &segments[block.clone()];
+            let depth: usize = segments.iter().map(|s| s.len).sum();
             for tile in 0..tiles {
                 let rows = balanced(offsets.len(), tiles, tile);
+                // The weights after these lie in L3 or memory: two tiles ask for a line of them at each step.
+                let next = weights.wrapping_add(depth * (shape.lanes + tile % 2 * LINE));
                 // SAFETY: the assertions above bound every read of the band and of the weights, which the blocks cut
                 // into consecutive parts; the rows lie in `offsets` and `sums`.
                 unsafe {
                     let offsets = offsets.as_ptr().add(rows.start);
                     let sums = sums.as_mut_ptr().add(rows.start * shape.lanes);
-                    dispatch!(S, rows.len(), correlate_tile(band.as_ptr(), offsets, segments, weights, sums, b == 0));
+                    dispatch!(
+                        S,
+                        rows.len(),
+                        correlate_tile(band.as_ptr(), offsets, segments, weights, next, sums, b == 0)
+                    );
                 }
             }
-            let depth: usize = segments.iter().map(|s| s.len).sum();
             // SAFETY: the depths of the blocks add up to that of the weights.
             weights = unsafe { weights.add(depth * shape.lanes) };
         }
@@ -135,6 +144,7 @@ unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
     offsets: *const u32,
     segments: &[Segment],
     mut weights: *const f32,
+    mut next: *const f32,
     sums: *mut f32,
     first: bool,
 ) {
@@ -155,6 +165,8 @@ unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
                 for (v, w) in w.iter_mut().enumerate() {
                     *w = S::load(weights.add(v * S::LANES));
                 }
+                S::prefetch_l2(next);
+                next = next.wrapping_add(LINE);
                 for (acc, row) in acc.iter_mut().zip(&rows) {
                     let x = S::splat(*row.add(k));
                     for (acc, &w) in acc.iter_mut().zip(&w) {
@@ -222,7 +234,11 @@ unsafe fn outer_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
     // SAFETY: the caller's promise, see `Outer::run`.
     unsafe {
         let mut acc = load_tile::<S, ROWS, VECTORS>(sums, first);
+        // The sums of the next tiles lie in L2 or beyond: a line of them is asked for at each step.
+        let mut next = sums.cast_const().wrapping_add(ROWS * VECTORS * S::LANES);
         for &offset in offsets {
+            S::prefetch(next);
+            next = next.wrapping_add(LINE);
             let pixel = band.add(offset as usize);
             let mut w = [S::splat(0.0); VECTORS];
             for (v, w) in w.iter_mut().enumerate() {
@@ -341,6 +357,8 @@ mod tests {
         unsafe fn sum(_: [f32; 16]) -> f32 {
             unreachable!()
         }
+        unsafe fn prefetch(_: *const f32) {}
+        unsafe fn prefetch_l2(_: *const f32) {}
     }
 
     /// Small whole numbers, whose sums are exact.

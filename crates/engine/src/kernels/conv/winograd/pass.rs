@@ -20,6 +20,9 @@ const CHUNK_TILES: usize = 48;
 const TASKS: usize = 16;
 const PART_PANELS: usize = 4;
 
+/// Inputs whose weights are transformed before they are written: 1 KiB of each product in 32 lanes.
+const PACK_INPUTS: usize = 8;
+
 /// Where the weights come from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Direction {
@@ -77,9 +80,14 @@ impl WinogradPass {
         [self.chunk * self.inputs + GAP, self.panels() * self.chunk * self.lanes() + GAP]
     }
 
+    /// Floats from the weights of one product to those of the next.
+    fn packed_stride(&self) -> usize {
+        self.panels() * self.panel_len() + GAP
+    }
+
     /// Floats that the packed weights take.
     pub fn packed_len(&self) -> usize {
-        PRODUCTS * self.panels() * self.panel_len()
+        PRODUCTS * self.packed_stride()
     }
 
     /// Floats of scratch that one task takes.
@@ -93,29 +101,46 @@ impl WinogradPass {
         assert_eq!(packed.len(), self.packed_len());
         assert_eq!(weights.len(), 9 * self.inputs * self.outputs);
         let (lanes, panel_len) = (self.lanes(), self.panel_len());
-        let stride = self.panels() * panel_len;
         let packed = Shared::new(packed);
         parallel::for_each(self.panels(), |panel| {
-            let used = lanes.min(self.outputs - panel * lanes);
-            let mut taps = [0.0; 9 * MAX_LANES];
-            for input in 0..self.inputs {
-                for lane in 0..used {
-                    let output = panel * lanes + lane;
-                    let (kernel, turned) = match self.direction {
-                        Direction::Forward => (output * self.inputs + input, false),
-                        Direction::Backward => (input * self.outputs + output, true),
-                    };
-                    for (tap, weight) in weights[9 * kernel..][..9].iter().enumerate() {
-                        taps[if turned { 8 - tap } else { tap } * lanes + lane] = *weight;
-                    }
+            // A few inputs at a time: of 32 outputs a kernel each, or 36 planes a line each, would drive each other out of
+            // the caches.
+            let mut taps = [0.0; PACK_INPUTS * 9 * MAX_LANES];
+            let mut few = [0.0; PRODUCTS * PACK_INPUTS * MAX_LANES];
+            for first in (0..self.inputs).step_by(PACK_INPUTS) {
+                let count = PACK_INPUTS.min(self.inputs - first);
+                self.gather(weights, panel, first..first + count, &mut taps);
+                for slot in 0..count {
+                    let (taps, to) = (&taps[slot * 9 * lanes..][..9 * lanes], &mut few[slot * lanes..]);
+                    self.isa.run(TransformWeights { taps, lanes, stride: PACK_INPUTS * lanes, to });
                 }
-                // SAFETY: one task a panel, and the products do not overlap.
-                let to = std::array::from_fn(|k| unsafe {
-                    packed.part(k * stride + panel * panel_len + input * lanes, lanes)
-                });
-                self.isa.run(TransformWeights { taps: &taps[..9 * lanes], lanes, to });
+                for (k, few) in few.chunks_exact(PACK_INPUTS * lanes).take(PRODUCTS).enumerate() {
+                    let start = k * self.packed_stride() + panel * panel_len + first * lanes;
+                    // SAFETY: one task a panel, and the products do not overlap.
+                    let to = unsafe { packed.part(start, count * lanes) };
+                    to.copy_from_slice(&few[..count * lanes]);
+                }
             }
         });
+    }
+
+    /// The weights from some inputs to the outputs of a panel, as `(input, tap, lane)`. Lanes beyond the outputs are left as
+    /// they are.
+    fn gather(&self, weights: &[f32], panel: usize, inputs: Range<usize>, taps: &mut [f32]) {
+        let lanes = self.lanes();
+        for lane in 0..lanes.min(self.outputs - panel * lanes) {
+            let output = panel * lanes + lane;
+            for (slot, input) in inputs.clone().enumerate() {
+                let (kernel, turned) = match self.direction {
+                    Direction::Forward => (output * self.inputs + input, false),
+                    Direction::Backward => (input * self.outputs + output, true),
+                };
+                let to = &mut taps[slot * 9 * lanes + lane..][..8 * lanes + 1];
+                for (tap, weight) in weights[9 * kernel..][..9].iter().enumerate() {
+                    to[if turned { 8 - tap } else { tap } * lanes] = *weight;
+                }
+            }
+        }
     }
 
     /// Convolves `n` pictures. `scratch` has [`Self::task_scratch`] floats for each worker of the pool.
@@ -165,7 +190,7 @@ impl WinogradPass {
                     offsets: &self.offsets[..tiles],
                     segments: &self.segments,
                     blocks: &self.blocks,
-                    weights: &packed[(k * self.panels() + panel) * self.panel_len()..][..self.panel_len()],
+                    weights: &packed[k * self.packed_stride() + panel * self.panel_len()..][..self.panel_len()],
                     sums: &mut products[k * product_stride + panel * tiles * lanes..][..tiles * lanes],
                 });
             }

@@ -109,22 +109,24 @@ unsafe fn weight_gradient<S: Simd>(u: [S::V; IN]) -> [S::V; 3] {
     }
 }
 
-/// Applies `$f` to the columns of a matrix in rows, then to the rows of what that gives.
+/// Applies `$f` to the columns of an `$n × $n` matrix, then to the rows of what that gives. `$from` loads element
+/// `row·$n + col`, `$to` takes element `row·$m + col`: neither matrix is ever held whole, as no register file has room.
 macro_rules! both_ways {
-    ($S:ty, $f:ident, $from:expr, $n:expr => $m:expr) => {{
-        let from = $from;
-        let mut half = [[<$S>::splat(0.0); $n]; $m];
+    ($S:ty, $f:ident, $n:expr => $m:expr, $from:expr, $to:expr) => {{
+        let (from, to) = ($from, $to);
+        let mut half = [[std::mem::MaybeUninit::<<$S as Simd>::V>::uninit(); $n]; $m];
         for col in 0..$n {
-            let column = $f::<$S>(std::array::from_fn(|row| from[row * $n + col]));
+            let column = $f::<$S>(std::array::from_fn(|row| from(row * $n + col)));
             for (half, value) in half.iter_mut().zip(column) {
-                half[col] = value;
+                half[col].write(value);
             }
         }
-        let mut to = [<$S>::splat(0.0); $m * $m];
         for (row, half) in half.into_iter().enumerate() {
-            to[row * $m..(row + 1) * $m].copy_from_slice(&$f::<$S>(half));
+            // All `$n` columns were written above.
+            for (col, value) in $f::<$S>(half.map(|value| value.assume_init())).into_iter().enumerate() {
+                to(row * $m + col, value);
+            }
         }
-        to
     }};
 }
 
@@ -157,16 +159,12 @@ impl<E: Element> Kernel for TransformInputs<'_, E> {
             for (at, n) in spans::<S>(width) {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
-                    let mut d = [S::splat(0.0); PRODUCTS];
-                    for (d, pixel) in d.iter_mut().zip(&pixels) {
-                        if let Some(pixel) = pixel {
-                            *d = lanes::load::<S, E>(source.as_ptr().add(pixel * channels + take.start + at), n);
-                        }
-                    }
-                    let v = both_ways!(S, input, d, IN => IN);
-                    for (k, v) in v.into_iter().enumerate() {
-                        lanes::store::<S, f32>(planes.as_mut_ptr().add(k * stride + slot * row + at), n, v);
-                    }
+                    let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
+                    let load = |i: usize| match pixels[i] {
+                        Some(pixel) => lanes::load::<S, E>(from.add(pixel * channels), n),
+                        None => S::splat(0.0),
+                    };
+                    both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, f32>(to.add(k * stride), n, v));
                 }
             }
         }
@@ -202,24 +200,21 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
             for (at, n) in spans::<S>(used) {
                 // SAFETY: the assertion above; each output pixel belongs to one task, and so does each panel.
                 unsafe {
-                    let mut m = [S::splat(0.0); PRODUCTS];
-                    for (k, m) in m.iter_mut().enumerate() {
-                        *m = S::load(products.as_ptr().add(k * stride + slot * width + at));
-                    }
-                    let y = both_ways!(S, output, m, IN => OUT);
+                    let from = products.as_ptr().add(slot * width + at);
                     let bias = match to.bias {
                         Some(bias) => lanes::load::<S, f32>(bias[channel + at..][..n].as_ptr(), n),
                         None => S::splat(0.0),
                     };
-                    for (y, pixel) in y.into_iter().zip(&pixels) {
-                        let Some(pixel) = pixel else { continue };
+                    let store = |i: usize, y: S::V| {
+                        let Some(pixel) = pixels[i] else { return };
                         let p = to.pixels.part(pixel * channels + channel + at, n).as_mut_ptr();
                         let mut y = S::add(y, bias);
                         if to.accumulate {
                             y = S::add(lanes::load::<S, E>(p, n), y);
                         }
                         lanes::store::<S, E>(p, n, y);
-                    }
+                    };
+                    both_ways!(S, output, IN => OUT, |k: usize| S::load(from.add(k * stride)), store);
                 }
             }
         }
@@ -257,29 +252,26 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                 let n = S::LANES.min(take.len().saturating_sub(at));
                 // SAFETY: the assertions above: `n` channels of each pixel, `LANES` of each panel's row.
                 unsafe {
-                    let mut y = [S::splat(0.0); OUT * OUT];
-                    for (y, pixel) in y.iter_mut().zip(&pixels) {
-                        if let Some(pixel) = pixel {
-                            *y = lanes::load::<S, E>(source.as_ptr().add(pixel * channels + take.start + at), n);
-                        }
-                    }
-                    let m = both_ways!(S, gradient, y, OUT => IN);
+                    let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
-                    for (k, m) in m.into_iter().enumerate() {
-                        S::store(to.add(k * stride), m);
-                    }
+                    let load = |i: usize| match pixels[i] {
+                        Some(pixel) => lanes::load::<S, E>(from.wrapping_add(pixel * channels), n),
+                        None => S::splat(0.0),
+                    };
+                    both_ways!(S, gradient, OUT => IN, load, |k, m| S::store(to.add(k * stride), m));
                 }
             }
         }
     }
 }
 
-/// `G w Gᵀ` of the weights of `lanes` outputs to one input: `to[k][lane]`.
+/// `G w Gᵀ` of the weights of `lanes` outputs to one input: `to[k·stride + lane]`.
 pub(super) struct TransformWeights<'a> {
     /// `(tap, lane)`, nine taps.
     pub taps: &'a [f32],
     pub lanes: usize,
-    pub to: [&'a mut [f32]; PRODUCTS],
+    pub stride: usize,
+    pub to: &'a mut [f32],
 }
 
 impl Kernel for TransformWeights<'_> {
@@ -287,24 +279,22 @@ impl Kernel for TransformWeights<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { taps, lanes, mut to } = self;
-        assert!(taps.len() >= 9 * lanes && to.iter().all(|to| to.len() >= lanes));
+        let Self { taps, lanes, stride, to } = self;
+        assert!(taps.len() >= 9 * lanes && to.len() >= (PRODUCTS - 1) * stride + lanes);
         assert!(lanes.is_multiple_of(S::LANES));
         for at in (0..lanes).step_by(S::LANES) {
             // SAFETY: the assertions above.
             unsafe {
-                let mut w = [S::splat(0.0); 9];
-                for (k, w) in w.iter_mut().enumerate() {
-                    *w = S::load(taps.as_ptr().add(k * lanes + at));
-                }
-                let u = both_ways!(S, weights, w, 3 => IN);
-                for (to, u) in to.iter_mut().zip(u) {
-                    S::store(to.as_mut_ptr().add(at), u);
-                }
+                let (from, to) = (taps.as_ptr().add(at), to.as_mut_ptr().add(at));
+                let load = |tap: usize| S::load(from.add(tap * lanes));
+                both_ways!(S, weights, 3 => IN, load, |k, u| S::store(to.add(k * stride), u));
             }
         }
     }
 }
+
+/// How many inputs ahead sums are asked for: no machine foresees 36 rows of addresses.
+const AHEAD: usize = 4;
 
 /// `Gᵀ u G`: from sums over the tiles, `sums[k·stride + lane]`, to `(tap, lane)`.
 pub(super) struct TransformWeightGradients<'a> {
@@ -325,14 +315,12 @@ impl Kernel for TransformWeightGradients<'_> {
         for at in (0..lanes).step_by(S::LANES) {
             // SAFETY: the assertions above.
             unsafe {
-                let mut u = [S::splat(0.0); PRODUCTS];
-                for (k, u) in u.iter_mut().enumerate() {
-                    *u = S::load(sums.as_ptr().add(k * stride + at));
-                }
-                let w = both_ways!(S, weight_gradient, u, IN => 3);
-                for (k, w) in w.into_iter().enumerate() {
-                    S::store(taps.as_mut_ptr().add(k * lanes + at), w);
-                }
+                let (from, to) = (sums.as_ptr().add(at), taps.as_mut_ptr().add(at));
+                let load = |k: usize| {
+                    S::prefetch(from.wrapping_add(k * stride + AHEAD * lanes));
+                    S::load(from.add(k * stride))
+                };
+                both_ways!(S, weight_gradient, IN => 3, load, |tap, w| S::store(to.add(tap * lanes), w));
             }
         }
     }
