@@ -622,8 +622,8 @@ def conv3(i, o, stride=1):
     return torch.nn.Conv2d(i, o, 3, stride, padding=1, bias=False)
 
 
-def resnet18(width):
-    """torchvision's, with the 7x7 stem."""
+def basic_resnet(width, blocks=(2, 2, 2, 2), classes=10):
+    """torchvision's ResNet-18 or -34, with the 7x7 stem."""
     norm = torch.nn.BatchNorm2d
 
     def basic(i, o, stride):
@@ -637,10 +637,10 @@ def resnet18(width):
         return block
 
     stages, i = {}, width
-    for k in range(4):
+    for k, count in enumerate(blocks):
         o = width << k
-        stages[f"layer{k + 1}"] = torch.nn.Sequential(basic(i, o, 2 if k else 1), basic(o, o, 1))
-        i = o
+        made = [basic(i if n == 0 else o, o, 2 if k and n == 0 else 1) for n in range(count)]
+        stages[f"layer{k + 1}"], i = torch.nn.Sequential(*made), o
     stem = Part(conv=torch.nn.Conv2d(3, width, 7, 2, padding=3, bias=False), norm=norm(width))
 
     def forward(m, x):
@@ -649,7 +649,7 @@ def resnet18(width):
             x = m.get_submodule(name)(x)
         return m.head.fc(x.mean((2, 3)))
 
-    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(i, 10)), **stages)
+    return Part(forward, stem=stem, head=Part(fc=torch.nn.Linear(i, classes)), **stages)
 
 
 def wrn22(width, widen):
@@ -682,8 +682,8 @@ def wrn22(width, widen):
     return Part(forward, stem=stem, norm=norm(i), head=head, **stages)
 
 
-def resnet50(width, classes):
-    """torchvision's: the stride on the 3x3 convolution."""
+def bottleneck_resnet(width, classes, blocks=(3, 4, 6, 3)):
+    """torchvision's ResNet-50, -101 or -152: the stride on the 3x3 convolution."""
     norm = torch.nn.BatchNorm2d
 
     def conv1(i, o, stride=1):
@@ -702,9 +702,9 @@ def resnet50(width, classes):
         return block
 
     stages, i = {}, width
-    for k, blocks in enumerate([3, 4, 6, 3]):
+    for k, count in enumerate(blocks):
         o = width << k
-        made = [bottleneck(i if n == 0 else 4 * o, o, 2 if k and n == 0 else 1) for n in range(blocks)]
+        made = [bottleneck(i if n == 0 else 4 * o, o, 2 if k and n == 0 else 1) for n in range(count)]
         stages[f"layer{k + 1}"], i = torch.nn.Sequential(*made), 4 * o
     stem = Part(conv=torch.nn.Conv2d(3, width, 7, 2, padding=3, bias=False), norm=norm(width))
 
@@ -822,7 +822,7 @@ def airbench(widths, depth, act=F.gelu):
 def nets():
     """One step of each net, narrow, and the parameters of the whole ones."""
     rows = {
-        "resnet18": (lambda: resnet18(2), lambda: resnet18(64), 33),
+        "resnet18": (lambda: basic_resnet(2), lambda: basic_resnet(64), 33),
         "wrn22": (lambda: wrn22(2, 2), lambda: wrn22(16, 6), 10),
         "airbench94": (lambda: airbench([4, 6, 8], 2), lambda: airbench([64, 256, 256], 2), 18),
         "airbench96": (lambda: airbench([4, 6, 8], 3), lambda: airbench([128, 384, 512], 3), 18),
@@ -835,7 +835,7 @@ def recipe_nets():
     celu = lambda x: F.celu(x, 0.3)
     page = {"act": celu, "pool_first": True, "whiten": True}
     rows = {
-        "resnet50": (lambda: resnet50(2, 10), lambda: resnet50(64, 1000), 33),
+        "resnet50": (lambda: bottleneck_resnet(2, 10), lambda: bottleneck_resnet(64, 1000), 33),
         "preact-resnet18": (lambda: preact([2, 3, 4, 4]), lambda: preact([64, 128, 256, 256]), 11),
         "resnet9-page": (lambda: resnet9(3, **page), lambda: resnet9(64, **page), 10),
         "airbench94-silu": (lambda: airbench([4, 6, 8], 2, F.silu), lambda: airbench([64, 256, 256], 2, F.silu), 18),
@@ -843,7 +843,17 @@ def recipe_nets():
     save_nets("recipe_nets", rows)
 
 
-def save_nets(file, rows):
+def deep_nets():
+    """As `nets`, of the deeper residual nets."""
+    basic, bottleneck = (3, 4, 6, 3), (3, 4, 23, 3)
+    rows = {
+        "resnet34": (lambda: basic_resnet(2, basic), lambda: basic_resnet(64, basic, 1000), 33),
+        "resnet101": (lambda: bottleneck_resnet(2, 10, bottleneck), lambda: bottleneck_resnet(64, 1000, bottleneck), 33),
+    }
+    save_nets("deep_nets", rows, damped=("bn3", "bn2"))
+
+
+def save_nets(file, rows, damped=("bn3",)):
     """Loss, gradients and running statistics of one step of each narrow net; parameters of the whole ones."""
     tensors, cases = {}, {}
     for seed, (name, (narrow, whole, size)) in enumerate(rows.items()):
@@ -859,10 +869,11 @@ def save_nets(file, rows):
                     module.bias.normal_(0, 0.3)
                     if module.weight.requires_grad:
                         module.weight.uniform_(0.5, 1.5)
-            for bottleneck in net.modules():
-                # 53 norms in a row: with last scales about 1, PyTorch's own f32 is 1e-3 off its f64, so 4e-6.
-                if hasattr(bottleneck, "bn3"):
-                    bottleneck.bn3.weight.mul_(0.2)
+            for block in net.modules():
+                # Many norms in a row: with last scales about 1, PyTorch's own f32 is 1e-3 off its f64 in ResNet-50 and 6e-5
+                # in ResNet-34, so 4e-6.
+                for norm in [norm for norm in damped if hasattr(block, norm)][:1]:
+                    getattr(block, norm).weight.mul_(0.2)
         images, labels = normal(100 + seed, 4, 3, size, size), torch.arange(4)
         tensors[f"{name}/images"] = last(images)
         tensors |= {f"{name}/before/{k}": v.detach().clone() for k, v in net.named_parameters()}
@@ -1048,7 +1059,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     makers = [
         conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, optimizers, papers, lbfgs, clip, muon,
-        net, averages, nets, recipe_nets, whitening, views, schedules, images,
+        net, averages, nets, recipe_nets, deep_nets, whitening, views, schedules, images,
     ]
     for make in makers:
         make()

@@ -9,7 +9,7 @@ use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::train::net::parts;
 
 /// Fixture and case of it, our net as narrow as it is there, and as it is by default.
-const NETS: [[&str; 4]; 8] = [
+const NETS: [[&str; 4]; 10] = [
     ["nets", "resnet18", "backbone = { resnet18 = 2 }", "backbone = \"resnet18\""],
     ["nets", "wrn22", "backbone = { kind = \"wrn22\", width = 2, widen = 2 }", "backbone = \"wrn22\""],
     ["nets", "airbench94", "backbone = { airbench94 = [4, 6, 8] }", "backbone = \"airbench94\""],
@@ -21,6 +21,8 @@ const NETS: [[&str; 4]; 8] = [
         "backbone = { preact-resnet18 = [2, 3, 4, 4] }",
         "backbone = \"preact-resnet18\"",
     ],
+    ["deep_nets", "resnet34", "backbone = { resnet34 = 2 }", "backbone = \"resnet34\"\nclasses = 1000"],
+    ["deep_nets", "resnet101", "backbone = { resnet101 = 2 }", "backbone = \"resnet101\"\nclasses = 1000"],
     ["recipe_nets", "resnet9-page", PAGE[0], PAGE[1]],
     [
         "recipe_nets",
@@ -93,6 +95,23 @@ fn whole_nets_have_as_many_parameters_as_pytorchs() {
         let case = fixture.case(name);
         assert_eq!(case["parameters"].as_u64(), Some(figures.parameters), "{name}");
         assert_eq!(case["frozen"].as_u64(), Some(figures.frozen), "{name}");
+    }
+}
+
+/// As `sum(p.numel() for p in torchvision.models.resnet18().parameters())` and the like say (torchvision 0.29.2).
+#[test]
+fn resnets_have_as_many_parameters_as_torchvisions() {
+    let torchvisions = [
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+    ];
+    for (name, parameters) in torchvisions {
+        let spec = common::net(&format!("backbone = \"{name}\"\nclasses = 1000"));
+        let figures = Summary::of(&parts(&spec, 1000), Shape::new(224, 224, 3)).unwrap().figures;
+        assert_eq!((figures.parameters, figures.frozen), (parameters, 0), "{name}");
     }
 }
 

@@ -24,7 +24,10 @@ pub type BackboneEntry = Entry<Backbone>;
 pub static ENTRIES: &[&BackboneEntry] = &[
     &resnet9::ENTRY,
     &resnet::RESNET18,
+    &resnet::RESNET34,
     &resnet::RESNET50,
+    &resnet::RESNET101,
+    &resnet::RESNET152,
     &preact::RESNET18,
     &wrn22::ENTRY,
     &airbench::AIRBENCH94,

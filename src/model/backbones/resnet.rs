@@ -7,47 +7,59 @@ use crate::nn::layers::Act;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Settings, Value};
 
-const fn width(doc: &'static str) -> Param {
-    Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc }
+const BASIC_WIDTH: &str =
+    "channels of the stem and the first of four stages; each of the others has twice as many as the one before";
+const BOTTLENECK_WIDTH: &str = "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the other \
+     stages has twice as many as the one before";
+
+const fn params(width: &'static str) -> [Param; 7] {
+    let width = Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc: width };
+    [width, style::INIT, style::NORM_EPS, style::NORM_UPDATE, style::NORM_SCALE, style::NORM_ZERO, style::ACT]
 }
 
 pub static RESNET18: BackboneEntry = Entry {
     name: "resnet18",
     summary: "four stages of two basic blocks, each two 3×3 convolutions and a shortcut; 11.2 million parameters",
     cite: "He et al. 2015 (arXiv:1512.03385), tables 1 and 6; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
-    params: &[
-        width(
-            "channels of the stem and the first of four stages; each of the others has twice as many as the one before",
-        ),
-        style::INIT,
-        style::NORM_EPS,
-        style::NORM_UPDATE,
-        style::NORM_SCALE,
-        style::NORM_ZERO,
-        style::ACT,
-    ],
+    params: &params(BASIC_WIDTH),
     shorthand: Some("width"),
     make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[2, 2, 2, 2])), stem, head },
+};
+
+pub static RESNET34: BackboneEntry = Entry {
+    name: "resnet34",
+    summary: "stages of 3, 4, 6 and 3 basic blocks, each two 3×3 convolutions and a shortcut; 21.8 million parameters",
+    cite: "He et al. 2015 (arXiv:1512.03385), table 1; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
+    params: &params(BASIC_WIDTH),
+    shorthand: Some("width"),
+    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[3, 4, 6, 3])), stem, head },
 };
 
 pub static RESNET50: BackboneEntry = Entry {
     name: "resnet50",
     summary: "stages of 3, 4, 6 and 3 bottlenecks, 1×1, 3×3 and 1×1 convolutions and a shortcut; 25.6 million parameters",
     cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
-    params: &[
-        width(
-            "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the \
-               other stages has twice as many as the one before",
-        ),
-        style::INIT,
-        style::NORM_EPS,
-        style::NORM_UPDATE,
-        style::NORM_SCALE,
-        style::NORM_ZERO,
-        style::ACT,
-    ],
+    params: &params(BOTTLENECK_WIDTH),
     shorthand: Some("width"),
     make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 6, 3])), stem, head },
+};
+
+pub static RESNET101: BackboneEntry = Entry {
+    name: "resnet101",
+    summary: "stages of 3, 4, 23 and 3 bottlenecks, as resnet50's; 44.5 million parameters",
+    cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
+    params: &params(BOTTLENECK_WIDTH),
+    shorthand: Some("width"),
+    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 23, 3])), stem, head },
+};
+
+pub static RESNET152: BackboneEntry = Entry {
+    name: "resnet152",
+    summary: "stages of 3, 8, 36 and 3 bottlenecks, as resnet50's; 60.2 million parameters",
+    cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
+    params: &params(BOTTLENECK_WIDTH),
+    shorthand: Some("width"),
+    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 8, 36, 3])), stem, head },
 };
 
 fn stem(settings: &Settings) -> Choice {
