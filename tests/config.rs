@@ -130,9 +130,10 @@ fn a_phase_goes_over_to_a_data_set_which_later_ones_take_over() {
     let content = WHOLE.to_owned() + SETS;
     let loaded = right(&content, &[]);
     let spec = &loaded.spec;
-    let names: Vec<String> = spec.sets().into_iter().map(|set| set.dataset.kind).collect();
+    let (sets, by_phase) = spec.sets_by_phase();
+    let names: Vec<String> = sets.into_iter().map(|set| set.dataset.kind).collect();
     assert_eq!(names, ["cifar10", "cifar100", "folder"]);
-    assert_eq!((0..spec.phases.len()).map(|k| spec.set_of(k)).collect::<Vec<_>>(), [0, 0, 0, 1, 1, 2, 2, 2, 0]);
+    assert_eq!(by_phase, [0, 0, 0, 1, 1, 2, 2, 2, 0]);
     // One without a folder lies where that of `[data]` does, unless one of them is a folder of images itself.
     let roots = |spec: &Spec| spec.sets().into_iter().map(|set| set.root).collect::<Vec<_>>();
     let here = |path: &str| Some(std::env::current_dir().unwrap().join(path));
@@ -163,8 +164,9 @@ fn a_phase_goes_over_to_a_data_set_which_later_ones_take_over() {
 
     // Where the stand-in takes the place of two sets, they are one.
     let really = spec.using(&["shapes", "shapes", "folder"]);
-    let names: Vec<String> = really.sets().into_iter().map(|set| set.dataset.kind).collect();
-    assert_eq!((names, really.set_of(3)), (vec!["shapes".to_owned(), "folder".to_owned()], 0));
+    let (sets, by_phase) = really.sets_by_phase();
+    let names: Vec<String> = sets.into_iter().map(|set| set.dataset.kind).collect();
+    assert_eq!((names, by_phase[3]), (vec!["shapes".to_owned(), "folder".to_owned()], 0));
 }
 
 #[test]

@@ -77,8 +77,8 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         }
     }
     let mut members = None;
-    for (k, phase) in spec.phases.iter().enumerate() {
-        let size = phase.size.unwrap_or(facts[spec.set_of(k)].size);
+    for (k, (phase, set)) in spec.phases.iter().zip(spec.sets_by_phase().1).enumerate() {
+        let size = phase.size.unwrap_or(facts[set].size);
         match model::members(&parts(spec, facts[0].classes), Shape::new(size, size, facts[0].channels)) {
             Ok(found) => members = members.or(Some(found)),
             Err(error) => errors.push(misfit(source, spec, &facts[0], k, size, &error)),

@@ -224,9 +224,10 @@ impl Opened {
         let names: Vec<&str> = datasets.iter().map(|set| set.facts.name.as_str()).collect();
         let used = loaded.spec.using(&names).for_sets(&facts_of(&datasets));
         // Where one set stands in for several, those have become one.
-        let place = |set: usize| (0..used.phases.len()).find(|phase| used.set_of(*phase) == set);
-        let was = |set: usize| place(set).map_or(0, |phase| loaded.spec.set_of(phase));
-        let datasets = (0..used.sets().len()).map(|set| Arc::clone(&datasets[was(set)])).collect();
+        let (sets, by_phase) = used.sets_by_phase();
+        let asked = loaded.spec.sets_by_phase().1;
+        let was = |set: usize| by_phase.iter().position(|of| *of == set).map_or(0, |phase| asked[phase]);
+        let datasets = (0..sets.len()).map(|set| Arc::clone(&datasets[was(set)])).collect();
         Ok(Self { loaded: Loaded { spec: used, source: loaded.source.clone() }, datasets })
     }
 }

@@ -20,9 +20,9 @@ impl Spec {
                 .unwrap_or_else(|| Choice::plain(name))
         };
         used.data.dataset = really(&self.data.dataset, sets[0]);
-        for (k, phase) in used.phases.iter_mut().enumerate() {
+        for (phase, place) in used.phases.iter_mut().zip(self.sets_by_phase().1) {
             if let Some(set) = &mut phase.data {
-                set.dataset = really(&set.dataset, sets[self.set_of(k)]);
+                set.dataset = really(&set.dataset, sets[place]);
             }
         }
         used

@@ -23,23 +23,21 @@ impl Spec {
     /// folder is sought where that of `[data]` is, unless one of the two is a folder itself: a folder of one's own images
     /// holds no other set.
     pub fn sets(&self) -> Vec<SetSpec> {
-        let mut sets = vec![SetSpec::of(&self.data)];
-        for phase in &self.phases {
-            let set = self.set_in(phase.data.as_ref());
-            if !sets.iter().any(|known| are_same(known, &set)) {
-                sets.push(set);
-            }
-        }
-        sets
+        self.sets_by_phase().0
     }
 
-    /// Which of the [`sets`](Self::sets) a phase uses.
-    ///
-    /// # Panics
-    /// When there is no such phase.
-    pub fn set_of(&self, phase: usize) -> usize {
-        let set = self.set_in(self.phases[phase].data.as_ref());
-        self.sets().iter().position(|known| are_same(known, &set)).expect("every phase's set is one of them")
+    /// The [`sets`](Self::sets), and which of them each phase uses.
+    pub fn sets_by_phase(&self) -> (Vec<SetSpec>, Vec<usize>) {
+        let mut sets = vec![SetSpec::of(&self.data)];
+        let place = |phase: &PhaseSpec| {
+            let set = self.set_in(phase.data.as_ref());
+            sets.iter().position(|known| are_same(known, &set)).unwrap_or_else(|| {
+                sets.push(set);
+                sets.len() - 1
+            })
+        };
+        let by_phase = self.phases.iter().map(place).collect();
+        (sets, by_phase)
     }
 
     fn set_in(&self, phase: Option<&SetSpec>) -> SetSpec {

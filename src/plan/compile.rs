@@ -61,7 +61,8 @@ impl Plan {
     /// When `facts` is not of the spec's [sets](Spec::sets), in that order.
     pub fn compile(spec: &Spec, facts: &[Facts]) -> Result<Self, Vec<PlanError>> {
         let mut errors = Vec::new();
-        assert_eq!(facts.len(), spec.sets().len(), "figures of each set");
+        let (sets, by_phase) = spec.sets_by_phase();
+        assert_eq!(facts.len(), sets.len(), "figures of each set");
         if let Some(empty) = facts.iter().find(|facts| facts.train_images == 0) {
             return Err(vec![PlanError::new(
                 "data",
@@ -76,16 +77,15 @@ impl Plan {
         let mut phases = Vec::new();
         let groups = Groups::new(spec, &facts[0]);
         for (i, phase) in spec.phases.iter().enumerate() {
-            let set = spec.set_of(i);
+            let set = by_phase[i];
             let of = &facts[set];
-            if i > 0 && spec.set_of(i - 1) != set {
+            if i > 0 && by_phase[i - 1] != set {
                 // Where a phase before is wrong, it is not known where this one begins.
                 let begins = errors.is_empty().then_some(&progress);
                 errors.extend(goes_over(i, of, &facts[0], begins));
                 progress.begin_epoch();
             }
-            let planned = plan_phase(i, phase, spec, of, &groups, &mut progress);
-            match planned.map(|planned| PlannedPhase { set, ..planned }) {
+            match plan_phase(i, phase, spec, (set, of), &groups, &mut progress) {
                 Ok(planned) => phases.push(planned),
                 Err(mut found) => errors.append(&mut found),
             }
@@ -175,7 +175,7 @@ fn plan_phase(
     i: usize,
     phase: &PhaseSpec,
     spec: &Spec,
-    facts: &Facts,
+    (set, facts): (usize, &Facts),
     groups: &Groups,
     progress: &mut Progress,
 ) -> Result<PlannedPhase, Vec<PlanError>> {
@@ -207,7 +207,7 @@ fn plan_phase(
         first_step,
         steps,
         images_before,
-        set: 0,
+        set,
         images,
         epochs: images as f64 / batches.epoch_images() as f64,
         size: phase.size.unwrap_or(facts.size),

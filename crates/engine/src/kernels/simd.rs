@@ -38,10 +38,33 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn pow2(n: Self::V) -> Self::V;
     /// Sum of the lanes, in an order fixed by the instruction set.
     unsafe fn sum(v: Self::V) -> f32;
-    /// Asks for the cache line at `p` to be brought into L1. Any address may be asked for.
-    unsafe fn prefetch(p: *const f32);
-    /// As `prefetch`, into L2.
-    unsafe fn prefetch_l2(p: *const f32);
+}
+
+/// Asks for the cache line at `p` to be brought into L1. Any address may be asked for; where the machine has no such
+/// instruction nothing is done.
+#[inline(always)]
+pub fn prefetch(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which never faults, of an instruction that every x86-64 machine has.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
+/// As [`prefetch`], into L2.
+#[inline(always)]
+pub fn prefetch_l2(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
 }
 
 /// A computation generic over the instruction set. Implementations mark `run` and all it calls `#[inline(always)]`.
@@ -148,10 +171,6 @@ impl Simd for Portable {
     unsafe fn sum(v: [f32; 8]) -> f32 {
         ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
     }
-    #[inline(always)]
-    unsafe fn prefetch(_: *const f32) {}
-    #[inline(always)]
-    unsafe fn prefetch_l2(_: *const f32) {}
 }
 
 /// The x86-64 sets.
@@ -273,14 +292,6 @@ pub mod x86 {
                 _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)))
             }
         }
-        #[inline(always)]
-        unsafe fn prefetch(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_l2(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
-        }
     }
 
     impl Simd for Avx512 {
@@ -368,14 +379,6 @@ pub mod x86 {
         #[inline(always)]
         unsafe fn sum(v: __m512) -> f32 {
             unsafe { _mm512_reduce_add_ps(v) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_l2(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
         }
     }
 }

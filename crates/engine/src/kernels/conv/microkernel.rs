@@ -5,7 +5,7 @@
 //! a broadcast in 16 registers, and 12 products on 8 loads keep both multipliers of a core busy.
 
 use crate::kernels::Isa;
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, prefetch, prefetch_l2};
 use std::ops::Range;
 
 /// Lanes of the widest tile.
@@ -165,7 +165,7 @@ unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
                 for (v, w) in w.iter_mut().enumerate() {
                     *w = S::load(weights.add(v * S::LANES));
                 }
-                S::prefetch_l2(next);
+                prefetch_l2(next);
                 next = next.wrapping_add(LINE);
                 for (acc, row) in acc.iter_mut().zip(&rows) {
                     let x = S::splat(*row.add(k));
@@ -237,7 +237,7 @@ unsafe fn outer_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
         // The sums of the next tiles lie in L2 or beyond: a line of them is asked for at each step.
         let mut next = sums.cast_const().wrapping_add(ROWS * VECTORS * S::LANES);
         for &offset in offsets {
-            S::prefetch(next);
+            prefetch(next);
             next = next.wrapping_add(LINE);
             let pixel = band.add(offset as usize);
             let mut w = [S::splat(0.0); VECTORS];
@@ -357,8 +357,6 @@ mod tests {
         unsafe fn sum(_: [f32; 16]) -> f32 {
             unreachable!()
         }
-        unsafe fn prefetch(_: *const f32) {}
-        unsafe fn prefetch_l2(_: *const f32) {}
     }
 
     /// Small whole numbers, whose sums are exact.

@@ -4,7 +4,7 @@ use super::{IN, OUT, PRODUCTS, Tiles};
 use crate::kernels::Element;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::lanes::{self, spans};
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, prefetch};
 use std::ops::Range;
 
 /// The points of the polynomials: 0, ±`P`, ±`Q`, ∞.
@@ -130,6 +130,18 @@ macro_rules! both_ways {
     }};
 }
 
+/// `n` channels of a pixel at `from + pixel·channels`, or zeros outside the picture.
+#[inline(always)]
+unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: Option<usize>, channels: usize, n: usize) -> S::V {
+    // SAFETY: the caller's promise that they are there. Of none, `from` may lie outside: nothing is read then.
+    unsafe {
+        match pixel {
+            Some(pixel) => lanes::load::<S, E>(from.wrapping_add(pixel * channels), n),
+            None => S::splat(0.0),
+        }
+    }
+}
+
 /// `Bᵀ x B` of some tiles' inputs: `planes[k·stride + tile·row + channel]`, product `k` of 36.
 pub(super) struct TransformInputs<'a, E> {
     pub tiles: &'a Tiles,
@@ -160,10 +172,7 @@ impl<E: Element> Kernel for TransformInputs<'_, E> {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
                     let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
-                    let load = |i: usize| match pixels[i] {
-                        Some(pixel) => lanes::load::<S, E>(from.add(pixel * channels), n),
-                        None => S::splat(0.0),
-                    };
+                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, n);
                     both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, f32>(to.add(k * stride), n, v));
                 }
             }
@@ -254,10 +263,7 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                 unsafe {
                     let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
-                    let load = |i: usize| match pixels[i] {
-                        Some(pixel) => lanes::load::<S, E>(from.wrapping_add(pixel * channels), n),
-                        None => S::splat(0.0),
-                    };
+                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, n);
                     both_ways!(S, gradient, OUT => IN, load, |k, m| S::store(to.add(k * stride), m));
                 }
             }
@@ -317,7 +323,7 @@ impl Kernel for TransformWeightGradients<'_> {
             unsafe {
                 let (from, to) = (sums.as_ptr().add(at), taps.as_mut_ptr().add(at));
                 let load = |k: usize| {
-                    S::prefetch(from.wrapping_add(k * stride + AHEAD * lanes));
+                    prefetch(from.wrapping_add(k * stride + AHEAD * lanes));
                     S::load(from.add(k * stride))
                 };
                 both_ways!(S, weight_gradient, IN => 3, load, |tap, w| S::store(to.add(tap * lanes), w));
