@@ -3,8 +3,9 @@
 use candle_core::{D, Device, Tensor, Var};
 use runner::kernels::activation;
 use runner::kernels::pool::Window;
+use runner::kernels::pool::average::Average;
 use runner::kernels::{DType, Isa};
-use runner::nn::layers::{Act, Add, BatchNorm, Conv, Linear, Pool};
+use runner::nn::layers::{Act, Add, BatchNorm, Concat, ConcatNorm, Conv, Linear, Pool};
 use runner::nn::{Bridge, Builder, Graph, Mode, Params, Shape, Tap, Tape, TapeOptions};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ fn net(act: Act) -> Graph {
     let y = b.add("norm2", BatchNorm::new(act), &[y, x]).unwrap();
     let z = b.add("add", Add::new().act(act), &[x, y]).unwrap();
     let window = Window { kernel: [3; 2], stride: [2; 2], padding: [1; 2] };
-    let z = b.add("pool", Pool::Average(window), &[z]).unwrap();
+    let z = b.add("pool", Pool::Average(Average::Windows(window)), &[z]).unwrap();
     let z = b.add("gap", Pool::global_avg(), &[z]).unwrap();
     let out = b.add("fc", Linear::new(5).scale(0.5), &[z]).unwrap();
     b.finish(out)
@@ -359,4 +360,56 @@ fn memory_is_shared_between_values_that_do_not_live_together() {
     let unshared = 8 * 4 * (values + graph.input_shape().len());
     assert!(evaluate < unshared && train < 2 * unshared, "evaluation {evaluate}, training {train} of {unshared}");
     assert!(evaluate < train && frozen <= train, "evaluation {evaluate}, training {train}, frozen {frozen}");
+}
+
+/// Three steps of growth, as in DenseNet; each begins with a norm of all that is there.
+fn growing(concat: bool) -> Graph {
+    let mut b = Builder::new(Shape::new(6, 5, 3));
+    let x = b.input();
+    let mut features = vec![b.add("conv0", Conv::new(7, 3).padding(1), &[x]).unwrap()];
+    let norm = |b: &mut Builder, name: &str, features: &[_]| match concat && features.len() > 1 {
+        true => {
+            let all = b.add(&format!("{name}_concat"), Concat, features).unwrap();
+            b.add(name, BatchNorm::new(Act::Relu), &[all]).unwrap()
+        }
+        false => b.add(name, ConcatNorm::new(BatchNorm::new(Act::Relu)), features).unwrap(),
+    };
+    for step in 1..=3 {
+        let h = norm(&mut b, &format!("norm{step}"), &features);
+        features.push(b.add(&format!("conv{step}"), Conv::new(4, 3).padding(1), &[h]).unwrap());
+    }
+    let x = norm(&mut b, "last", &features);
+    let x = b.add("gap", Pool::global_avg(), &[x]).unwrap();
+    let out = b.add("fc", Linear::new(5), &[x]).unwrap();
+    b.finish(out)
+}
+
+#[test]
+fn a_norm_of_parts_is_that_of_their_concat_and_copies_nothing() {
+    let (slow, fast) = (growing(true), growing(false));
+    let images = noise(N * 6 * 5 * 3, 3);
+    for isa in Isa::available() {
+        for ghost_batch in [None, Some(2)] {
+            let options = TapeOptions { ghost_batch, ..train_options(N, isa) };
+            let run = |graph: &Graph| {
+                let mut params = params(graph);
+                let mut tape = Tape::new(graph, &params, options.clone());
+                tape.forward(&mut params, &images).unwrap();
+                tape.loss(&LABELS, SMOOTHING);
+                tape.backward(&mut params).unwrap();
+                let mut evaluate = Tape::new(graph, &params, TapeOptions::evaluate(N, DType::F32, isa));
+                evaluate.forward(&mut params, &images).unwrap();
+                (tape.output(), evaluate.output(), tape.input_grad().unwrap(), params, tape.memory_bytes())
+            };
+            let (want, got) = (run(&slow), run(&fast));
+            let what = format!("{isa} ghosts {ghost_batch:?}");
+            assert_close(&format!("{what}: output"), &got.0, &want.0, 1e-5);
+            assert_close(&format!("{what}: output in evaluation"), &got.1, &want.1, 1e-5);
+            assert_close(&format!("{what}: input gradient"), &got.2, &want.2, 1e-4);
+            assert_eq!(got.3.directory(), want.3.directory(), "the same parameters");
+            assert_close(&format!("{what}: gradients"), &got.3.grads, &want.3.grads, 1e-4);
+            assert_close(&format!("{what}: running statistics"), &got.3.stats, &want.3.stats, 1e-5);
+            assert!(got.4 < want.4, "{what}: {} bytes against {}", got.4, want.4);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, 
 /// An entry of the family `activation`.
 pub type ActivationEntry = Entry<fn(&Settings) -> Act>;
 
-pub static ENTRIES: &[&ActivationEntry] = &[&RELU, &GELU, &SILU, &CELU];
+pub static ENTRIES: &[&ActivationEntry] = &[&RELU, &GELU, &SILU, &CELU, &LEAKY_RELU];
 
 pub static FAMILY: Family = Family {
     name: "activation",
@@ -53,6 +53,20 @@ static CELU: ActivationEntry = Entry {
     }],
     shorthand: Some("alpha"),
     make: |settings| Act::Celu { alpha: settings.float("alpha") as f32 },
+};
+
+static LEAKY_RELU: ActivationEntry = Entry {
+    name: "leaky-relu",
+    summary: "z above 0, slope·z below it",
+    cite: "Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+    params: &[Param {
+        key: "slope",
+        kind: Kind::Float(Interval { min: 0.0, max: 1.0, min_open: true, max_open: true }),
+        default: Default::Toml("0.1"),
+        doc: "how steep it is below 0",
+    }],
+    shorthand: Some("slope"),
+    make: |settings| Act::LeakyRelu { slope: settings.float("slope") as f32 },
 };
 
 /// The activation of a checked choice.

@@ -6,7 +6,7 @@ use runner::kernels::linear::{self, Linear};
 use runner::kernels::loss::{self, Mixed, Target};
 use runner::kernels::norm::ghost::{self, Ghosts};
 use runner::kernels::norm::{self, Norm};
-use runner::kernels::pool::average::{self, Average, Divisor};
+use runner::kernels::pool::average::{Average, AveragePlan};
 use runner::kernels::pool::{Window, max};
 use runner::kernels::{Grad, Isa};
 
@@ -32,7 +32,15 @@ fn batch_norm_in_training_and_evaluation() {
                 assert_close("running var", &running_var, get("running_var"), 1e-6);
                 norm::Statistics::OfBatch
             };
-            let norm = Norm { mean: &mean, var: &var, eps, gamma: Some(&gamma), beta: Some(&beta), act: Act::None };
+            let norm = Norm {
+                mean: &mean,
+                var: &var,
+                eps,
+                gamma: Some(&gamma),
+                beta: Some(&beta),
+                act: Act::None,
+                within: None,
+            };
             let mut y = vec![0.0; x.len()];
             norm::forward(isa, &norm, &x, None, &mut y);
             assert_close(&format!("{isa} {step}: y"), &y, get("y"), 3e-6);
@@ -75,7 +83,15 @@ fn ghost_batch_norm_in_training() {
                 ghost::update_running(ghosts, momentum, [&mean, &var], [&mut running_mean, &mut running_var]);
                 assert_close(&what("running mean"), &running_mean, get("running_mean"), 1e-6);
                 assert_close(&what("running var"), &running_var, get("running_var"), 1e-6);
-                let norm = Norm { mean: &mean, var: &var, eps, gamma: Some(&gamma), beta: Some(&beta), act: Act::None };
+                let norm = Norm {
+                    mean: &mean,
+                    var: &var,
+                    eps,
+                    gamma: Some(&gamma),
+                    beta: Some(&beta),
+                    act: Act::None,
+                    within: None,
+                };
                 let mut y = vec![0.0; x.len()];
                 ghost::forward(isa, ghosts, &norm, &x, None, &mut y);
                 assert_close(&what("y"), &y, get("y"), 3e-6);
@@ -115,14 +131,15 @@ fn max_pool_with_ties_and_padding() {
 #[test]
 fn average_pool_with_padding() {
     for_each_window(|isa, what, window, fixture, case| {
-        for (name, divisor) in [("avg", Divisor::Window), ("avg-valid", Divisor::Valid)] {
-            let average = Average { window, divisor };
+        for (name, average) in [("avg", Average::Windows(window)), ("avg-valid", Average::Inside(window))] {
             let x = fixture.get(&format!("{case}/{name}/x"));
+            let [_, h, w, c] = x.image_shape();
+            let plan = AveragePlan::new(average, h, w).unwrap();
             let dy = fixture.f32s(&format!("{case}/{name}/dy"));
             let (mut y, mut dx) = (dy.clone(), x.f32s());
-            average::forward(isa, average, x.image_shape(), &x.f32s(), &mut y);
+            plan.forward(isa, c, &x.f32s(), &mut y);
             assert_close(what, &y, fixture.get(&format!("{case}/{name}/y")), 1e-6);
-            average::backward(isa, average, x.image_shape(), &dy, Grad::overwrite(&mut dx));
+            plan.backward(isa, c, &dy, Grad::overwrite(&mut dx));
             assert_close(what, &dx, fixture.get(&format!("{case}/{name}/dx")), 1e-6);
         }
     });

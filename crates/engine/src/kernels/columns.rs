@@ -8,12 +8,11 @@ use super::{Element, Grad, Isa};
 
 /// Two values of every element of a `(rows, c)` matrix, to be summed over the rows.
 pub trait Terms: Sync {
-    /// The values at flat position `index`, whose channel is `channel`; lanes past `n` must be zero or garbage that the
-    /// caller drops.
+    /// The values of a row from `channel` on; lanes past `n` must be zero or garbage that the caller drops.
     ///
     /// # Safety
-    /// `n ≤ S::LANES` elements from `index` on lie inside the matrix, within one row.
-    unsafe fn at<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2];
+    /// The row is one of the matrix, and has `n ≤ S::LANES` elements from there on.
+    unsafe fn at<S: Simd>(&self, row: usize, channel: usize, n: usize) -> [S::V; 2];
 }
 
 /// Rows summed in `f32` before the sums go to `f64`: keeps the error of a sum near one rounding of its largest term.
@@ -71,7 +70,7 @@ impl<T: Terms> Kernel for SumRows<'_, T> {
                         let mut a = S::load(first.as_ptr().add(at));
                         let mut b = S::load(second.as_ptr().add(at));
                         for r in row..row + group {
-                            let [x, y] = self.terms.at::<S>(r * self.c + at, at, n);
+                            let [x, y] = self.terms.at::<S>(r, at, n);
                             a = S::add(a, x);
                             b = S::add(b, y);
                         }
@@ -95,18 +94,19 @@ impl<T: Terms> Kernel for SumRows<'_, T> {
 /// When lengths do not fit.
 pub fn bias_gradient<E: Element>(isa: Isa, c: usize, dy: &[E], db: Grad<'_, f32>) {
     assert!(db.to.len() == c && dy.len().is_multiple_of(c.max(1)), "bias: lengths do not fit");
-    let sums = sums(isa, dy.len() / c.max(1), c, &Plain { values: dy });
+    let sums = sums(isa, dy.len() / c.max(1), c, &Plain { values: dy, c });
     db.put(sums.into_iter().map(|[sum, _]| sum));
 }
 
 struct Plain<'a, E> {
     values: &'a [E],
+    c: usize,
 }
 
 impl<E: Element> Terms for Plain<'_, E> {
     #[inline(always)]
-    unsafe fn at<S: Simd>(&self, index: usize, _channel: usize, n: usize) -> [S::V; 2] {
+    unsafe fn at<S: Simd>(&self, row: usize, channel: usize, n: usize) -> [S::V; 2] {
         // SAFETY: the caller's promise.
-        unsafe { [lanes::load::<S, E>(self.values.as_ptr().add(index), n), S::splat(0.0)] }
+        unsafe { [lanes::load::<S, E>(self.values.as_ptr().add(row * self.c + channel), n), S::splat(0.0)] }
     }
 }

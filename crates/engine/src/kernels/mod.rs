@@ -19,6 +19,7 @@ pub mod concat;
 pub mod conv;
 pub mod dropout;
 pub mod element;
+pub mod gate;
 pub mod grad;
 pub mod isa;
 pub mod lanes;

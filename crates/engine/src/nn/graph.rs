@@ -1,8 +1,9 @@
 //! The net as a list of layers in order of computation, and the builder that model parts use.
 
-use super::layer::Layer;
+use super::layer::{Layer, Reach};
 use super::params::{ParamDecl, StatDecl};
 use super::shape::{Shape, ShapeError};
+use std::collections::BTreeSet;
 
 /// A value of the graph: 0 is the input, `k + 1` the output of node `k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,32 @@ impl Graph {
         let inputs: Vec<Shape> = node.inputs.iter().map(|v| self.shape(*v)).collect();
         node.layer.flops(&inputs)
     }
+    /// The receptive field of each node's output: how many rows and columns of the image one of its pixels depends on, were
+    /// the image large enough. `None`: on all of it, whatever its size.
+    ///
+    /// A window of `k` taps over a value whose pixels see `f` and lie `j` apart sees `f + (k − 1)·j`; its own lie `j·stride`
+    /// apart. Of several inputs the largest counts.
+    pub fn receptive_fields(&self) -> Vec<Option<[usize; 2]>> {
+        // Of each value: the field, and how far apart neighbours lie.
+        let mut values: Vec<(Option<[usize; 2]>, [usize; 2])> = vec![(Some([1; 2]), [1; 2])];
+        for node in &self.nodes {
+            let inputs = || node.inputs.iter().map(|input| values[input.0]);
+            let largest = |pairs: &[[usize; 2]]| pairs.iter().fold([1; 2], |a, b| [0, 1].map(|k| a[k].max(b[k])));
+            let step = largest(&inputs().map(|(_, step)| step).collect::<Vec<_>>());
+            let fields: Option<Vec<[usize; 2]>> = inputs().map(|(field, _)| field).collect();
+            let field = fields.map(|fields| largest(&fields));
+            values.push(match node.layer.reach() {
+                Reach::Pixel => (field, step),
+                Reach::Window { span, stride } => {
+                    let widened = field.map(|field| [0, 1].map(|k| field[k] + (span[k] - 1) * step[k]));
+                    (widened, [0, 1].map(|k| step[k] * stride[k]))
+                }
+                Reach::Image => (None, step),
+            });
+        }
+        values.into_iter().skip(1).map(|(field, _)| field).collect()
+    }
+
     /// Of the whole net.
     pub fn flops(&self) -> u64 {
         (0..self.nodes.len()).map(|k| self.node_flops(k)).sum()
@@ -75,12 +102,21 @@ pub struct Builder {
     params: Vec<ParamDecl>,
     stats: Vec<StatDecl>,
     path: Vec<String>,
+    /// Of all nodes.
+    names: BTreeSet<String>,
 }
 
 impl Builder {
     /// Starts with the input's shape; its value is [`Builder::input`].
     pub fn new(input: Shape) -> Self {
-        Self { nodes: Vec::new(), shapes: vec![input], params: Vec::new(), stats: Vec::new(), path: Vec::new() }
+        Self {
+            nodes: Vec::new(),
+            shapes: vec![input],
+            params: Vec::new(),
+            stats: Vec::new(),
+            path: Vec::new(),
+            names: BTreeSet::new(),
+        }
     }
 
     pub fn input(&self) -> ValueId {
@@ -113,7 +149,7 @@ impl Builder {
     /// When the name is taken, or a value is given twice: mistakes of the part's author.
     pub fn add(&mut self, name: &str, layer: impl Layer + 'static, inputs: &[ValueId]) -> Result<ValueId, ShapeError> {
         let full = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
-        assert!(self.nodes.iter().all(|node| node.name != full), "two layers are named `{full}`");
+        assert!(self.names.insert(full.clone()), "two layers are named `{full}`");
         assert!(inputs.iter().enumerate().all(|(k, v)| !inputs[..k].contains(v)), "layer `{full}` takes a value twice");
         let shapes: Vec<Shape> = inputs.iter().map(|v| self.shape(*v)).collect();
         let shape = layer.output(&shapes).map_err(|problem| ShapeError { layer: full.clone(), problem })?;

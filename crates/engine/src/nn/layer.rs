@@ -17,6 +17,17 @@ pub struct Saves {
     pub output: bool,
 }
 
+/// Which pixels of its inputs a pixel of a layer's output is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The one at its place.
+    Pixel,
+    /// Those of a window of so many rows and columns, from one outermost tap to the other, which steps by `stride`.
+    Window { span: [usize; 2], stride: [usize; 2] },
+    /// All of them.
+    Image,
+}
+
 /// A layer as a model part describes it: no memory, no size.
 pub trait Layer: Send + Sync {
     /// In a word, for tables: `conv 3×3`.
@@ -41,6 +52,11 @@ pub trait Layer: Send + Sync {
     /// Multiplications and additions of one image's forward pass.
     fn flops(&self, _inputs: &[Shape]) -> u64 {
         0
+    }
+
+    /// Which of an input's pixels an output pixel is made of.
+    fn reach(&self) -> Reach {
+        Reach::Pixel
     }
 
     fn saves(&self) -> Saves;

@@ -36,6 +36,12 @@ pub struct Celu {
     pub alpha: f32,
 }
 
+/// `z` where it is above 0, else `slope·z`
+#[derive(Clone, Copy)]
+pub struct LeakyRelu {
+    pub slope: f32,
+}
+
 // SAFETY of the bodies below: the caller's promise that the instruction set is there.
 impl Function for Identity {
     #[inline(always)]
@@ -114,12 +120,26 @@ impl Celu {
 }
 
 /// `σ(z) = 1/(1 + exp(−z))`, by the exponential of the negative of the two, which does not overflow.
+///
+/// # Safety
+/// As for [`Simd`].
 #[inline(always)]
-unsafe fn sigmoid<S: Simd>(z: S::V) -> S::V {
+pub unsafe fn sigmoid<S: Simd>(z: S::V) -> S::V {
     unsafe {
         let (zero, one) = (S::splat(0.0), S::splat(1.0));
         let e = exp_negative::<S>(S::min(S::sub(zero, z), z));
         S::div(S::select_gt(z, zero, one, e), S::add(one, e))
+    }
+}
+
+impl Function for LeakyRelu {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
+        unsafe { S::select_gt(z, S::splat(0.0), z, S::mul(z, S::splat(self.slope))) }
+    }
+    #[inline(always)]
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
+        unsafe { S::select_gt(z, S::splat(0.0), dy, S::mul(dy, S::splat(self.slope))) }
     }
 }
 
@@ -145,6 +165,10 @@ macro_rules! with_function {
             }
             $crate::kernels::activation::Act::Celu { alpha } => {
                 let $f = $crate::kernels::activation::function::Celu { alpha };
+                $body
+            }
+            $crate::kernels::activation::Act::LeakyRelu { slope } => {
+                let $f = $crate::kernels::activation::function::LeakyRelu { slope };
                 $body
             }
         }

@@ -6,6 +6,7 @@
 //! | `relu` | max(0, z) | 1 where z > 0, else 0 (0 at 0, as PyTorch) |
 //! | `gelu` | z·Φ(z) | Φ(z) + z·φ(z) (exact, PyTorch's default; Φ to 3e-7, see [`super::math::normal`]) |
 //! | `silu` | z·σ(z) | σ(z) + z·σ(z)·(1 − σ(z)) |
+//! | `leaky relu` | z where z > 0, else slope·z | 1 where z > 0, else slope |
 //! | `celu` | max(0, z) + min(0, α·(exp(z/α) − 1)) | 1 where z > 0, else exp(z/α) |
 //!
 //! NaN goes through forward.
@@ -31,6 +32,11 @@ pub enum Act {
         /// Positive.
         alpha: f32,
     },
+    /// A line of another slope below 0.
+    LeakyRelu {
+        /// From 0 to 1.
+        slope: f32,
+    },
 }
 
 impl Act {
@@ -42,16 +48,20 @@ impl Act {
             Act::Gelu => "gelu",
             Act::Silu => "silu",
             Act::Celu { .. } => "celu",
+            Act::LeakyRelu { .. } => "leaky relu",
         }
     }
 }
 
-/// `y = act(a [+ b])`, element by element.
+/// A second branch, and the factor that it is added with.
+pub type Branch<'a, E> = (&'a [E], f32);
+
+/// `y = act(a [+ s·b])`, element by element; b is given with its factor s.
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut [E]) {
-    assert!(a.len() == y.len() && b.is_none_or(|b| b.len() == y.len()), "activation: lengths differ");
+pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<Branch<'_, E>>, y: &mut [E]) {
+    assert!(a.len() == y.len() && b.is_none_or(|(b, _)| b.len() == y.len()), "activation: lengths differ");
     cpu::forward(isa, act, a, b, y);
 }
 
@@ -59,10 +69,10 @@ pub fn forward<E: Element>(isa: Isa, act: Act, a: &[E], b: Option<&[E]>, y: &mut
 #[derive(Clone, Copy)]
 pub struct Saved<'a, E> {
     pub a: &'a [E],
-    pub b: Option<&'a [E]>,
+    pub b: Option<Branch<'a, E>>,
 }
 
-/// `dz = dy·act′(a [+ b])`, which is the gradient of `a` and of `b` alike.
+/// `da = dy·act′(a [+ s·b])`, `db = s·da`.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -75,7 +85,7 @@ pub fn backward<E: Element>(
     db: Option<Grad<'_, E>>,
 ) {
     let len = dy.len();
-    assert!(saved.a.len() == len && saved.b.is_none_or(|b| b.len() == len), "activation: lengths differ");
+    assert!(saved.a.len() == len && saved.b.is_none_or(|(b, _)| b.len() == len), "activation: lengths differ");
     for grad in [&da, &db].into_iter().flatten() {
         assert_eq!(grad.to.len(), len, "activation: lengths differ");
     }

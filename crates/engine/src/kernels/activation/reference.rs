@@ -14,6 +14,7 @@ pub fn apply(act: Act, z: &Tensor) -> Result<Tensor> {
         Act::Relu => z.gt(0.0)?.where_cond(z, &z.zeros_like()?),
         Act::Gelu => z.gelu_erf(),
         Act::Silu => z / (z.neg()?.exp()? + 1.0)?,
+        Act::LeakyRelu { slope } => z.gt(0.0)?.where_cond(z, &(z * f64::from(slope))?),
         Act::Celu { alpha } => {
             let (zero, alpha) = (z.zeros_like()?, f64::from(alpha));
             // Zeros in place of what is above: their exponential is not used, and would be too large.

@@ -3,27 +3,37 @@ use crate::kernels::Write;
 use crate::kernels::testing::*;
 use candle_core::Var;
 
-const ALL: [Act; 6] = [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::Celu { alpha: 1.0 }];
+const ALL: [Act; 7] = [
+    Act::None,
+    Act::Relu,
+    Act::Gelu,
+    Act::Silu,
+    Act::Celu { alpha: 0.3 },
+    Act::Celu { alpha: 1.0 },
+    Act::LeakyRelu { slope: 0.1 },
+];
 
 fn matches_the_twin<E: Element>() {
     for (case, len) in [1, 7, 24, 65, 33 * 33 * 24].into_iter().enumerate() {
         let [a, b, dy, old] = [1, 2, 3, 4].map(|k| values::<E>(10 * case as u64 + k, len));
-        for (act, with_b) in ALL.into_iter().flat_map(|act| [(act, false), (act, true)]) {
+        for (act, scale) in ALL.into_iter().flat_map(|act| [None, Some(1.0f32), Some(0.25)].map(|scale| (act, scale))) {
             let a_var = Var::from_tensor(&tensor(&a, &[len])).unwrap();
-            let z = if with_b { (a_var.as_tensor() + tensor(&b, &[len])).unwrap() } else { a_var.as_tensor().clone() };
+            let b_twin = (tensor(&b, &[len]) * f64::from(scale.unwrap_or(0.0))).unwrap();
+            let z = (a_var.as_tensor() + b_twin).unwrap();
             let y_twin = reference::apply(act, &z).unwrap();
             let grads = (&y_twin * tensor(&dy, &[len])).unwrap().sum_all().unwrap().backward().unwrap();
             let want = flat(grads.get(&a_var).unwrap());
             for isa in Isa::available() {
-                let what = format!("{isa} {act:?} {len}");
-                let b = with_b.then_some(&b[..]);
+                let what = format!("{isa} {act:?} {len} {scale:?}");
+                let b = scale.map(|scale| (&b[..], scale));
                 let mut y = vec![E::zeroed(); len];
                 forward(isa, act, &a, b, &mut y);
                 assert_close(&what, &y, &flat(&y_twin), 1e-6);
                 let (mut da, mut db) = (old.clone(), old.clone());
                 backward(isa, act, Saved { a: &a, b }, &dy, Some(Grad::overwrite(&mut da)), Some(Grad::add(&mut db)));
                 assert_close(&what, &da, &want, 2e-6);
-                let summed: Vec<f64> = want.iter().zip(doubles(&old)).map(|(w, o)| w + o).collect();
+                let factor = f64::from(scale.unwrap_or(1.0));
+                let summed: Vec<f64> = want.iter().zip(doubles(&old)).map(|(w, o)| factor * w + o).collect();
                 assert_close(&what, &db, &summed, 2e-6);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::cpu::elements;
 use super::table::{Table, inverse_std};
-use super::{Grads, Norm, Saved, Statistics};
+use super::{Grads, Norm, Saved, Statistics, Within};
 use crate::kernels::activation::Act;
 use crate::kernels::activation::function::{Function, Identity, Relu, with_function};
 use crate::kernels::columns::{self, Terms};
@@ -26,8 +26,15 @@ pub fn run<E: Element>(isa: Isa, norm: &Norm<'_>, saved: Saved<'_, E>, dy: &[E],
 /// What the activation is asked for its slope at: a type, so that the inner loops do not choose.
 trait Source<E>: Copy + Sync {
     /// # Safety
-    /// `index` and `n` as for [`Terms::at`]; `x` is the input there.
-    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, index: usize, channel: usize, n: usize) -> S::V;
+    /// `channel` and `n` as for [`Terms::at`], in the row that `at` says; `x` is the input there.
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, at: At, channel: usize, n: usize) -> S::V;
+}
+
+/// Where a row's channel lies in the input, and where in the output.
+#[derive(Clone, Copy)]
+struct At {
+    input: usize,
+    output: usize,
 }
 
 /// The normalised input.
@@ -43,22 +50,22 @@ struct FromOutput<'a, E>(&'a [E]);
 // SAFETY of the bodies below: the caller's promise.
 impl<E: Element> Source<E> for FromInput {
     #[inline(always)]
-    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, _index: usize, channel: usize, _n: usize) -> S::V {
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, _at: At, channel: usize, _n: usize) -> S::V {
         unsafe { table.affine::<S>(x, channel) }
     }
 }
 
 impl<E: Element> Source<E> for FromSum<'_, E> {
     #[inline(always)]
-    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, index: usize, channel: usize, n: usize) -> S::V {
-        unsafe { S::add(table.affine::<S>(x, channel), load::<S, E>(self.0.as_ptr().add(index), n)) }
+    unsafe fn argument<S: Simd>(&self, table: &Table, x: S::V, at: At, channel: usize, n: usize) -> S::V {
+        unsafe { S::add(table.affine::<S>(x, channel), load::<S, E>(self.0.as_ptr().add(at.input), n)) }
     }
 }
 
 impl<E: Element> Source<E> for FromOutput<'_, E> {
     #[inline(always)]
-    unsafe fn argument<S: Simd>(&self, _table: &Table, _x: S::V, index: usize, _channel: usize, n: usize) -> S::V {
-        unsafe { load::<S, E>(self.0.as_ptr().add(index), n) }
+    unsafe fn argument<S: Simd>(&self, _table: &Table, _x: S::V, at: At, _channel: usize, n: usize) -> S::V {
+        unsafe { load::<S, E>(self.0.as_ptr().add(at.output), n) }
     }
 }
 
@@ -76,10 +83,10 @@ impl<E: Element> Task<'_, E> {
         let Self { isa, norm, x, dy, statistics } = self;
         let mut table = Table::new(norm);
         let c = table.c;
-        let rows = dy.len() / c;
+        let (rows, within) = (x.len() / c, norm.within());
         let Grads { dx, dresidual, dgamma, dbeta } = grads;
         if statistics == Statistics::OfBatch || dgamma.is_some() || dbeta.is_some() {
-            let pull = Pull { table: &table, x, dy, source, function };
+            let pull = Pull { table: &table, within, x, dy, source, function };
             let sums = columns::sums(isa, rows, c, &pull);
             if statistics == Statistics::OfBatch {
                 table.set_pulls(norm, &sums, rows);
@@ -95,14 +102,15 @@ impl<E: Element> Task<'_, E> {
             return;
         }
         let outputs = [dx, dresidual].map(|grad| grad.map(|grad| (Shared::new(grad.to), grad.write)));
-        let pull = Pull { table: &table, x, dy, source, function };
+        let pull = Pull { table: &table, within, x, dy, source, function };
         let pieces = Pieces::worth_a_task(rows, c);
         parallel::for_each(pieces.count(), |task| {
-            let part = elements(pieces.get(task), c);
+            let rows = pieces.get(task);
+            let part = elements(rows.clone(), c);
             // SAFETY: pieces are disjoint.
             let own = |(to, mode): (Shared<E>, Write)| (unsafe { to.part(part.start, part.len()) }, mode);
             let [dx, dresidual] = outputs.map(|out| out.map(own));
-            isa.run(Backward { pull: &pull, part: part.clone(), dx, dresidual });
+            isa.run(Backward { pull: &pull, rows, dx, dresidual });
         });
     }
 }
@@ -110,6 +118,7 @@ impl<E: Element> Task<'_, E> {
 /// `dz` and `dz·(x − μ)`.
 struct Pull<'a, E, F, Z> {
     table: &'a Table,
+    within: Within,
     x: &'a [E],
     dy: &'a [E],
     source: Z,
@@ -122,12 +131,13 @@ impl<E: Element, F: Function, Z: Source<E>> Pull<'_, E, F, Z> {
     /// # Safety
     /// As for [`Terms::at`].
     #[inline(always)]
-    unsafe fn parts<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2] {
-        // SAFETY: the caller's promise; all slices have `dy`'s length.
+    unsafe fn parts<S: Simd>(&self, row: usize, channel: usize, n: usize) -> [S::V; 2] {
+        let at = At { input: row * self.table.c + channel, output: self.within.index(row, channel) };
+        // SAFETY: the caller's promise; all slices have as many rows.
         unsafe {
-            let x = load::<S, E>(self.x.as_ptr().add(index), n);
-            let z = self.source.argument::<S>(self.table, x, index, channel, n);
-            let dz = self.function.pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(index), n));
+            let x = load::<S, E>(self.x.as_ptr().add(at.input), n);
+            let z = self.source.argument::<S>(self.table, x, at, channel, n);
+            let dz = self.function.pull::<S>(z, load::<S, E>(self.dy.as_ptr().add(at.output), n));
             [dz, S::sub(x, self.table.get::<S>(Table::MEAN, channel))]
         }
     }
@@ -135,10 +145,10 @@ impl<E: Element, F: Function, Z: Source<E>> Pull<'_, E, F, Z> {
 
 impl<E: Element, F: Function, Z: Source<E>> Terms for Pull<'_, E, F, Z> {
     #[inline(always)]
-    unsafe fn at<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2] {
+    unsafe fn at<S: Simd>(&self, row: usize, channel: usize, n: usize) -> [S::V; 2] {
         // SAFETY: the caller's promise.
         unsafe {
-            let [dz, centred] = self.parts::<S>(index, channel, n);
+            let [dz, centred] = self.parts::<S>(row, channel, n);
             [dz, S::mul(dz, centred)]
         }
     }
@@ -146,8 +156,8 @@ impl<E: Element, F: Function, Z: Source<E>> Terms for Pull<'_, E, F, Z> {
 
 struct Backward<'a, E, F, Z> {
     pull: &'a Pull<'a, E, F, Z>,
-    /// The elements of this task, whole rows; `dx` and `dresidual` are these alone.
-    part: Range<usize>,
+    /// Of this task; `dx` and `dresidual` are these alone.
+    rows: Range<usize>,
     dx: Option<(&'a mut [E], Write)>,
     dresidual: Option<(&'a mut [E], Write)>,
 }
@@ -157,12 +167,12 @@ impl<E: Element, F: Function, Z: Source<E>> Kernel for Backward<'_, E, F, Z> {
     #[inline(always)]
     fn run<S: Simd>(mut self) {
         let table = self.pull.table;
-        for row in (0..self.part.len()).step_by(table.c) {
+        for (index, row) in self.rows.enumerate() {
             for (channel, n) in spans::<S>(table.c) {
-                let at = row + channel;
-                // SAFETY: `at` lies in the part, and the part in all slices.
+                let at = index * table.c + channel;
+                // SAFETY: the row lies in all slices.
                 unsafe {
-                    let [dz, centred] = self.pull.parts::<S>(self.part.start + at, channel, n);
+                    let [dz, centred] = self.pull.parts::<S>(row, channel, n);
                     if let Some((to, mode)) = &mut self.dresidual {
                         write::<S, E>(to.as_mut_ptr().add(at), n, dz, *mode);
                     }

@@ -1,7 +1,7 @@
 //! Forward kernels: the statistics through [`columns`], then one pass that writes.
 
-use super::Norm;
 use super::table::Table;
+use super::{Norm, Within};
 use crate::kernels::activation::function::{Function, with_function};
 use crate::kernels::columns::{self, Terms};
 use crate::kernels::lanes::{load, padded, spans, store};
@@ -25,7 +25,7 @@ pub fn statistics<E: Element>(isa: Isa, x: &[E], mean: &mut [f32], var: &mut [f3
             *s += v.to_f32() / probes as f32;
         }
     }
-    let sums = columns::sums(isa, rows, c, &Shifted { x, shift: &shift });
+    let sums = columns::sums(isa, rows, c, &Shifted { x, c, shift: &shift });
     for (channel, [sum, squares]) in sums.into_iter().enumerate() {
         let offset = sum / rows as f64;
         mean[channel] = (f64::from(shift[channel]) + offset) as f32;
@@ -38,15 +38,16 @@ pub fn statistics<E: Element>(isa: Isa, x: &[E], mean: &mut [f32], var: &mut [f3
 /// `x − k` and its square.
 struct Shifted<'a, E> {
     x: &'a [E],
+    c: usize,
     shift: &'a [f32],
 }
 
 impl<E: Element> Terms for Shifted<'_, E> {
     #[inline(always)]
-    unsafe fn at<S: Simd>(&self, index: usize, channel: usize, n: usize) -> [S::V; 2] {
-        // SAFETY: `index` is the caller's promise; `shift` is padded to whole vectors.
+    unsafe fn at<S: Simd>(&self, row: usize, channel: usize, n: usize) -> [S::V; 2] {
+        // SAFETY: the row is the caller's promise; `shift` is padded to whole vectors.
         unsafe {
-            let x = load::<S, E>(self.x.as_ptr().add(index), n);
+            let x = load::<S, E>(self.x.as_ptr().add(row * self.c + channel), n);
             let d = S::sub(x, S::load(self.shift.as_ptr().add(channel)));
             [d, S::mul(d, d)]
         }
@@ -55,14 +56,17 @@ impl<E: Element> Terms for Shifted<'_, E> {
 
 pub fn forward<E: Element>(isa: Isa, norm: &Norm<'_>, x: &[E], residual: Option<&[E]>, y: &mut [E]) {
     let table = Table::new(norm);
+    let within = norm.within();
     let pieces = Pieces::worth_a_task(x.len() / table.c, table.c);
     let y = Shared::new(y);
     parallel::for_each(pieces.count(), |task| {
-        let part = elements(pieces.get(task), table.c);
+        let rows = pieces.get(task);
+        let part = elements(rows.clone(), table.c);
+        let outputs = elements(rows, within.width);
         // SAFETY: pieces are disjoint.
-        let y = unsafe { y.part(part.start, part.len()) };
+        let y = unsafe { y.part(outputs.start, outputs.len()) };
         let (x, residual) = (&x[part.clone()], residual.map(|r| &r[part]));
-        with_function!(norm.act, function => isa.run(Forward { table: &table, x, residual, y, function }));
+        with_function!(norm.act, function => isa.run(Forward { table: &table, x, residual, y, within, function }));
     });
 }
 
@@ -76,6 +80,7 @@ struct Forward<'a, E, F> {
     x: &'a [E],
     residual: Option<&'a [E]>,
     y: &'a mut [E],
+    within: Within,
     function: F,
 }
 
@@ -83,16 +88,17 @@ impl<E: Element, F: Function> Kernel for Forward<'_, E, F> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
-        for row in (0..self.y.len()).step_by(self.table.c) {
+        for row in 0..self.y.len() / self.within.width {
             for (channel, n) in spans::<S>(self.table.c) {
-                let at = row + channel;
-                // SAFETY: all slices have `y`'s length, whole rows.
+                let at = row * self.table.c + channel;
+                // SAFETY: `x` and `residual` have as many rows as `y`, whose rows have room for the channels.
                 unsafe {
                     let mut z = self.table.affine::<S>(load::<S, E>(self.x.as_ptr().add(at), n), channel);
                     if let Some(residual) = self.residual {
                         z = S::add(z, load::<S, E>(residual.as_ptr().add(at), n));
                     }
-                    store::<S, E>(self.y.as_mut_ptr().add(at), n, self.function.value::<S>(z));
+                    let to = self.y.as_mut_ptr().add(self.within.index(row, channel));
+                    store::<S, E>(to, n, self.function.value::<S>(z));
                 }
             }
         }

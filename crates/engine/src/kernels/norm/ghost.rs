@@ -55,9 +55,14 @@ impl Ghosts {
         border(part)..border(part + 1)
     }
 
-    /// Each part with its share of the elements.
+    /// Each part's share of the elements of a value with so many channels.
     fn parts(self, c: usize) -> impl Iterator<Item = Range<usize>> {
         (0..self.count).map(move |part| self.rows(part)).map(move |rows| rows.start * c..rows.end * c)
+    }
+
+    /// As `parts`, of the norm's inputs, and of its outputs, which may lie within a wider value.
+    fn shares(self, norm: &Norm<'_>, c: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        self.parts(c).zip(self.parts(norm.within.map_or(c, |within| within.width)))
     }
 
     fn check(&self, statistics: usize, len: usize) -> usize {
@@ -111,9 +116,9 @@ fn of_part<'a>(norm: &Norm<'a>, part: usize, c: usize) -> Norm<'a> {
 /// When the lengths do not fit.
 pub fn forward<E: Element>(isa: Isa, ghosts: Ghosts, norm: &Norm<'_>, x: &[E], residual: Option<&[E]>, y: &mut [E]) {
     let c = ghosts.check(norm.mean.len(), x.len());
-    for (k, part) in ghosts.parts(c).enumerate() {
+    for (k, (part, outputs)) in ghosts.shares(norm, c).enumerate() {
         let residual = residual.map(|residual| &residual[part.clone()]);
-        super::forward(isa, &of_part(norm, k, c), &x[part.clone()], residual, &mut y[part]);
+        super::forward(isa, &of_part(norm, k, c), &x[part], residual, &mut y[outputs]);
     }
 }
 
@@ -129,21 +134,21 @@ pub fn backward<E: Element>(
     dy: &[E],
     mut grads: Grads<'_, E>,
 ) {
-    let c = ghosts.check(norm.mean.len(), dy.len());
-    for (k, part) in ghosts.parts(c).enumerate() {
+    let c = ghosts.check(norm.mean.len(), saved.x.len());
+    for (k, (part, outputs)) in ghosts.shares(norm, c).enumerate() {
         let saved = Saved {
             x: &saved.x[part.clone()],
             residual: saved.residual.map(|residual| &residual[part.clone()]),
-            y: saved.y.map(|y| &y[part.clone()]),
+            y: saved.y.map(|y| &y[outputs.clone()]),
             statistics: saved.statistics,
         };
         let grads = Grads {
             dx: grads.dx.as_mut().map(|grad| narrowed(grad, part.clone())),
-            dresidual: grads.dresidual.as_mut().map(|grad| narrowed(grad, part.clone())),
+            dresidual: grads.dresidual.as_mut().map(|grad| narrowed(grad, part)),
             dgamma: grads.dgamma.as_mut().map(|grad| summed(grad, k)),
             dbeta: grads.dbeta.as_mut().map(|grad| summed(grad, k)),
         };
-        super::backward(isa, &of_part(norm, k, c), saved, &dy[part], grads);
+        super::backward(isa, &of_part(norm, k, c), saved, &dy[outputs], grads);
     }
 }
 
@@ -229,7 +234,7 @@ mod tests {
             let (mut mean, mut var) = (vec![9.0; all], vec![9.0; all]);
             statistics(isa, self.ghosts, &self.x, &mut mean, &mut var);
             let (gamma, beta) = (Some(&self.gamma[..]), Some(&self.beta[..]));
-            let norm = Norm { mean: &mean, var: &var, eps: EPS, gamma, beta, act: self.act };
+            let norm = Norm { mean: &mean, var: &var, eps: EPS, gamma, beta, act: self.act, within: None };
             let mut y = vec![E::zeroed(); self.x.len()];
             forward(isa, self.ghosts, &norm, &self.x, Some(&self.residual), &mut y);
             let (mut dx, mut dresidual) = (self.dy.clone(), self.dy.clone());

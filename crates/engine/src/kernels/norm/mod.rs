@@ -35,6 +35,26 @@ pub struct Norm<'a> {
     /// 0 when absent.
     pub beta: Option<&'a [f32]>,
     pub act: Act,
+    /// Where `y` and its gradient have other channels too, of which nothing is read or written; a residual then has none.
+    pub within: Option<Within>,
+}
+
+/// A range of a wider value's channels: a norm that writes there puts its output beside others', and nothing is copied to
+/// stand beside them later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// Channels of the wider value.
+    pub width: usize,
+    /// The first of the norm's own.
+    pub first: usize,
+}
+
+impl Within {
+    /// Where a channel of the norm lies in the wider value.
+    #[inline(always)]
+    fn index(&self, row: usize, channel: usize) -> usize {
+        row * self.width + self.first + channel
+    }
 }
 
 impl Norm<'_> {
@@ -43,8 +63,15 @@ impl Norm<'_> {
         self.mean.len()
     }
 
+    /// Where the outputs lie.
+    fn within(&self) -> Within {
+        self.within.unwrap_or(Within { width: self.channels(), first: 0 })
+    }
+
     fn check(&self) {
         let c = self.channels();
+        let Within { width, first } = self.within();
+        assert!(first + c <= width, "norm: {c} channels from {first} on do not lie within {width}");
         assert!(c > 0 && self.var.len() == c, "norm: {} variances for {c} means", self.var.len());
         for affine in [self.gamma, self.beta].into_iter().flatten() {
             assert_eq!(affine.len(), c, "norm: parameters do not match the channels");
@@ -77,14 +104,16 @@ pub fn update_running(rows: usize, momentum: f32, batch: [&[f32]; 2], running: [
     }
 }
 
-/// `y = act(γ·x̂ + β [+ residual])`. `x`, `residual`, `y`: `(rows, c)`.
+/// `y = act(γ·x̂ + β [+ residual])`. `x`, `residual`, `y`: `(rows, c)`; `y` is `(rows, width)` where the norm lies
+/// [within](Norm::within) a wider value.
 ///
 /// # Panics
 /// When the lengths do not fit.
 pub fn forward<E: Element>(isa: Isa, norm: &Norm<'_>, x: &[E], residual: Option<&[E]>, y: &mut [E]) {
     norm.check();
     assert!(x.len().is_multiple_of(norm.channels()), "norm: not whole rows");
-    assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "norm: lengths differ");
+    let outputs = x.len() / norm.channels() * norm.within().width;
+    assert!(outputs == y.len() && residual.is_none_or(|r| r.len() == x.len()), "norm: lengths differ");
     cpu::forward(isa, norm, x, residual, y);
 }
 
@@ -135,11 +164,10 @@ impl<E> Default for Grads<'_, E> {
 /// When the lengths do not fit.
 pub fn backward<E: Element>(isa: Isa, norm: &Norm<'_>, saved: Saved<'_, E>, dy: &[E], grads: Grads<'_, E>) {
     norm.check();
-    let (len, c) = (dy.len(), norm.channels());
-    assert!(len.is_multiple_of(c) && saved.x.len() == len, "norm: lengths differ");
-    for value in [saved.residual, saved.y].into_iter().flatten() {
-        assert_eq!(value.len(), len, "norm: lengths differ");
-    }
+    let (len, c) = (saved.x.len(), norm.channels());
+    assert!(len.is_multiple_of(c) && dy.len() == len / c * norm.within().width, "norm: lengths differ");
+    assert!(saved.residual.is_none_or(|residual| residual.len() == len), "norm: lengths differ");
+    assert!(saved.y.is_none_or(|y| y.len() == dy.len()), "norm: lengths differ");
     for grad in [&grads.dx, &grads.dresidual].into_iter().flatten() {
         assert_eq!(grad.to.len(), len, "norm: lengths differ");
     }

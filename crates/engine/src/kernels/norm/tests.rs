@@ -57,6 +57,7 @@ impl<E: Element> Case<E> {
             gamma: self.gamma.as_deref(),
             beta: self.beta.as_deref(),
             act: self.act,
+            within: None,
         };
         let mut y = vec![E::zeroed(); self.x.len()];
         forward(isa, &norm, &self.x, self.residual.as_deref(), &mut y);
@@ -131,7 +132,7 @@ fn matches_the_twin_at_awkward_sizes<E: Element>() {
 for_all_types!(matches_the_twin_at_awkward_sizes);
 
 fn matches_the_twin_in_every_form<E: Element>() {
-    for act in [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }] {
+    for act in [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }] {
         for statistics in [Statistics::OfBatch, Statistics::Frozen] {
             let whole = Case::<E> { act, statistics, ..Case::new(77, 5 * 7 * 7, 24) };
             whole.check("whole");
@@ -178,3 +179,46 @@ fn threads_do_not_matter() {
         (got.y, got.dx, got.dresidual, got.dgamma, got.dbeta)
     });
 }
+
+/// Into and out of a part of a wider value: the same numbers, and nothing else is touched.
+fn a_wider_value_holds_the_same<E: Element>() {
+    let (rows, c, width) = (37, 21, 40);
+    let case = Case::<E>::new(5, rows, c);
+    let (mut mean, mut var) = (vec![0.0; c], vec![0.0; c]);
+    for isa in Isa::available() {
+        statistics(isa, &case.x, &mut mean, &mut var);
+        for act in [Act::None, Act::Relu, Act::Silu] {
+            let (gamma, beta) = (case.gamma.as_deref(), case.beta.as_deref());
+            let alone = Norm { mean: &mean, var: &var, eps: EPS, gamma, beta, act, within: None };
+            let run = |norm: Norm<'_>, dy: &[E], mut y: Vec<E>| {
+                forward(isa, &norm, &case.x, None, &mut y);
+                let (mut dx, mut dgamma, mut dbeta) = (case.x.clone(), vec![0.0; c], vec![0.0; c]);
+                let saved = Saved { x: &case.x, residual: None, y: Some(&y), statistics: Statistics::OfBatch };
+                let grads = Grads {
+                    dx: Some(Grad::add(&mut dx)),
+                    dresidual: None,
+                    dgamma: Some(Grad::overwrite(&mut dgamma)),
+                    dbeta: Some(Grad::overwrite(&mut dbeta)),
+                };
+                backward(isa, &norm, saved, dy, grads);
+                (y, dx, dgamma, dbeta)
+            };
+            let (y, dx, dgamma, dbeta) = run(alone, &case.dy, vec![E::zeroed(); rows * c]);
+            for first in [0, 7, width - c] {
+                let around = values::<E>(9, rows * width);
+                let widened = |part: &[E]| {
+                    let mut wide = around.clone();
+                    for (wide, part) in wide.chunks_exact_mut(width).zip(part.chunks_exact(c)) {
+                        wide[first..first + c].copy_from_slice(part);
+                    }
+                    wide
+                };
+                let norm = Norm { within: Some(Within { width, first }), ..alone };
+                let got = run(norm, &widened(&case.dy), around.clone());
+                assert!(got.0 == widened(&y), "{isa} {act:?} from {first} on: y, and what is beside it");
+                assert!(got.1 == dx && got.2 == dgamma && got.3 == dbeta, "{isa} {act:?} from {first} on: gradients");
+            }
+        }
+    }
+}
+for_all_types!(a_wider_value_holds_the_same);

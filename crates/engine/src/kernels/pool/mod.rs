@@ -29,14 +29,16 @@ impl Window {
     /// The output's shape: `⌊(size + 2·padding − kernel) / stride⌋ + 1` an axis. `None` where the window is larger than
     /// the padded image, or is none (a zero, or padding above half the kernel).
     pub fn output(&self, [n, h, w, c]: [usize; 4]) -> Option<[usize; 4]> {
-        let axis = |size: usize, i: usize| {
-            let (kernel, stride, padding) = (self.kernel[i], self.stride[i], self.padding[i]);
-            if kernel == 0 || stride == 0 || padding > kernel / 2 {
-                return None;
-            }
-            Some((size + 2 * padding).checked_sub(kernel)? / stride + 1)
-        };
-        Some([n, axis(h, 0)?, axis(w, 1)?, c])
+        Some([n, self.outputs(0, h)?, self.outputs(1, w)?, c])
+    }
+
+    /// Of one axis.
+    fn outputs(&self, axis: usize, size: usize) -> Option<usize> {
+        let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+        if kernel == 0 || stride == 0 || padding > kernel / 2 {
+            return None;
+        }
+        Some((size + 2 * padding).checked_sub(kernel)? / stride + 1)
     }
 
     /// Taps of the window of output `out` that lie inside an image of `size`, on one axis.
@@ -46,6 +48,12 @@ impl Window {
         let low = self.padding[axis].saturating_sub(start);
         let high = (size + self.padding[axis] - start).min(self.kernel[axis]);
         low..high
+    }
+
+    /// The inputs that the window of output `out` covers, on one axis.
+    fn inputs(&self, axis: usize, out: usize, size: usize) -> Range<usize> {
+        let (taps, start) = (self.taps(axis, out, size), out * self.stride[axis]);
+        start + taps.start - self.padding[axis]..start + taps.end - self.padding[axis]
     }
 
     /// Outputs, of `outputs`, whose window covers position `at`, on one axis.

@@ -1,7 +1,7 @@
 //! The slow twin: plain loops in `f64`. candle's own pooling knows no padding, and its backward is wrong or missing where
 //! kernel and stride differ.
 
-use super::average::{Average, Divisor};
+use super::average::Average;
 use super::{Window, len};
 
 /// Every window: its output's flat position, then its taps inside the image as (place in the window, input's flat
@@ -49,31 +49,77 @@ pub fn max_backward(window: Window, shape: [usize; 4], argmax: &[u8], dy: &[f64]
     dx
 }
 
-fn divisor(average: Average, taps: &[(usize, usize)]) -> f64 {
-    match average.divisor {
-        Divisor::Window => average.window.kernel.into_iter().product::<usize>() as f64,
-        Divisor::Valid => taps.len() as f64,
+/// Every output of a mean: its flat position, then of each of its inputs the flat position and the weight.
+fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>)> {
+    let evenly = |taps: Vec<(usize, usize)>, divisor: usize| {
+        taps.into_iter().map(|(_, from)| (from, 1.0 / divisor as f64)).collect()
+    };
+    let [n, h, w, c] = shape;
+    let [_, oh, ow, _] = average.output(shape).unwrap();
+    let position = |image: usize, y: usize, x: usize, channel: usize| ((image * h + y) * w + x) * c + channel;
+    let place = |out: usize| (out / c / ow / oh, out / c / ow % oh, out / c % ow, out % c);
+    match average {
+        Average::Windows(window) => {
+            let taps = window.kernel[0] * window.kernel[1];
+            windows(window, shape).map(|(out, inside)| (out, evenly(inside, taps))).collect()
+        }
+        Average::Inside(window) => {
+            let of_inside = |(out, inside): (usize, Vec<_>)| {
+                let taps = inside.len();
+                (out, evenly(inside, taps))
+            };
+            windows(window, shape).map(of_inside).collect()
+        }
+        Average::Adaptive { side } => {
+            let border = |o: usize, size: usize| {
+                let share = size as f64 / side as f64;
+                ((o as f64 * share).floor() as usize, ((o + 1) as f64 * share).ceil() as usize)
+            };
+            let of = |out: usize| {
+                let (image, oy, ox, channel) = place(out);
+                let ((top, bottom), (left, right)) = (border(oy, h), border(ox, w));
+                let weight = 1.0 / ((bottom - top) * (right - left)) as f64;
+                let inside = (top..bottom).flat_map(|y| (left..right).map(move |x| (y, x)));
+                (out, inside.map(|(y, x)| (position(image, y, x, channel), weight)).collect())
+            };
+            (0..n * oh * ow * c).map(of).collect()
+        }
+        Average::Blur { stride } => {
+            let mirror = |at: isize, size: usize| {
+                let last = size as isize - 1;
+                (if at < 0 {
+                    -at
+                } else if at > last {
+                    2 * last - at
+                } else {
+                    at
+                }) as usize
+            };
+            let of = |out: usize| {
+                let (image, oy, ox, channel) = place(out);
+                let around = (-1..=1isize).flat_map(|dy| (-1..=1isize).map(move |dx| (dy, dx)));
+                let taps = around.map(|(dy, dx)| {
+                    let (y, x) = (mirror((oy * stride) as isize + dy, h), mirror((ox * stride) as isize + dx, w));
+                    (position(image, y, x, channel), ((2 - dy.abs()) * (2 - dx.abs())) as f64 / 16.0)
+                });
+                (out, taps.collect())
+            };
+            (0..n * oh * ow * c).map(of).collect()
+        }
     }
 }
 
-/// Averages.
+/// Means.
 pub fn average(average: Average, shape: [usize; 4], x: &[f64]) -> Vec<f64> {
-    windows(average.window, shape)
-        .map(|(_, taps)| {
-            let divisor = divisor(average, &taps);
-            taps.into_iter().map(|(_, from)| x[from]).sum::<f64>() / divisor
-        })
-        .collect()
+    let sum = |taps: Vec<(usize, f64)>| taps.into_iter().map(|(from, weight)| x[from] * weight).sum();
+    weights(average, shape).into_iter().map(|(_, taps)| sum(taps)).collect()
 }
 
 /// The gradient of [`average`]'s input.
 pub fn average_backward(average: Average, shape: [usize; 4], dy: &[f64]) -> Vec<f64> {
     let mut dx = vec![0.0; len(shape)];
-    for (out, taps) in windows(average.window, shape) {
-        let divisor = divisor(average, &taps);
-        for (_, at) in taps {
-            dx[at] += dy[out] / divisor;
-        }
+    for (out, taps) in weights(average, shape) {
+        taps.into_iter().for_each(|(at, weight)| dx[at] += dy[out] * weight);
     }
     dx
 }

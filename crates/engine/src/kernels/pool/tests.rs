@@ -1,4 +1,4 @@
-use super::average::{Average, Divisor};
+use super::average::{Average, AveragePlan};
 use super::*;
 use crate::kernels::testing::*;
 use crate::kernels::{Element, Grad, Isa, Write};
@@ -49,24 +49,32 @@ fn max_matches_the_twin<E: Element>() {
 for_all_types!(max_matches_the_twin);
 
 fn average_matches_the_twin<E: Element>() {
-    for (seed, (window, shape, out)) in cases().enumerate() {
+    let sides = [1, 2, 7].map(|side| Average::Adaptive { side });
+    let blurs = [1, 2, 3].map(|stride| Average::Blur { stride });
+    let windows = WINDOWS.into_iter().flat_map(|window| [Average::Windows(window), Average::Inside(window)]);
+    let all: Vec<Average> = windows.chain(sides).chain(blurs).collect();
+    let cases = all.into_iter().flat_map(|average| SHAPES.map(|shape| (average, shape)));
+    for (seed, (average, shape)) in cases.enumerate() {
+        let [_, h, w, c] = shape;
+        let Some(out) = average.output(shape) else {
+            assert!(AveragePlan::new(average, h, w).is_none());
+            continue;
+        };
         let x = values::<E>(seed as u64, len(shape));
         let dy = values::<E>(100 + seed as u64, len(out));
-        for divisor in [Divisor::Window, Divisor::Valid] {
-            let average = Average { window, divisor };
-            let y_twin = reference::average(average, shape, &doubles(&x));
-            let dx_twin = reference::average_backward(average, shape, &doubles(&dy));
-            for isa in Isa::available() {
-                let what = format!("{isa} {average:?} {shape:?}");
-                let mut y = vec![E::zeroed(); len(out)];
-                average::forward(isa, average, shape, &x, &mut y);
-                assert_close(&what, &y, &y_twin, 1e-6);
-                let (mut dx, mut sum) = (x.clone(), x.clone());
-                average::backward(isa, average, shape, &dy, Grad::overwrite(&mut dx));
-                average::backward(isa, average, shape, &dy, Grad::add(&mut sum));
-                assert_close(&what, &dx, &dx_twin, 1e-6);
-                assert_close(&what, &sum, &plus(&dx_twin, &x), 1e-6);
-            }
+        let y_twin = reference::average(average, shape, &doubles(&x));
+        let dx_twin = reference::average_backward(average, shape, &doubles(&dy));
+        let plan = AveragePlan::new(average, h, w).unwrap();
+        for isa in Isa::available() {
+            let what = format!("{isa} {average:?} {shape:?}");
+            let mut y = vec![E::zeroed(); len(out)];
+            plan.forward(isa, c, &x, &mut y);
+            assert_close(&what, &y, &y_twin, 1e-6);
+            let (mut dx, mut sum) = (x.clone(), x.clone());
+            plan.backward(isa, c, &dy, Grad::overwrite(&mut dx));
+            plan.backward(isa, c, &dy, Grad::add(&mut sum));
+            assert_close(&what, &dx, &dx_twin, 2e-6);
+            assert_close(&what, &sum, &plus(&dx_twin, &x), 2e-6);
         }
     }
 }
@@ -77,7 +85,7 @@ fn global_matches_the_twin<E: Element>() {
     for (seed, shape) in SHAPES.into_iter().filter(|[_, h, w, _]| h * w <= 256).enumerate() {
         let [n, h, w, c] = shape;
         let window = Window { kernel: [h, w], stride: [1, 1], padding: [0, 0] };
-        let average = Average { window, divisor: Divisor::Window };
+        let average = Average::Windows(window);
         let x = values::<E>(seed as u64, len(shape));
         let dy = values::<E>(100 + seed as u64, n * c);
         let (max_twin, argmax_twin) = reference::max(window, shape, &doubles(&x));
@@ -141,7 +149,8 @@ fn threads_do_not_matter() {
         max::forward(isa, window, shape, &x, &mut y, &mut argmax);
         let mut dx = x.clone();
         max::backward(isa, window, shape, &argmax, &y, Grad::add(&mut dx));
-        average::backward(isa, Average { window, divisor: Divisor::Valid }, shape, &y, Grad::add(&mut dx));
+        let [_, h, w, c] = shape;
+        AveragePlan::new(Average::Inside(window), h, w).unwrap().backward(isa, c, &y, Grad::add(&mut dx));
         (y, dx)
     });
 }

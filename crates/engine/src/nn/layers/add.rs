@@ -5,10 +5,17 @@ use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
 
-/// `act(a)`, or `act(a + b)` where it is given two inputs: a residual sum without a norm, or an activation alone.
-#[derive(Clone, Copy, Debug, Default)]
+/// `act(a)`, or `act(a + s·b)` where it is given two inputs: a residual sum without a norm, or an activation alone.
+#[derive(Clone, Copy, Debug)]
 pub struct Add {
     act: Act,
+    scale: f32,
+}
+
+impl Default for Add {
+    fn default() -> Self {
+        Self { act: Act::None, scale: 1.0 }
+    }
 }
 
 impl Add {
@@ -16,7 +23,11 @@ impl Add {
         Self::default()
     }
     pub fn act(self, act: Act) -> Self {
-        Self { act }
+        Self { act, ..self }
+    }
+    /// The factor s of the second input: 1 unless said otherwise.
+    pub fn scale(self, scale: f32) -> Self {
+        Self { scale, ..self }
     }
 }
 
@@ -42,12 +53,12 @@ impl Layer for Add {
         Saves { inputs: self.act != Act::None, output: false }
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
-        Box::new(AddOp { act: self.act, two: inputs.len() == 2 })
+        Box::new(AddOp { add: *self, two: inputs.len() == 2 })
     }
 }
 
 struct AddOp {
-    act: Act,
+    add: Add,
     two: bool,
 }
 
@@ -55,7 +66,8 @@ impl Op for AddOp {
     fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
         with_element!(cx.dtype, E => {
             let b = self.two.then(|| cx.input::<E>(1));
-            activation::forward(cx.isa, self.act, &cx.input::<E>(0), b.as_deref(), &mut cx.output::<E>());
+            let b = b.as_deref().map(|b| (b, self.add.scale));
+            activation::forward(cx.isa, self.add.act, &cx.input::<E>(0), b, &mut cx.output::<E>());
         });
         Ok(())
     }
@@ -65,13 +77,13 @@ impl Op for AddOp {
             let (mut da, mut db) = (cx.input_grad::<E>(0), if self.two { cx.input_grad::<E>(1) } else { None });
             let dy = cx.output_grad::<E>();
             // Without an activation the inputs are not read, and may be gone: the output's gradient stands in for them.
-            let saved = self.act != Act::None;
+            let saved = self.add.act != Act::None;
             let a = if saved { cx.input::<E>(0) } else { cx.output_grad::<E>() };
-            let b = (saved && self.two).then(|| cx.input::<E>(1));
+            let b = self.two.then(|| if saved { cx.input::<E>(1) } else { cx.output_grad::<E>() });
             activation::backward(
                 cx.isa,
-                self.act,
-                activation::Saved { a: &a, b: b.as_deref() },
+                self.add.act,
+                activation::Saved { a: &a, b: b.as_deref().map(|b| (b, self.add.scale)) },
                 &dy,
                 da.as_mut().map(|cell| cell.grad()),
                 db.as_mut().map(|cell| cell.grad()),

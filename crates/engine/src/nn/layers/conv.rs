@@ -2,7 +2,7 @@ use super::{single, window};
 use crate::kernels::conv::{Conv2d, ConvPlan};
 use crate::kernels::{Buffer, DType, Grad, Write, columns};
 use crate::nn::init::Init;
-use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Reach, Saves};
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
@@ -59,6 +59,10 @@ impl Conv {
     }
     pub fn stride(self, stride: usize) -> Self {
         Self { stride: [stride; 2], ..self }
+    }
+    /// A stride of `[rows, columns]`.
+    pub fn stride_rect(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
     }
     pub fn padding(self, padding: usize) -> Self {
         Self { padding: [padding; 2], ..self }
@@ -131,6 +135,9 @@ impl Layer for Conv {
     }
     fn flops(&self, inputs: &[Shape]) -> u64 {
         self.kernel_shape(inputs[0]).flops(inputs[0].h, inputs[0].w)
+    }
+    fn reach(&self) -> Reach {
+        Reach::Window { span: [0, 1].map(|k| (self.kernel[k] - 1) * self.dilation[k] + 1), stride: self.stride }
     }
     fn saves(&self) -> Saves {
         Saves { inputs: !self.is_frozen(), output: false }

@@ -4,6 +4,7 @@ mod add;
 mod concat;
 mod conv;
 mod dropout;
+mod gate;
 mod linear;
 mod norm;
 mod pool;
@@ -13,8 +14,9 @@ pub use add::Add;
 pub use concat::Concat;
 pub use conv::{Conv, Filters};
 pub use dropout::Dropout;
+pub use gate::Gate;
 pub use linear::Linear;
-pub use norm::BatchNorm;
+pub use norm::{BatchNorm, ConcatNorm};
 pub use pool::Pool;
 
 use super::shape::Shape;

@@ -1,12 +1,14 @@
-use super::Act;
+use super::{Act, Concat};
+use crate::kernels::Grad;
 use crate::kernels::norm::ghost::{self, Ghosts};
-use crate::kernels::{Grad, norm};
+use crate::kernels::norm::{self, Within};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role, StatDecl};
 use crate::nn::shape::Shape;
 use crate::with_element;
+use std::ops::Range;
 
 /// Batch norm, with the sum of a residual (a second input) and an activation in the same pass:
 /// `act(γ·(x − μ)/√(σ² + ε) + β [+ residual])`.
@@ -86,32 +88,103 @@ impl Layer for BatchNorm {
         Saves { inputs: true, output: self.act == Act::Relu }
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
-        Box::new(NormOp {
-            norm: *self,
-            residual: inputs.len() == 2,
-            pixels: inputs[0].h * inputs[0].w,
-            c: inputs[0].c,
-            ghost_batch: options.ghost_batch.filter(|_| options.mode == Mode::Train),
-            mean: Vec::new(),
-            var: Vec::new(),
-        })
+        Box::new(NormOp::new(*self, &inputs[..1], inputs.len() == 2, options))
     }
+}
+
+/// Batch norm of values side by side: what [`BatchNorm`] makes of their [`Concat`](super::Concat), which is never made.
+///
+/// A channel's norm looks at no other channel, so each input is normalised where it lies, into its channels of the output.
+/// A net that puts ever more values side by side and begins every step with a norm (Huang et al. 2016, DenseNet) thus
+/// copies nothing of what was there before. Parameters and statistics are those of the norm of the whole.
+#[derive(Clone, Copy, Debug)]
+pub struct ConcatNorm(BatchNorm);
+
+impl ConcatNorm {
+    pub fn new(norm: BatchNorm) -> Self {
+        Self(norm)
+    }
+}
+
+impl Layer for ConcatNorm {
+    fn describe(&self) -> String {
+        format!("concat, {}", self.0.describe())
+    }
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Concat.output(inputs)
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
+        self.0.params(&[whole(inputs)])
+    }
+    fn stats(&self, inputs: &[Shape]) -> Vec<StatDecl> {
+        self.0.stats(&[whole(inputs)])
+    }
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        self.0.flops(&[whole(inputs)])
+    }
+    fn saves(&self) -> Saves {
+        self.0.saves()
+    }
+    fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
+        Box::new(NormOp::new(self.0, inputs, false, options))
+    }
+}
+
+/// The shape of inputs side by side, which fit.
+fn whole(inputs: &[Shape]) -> Shape {
+    Shape { c: inputs.iter().map(|shape| shape.c).sum(), ..inputs[0] }
 }
 
 struct NormOp {
     norm: BatchNorm,
+    /// Whether an input behind those that are normalised is added.
     residual: bool,
     /// Of an image.
     pixels: usize,
-    c: usize,
     /// Images that share statistics; `None`: all of a batch.
     ghost_batch: Option<usize>,
+    /// Of each input that is normalised.
+    parts: Vec<Part>,
+}
+
+/// Channels that lie in one input.
+struct Part {
+    /// Of all channels.
+    channels: Range<usize>,
+    /// Where the output has others too.
+    within: Option<Within>,
     /// What the last forward used: of each part of the batch.
     mean: Vec<f32>,
     var: Vec<f32>,
 }
 
+impl Part {
+    /// `gamma` and `beta` are of all channels.
+    fn kernel<'a>(&'a self, norm: &BatchNorm, gamma: &'a [f32], beta: &'a [f32]) -> norm::Norm<'a> {
+        norm::Norm {
+            mean: &self.mean,
+            var: &self.var,
+            eps: norm.eps,
+            gamma: Some(&gamma[self.channels.clone()]),
+            beta: Some(&beta[self.channels.clone()]),
+            act: norm.act,
+            within: self.within,
+        }
+    }
+}
+
 impl NormOp {
+    fn new(norm: BatchNorm, inputs: &[Shape], residual: bool, options: &TapeOptions) -> Self {
+        let Shape { h, w, c: width } = whole(inputs);
+        let part = |k: usize| {
+            let first = inputs[..k].iter().map(|shape| shape.c).sum();
+            let within = (inputs.len() > 1).then_some(Within { width, first });
+            Part { channels: first..first + inputs[k].c, within, mean: Vec::new(), var: Vec::new() }
+        };
+        let ghost_batch = options.ghost_batch.filter(|_| options.mode == Mode::Train);
+        Self { norm, residual, pixels: h * w, ghost_batch, parts: (0..inputs.len()).map(part).collect() }
+    }
+
     /// The parts of a batch of so many images.
     fn ghosts(&self, images: usize) -> Ghosts {
         match self.ghost_batch {
@@ -120,69 +193,69 @@ impl NormOp {
         }
     }
 
-    fn kernel<'a>(&'a self, gamma: &'a [f32], beta: &'a [f32]) -> norm::Norm<'a> {
-        norm::Norm {
-            mean: &self.mean,
-            var: &self.var,
-            eps: self.norm.eps,
-            gamma: Some(gamma),
-            beta: Some(beta),
-            act: self.norm.act,
-        }
+    /// The input that is added.
+    fn residual(&self) -> Option<usize> {
+        self.residual.then_some(self.parts.len())
     }
 }
 
 impl Op for NormOp {
     fn forward(&mut self, mut cx: ForwardCx<'_>) -> anyhow::Result<()> {
-        let ghosts = self.ghosts(cx.n);
-        for statistics in [&mut self.mean, &mut self.var] {
-            statistics.resize(ghosts.count() * self.c, 0.0);
-        }
+        let (ghosts, residual) = (self.ghosts(cx.n), self.residual());
+        let (isa, train, measure) = (cx.isa, cx.train, cx.measure);
         with_element!(cx.dtype, E => {
-            let x = cx.input::<E>(0);
-            if cx.train {
-                ghost::statistics(cx.isa, ghosts, &x, &mut self.mean, &mut self.var);
-                let update = if cx.measure { 1.0 } else { self.norm.update };
-                let running = cx.stats::<2>();
-                ghost::update_running(ghosts, update, [&self.mean, &self.var], running);
-            } else {
-                let [mean, var] = cx.stats::<2>();
-                self.mean.copy_from_slice(mean);
-                self.var.copy_from_slice(var);
+            let mut y = cx.output::<E>();
+            let residual = residual.map(|k| cx.input::<E>(k));
+            for (k, part) in self.parts.iter_mut().enumerate() {
+                let x = cx.input::<E>(k);
+                for statistics in [&mut part.mean, &mut part.var] {
+                    statistics.resize(ghosts.count() * part.channels.len(), 0.0);
+                }
+                let running = cx.stats::<2>().map(|of_all| &mut of_all[part.channels.clone()]);
+                if train {
+                    ghost::statistics(isa, ghosts, &x, &mut part.mean, &mut part.var);
+                    let update = if measure { 1.0 } else { self.norm.update };
+                    ghost::update_running(ghosts, update, [&part.mean, &part.var], running);
+                } else {
+                    let [mean, var] = running;
+                    part.mean.copy_from_slice(mean);
+                    part.var.copy_from_slice(var);
+                }
+                let kernel = part.kernel(&self.norm, cx.param(0), cx.param(1));
+                ghost::forward(isa, ghosts, &kernel, &x, residual.as_deref(), &mut y);
             }
-            let residual = self.residual.then(|| cx.input::<E>(1));
-            let kernel = self.kernel(cx.param(0), cx.param(1));
-            ghost::forward(cx.isa, ghosts, &kernel, &x, residual.as_deref(), &mut cx.output::<E>());
         });
         Ok(())
     }
 
     fn backward(&mut self, mut cx: BackwardCx<'_>) -> anyhow::Result<()> {
         let (gamma, beta, ghosts) = (cx.param(0), cx.param(1), self.ghosts(cx.n));
+        let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
         with_element!(cx.dtype, E => {
-            let x = cx.input::<E>(0);
             let dy = cx.output_grad::<E>();
-            let (mut dx, mut dresidual) =
-                (cx.input_grad::<E>(0), if self.residual { cx.input_grad::<E>(1) } else { None });
             let relu = self.norm.act == Act::Relu;
             let y = relu.then(|| cx.output::<E>());
-            let residual = (self.residual && !relu).then(|| cx.input::<E>(1));
+            let residual = self.residual().filter(|_| !relu).map(|k| cx.input::<E>(k));
+            let mut dresidual = self.residual().and_then(|k| cx.input_grad::<E>(k));
             let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
-            let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
-            let [dgamma, dbeta] = cx.param_grads::<2>();
-            ghost::backward(
-                isa,
-                ghosts,
-                &self.kernel(gamma, beta),
-                norm::Saved { x: &x, residual: residual.as_deref(), y: y.as_deref(), statistics },
-                &dy,
-                norm::Grads {
-                    dx: dx.as_mut().map(|cell| cell.grad()),
-                    dresidual: dresidual.as_mut().map(|cell| cell.grad()),
-                    dgamma: (!frozen_scale).then(|| Grad::overwrite(dgamma)),
-                    dbeta: Some(Grad::overwrite(dbeta)),
-                },
-            );
+            for (k, part) in self.parts.iter().enumerate() {
+                let x = cx.input::<E>(k);
+                let mut dx = cx.input_grad::<E>(k);
+                let [dgamma, dbeta] = cx.param_grads::<2>().map(|of_all| &mut of_all[part.channels.clone()]);
+                ghost::backward(
+                    isa,
+                    ghosts,
+                    &part.kernel(&self.norm, gamma, beta),
+                    norm::Saved { x: &x, residual: residual.as_deref(), y: y.as_deref(), statistics },
+                    &dy,
+                    norm::Grads {
+                        dx: dx.as_mut().map(|cell| cell.grad()),
+                        dresidual: dresidual.as_mut().map(|cell| cell.grad()),
+                        dgamma: (!frozen_scale).then(|| Grad::overwrite(dgamma)),
+                        dbeta: Some(Grad::overwrite(dbeta)),
+                    },
+                );
+            }
         });
         Ok(())
     }

@@ -1,7 +1,7 @@
 use super::{single, window};
-use crate::kernels::pool::average::{self, Average, Divisor};
+use crate::kernels::pool::average::{Average, AveragePlan};
 use crate::kernels::pool::{Window, global, max};
-use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
+use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Reach, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
@@ -10,8 +10,7 @@ use crate::with_element;
 #[derive(Clone, Copy, Debug)]
 pub enum Pool {
     Max(Window),
-    /// Padding counts as zeros in the mean, as PyTorch's default.
-    Average(Window),
+    Average(Average),
     GlobalMax,
     GlobalAverage,
 }
@@ -28,10 +27,14 @@ impl Pool {
         Pool::GlobalAverage
     }
 
-    fn window(&self) -> Option<Window> {
+    /// In words, for a message.
+    fn what_must_fit(&self) -> String {
         match self {
-            Pool::Max(window) | Pool::Average(window) => Some(*window),
-            Pool::GlobalMax | Pool::GlobalAverage => None,
+            Pool::Max(w) | Pool::Average(Average::Windows(w) | Average::Inside(w)) => {
+                format!("a {} window", window(w.kernel))
+            }
+            Pool::Average(Average::Blur { .. }) => "a blur, which takes two pixels each way,".to_owned(),
+            Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => "a pool".to_owned(),
         }
     }
 }
@@ -40,31 +43,45 @@ impl Layer for Pool {
     fn describe(&self) -> String {
         match self {
             Pool::Max(w) => format!("max pool {} / {}", window(w.kernel), window(w.stride)),
-            Pool::Average(w) => format!("average pool {} / {}", window(w.kernel), window(w.stride)),
+            Pool::Average(Average::Windows(w) | Average::Inside(w)) => {
+                format!("average pool {} / {}", window(w.kernel), window(w.stride))
+            }
+            Pool::Average(Average::Adaptive { side }) => format!("average pool to {}", window([*side; 2])),
+            Pool::Average(Average::Blur { stride }) => format!("blur 3×3 / {}", window([*stride; 2])),
             Pool::GlobalMax => "global max pool".to_owned(),
             Pool::GlobalAverage => "global average pool".to_owned(),
         }
     }
     fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let input = single(inputs)?;
-        let Some(pool) = self.window() else {
-            return if input.is_empty() {
-                Err(format!("nothing to pool in {input}"))
-            } else {
-                Ok(Shape::new(1, 1, input.c))
-            };
+        let shape = [1, input.h, input.w, input.c];
+        let output = match self {
+            Pool::Max(window) => window.output(shape),
+            Pool::Average(average) => average.output(shape),
+            Pool::GlobalMax | Pool::GlobalAverage => (!input.is_empty()).then_some([1, 1, 1, input.c]),
         };
-        match pool.output([1, input.h, input.w, input.c]) {
+        match output {
             Some([_, h, w, c]) => Ok(Shape::new(h, w, c)),
-            None => Err(format!("a {} window does not fit its input of {input}", window(pool.kernel))),
+            None => Err(format!("{} does not fit its input of {input}", self.what_must_fit())),
         }
     }
     fn flops(&self, inputs: &[Shape]) -> u64 {
-        let taps = self.window().map_or(1, |w| w.kernel[0] * w.kernel[1]);
         let outputs = self.output(inputs).map_or(0, |shape| shape.len());
         match self {
-            Pool::Max(_) | Pool::Average(_) => (outputs * taps) as u64,
-            Pool::GlobalMax | Pool::GlobalAverage => inputs[0].len() as u64,
+            Pool::Max(window) | Pool::Average(Average::Windows(window) | Average::Inside(window)) => {
+                (outputs * window.kernel[0] * window.kernel[1]) as u64
+            }
+            Pool::Average(Average::Blur { .. }) => (outputs * 9) as u64,
+            Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => inputs[0].len() as u64,
+        }
+    }
+    fn reach(&self) -> Reach {
+        match self {
+            Pool::Max(w) | Pool::Average(Average::Windows(w) | Average::Inside(w)) => {
+                Reach::Window { span: w.kernel, stride: w.stride }
+            }
+            Pool::Average(Average::Blur { stride }) => Reach::Window { span: [3; 2], stride: [*stride; 2] },
+            Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => Reach::Image,
         }
     }
     fn saves(&self) -> Saves {
@@ -76,6 +93,10 @@ impl Layer for Pool {
         Box::new(PoolOp {
             pool: *self,
             input: inputs[0],
+            average: match self {
+                Pool::Average(average) => AveragePlan::new(*average, inputs[0].h, inputs[0].w),
+                _ => None,
+            },
             bytes: if matches!(self, Pool::Max(_)) { vec![0; outputs] } else { Vec::new() },
             places: if matches!(self, Pool::GlobalMax) { vec![0; outputs] } else { Vec::new() },
         })
@@ -85,6 +106,8 @@ impl Layer for Pool {
 struct PoolOp {
     pool: Pool,
     input: Shape,
+    /// Where it is a mean.
+    average: Option<AveragePlan>,
     /// Of each window's maximum: its tap.
     bytes: Vec<u8>,
     /// Of each image's maximum: its pixel.
@@ -92,6 +115,10 @@ struct PoolOp {
 }
 
 impl PoolOp {
+    fn average(&self) -> &AveragePlan {
+        self.average.as_ref().expect("a mean is laid out for its size")
+    }
+
     fn shape(&self, n: usize) -> [usize; 4] {
         [n, self.input.h, self.input.w, self.input.c]
     }
@@ -105,9 +132,7 @@ impl Op for PoolOp {
             let outputs = y.len();
             match self.pool {
                 Pool::Max(window) => max::forward(cx.isa, window, shape, &x, &mut y, &mut self.bytes[..outputs]),
-                Pool::Average(window) => {
-                    average::forward(cx.isa, Average { window, divisor: Divisor::Window }, shape, &x, &mut y);
-                }
+                Pool::Average(_) => self.average().forward(cx.isa, self.input.c, &x, &mut y),
                 Pool::GlobalMax => global::max(cx.isa, shape, &x, &mut y, &mut self.places[..outputs]),
                 Pool::GlobalAverage => global::average(cx.isa, shape, &x, &mut y),
             }
@@ -122,9 +147,7 @@ impl Op for PoolOp {
             let dy = cx.output_grad::<E>();
             match self.pool {
                 Pool::Max(window) => max::backward(cx.isa, window, shape, &self.bytes[..dy.len()], &dy, dx.grad()),
-                Pool::Average(window) => {
-                    average::backward(cx.isa, Average { window, divisor: Divisor::Window }, shape, &dy, dx.grad());
-                }
+                Pool::Average(_) => self.average().backward(cx.isa, self.input.c, &dy, dx.grad()),
                 Pool::GlobalMax => global::max_backward(shape, &self.places[..dy.len()], &dy, dx.grad()),
                 Pool::GlobalAverage => global::average_backward(cx.isa, shape, &dy, dx.grad()),
             }
