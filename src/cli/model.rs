@@ -20,7 +20,8 @@ Examples:
   runner model configs/dawnbench.toml --json
 
 Neither the data set nor a network is needed. FLOPs are multiplications and additions of the forward pass of one
-image, two for each multiply-add; a training step takes about three times as many.")]
+image, two for each multiply-add; a training step takes about three times as many. `sees`: rows and columns of the image
+that a pixel of the output depends on, the receptive field.")]
 pub struct ModelArgs {
     /// The experiment: a TOML file
     config: PathBuf,
@@ -129,22 +130,31 @@ fn heading(spec: &Spec, parts: &Parts<'_>, net: &Summary) -> String {
 
 fn layers(net: &Summary) -> String {
     use Align::{Left, Right};
-    let columns = [("layer", Left), ("what", Left), ("output", Right), ("parameters", Right), ("MFLOP", Right)];
+    let columns =
+        [("layer", Left), ("what", Left), ("output", Right), ("sees", Right), ("parameters", Right), ("MFLOP", Right)];
     let mut table = Table::new(columns);
     for PartSummary { part, kind, figures, layers } in &net.parts {
         for layer in layers {
             let [h, w, c] = layer.output;
             table.row(
-                [layer.name.clone(), layer.what.clone(), format!("{h}×{w}×{c}")]
+                [layer.name.clone(), layer.what.clone(), format!("{h}×{w}×{c}"), field(layer.receptive_field)]
                     .into_iter()
                     .chain(work(&layer.figures)),
             );
         }
-        let title = [format!("  {part} {kind}"), String::new(), String::new()];
+        let title = [format!("  {part} {kind}"), String::new(), String::new(), String::new()];
         table.styled(DIM, title.into_iter().chain(work(figures)));
     }
-    table.styled(BOLD, ["total".to_owned(), String::new(), String::new()].into_iter().chain(work(&net.figures)));
+    table.styled(
+        BOLD,
+        ["total".to_owned(), String::new(), String::new(), String::new()].into_iter().chain(work(&net.figures)),
+    );
     table.render()
+}
+
+/// How much of the image a pixel depends on.
+fn field(field: Option<[usize; 2]>) -> String {
+    field.map_or_else(|| "all".to_owned(), |[h, w]| format!("{h}×{w}"))
 }
 
 /// The columns of parameters and of work; nothing where there are none.

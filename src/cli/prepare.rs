@@ -128,7 +128,8 @@ pub fn weights(spec: &Spec, source: &Source, facts: &Facts) -> Result<Option<Wei
     let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
     let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
     let weights = Weights::read(path).map_err(|error| misplaced(source, &error))?;
-    weights.start(&mut params).map_err(|error| misplaced(source, &error))?;
+    let published = model::backbones::published(&spec.model.backbone);
+    weights.start(&mut params, published).map_err(|error| misplaced(source, &error))?;
     Ok(Some(weights.facts()))
 }
 

@@ -3,6 +3,7 @@
 pub mod activations;
 pub mod backbones;
 pub mod heads;
+mod inception;
 mod members;
 pub mod stems;
 mod style;
@@ -12,7 +13,7 @@ pub use members::{Member, PartKind, members};
 pub use summary::Summary;
 
 use crate::nn::{Builder, Graph, Shape, ShapeError, ValueId};
-use crate::registry::{Choice, find};
+use crate::registry::{Choice, Settings, Value, find};
 use std::ops::Range;
 
 /// A stem, a backbone or a head: adds its layers to the net.
@@ -22,6 +23,15 @@ pub trait Part {
     /// # Errors
     /// When a layer cannot take what it is given.
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError>;
+}
+
+/// A setting that lists whole numbers.
+fn counts(settings: &Settings, key: &str) -> Vec<usize> {
+    let count = |value: &Value| match value {
+        Value::Int(count) => *count as usize,
+        other => panic!("`{key}` holds {other:?}"),
+    };
+    settings.list(key).iter().map(count).collect()
 }
 
 /// Which parts make the net.

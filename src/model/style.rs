@@ -96,13 +96,18 @@ impl Style {
     /// is left out, the activation is the part's own.
     pub fn of(settings: &Settings, own: Act) -> Self {
         Self {
-            filters: if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform },
             eps: settings.float(NORM_EPS_KEY) as f32,
             update: settings.float(NORM_UPDATE_KEY) as f32,
             scale: settings.bool(NORM_SCALE_KEY),
             zero: settings.opt_bool(NORM_ZERO_KEY) == Some(true),
-            act: act(settings, own),
+            ..Self::without_norms(settings, own)
         }
+    }
+
+    /// As `of`, for a part without norms, which declares [`INIT`] alone of the first four.
+    pub fn without_norms(settings: &Settings, own: Act) -> Self {
+        let filters = if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform };
+        Self { filters, eps: 1e-5, update: 0.1, scale: true, zero: false, act: act(settings, own) }
     }
 
     /// Hands a backbone's settings on to the stem that belongs to it.
@@ -118,6 +123,11 @@ impl Style {
         Conv::new(width, kernel).padding(kernel / 2).filters(self.filters)
     }
 
+    /// With a kernel of `[height, width]`, both odd.
+    pub fn rect(&self, width: usize, kernel: [usize; 2]) -> Conv {
+        Conv::rect(width, kernel).padding_rect(kernel.map(|side| side / 2)).filters(self.filters)
+    }
+
     /// A batch norm, and what is behind it.
     pub fn norm(&self, act: Act) -> BatchNorm {
         BatchNorm::new(act).eps(self.eps).update(self.update).frozen_scale(!self.scale)
@@ -128,7 +138,15 @@ impl Style {
         self.norm(act).scale(if self.zero { 0.0 } else { 1.0 })
     }
 
-    /// 3×3 convolution, batch norm and activation under one name: `name.conv`, `name.norm`.
+    /// A convolution, batch norm and activation under one name: `name.conv`, `name.norm`.
+    pub fn unit(&self, net: &mut Builder, name: &str, x: ValueId, conv: Conv) -> Result<ValueId, ShapeError> {
+        net.scope(name, |net| {
+            let x = net.add("conv", conv, &[x])?;
+            net.add("norm", self.norm(self.act), &[x])
+        })
+    }
+
+    /// [`Style::unit`] of a 3×3 convolution.
     pub fn conv_norm_act(
         &self,
         net: &mut Builder,
@@ -136,10 +154,7 @@ impl Style {
         x: ValueId,
         width: usize,
     ) -> Result<ValueId, ShapeError> {
-        net.scope(name, |net| {
-            let x = net.add("conv", self.conv(width, 3), &[x])?;
-            net.add("norm", self.norm(self.act), &[x])
-        })
+        self.unit(net, name, x, self.conv(width, 3))
     }
 }
 

@@ -37,6 +37,8 @@ pub struct LayerSummary {
     pub what: String,
     /// Height, width and channels of its output.
     pub output: [usize; 3],
+    /// Rows and columns of the image that a pixel of its output depends on, padding included; `null`: the whole image.
+    pub receptive_field: Option<[usize; 2]>,
     #[serde(flatten)]
     pub figures: Figures,
 }
@@ -73,12 +75,13 @@ impl Summary {
     /// When two parts do not fit at this size.
     pub fn of(parts: &Parts<'_>, image: Shape) -> Result<Self, Box<PairingError>> {
         let (graph, layers) = assemble(parts, image)?;
+        let fields = graph.receptive_fields();
         let kinds = [("stem", parts.stem), ("backbone", parts.backbone), ("head", parts.head)];
         let parts: Vec<PartSummary> = kinds
             .into_iter()
             .zip(layers)
             .map(|((part, choice), layers)| {
-                let layers: Vec<LayerSummary> = layers.map(|k| layer(&graph, k)).collect();
+                let layers: Vec<LayerSummary> = layers.map(|k| layer(&graph, k, fields[k])).collect();
                 let figures = layers.iter().map(|layer| layer.figures).sum();
                 PartSummary { part, kind: choice.kind.clone(), figures, layers }
             })
@@ -99,7 +102,7 @@ impl Summary {
     }
 }
 
-fn layer(graph: &Graph, k: usize) -> LayerSummary {
+fn layer(graph: &Graph, k: usize, receptive_field: Option<[usize; 2]>) -> LayerSummary {
     let (node, output) = (&graph.nodes()[k], graph.node_shape(k));
     let params = || node.params.iter().map(|p| &graph.params()[*p]);
     let parameters: usize = params().map(ParamDecl::len).sum();
@@ -109,6 +112,7 @@ fn layer(graph: &Graph, k: usize) -> LayerSummary {
         name: node.name.clone(),
         what: node.layer.describe(),
         output: [output.h, output.w, output.c],
+        receptive_field,
         figures: Figures {
             parameters: parameters as u64,
             frozen: frozen as u64,

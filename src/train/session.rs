@@ -20,6 +20,7 @@ use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::kernels::Isa;
 use crate::model::PairingError;
+use crate::model::backbones::published;
 use crate::nn::{Params, Tape};
 use crate::plan::{CLIPPED_NORM, Mix, Plan, StepPlan};
 use crate::plot;
@@ -434,7 +435,7 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
         "{} is not the file any more that the run was begun with: put that one back, or start a new run",
         facts.path
     );
-    Ok(Start::Weights(weights.start(params)?.in_words(&facts.path)))
+    Ok(Start::Weights(weights.start(params, published(&job.spec.model.backbone))?.in_words(&facts.path)))
 }
 
 impl From<&Dataset> for DatasetFacts {

@@ -12,6 +12,7 @@ use crate::record::{WeightsFacts, reader};
 use crate::units::count;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -85,13 +86,13 @@ impl Weights {
     }
 
     /// Puts the file's weights into a net that is to be trained on. What of the head has another shape, or is not in the
-    /// file, stays as it is: a fresh start.
+    /// file, stays as it is: a fresh start. Names may be the net's or those of published weights.
     ///
     /// # Errors
     /// When any other tensor is missing, too many or of another shape, or holds what is no finite number. `params` are
     /// then half filled.
-    pub fn start(&self, params: &mut Params) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MayDiffer)
+    pub fn start(&self, params: &mut Params, published: Published<'_>) -> Result<Taken, WeightsError> {
+        self.fill(params, Head::MayDiffer, published)
     }
 
     /// Puts the file's weights into the net that they are of.
@@ -99,21 +100,22 @@ impl Weights {
     /// # Errors
     /// As [`Weights::start`]; for tensors of the head too.
     pub fn restore(&self, params: &mut Params) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MustFit)
+        self.fill(params, Head::MustFit, &[])
     }
 
-    fn fill(&self, params: &mut Params, head: Head) -> Result<Taken, WeightsError> {
+    fn fill(&self, params: &mut Params, head: Head, published: Published<'_>) -> Result<Taken, WeightsError> {
         let (tensors, _) = tensors::open(&self.bytes).map_err(|e| self.error(e, "copy or write the file again"))?;
-        let mut file: BTreeMap<&str, TensorView<'_>> = tensors.iter().collect();
-        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
         let places: BTreeMap<String, Slot> =
             params.directory().iter().chain(params.stat_directory()).map(|(n, s)| (n.clone(), s.clone())).collect();
+        let names = tensors.iter().map(|(name, tensor)| (our_name(name, &places, published), tensor));
+        let mut file: BTreeMap<Cow<'_, str>, TensorView<'_>> = names.collect();
+        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
         let mut found = Found::default();
         let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
         for (name, slot) in &places {
             let new_head = head == Head::MayDiffer && name.starts_with(HEAD);
             match file.get(name.as_str()) {
-                Some(tensor) if tensor.shape() == slot.shape => {
+                Some(tensor) if is_shaped(tensor.shape(), &slot.shape) => {
                     let is_param = slot.role.is_some();
                     let flat = if is_param { &mut params.values } else { &mut params.stats };
                     if let Err(problem) = convert(tensor, &mut flat[slot.range.clone()]) {
@@ -130,14 +132,14 @@ impl Weights {
                 None => found.missing.push(name),
             }
         }
-        for name in file.keys().filter(|name| !places.contains_key(**name)) {
+        for name in file.keys().filter(|name| !places.contains_key(&***name)) {
             match head == Head::MayDiffer && name.starts_with(HEAD) {
                 true => taken.unused.push(format!("`{name}`")),
                 false => found.foreign.push(name),
             }
         }
         params.touch();
-        match found.problem(&places) {
+        match found.problem(&places, published) {
             None => Ok(taken),
             Some((problem, help)) => Err(self.error(problem, &help)),
         }
@@ -155,6 +157,30 @@ enum Head {
     MustFit,
 }
 
+/// How published weights name what this net calls otherwise, see [`Backbone::published`](crate::model::backbones::Backbone).
+pub type Published<'a> = &'a [(&'a str, &'a str)];
+
+/// The net's name of a tensor: its own where the net has it, else what published weights call so.
+fn our_name<'a>(name: &'a str, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Cow<'a, str> {
+    if places.contains_key(name) {
+        return name.into();
+    }
+    let renamed = |(theirs, ours): &(&str, &str)| name.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"));
+    match published.iter().find_map(renamed) {
+        Some(ours) => ours.into(),
+        None => name.into(),
+    }
+}
+
+/// Whether a tensor has a parameter's shape. A convolution over all pixels that there are is a linear layer, and may be
+/// written as one: the numbers lie in the same order.
+fn is_shaped(tensor: &[usize], ours: &[usize]) -> bool {
+    match (tensor, ours) {
+        ([outputs, inputs], [o, i, h, w]) => outputs == o && *inputs == i * h * w,
+        _ => tensor == ours,
+    }
+}
+
 /// All that does not fit.
 #[derive(Default)]
 struct Found<'a> {
@@ -166,8 +192,8 @@ struct Found<'a> {
 
 impl Found<'_> {
     /// What is wrong, and what to do about it.
-    fn problem(&self, places: &BTreeMap<String, Slot>) -> Option<(String, String)> {
-        if let Some(prefix) = self.prefix(places) {
+    fn problem(&self, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Option<(String, String)> {
+        if let Some(prefix) = self.prefix(places, published) {
             return Some((
                 format!("names its tensors `{prefix}…`, which this net's names do not begin with"),
                 format!(
@@ -210,11 +236,14 @@ impl Found<'_> {
     }
 
     /// What all foreign names begin with beyond the names of the net, such as `module.` of `DataParallel`.
-    fn prefix(&self, places: &BTreeMap<String, Slot>) -> Option<String> {
+    fn prefix(&self, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Option<String> {
         let first = self.foreign.first()?;
         let ends: BTreeSet<usize> = first.match_indices('.').map(|(at, _)| at + 1).collect();
         ends.into_iter().map(|end| &first[..end]).find_map(|prefix| {
-            let known = |name: &&&str| name.strip_prefix(prefix).is_some_and(|rest| places.contains_key(rest));
+            let known = |name: &&&str| {
+                let bare = |rest| our_name(rest, places, published);
+                name.strip_prefix(prefix).is_some_and(|rest| places.contains_key(&*bare(rest)))
+            };
             let fitting = self.foreign.iter().filter(known).count();
             // A head may be named otherwise besides.
             (2 * fitting > self.foreign.len() && 2 * fitting > self.missing.len()).then(|| prefix.to_owned())

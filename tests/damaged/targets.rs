@@ -202,7 +202,7 @@ pub fn weights(data: &[u8]) {
     write(&path, data);
     let (mut params, _) = small();
     match Weights::read(&path) {
-        Ok(weights) => drop(weights.start(&mut params).map_err(|e| e.to_string())),
+        Ok(weights) => drop(weights.start(&mut params, &[]).map_err(|e| e.to_string())),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

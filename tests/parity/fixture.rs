@@ -2,6 +2,7 @@
 
 use safetensors::SafeTensors;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 /// One file of fixtures.
 pub struct Fixture {
@@ -35,8 +36,12 @@ impl Tensor {
 
 impl Fixture {
     pub fn read(name: &str) -> Self {
-        let path = format!("{}/tests/fixtures/torch/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        Self::open(Path::new(&format!("{}/tests/fixtures/torch/{name}.safetensors", env!("CARGO_MANIFEST_DIR"))))
+    }
+
+    /// A file anywhere.
+    pub fn open(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.iter().map(|(name, view)| (name.to_owned(), widen(&view))).collect();

@@ -17,3 +17,4 @@ mod optimizers;
 mod papers;
 mod schedules;
 mod views;
+mod vision;

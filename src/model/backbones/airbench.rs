@@ -1,8 +1,8 @@
 //! The nets of Jordan's airbench: fast on CIFAR-10.
 
 use super::{Backbone, BackboneEntry};
-use crate::model::Part;
 use crate::model::style::{self, Style};
+use crate::model::{Part, counts};
 use crate::nn::layers::{Act, Pool};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Settings, Value};
@@ -41,7 +41,7 @@ pub static AIRBENCH94: BackboneEntry = Entry {
     cite: CITE,
     params: &[widths_param("[64, 256, 256]"), depth("2"), STYLE[0], STYLE[1], STYLE[2], STYLE[3], STYLE[4]],
     shorthand: Some("widths"),
-    make: Backbone { part: Airbench::part, stem, head },
+    make: Backbone { part: Airbench::part, stem, head, published: &[] },
 };
 
 pub static AIRBENCH96: BackboneEntry = Entry {
@@ -50,7 +50,7 @@ pub static AIRBENCH96: BackboneEntry = Entry {
     cite: CITE,
     params: &[widths_param("[128, 384, 512]"), depth("3"), STYLE[0], STYLE[1], STYLE[2], STYLE[3], STYLE[4]],
     shorthand: Some("widths"),
-    make: Backbone { part: Airbench::part, stem, head },
+    make: Backbone { part: Airbench::part, stem, head, published: &[] },
 };
 
 fn stem(_: &Settings) -> Choice {
@@ -70,7 +70,7 @@ struct Airbench {
 impl Airbench {
     fn part(settings: &Settings) -> Box<dyn Part> {
         Box::new(Self {
-            widths: super::widths(settings),
+            widths: counts(settings, "widths"),
             depth: settings.usize("depth"),
             style: Style::of(settings, Act::Gelu),
         })

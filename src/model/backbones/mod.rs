@@ -1,14 +1,19 @@
 //! Backbones: the body of the net. Each names the stem and head of its paper as defaults.
 
 pub mod airbench;
+pub mod blocks;
+pub mod darknet;
+pub mod densenet;
+pub mod inception_resnet;
 pub mod preact;
 pub mod resnet;
 pub mod resnet9;
 pub mod shallow;
+pub mod vgg;
 pub mod wrn22;
 
 use super::Part;
-use crate::registry::{Choice, Describe, Entry, Family, Settings, Value};
+use crate::registry::{Choice, Describe, Entry, Family, Settings};
 
 /// How a backbone is made, and what belongs around it.
 pub struct Backbone {
@@ -16,6 +21,9 @@ pub struct Backbone {
     /// The stem and head that belong to it, for its settings: those of their own settings that differ from the defaults.
     pub stem: fn(&Settings) -> Choice,
     pub head: fn(&Settings) -> Choice,
+    /// What begins the names of parameters in published weights, and what it is called in this net with its own stem and
+    /// head: the first that fits counts.
+    pub published: &'static [(&'static str, &'static str)],
 }
 
 /// An entry of the family `backbone`.
@@ -30,6 +38,21 @@ pub static ENTRIES: &[&BackboneEntry] = &[
     &resnet::RESNET152,
     &preact::RESNET18,
     &wrn22::ENTRY,
+    &densenet::DENSENET121,
+    &densenet::DENSENET161,
+    &densenet::DENSENET169,
+    &densenet::DENSENET201,
+    &inception_resnet::V2,
+    &darknet::DARKNET53,
+    &darknet::DARKNET,
+    &vgg::VGG11,
+    &vgg::VGG11_BN,
+    &vgg::VGG13,
+    &vgg::VGG13_BN,
+    &vgg::VGG16,
+    &vgg::VGG16_BN,
+    &vgg::VGG19,
+    &vgg::VGG19_BN,
     &airbench::AIRBENCH94,
     &airbench::AIRBENCH96,
     &shallow::ENTRY,
@@ -47,11 +70,7 @@ pub fn own_parts(backbone: &Choice) -> Option<(Choice, Choice)> {
     Some(((entry.make.stem)(&backbone.settings), (entry.make.head)(&backbone.settings)))
 }
 
-/// The setting `widths`: channels of one stage after another.
-fn widths(settings: &Settings) -> Vec<usize> {
-    let width = |value: &Value| match value {
-        Value::Int(width) => *width as usize,
-        other => panic!("a width holds {other:?}"),
-    };
-    settings.list("widths").iter().map(width).collect()
+/// How a file of published weights may name the parameters of a backbone, see [`Backbone::published`].
+pub fn published(backbone: &Choice) -> &'static [(&'static str, &'static str)] {
+    crate::registry::find(ENTRIES, &backbone.kind).map_or(&[], |entry| entry.make.published)
 }

@@ -1,8 +1,9 @@
 //! Pre-activation residual nets after He et al. 2016: norms and activations stand before the convolutions.
 
-use super::{Backbone, BackboneEntry, widths};
-use crate::model::Part;
+use super::blocks::{self, Options};
+use super::{Backbone, BackboneEntry};
 use crate::model::style::{self, Style};
+use crate::model::{Part, counts};
 use crate::nn::layers::{Act, Add};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Value};
@@ -29,18 +30,22 @@ pub static RESNET18: BackboneEntry = Entry {
         style::NORM_UPDATE,
         style::NORM_SCALE,
         style::ACT,
+        blocks::SE,
+        blocks::BLUR,
     ],
     shorthand: Some("widths"),
     make: Backbone {
         part: |settings| {
-            let style = Style::of(settings, Act::Relu);
-            Box::new(PreAct { widths: widths(settings), blocks: 2, final_norm: settings.bool("final_norm"), style })
+            let (style, options) = (Style::of(settings, Act::Relu), Options::of(settings));
+            let final_norm = settings.bool("final_norm");
+            Box::new(PreAct { widths: counts(settings, "widths"), blocks: 2, final_norm, style, options })
         },
         stem: |settings| {
-            let width = widths(settings).first().map_or(1, |width| *width as i64);
+            let width = counts(settings, "widths").first().map_or(1, |width| *width as i64);
             Style::hand_on(settings, Choice::with("conv3x3", [("width", Value::Int(width))]))
         },
         head: |_| Choice::plain("concat-pool"),
+        published: &[],
     },
 };
 
@@ -53,19 +58,27 @@ pub(super) struct PreAct {
     /// Whether a norm and an activation follow the last block.
     pub final_norm: bool,
     pub style: Style,
+    pub options: Options,
 }
 
 impl PreAct {
     /// `shortcut + conv2(act(norm2(conv1(h))))` of `h = act(norm1(x))`; the first convolution has the stride. The shortcut
     /// is x or, where the shape changes, a 1×1 convolution of h with that stride.
     fn block(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, .. } = self;
+        let Self { style, options, .. } = self;
         let keeps_shape = stride == 1 && net.shape(x).c == width;
         let h = net.add("norm1", style.norm(style.act), &[x])?;
-        let shortcut = if keeps_shape { x } else { net.add("shortcut", style.conv(width, 1).stride(stride), &[h])? };
-        let y = net.add("conv1", style.conv(width, 3).stride(stride), &[h])?;
+        let shortcut = if keeps_shape {
+            x
+        } else {
+            let h = options.shrink(net, "shortcut_blur", h, stride)?;
+            net.add("shortcut", style.conv(width, 1).stride(options.stride(stride)), &[h])?
+        };
+        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[h])?;
         let y = net.add("norm2", style.norm(style.act), &[y])?;
+        let y = options.shrink(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
+        let y = options.gate(net, y)?;
         net.add("add", Add::new(), &[shortcut, y])
     }
 }

@@ -1,9 +1,10 @@
 //! Residual nets after He et al. 2015.
 
+use super::blocks::{self, Options};
 use super::{Backbone, BackboneEntry};
 use crate::model::Part;
 use crate::model::style::{self, Style};
-use crate::nn::layers::Act;
+use crate::nn::layers::{Act, Add};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Choice, Default, Entry, Kind, Param, Settings, Value};
 
@@ -12,9 +13,19 @@ const BASIC_WIDTH: &str =
 const BOTTLENECK_WIDTH: &str = "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the other \
      stages has twice as many as the one before";
 
-const fn params(width: &'static str) -> [Param; 7] {
+const fn params(width: &'static str) -> [Param; 9] {
     let width = Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc: width };
-    [width, style::INIT, style::NORM_EPS, style::NORM_UPDATE, style::NORM_SCALE, style::NORM_ZERO, style::ACT]
+    [
+        width,
+        style::INIT,
+        style::NORM_EPS,
+        style::NORM_UPDATE,
+        style::NORM_SCALE,
+        style::NORM_ZERO,
+        style::ACT,
+        blocks::SE,
+        blocks::BLUR,
+    ]
 }
 
 pub static RESNET18: BackboneEntry = Entry {
@@ -23,7 +34,12 @@ pub static RESNET18: BackboneEntry = Entry {
     cite: "He et al. 2015 (arXiv:1512.03385), tables 1 and 6; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
     params: &params(BASIC_WIDTH),
     shorthand: Some("width"),
-    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[2, 2, 2, 2])), stem, head },
+    make: Backbone {
+        part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[2, 2, 2, 2])),
+        stem,
+        head,
+        published: PUBLISHED,
+    },
 };
 
 pub static RESNET34: BackboneEntry = Entry {
@@ -32,7 +48,12 @@ pub static RESNET34: BackboneEntry = Entry {
     cite: "He et al. 2015 (arXiv:1512.03385), table 1; names as torchvision's; norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
     params: &params(BASIC_WIDTH),
     shorthand: Some("width"),
-    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[3, 4, 6, 3])), stem, head },
+    make: Backbone {
+        part: |settings| Box::new(ResNet::new(settings, Block::Basic, &[3, 4, 6, 3])),
+        stem,
+        head,
+        published: PUBLISHED,
+    },
 };
 
 pub static RESNET50: BackboneEntry = Entry {
@@ -41,7 +62,12 @@ pub static RESNET50: BackboneEntry = Entry {
     cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
     params: &params(BOTTLENECK_WIDTH),
     shorthand: Some("width"),
-    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 6, 3])), stem, head },
+    make: Backbone {
+        part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 6, 3])),
+        stem,
+        head,
+        published: PUBLISHED,
+    },
 };
 
 pub static RESNET101: BackboneEntry = Entry {
@@ -50,7 +76,12 @@ pub static RESNET101: BackboneEntry = Entry {
     cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
     params: &params(BOTTLENECK_WIDTH),
     shorthand: Some("width"),
-    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 23, 3])), stem, head },
+    make: Backbone {
+        part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 4, 23, 3])),
+        stem,
+        head,
+        published: PUBLISHED,
+    },
 };
 
 pub static RESNET152: BackboneEntry = Entry {
@@ -59,12 +90,23 @@ pub static RESNET152: BackboneEntry = Entry {
     cite: "He et al. 2015 (arXiv:1512.03385), table 1; the stride on the 3×3 convolution, as torchvision's (\"v1.5\"); norm_zero: Goyal et al. 2017 (arXiv:1706.02677), section 5.1",
     params: &params(BOTTLENECK_WIDTH),
     shorthand: Some("width"),
-    make: Backbone { part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 8, 36, 3])), stem, head },
+    make: Backbone {
+        part: |settings| Box::new(ResNet::new(settings, Block::Bottleneck, &[3, 8, 36, 3])),
+        stem,
+        head,
+        published: PUBLISHED,
+    },
 };
+
+/// torchvision's; timm's are the same, with `se` inside the blocks.
+const PUBLISHED: &[(&str, &str)] = &[("conv1.", "stem.conv."), ("bn1.", "stem.norm."), ("fc.", "head.fc.")];
 
 fn stem(settings: &Settings) -> Choice {
     let width = Value::Int(settings.int("width"));
-    Style::hand_on(settings, Choice::with("conv7x7", [("width", width)]))
+    let mut stem = Choice::with("conv7x7", [("width", width)]);
+    let blur = settings.0.get(blocks::BLUR.key).map(|blur| (blocks::BLUR.key.to_owned(), blur.clone()));
+    stem.settings.0.extend(blur);
+    Style::hand_on(settings, stem)
 }
 
 fn head(_: &Settings) -> Choice {
@@ -86,11 +128,13 @@ struct ResNet {
     /// Blocks of each stage.
     blocks: &'static [usize],
     style: Style,
+    options: Options,
 }
 
 impl ResNet {
     fn new(settings: &Settings, block: Block, blocks: &'static [usize]) -> Self {
-        Self { width: settings.usize("width"), block, blocks, style: Style::of(settings, Act::Relu) }
+        let (style, options) = (Style::of(settings, Act::Relu), Options::of(settings));
+        Self { width: settings.usize("width"), block, blocks, style, options }
     }
 
     /// x or, where the shape changes, a 1×1 convolution of it with the stride, and a norm.
@@ -99,32 +143,46 @@ impl ResNet {
             return Ok(x);
         }
         net.scope("downsample", |net| {
-            let x = net.add("0", self.style.conv(width, 1).stride(stride), &[x])?;
+            let x = self.options.shrink(net, "blur", x, stride)?;
+            let x = net.add("0", self.style.conv(width, 1).stride(self.options.stride(stride)), &[x])?;
             net.add("1", self.style.norm(Act::None), &[x])
         })
     }
 
+    /// `act(shortcut + gate(norm(y)))`: the end of a block.
+    fn join(&self, net: &mut Builder, norm: &str, y: ValueId, shortcut: ValueId) -> Result<ValueId, ShapeError> {
+        let Self { style, options, .. } = self;
+        if !options.gates() {
+            return net.add(norm, style.last_norm(style.act), &[y, shortcut]);
+        }
+        let y = net.add(norm, style.last_norm(Act::None), &[y])?;
+        let y = options.gate(net, y)?;
+        net.add("add", Add::new().act(style.act), &[shortcut, y])
+    }
+
     /// `act(shortcut + f(x))`, f of two 3×3 convolutions with norms, the first with the stride.
     fn basic(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, .. } = self;
+        let Self { style, options, .. } = self;
         let shortcut = self.shortcut(net, x, width, stride)?;
-        let y = net.add("conv1", style.conv(width, 3).stride(stride), &[x])?;
+        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[x])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
+        let y = options.shrink(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        net.add("bn2", style.last_norm(style.act), &[y, shortcut])
+        self.join(net, "bn2", y, shortcut)
     }
 
     /// `act(shortcut + f(x))`, f of a 1×1, a 3×3 with the stride, and a 1×1 convolution to four times the channels, each with
     /// a norm.
     fn bottleneck(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, .. } = self;
+        let Self { style, options, .. } = self;
         let shortcut = self.shortcut(net, x, 4 * width, stride)?;
         let y = net.add("conv1", style.conv(width, 1), &[x])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
-        let y = net.add("conv2", style.conv(width, 3).stride(stride), &[y])?;
+        let y = net.add("conv2", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("bn2", style.norm(style.act), &[y])?;
+        let y = options.shrink(net, "blur", y, stride)?;
         let y = net.add("conv3", style.conv(4 * width, 1), &[y])?;
-        net.add("bn3", style.last_norm(style.act), &[y, shortcut])
+        self.join(net, "bn3", y, shortcut)
     }
 }
 

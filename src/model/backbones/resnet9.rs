@@ -40,6 +40,7 @@ pub static ENTRY: BackboneEntry = Entry {
             Style::hand_on(settings, Choice::with("conv3x3", [("width", width)]))
         },
         head: |_| Choice::with("max-pool", [("scale", Value::Float(0.125)), ("bias", Value::Bool(false))]),
+        published: &[],
     },
 };
 

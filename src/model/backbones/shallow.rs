@@ -32,6 +32,7 @@ pub static ENTRY: BackboneEntry = Entry {
             Style::hand_on(settings, Choice::with("conv3x3", own))
         },
         head: |_| Choice::plain("avg-pool"),
+        published: &[],
     },
 };
 

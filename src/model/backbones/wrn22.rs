@@ -1,3 +1,4 @@
+use super::blocks::{self, Options};
 use super::preact::PreAct;
 use super::{Backbone, BackboneEntry};
 use crate::model::style::{self, Style};
@@ -26,18 +27,22 @@ pub static ENTRY: BackboneEntry = Entry {
         style::NORM_UPDATE,
         style::NORM_SCALE,
         style::ACT,
+        blocks::SE,
+        blocks::BLUR,
     ],
     shorthand: Some("widen"),
     make: Backbone {
         part: |settings| {
             let width = settings.usize("width") * settings.usize("widen");
             let widths = (0..3).map(|stage| width << stage).collect();
-            Box::new(PreAct { widths, blocks: 3, final_norm: true, style: Style::of(settings, Act::Relu) })
+            let (style, options) = (Style::of(settings, Act::Relu), Options::of(settings));
+            Box::new(PreAct { widths, blocks: 3, final_norm: true, style, options })
         },
         stem: |settings| {
             let width = Value::Int(settings.int("width"));
             Style::hand_on(settings, Choice::with("conv3x3", [("width", width), ("norm", Value::Bool(false))]))
         },
         head: |_| Choice::plain("avg-pool"),
+        published: &[],
     },
 };

@@ -2,6 +2,8 @@
 
 pub mod avg_pool;
 pub mod concat_pool;
+pub mod conv;
+pub mod fully_connected;
 pub mod max_pool;
 
 use super::Part;
@@ -12,7 +14,8 @@ use crate::registry::{Default, Describe, Entry, Family, Interval, Kind, Param, S
 /// An entry of the family `head`; `make` gets the settings and the number of classes.
 pub type HeadEntry = Entry<fn(&Settings, usize) -> Box<dyn Part>>;
 
-pub static ENTRIES: &[&HeadEntry] = &[&avg_pool::ENTRY, &max_pool::ENTRY, &concat_pool::ENTRY];
+pub static ENTRIES: &[&HeadEntry] =
+    &[&avg_pool::ENTRY, &max_pool::ENTRY, &concat_pool::ENTRY, &fully_connected::ENTRY, &conv::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "head",

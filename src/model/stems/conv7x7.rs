@@ -1,8 +1,8 @@
 use super::StemEntry;
-use crate::kernels::pool::Window;
+use super::shrink::{self, Shrink};
 use crate::model::Part;
 use crate::model::style::{self, Style};
-use crate::nn::layers::{Act, Pool};
+use crate::nn::layers::Act;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -22,24 +22,29 @@ pub static ENTRY: StemEntry = Entry {
         style::NORM_UPDATE,
         style::NORM_SCALE,
         style::ACT,
+        shrink::PARAMS[0],
+        shrink::PARAMS[1],
+        shrink::PARAMS[2],
     ],
     shorthand: Some("width"),
-    make: |settings| Box::new(Stem { width: settings.usize("width"), style: Style::of(settings, Act::Relu) }),
+    make: |settings| {
+        let (style, shrink) = (Style::of(settings, Act::Relu), Shrink::of(settings));
+        Box::new(Stem { width: settings.usize("width"), style, shrink })
+    },
 };
-
-const POOL: Window = Window { kernel: [3; 2], stride: [2; 2], padding: [1; 2] };
 
 struct Stem {
     width: usize,
     style: Style,
+    shrink: Shrink,
 }
 
 impl Part for Stem {
     fn build(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         net.scope("stem", |net| {
-            let x = net.add("conv", self.style.conv(self.width, 7).stride(2), &[x])?;
+            let x = net.add("conv", self.style.conv(self.width, 7).stride(self.shrink.stride), &[x])?;
             let x = net.add("norm", self.style.norm(self.style.act), &[x])?;
-            net.add("pool", Pool::Max(POOL), &[x])
+            self.shrink.pool(net, x)
         })
     }
 }
