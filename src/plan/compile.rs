@@ -170,7 +170,7 @@ fn goes_over(i: usize, to: &Facts, first: &Facts, begins: Option<&Progress>) -> 
     errors
 }
 
-/// Plans one phase, of the first set until told otherwise, and moves `progress` past it.
+/// Plans one phase, on the set of that number and figures, and moves `progress` past it.
 fn plan_phase(
     i: usize,
     phase: &PhaseSpec,
