@@ -84,6 +84,7 @@ fn facts(steps: u64) -> RunFacts {
             digest: "sha256:77aa".to_owned(),
             stand_in: true,
             stands_in_for: Some("cifar10".to_owned()),
+            skipped: 0,
         },
         further_datasets: Vec::new(),
         last_set_since: 0,

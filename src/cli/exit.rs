@@ -1,7 +1,7 @@
 //! Exit codes, and failures that know theirs.
 
 use crate::config::Diagnostics;
-use crate::data::DataError;
+use crate::data::{DataError, PrefetchError};
 use std::process::ExitCode;
 
 /// How the program ends. The numbers are documented and relied on by scripts.
@@ -68,6 +68,12 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
+        // Images on disk may turn out to be damaged while they are trained on.
+        let error = match error.downcast::<PrefetchError>() {
+            Ok(PrefetchError::Data(data)) => return Failure::Data(data),
+            Ok(other) => other.into(),
+            Err(error) => error,
+        };
         match error.downcast::<DataError>() {
             Ok(data) => Failure::Data(data),
             Err(error) => Failure::Other(error),

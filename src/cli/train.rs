@@ -246,6 +246,7 @@ pub fn open_dataset(
         data::Notice::StandIn { .. } => notices.push(notice.to_string()),
     })?;
     drop(fetching);
+    notices.extend(skipped(&dataset));
     if let Some(set) = stands_in_for {
         notices.push(format!(
             "`{set}` IS NOT USED: the generated set `{}` stands in for it, as before",
@@ -254,4 +255,17 @@ pub fn open_dataset(
         dataset.stands_in_for = Some(set);
     }
     Ok(dataset)
+}
+
+/// What to say of damaged files that are left out.
+fn skipped(dataset: &Dataset) -> Option<String> {
+    /// So many are named.
+    const NAMED: usize = 5;
+    let skipped = &dataset.skipped;
+    let named = skipped.iter().take(NAMED).map(|bad| format!("{}: {}", bad.path.display(), bad.problem));
+    let lines: Vec<String> = named.chain((skipped.len() > NAMED).then(|| "…".to_owned())).collect();
+    (!skipped.is_empty()).then(|| {
+        let (count, name) = (skipped.len(), &dataset.facts.name);
+        format!("{count} damaged files of `{name}` are left out, as skip_bad says\n{}", lines.join("\n"))
+    })
 }

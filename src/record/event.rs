@@ -121,6 +121,13 @@ pub struct DatasetFacts {
     pub stand_in: bool,
     /// The absent set's name, for a stand-in.
     pub stands_in_for: Option<String>,
+    /// Damaged files that are left out.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub skipped: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The file of `[model] weights`.
@@ -261,6 +268,7 @@ pub(super) mod tests {
                 digest: "sha256:11".to_owned(),
                 stand_in: true,
                 stands_in_for: Some("cifar10".to_owned()),
+                skipped: 0,
             },
             model: "conv3x3 + resnet9 + max-pool".to_owned(),
             parameters: 6_573_130,

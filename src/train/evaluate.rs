@@ -3,6 +3,7 @@
 use super::net;
 use super::tta::{View, views};
 use crate::config::spec::{Spec, Tta};
+use crate::data::resize::Extent;
 use crate::data::{Batch, Dataset, Facts, Loader};
 use crate::kernels::{Isa, loss};
 use crate::nn::{Loss, Params, Tape};
@@ -36,8 +37,8 @@ pub struct Evaluation {
 /// Evaluates nets on sets' validation images.
 pub struct Evaluator {
     isa: Isa,
-    /// For the image size that was evaluated last.
-    tape: Option<(usize, Tape)>,
+    /// For the extent that was evaluated last.
+    tape: Option<(Extent, Tape)>,
 }
 
 /// An evaluation after one of its batches.
@@ -77,7 +78,7 @@ impl Evaluator {
         Self { isa, tape: None }
     }
 
-    /// Evaluates at an image size, with running statistics, in the set's order; where `tta` asks for it, also with outputs
+    /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs
     /// averaged over views, in `f32`. `watch` is called after each batch.
     ///
     /// # Errors
@@ -94,10 +95,10 @@ impl Evaluator {
         let of = dataset.val.labels.len();
         let mut batches = Loader::<f32>::validation(Arc::clone(dataset), size, spec.train.eval_batch);
         let (isa, channels) = (self.isa, dataset.facts.channels);
-        let tape = self.tape(spec, &dataset.facts, params, size)?;
         let (mut plain, mut averaged) = (Loss::default(), Loss::default());
         let mut views = Views::new(tta, channels);
         while let Some((batch, _)) = batches.next_batch()? {
+            let tape = self.tape(spec, &dataset.facts, params, batch.extent)?;
             tape.forward(params, &batch.images)?;
             add(&mut plain, tape.loss(&batch.labels, 0.0));
             let mut outputs = tape.output();
@@ -111,14 +112,14 @@ impl Evaluator {
         Ok(Evaluation { plain: plain.into(), averaged })
     }
 
-    /// The tape for an image size, kept until another size is asked for.
-    fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, size: usize) -> anyhow::Result<&mut Tape> {
-        if self.tape.as_ref().is_none_or(|(of, _)| *of != size) {
+    /// The tape for an extent, kept until another one is asked for.
+    fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, extent: Extent) -> anyhow::Result<&mut Tape> {
+        if self.tape.as_ref().is_none_or(|(of, _)| *of != extent) {
             // The old tape's memory goes before the new one's comes.
             self.tape = None;
-            let graph = net::graph(spec, facts, size)?;
+            let graph = net::graph_of(spec, facts, extent)?;
             let options = net::evaluate_options(spec, self.isa);
-            self.tape = Some((size, Tape::new(&graph, params, options)));
+            self.tape = Some((extent, Tape::new(&graph, params, options)));
         }
         Ok(&mut self.tape.as_mut().expect("made above").1)
     }
@@ -167,7 +168,7 @@ impl Views {
         outputs.iter_mut().for_each(|sum| *sum *= views[0].weight);
         images.resize(batch.images.len(), 0.0);
         for view in &views[1..] {
-            view.of(&batch.images, batch.size, *channels, images);
+            view.of(&batch.images, batch.extent, *channels, images);
             tape.forward(params, images)?;
             outputs.iter_mut().zip(tape.output()).for_each(|(sum, output)| *sum += view.weight * output);
         }

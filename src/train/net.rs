@@ -3,6 +3,7 @@
 use super::optimizers::Rules;
 use crate::config::spec::{Precision, Spec};
 use crate::data::Facts;
+use crate::data::resize::Extent;
 use crate::kernels::conv::Algorithm;
 use crate::kernels::{DType, Isa};
 use crate::model::{self, PairingError, Parts};
@@ -18,7 +19,15 @@ pub fn parts(spec: &Spec, classes: usize) -> Parts<'_> {
 /// # Errors
 /// When the parts do not fit at that size.
 pub fn graph(spec: &Spec, facts: &Facts, size: usize) -> Result<Graph, Box<PairingError>> {
-    model::build(&parts(spec, facts.classes), Shape::new(size, size, facts.channels))
+    graph_of(spec, facts, Extent::square(size))
+}
+
+/// The net for images that need not be square.
+///
+/// # Errors
+/// When the parts do not fit at that extent.
+pub fn graph_of(spec: &Spec, facts: &Facts, extent: Extent) -> Result<Graph, Box<PairingError>> {
+    model::build(&parts(spec, facts.classes), Shape::new(extent.height, extent.width, facts.channels))
 }
 
 /// The net's parameters before training, which any size that the net takes gives alike.

@@ -307,6 +307,14 @@ impl Session {
     /// When the disk refuses.
     pub fn finish(&mut self, outcome: Outcome) -> anyhow::Result<Outcome> {
         self.clock.skip();
+        for set in &self.datasets {
+            let replaced: usize =
+                [&set.train, &set.val].iter().filter_map(|split| Some(split.stored()?.replaced())).sum();
+            if replaced > 0 {
+                let text = format!("{replaced} damaged images of `{}` were replaced by others", set.facts.name);
+                self.recorder.event(&Event::Notice { text })?;
+            }
+        }
         let folder = self.recorder.folder();
         if outcome.status == Status::Done {
             let State { params, average, .. } = &mut self.state;
@@ -447,6 +455,7 @@ impl From<&Dataset> for DatasetFacts {
             digest: set.digest.clone(),
             stand_in: set.stands_in_for.is_some(),
             stands_in_for: set.stands_in_for.clone(),
+            skipped: set.skipped.len() as u64,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Test-time augmentation: a net's outputs averaged over views of the same images.
 
 use crate::config::spec::Tta;
+use crate::data::resize::Extent;
 
 /// A picture of an image, and the share of its outputs in the mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,24 +23,22 @@ impl View {
         self.shift == 0 && !self.mirror
     }
 
-    /// Views of `images: (n, size, size, channels)`, into `to` of the same layout. As PyTorch's
+    /// Views of `images: (n, height, width, channels)`, into `to` of the same layout. As PyTorch's
     /// `pad(x, [1] * 4, "reflect")`, of which a window is cut out; an image of one pixel has nothing to be mirrored at
     /// and stays as it is.
     ///
     /// # Panics
     /// When the lengths differ or are not those of such images.
-    pub fn of(&self, images: &[f32], size: usize, channels: usize, to: &mut [f32]) {
-        let row = size * channels;
-        assert!(
-            images.len() == to.len() && images.len().is_multiple_of(size * row),
-            "images of {size}×{size}×{channels}"
-        );
-        let source = |at: usize| reflected(at as isize - self.shift, size);
-        for (from, to) in images.chunks_exact(size * row).zip(to.chunks_exact_mut(size * row)) {
+    pub fn of(&self, images: &[f32], extent: Extent, channels: usize, to: &mut [f32]) {
+        let Extent { width, height } = extent;
+        let row = width * channels;
+        assert!(images.len() == to.len() && images.len().is_multiple_of(height * row), "images of {extent}×{channels}");
+        let source = |at: usize, side: usize| reflected(at as isize - self.shift, side);
+        for (from, to) in images.chunks_exact(height * row).zip(to.chunks_exact_mut(height * row)) {
             for (y, to) in to.chunks_exact_mut(row).enumerate() {
-                let from = &from[source(y) * row..][..row];
+                let from = &from[source(y, height) * row..][..row];
                 for (x, to) in to.chunks_exact_mut(channels).enumerate() {
-                    let x = source(if self.mirror { size - 1 - x } else { x });
+                    let x = source(if self.mirror { width - 1 - x } else { x }, width);
                     to.copy_from_slice(&from[x * channels..][..channels]);
                 }
             }
@@ -101,7 +100,7 @@ mod tests {
         let image: Vec<f32> = (0..9).flat_map(|pixel| [pixel as f32, pixel as f32 + 100.0]).collect();
         let seen = |shift, mirror| {
             let mut to = vec![f32::NAN; 36];
-            View { shift, mirror, weight: 1.0 }.of(&[&image[..], &image].concat(), 3, 2, &mut to);
+            View { shift, mirror, weight: 1.0 }.of(&[&image[..], &image].concat(), Extent::square(3), 2, &mut to);
             assert_eq!(to[..18], to[18..], "both images alike");
             assert!(to.chunks_exact(2).all(|pixel| pixel[1] == pixel[0] + 100.0), "channels stay together");
             to[..18].iter().step_by(2).map(|v| *v as usize).collect::<Vec<_>>()
@@ -117,7 +116,7 @@ mod tests {
     #[test]
     fn an_image_of_one_pixel_stays() {
         let mut to = [0.0; 3];
-        View { shift: 1, mirror: true, weight: 1.0 }.of(&[1.0, 2.0, 3.0], 1, 3, &mut to);
+        View { shift: 1, mirror: true, weight: 1.0 }.of(&[1.0, 2.0, 3.0], Extent::square(1), 3, &mut to);
         assert_eq!(to, [1.0, 2.0, 3.0]);
     }
 }

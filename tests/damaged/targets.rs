@@ -24,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cifar", cifar),
     ("idx", idx),
     ("image", image),
+    ("pack", pack),
     ("run_folder", run_folder),
     ("compare", compare),
     ("checkpoint", checkpoint),
@@ -141,6 +142,14 @@ pub fn image(data: &[u8]) {
         write(&folder.join(place).join("x.png"), data);
     }
     read_set(&choice("{ kind = 'folder', size = 8 }"), &folder);
+    read_set(&choice("{ kind = 'folder', keep = 'disk', size = 8 }"), &folder);
+}
+
+/// A pack of images.
+pub fn pack(data: &[u8]) {
+    let path = folder("pack").join("all.pack");
+    write(&path, data);
+    read_set(&choice("{ kind = 'folder', keep = 'disk', size = 8 }"), &path);
 }
 
 /// A data set as an experiment names it, with its default settings.

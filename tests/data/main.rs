@@ -6,4 +6,5 @@ mod common;
 mod command;
 mod fetch;
 mod killed;
+mod photos;
 mod server;

@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, assert_close};
 use runner::config::spec::Tta;
+use runner::data::resize::Extent;
 use runner::train::tta::views;
 
 const TOLERANCE: f64 = 1e-6;
@@ -15,7 +16,7 @@ fn means_over_views_are_pytorchs() {
         let mut mean = vec![0.0; fixture.get(word).values.len()];
         for view in views(Tta::from_word(word).unwrap()) {
             let mut seen = vec![f32::NAN; images.len()];
-            view.of(&images, size, channels, &mut seen);
+            view.of(&images, Extent::square(size), channels, &mut seen);
             mean.iter_mut().zip(net(&fixture, &seen, n)).for_each(|(sum, out)| *sum += view.weight * out);
         }
         assert_close(word, &mean, fixture.get(word), TOLERANCE);

@@ -11,12 +11,15 @@ pub mod mix;
 mod normalise;
 mod open;
 pub mod order;
+mod picture;
 #[cfg(test)]
 mod pillow;
 mod prefetch;
 pub mod publication;
 pub mod resize;
+mod sample;
 pub mod sets;
+pub mod stored;
 mod summary;
 
 pub use error::DataError;
@@ -27,14 +30,23 @@ pub use open::{Given, Notice, Request, Root, facts, open};
 pub use prefetch::PrefetchError;
 
 use runner_engine::{kernels, registry, units};
+use stored::{Skipped, Stored};
 
-/// One split of a set in memory: bytes, channels-last.
+/// One split of a set.
 pub struct Split {
-    /// `(n, size, size, channels)`, as decoded.
-    pub images: Vec<u8>,
+    pub images: Images,
     pub labels: Vec<u32>,
+    /// Side of the images in memory; of those on disk, the one that they are served at where nothing else is said.
     pub size: usize,
     pub channels: usize,
+}
+
+/// The images of a split.
+pub enum Images {
+    /// `(n, size, size, channels)`, as decoded.
+    Memory(Vec<u8>),
+    /// Of any extent, decoded when they are served.
+    Stored(Stored),
 }
 
 /// A set, loaded and checked.
@@ -50,13 +62,37 @@ pub struct Dataset {
     pub digest: String,
     /// Set when this set stands in for another: the other's name.
     pub stands_in_for: Option<String>,
+    /// Damaged files that are not part of it.
+    pub skipped: Vec<Skipped>,
 }
 
 impl Split {
     /// The bytes of image `index`, `(size, size, channels)`.
+    ///
+    /// # Panics
+    /// When images are not in memory.
     pub fn image(&self, index: usize) -> &[u8] {
         let len = self.size * self.size * self.channels;
-        &self.images[index * len..(index + 1) * len]
+        &self.bytes()[index * len..(index + 1) * len]
+    }
+
+    /// All images in memory.
+    ///
+    /// # Panics
+    /// When they are not there.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.images {
+            Images::Memory(bytes) => bytes,
+            Images::Stored(_) => panic!("images on disk, where those in memory were asked for"),
+        }
+    }
+
+    /// The images on disk, where they are.
+    pub fn stored(&self) -> Option<&Stored> {
+        match &self.images {
+            Images::Memory(_) => None,
+            Images::Stored(stored) => Some(stored),
+        }
     }
 }
 
@@ -65,6 +101,23 @@ impl Dataset {
     pub fn new(facts: Facts, class_names: Vec<String>, train: Split, val: Split) -> Self {
         let (mean, std) = summary::statistics(&train);
         let digest = summary::digest(&train, &val);
-        Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None }
+        Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped: Vec::new() }
+    }
+
+    /// A set on disk, whose digest is known: statistics are those of some training images, spread evenly, as validation would
+    /// serve them.
+    ///
+    /// # Errors
+    /// When one of these cannot be served.
+    pub fn on_disk(
+        facts: Facts,
+        class_names: Vec<String>,
+        train: Split,
+        val: Split,
+        digest: String,
+        skipped: Vec<Skipped>,
+    ) -> Result<Self, DataError> {
+        let (mean, std) = summary::statistics(&sample::middle(&train, sample::IMAGES)?);
+        Ok(Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped })
     }
 }

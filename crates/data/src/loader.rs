@@ -6,10 +6,14 @@ use super::normalise::Normalise;
 use super::order::permutation;
 use super::prefetch::{Prefetch, PrefetchError};
 use super::resize::{Extent, Resizer, Window};
-use super::{Dataset, Split};
+use super::sample::spread;
+use super::stored::{self, Hand};
+use super::{DataError, Dataset, Images, Split};
 use crate::kernels::Element;
 use crate::units::Seconds;
-use std::sync::Arc;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Batches that go round between the loader and its user: one in use, the others being made or ready.
 const BATCHES: usize = 4;
@@ -17,12 +21,14 @@ const BATCHES: usize = 4;
 /// A batch, ready for the net.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch<E = f32> {
-    /// `(n, size, size, channels)`, normalised.
+    /// `(n, extent.height, extent.width, channels)`, normalised.
     pub images: Vec<E>,
     pub labels: Vec<u32>,
     /// Where images are blended with each other.
     pub mixed: Option<Mixed>,
+    /// What was asked for: the side, or the shorter one of images that keep their shape.
     pub size: usize,
+    pub extent: Extent,
     /// The step it is for; in validation the batch's number.
     pub step: u64,
 }
@@ -55,8 +61,9 @@ pub struct Training {
 /// Prepares batches on another thread while the last one is used.
 ///
 /// A batch is a function of the data, the seed and its step's plan; the loader holds no state that a resumed run would
-/// miss. Images are resized on the way, each time: at 32×32 that takes some 20 µs an image, far less than a step, and
-/// spares both a resized copy of the set and the pause to make it where a phase begins.
+/// miss. Images in memory are resized on the way, each time: at 32×32 that takes some 20 µs an image, far less than a step, and
+/// spares both a resized copy of the set and the pause to make it where a phase begins. Images on disk are decoded by several
+/// threads.
 pub struct Loader<E = f32> {
     batches: Prefetch<Batch<E>>,
 }
@@ -67,40 +74,41 @@ impl<E: Element> Loader<E> {
     /// `plan` is called on the loader's thread, once a step, in order. A plan that goes beyond the set or its phases is
     /// a mistake of the caller's and comes back as an error of [`next_batch`](Self::next_batch).
     pub fn training(training: Training, from: u64, plan: impl Fn(u64) -> Option<BatchPlan> + Send + 'static) -> Self {
-        let mut makers: Vec<Maker<E>> = training.datasets.iter().map(|dataset| Maker::new(dataset)).collect();
-        let mut order = (None, Vec::new());
+        let makers: Vec<Makers<E>> = training.datasets.iter().map(|set| Makers::new(set, &set.train)).collect();
+        let (mut order, mut before) = ((None, Vec::new()), Vec::new());
         let mut step = from;
         Self::start(move |batch| {
-            let Some(cut) = plan(step) else { return false };
+            let Some(cut) = plan(step) else { return Ok(false) };
             let Training { datasets, seed, augment, mix } = &training;
-            let (dataset, maker) = (&datasets[cut.set], &mut makers[cut.set]);
+            let (dataset, makers) = (&datasets[cut.set], &makers[cut.set]);
             if order.0 != Some((cut.set, cut.epoch)) {
                 permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
                 order.0 = Some((cut.set, cut.epoch));
             }
-            let images = &order.1[cut.first..cut.first + cut.images];
-            maker.begin(batch, step, cut.size, images.len());
-            for (place, index) in images.iter().enumerate() {
-                let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
-                let window = augment[cut.phase].window(Extent::square(dataset.train.size), &mut draw);
-                batch.labels[place] = maker.take(&dataset.train, *index as usize, window, cut.size);
-                augment[cut.phase].apply(&mut maker.image, &mut draw);
-                maker.put(batch, place);
-            }
+            let indices = &order.1[cut.first..cut.first + cut.images];
+            begin(batch, step, Extent::square(cut.size), indices.len(), dataset.train.channels);
+            makers.fill(batch, indices, |maker, index, target| {
+                let draw = Draw::new(*seed, cut.epoch, u64::from(index));
+                let served = maker.augmented(&dataset.train, index as usize, cut.size, &augment[cut.phase], draw)?;
+                maker.put(target);
+                Ok(served)
+            })?;
             let Batch { images, labels, mixed, .. } = batch;
-            *mixed = mix[cut.phase].apply([*seed, cut.epoch, step], cut.size, labels, images, &mut maker.before);
+            *mixed = mix[cut.phase].apply([*seed, cut.epoch, step], cut.size, labels, images, &mut before);
             step += 1;
-            true
+            Ok(true)
         })
     }
 
-    /// The validation images in order, unchanged but for their size, in batches of `images`; the last may be shorter.
+    /// The validation images, unchanged but for their size, in batches of `images`; the last may be shorter. They come in
+    /// order, unless they keep their shape: then the widest come last.
     ///
     /// # Panics
     /// When `images` is 0.
     pub fn validation(dataset: Arc<Dataset>, size: usize, images: usize) -> Self {
-        let indices = (0..dataset.val.labels.len()).collect();
-        Self::unchanged(dataset, |dataset| &dataset.val, indices, size, images)
+        assert!(images > 0, "batches of no images");
+        let batches = validation_batches(&dataset.val, size, images);
+        Self::unchanged(dataset, |dataset| &dataset.val, size, batches)
     }
 
     /// `count` training images spread evenly over the set, or all of a smaller one, unchanged but for their size, in batches
@@ -109,39 +117,45 @@ impl<E: Element> Loader<E> {
     /// # Panics
     /// When `images` is 0.
     pub fn sample(dataset: Arc<Dataset>, count: usize, size: usize, images: usize) -> Self {
-        let all = dataset.train.labels.len();
-        let count = count.min(all);
-        let indices = (0..count).map(|k| (k as u64 * all as u64 / count as u64) as usize).collect();
-        Self::unchanged(dataset, |dataset| &dataset.train, indices, size, images)
+        assert!(images > 0, "batches of no images");
+        let indices: Vec<u32> = spread(count, dataset.train.labels.len()).map(|k| k as u32).collect();
+        let batches = indices.chunks(images).map(|part| (part.to_vec(), Extent::square(size))).collect();
+        Self::unchanged(dataset, |dataset| &dataset.train, size, batches)
     }
 
-    /// Some images of a split, not augmented.
+    /// Images of a split, not augmented, in batches of one extent each.
     fn unchanged(
         dataset: Arc<Dataset>,
         split: fn(&Dataset) -> &Split,
-        indices: Vec<usize>,
         size: usize,
-        images: usize,
+        batches: Vec<(Vec<u32>, Extent)>,
     ) -> Self {
-        assert!(images > 0, "batches of no images");
-        let mut maker = Maker::new(&dataset);
+        let makers = Makers::new(&dataset, split(&dataset));
         let mut step = 0;
         Self::start(move |batch| {
-            let Some(indices) = indices.chunks(images).nth(step as usize) else { return false };
-            maker.begin(batch, step, size, indices.len());
+            let Some((indices, extent)) = batches.get(step as usize) else { return Ok(false) };
             let split = split(&dataset);
-            for (place, index) in indices.iter().enumerate() {
-                let whole = Window::whole(Extent::square(split.size));
-                batch.labels[place] = maker.take(split, *index, whole, size);
-                maker.put(batch, place);
-            }
+            begin(batch, step, *extent, indices.len(), split.channels);
+            batch.size = size;
+            makers.fill(batch, indices, |maker, index, target| {
+                let served = maker.plain(split, index as usize, *extent)?;
+                maker.put(target);
+                Ok(served)
+            })?;
             step += 1;
-            true
+            Ok(true)
         })
     }
 
-    fn start(fill: impl FnMut(&mut Batch<E>) -> bool + Send + 'static) -> Self {
-        let empty = || Batch { images: Vec::new(), labels: Vec::new(), mixed: None, size: 0, step: 0 };
+    fn start(fill: impl FnMut(&mut Batch<E>) -> Result<bool, DataError> + Send + 'static) -> Self {
+        let empty = || Batch {
+            images: Vec::new(),
+            labels: Vec::new(),
+            mixed: None,
+            size: 0,
+            extent: Extent::default(),
+            step: 0,
+        };
         Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
     }
 
@@ -153,52 +167,158 @@ impl<E: Element> Loader<E> {
     /// The next batch, lent until the one after it is asked for, and the seconds it was waited for; `None` at the end.
     ///
     /// # Errors
-    /// When preparing it panicked.
+    /// When an image on disk cannot be served, or preparing the batch panicked.
     pub fn next_batch(&mut self) -> Result<Option<(&Batch<E>, Seconds)>, PrefetchError> {
         self.batches.next_item()
     }
 }
 
-/// Makes batches one image at a time: resize, augment, normalise.
+/// Makes room in a batch of images of one extent.
+fn begin<E: Element>(batch: &mut Batch<E>, step: u64, extent: Extent, images: usize, channels: usize) {
+    batch.images.resize(images * extent.width * extent.height * channels, E::from_f32(0.0));
+    batch.labels.resize(images, 0);
+    (batch.size, batch.extent, batch.step) = (extent.height, extent, step);
+}
+
+/// Which validation images are in which batch, and their extent there.
+///
+/// In batches that keep their shape images stand in the order of width by height, and each batch has the shape of its images
+/// in the mean: the short side as asked for, the long one as many times that as the mean ratio says, to the next 32 pixels. As
+/// in fast.ai's ImageNet recipe (Howard, Shaw and Bulatov 2018), which rounds to 8.
+pub fn validation_batches(split: &Split, size: usize, images: usize) -> Vec<(Vec<u32>, Extent)> {
+    /// What the usual nets divide both sides by.
+    const STEP: f64 = 32.0;
+    let mut order: Vec<u32> = (0..split.labels.len() as u32).collect();
+    let Some(stored) = split.stored().filter(|stored| stored.manner().rectangular) else {
+        return order.chunks(images).map(|part| (part.to_vec(), Extent::square(size))).collect();
+    };
+    let ratio = |index: &u32| {
+        let Extent { width, height } = stored.extent(*index as usize);
+        width as f64 / height as f64
+    };
+    order.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let long = |ratio: f64| ((size as f64 * ratio / STEP).round() * STEP).max(size as f64) as usize;
+    let shaped = |part: &[u32]| {
+        let mean = part.iter().map(ratio).sum::<f64>() / part.len() as f64;
+        let extent = match mean < 1.0 {
+            true => Extent { width: size, height: long(1.0 / mean) },
+            false => Extent { width: long(mean), height: size },
+        };
+        (part.to_vec(), extent)
+    };
+    order.chunks(images).map(shaped).collect()
+}
+
+/// Makes batches of the images of a split: one after another of those in memory, on several threads of those on disk.
+struct Makers<E> {
+    /// One for each thread.
+    makers: Vec<Mutex<Maker<E>>>,
+    pool: Option<&'static ThreadPool>,
+}
+
+impl<E: Element> Makers<E> {
+    fn new(dataset: &Dataset, split: &Split) -> Self {
+        let pool = split.stored().and_then(|_| stored::pool());
+        let threads = pool.map_or(1, ThreadPool::current_num_threads);
+        Self { makers: (0..threads).map(|_| Mutex::new(Maker::new(dataset))).collect(), pool }
+    }
+
+    /// Makes all images of a batch: `make` puts one into its place, and gives its label.
+    ///
+    /// # Errors
+    /// The first, in the batch's order, of those of `make`.
+    fn fill(
+        &self,
+        batch: &mut Batch<E>,
+        indices: &[u32],
+        make: impl Fn(&mut Maker<E>, u32, &mut [E]) -> Result<u32, DataError> + Sync,
+    ) -> Result<(), DataError> {
+        let len = batch.images.len() / indices.len();
+        let one = |((index, label), target): ((&u32, &mut u32), &mut [E])| {
+            // A thread's own: nobody waits.
+            let own = &self.makers[self.pool.and_then(ThreadPool::current_thread_index).unwrap_or(0)];
+            let mut maker = own.lock().unwrap_or_else(PoisonError::into_inner);
+            *label = make(&mut maker, *index, target)?;
+            Ok(())
+        };
+        let Batch { labels, images, .. } = batch;
+        let Some(pool) = self.pool else {
+            return indices.iter().zip(labels).zip(images.chunks_exact_mut(len)).try_for_each(one);
+        };
+        let places = || indices.par_iter().zip(labels).zip(images.par_chunks_exact_mut(len));
+        pool.install(|| places().map(|place| one(place).err()).find_map_first(|error| error)).map_or(Ok(()), Err)
+    }
+}
+
+/// Makes one image at a time: resize, augment, normalise.
 struct Maker<E> {
     image: Image,
     resizer: Resizer,
     normalise: Normalise<E>,
-    /// Room for a batch that is mixed.
-    before: Vec<E>,
+    /// For images on disk.
+    hand: Hand,
 }
 
 impl<E: Element> Maker<E> {
     fn new(dataset: &Dataset) -> Self {
         let mean = dataset.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect();
+        let channels = dataset.train.channels;
         Self {
             image: Image::new(mean),
-            resizer: Resizer::new(dataset.train.channels),
+            resizer: Resizer::new(channels),
             normalise: Normalise::new(&dataset.mean, &dataset.std),
-            before: Vec::new(),
+            hand: Hand::new(channels),
         }
     }
 
-    /// Makes room in a batch.
-    fn begin(&self, batch: &mut Batch<E>, step: u64, size: usize, images: usize) {
-        let len = images * size * size * self.image.channels;
-        batch.images.resize(len, E::from_f32(0.0));
-        batch.labels.resize(images, 0);
-        (batch.size, batch.step) = (size, step);
+    /// Takes up an image as a training step sees it, and gives its label.
+    fn augmented(
+        &mut self,
+        split: &Split,
+        index: usize,
+        size: usize,
+        chain: &Chain,
+        mut draw: Draw,
+    ) -> Result<u32, DataError> {
+        self.image.resize(size);
+        let to = Extent::square(size);
+        let label = match &split.images {
+            Images::Memory(_) => {
+                let from = Extent::square(split.size);
+                let window = chain.window(from, &mut draw);
+                self.resizer.resize(split.image(index), from, window, to, &mut self.image.pixels);
+                split.labels[index]
+            }
+            Images::Stored(stored) => {
+                let Draw { seed, epoch, index: number, .. } = draw;
+                let crop = |of: Extent| {
+                    draw = Draw::new(seed, epoch, number);
+                    chain.crop(of, &mut draw)
+                };
+                split.labels[stored.serve(index, to, &mut self.hand, &mut self.image.pixels, crop)?]
+            }
+        };
+        chain.apply(&mut self.image, &mut draw);
+        Ok(label)
     }
 
-    /// Takes up a window of an image of a split, resized, and gives its label.
-    fn take(&mut self, split: &Split, index: usize, window: Window, size: usize) -> u32 {
-        self.image.resize(size);
-        let (from, to) = (Extent::square(split.size), Extent::square(size));
-        self.resizer.resize(split.image(index), from, window, to, &mut self.image.pixels);
-        split.labels[index]
+    /// Takes up an image as it is, and gives its label.
+    fn plain(&mut self, split: &Split, index: usize, to: Extent) -> Result<u32, DataError> {
+        let pixels = &mut self.image.pixels;
+        pixels.resize(to.width * to.height * split.channels, 0);
+        Ok(match &split.images {
+            Images::Memory(_) => {
+                let from = Extent::square(split.size);
+                self.resizer.resize(split.image(index), from, Window::whole(from), to, pixels);
+                split.labels[index]
+            }
+            Images::Stored(stored) => split.labels[stored.serve(index, to, &mut self.hand, pixels, |_| None)?],
+        })
     }
 
     /// Puts the image at hand into its place.
-    fn put(&self, batch: &mut Batch<E>, place: usize) {
-        let len = self.image.pixels.len();
-        self.normalise.apply(&self.image.pixels, &mut batch.images[place * len..(place + 1) * len]);
+    fn put(&self, target: &mut [E]) {
+        self.normalise.apply(&self.image.pixels, target);
     }
 }
 
@@ -220,7 +340,7 @@ mod tests {
     /// Of so many images, whose values lie below `modulus`.
     fn of_images(train: usize, modulus: usize) -> Arc<Dataset> {
         let split = |count: usize| Split {
-            images: (0..count * 64 * 3).map(|i| (i * 31 % modulus) as u8).collect(),
+            images: Images::Memory((0..count * 64 * 3).map(|i| (i * 31 % modulus) as u8).collect()),
             labels: (0..count as u32).collect(),
             size: 8,
             channels: 3,
@@ -328,7 +448,7 @@ mod tests {
             [vec![0, 1, 2], vec![3, 4, 5], vec![6]]
         );
         let values = batches.iter().flat_map(|b| &b.images);
-        for (i, (value, byte)) in values.zip(&set.val.images).enumerate() {
+        for (i, (value, byte)) in values.zip(set.val.bytes()).enumerate() {
             let expected = (f32::from(*byte) / 255.0 - set.mean[i % 3]) / set.std[i % 3];
             assert!((value - expected).abs() < 1e-5, "{i}: {value} {expected}");
         }

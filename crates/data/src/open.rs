@@ -217,6 +217,15 @@ mod tests {
         Request { dataset, root: Some(root), phase: None, stand_in }
     }
 
+    /// A choice with the settings that class folders share, as checking fills them in.
+    fn class_folders<const N: usize>(kind: &str, own: [(&str, Value); N]) -> Choice {
+        let mut choice = Choice::with(kind, own);
+        let no = || Value::Bool(false);
+        let shared = [("margin", Value::Float(1.25)), ("skip_bad", no()), ("rectangular", no())];
+        choice.settings.0.extend(shared.map(|(key, value)| (key.to_owned(), value)));
+        choice
+    }
+
     #[test]
     fn the_file_names_the_folder_before_the_environment_and_the_cache() {
         let path = |p: &str| Some(PathBuf::from(p));
@@ -277,7 +286,7 @@ mod tests {
     #[test]
     fn a_set_that_cannot_be_fetched_says_how_to_get_it() {
         let root = tempfile::tempdir().unwrap();
-        let imagenet = Choice::with("imagenet", [("size", Value::Int(32))]);
+        let imagenet = class_folders("imagenet", [("size", Value::Int(32)), ("keep", Value::Text("disk".to_owned()))]);
         let said = open(&request(&imagenet, root.path(), None), &mut |n| panic!("{n}")).err().unwrap().to_string();
         for words in ["`imagenet` is not in", "cannot be fetched", "image-net.org", "train/", "data.root=DIR"] {
             assert!(said.contains(words), "{said}");
@@ -289,9 +298,10 @@ mod tests {
     #[test]
     fn class_folders_that_are_absent_need_figures_or_a_stand_in() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Choice::with(
+        let text = |word: &str| Value::Text(word.to_owned());
+        let folder = class_folders(
             "folder",
-            [("colour", Value::Text("rgb".to_owned())), ("size", Value::Int(8)), ("val", Value::Float(0.2))],
+            [("colour", text("rgb")), ("keep", text("memory")), ("size", Value::Int(8)), ("val", Value::Float(0.2))],
         );
         let shapes = Choice::plain("shapes");
         let none = Given::default();

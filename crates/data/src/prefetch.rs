@@ -1,15 +1,22 @@
 //! Work done ahead of its use, on a thread of its own, into a fixed number of reused items.
 
+use crate::DataError;
 use crate::units::Seconds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// The preparing thread panicked, or there was none to be had; the message is the panic's or the system's.
+/// A batch could not be prepared.
 #[derive(Debug, thiserror::Error)]
-#[error("preparing a batch failed: {0}")]
-pub struct PrefetchError(String);
+pub enum PrefetchError {
+    /// The preparing thread panicked, or there was none to be had; the message is the panic's or the system's.
+    #[error("preparing a batch failed: {0}")]
+    Thread(String),
+    /// Of images on disk.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
 
 /// Items filled in order on another thread.
 ///
@@ -27,7 +34,7 @@ pub struct Prefetch<T> {
 impl<T: Send + 'static> Prefetch<T> {
     /// Starts a thread that fills `items` with `fill`, again and again, until `fill` says `false`: then there is
     /// nothing more, and that item is not handed out. As many items as there are can be ahead, less the one lent.
-    pub fn new(items: Vec<T>, fill: impl FnMut(&mut T) -> bool + Send + 'static) -> Self {
+    pub fn new(items: Vec<T>, fill: impl FnMut(&mut T) -> Result<bool, DataError> + Send + 'static) -> Self {
         let (to_user, filled) = sync_channel(items.len());
         let (spare, to_fill) = channel();
         for item in items {
@@ -39,7 +46,7 @@ impl<T: Send + 'static> Prefetch<T> {
             .name("loader".to_owned())
             .spawn(move || produce(&to_fill, &to_user, fill))
             // There is room for as many messages as items, and none was sent.
-            .map_err(|e| no_thread.try_send(Err(PrefetchError(e.to_string()))))
+            .map_err(|e| no_thread.try_send(Err(PrefetchError::Thread(e.to_string()))))
             .ok();
         Self { filled: Some(filled), spare: Some(spare), lent: None, waiting: None, thread }
     }
@@ -54,7 +61,7 @@ impl<T: Send + 'static> Prefetch<T> {
     /// The next item, and how long it was waited for; `None` after the last.
     ///
     /// # Errors
-    /// When the thread panicked or could not be started. After that there is nothing more.
+    /// When `fill` did not succeed, or the thread panicked or could not be started. After that there is nothing more.
     pub fn next_item(&mut self) -> Result<Option<(&T, Seconds)>, PrefetchError> {
         if let (Some(item), Some(spare)) = (self.lent.take(), &self.spare) {
             // A thread that has ended needs no more items.
@@ -73,13 +80,14 @@ impl<T: Send + 'static> Prefetch<T> {
 fn produce<T>(
     spare: &Receiver<T>,
     filled: &SyncSender<Result<T, PrefetchError>>,
-    mut fill: impl FnMut(&mut T) -> bool,
+    mut fill: impl FnMut(&mut T) -> Result<bool, DataError>,
 ) {
     while let Ok(mut item) = spare.recv() {
         let result = match catch_unwind(AssertUnwindSafe(|| fill(&mut item))) {
-            Ok(true) => Ok(item),
-            Ok(false) => return,
-            Err(panic) => Err(PrefetchError(message(&*panic))),
+            Ok(Ok(true)) => Ok(item),
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => Err(error.into()),
+            Err(panic) => Err(PrefetchError::Thread(message(&*panic))),
         };
         let failed = result.is_err();
         if filled.send(result).is_err() || failed {
@@ -121,7 +129,7 @@ mod tests {
         let prefetch = Prefetch::new(vec![0; 2], move |item| {
             *item = seen.fetch_add(1, Ordering::SeqCst);
             assert_ne!(*item, 100, "a hundred");
-            *item < end
+            Ok(*item < end)
         });
         (prefetch, calls)
     }

@@ -1,12 +1,15 @@
 //! Resizing with antialiasing.
 
+use crate::kernels::Isa;
+use crate::kernels::simd::{Kernel, Simd};
+use std::fmt;
 use std::ops::Range;
 
 /// Fractional bits of a weight: 32 bits less 8 for the byte and 2 for sums that overshoot.
 const PRECISION: u32 = 32 - 8 - 2;
 
 /// Width and height of an image in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     pub width: usize,
     pub height: usize,
@@ -19,7 +22,48 @@ impl Extent {
     }
 }
 
-/// A part of an image.
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}", self.width, self.height)
+    }
+}
+
+/// A part of an image, which need not begin or end between two pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Region {
+    /// The largest part in the middle of an image whose sides are to each other as those of `to`, less a margin: of the
+    /// image brought to the extent that just covers `to` times `margin`, the middle `to`.
+    pub fn middle(image: Extent, to: Extent, margin: f64) -> Self {
+        let (w, h) = (image.width as f64, image.height as f64);
+        // Whole pixels, as where the image is resized first and cropped then.
+        let wanted = |side: usize| (side as f64 * margin).round();
+        let scale = (w / wanted(to.width)).min(h / wanted(to.height));
+        let (width, height) = (to.width as f64 * scale, to.height as f64 * scale);
+        Self { left: (w - width) / 2.0, top: (h - height) / 2.0, width, height }
+    }
+
+    /// The same part of the image at a fraction of its size.
+    pub fn shrunk(self, scale: usize) -> Self {
+        let by = 1.0 / scale as f64;
+        Self { left: self.left * by, top: self.top * by, width: self.width * by, height: self.height * by }
+    }
+}
+
+impl From<Window> for Region {
+    fn from(window: Window) -> Self {
+        let [left, top, width, height] = [window.left, window.top, window.width, window.height].map(|n| n as f64);
+        Self { left, top, width, height }
+    }
+}
+
+/// A part of an image in whole pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub left: usize,
@@ -49,11 +93,14 @@ pub struct Resizer {
     down: Axis,
     /// `(rows, to.width, channels)`: the rows that `down` reads, resized, columns not yet.
     narrow: Vec<u8>,
+    /// The bytes are the same with any.
+    isa: Isa,
 }
 
 impl Resizer {
     pub fn new(channels: usize) -> Self {
-        Self { channels, across: Axis::default(), down: Axis::default(), narrow: Vec::new() }
+        let isa = Isa::detect().unwrap_or(Isa::Portable);
+        Self { channels, across: Axis::default(), down: Axis::default(), narrow: Vec::new(), isa }
     }
 
     /// Resizes a window of `source`, `(from.height, from.width, channels)`, into `target`, `(to.height, to.width,
@@ -62,36 +109,43 @@ impl Resizer {
     /// # Panics
     /// When the window does not lie within the image or is empty, or a slice is not as long as its extent says.
     pub fn resize(&mut self, source: &[u8], from: Extent, window: Window, to: Extent, target: &mut [u8]) {
+        self.resize_region(source, from, window.into(), to, target);
+    }
+
+    /// As [`resize`](Self::resize), of a part that may begin and end within pixels.
+    ///
+    /// # Panics
+    /// Likewise.
+    pub fn resize_region(&mut self, source: &[u8], from: Extent, region: Region, to: Extent, target: &mut [u8]) {
         assert_eq!(source.len(), from.width * from.height * self.channels, "an image of another extent");
         assert_eq!(target.len(), to.width * to.height * self.channels, "room for an image of another extent");
-        if from == to && window == Window::whole(from) {
+        if from == to && region == Region::from(Window::whole(from)) {
             target.copy_from_slice(source);
             return;
         }
-        self.across.set(Span { of: from.width, start: window.left, len: window.width, to: to.width });
-        self.down.set(Span { of: from.height, start: window.top, len: window.height, to: to.height });
+        self.across.set(Span { of: from.width, start: region.left, len: region.width, to: to.width });
+        self.down.set(Span { of: from.height, start: region.top, len: region.height, to: to.height });
         let (c, row) = (self.channels, to.width * self.channels);
         let rows = self.down.reach();
         self.narrow.resize(rows.len() * row, 0);
         let lines = source.chunks_exact(from.width * c).skip(rows.start);
         for (wide, narrow) in lines.zip(self.narrow.chunks_exact_mut(row)) {
-            for (pixel, (range, weights)) in narrow.chunks_exact_mut(c).zip(self.across.taps()) {
-                gather(weights, &wide[range.start * c..range.end * c], pixel);
+            match c {
+                1 => narrow_row::<1>(&self.across, wide, narrow),
+                3 => narrow_row::<3>(&self.across, wide, narrow),
+                _ => unreachable!("images have one channel or three"),
             }
         }
-        for (line, (range, weights)) in target.chunks_exact_mut(row).zip(self.down.taps()) {
-            let (start, end) = (range.start - rows.start, range.end - rows.start);
-            gather(weights, &self.narrow[start * row..end * row], line);
-        }
+        self.isa.run(Down { axis: &self.down, first: rows.start, rows: &self.narrow, row, target });
     }
 }
 
-/// Pixels `start..start + len` of an axis of `of`, to be resized to `to`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Pixels of an axis of `of`, from `start` on and `len` of them, to be resized to `to`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Span {
     of: usize,
-    start: usize,
-    len: usize,
+    start: f64,
+    len: f64,
     to: usize,
 }
 
@@ -106,17 +160,20 @@ struct Axis {
 
 impl Axis {
     fn set(&mut self, span: Span) {
+        /// A part of a pixel, lost in rounding.
+        const LOST: f64 = 1e-6;
         if span == self.span {
             return;
         }
-        assert!(span.len > 0 && span.start + span.len <= span.of, "a window beyond the image: {span:?}");
+        let inside = span.start >= -LOST && span.start + span.len <= span.of as f64 + LOST;
+        assert!(span.len > 0.0 && inside, "a window beyond the image: {span:?}");
         self.span = span;
         self.ranges.clear();
         self.weights.clear();
-        let scale = span.len as f64 / span.to as f64;
+        let scale = span.len / span.to as f64;
         let support = scale.max(1.0);
         for i in 0..span.to {
-            let centre = span.start as f64 + (i as f64 + 0.5) * scale;
+            let centre = span.start + (i as f64 + 0.5) * scale;
             // The bounds and the half pixels are Pillow's.
             let start = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(span.of);
@@ -145,15 +202,71 @@ impl Axis {
     }
 }
 
-/// The weighted mean of as many equal parts of `source` as there are weights.
-fn gather(weights: &[i32], source: &[u8], target: &mut [u8]) {
-    let len = target.len();
-    for (j, byte) in target.iter_mut().enumerate() {
-        let mut sum = 1 << (PRECISION - 1);
-        for (weight, part) in weights.iter().zip(source.chunks_exact(len)) {
-            sum += weight * i32::from(part[j]);
+/// Half of the last bit that is kept.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// A sum of weighted bytes as a byte.
+#[inline(always)]
+fn byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// Resizes a row of pixels of `C` channels.
+fn narrow_row<const C: usize>(axis: &Axis, wide: &[u8], narrow: &mut [u8]) {
+    let (wide, narrow) = (wide.as_chunks::<C>().0, narrow.as_chunks_mut::<C>().0);
+    for (pixel, (range, weights)) in narrow.iter_mut().zip(axis.taps()) {
+        let mut sums = [HALF; C];
+        for (weight, from) in weights.iter().zip(&wide[range.clone()]) {
+            for (sum, byte) in sums.iter_mut().zip(from) {
+                *sum += weight * i32::from(*byte);
+            }
         }
-        *byte = (sum >> PRECISION).clamp(0, 255) as u8;
+        *pixel = sums.map(byte);
+    }
+}
+
+/// Resizes columns, many of them at a time.
+struct Down<'a> {
+    axis: &'a Axis,
+    /// The row of the image that `rows` begins with.
+    first: usize,
+    rows: &'a [u8],
+    /// Bytes in one.
+    row: usize,
+    target: &'a mut [u8],
+}
+
+/// Bytes of a row at a time: their sums fit into a few vector registers.
+const TILE: usize = 64;
+
+impl Kernel for Down<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { axis, first, rows, row, target } = self;
+        for (line, (range, weights)) in target.chunks_exact_mut(row).zip(axis.taps()) {
+            let above = &rows[(range.start - first) * row..];
+            let (tiles, rest) = line.as_chunks_mut::<TILE>();
+            for (k, tile) in tiles.iter_mut().enumerate() {
+                let mut sums = [HALF; TILE];
+                for (weight, from) in weights.iter().zip(above.chunks(row)) {
+                    if let Some(from) = from[k * TILE..].first_chunk::<TILE>() {
+                        for (sum, byte) in sums.iter_mut().zip(from) {
+                            *sum += weight * i32::from(*byte);
+                        }
+                    }
+                }
+                for (to, sum) in tile.iter_mut().zip(sums) {
+                    *to = byte(sum);
+                }
+            }
+            let done = row - rest.len();
+            for (k, to) in rest.iter_mut().enumerate() {
+                let column = above.chunks(row).map(|from| i32::from(from[done + k]));
+                *to = byte(weights.iter().zip(column).fold(HALF, |sum, (weight, byte)| sum + weight * byte));
+            }
+        }
     }
 }
 

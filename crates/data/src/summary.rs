@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// has deviation 1, such that normalising leaves it at 0. The deviation is the population's (divided by n), as the
 /// recipes give it.
 pub fn statistics(split: &Split) -> (Vec<f32>, Vec<f32>) {
-    let pixels = (split.images.len() / split.channels) as u128;
+    let pixels = (split.bytes().len() / split.channels) as u128;
     histograms(split)
         .iter()
         .map(|histogram| {
@@ -31,7 +31,7 @@ fn histograms(split: &Split) -> Vec<[u64; 256]> {
     let channels = split.channels;
     let zero = || vec![[0u64; 256]; channels];
     split
-        .images
+        .bytes()
         .par_chunks(channels << 16)
         .map(|part| {
             let mut counts = zero();
@@ -61,7 +61,7 @@ pub fn digest(train: &Split, val: &Split) -> String {
         for label in &split.labels {
             hash.update(label.to_le_bytes());
         }
-        hash.update(&split.images);
+        hash.update(split.bytes());
     }
     format!("sha256:{}", hex(&hash.finalize()))
 }
@@ -74,10 +74,11 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Images;
 
     fn split(images: Vec<u8>, channels: usize) -> Split {
         let labels = vec![0; images.len() / channels];
-        Split { images, labels, size: 1, channels }
+        Split { images: Images::Memory(images), labels, size: 1, channels }
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub fn rates(
 }
 
 impl Rates {
-    fn of(mut rates: Vec<f64>, seconds: f64) -> Self {
+    /// Of single steps, and the seconds of all.
+    pub fn of(mut rates: Vec<f64>, seconds: f64) -> Self {
         rates.sort_by(f64::total_cmp);
         let steps = rates.len();
         let median = (rates[(steps - 1) / 2] + rates[steps / 2]) / 2.0;

@@ -1,5 +1,6 @@
 //! `runner bench`.
 
+mod data;
 mod layers;
 mod measure;
 mod nets;
@@ -24,6 +25,7 @@ Examples:
   runner bench --net wrn22 --precision bf16 --batch 512
   runner bench --net resnet18_imagenet --by-layer
   runner bench --config configs/dawnbench.toml --size 24 --json
+  runner bench --data mine.toml --steps 50       batches alone, no net: how fast images are read, decoded, cropped
 
 A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the
 experiment's first optimizer), on images of noise that stay in memory. The nets have the names of
@@ -39,6 +41,9 @@ pub struct BenchArgs {
     /// The net, first optimizer and parameter rules of an experiment, in place of --net
     #[arg(long, value_name = "FILE", conflicts_with = "net")]
     config: Option<PathBuf>,
+    /// Prepare the batches of an experiment's first phase, and train on none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["net", "config", "precision", "by_layer"])]
+    data: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     /// Number format of the activations [default: f32, or the experiment's]
@@ -47,7 +52,7 @@ pub struct BenchArgs {
     /// Images a step
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch: u32,
-    /// Side of the images [default: 32; 128 for resnet18_imagenet; the set's own with --config]
+    /// Side of the images [default: 32; 128 for resnet18_imagenet; the set's own with --config, the first phase's with --data]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
     /// Steps that are timed; three more come before them
@@ -69,6 +74,9 @@ pub struct BenchArgs {
 
 /// Measures how fast training steps are.
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
+    if let Some(path) = &args.data {
+        return data::run(args, path);
+    }
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
     let loaded = args.loaded()?;
     let facts = prepare::facts(&loaded.spec)?;

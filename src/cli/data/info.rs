@@ -1,8 +1,9 @@
 //! `runner data info`.
 
 use super::overview::{Counts, Overview};
+use super::pack::name_skipped;
 use super::sheet::{self, Served};
-use super::{RootArg, experiment};
+use super::{RootArg, experiment, verify};
 use crate::cli::output::{self, PictureFormat};
 use crate::cli::{Exit, Failure, Overrides};
 use crate::config::Loaded;
@@ -35,6 +36,9 @@ pub struct InfoArgs {
     /// Draw the training images as the experiment's first phase serves them: resized and augmented
     #[arg(long, requires = "sheet")]
     augmented: bool,
+    /// Decode every image of a set that stays on disk, and name those that are damaged (exit code 3)
+    #[arg(long)]
+    verify: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -62,11 +66,15 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
         },
     };
     let dataset = set.read(folder.as_deref().unwrap_or(Path::new("")))?;
+    name_skipped(&dataset.skipped);
     let overview = overview(&choice.kind, &dataset, folder);
     if args.json {
         output::print(&(overview.json()? + "\n"))?;
     } else {
         output::print(&overview.text(output::width()))?;
+    }
+    if args.verify {
+        verify::run(&dataset)?;
     }
     if let (Some(to), Some(format)) = (&args.sheet, format) {
         let served = if args.augmented { Served::FirstPhase(&spec) } else { Served::AsStored };
@@ -91,6 +99,8 @@ fn overview(kind: &str, set: &Dataset, folder: Option<PathBuf>) -> Overview {
         mean: set.mean.clone(),
         deviation: set.std.clone(),
         digest: set.digest.clone(),
+        skipped: set.skipped.len(),
+        on_disk: set.train.stored().is_some(),
     }
 }
 

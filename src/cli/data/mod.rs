@@ -4,7 +4,9 @@ mod fetch;
 mod info;
 mod list;
 mod overview;
+mod pack;
 mod sheet;
+mod verify;
 
 use super::{Exit, Failure};
 use crate::config::suggest::{nearest, quoted};
@@ -21,6 +23,7 @@ Examples:
   runner data                                  which sets there are, and where
   runner data fetch cifar10
   runner data info cifar10 --sheet sheet.png
+  runner data pack photos -o photos.pack --short-side 256
   RUNNER_DATA=/data runner data"
 )]
 pub struct DataArgs {
@@ -36,6 +39,8 @@ enum DataCommand {
     Fetch(fetch::FetchArgs),
     /// Show what a data set holds; draw a contact sheet
     Info(info::InfoArgs),
+    /// Put the images of class folders into one file, smaller or decoded if you like
+    Pack(pack::PackArgs),
 }
 
 /// Lists, fetches or shows.
@@ -43,6 +48,7 @@ pub fn run(args: &DataArgs) -> Result<Exit, Failure> {
     match &args.command {
         Some(DataCommand::Fetch(args)) => fetch::run(args),
         Some(DataCommand::Info(args)) => info::run(args),
+        Some(DataCommand::Pack(args)) => pack::run(args),
         None => list::run(&args.list),
     }
 }

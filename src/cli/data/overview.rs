@@ -34,6 +34,10 @@ pub struct Overview {
     pub mean: Vec<f32>,
     pub deviation: Vec<f32>,
     pub digest: String,
+    /// Damaged files that are left out.
+    pub skipped: usize,
+    /// Whether images are decoded when they are served.
+    pub on_disk: bool,
 }
 
 /// Images of each class.
@@ -80,6 +84,8 @@ impl Overview {
             "mean": self.mean,
             "deviation": self.deviation,
             "digest": self.digest,
+            "skipped": self.skipped,
+            "on_disk": self.on_disk,
         }))?)
     }
 
@@ -88,11 +94,13 @@ impl Overview {
         let numbers = |values: &[f32]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join("  ");
         let folder = self.folder.as_ref().map_or("none: drawn in memory".to_owned(), |path| path.display().to_string());
         let sort = if self.channels == 1 { "grey".to_owned() } else { format!("{} channels", self.channels) };
+        let square = format!("{0}×{0}, {sort}", self.size);
+        let own = format!("their own, on disk; served as {square} where a phase names no size");
         let facts = [
             ("folder", folder),
             ("training", format!("{} images", count(self.training.total()))),
             ("validation", format!("{} images", count(self.validation.total()))),
-            ("size", format!("{0}×{0}, {sort}", self.size)),
+            ("size", if self.on_disk { own } else { square }),
             ("mean", numbers(&self.mean)),
             ("deviation", numbers(&self.deviation)),
         ];
@@ -100,6 +108,9 @@ impl Overview {
         text.extend(wrap(self.summary, width).iter().map(|line| line.to_owned() + "\n"));
         for (label, value) in facts {
             text += &format!("{DIM}{label:<LABEL$}{DIM:#}{value}\n");
+        }
+        if self.skipped > 0 {
+            text += &format!("{DIM}{:<LABEL$}{DIM:#}{} damaged files\n", "left out", count(self.skipped as u64));
         }
         for (k, part) in self.digest_lines(width).into_iter().enumerate() {
             let label = if k == 0 { "digest" } else { "" };
@@ -220,6 +231,8 @@ mod tests {
             mean: vec![0.5],
             deviation: vec![0.25],
             digest: format!("sha256:{}", "0".repeat(64)),
+            skipped: 0,
+            on_disk: false,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::Mixer;
 use crate::data::resize::{Extent, Resizer, Window};
+use crate::data::stored::Hand;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::plot::{Sheet, SheetRow};
 use crate::record::atomic;
@@ -51,7 +52,7 @@ pub fn make(set: Dataset, served: Served<'_>) -> Result<Sheet, Failure> {
     let side = size.min(LARGEST);
     let mut rows = Rows::new(shown, each, size, side, facts.channels);
     match served {
-        Served::AsStored => rows.stored(&set),
+        Served::AsStored => rows.stored(&set)?,
         Served::FirstPhase(spec) => rows.first_phase(set, spec)?,
     }
     let more = facts.classes - shown;
@@ -111,10 +112,25 @@ impl Rows {
         self.images.iter().all(|row| row.len() == self.each)
     }
 
-    fn stored(&mut self, set: &Dataset) {
+    fn stored(&mut self, set: &Dataset) -> Result<(), Failure> {
+        let (size, mut hand) = (self.size, Hand::new(self.channels));
         for (index, label) in set.train.labels.iter().enumerate() {
-            self.offer(*label, || set.train.image(index).into());
+            let Some(stored) = set.train.stored() else {
+                self.offer(*label, || set.train.image(index).into());
+                continue;
+            };
+            if self.wants(*label) {
+                let mut image = vec![0; size * size * self.channels];
+                let served = stored.serve(index, Extent::square(size), &mut hand, &mut image, |_| None)?;
+                self.offer(set.train.labels[served], || image.into());
+            }
         }
+        Ok(())
+    }
+
+    /// Whether images of a class are still lacking.
+    fn wants(&self, label: u32) -> bool {
+        self.images.get(label as usize).is_some_and(|row| row.len() < self.each)
     }
 
     /// Looks through batches of the first epoch until there are enough of each class.

@@ -50,7 +50,12 @@ pub struct Chain {
 impl Chain {
     /// The part of a stored image that is to be resized to the phase's size: all of it without a crop.
     pub fn window(&self, stored: Extent, draw: &mut Draw) -> Window {
-        self.crop.as_ref().map_or(Window::whole(stored), |crop| crop.window(stored, draw))
+        self.crop(stored, draw).unwrap_or(Window::whole(stored))
+    }
+
+    /// The part that the list's crop chooses; `None` without one.
+    pub fn crop(&self, stored: Extent, draw: &mut Draw) -> Option<Window> {
+        self.crop.as_ref().map(|crop| crop.window(stored, draw))
     }
 
     /// Makes the changes to an image of the phase's size.

@@ -1,8 +1,9 @@
 //! ImageNet (ILSVRC 2012), whose figures are known before its files are there: its schedules can be planned without them.
 
-use super::folder::Folder;
+use super::folder::{Folder, KEEP, MARGIN, RECTANGULAR, SKIP_BAD, VAL_LIST};
 use super::{Origin, SetEntry, SetReader};
 use crate::registry::{Default, Entry, Kind, Param};
+use crate::stored::pack::{Listing, is_pack};
 use crate::{DataError, Dataset, Facts, FactsSource};
 use std::path::{Path, PathBuf};
 
@@ -21,25 +22,30 @@ pub static ENTRY: SetEntry = Entry {
     name: NAME,
     summary: "1,281,167 photographs of 1000 classes, and 50,000 to validate on, in class folders as those of `folder`",
     cite: "Russakovsky et al. 2014, ImageNet Large Scale Visual Recognition Challenge (arXiv:1409.0575); the set of 2012",
-    params: &[Param {
-        key: "size",
-        kind: Kind::Int { min: 1, max: 1024 },
-        default: Default::Toml("224"),
-        doc: "side that images are brought to on reading: the middle square, resized; they are kept in memory, which at \
-              most 46 pixels a side fit into",
-    }],
+    params: &[
+        Param {
+            key: "size",
+            kind: Kind::Int { min: 1, max: 1024 },
+            default: Default::Toml("224"),
+            doc: "on disk, the size of phases that name none; in memory, which at most 46 pixels a side fit into, the side that \
+                  images are brought to on reading: the middle square, resized",
+        },
+        Param { default: Default::Toml("\"disk\""), ..KEEP },
+        MARGIN,
+        RECTANGULAR,
+        VAL_LIST,
+        SKIP_BAD,
+    ],
     shorthand: Some("size"),
-    make: |settings| Box::new(ImageNet { size: settings.usize("size") }),
+    // The share is that of sets without train/ and val/.
+    make: |settings| Box::new(ImageNet(Folder::new(NAME, settings.opt_usize("size"), CHANNELS, 0.5, settings))),
 };
 
-struct ImageNet {
-    size: usize,
-}
+struct ImageNet(Folder);
 
 impl ImageNet {
-    fn folders(&self) -> Folder {
-        // The share is that of sets without train/ and val/.
-        Folder { name: NAME, size: Some(self.size), channels: CHANNELS, val: 0.5 }
+    fn folders(&self) -> &Folder {
+        &self.0
     }
 
     fn facts(&self, source: FactsSource) -> Facts {
@@ -49,7 +55,7 @@ impl ImageNet {
             val_images: VAL_IMAGES,
             classes: CLASSES,
             channels: CHANNELS,
-            size: self.size,
+            size: self.0.size.unwrap_or(224),
             source,
         }
     }
@@ -68,7 +74,7 @@ impl ImageNet {
             problem: format!("there are {found} classes, and ImageNet has {whole}"),
             remedy: format!(
                 "add what is missing; for other class folders there is dataset = {{ kind = \"folder\", size = {} }}",
-                self.size
+                self.0.size.unwrap_or(224)
             ),
         })
     }
@@ -84,14 +90,24 @@ impl SetReader for ImageNet {
     }
 
     fn locate(&self, root: &Path) -> Option<PathBuf> {
+        if is_pack(root) {
+            return Some(root.to_owned());
+        }
         let folders = [root.join(NAME), root.to_owned()];
         folders.into_iter().find(|folder| folder.join("train").join(FIRST_CLASS).is_dir())
     }
 
+    fn to_pack(&self, folder: &Path) -> Option<Result<Listing, DataError>> {
+        SetReader::to_pack(self.folders(), folder)
+    }
+
     fn count(&self, folder: &Path) -> Result<Facts, DataError> {
-        let found = self.folders().listed_facts(folder)?;
-        self.check(folder, &found)?;
-        Ok(found)
+        if is_pack(folder) {
+            // Of the images that were whole when it was made.
+            return self.folders().count(folder);
+        }
+        self.check(folder, &self.folders().listed_facts(folder)?)?;
+        self.folders().count(folder)
     }
 
     fn read(&self, folder: &Path) -> Result<Dataset, DataError> {
@@ -104,9 +120,16 @@ impl SetReader for ImageNet {
 mod tests {
     use super::*;
     use crate::Given;
+    use crate::stored::Manner;
     use std::fs;
 
-    const SET: ImageNet = ImageNet { size: 64 };
+    const SET: ImageNet = set(64);
+
+    /// In memory.
+    const fn set(size: usize) -> ImageNet {
+        let manner = Manner { channels: CHANNELS, margin: 8.0 / 7.0, skip_bad: false, rectangular: false };
+        ImageNet(Folder { name: NAME, size: Some(size), val: 0.5, val_list: None, on_disk: false, manner })
+    }
 
     #[test]
     fn figures_are_known_without_files() {
@@ -141,9 +164,9 @@ mod tests {
     fn what_does_not_fit_into_memory_is_said_before_images_are_read() {
         let said = SET.folders().check_memory(Path::new("there"), &SET.facts(FactsSource::Data)).unwrap_err();
         assert!(said.to_string().contains("dataset = { kind = \"imagenet\", size = "), "{said}");
-        let small = ImageNet { size: 46 };
+        let small = set(46);
         assert!(small.folders().check_memory(Path::new("there"), &small.facts(FactsSource::Data)).is_ok());
-        let large = ImageNet { size: 47 };
+        let large = set(47);
         assert!(large.folders().check_memory(Path::new("there"), &large.facts(FactsSource::Data)).is_err());
     }
 }

@@ -13,6 +13,7 @@ pub mod shapes;
 use super::{DataError, Dataset, Given};
 use crate::publication::Publication;
 use crate::registry::{Choice, Describe, Entry, Family, Settings};
+use crate::stored::pack::Listing;
 use crate::{Facts, FactsSource};
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,11 @@ pub trait SetReader: Send + Sync {
     /// # Errors
     /// When a file is missing, has another size than it should, or holds what it cannot.
     fn read(&self, folder: &Path) -> Result<Dataset, DataError>;
+
+    /// The set's image files, for packing them into one; `None` where it has none.
+    fn to_pack(&self, _folder: &Path) -> Option<Result<Listing, DataError>> {
+        None
+    }
 }
 
 /// Where a set's images come from.

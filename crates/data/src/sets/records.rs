@@ -2,7 +2,7 @@
 
 use super::{Origin, SetReader};
 use crate::publication::Publication;
-use crate::{DataError, Dataset, Facts, FactsSource, Split};
+use crate::{DataError, Dataset, Facts, FactsSource, Images, Split};
 use rayon::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl RecordSet {
             self.read_file(&file, &mut images[first * IMAGE..end * IMAGE], &mut labels[first..end])?;
             first = end;
         }
-        Ok(Split { images, labels, size: SIDE, channels: CHANNELS })
+        Ok(Split { images: Images::Memory(images), labels, size: SIDE, channels: CHANNELS })
     }
 
     fn read_file(&self, file: &Path, images: &mut [u8], labels: &mut [u32]) -> Result<(), DataError> {

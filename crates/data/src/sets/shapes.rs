@@ -4,7 +4,7 @@ use super::{Origin, SetEntry, SetReader};
 use crate::draw::{below, between, direction, noise};
 use crate::registry::Entry;
 use crate::units::{Purpose, rng};
-use crate::{DataError, Dataset, Split};
+use crate::{DataError, Dataset, Images, Split};
 use crate::{Facts, FactsSource};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -69,7 +69,7 @@ fn generate(split: u64, count: usize) -> Split {
     let mut images = vec![0; count * BYTES];
     images.par_chunks_mut(BYTES).enumerate().for_each(|(index, image)| draw(split, index, image));
     let labels = (0..count).map(|index| (index % FIGURES.len()) as u32).collect();
-    Split { images, labels, size: SIDE, channels: CHANNELS }
+    Split { images: Images::Memory(images), labels, size: SIDE, channels: CHANNELS }
 }
 
 /// Draws one image: ground, clutter behind, the figure, clutter before it, noise.
@@ -242,8 +242,8 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let alone = pool.install(|| generate(1, 20));
         let more = generate(1, 30);
-        assert_eq!(alone.images, more.images[..alone.images.len()]);
-        assert_ne!(alone.images, generate(0, 20).images);
+        assert_eq!(alone.bytes(), &more.bytes()[..alone.bytes().len()]);
+        assert_ne!(alone.bytes(), generate(0, 20).bytes());
     }
 
     /// Results of runs on this set are comparable only while it stays what it is.

@@ -1,5 +1,6 @@
 //! Which files belong to a set of class folders: sorted, so that the set is the same on every system.
 
+use super::list;
 use crate::DataError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub enum Layout {
 }
 
 /// One image file.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct File {
     pub path: PathBuf,
     pub class: u32,
@@ -57,10 +58,15 @@ impl Listed {
     ///
     /// # Errors
     /// What does not belong there, and what is missing.
-    pub fn new(root: &Path, share: f64) -> Result<Self, DataError> {
-        match Layout::of(root) {
-            Some(Layout::Split) => Self::split(root),
-            _ => Self::by_share(root, share),
+    pub fn new(root: &Path, share: f64, val_list: Option<&str>) -> Result<Self, DataError> {
+        match (val_list, Layout::of(root)) {
+            (Some(list), layout) => {
+                let folder = if layout == Some(Layout::Split) { root.join("train") } else { root.to_owned() };
+                let (classes, files) = classes(&folder)?;
+                list::divide(root, &root.join(list), classes, files)
+            }
+            (None, Some(Layout::Split)) => Self::split(root),
+            (None, _) => Self::by_share(root, share),
         }
     }
 
@@ -134,7 +140,7 @@ fn classes(folder: &Path) -> Result<(Vec<String>, Vec<File>), DataError> {
     Ok((names, files))
 }
 
-fn unusable<T>(path: &Path, problem: &str, remedy: &str) -> Result<T, DataError> {
+pub(super) fn unusable<T>(path: &Path, problem: &str, remedy: &str) -> Result<T, DataError> {
     Err(DataError::Unusable { path: path.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() })
 }
 

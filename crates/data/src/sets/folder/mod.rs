@@ -1,34 +1,37 @@
-//! Class folders of PNG and JPEG files: any images of the user's own, decoded into memory.
-//!
-//! For small images, and for large ones made small on reading. All of them, at one size, must fit in memory.
+//! Class folders of PNG and JPEG files: any images of the user's own, decoded into memory or each time they are served; the
+//! same packed into one file.
 
-mod budget;
-mod jpeg;
+mod disk;
 mod layout;
-mod picture;
+mod list;
+mod memory;
+mod packed;
 
 #[cfg(test)]
 mod tests;
 
 use super::{Origin, SetEntry, SetReader};
-use crate::registry::{Default, Entry, Interval, Kind, Param};
-use crate::{DataError, Dataset, Facts, FactsSource, Given, Split};
+use crate::picture;
+use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use crate::resize::Extent;
+use crate::stored::Manner;
+use crate::stored::pack::{Listing, is_pack};
+use crate::{DataError, Dataset, Facts, FactsSource, Given};
 use layout::{Layout, Listed};
-use picture::Picture;
-use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 pub static ENTRY: SetEntry = Entry {
     name: "folder",
-    summary: "PNG and JPEG files in class folders: train/<class>/* and val/<class>/* (or test/), or <class>/* alone",
+    summary: "PNG and JPEG files in class folders: train/<class>/* and val/<class>/* (or test/), or <class>/* alone; or \
+              what `runner data pack` makes of them",
     cite: "the layout of torchvision's ImageFolder",
     params: &[
         Param {
             key: "size",
             kind: Kind::Int { min: 1, max: 1024 },
             default: Default::Absent,
-            doc: "side that images are brought to on reading: the middle square, resized; left out: they must all be \
-                  square and of one size",
+            doc: "in memory, the side that images are brought to on reading: the middle square, resized; left out: they \
+                  must all be square and of one size. On disk, the size of phases that name none; left out: 224",
         },
         Param {
             key: "colour",
@@ -43,29 +46,73 @@ pub static ENTRY: SetEntry = Entry {
             doc: "share of the images to validate on, where there are no folders train/ and val/; chosen by each file's \
                   name, so that it stays the same when files are added",
         },
+        Param { default: Default::Toml("\"memory\""), ..KEEP },
+        MARGIN,
+        RECTANGULAR,
+        VAL_LIST,
+        SKIP_BAD,
     ],
     shorthand: None,
     make: |settings| {
-        Box::new(Folder {
-            name: ENTRY.name,
-            size: settings.opt_usize("size"),
-            channels: if settings.text("colour") == "grey" { 1 } else { 3 },
-            val: settings.float("val"),
-        })
+        let channels = if settings.text("colour") == "grey" { 1 } else { 3 };
+        Box::new(Folder::new(ENTRY.name, settings.opt_usize("size"), channels, settings.float("val"), settings))
     },
 };
 
-/// The most that a set may take of memory, in bytes.
-const MEMORY: u64 = 8 << 30;
+/// Where images are between one serving and the next.
+pub(super) const KEEP: Param = Param {
+    key: "keep",
+    kind: Kind::Word(&["memory", "disk"]),
+    default: Default::Required,
+    doc: "`memory`: all images, decoded, at one size; for sets that fit. `disk`: each is decoded when a batch needs it, at the \
+          size of its phase; crops are taken from the image as the file holds it",
+};
+
+pub(super) const MARGIN: Param = Param {
+    key: "margin",
+    kind: Kind::Float(Interval { min: 1.0, max: 4.0, min_open: false, max_open: false }),
+    // 8/7, such that 224 is cut out of 256.
+    default: Default::Toml("1.142857"),
+    doc: "on disk: without a crop, and in validation, the short side is brought to so many times the size, and the middle \
+          is served",
+};
+
+pub(super) const RECTANGULAR: Param = Param {
+    key: "rectangular",
+    kind: Kind::Bool,
+    default: Default::Toml("false"),
+    doc: "on disk: validation images keep their shape, in batches of images of alike width by height; the long side is cut to \
+          a multiple of 32",
+};
+
+pub(super) const VAL_LIST: Param = Param {
+    key: "val_list",
+    kind: Kind::Text,
+    default: Default::Absent,
+    doc: "a file in the set's folder that lists the validation images: a path on each line, and the class of a file in no class \
+          folder",
+};
+
+pub(super) const SKIP_BAD: Param = Param {
+    key: "skip_bad",
+    kind: Kind::Bool,
+    default: Default::Toml("false"),
+    doc: "go without files that cannot be decoded, and say how many; otherwise the first is an error",
+};
 
 /// Class folders, by their own name or another set's.
 pub(super) struct Folder {
     /// The set's.
     pub name: &'static str,
     pub size: Option<usize>,
-    pub channels: usize,
     pub val: f64,
+    pub val_list: Option<String>,
+    pub on_disk: bool,
+    pub manner: Manner,
 }
+
+/// The size of phases that name none, of images on disk.
+const USUAL: usize = 224;
 
 impl SetReader for Folder {
     fn official(&self) -> Option<Facts> {
@@ -82,7 +129,7 @@ impl SetReader for Folder {
                     .to_owned(),
             });
         };
-        let Some(size) = self.size else {
+        let Some(size) = self.size.or(self.on_disk.then_some(USUAL)) else {
             return Err(DataError::Absent {
                 why: "there are no class folders of images to tell their size by".to_owned(),
                 remedy: "to plan without them give it: dataset = { kind = \"folder\", size = 64 }".to_owned(),
@@ -96,98 +143,81 @@ impl SetReader for Folder {
     }
 
     fn locate(&self, root: &Path) -> Option<PathBuf> {
-        Layout::of(root).map(|_| root.to_owned())
+        (is_pack(root) || Layout::of(root).is_some()).then(|| root.to_owned())
+    }
+
+    fn to_pack(&self, folder: &Path) -> Option<Result<Listing, DataError>> {
+        Some(self.to_pack(folder))
     }
 
     fn count(&self, folder: &Path) -> Result<Facts, DataError> {
+        if is_pack(folder) {
+            return self.pack_facts(folder);
+        }
+        if self.on_disk {
+            return self.disk_facts(folder);
+        }
         let facts = self.listed_facts(folder)?;
         self.check_memory(folder, &facts)?;
         Ok(facts)
     }
 
     fn read(&self, folder: &Path) -> Result<Dataset, DataError> {
-        let facts = self.count(folder)?;
-        let Listed { classes, train, val } = Listed::new(folder, self.val)?;
-        let first = &train[0].path;
-        let read = |files: &[layout::File]| -> Result<Split, DataError> {
-            let len = facts.size * facts.size * facts.channels;
-            let mut images = vec![0; files.len() * len];
-            let problem = files
-                .par_iter()
-                .zip(images.par_chunks_exact_mut(len))
-                .map(|(file, image)| self.read_image(&file.path, first, facts.size, image).err())
-                // Of several bad files the first is named, whichever thread was quicker.
-                .find_map_first(|problem| problem);
-            let labels = files.iter().map(|file| file.class).collect();
-            problem.map_or(Ok(Split { images, labels, size: facts.size, channels: facts.channels }), Err)
-        };
-        let (train, val) = (read(&train)?, read(&val)?);
-        Ok(Dataset::new(facts, classes, train, val))
+        match (is_pack(folder), self.on_disk) {
+            (true, _) => self.open_pack(folder),
+            (false, true) => self.open_disk(folder),
+            (false, false) => self.read_memory(folder),
+        }
     }
 }
 
 impl Folder {
-    fn facts(&self, train_images: usize, val_images: usize, classes: usize, size: usize, source: FactsSource) -> Facts {
-        let name = self.name.to_owned();
-        Facts { name, train_images, val_images, classes, channels: self.channels, size, source }
+    /// Of the settings that class folders share; `val`: see that of `folder`.
+    pub fn new(name: &'static str, size: Option<usize>, channels: usize, val: f64, settings: &Settings) -> Self {
+        Self {
+            name,
+            size,
+            val,
+            val_list: settings.opt_text("val_list"),
+            on_disk: settings.text("keep") == "disk",
+            manner: Manner {
+                channels,
+                margin: settings.float("margin"),
+                skip_bad: settings.bool("skip_bad"),
+                rectangular: settings.bool("rectangular"),
+            },
+        }
     }
 
-    /// What the files' names and, without a size, the first of them tell; whether that fits into memory is not asked.
+    fn facts(&self, train_images: usize, val_images: usize, classes: usize, size: usize, source: FactsSource) -> Facts {
+        let (name, channels) = (self.name.to_owned(), self.manner.channels);
+        Facts { name, train_images, val_images, classes, channels, size, source }
+    }
+
+    fn listed(&self, folder: &Path) -> Result<Listed, DataError> {
+        Listed::new(folder, self.val, self.val_list.as_deref())
+    }
+
+    /// What the files' names and, in memory without a size, the first of them tell; whether that fits into memory is not
+    /// asked.
     pub fn listed_facts(&self, folder: &Path) -> Result<Facts, DataError> {
-        let listed = Listed::new(folder, self.val)?;
-        let size = self.side(&listed)?;
+        let listed = self.listed(folder)?;
+        let size = if self.on_disk { self.size.unwrap_or(USUAL) } else { self.side(&listed)? };
         Ok(self.facts(listed.train.len(), listed.val.len(), listed.classes.len(), size, FactsSource::Data))
     }
 
-    /// Refuses a set that would take more memory than is sensible, before any of it is taken.
-    pub fn check_memory(&self, folder: &Path, facts: &Facts) -> Result<(), DataError> {
-        let images = (facts.train_images + facts.val_images) as u64;
-        let bytes = images * (facts.size * facts.size * facts.channels) as u64;
-        if bytes <= MEMORY {
-            return Ok(());
-        }
-        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
-        Err(DataError::Unusable {
-            path: folder.to_owned(),
-            problem: format!(
-                "{images} images of {0}×{0} with {1} channels take {2:.1} GiB in memory, and at most {3:.0} are allowed",
-                facts.size,
-                facts.channels,
-                gib(bytes),
-                gib(MEMORY)
-            ),
-            remedy: format!("give a smaller side: dataset = {{ kind = \"{}\", size = 32 }}", self.name),
-        })
-    }
-
-    /// The side of all images: the one asked for, else the first image's own.
+    /// The side of all images in memory: the one asked for, else the first image's own.
     fn side(&self, listed: &Listed) -> Result<usize, DataError> {
         if let Some(size) = self.size {
             return Ok(size);
         }
         let first = &listed.train[0].path;
-        let (width, height) = picture::extent(first)?;
+        let Extent { width, height } = picture::extent(first)?;
         if width != height {
             let problem = format!("the image is {width}×{height}, not square");
             return Err(DataError::Unusable { path: first.clone(), problem, remedy: resize_remedy() });
         }
         Ok(width)
-    }
-
-    /// Decodes one image into its place, `(side, side, channels)`.
-    fn read_image(&self, path: &Path, first: &Path, side: usize, image: &mut [u8]) -> Result<(), DataError> {
-        let picture = Picture::read(path, self.channels)?;
-        if self.size.is_none() && (picture.width, picture.height) != (side, side) {
-            let problem = format!(
-                "the image is {}×{}, and {} is {side}×{side}: without a `size` they must all be the same",
-                picture.width,
-                picture.height,
-                first.display()
-            );
-            return Err(DataError::Unusable { path: path.to_owned(), problem, remedy: resize_remedy() });
-        }
-        picture.fit(side, image);
-        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@ use image::{ImageBuffer, Rgb};
 use std::collections::BTreeMap;
 use std::fs;
 
-const PLAIN: Folder = Folder { name: "folder", size: None, channels: 3, val: 0.5 };
+const MANNER: Manner = Manner { channels: 3, margin: 8.0 / 7.0, skip_bad: false, rectangular: false };
+const PLAIN: Folder = Folder { name: "folder", size: None, val: 0.5, val_list: None, on_disk: false, manner: MANNER };
 
 fn image(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -53,7 +54,7 @@ fn without_split_folders_each_file_keeps_its_side_when_others_come() {
                 image(&root.path().join(format!("{class}/{k}.png")), 2, 2, [0; 3]);
             }
         }
-        let listed = Listed::new(root.path(), 0.2).unwrap();
+        let listed = Listed::new(root.path(), 0.2, None).unwrap();
         let side = |files: Vec<layout::File>, side| files.into_iter().map(move |file| (file.path, side));
         side(listed.train, "train").chain(side(listed.val, "val")).collect::<BTreeMap<_, _>>()
     };
@@ -79,7 +80,7 @@ fn images_are_cropped_to_the_middle_and_resized() {
     assert_eq!(set.facts.size, 6);
     assert!(set.train.image(0).chunks(3).all(|pixel| pixel == [0, 255, 0]), "{:?}", set.train.image(0));
     // Pillow: Image.new("RGB", (1, 1), (0, 255, 0)).convert("L") is 150.
-    let grey = Folder { size: Some(6), channels: 1, ..PLAIN }.read(root.path()).unwrap();
+    let grey = Folder { size: Some(6), manner: Manner { channels: 1, ..MANNER }, ..PLAIN }.read(root.path()).unwrap();
     assert_eq!(grey.train.image(0), [150; 36]);
     // The filter of resize((3, 3), BILINEAR, box=(6, 0, 12, 6)) gives an eighth to the pixel beyond the border.
     let small = Folder { size: Some(3), ..PLAIN }.read(root.path()).unwrap();
@@ -187,4 +188,118 @@ fn planning_without_the_files_takes_figures() {
     let message = sized.outline(&Given { classes: None, ..given }).unwrap_err().to_string();
     assert!(message.contains("`train_images`, `val_images` and `classes`"), "{message}");
     assert!(PLAIN.outline(&given).unwrap_err().to_string().contains("size = 64"));
+}
+
+const ON_DISK: Folder = Folder { on_disk: true, ..PLAIN };
+
+#[test]
+fn files_stay_on_disk_and_are_served_at_any_size() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    image(&root.path().join("train/ant/a.png"), 30, 20, [9, 8, 7]);
+    let set = ON_DISK.read(root.path()).unwrap();
+    assert_eq!((set.facts.size, set.facts.train_images, set.facts.val_images), (224, 4, 2));
+    assert_eq!(set.facts, ON_DISK.count(root.path()).unwrap());
+    assert!(set.train.stored().is_some() && set.train.labels == [0, 0, 1, 1]);
+    let again = ON_DISK.read(root.path()).unwrap();
+    assert_eq!((&set.digest, &set.mean, &set.std), (&again.digest, &again.mean, &again.std));
+    // It knows the files by their names and sizes, wherever they lie.
+    let moved = root.path().join("moved");
+    fs::create_dir(&moved).unwrap();
+    for folder in ["train", "val"] {
+        fs::rename(root.path().join(folder), moved.join(folder)).unwrap();
+    }
+    assert_eq!(ON_DISK.read(&moved).unwrap().digest, set.digest);
+    fs::rename(moved.join("train/ant/a.png"), moved.join("train/cat/d.png")).unwrap();
+    assert_ne!(ON_DISK.read(&moved).unwrap().digest, set.digest);
+}
+
+#[test]
+fn damaged_files_are_left_out_where_that_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    fs::write(root.path().join("train/cat/b.png"), "not one").unwrap();
+    fs::write(root.path().join("val/ant/y.png"), "").unwrap();
+    let sized = Folder { size: Some(4), ..PLAIN };
+    for set in [ON_DISK, sized] {
+        let said = said(&set, root.path());
+        assert!(said.contains("b.png: cannot be decoded") && said.contains("skip_bad = true"), "{said}");
+    }
+    let manner = Manner { skip_bad: true, ..MANNER };
+    for set in [Folder { manner, ..ON_DISK }, Folder { size: Some(4), manner, ..PLAIN }] {
+        let read = set.read(root.path()).unwrap();
+        assert_eq!(
+            (read.facts.train_images, &read.train.labels[..], &read.val.labels[..]),
+            (2, &[0, 1][..], &[0, 1][..])
+        );
+        let names: Vec<_> = read.skipped.iter().map(|bad| bad.path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["b.png", "y.png"]);
+    }
+    assert_eq!(Folder { manner, ..ON_DISK }.count(root.path()).unwrap().train_images, 2);
+    for class in ["ant", "cat"] {
+        fs::write(root.path().join("val").join(class).join("x.jpeg"), "").unwrap();
+    }
+    let none = said(&Folder { manner, ..ON_DISK }, root.path());
+    assert!(none.contains("none of the validation images"), "{none}");
+}
+
+#[test]
+fn a_list_tells_validation_images() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    fs::remove_dir_all(root.path().join("val")).unwrap();
+    for name in ["v1.JPEG", "v2.jpg", "v3.png"] {
+        let png = root.path().join("val/x.png");
+        image(&png, 4, 4, [77; 3]);
+        fs::rename(png, root.path().join("val").join(name)).unwrap();
+    }
+    let list = |text: &str| {
+        fs::write(root.path().join("val.txt"), text).unwrap();
+        let set = Folder { val_list: Some("val.txt".to_owned()), ..ON_DISK };
+        set.read(root.path()).map(|set| (set.train.labels, set.val.labels)).map_err(|error| error.to_string())
+    };
+    let train = vec![0, 1, 1];
+    // By name, by number, in Kaggle's form.
+    assert_eq!(list("# all\nv1.JPEG cat\n\nv2.jpg ant\nv3.png cat\n"), Ok((train.clone(), vec![1, 0, 1])));
+    assert_eq!(list("v1.JPEG 1\nv2.jpg 0\n"), Ok((train.clone(), vec![1, 0])));
+    assert_eq!(list("ImageId,PredictionString\nv1,cat 0 1 2 3 ant 4 5 6 7\n"), Ok((train, vec![1])));
+    // Files of class folders are held out.
+    assert_eq!(list("train/cat/a.jpg\n"), Ok((vec![0, 1], vec![1])));
+    let problems = [
+        ("v1.JPEG cat\nv9.png cat", "line 2: there is no file v9.png"),
+        ("v1.JPEG dog", "line 1: there is no class `dog`"),
+        ("v1.JPEG 2", "no class `2`"),
+        ("v1.JPEG", "no class `val`"),
+        ("v1.JPEG 1\nv1.JPEG 1", "line 2: v1.JPEG is named twice"),
+        ("# nothing", "it names no files"),
+    ];
+    for (text, words) in problems {
+        let said = list(text).unwrap_err();
+        assert!(said.contains(words) && said.contains("val.txt") && said.contains("help: "), "{said}");
+    }
+}
+
+#[test]
+fn a_pack_is_the_set_that_it_was_made_of() {
+    use crate::stored::pack::{Form, Options, write};
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let to = root.path().join("all.pack");
+    let options = Options { short_side: None, form: Form::Pixels, skip_bad: false };
+    write(&ON_DISK.to_pack(root.path()).unwrap(), options, &to, |_| {}).unwrap();
+    assert_eq!(ON_DISK.locate(&to), Some(to.clone()));
+    let (set, pack) = (ON_DISK.read(root.path()).unwrap(), ON_DISK.read(&to).unwrap());
+    assert_eq!(
+        (&pack.train.labels, &pack.val.labels, &pack.class_names),
+        (&set.train.labels, &set.val.labels, &set.class_names)
+    );
+    assert_eq!((&pack.facts, &pack.mean), (&ON_DISK.count(&to).unwrap(), &set.mean));
+    // In memory too.
+    let sized = Folder { size: Some(4), ..PLAIN };
+    let (set, pack) = (sized.read(root.path()).unwrap(), sized.read(&to).unwrap());
+    assert_eq!((pack.train.bytes(), pack.val.bytes(), &pack.digest), (set.train.bytes(), set.val.bytes(), &set.digest));
+    let grey = Folder { manner: Manner { channels: 1, ..MANNER }, ..ON_DISK };
+    assert!(said(&grey, &to).contains("pixels of 3 channels, where 1 are wanted"));
+    let square = Folder { manner: Manner { rectangular: true, ..MANNER }, ..sized };
+    assert!(said(&square, root.path()).contains("images in memory are square"));
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use super::{Origin, SetReader};
 use crate::publication::Publication;
-use crate::{DataError, Dataset, Facts, FactsSource, Split};
+use crate::{DataError, Dataset, Facts, FactsSource, Images, Split};
 use file::IdxFile;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ impl IdxSet {
             return Err(DataError::Label { file: labels.path, record, offset, found: found[record], classes: CLASSES });
         }
         let labels = found.into_iter().map(u32::from).collect();
-        Ok(Split { images: images.read()?, labels, size: SIDE, channels: 1 })
+        Ok(Split { images: Images::Memory(images.read()?), labels, size: SIDE, channels: 1 })
     }
 
     /// Refuses the files of another set of the same shape.

@@ -1,0 +1,283 @@
+//! One image file: decoded at the scale that is wanted, made grey or colour.
+
+mod budget;
+mod jpeg;
+mod reduced;
+
+#[cfg(test)]
+mod tests;
+
+use crate::DataError;
+use crate::luma::luma;
+use crate::resize::{Extent, Region, Resizer};
+use budget::{Budget, Share};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// The most pixels on a side.
+const SIDE: u32 = 1 << 14;
+/// The most bytes that a file may have: a larger one is damaged or no photograph.
+const FILE: u64 = 64 << 20;
+/// For all images that are being decoded, on however many threads.
+static MEMORY: Budget = Budget::new(TOTAL);
+const TOTAL: u64 = 640 << 20;
+/// The most that decoding takes a pixel: four channels of 16 bits and their three of 8, or the coefficients of a
+/// progressive JPEG in four channels and its colours.
+const PER_PIXEL: u64 = 12;
+/// Pixels that an image is first believed to have at most.
+const SMALL: u64 = 1 << 20;
+
+/// Width and height of an image file.
+///
+/// # Errors
+/// When it is none.
+pub fn extent(path: &Path) -> Result<Extent, DataError> {
+    check_size(path)?;
+    let file = File::open(path).map_err(DataError::io(path, "read"))?;
+    dimensions(path, BufReader::new(file))
+}
+
+/// Width and height of an image whose file is in memory; `path` names it in errors.
+///
+/// # Errors
+/// When it is none.
+pub fn extent_of(path: &Path, bytes: &[u8]) -> Result<Extent, DataError> {
+    dimensions(path, Cursor::new(bytes))
+}
+
+/// Reads a file whole into `bytes`.
+///
+/// # Errors
+/// When it cannot be read, or is far too large for a photograph.
+pub fn read(path: &Path, bytes: &mut Vec<u8>) -> Result<(), DataError> {
+    let size = check_size(path)?;
+    bytes.clear();
+    let read = File::open(path).and_then(|file| file.take(size).read_to_end(bytes));
+    read.map(drop).map_err(DataError::io(path, "read"))
+}
+
+/// Decodes one image after another; keeps its room.
+#[derive(Default)]
+pub struct Decoder {
+    pixels: Vec<u8>,
+    /// An image of other channels than are wanted.
+    raw: Vec<u8>,
+}
+
+/// A decoded image, or as much of it as was wanted.
+pub struct Decoded<'a> {
+    /// `(extent.height, extent.width, channels)`
+    pub pixels: &'a [u8],
+    /// Rows below the wanted region may be missing.
+    pub extent: Extent,
+    /// One pixel stands for so many of the file's, either way: 1, 2, 4 or 8.
+    pub scale: usize,
+    /// Of the memory for all.
+    _share: Share,
+}
+
+impl Decoder {
+    /// Decodes a file by its content, whatever its name says, with one channel or three. Transparency is dropped; colour
+    /// becomes grey as in Pillow's `convert("L")`; as there and in PyTorch, a turned photograph's EXIF orientation is not
+    /// looked at. Waits while others that are being decoded leave too little memory.
+    ///
+    /// # Errors
+    /// When it cannot be decoded whole, or asks for more memory than there is for all.
+    pub fn whole(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Decoded<'_>, DataError> {
+        let share = share(path, bytes, extent_of(path, bytes)?)?;
+        let extent = self.full(path, bytes, channels)?;
+        Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
+    }
+
+    /// As [`whole`](Self::whole), for a region that will be brought to the extent `to`: at the smallest scale at which it
+    /// still has as many pixels. `of` is the image's own extent.
+    ///
+    /// # Errors
+    /// Likewise; when the image has another extent.
+    pub fn part(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        channels: usize,
+        of: Extent,
+        (region, to): (Region, Extent),
+    ) -> Result<Decoded<'_>, DataError> {
+        let share = share(path, bytes, of)?;
+        let scale = reduced::scale(region, to);
+        if scale > 1 && is_jpeg(bytes) {
+            check_whole(path, bytes)?;
+            let rows = reduced::rows(of, region, to, scale);
+            let done = reduced::decode(bytes, channels, of, scale, rows, &mut self.pixels);
+            if let Some(extent) = done.map_err(|why| broken(path, &why))? {
+                return Ok(Decoded { pixels: &self.pixels, extent, scale, _share: share });
+            }
+        }
+        let extent = self.full(path, bytes, channels)?;
+        if extent != of {
+            let (found, was) = (extent.to_string(), of.to_string());
+            return Err(broken(path, &format!("it is {found} pixels now, and was {was} when the set was opened")));
+        }
+        Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
+    }
+
+    /// Decodes all pixels into `pixels`.
+    fn full(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Extent, DataError> {
+        if is_jpeg(bytes) {
+            check_whole(path, bytes)?;
+            return self.jpeg(path, bytes, channels);
+        }
+        let decoded = reader(path, Cursor::new(bytes))?.decode().map_err(|e| broken(path, &e.to_string()))?;
+        let extent = Extent { width: decoded.width() as usize, height: decoded.height() as usize };
+        self.pixels = match channels {
+            1 => grey(decoded),
+            _ => decoded.into_rgb8().into_raw(),
+        };
+        Ok(extent)
+    }
+
+    /// As the crate `image` decodes JPEG, but into room that is there already.
+    fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Extent, DataError> {
+        let bad = |e: zune_jpeg::errors::DecodeErrors| broken(path, &e.to_string());
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
+        decoder.decode_headers().map_err(bad)?;
+        let is_grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+        let colour = if is_grey { ColorSpace::Luma } else { ColorSpace::RGB };
+        decoder.set_options(options().jpeg_set_out_colorspace(colour));
+        let Some((width, height)) = decoder.dimensions() else { return Err(broken(path, "it has no dimensions")) };
+        let same = is_grey == (channels == 1);
+        let target = if same { &mut self.pixels } else { &mut self.raw };
+        target.resize(width * height * if is_grey { 1 } else { 3 }, 0);
+        decoder.decode_into(target).map_err(bad)?;
+        if !same && is_grey {
+            self.pixels.clear();
+            self.pixels.extend(self.raw.iter().flat_map(|grey| [*grey; 3]));
+        } else if !same {
+            self.pixels.clear();
+            self.pixels.extend(self.raw.as_chunks().0.iter().map(|pixel| luma(*pixel)));
+        }
+        Ok(Extent { width, height })
+    }
+}
+
+impl Decoded<'_> {
+    /// Writes a region of the file's image, resized, into `target`, `(to.height, to.width, channels)`. As with Pillow's
+    /// `box`, the filter of a pixel at the region's border reaches beyond it, where there is more of the image.
+    pub fn resize(&self, resizer: &mut Resizer, region: Region, to: Extent, target: &mut [u8]) {
+        resizer.resize_region(self.pixels, self.extent, region.shrunk(self.scale), to, target);
+    }
+}
+
+/// Reads and decodes a file whole, and gives it to `use_it`. What an image needs is known once its file is read; the file
+/// of one that turns out to need more than was taken for it is let go and read again.
+///
+/// # Errors
+/// When it cannot be decoded whole, or asks for more memory than there is for all.
+pub fn with_whole<T>(
+    path: &Path,
+    channels: usize,
+    use_it: impl FnOnce(&[u8], Extent) -> Result<T, DataError>,
+) -> Result<T, DataError> {
+    let (mut bytes, mut pixels) = (Vec::new(), SMALL);
+    let size = check_size(path)?;
+    loop {
+        let share = take(path, size, pixels)?;
+        read(path, &mut bytes)?;
+        let Extent { width, height } = extent_of(path, &bytes)?;
+        let found = (width * height) as u64;
+        if found <= pixels {
+            let mut decoder = Decoder::default();
+            let extent = decoder.full(path, &bytes, channels)?;
+            let result = use_it(&decoder.pixels, extent);
+            drop(share);
+            return result;
+        }
+        pixels = found;
+    }
+}
+
+/// The memory for a file that is at hand.
+fn share(path: &Path, bytes: &[u8], Extent { width, height }: Extent) -> Result<Share, DataError> {
+    take(path, bytes.len() as u64, (width * height) as u64)
+}
+
+fn take(path: &Path, bytes: u64, pixels: u64) -> Result<Share, DataError> {
+    // The decoder of PNG makes a copy of the file.
+    let need = 2 * bytes + pixels * PER_PIXEL;
+    MEMORY.take(need).ok_or_else(|| {
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        let (need, most) = (megabytes(need), megabytes(TOTAL));
+        broken(path, &format!("it takes {need} MB of memory, and at most {most} are allowed"))
+    })
+}
+
+fn options() -> DecoderOptions {
+    let side = SIDE as usize;
+    DecoderOptions::default().set_strict_mode(false).set_max_width(side).set_max_height(side)
+}
+
+/// By its first bytes: the start of an image and of another marker.
+pub fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+fn check_whole(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    jpeg::check_whole(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
+}
+
+fn check_size(path: &Path) -> Result<u64, DataError> {
+    let size = fs::metadata(path).map_err(DataError::io(path, "read"))?.len();
+    if size > FILE {
+        return Err(broken(path, &format!("a file of {} MB", size / 1_000_000)));
+    }
+    Ok(size)
+}
+
+/// From the header: no more is read.
+fn dimensions<R: BufRead + Seek>(path: &Path, mut bytes: R) -> Result<Extent, DataError> {
+    if is_jpeg(bytes.fill_buf().map_err(DataError::io(path, "read"))?) {
+        let mut decoder = JpegDecoder::new_with_options(bytes, options());
+        decoder.decode_headers().map_err(|e| broken(path, &e.to_string()))?;
+        let (width, height) = decoder.dimensions().ok_or_else(|| broken(path, "it has no dimensions"))?;
+        return Ok(Extent { width, height });
+    }
+    let (width, height) = reader(path, bytes)?.into_dimensions().map_err(|e| broken(path, &e.to_string()))?;
+    Ok(Extent { width: width as usize, height: height as usize })
+}
+
+fn reader<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<ImageReader<R>, DataError> {
+    let mut reader = ImageReader::new(bytes).with_guessed_format().map_err(DataError::io(path, "read"))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(SIDE);
+    limits.max_image_height = Some(SIDE);
+    limits.max_alloc = Some(TOTAL);
+    reader.limits(limits);
+    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png)) {
+        return Err(broken(path, "neither a PNG nor a JPEG file"));
+    }
+    Ok(reader)
+}
+
+fn grey(image: DynamicImage) -> Vec<u8> {
+    match image {
+        DynamicImage::ImageLuma8(grey) => grey.into_raw(),
+        DynamicImage::ImageLumaA8(_) | DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) => {
+            image.into_luma8().into_raw()
+        }
+        colour => colour.into_rgb8().as_chunks().0.iter().map(|pixel| luma(*pixel)).collect(),
+    }
+}
+
+fn broken(path: &Path, why: &str) -> DataError {
+    DataError::Unusable {
+        path: path.to_owned(),
+        problem: format!("cannot be decoded: {why}"),
+        remedy: "replace the file, move it out of the class folder, or leave such files out with skip_bad = true"
+            .to_owned(),
+    }
+}

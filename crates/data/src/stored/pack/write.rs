@@ -1,0 +1,294 @@
+//! Making a pack: image after image into a file beside it, with a journal by which a killed process is taken up again.
+
+use super::layout::{self, HEADER, Head, RECORD, Record};
+use crate::DataError;
+use crate::picture::{self, Decoder};
+use crate::resize::{Extent, Region, Resizer, Window};
+use crate::stored::{Skipped, on_pool};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ColorType, ImageEncoder};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Images between two entries of the journal.
+const AT_ONCE: usize = 128;
+/// Of JPEG files that have to be made, where nothing else is said.
+const QUALITY: u8 = 90;
+
+/// What a pack holds of each image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Its file: as it is, where it need not be made smaller and no quality is asked for; else a JPEG file.
+    Files { quality: Option<u8> },
+    /// Its pixels.
+    Pixels,
+}
+
+/// How a pack is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What larger images are brought to.
+    pub short_side: Option<usize>,
+    pub form: Form,
+    /// Leaves out files that cannot be decoded.
+    pub skip_bad: bool,
+}
+
+/// The files that go into a pack.
+pub struct Listing {
+    pub classes: Vec<String>,
+    /// Training images, then those for validation, each with its class.
+    pub files: Vec<(PathBuf, u32)>,
+    pub train: usize,
+    /// The folder that names are relative to.
+    pub root: PathBuf,
+    /// One or three.
+    pub channels: usize,
+}
+
+/// What was packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub images: usize,
+    pub bytes: u64,
+    /// Files that an earlier process had packed already.
+    pub resumed: usize,
+    pub skipped: Vec<Skipped>,
+}
+
+/// Packs a listing into the file `to`, which appears when all is done. `watch` hears how many files are.
+///
+/// What is there of an earlier try with the same files and options is gone on with.
+///
+/// # Errors
+/// When a file cannot be read or decoded, the disk refuses, or another process makes the same pack.
+pub fn write(
+    listing: &Listing,
+    options: Options,
+    to: &Path,
+    mut watch: impl FnMut(usize),
+) -> Result<Packed, DataError> {
+    let mut work = Work::begin(listing, options, to)?;
+    let resumed = work.records.len();
+    let mut skipped = Vec::new();
+    // What an earlier process left out is looked at again, to be named.
+    for ((path, _), _) in listing.files.iter().zip(&work.records).filter(|(_, record)| record.bytes == 0) {
+        if let Err(error) = made(path, listing.channels, options) {
+            skipped.push(Skipped::by(path, error)?);
+        }
+    }
+    watch(resumed);
+    while work.records.len() < listing.files.len() {
+        let done = work.records.len();
+        let part = &listing.files[done..listing.files.len().min(done + AT_ONCE)];
+        let make = |(path, _): &(PathBuf, u32)| made(path, listing.channels, options);
+        let images = on_pool(|| part.par_iter().map(make).collect::<Vec<_>>());
+        let mut found = Vec::new();
+        for ((path, class), image) in part.iter().zip(images) {
+            match image {
+                Ok(image) => found.push((*class, Some(image))),
+                Err(error) if options.skip_bad => {
+                    skipped.push(Skipped::by(path, error)?);
+                    found.push((*class, None));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        work.add(found)?;
+        watch(work.records.len());
+    }
+    let (images, bytes) = work.finish(listing, options, to)?;
+    Ok(Packed { images, bytes, resumed, skipped })
+}
+
+/// An image as it is packed.
+struct Made {
+    bytes: Vec<u8>,
+    extent: Extent,
+}
+
+/// Reads a file, sees that it can be decoded whole, and makes of it what is packed.
+fn made(path: &Path, channels: usize, options: Options) -> Result<Made, DataError> {
+    let mut file = Vec::new();
+    picture::read(path, &mut file)?;
+    let of = picture::extent_of(path, &file)?;
+    let short = of.width.min(of.height);
+    let smaller = options.short_side.filter(|side| *side < short);
+    let scaled = |side: usize| ((side as f64 * smaller.unwrap_or(short) as f64 / short as f64).round() as usize).max(1);
+    let to = Extent { width: scaled(of.width), height: scaled(of.height) };
+    let region = Region::from(Window::whole(of));
+    let mut decoder = Decoder::default();
+    let keeps_file = matches!(options.form, Form::Files { quality: None }) && smaller.is_none();
+    if keeps_file {
+        decoder.whole(path, &file, channels)?;
+        return Ok(Made { bytes: file, extent: of });
+    }
+    let mut pixels = vec![0; to.width * to.height * channels];
+    decoder.part(path, &file, channels, of, (region, to))?.resize(&mut Resizer::new(channels), region, to, &mut pixels);
+    let Form::Files { quality } = options.form else { return Ok(Made { bytes: pixels, extent: to }) };
+    let mut bytes = Vec::new();
+    let colour = if channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
+    JpegEncoder::new_with_quality(&mut bytes, quality.unwrap_or(QUALITY))
+        .write_image(&pixels, to.width as u32, to.height as u32, colour.into())
+        .map_err(|e| DataError::Unusable {
+            path: path.to_owned(),
+            problem: format!("cannot be encoded as JPEG: {e}"),
+            remedy: "pack pixels: --decoded".to_owned(),
+        })?;
+    Ok(Made { bytes, extent: to })
+}
+
+/// A pack under way: the images so far, and the journal that says which they are.
+struct Work {
+    part: (PathBuf, File),
+    journal: (PathBuf, File),
+    /// In the listing's order; of no bytes where a file was left out.
+    records: Vec<Record>,
+    end: u64,
+}
+
+impl Work {
+    /// Takes up what is there, or begins.
+    fn begin(listing: &Listing, options: Options, to: &Path) -> Result<Self, DataError> {
+        let [part, journal] = ["part", "journal"].map(|ending| {
+            let name = to.file_name().unwrap_or_default().to_string_lossy();
+            to.with_file_name(format!(".{name}.{ending}"))
+        });
+        let open = |path: &Path| {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+            file.map_err(DataError::io(path, "write"))
+        };
+        let mut work = Self {
+            journal: (journal.clone(), open(&journal)?),
+            part: (part.clone(), open(&part)?),
+            records: Vec::new(),
+            end: HEADER as u64,
+        };
+        if work.journal.1.try_lock().is_err() {
+            return Err(DataError::Unusable {
+                path: to.to_owned(),
+                problem: "another process is making this pack".to_owned(),
+                remedy: "wait until it is done, or name another file".to_owned(),
+            });
+        }
+        let task = task(listing, options);
+        let mut bytes = Vec::new();
+        work.journal.1.read_to_end(&mut bytes).map_err(DataError::io(&journal, "read"))?;
+        let written = work.part.1.metadata().map_err(DataError::io(&part, "read"))?.len();
+        if let Some(entries) = bytes.strip_prefix(&task[..]) {
+            for record in entries.as_chunks::<RECORD>().0.iter().map(Record::from_bytes) {
+                if record.at != work.end || record.at + u64::from(record.bytes) > written {
+                    break;
+                }
+                work.end += u64::from(record.bytes);
+                work.records.push(record);
+            }
+        }
+        let kept = task.len() + work.records.len() * RECORD;
+        if work.records.is_empty() {
+            bytes = task.to_vec();
+            work.journal.1.set_len(0).map_err(DataError::io(&journal, "write"))?;
+            work.journal
+                .1
+                .rewind()
+                .and_then(|()| work.journal.1.write_all(&bytes))
+                .map_err(DataError::io(&journal, "write"))?;
+        }
+        // Behind the last whole entry, on both sides.
+        let cut = |(path, file): &mut (PathBuf, File), len: u64| {
+            file.set_len(len)
+                .and_then(|()| file.seek(SeekFrom::Start(len)))
+                .map(drop)
+                .map_err(DataError::io(&*path, "write"))
+        };
+        cut(&mut work.journal, kept as u64)?;
+        let end = work.end;
+        cut(&mut work.part, end)?;
+        Ok(work)
+    }
+
+    /// Adds images: their bytes first, and when those are safe, the entries.
+    fn add(&mut self, images: Vec<(u32, Option<Made>)>) -> Result<(), DataError> {
+        let first = self.records.len();
+        let mut bytes = Vec::new();
+        for (class, made) in images {
+            let at = self.end;
+            let extent = made.as_ref().map_or(Extent::default(), |made| made.extent);
+            let image = made.map(|made| made.bytes).unwrap_or_default();
+            let crc = layout::crc(&image);
+            self.records.push(Record { at, bytes: image.len() as u32, extent, class, crc, name_bytes: 0 });
+            self.end += image.len() as u64;
+            bytes.extend(image);
+        }
+        let entries: Vec<u8> = self.records[first..].iter().flat_map(|record| record.to_bytes()).collect();
+        for ((path, file), bytes) in [(&mut self.part, bytes), (&mut self.journal, entries)] {
+            file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(DataError::io(&*path, "write"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes index and header, and gives the pack its name.
+    fn finish(mut self, listing: &Listing, options: Options, to: &Path) -> Result<(usize, u64), DataError> {
+        let quality = match options.form {
+            Form::Files { quality } => quality.or(options.short_side.map(|_| QUALITY)),
+            Form::Pixels => None,
+        };
+        let mut names = Vec::new();
+        let mut records = Vec::new();
+        let mut train = 0;
+        for (k, ((path, _), record)) in listing.files.iter().zip(&self.records).enumerate() {
+            if record.bytes == 0 {
+                continue;
+            }
+            let relative = path.strip_prefix(&listing.root).unwrap_or(path);
+            let name = relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+            records.push(Record { name_bytes: name.len(), ..*record });
+            names.push(name);
+            train += usize::from(k < listing.train);
+        }
+        let head = Head {
+            classes: listing.classes.clone(),
+            train,
+            channels: if options.form == Form::Pixels { listing.channels } else { 0 },
+            short_side: options.short_side,
+            quality,
+            skipped: self.records.len() - records.len(),
+        };
+        if train == 0 || train == records.len() {
+            return Err(DataError::Unusable {
+                path: listing.root.clone(),
+                problem: "no training or no validation images can be decoded".to_owned(),
+                remedy: "see without --skip-bad what is wrong with the first".to_owned(),
+            });
+        }
+        let (path, mut file) = self.part;
+        let mut close = || -> io::Result<()> {
+            let index = layout::index(&head, &records, &names)?;
+            file.write_all(&index)?;
+            file.rewind()?;
+            file.write_all(&layout::header(&head, self.end, &index))?;
+            file.sync_all()?;
+            fs::rename(&path, to)?;
+            fs::remove_file(&self.journal.0)?;
+            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+        };
+        close().map_err(DataError::io(to, "write"))?;
+        self.end = fs::metadata(to).map_err(DataError::io(to, "read"))?.len();
+        Ok((records.len(), self.end))
+    }
+}
+
+/// What a pack is made of and how, as SHA-256: another try goes on with it alone.
+fn task(listing: &Listing, options: Options) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!("{options:?} {} {} {:?}", listing.channels, listing.train, listing.classes));
+    for (path, class) in &listing.files {
+        let bytes = fs::metadata(path).map_or(0, |file| file.len());
+        hash.update(format!("{}\0{class}\0{bytes}\0", path.display()));
+    }
+    hash.finalize().into()
+}

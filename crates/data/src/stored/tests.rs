@@ -1,0 +1,166 @@
+use super::*;
+use crate::augment::{Draw, chain};
+use crate::loader::validation_batches;
+use crate::registry::{Choice, Value};
+use crate::{BatchPlan, Dataset, Facts, FactsSource, Images, Loader, Split, Training};
+use image::{ImageBuffer, Rgb};
+use std::path::Path;
+use std::sync::Arc;
+
+const MANNER: Manner = Manner { channels: 3, margin: 1.25, skip_bad: false, rectangular: false };
+
+/// Photographs of several shapes, in JPEG and PNG, no two alike.
+fn photographs(root: &Path, count: u32) -> Files {
+    let mut files = Files::default();
+    for k in 0..count {
+        let (width, height) = ([90, 64, 120, 70][k as usize % 4], [60, 96, 80, 70][k as usize % 4]);
+        let wave = |x: u32, by: u32| (128.0 + 100.0 * (f64::from(x * by + 40 * k) / 30.0).sin()) as u8;
+        let image = ImageBuffer::from_fn(width, height, |x, y| Rgb([wave(x, 1), wave(y, 2), wave(x + y, 1)]));
+        let path = root.join(format!("{k}.{}", if k % 3 == 0 { "png" } else { "jpg" }));
+        image.save(&path).unwrap();
+        files.files.push((path, Extent { width: width as usize, height: height as usize }));
+    }
+    files
+}
+
+fn split(files: Files, manner: Manner) -> Split {
+    let labels = (0..files.files.len() as u32).collect();
+    Split { images: Images::Stored(Stored::new(files, manner)), labels, size: 24, channels: 3 }
+}
+
+fn dataset(root: &Path, count: u32, manner: Manner) -> Arc<Dataset> {
+    let facts = Facts {
+        name: "test".to_owned(),
+        train_images: count as usize,
+        val_images: count as usize,
+        classes: count as usize,
+        channels: 3,
+        size: 24,
+        source: FactsSource::Data,
+    };
+    let [train, val] = [(); 2].map(|()| split(photographs(root, count), manner));
+    Arc::new(Dataset::on_disk(facts, Vec::new(), train, val, "sha256:0".to_owned(), Vec::new()).unwrap())
+}
+
+fn crop() -> Choice {
+    let numbers = [("min_scale", 0.1), ("max_scale", 1.0), ("ratio", 1.3333)];
+    Choice::with("random-resized-crop", numbers.map(|(key, number)| (key, Value::Float(number))))
+}
+
+type Served = (Vec<f32>, Vec<u32>);
+
+/// Three epochs of batches of 4, the later ones at another size.
+fn served(set: &Arc<Dataset>, from: u64) -> Vec<Served> {
+    let all = set.train.labels.len();
+    let steps = all.div_ceil(4) as u64;
+    let augment = vec![chain(&[crop(), Choice::plain("flip")])];
+    let training = Training { datasets: vec![Arc::clone(set)], seed: 3, augment, mix: vec![Default::default()] };
+    let plan = move |step: u64| {
+        let (epoch, first) = (step / steps, (step % steps) as usize * 4);
+        let size = if epoch == 0 { 16 } else { 40 };
+        (epoch < 3).then_some(BatchPlan { epoch, first, images: 4.min(all - first), size, phase: 0, set: 0 })
+    };
+    let mut loader = Loader::<f32>::training(training, from, plan);
+    let mut batches = Vec::new();
+    while let Some((batch, _)) = loader.next_batch().unwrap() {
+        batches.push((batch.images.clone(), batch.labels.clone()));
+    }
+    batches
+}
+
+#[test]
+fn batches_are_a_function_of_seed_epoch_and_image() {
+    let root = tempfile::tempdir().unwrap();
+    let set = dataset(root.path(), 10, MANNER);
+    let whole = served(&set, 0);
+    assert_eq!(whole.len(), 9);
+    for from in [0, 1, 5, 8] {
+        assert!(served(&set, from) == whole[from as usize..], "from step {from}");
+    }
+    // By hand: the window of each image in its own pixels, decoded and brought to the size.
+    let (mut hand, chain) = (Hand::new(3), chain(&[crop(), Choice::plain("flip")]));
+    let stored = set.train.stored().unwrap();
+    for (step, (images, labels)) in whole.iter().enumerate() {
+        let (epoch, size) = (step as u64 / 3, if step < 3 { 16 } else { 40 });
+        for (label, image) in labels.iter().zip(images.chunks_exact(size * size * 3)) {
+            let mut draw = Draw::new(3, epoch, u64::from(*label));
+            let mut pixels = vec![0; size * size * 3];
+            let window = |of: Extent| chain.crop(of, &mut draw);
+            let served = stored.serve(*label as usize, Extent::square(size), &mut hand, &mut pixels, window).unwrap();
+            let mut changed = crate::augment::Image::new(vec![0; 3]);
+            changed.resize(size);
+            changed.pixels.copy_from_slice(&pixels);
+            chain.apply(&mut changed, &mut draw);
+            let mut expected = vec![0.0; pixels.len()];
+            crate::Normalise::new(&set.mean, &set.std).apply(&changed.pixels, &mut expected);
+            assert!(served == *label as usize && image == expected, "step {step}, image {label}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_image_is_named_or_replaced_by_the_next() {
+    let root = tempfile::tempdir().unwrap();
+    let files = photographs(root.path(), 5);
+    let broken = files.files[1].0.clone();
+    let bytes = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &bytes[..bytes.len() - 20]).unwrap();
+    let (mut hand, mut target) = (Hand::new(3), vec![0; 24 * 24 * 3]);
+    let strict = Stored::new(Files { files: files.files.clone() }, MANNER);
+    let said = strict.serve(1, Extent::square(24), &mut hand, &mut target, |_| None).unwrap_err().to_string();
+    assert!(said.contains("1.jpg: cannot be decoded: it ends at byte") && said.contains("skip_bad = true"), "{said}");
+
+    let lenient = Stored::new(files, Manner { skip_bad: true, ..MANNER });
+    assert_eq!(lenient.serve(1, Extent::square(24), &mut hand, &mut target, |_| None).unwrap(), 2);
+    let mut next = vec![0; target.len()];
+    lenient.serve(2, Extent::square(24), &mut hand, &mut next, |_| None).unwrap();
+    assert_eq!((target, lenient.replaced()), (next, 1));
+    // A file that has gone is no damaged file: the set is not what it was.
+    std::fs::remove_file(root.path().join("2.jpg")).unwrap();
+    let mut target = vec![0; 24 * 24 * 3];
+    assert!(matches!(
+        lenient.serve(2, Extent::square(24), &mut hand, &mut target, |_| None),
+        Err(DataError::Io { .. })
+    ));
+}
+
+#[test]
+fn an_error_reaches_whoever_asks_for_the_batch() {
+    let root = tempfile::tempdir().unwrap();
+    let set = dataset(root.path(), 6, MANNER);
+    std::fs::write(root.path().join("4.jpg"), "gone bad").unwrap();
+    let mut loader = Loader::<f32>::validation(set, 24, 2);
+    assert!(loader.next_batch().is_ok_and(|batch| batch.is_some()));
+    assert!(loader.next_batch().is_ok_and(|batch| batch.is_some()));
+    let said = loader.next_batch().unwrap_err().to_string();
+    assert!(said.contains("4.jpg: cannot be decoded"), "{said}");
+}
+
+#[test]
+fn without_a_crop_the_middle_is_served_after_the_short_side_was_brought_to_the_margin() {
+    let root = tempfile::tempdir().unwrap();
+    let stored = Stored::new(photographs(root.path(), 3), Manner { margin: 1.25, ..MANNER });
+    let mut target = vec![0; 48 * 48 * 3];
+    stored.serve(0, Extent::square(48), &mut Hand::new(3), &mut target, |_| None).unwrap();
+    // 90 × 60: the short side is brought to 60, so nothing is resized and 48 × 48 pixels are cut out.
+    let image = image::open(root.path().join("0.png")).unwrap().into_rgb8();
+    let expected: Vec<u8> =
+        (6..54).flat_map(|y| (21..69).flat_map(move |x| [(x, y)])).flat_map(|(x, y)| image.get_pixel(x, y).0).collect();
+    assert_eq!(target, expected);
+}
+
+#[test]
+fn rectangular_batches_hold_images_of_alike_shape_each_once() {
+    let root = tempfile::tempdir().unwrap();
+    let set = dataset(root.path(), 8, Manner { rectangular: true, ..MANNER });
+    let batches = validation_batches(&set.val, 64, 2);
+    // 64×96, 70×70, 90×60 and 120×80, two of each.
+    let extents: Vec<[usize; 2]> = batches.iter().map(|(_, e)| [e.width, e.height]).collect();
+    assert_eq!(extents, [[64, 96], [64, 64], [96, 64], [96, 64]]);
+    let mut all: Vec<u32> = batches.iter().flat_map(|(indices, _)| indices.clone()).collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..8));
+    let mut loader = Loader::<f32>::validation(set, 64, 2);
+    let (batch, _) = loader.next_batch().unwrap().unwrap();
+    assert_eq!((batch.size, batch.extent, batch.images.len()), (64, Extent { width: 64, height: 96 }, 2 * 64 * 96 * 3));
+}

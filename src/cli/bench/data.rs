@@ -1,0 +1,110 @@
+//! `runner bench --data`: how fast the batches of an experiment are prepared, with no net to train on them.
+
+use super::BenchArgs;
+use super::measure::{Rates, peak_memory_mib};
+use crate::cli::train::{Opened, start_threads};
+use crate::cli::{Exit, Failure, output, paths, prepare};
+use crate::data::augment::chain;
+use crate::data::mix::mixer;
+use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::record::console::Display;
+use anyhow::Context as _;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Batches before the timed ones: those that are ready before anyone asks, and their like.
+const WARM_UP: u64 = 8;
+
+/// Prepares batches as the first phase takes them, and counts.
+pub fn run(args: &BenchArgs, path: &Path) -> Result<Exit, Failure> {
+    let loaded = paths::load(path, &args.overrides.list())?;
+    prepare::check(&loaded)?;
+    let threads = start_threads(args.threads)?;
+    let begun = Instant::now();
+    let mut notices = Vec::new();
+    let display = if args.json { Display::Json } else { Display::Progress };
+    let Opened { loaded, datasets } = Opened::open(&loaded, display, None, &mut notices)?;
+    let opening = begun.elapsed().as_secs_f64();
+    for notice in &notices {
+        anstream::eprintln!("{}", crate::record::console::notice(notice, crate::record::console::stderr_width()));
+    }
+    let (spec, set) = (&loaded.spec, &datasets[0]);
+    let phase = &spec.phases[0];
+    let size = args.size.map_or_else(|| phase.size.unwrap_or(set.facts.size), usize::from);
+    let batch = (args.batch as usize).min(set.facts.train_images);
+    let training = Training {
+        datasets: vec![Arc::clone(set)],
+        seed: spec.seed,
+        augment: vec![chain(&phase.augment)],
+        mix: vec![mixer(&phase.mix_images)],
+    };
+    let plan = plan(set, batch, size, WARM_UP + u64::from(args.steps));
+    let rates = rates(Loader::training(training, 0, plan), batch)?;
+    let (name, memory) = (&set.facts.name, peak_memory_mib());
+    let tenth = |x: f64| (x * 10.0).round() / 10.0;
+    let text = match args.json {
+        true => json!({
+            "data": name,
+            "batch": batch,
+            "size": size,
+            "threads": threads,
+            "images_per_second": tenth(rates.all),
+            "images_per_second_min": tenth(rates.each.min),
+            "images_per_second_max": tenth(rates.each.max),
+            "opening_seconds": tenth(opening),
+            "peak_memory_mib": memory.map(tenth),
+        })
+        .to_string(),
+        false => format!(
+            "runner {} data={name} threads={threads} batch={batch} size={size}: {:.1} img/s (batches: median {:.1}, min \
+             {:.1}, max {:.1})\nopened in {opening:.1} s; peak memory {}",
+            env!("CARGO_PKG_VERSION"),
+            rates.all,
+            rates.each.median,
+            rates.each.min,
+            rates.each.max,
+            memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB")),
+        ),
+    };
+    output::print(&(text + "\n"))?;
+    Ok(Exit::Done)
+}
+
+/// Whole batches of one epoch after another, so many in all.
+fn plan(set: &Dataset, batch: usize, size: usize, steps: u64) -> impl Fn(u64) -> Option<BatchPlan> + Send + 'static {
+    let an_epoch = (set.facts.train_images / batch) as u64;
+    move |step| {
+        let (epoch, first) = (step / an_epoch, (step % an_epoch) as usize * batch);
+        (step < steps).then_some(BatchPlan { epoch, first, images: batch, size, phase: 0, set: 0 })
+    }
+}
+
+struct DataRates {
+    /// Of all timed batches together: single ones wait for each other.
+    all: f64,
+    each: Rates,
+}
+
+fn rates(mut loader: Loader, batch: usize) -> Result<DataRates, Failure> {
+    let (mut rates, mut step) = (Vec::new(), 0);
+    let mut last = Instant::now();
+    let mut begun = last;
+    while let Some((batch, _)) = loader.next_batch().map_err(anyhow::Error::from)? {
+        let spent = last.elapsed().as_secs_f64().max(1e-9);
+        last = Instant::now();
+        if step < WARM_UP {
+            begun = last;
+        } else {
+            rates.push(batch.labels.len() as f64 / spent);
+        }
+        step += 1;
+    }
+    let seconds = (last - begun).as_secs_f64();
+    let all = (rates.len() * batch) as f64 / seconds;
+    if rates.is_empty() {
+        return Err(Failure::Other(None::<()>.context("no batch came").expect_err("there is none")));
+    }
+    Ok(DataRates { all, each: Rates::of(rates, seconds) })
+}

@@ -1,0 +1,86 @@
+//! `runner data pack`.
+
+use super::experiment;
+use crate::cli::{Exit, Failure, Overrides, output};
+use crate::config::Loaded;
+use crate::data::sets;
+use crate::data::stored::Skipped;
+use crate::data::stored::pack::{Form, Options, is_pack, write};
+use crate::data::{DataError, Root};
+use crate::record::console::Counter;
+use crate::units::count;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Every file is decoded on the way, so what is damaged is found. A pack is used as a data folder is, by its name: root = \"FILE\".
+It holds the files as they are, unless they are to be smaller, of another quality, or decoded. A pack that was stopped goes on
+where it was when given again.
+
+Examples:
+  runner data pack photos -o photos.pack --short-side 256              JPEG, smaller: some 20 KB an image
+  runner data pack photos -o photos.pack --short-side 160 --decoded    pixels: nothing is left to decode
+  runner train mine.toml --set data.root=photos.pack --set data.dataset.keep=disk")]
+pub struct PackArgs {
+    /// The folder with train/ and val/, or with the class folders
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// Bring images whose shorter side is longer than this to it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    short_side: Option<u16>,
+    /// Store JPEG files of this quality [default: files as they are, 90 where they are made smaller]
+    #[arg(long, value_name = "Q", value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with = "decoded")]
+    quality: Option<u8>,
+    /// Store pixels: larger, and quicker to read
+    #[arg(long)]
+    decoded: bool,
+    /// Leave out files that cannot be decoded, and name them
+    #[arg(long)]
+    skip_bad: bool,
+    /// The data set whose files these are
+    #[arg(long, value_name = "NAME", default_value = "folder", value_parser = ["folder", "imagenet"])]
+    set_name: String,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Packs.
+pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
+    let Loaded { spec, .. } = experiment(&args.set_name, &args.overrides.set)?;
+    let set = sets::make(&spec.data.dataset);
+    let root = Root { path: args.folder.clone(), source: "DIR" };
+    let absent = || DataError::Absent {
+        why: format!("there are no class folders of images in {}", root.path.display()),
+        remedy: "name the folder that holds train/ and val/, or the class folders".to_owned(),
+    };
+    if is_pack(&root.path) {
+        return Err(Failure::Usage(format!("{} is a pack already", root.path.display())));
+    }
+    let folder = set.locate(&root.path).ok_or_else(absent)?;
+    let listing = set.to_pack(&folder).ok_or_else(absent)??;
+    let form = match args.decoded {
+        true => Form::Pixels,
+        false => Form::Files { quality: args.quality },
+    };
+    let options = Options { short_side: args.short_side.map(usize::from), form, skip_bad: args.skip_bad };
+    let counter = Counter::new("packing", "images", listing.files.len() as u64);
+    let packed = write(&listing, options, &args.out, |done| counter.at(done as u64))?;
+    drop(counter);
+    if packed.resumed > 0 {
+        anstream::eprintln!("{} files had been packed before", count(packed.resumed as u64));
+    }
+    name_skipped(&packed.skipped);
+    let (images, megabytes) = (count(packed.images as u64), packed.bytes.div_ceil(1_000_000));
+    output::print(&format!("{}: {images} images, {} MB\n", args.out.display(), count(megabytes)))?;
+    Ok(Exit::Done)
+}
+
+/// Names files that were left out, on standard error.
+pub fn name_skipped(skipped: &[Skipped]) {
+    for Skipped { path, problem } in skipped {
+        anstream::eprintln!("left out: {}: {problem}", path.display());
+    }
+}
