@@ -64,8 +64,11 @@ fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
     (!axes.is_empty()).then_some(axes)
 }
 
-/// The axes' names, and their values by run folder.
-fn trials(path: &Path) -> Option<(Vec<String>, BTreeMap<String, Vec<String>>)> {
+/// The axes' values by run folder.
+type Trials = BTreeMap<String, Vec<String>>;
+
+/// The axes' names and the trials.
+fn trials(path: &Path) -> Option<(Vec<String>, Trials)> {
     let mut reader = csv::Reader::from_path(path).ok()?;
     let header = reader.headers().ok()?.clone();
     let place = |name: &str| header.iter().position(|column| column == name);

@@ -42,8 +42,24 @@ pub trait Watcher {
     fn event(&mut self, trial: &Trial, event: &serde_json::Value);
     /// A trial is over, or was interrupted.
     fn ended(&mut self, trial: &Trial, ledger: &Ledger);
+    /// Trials were added.
+    fn planned(&mut self, _ledger: &Ledger) {}
     /// Time goes by.
     fn tick(&mut self) {}
+}
+
+/// Where further trials come from while a sweep runs.
+pub trait Source {
+    /// Those that follow from the ledger as it is now, numbered after the ones there; none while they depend on trials that
+    /// are not over.
+    fn next(&mut self, ledger: &Ledger) -> Vec<Trial>;
+}
+
+/// No further ones.
+impl Source for () {
+    fn next(&mut self, _: &Ledger) -> Vec<Trial> {
+        Vec::new()
+    }
 }
 
 /// A sweep that cannot go on. What is done stays done.
@@ -69,6 +85,7 @@ pub fn experiment_file(folder: &Path, number: usize) -> PathBuf {
 pub fn run(
     ledger: &mut Ledger,
     order: &Order,
+    source: &mut dyn Source,
     launcher: &mut dyn Launcher,
     watcher: &mut dyn Watcher,
     stop: &dyn Fn() -> bool,
@@ -76,6 +93,7 @@ pub fn run(
     let mut sweep = Running {
         ledger,
         order,
+        source,
         launcher,
         watcher,
         under_way: BTreeSet::new(),
@@ -93,6 +111,7 @@ pub fn run(
 struct Running<'a> {
     ledger: &'a mut Ledger,
     order: &'a Order,
+    source: &'a mut dyn Source,
     launcher: &'a mut dyn Launcher,
     watcher: &'a mut dyn Watcher,
     /// Indices into the ledger.
@@ -125,6 +144,9 @@ impl Running<'_> {
     fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
         let mut busy_since: BTreeMap<usize, Instant> = BTreeMap::new();
         loop {
+            if !stop() {
+                self.plan_further()?;
+            }
             let all_over = self.waiting.is_empty() && self.under_way.is_empty();
             if all_over || stop() {
                 return Ok(());
@@ -138,6 +160,23 @@ impl Running<'_> {
             }
             self.watcher.tick();
         }
+    }
+
+    /// Takes in what follows from the trials that are over by now.
+    fn plan_further(&mut self) -> Result<(), SweepError> {
+        let further = self.source.next(self.ledger);
+        if further.is_empty() {
+            return Ok(());
+        }
+        let first = self.ledger.trials.len();
+        self.ledger.extend(further);
+        let left = (first..self.ledger.trials.len()).filter(|k| !self.ledger.trials[*k].state.is_over());
+        for index in left {
+            self.waiting.insert(0, index);
+        }
+        self.ledger.write()?;
+        self.watcher.planned(self.ledger);
+        Ok(())
     }
 
     /// Takes the next trial that no earlier process still writes.

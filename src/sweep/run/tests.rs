@@ -103,7 +103,7 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
     let mut fake = Fake::new(folder.path(), deeds);
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     std::fs::write(folder.path().join("logs/t003-s1.txt"), "thread 'main' panicked at x\nnote: see\n").unwrap();
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done", "diverged", "failed", "failed", "done"]);
     assert_eq!(ledger.trials[0].objective, Some(0.75));
     assert!(ledger.trials[2].reason.contains("memory"), "{}", ledger.trials[2].reason);
@@ -114,11 +114,11 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
 
     // Done stays done; what failed runs again only when that is asked for, from its records where it left some.
     let mut fake = Fake::new(folder.path(), []);
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert!(fake.started.is_empty());
     let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("failed", 1)]);
     let order = Order { retry_failed: true, ..order(folder.path(), 1) };
-    run(&mut ledger, &order, &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done", "diverged", "done", "failed", "done"]);
     assert_eq!(fake.started.len(), 2);
 }
@@ -133,14 +133,14 @@ fn what_is_stopped_is_interrupted_and_resumed() {
         looks.set(looks.get() + 1);
         looks.get() > 5
     };
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &stop).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &stop).unwrap();
     assert_eq!(states(&ledger), ["interrupted", "interrupted", "planned"]);
     assert_eq!(ledger.trials[0].objective, None);
 
     // As if this process had been killed: the ledger says that trial 2 runs, and it never wrote a record.
     ledger.trials[2].state = State::Running;
     let mut fake = Fake::new(folder.path(), [Deed::End("done", 0); 3]);
-    run(&mut ledger, &order(folder.path(), 1), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done"; 3]);
     assert_eq!(
         fake.started,
