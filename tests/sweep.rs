@@ -212,3 +212,31 @@ fn a_length_is_fitted_until_points_cost_what_the_base_does() {
         assert!((cost - target).abs() <= 64.0, "{first}: {cost} images for {target}, with batches of 128");
     }
 }
+
+#[test]
+fn a_sweep_that_prunes_comes_to_the_same_end() {
+    let (work, file) = workplace();
+    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\neval_every = '20step'\n\
+                [[phases]]\nsteps = 60\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+    std::fs::write(work.path().join("small.toml"), base).unwrap();
+    let sweep = "name = 'pruned'\nbase = 'small.toml'\nparallel = 2\nprune = { rule = 'median', at = [0.3, 0.6], startup = 2 }\n\
+                 [axes]\n'phases[0].lr' = [0.1, 0.2, 0.15, 1e-9, 2e-9, 0.12]\n";
+    std::fs::write(&file, sweep).unwrap();
+    let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
+    assert_exit(&begin(&file, &whole).output().unwrap(), 0);
+    let trials = timeless(&only_run(&whole).join("trials.csv"));
+    assert!(trials[0][2] == "done" && trials[3][2] == "pruned" && trials[4][2] == "pruned", "{trials:?}");
+    assert!(trials[3][5].starts_with("at 30 % of its steps: "), "{trials:?}");
+
+    let mut command = runner();
+    command.arg("sweep").arg(&file).args(["--jobs", "1", "--runs-dir"]).arg(&torn);
+    let mut child = command.spawn().unwrap();
+    while !torn.is_dir() || !has_a_sweep(&torn) || !only_run(&torn).join("t003-s0/metrics.csv").is_file() {
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(child.try_wait().unwrap().is_none(), "it came to its end before it was killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_exit(&resume(&only_run(&torn)).output().unwrap(), 0);
+    assert_eq!(timeless(&only_run(&torn).join("trials.csv")), trials);
+}

@@ -68,6 +68,38 @@ pub static EXPERIMENT: &[Param] = &[
     },
 ];
 
+/// A share of something that is neither none nor all of it.
+const SHARE: Interval = Interval { min: 0.0, max: 1.0, min_open: true, max_open: true };
+
+/// `prune` of a sweep file
+pub const PRUNE: &[Param] = &[
+    Param {
+        key: "rule",
+        kind: Kind::Word(&["median", "asha"]),
+        default: Default::Required,
+        doc: "which trials go: those that are worse than the median of others, or all but the best (successive halving)",
+    },
+    Param {
+        key: "at",
+        kind: Kind::List(&Kind::Float(SHARE)),
+        default: Default::Toml("[0.25, 0.5]"),
+        doc: "the shares of its steps at which a trial is held against others at the same share of theirs, by the first evaluation \
+              there or later",
+    },
+    Param {
+        key: "startup",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("4"),
+        doc: "no trial goes before so many others have come there",
+    },
+    Param {
+        key: "keep",
+        kind: Kind::Int { min: 2, max: COUNT },
+        default: Default::Toml("3"),
+        doc: "of `asha`: of those that come there, one in so many goes on",
+    },
+];
+
 /// `equal` of a sweep file
 pub const EQUAL: &[Param] = &[
     Param {
@@ -122,8 +154,8 @@ pub const SWEEP: &[Param] = &[
         key: "parallel",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Toml("4"),
-        doc: "of `tpe`: so many points may be under way together, for a point follows from the results of all before it but \
-              the last `parallel - 1`; it is the same however many trials run at a time",
+        doc: "of `tpe` and `prune`: so many points may be under way together, for a point follows from the results of all before \
+              it but the last `parallel - 1`; it is the same however many trials run at a time",
     },
     Param {
         key: "constraints",
@@ -131,6 +163,12 @@ pub const SWEEP: &[Param] = &[
         default: Default::Toml("[]"),
         doc: "what must hold for a point to be tried: `phases[0].lr.from < phases[0].lr.to`; of axes, paths and numbers, by `<`, \
               `<=`, `>`, `>=`, `==`",
+    },
+    Param {
+        key: "prune",
+        kind: Kind::Table(PRUNE),
+        default: Default::Absent,
+        doc: "gives trials up that do badly at some share of their steps",
     },
     Param {
         key: "equal",

@@ -7,6 +7,7 @@
 pub mod fit;
 pub mod ledger;
 pub mod propose;
+pub mod prune;
 pub mod run;
 pub mod search;
 

@@ -66,15 +66,18 @@ impl Searching<'_> {
         self.sweep.seeds.iter().map(trial).collect()
     }
 
-    /// What came of a point: the mean over its seeds, the worst where one diverged. A point that only failed tells nothing.
+    /// What came of a point: the mean over its seeds, worse than all such where one was pruned, the worst where one diverged. A point that only failed tells nothing.
     fn seen(&self, trials: &[&Trial]) -> Option<Seen> {
         let done: Vec<f64> = trials.iter().filter(|t| t.state == State::Done).filter_map(|t| t.objective).collect();
         let diverged = trials.iter().any(|trial| trial.state == State::Diverged);
+        let pruned = trials.iter().any(|trial| trial.state == State::Pruned);
         let sign = if self.lower_is_better { 1.0 } else { -1.0 };
-        let loss = match (diverged, done.is_empty()) {
-            (true, _) => f64::INFINITY,
-            (false, true) => return None,
-            (false, false) => sign * mean(&done),
+        let loss = match () {
+            () if diverged => f64::INFINITY,
+            // Worse than all that came to their ends.
+            () if pruned => f64::MAX,
+            () if done.is_empty() => return None,
+            () => sign * mean(&done),
         };
         Some(Seen { values: trials[0].values.clone(), loss })
     }

@@ -119,6 +119,8 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         (&format!("{head}constraints = ['phases[0].lr']\n"), "s.toml:3:16: error: `phases[0].lr` is no constraint"),
         (&format!("{head}constraints = ['phases[1].lr.form < 1']\n"), "did you mean `phases[1].lr.from`?"),
         (&format!("{head}constraints = ['1 < data.dataset']\n"), "`data.dataset` is no number"),
+        (&format!("{head}prune = {{ rule = 'mean' }}\n"), "expected one of \"median\", \"asha\""),
+        (&format!("{head}prune = {{ rule = 'asha', at = [1.5] }}\n"), "out of range: 1.5"),
         (&format!("{head}equal = {{}}\n"), "`equal` names nothing"),
         (&format!("{head}equal = {{ images = 'phases[0].epochs', time = 'phases[1].epochs' }}\n"), "two things"),
         (&format!("{head}equal = {{ image = 'phases[0].epochs' }}\n"), "did you mean `images`?"),
@@ -174,7 +176,8 @@ fn constraints_that_refuse_all_come_to_an_end() {
     for method in ["random", "sobol", "tpe"] {
         let content = format!("name='s'\nbase='base.toml'\nmethod='{method}'\npoints=60000\nstartup=60000\n");
         let content = if method == "tpe" { content } else { content.replace("startup=60000\n", "") };
-        let sweep = read(folder.path(), &format!("{content}[axes]\n'phases[0].lr' = {{ uniform = [0, 1] }}\n")).unwrap();
+        let sweep =
+            read(folder.path(), &format!("{content}[axes]\n'phases[0].lr' = {{ uniform = [0, 1] }}\n")).unwrap();
         assert!(missing(&sweep, &Ledger::new("".into(), vec![]), &|_| false).is_empty());
     }
 }

@@ -210,6 +210,8 @@ fn work(
         jobs,
         threads: (cores / jobs).max(1),
         retry_failed: args.retry_failed,
+        prune: sweep.prune.clone(),
+        lower_is_better: lower_is_better(&sweep.metric),
     };
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;

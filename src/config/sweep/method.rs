@@ -47,7 +47,10 @@ pub(super) fn read(tree: &Table, settings: &Settings, axes: &[Axis], errors: &mu
     let whole = |key: &str| settings.opt_int(key).map(i64::unsigned_abs);
     let name = settings.opt_text("method")?;
     if name != "tpe" {
-        for key in ["startup", "parallel"].into_iter().filter(|key| tree.get(key).is_some()) {
+        // Pruning, too, keeps to an order of its own.
+        let prunes = tree.get("prune").is_some();
+        let strays = ["startup", "parallel"].into_iter().filter(|key| !(prunes && *key == "parallel"));
+        for key in strays.filter(|key| tree.get(key).is_some()) {
             let error = Diagnostic::new(at(key), format!("`{key}` means nothing to method `{name}`"));
             errors.push(error.help("leave it out, or search with `method = \"tpe\"`"));
         }

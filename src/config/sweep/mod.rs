@@ -19,11 +19,13 @@ mod axis;
 mod constraint;
 mod equal;
 mod method;
+mod prune;
 
 pub use axis::{Axis, Values};
 pub use constraint::Constraint;
 pub use equal::{Equal, Measure};
 pub use method::{Draws, Method, Search};
+pub use prune::{Prune, Rule};
 
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::extends::Files;
@@ -53,6 +55,8 @@ pub struct Sweep {
     pub constraints: Vec<Constraint>,
     /// What all points have as much of as the base.
     pub equal: Option<Equal>,
+    /// Which trials are given up before their end.
+    pub prune: Option<Prune>,
     /// The sweep file, with the files that it names by absolute paths: to be kept in the sweep's folder.
     pub content: String,
     tree: Table,
@@ -101,12 +105,12 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         return Err(Diagnostics::new(texts.into(), errors));
     };
     let content = with_absolute_paths(&texts[0].content, paths);
-    let (constraints, equal) = (Vec::new(), None);
-    let mut sweep = Sweep { name, metric, seeds, method, axes, constraints, equal, content, tree: base, texts };
+    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&settings));
+    let mut sweep = Sweep { name, metric, seeds, method, axes, constraints, equal, prune, content, tree: base, texts };
     // What is wrong with the base would be wrong with every point.
-    let settings = sweep.base()?.spec.settings();
-    sweep.constraints = constraint::read(&tree, &sweep.axes, &settings, &mut errors);
-    sweep.equal = equal::read(&tree, &sweep.axes, &settings, &mut errors);
+    let base = sweep.base()?.spec.settings();
+    sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);
+    sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors);
     match errors.is_empty() {
         true => Ok(sweep),
         false => Err(Diagnostics::new(sweep.texts.into(), errors)),
