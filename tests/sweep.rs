@@ -35,7 +35,8 @@ fn shipped_sweeps_are_right_and_of_the_schemas_form() {
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         let sweep = sweep::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(sweep.name, path.file_stem().unwrap().to_str().unwrap(), "named as its file");
-        for trial in runner::sweep::missing(&sweep, &Ledger::new(PathBuf::new(), vec![])) {
+        for trial in runner::sweep::missing(&sweep, &Ledger::new(PathBuf::new(), vec![]), &|point| sweep.allows(point))
+        {
             let spec = sweep.experiment(&trial.values).unwrap_or_else(|errors| panic!("{errors}")).spec;
             let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
             Plan::compile(&spec, &[facts]).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
@@ -154,4 +155,88 @@ fn a_point_that_is_wrong_is_found_before_anything_runs() {
     assert_exit(&output, 2);
     assert!(text(&output).contains("out of range"), "{}", text(&output));
     assert!(!work.path().join("runs").exists());
+}
+
+/// Proposals follow from results: with other numbers of jobs, and killed in between, the same points are tried.
+#[test]
+fn a_search_that_is_killed_comes_to_the_same_end() {
+    let (work, file) = workplace();
+    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n\
+                [[phases]]\nsteps = 12\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+    std::fs::write(work.path().join("small.toml"), base).unwrap();
+    let search = "name = 'search'\nbase = 'small.toml'\nmethod = 'tpe'\npoints = 7\nstartup = 3\nparallel = 2\nseeds = [1]\n\
+                  constraints = ['phases[0].lr > 0.002']\n[axes]\n'phases[0].lr' = { log_uniform = [0.001, 0.1] }\n";
+    std::fs::write(&file, search).unwrap();
+    let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
+    assert_exit(&begin(&file, &whole).output().unwrap(), 0);
+    let trials = timeless(&only_run(&whole).join("trials.csv"));
+    let rates: std::collections::BTreeSet<&String> = trials.iter().map(|row| &row[6]).collect();
+    assert_eq!((trials.len(), rates.len()), (7, 7), "{trials:?}");
+    assert!(trials.iter().all(|row| row[2] == "done" && row[6].parse::<f64>().unwrap() > 0.002), "{trials:?}");
+
+    let mut command = runner();
+    command.arg("sweep").arg(&file).args(["--jobs", "1", "--runs-dir"]).arg(&torn);
+    let mut child = command.spawn().unwrap();
+    let proposed = || {
+        let table = torn.is_dir().then(|| only_run(&torn).join("trials.csv"));
+        table.filter(|path| path.is_file()).map_or(0, |path| timeless(&path).len())
+    };
+    while proposed() < 5 {
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(child.try_wait().unwrap().is_none(), "it came to its end before it was killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_exit(&resume(&only_run(&torn)).output().unwrap(), 0);
+    assert_eq!(timeless(&only_run(&torn).join("trials.csv")), trials);
+}
+
+#[test]
+fn a_length_is_fitted_until_points_cost_what_the_base_does() {
+    let (_work, file) = workplace();
+    let content = "name = 's'\nbase = 'small.toml'\nequal = { images = 'phases[1].epochs' }\n\
+                   [axes]\n'phases[0].steps' = [5, 13, 20, 30]\n";
+    std::fs::write(&file, content).unwrap();
+    let sweep = sweep::load(&file).unwrap();
+    let facts = runner::data::sets::make(&sweep.base().unwrap().spec.data.dataset).official().unwrap();
+    let images = |loaded: &runner::config::Loaded| -> Option<f64> {
+        let plan = Plan::compile(&loaded.spec, std::slice::from_ref(&facts)).ok()?;
+        Some(plan.phases.iter().map(|phase| phase.images as f64).sum())
+    };
+    let target = images(&sweep.base().unwrap()).unwrap();
+    for (first, fits) in [("5", true), ("13", true), ("20", true), ("30", false)] {
+        let point = [first.to_owned()];
+        let found = runner::sweep::fit::fitted(&sweep, sweep.equal.as_ref().unwrap(), &point, target, &images).unwrap();
+        assert_eq!(found.is_some(), fits, "{first}");
+        let cost = found.map_or(target, |loaded| images(&loaded).unwrap());
+        assert!((cost - target).abs() <= 64.0, "{first}: {cost} images for {target}, with batches of 128");
+    }
+}
+
+#[test]
+fn a_sweep_that_prunes_comes_to_the_same_end() {
+    let (work, file) = workplace();
+    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\neval_every = '20step'\n\
+                [[phases]]\nsteps = 60\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+    std::fs::write(work.path().join("small.toml"), base).unwrap();
+    let sweep = "name = 'pruned'\nbase = 'small.toml'\nparallel = 2\nprune = { rule = 'median', at = [0.3, 0.6], startup = 2 }\n\
+                 [axes]\n'phases[0].lr' = [0.1, 0.2, 0.15, 1e-9, 2e-9, 0.12]\n";
+    std::fs::write(&file, sweep).unwrap();
+    let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
+    assert_exit(&begin(&file, &whole).output().unwrap(), 0);
+    let trials = timeless(&only_run(&whole).join("trials.csv"));
+    assert!(trials[0][2] == "done" && trials[3][2] == "pruned" && trials[4][2] == "pruned", "{trials:?}");
+    assert!(trials[3][5].starts_with("at 30 % of its steps: "), "{trials:?}");
+
+    let mut command = runner();
+    command.arg("sweep").arg(&file).args(["--jobs", "1", "--runs-dir"]).arg(&torn);
+    let mut child = command.spawn().unwrap();
+    while !torn.is_dir() || !has_a_sweep(&torn) || !only_run(&torn).join("t003-s0/metrics.csv").is_file() {
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(child.try_wait().unwrap().is_none(), "it came to its end before it was killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_exit(&resume(&only_run(&torn)).output().unwrap(), 0);
+    assert_eq!(timeless(&only_run(&torn).join("trials.csv")), trials);
 }

@@ -14,6 +14,7 @@ Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
   runner compare runs --baseline phases[1].lr.to=0.2 --markdown
   runner compare runs/20261123T120000Z-peak-lr-1a2b --plot peak-lr.svg
+  runner compare runs/20261123T120000Z-peak-lr-1a2b --html peak-lr.html      opens in any browser
   runner compare runs/*cosine* runs/*linear* --expect \"cosine > linear at 0.05\"     exits 6 when it does not hold")]
 pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
@@ -49,6 +50,9 @@ pub struct CompareArgs {
     /// Draw the metric over training time and over images, in the mean over seeds, and the learning rates
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     plot: Option<PathBuf>,
+    /// Write one page with everything, for a browser: no network, its numbers are those of the tables
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
     /// Print all of it as one JSON object
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -109,11 +113,15 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     if let Some(to) = &args.plot {
         output::picture(to, "--plot", report::svg(&comparison).map_err(anyhow::Error::from)?)?;
     }
+    if let Some(to) = &args.html {
+        let page = report::html(&comparison, &verdicts).map_err(anyhow::Error::from)?;
+        output::write(to, |out| out.write_all(page.as_bytes()))?;
+    }
     if args.json {
         output::print(&format!("{:#}\n", report::json(&comparison, &verdicts)))?;
     } else if args.markdown {
         output::print(&report::markdown(&comparison, &verdicts))?;
-    } else if !args.csv.as_deref().is_some_and(output::is_stdout) {
+    } else if ![&args.csv, &args.html].iter().any(|to| to.as_deref().is_some_and(output::is_stdout)) {
         output::print(&report::terminal(&comparison, &verdicts, output::width()))?;
     }
     Ok(if verdicts.iter().all(|verdict| verdict.holds) { Exit::Done } else { Exit::NotAsExpected })

@@ -6,6 +6,7 @@
 //! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own. What cannot be used is
 //! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
+mod axes;
 mod contrast;
 mod expect;
 mod find;

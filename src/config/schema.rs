@@ -68,6 +68,54 @@ pub static EXPERIMENT: &[Param] = &[
     },
 ];
 
+/// A share of something that is neither none nor all of it.
+const SHARE: Interval = Interval { min: 0.0, max: 1.0, min_open: true, max_open: true };
+
+/// `prune` of a sweep file
+pub const PRUNE: &[Param] = &[
+    Param {
+        key: "rule",
+        kind: Kind::Word(&["median", "asha"]),
+        default: Default::Required,
+        doc: "which trials go: those that are worse than the median of others, or all but the best (successive halving)",
+    },
+    Param {
+        key: "at",
+        kind: Kind::List(&Kind::Float(SHARE)),
+        default: Default::Toml("[0.25, 0.5]"),
+        doc: "the shares of its steps at which a trial is held against others at the same share of theirs, by the first evaluation \
+              there or later",
+    },
+    Param {
+        key: "startup",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("4"),
+        doc: "no trial goes before so many others have come there",
+    },
+    Param {
+        key: "keep",
+        kind: Kind::Int { min: 2, max: COUNT },
+        default: Default::Toml("3"),
+        doc: "of `asha`: of those that come there, one in so many goes on",
+    },
+];
+
+/// `equal` of a sweep file
+pub const EQUAL: &[Param] = &[
+    Param {
+        key: "images",
+        kind: Kind::Text,
+        default: Default::Absent,
+        doc: "the length of a phase (`phases[1].epochs`) that is fitted until as many images are trained on as in the base",
+    },
+    Param {
+        key: "time",
+        kind: Kind::Text,
+        default: Default::Absent,
+        doc: "likewise until the estimated time is the base's: arithmetic of training and evaluation, by image size and net",
+    },
+];
+
 /// A sweep file, its axes aside.
 pub const SWEEP: &[Param] = &[
     Param {
@@ -79,21 +127,54 @@ pub const SWEEP: &[Param] = &[
     Param { key: "base", kind: Kind::Path, default: Default::Required, doc: "the experiment that points differ from" },
     Param {
         key: "method",
-        kind: Kind::Word(&["grid", "random"]),
+        kind: Kind::Word(&["grid", "random", "sobol", "tpe"]),
         default: Default::Toml("'grid'"),
-        doc: "whether all combinations of the axes' values are tried, or points drawn at random",
+        doc: "whether all combinations of the axes' values are tried, or points drawn: at random, evenly (a scrambled Sobol \
+              sequence), or where earlier points did well (tree of Parzen estimators, Bergstra et al. 2011)",
     },
     Param {
         key: "points",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
-        doc: "number of points of a random sweep",
+        doc: "number of points of a sweep that is no grid",
     },
     Param {
         key: "seed",
         kind: Kind::Int { min: 0, max: i64::MAX },
         default: Default::Toml("0"),
-        doc: "what random points are drawn from; it has nothing to do with those of the trials",
+        doc: "what points are drawn from; it has nothing to do with those of the trials",
+    },
+    Param {
+        key: "startup",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("10"),
+        doc: "of `tpe`: so many points are drawn at random, before results guide the others",
+    },
+    Param {
+        key: "parallel",
+        kind: Kind::Int { min: 1, max: COUNT },
+        default: Default::Toml("4"),
+        doc: "of `tpe` and `prune`: so many points may be under way together, for a point follows from the results of all before \
+              it but the last `parallel - 1`; it is the same however many trials run at a time",
+    },
+    Param {
+        key: "constraints",
+        kind: Kind::List(&Kind::Text),
+        default: Default::Toml("[]"),
+        doc: "what must hold for a point to be tried: `phases[0].lr.from < phases[0].lr.to`; of axes, paths and numbers, by `<`, \
+              `<=`, `>`, `>=`, `==`",
+    },
+    Param {
+        key: "prune",
+        kind: Kind::Table(PRUNE),
+        default: Default::Absent,
+        doc: "gives trials up that do badly at some share of their steps",
+    },
+    Param {
+        key: "equal",
+        kind: Kind::Table(EQUAL),
+        default: Default::Absent,
+        doc: "gives every point as many images, or as much estimated time, as the base has, by fitting one setting",
     },
     Param {
         key: "seeds",

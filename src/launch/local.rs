@@ -56,6 +56,10 @@ impl Launcher for Local {
         Some(report)
     }
 
+    fn stop_one(&mut self, id: usize) {
+        self.pipes.remove(&id);
+    }
+
     fn stop(&mut self) {
         self.pipes.clear();
     }

@@ -48,6 +48,9 @@ pub trait Launcher {
     /// The next report, as soon as there is one; `None` when none comes in time.
     fn next(&mut self, timeout: Duration) -> Option<Report>;
 
+    /// Asks one task to write a checkpoint and end. Its last report still comes.
+    fn stop_one(&mut self, id: usize);
+
     /// Asks all tasks to write a checkpoint and end. Their last reports still come.
     fn stop(&mut self);
 }

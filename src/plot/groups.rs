@@ -25,6 +25,17 @@ pub struct Metric<'a> {
     pub target: Option<f64>,
 }
 
+impl<'a> Metric<'a> {
+    /// In words.
+    pub fn title(&self) -> &'a str {
+        match self.name {
+            "val_acc" => "validation accuracy",
+            "val_loss" => "validation loss",
+            other => other,
+        }
+    }
+}
+
 /// A group of runs, in the mean.
 #[derive(Clone, Debug)]
 pub struct GroupRows<'a> {
@@ -120,13 +131,8 @@ impl Lines<'_> {
             let words = |y: f64| format!("target {}", self.value(y));
             series.push(Series::new(vec![(0.0, y), (end, y)], QUIET, Look::Dashed).ending(words));
         }
-        let name = match self.metric.name {
-            "val_acc" => "validation accuracy",
-            "val_loss" => "validation loss",
-            other => other,
-        };
         Panel {
-            caption: format!("{name} over {over}").into(),
+            caption: format!("{} over {over}", self.metric.title()).into(),
             unit: if self.metric.percent { " %" } else { "" },
             series,
             axis: if self.metric.lower_is_better { falling_axis } else { rising_axis },

@@ -35,3 +35,4 @@ pub use png::{PictureError, png};
 pub use schedule::{ScheduleOptions, Shown, schedule};
 pub use schedules::schedules;
 pub use sheet::{Sheet, SheetRow};
+pub use thin::thin_by;

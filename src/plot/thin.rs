@@ -3,7 +3,12 @@
 /// At most about four points for each of `columns` columns of the width: the first, lowest, highest and last of each, in
 /// order. Peaks survive, which every-nth-point would lose.
 pub fn thin(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    thin_by(points, columns, |point| *point)
+}
+
+/// The same for whatever has a place `at` in a picture.
+pub fn thin_by<T: Clone>(points: &[T], columns: usize, at: impl Fn(&T) -> (f64, f64)) -> Vec<T> {
+    let (Some(first), Some(last)) = (points.first().map(&at), points.last().map(&at)) else { return Vec::new() };
     if points.len() <= 4 * columns {
         return points.to_vec();
     }
@@ -11,14 +16,17 @@ pub fn thin(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
     let column = |x: f64| ((x - first.0) / width) as usize;
     let mut out = Vec::new();
     let mut start = 0;
-    for run in points.chunk_by(|a, b| column(a.0) == column(b.0)) {
-        let by_height = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
+    for run in points.chunk_by(|a, b| column(at(a).0) == column(at(b).0)) {
+        let by_height = |a: &usize, b: &usize| at(&run[*a]).1.total_cmp(&at(&run[*b]).1);
         let lowest = (0..run.len()).min_by(by_height).unwrap_or(0);
         let highest = (0..run.len()).max_by(by_height).unwrap_or(0);
         let mut keep = [0, lowest, highest, run.len() - 1];
         keep.sort_unstable();
         out.extend(
-            keep.iter().enumerate().filter(|(k, i)| *k == 0 || keep[k - 1] != **i).map(|(_, i)| points[start + i]),
+            keep.iter()
+                .enumerate()
+                .filter(|(k, i)| *k == 0 || keep[k - 1] != **i)
+                .map(|(_, i)| points[start + i].clone()),
         );
         start += run.len();
     }

@@ -37,12 +37,15 @@ pub enum State {
     Failed,
     /// Its loss became NaN, or the stop rule fired: a result, not a failure.
     Diverged,
+    /// Given up before its end, for others did better: a result, too.
+    Pruned,
     /// Stopped by a signal after a checkpoint, or killed together with the sweep: it goes on.
     Interrupted,
 }
 
 impl State {
-    const ALL: [Self; 6] = [Self::Planned, Self::Running, Self::Done, Self::Failed, Self::Diverged, Self::Interrupted];
+    const ALL: [Self; 7] =
+        [Self::Planned, Self::Running, Self::Done, Self::Failed, Self::Diverged, Self::Pruned, Self::Interrupted];
 
     /// As `trials.csv` writes it.
     pub fn word(self) -> &'static str {
@@ -52,6 +55,7 @@ impl State {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Diverged => "diverged",
+            Self::Pruned => "pruned",
             Self::Interrupted => "interrupted",
         }
     }
@@ -62,7 +66,7 @@ impl State {
 
     /// Whether there is nothing left to run.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Diverged)
+        matches!(self, Self::Done | Self::Failed | Self::Diverged | Self::Pruned)
     }
 }
 

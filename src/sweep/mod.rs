@@ -4,11 +4,14 @@
 //! experiment), `trials.csv`, a run folder a trial, and `logs/`. Whatever kills a sweep, going on from the folder comes to
 //! the same end.
 
+pub mod fit;
 pub mod ledger;
 pub mod propose;
+pub mod prune;
 pub mod run;
+pub mod search;
 
-use crate::config::sweep::{Method, Sweep};
+use crate::config::sweep::{Method, Sweep, Values};
 use ledger::{Ledger, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,18 +23,25 @@ pub mod file {
     pub const LOGS: &str = "logs";
 }
 
+/// So many draws in a row that constraints refuse are the last.
+const PATIENCE: usize = 1000;
+/// A Sobol sequence ends here.
+const SOBOL_END: u64 = 1 << 16;
+
 /// The trials that a sweep asks for and the ledger does not have yet: those of new axis values, seeds or random points.
-/// Points that are there keep their numbers; new ones are numbered after them.
-pub fn missing(sweep: &Sweep, ledger: &Ledger) -> Vec<Trial> {
+/// Points that are there keep their numbers; new ones are numbered after them. Points that are not `allowed` are passed over. Of
+/// a search these are the points that it begins with, and new seeds of all; the others follow from results
+/// ([`search::Searching`]).
+pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Vec<Trial> {
     let mut numbers: BTreeMap<Vec<String>, usize> =
         ledger.trials.iter().map(|trial| (trial.values.clone(), trial.number)).collect();
     let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
     let mut free = ledger.trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0);
     let mut trials = Vec::new();
-    for (place, values) in points(sweep).into_iter().enumerate() {
+    for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
         let number = match sweep.method {
-            // Random points are known by their numbers: two may have equal values.
-            Method::Random { .. } => place,
+            // Points that are drawn are known by their numbers: two may have equal values.
+            Method::Random(_) | Method::Sobol(_) | Method::Tpe(_) => place,
             Method::Grid => *numbers.entry(values.clone()).or_insert_with(|| {
                 free += 1;
                 free - 1
@@ -44,13 +54,46 @@ pub fn missing(sweep: &Sweep, ledger: &Ledger) -> Vec<Trial> {
 }
 
 /// A value for each axis, for each point.
-fn points(sweep: &Sweep) -> Vec<Vec<String>> {
-    let axes: Vec<_> = sweep.axes.iter().map(|axis| axis.values.clone()).collect();
+fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Vec<Vec<String>> {
+    let axes = values(sweep);
+    let drawn = |points: u64, end: u64, draw: &dyn Fn(u64) -> Vec<String>| {
+        let (mut found, mut refused) = (Vec::new(), 0);
+        for number in 0..end {
+            if found.len() as u64 == points || refused == PATIENCE {
+                break;
+            }
+            let point = draw(number);
+            if allowed(&point) {
+                found.push(point);
+                refused = 0;
+            } else {
+                refused += 1;
+            }
+        }
+        found
+    };
     match sweep.method {
         // Axes of ranges are refused in a grid when the file is read.
-        Method::Grid => propose::grid(&axes).unwrap_or_default(),
-        Method::Random { points, seed } => (0..points).map(|number| propose::random(&axes, seed, number)).collect(),
+        Method::Grid => {
+            let points = propose::grid(&axes).unwrap_or_default();
+            points.into_iter().filter(|point| allowed(point)).collect()
+        }
+        Method::Random(draws) => drawn(draws.points, u64::MAX, &|number| propose::random(&axes, draws.seed, number)),
+        Method::Sobol(draws) => drawn(draws.points, SOBOL_END, &|number| propose::sobol(&axes, draws.seed, number)),
+        Method::Tpe(search) => {
+            let first = search.startup.min(search.draws.points);
+            let mut points = drawn(first, u64::MAX, &|number| propose::random(&axes, search.draws.seed, number));
+            let there: BTreeMap<usize, &Vec<String>> =
+                ledger.trials.iter().map(|trial| (trial.number, &trial.values)).collect();
+            let later = there.range(points.len()..).map(|(_, values)| (*values).clone());
+            points.extend(later);
+            points
+        }
     }
+}
+
+fn values(sweep: &Sweep) -> Vec<Values> {
+    sweep.axes.iter().map(|axis| axis.values.clone()).collect()
 }
 
 /// The point whose mean objective over its finished trials is best; of equals the first.

@@ -1,6 +1,8 @@
 //! Runs what is left of a sweep: as many trials at a time as there is room for, each in a process of its own.
 
 use super::ledger::{Ledger, State, Trial};
+use super::prune::{Pruner, Shown, Verdict};
+use crate::config::sweep::Prune;
 use crate::launch::{Ending, Launcher, Report, Task};
 use crate::record::columns::read_columns;
 use crate::record::folder::{self, file};
@@ -32,6 +34,10 @@ pub struct Order {
     pub threads: usize,
     /// Whether those that failed are tried again.
     pub retry_failed: bool,
+    /// Which are given up before their end.
+    pub prune: Option<Prune>,
+    /// Of the metric.
+    pub lower_is_better: bool,
 }
 
 /// Follows a sweep.
@@ -42,8 +48,24 @@ pub trait Watcher {
     fn event(&mut self, trial: &Trial, event: &serde_json::Value);
     /// A trial is over, or was interrupted.
     fn ended(&mut self, trial: &Trial, ledger: &Ledger);
+    /// Trials were added.
+    fn planned(&mut self, _ledger: &Ledger) {}
     /// Time goes by.
     fn tick(&mut self) {}
+}
+
+/// Where further trials come from while a sweep runs.
+pub trait Source {
+    /// Those that follow from the ledger as it is now, numbered after the ones there; none while they depend on trials that
+    /// are not over.
+    fn next(&mut self, ledger: &Ledger) -> Vec<Trial>;
+}
+
+/// No further ones.
+impl Source for () {
+    fn next(&mut self, _: &Ledger) -> Vec<Trial> {
+        Vec::new()
+    }
 }
 
 /// A sweep that cannot go on. What is done stays done.
@@ -69,6 +91,7 @@ pub fn experiment_file(folder: &Path, number: usize) -> PathBuf {
 pub fn run(
     ledger: &mut Ledger,
     order: &Order,
+    source: &mut dyn Source,
     launcher: &mut dyn Launcher,
     watcher: &mut dyn Watcher,
     stop: &dyn Fn() -> bool,
@@ -76,9 +99,11 @@ pub fn run(
     let mut sweep = Running {
         ledger,
         order,
+        source,
         launcher,
         watcher,
         under_way: BTreeSet::new(),
+        given_up: BTreeSet::new(),
         waiting: Vec::new(),
         interrupted: BTreeMap::new(),
     };
@@ -93,10 +118,13 @@ pub fn run(
 struct Running<'a> {
     ledger: &'a mut Ledger,
     order: &'a Order,
+    source: &'a mut dyn Source,
     launcher: &'a mut dyn Launcher,
     watcher: &'a mut dyn Watcher,
     /// Indices into the ledger.
     under_way: BTreeSet<usize>,
+    /// Of these the ones that were asked to end.
+    given_up: BTreeSet<usize>,
     /// Not begun, the next one last.
     waiting: Vec<usize>,
     /// How often each was interrupted.
@@ -116,6 +144,14 @@ impl Running<'_> {
                 _ => {}
             }
         }
+        // Some may have shown enough before the process was killed.
+        for index in 0..self.ledger.trials.len() {
+            if self.ledger.trials[index].state == State::Interrupted
+                && let Some(verdict) = self.verdict(index)
+            {
+                self.give_up(index, verdict);
+            }
+        }
         let left = self.ledger.trials.iter().enumerate().filter(|(_, trial)| !trial.state.is_over());
         self.waiting = left.map(|(k, _)| k).collect();
         self.waiting.reverse();
@@ -125,6 +161,9 @@ impl Running<'_> {
     fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
         let mut busy_since: BTreeMap<usize, Instant> = BTreeMap::new();
         loop {
+            if !stop() {
+                self.plan_further()?;
+            }
             let all_over = self.waiting.is_empty() && self.under_way.is_empty();
             if all_over || stop() {
                 return Ok(());
@@ -133,6 +172,10 @@ impl Running<'_> {
                 let Some(next) = self.next_free(&mut busy_since)? else { break };
                 self.start(next)?;
             }
+            if self.under_way.is_empty() && self.waiting.iter().all(|index| self.is_held(*index)) {
+                // What they wait for broke off for good.
+                return Ok(());
+            }
             if let Some(report) = self.launcher.next(TICK) {
                 self.report(report)?;
             }
@@ -140,10 +183,30 @@ impl Running<'_> {
         }
     }
 
+    /// Takes in what follows from the trials that are over by now.
+    fn plan_further(&mut self) -> Result<(), SweepError> {
+        let further = self.source.next(self.ledger);
+        if further.is_empty() {
+            return Ok(());
+        }
+        let first = self.ledger.trials.len();
+        self.ledger.extend(further);
+        let left = (first..self.ledger.trials.len()).filter(|k| !self.ledger.trials[*k].state.is_over());
+        for index in left {
+            self.waiting.insert(0, index);
+        }
+        self.ledger.write()?;
+        self.watcher.planned(self.ledger);
+        Ok(())
+    }
+
     /// Takes the next trial that no earlier process still writes.
     fn next_free(&mut self, busy_since: &mut BTreeMap<usize, Instant>) -> Result<Option<usize>, SweepError> {
         for place in (0..self.waiting.len()).rev() {
             let index = self.waiting[place];
+            if self.is_held(index) {
+                continue;
+            }
             let folder = self.run_folder(index);
             if folder::is_locked(&folder) != Some(true) {
                 self.waiting.remove(place);
@@ -154,6 +217,41 @@ impl Running<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn pruner(&self) -> Option<Pruner<'_>> {
+        let prune = self.order.prune.as_ref()?;
+        Some(Pruner { prune, metric: &self.order.metric, lower_is_better: self.order.lower_is_better })
+    }
+
+    /// Whether a trial must wait for others, for its fate depends on them.
+    fn is_held(&self, index: usize) -> bool {
+        let trial = &self.ledger.trials[index];
+        let holds = |pruner: Pruner<'_>| {
+            self.ledger.trials.iter().any(|other| !other.state.is_over() && pruner.precedes(other, trial))
+        };
+        self.pruner().is_some_and(holds)
+    }
+
+    /// Whether a trial is given up, by what is on disk.
+    fn verdict(&self, index: usize) -> Option<Verdict> {
+        let pruner = self.pruner()?;
+        if self.is_held(index) {
+            return None;
+        }
+        let own = &self.ledger.trials[index];
+        let folder = |trial: &Trial| self.order.folder.join(&trial.run);
+        let shown: Shown = pruner.shown(&folder(own));
+        shown.iter().any(Option::is_some).then_some(())?;
+        let before = self.ledger.trials.iter().filter(|trial| pruner.precedes(trial, own));
+        let mut trials: Vec<(&Trial, Shown)> = before.map(|trial| (trial, pruner.shown(&folder(trial)))).collect();
+        trials.push((own, shown));
+        pruner.fates(&trials).pop()?
+    }
+
+    fn give_up(&mut self, index: usize, verdict: Verdict) {
+        let trial = &mut self.ledger.trials[index];
+        (trial.state, trial.objective, trial.reason) = (State::Pruned, None, verdict.reason);
     }
 
     fn run_folder(&self, index: usize) -> PathBuf {
@@ -188,14 +286,27 @@ impl Running<'_> {
 
     fn report(&mut self, report: Report) -> Result<(), SweepError> {
         match report {
-            Report::Event(index, event) => self.watcher.event(&self.ledger.trials[index], &event),
+            Report::Event(index, event) => {
+                self.watcher.event(&self.ledger.trials[index], &event);
+                // A row is written before its event is printed.
+                if event["event"] == "evaluated" && !self.given_up.contains(&index) && self.verdict(index).is_some() {
+                    self.given_up.insert(index);
+                    self.launcher.stop_one(index);
+                }
+            }
             Report::Ended(index, ending) => {
                 self.under_way.remove(&index);
                 let folder = self.run_folder(index);
                 let log = self.log(index);
                 let trial = &mut self.ledger.trials[index];
                 close(trial, &folder, &log, ending, &self.order.metric);
-                if trial.state == State::Interrupted {
+                if self.ledger.trials[index].state != State::Failed
+                    && let Some(verdict) = self.verdict(index)
+                {
+                    // However far it came by the time it ended.
+                    self.give_up(index, verdict);
+                }
+                if self.ledger.trials[index].state == State::Interrupted {
                     let tries = self.interrupted.entry(index).or_default();
                     *tries += 1;
                     if *tries < TRIES {

@@ -42,7 +42,7 @@ shape = { alternatives = ["linear.toml", { name = "short", train = { label_smoot
 "#;
     let sweep = read(folder.path(), content).unwrap();
     assert_eq!(sweep.seeds, [1, 2]);
-    let trials = missing(&sweep, &Ledger::new("".into(), vec![]));
+    let trials = missing(&sweep, &Ledger::new("".into(), vec![]), &|_| true);
     assert_eq!(trials.len(), 2 * 2 * 2 * 2);
     let of = |number: usize| trials.iter().find(|trial| trial.number == number).unwrap();
     assert_eq!(of(0).values, ["0.2", "25, 100", "0.8", "linear"]);
@@ -70,13 +70,13 @@ fn what_is_new_is_numbered_after_what_is_there() {
         read(folder.path(), &content).unwrap()
     };
     let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into()]);
-    ledger.extend(missing(&sweep("[0.1, 0.3]", "[1]"), &ledger));
+    ledger.extend(missing(&sweep("[0.1, 0.3]", "[1]"), &ledger, &|_| true));
     let named = |trials: &[Trial]| trials.iter().map(|t| format!("{} {}", t.run, t.values[0])).collect::<Vec<_>>();
     assert_eq!(named(&ledger.trials), ["t000-s1 0.1", "t001-s1 0.3"]);
-    let new = missing(&sweep("[0.1, 0.2, 0.3]", "[1, 2]"), &ledger);
+    let new = missing(&sweep("[0.1, 0.2, 0.3]", "[1, 2]"), &ledger, &|_| true);
     assert_eq!(named(&new), ["t000-s2 0.1", "t002-s1 0.2", "t002-s2 0.2", "t001-s2 0.3"]);
     ledger.extend(new);
-    assert!(missing(&sweep("[0.3]", "[2]"), &ledger).is_empty());
+    assert!(missing(&sweep("[0.3]", "[2]"), &ledger, &|_| true).is_empty());
     assert_eq!(best(&ledger, false), None);
     for (trial, objective) in ledger.trials.iter_mut().zip([0.5, 0.7, 0.9, 0.8]) {
         (trial.state, trial.objective) = (State::Done, Some(objective));
@@ -94,10 +94,10 @@ fn random_sweeps_grow() {
         read(folder.path(), &content).unwrap()
     };
     let mut ledger = Ledger::new("".into(), vec![]);
-    ledger.extend(missing(&sweep(3), &ledger));
-    let more = missing(&sweep(5), &ledger);
+    ledger.extend(missing(&sweep(3), &ledger, &|_| true));
+    let more = missing(&sweep(5), &ledger, &|_| true);
     assert_eq!(more.iter().map(|t| t.number).collect::<Vec<_>>(), [3, 4]);
-    assert_eq!(missing(&sweep(5), &Ledger::new("".into(), vec![]))[..3], ledger.trials[..]);
+    assert_eq!(missing(&sweep(5), &Ledger::new("".into(), vec![]), &|_| true)[..3], ledger.trials[..]);
 }
 
 #[test]
@@ -113,6 +113,23 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         (&format!("{head}[axes]\n'phases[0].lr' = {{ uniform = [1, 2] }}\n"), "a grid cannot go through"),
         (&format!("{head}[axes]\n'phases[0].lr' = [1, 2, 1]\n"), "`1` is there twice"),
         (&format!("{head}[axes]\n'phases[0].lr' = {{ uniforn = [1, 2] }}\n"), "did you mean `uniform`?"),
+        (&format!("{head}method = 'sobol'\n"), "a sweep by `sobol` does not say how many points"),
+        (&format!("{head}method = 'sobol'\npoints = 70000\n"), "65536 points"),
+        (&format!("{head}parallel = 3\n"), "`parallel` means nothing to method `grid`"),
+        (&format!("{head}constraints = ['phases[0].lr']\n"), "s.toml:3:16: error: `phases[0].lr` is no constraint"),
+        (&format!("{head}constraints = ['phases[1].lr.form < 1']\n"), "did you mean `phases[1].lr.from`?"),
+        (&format!("{head}constraints = ['1 < data.dataset']\n"), "`data.dataset` is no number"),
+        (&format!("{head}prune = {{ rule = 'mean' }}\n"), "expected one of \"median\", \"asha\""),
+        (&format!("{head}prune = {{ rule = 'asha', at = [1.5] }}\n"), "out of range: 1.5"),
+        (&format!("{head}equal = {{}}\n"), "`equal` names nothing"),
+        (&format!("{head}equal = {{ images = 'phases[0].epochs', time = 'phases[1].epochs' }}\n"), "two things"),
+        (&format!("{head}equal = {{ image = 'phases[0].epochs' }}\n"), "did you mean `images`?"),
+        (&format!("{head}equal = {{ time = 'phases[0].lr' }}\n"), "is not the length of a phase"),
+        (&format!("{head}equal = {{ time = 'phases[0].steps' }}\n"), "the base has no `phases[0].steps`"),
+        (
+            &format!("{head}equal = {{ time = 'phases[0].epochs' }}\n[axes]\n'phases[0].epochs' = [1, 2]\n"),
+            "an axis sets `phases[0].epochs`",
+        ),
         (&format!("{head}[axes]\na = 3\n"), "axis `a` cannot be an integer"),
         (&format!("{head}[axes]\na = {{ alternatives = [{{ seed = 1 }}] }}\n"), "an alternative has no name"),
     ];
@@ -123,4 +140,44 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
     let sweep = read(folder.path(), &format!("{head}[axes]\n'phases[0].rl' = [1]\n")).unwrap();
     let said = sweep.experiment(&["1".to_owned()]).unwrap_err().to_string();
     assert!(said.contains("axis:1:11: error: unknown key `rl`") && said.contains("did you mean `lr`?"), "{said}");
+}
+
+#[test]
+fn constraints_leave_points_out_and_the_others_are_those_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let trials = |content: &str| {
+        let sweep = read(folder.path(), &format!("name = 's'\nbase = 'base.toml'\n{content}")).unwrap();
+        missing(&sweep, &Ledger::new("".into(), vec![]), &|point| sweep.allows(point))
+    };
+    let axes =
+        "[axes]\n'phases[0].lr' = [0.05, 0.2, 0.3]\npeak = { paths = ['phases[1].lr.from'], values = [0.1, 0.25] }\n";
+    let found = trials(&format!("constraints = ['phases[0].lr <= phases[1].lr.from', 'peak < 0.3']\n{axes}"));
+    let points: Vec<String> = found.iter().map(|trial| trial.values.join(" ")).collect();
+    assert_eq!(points, ["0.05 0.1", "0.05 0.25", "0.2 0.25"]);
+    assert_eq!(found.iter().map(|trial| trial.number).collect::<Vec<_>>(), [0, 1, 2]);
+    for method in ["random", "sobol", "tpe"] {
+        let drawn = |points: usize| {
+            let axes = "[axes]\n'phases[0].lr' = { uniform = [0, 1] }\n'phases[1].lr.from' = { uniform = [0, 1] }\n";
+            trials(&format!(
+                "method = '{method}'\npoints = {points}\nconstraints = ['phases[0].lr < phases[1].lr.from']\n{axes}"
+            ))
+        };
+        let eight = drawn(8);
+        assert_eq!(eight.len(), 8, "{method}");
+        let number = |text: &String| text.parse::<f64>().unwrap();
+        assert!(eight.iter().all(|trial| number(&trial.values[0]) < number(&trial.values[1])), "{method}");
+        assert_eq!(drawn(10)[..8], eight, "{method}");
+    }
+}
+
+#[test]
+fn constraints_that_refuse_all_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for method in ["random", "sobol", "tpe"] {
+        let content = format!("name='s'\nbase='base.toml'\nmethod='{method}'\npoints=60000\nstartup=60000\n");
+        let content = if method == "tpe" { content } else { content.replace("startup=60000\n", "") };
+        let sweep =
+            read(folder.path(), &format!("{content}[axes]\n'phases[0].lr' = {{ uniform = [0, 1] }}\n")).unwrap();
+        assert!(missing(&sweep, &Ledger::new("".into(), vec![]), &|_| false).is_empty());
+    }
 }

@@ -96,10 +96,12 @@ pub fn sweep(data: &[u8]) {
     match sweep::read(Text { name: "fuzzed.toml".to_owned(), content, folder }) {
         Err(errors) => assert!(!errors.to_string().is_empty()),
         Ok(sweep) => {
-            let seed = if let Method::Random { seed, .. } = sweep.method { seed } else { 0 };
+            let seed = if let Method::Random(draws) = sweep.method { draws.seed } else { 0 };
             let values: Vec<_> = sweep.axes.iter().map(|axis| axis.values.clone()).collect();
             for number in 0..3 {
-                let _ = sweep.experiment(&propose::random(&values, seed, number)).map_err(|e| e.to_string());
+                let point = propose::random(&values, seed, number);
+                let _ = sweep.experiment(&point).map_err(|e| e.to_string());
+                let _ = sweep.allows(&point);
             }
         }
     }

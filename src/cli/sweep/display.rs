@@ -124,6 +124,13 @@ impl Watcher for Display {
         self.say(&format!("[{}/{}] {} {state}{objective}{seconds}{reason}  {values}", self.over, self.all, trial.run));
     }
 
+    fn planned(&mut self, ledger: &Ledger) {
+        self.all = ledger.trials.len();
+        if let Some(lines) = &self.screen {
+            lines.total.set_length(self.all as u64);
+        }
+    }
+
     fn tick(&mut self) {
         let Some(lines) = &self.screen else { return };
         lines.total.set_position(self.over as u64);

@@ -1,25 +1,25 @@
 //! `runner sweep`.
 
 mod display;
+mod point;
 
-use super::{Exit, Failure, output, prepare};
+use super::{Exit, Failure, output};
 use crate::compare::{Options, report};
-use crate::config::sweep::{self as sweep_file, Sweep};
-use crate::config::{self, Loaded};
-use crate::data::Facts;
+use crate::config;
+use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::kernels::Isa;
 use crate::launch::Local;
-use crate::plan::Plan;
 use crate::record::text::span;
-use crate::record::{RunFolder, atomic};
-use crate::registry::Choice;
+use crate::record::{RecordError, RunFolder, atomic};
 use crate::sweep::ledger::{Ledger, State, Trial};
-use crate::sweep::run::{Order, experiment_file, run as run_trials};
+use crate::sweep::run::{Order, Source, experiment_file, run as run_trials};
+use crate::sweep::search::Searching;
 use crate::sweep::{self, file};
 use crate::train::{StopFlag, estimate};
 use crate::units::count;
 use anyhow::Context as _;
-use std::collections::BTreeMap;
+use point::{Maker, Point};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
@@ -75,8 +75,10 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         Some(_) => Ledger::read(&ledger_path, axes).map_err(|e| Failure::Usage(e.to_string()))?,
         None => Ledger::new(ledger_path, axes),
     };
-    let new = sweep::missing(&sweep, &ledger);
-    let points = checked(&sweep, &new)?;
+    let maker = Maker::new(&sweep)?;
+    let new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));
+    enough(&sweep, &ledger, &new)?;
+    let points = maker.all(&new)?;
     if args.dry_run {
         return dry_run(&sweep, &new, &points);
     }
@@ -90,7 +92,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     }
     write_points(&folder, &sweep, &points)?;
     ledger.extend(new);
-    work(args, &sweep, &folder, &mut ledger)
+    work(args, &sweep, &maker, &folder, &mut ledger)
 }
 
 /// `sweep.toml` of a sweep's folder.
@@ -103,40 +105,19 @@ fn existing(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// A point that may be tried.
-struct Point {
-    loaded: Loaded,
-    plan: Plan,
-    facts: Vec<Facts>,
-}
-
-/// The data sets that an experiment asks for, and what may stand in for them.
-type Asked = (Vec<config::spec::SetSpec>, Option<Choice>);
-
-/// Puts each new point together and checks it as `runner train` would, before anything runs.
-fn checked(sweep: &Sweep, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
-    let mut facts: Vec<(Asked, Vec<Facts>)> = Vec::new();
-    let mut points = BTreeMap::new();
-    for trial in trials {
-        if points.contains_key(&trial.number) {
-            continue;
-        }
-        let mut loaded = sweep.experiment(&trial.values)?;
-        prepare::with_absolute_paths(&mut loaded.spec)?;
-        let asked = (loaded.spec.sets(), loaded.spec.data.stand_in.clone());
-        let known = facts.iter().find(|(data, _)| *data == asked).map(|(_, facts)| facts.clone());
-        let set = match known {
-            Some(set) => set,
-            None => {
-                let set = prepare::facts(&loaded.spec)?;
-                facts.push((asked, set.clone()));
-                set
-            }
-        };
-        let plan = prepare::plan(&loaded, &set)?;
-        points.insert(trial.number, Point { loaded, plan, facts: set });
+/// Says where constraints leave fewer points than are asked for.
+fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> {
+    let numbers: BTreeSet<usize> = ledger.trials.iter().chain(new).map(|trial| trial.number).collect();
+    let asked = match sweep.method {
+        Method::Grid => 1,
+        Method::Random(draws) | Method::Sobol(draws) => draws.points,
+        Method::Tpe(search) => search.startup.min(search.draws.points),
+    };
+    if (numbers.len() as u64) < asked {
+        let message = format!("the constraints leave {} points of {asked}", numbers.len());
+        return Err(Failure::Usage(format!("{message}: widen the axes or the constraints")));
     }
-    Ok(points)
+    Ok(())
 }
 
 fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> Result<Exit, Failure> {
@@ -168,7 +149,15 @@ fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> 
         span(seconds),
         speed / 1e9
     );
-    output::print(&format!("{}\n\n{total}\n", table.trim_fmt()))?;
+    let further = match sweep.method {
+        Method::Tpe(search) => search.draws.points.saturating_sub(search.startup),
+        _ => 0,
+    };
+    let further = match further {
+        0 => String::new(),
+        n => format!("{n} further points follow from the results of these, and cost about as much each\n"),
+    };
+    output::print(&format!("{}\n\n{total}\n{further}", table.trim_fmt()))?;
     Ok(Exit::Done)
 }
 
@@ -178,17 +167,41 @@ fn write_points(folder: &RunFolder, sweep: &Sweep, points: &BTreeMap<usize, Poin
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }
     for (number, point) in points {
-        let content = config::write(&point.loaded.spec);
-        atomic::write(&experiment_file(folder.path(), *number), content.as_bytes()).map_err(anyhow::Error::from)?;
+        write_point(folder.path(), *number, point).map_err(anyhow::Error::from)?;
     }
     // Last: a folder with this file has all that it needs.
     atomic::write(&folder.join(file::SWEEP), sweep.content.as_bytes()).map_err(anyhow::Error::from)?;
     Ok(())
 }
 
-fn work(args: &SweepArgs, sweep: &Sweep, folder: &RunFolder, ledger: &mut Ledger) -> Result<Exit, Failure> {
+fn write_point(folder: &Path, number: usize, point: &Point) -> Result<(), RecordError> {
+    atomic::write(&experiment_file(folder, number), config::write(&point.loaded.spec).as_bytes())
+}
+
+/// What is wrong with a point, as `trials.csv` has room for.
+fn first_line(failure: &Failure) -> String {
+    let text = match failure {
+        Failure::Config(diagnostics) => diagnostics.to_string(),
+        Failure::Usage(message) | Failure::TryAgain(message) => message.clone(),
+        Failure::Data(error) => error.to_string(),
+        Failure::Other(error) => format!("{error:#}"),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn work(
+    args: &SweepArgs,
+    sweep: &Sweep,
+    maker: &Maker<'_>,
+    folder: &RunFolder,
+    ledger: &mut Ledger,
+) -> Result<Exit, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count();
+    let left = match sweep.method {
+        Method::Tpe(search) => left.max(search.parallel as usize * sweep.seeds.len()),
+        _ => left,
+    };
     // Trials side by side waste less than the threads of one trial, whose steps end together.
     let jobs = args.jobs.map_or(cores, usize::from).min(left.max(1));
     let order = Order {
@@ -197,12 +210,27 @@ fn work(args: &SweepArgs, sweep: &Sweep, folder: &RunFolder, ledger: &mut Ledger
         jobs,
         threads: (cores / jobs).max(1),
         retry_failed: args.retry_failed,
+        prune: sweep.prune.clone(),
+        lower_is_better: lower_is_better(&sweep.metric),
     };
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let lower = lower_is_better(&sweep.metric);
     let mut display = display::Display::new(folder.path(), ledger, &order, lower);
-    let result = run_trials(ledger, &order, &mut Local::new(program), &mut display, &|| stop.raised().is_some());
+    let prepare = |number: usize, values: &[String]| {
+        let point = maker.make(values).map_err(|failure| first_line(&failure))?;
+        write_point(folder.path(), number, &point).map_err(|error| error.to_string())
+    };
+    let mut search;
+    let source: &mut dyn Source = match sweep.method {
+        Method::Tpe(how) => {
+            search = Searching { sweep, search: how, lower_is_better: lower, prepare: &prepare };
+            &mut search
+        }
+        _ => &mut (),
+    };
+    let result =
+        run_trials(ledger, &order, source, &mut Local::new(program), &mut display, &|| stop.raised().is_some());
     drop(display);
     result.map_err(|e| Failure::Other(e.into()))?;
     summary(folder.path(), ledger, lower)?;

@@ -1,11 +1,14 @@
-//! A comparison for people (tables for the terminal or for Markdown, a picture) and for programs (CSV, JSON).
+//! A comparison for people (tables for the terminal or for Markdown, a picture, a page) and for programs (CSV, JSON).
 
 mod csv;
+mod html;
 mod json;
 mod picture;
+mod sheets;
 mod tables;
 
 pub use csv::csv;
+pub use html::html;
 pub use json::json;
 pub use picture::svg;
 pub use tables::{markdown, plain, terminal};
@@ -14,7 +17,8 @@ use super::{Options, Quantity};
 use crate::units::{Seconds, number};
 
 /// How a metric's values are written: accuracies in per cent, all else as they are.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Scale {
     Percent,
     Plain,

@@ -1,7 +1,7 @@
 //! The comparison as a picture.
 
 use super::Scale;
-use crate::compare::{Comparison, Group, Outcome};
+use crate::compare::{Comparison, Group, Options, Outcome};
 use crate::plot::{Evaluated, GroupRows, Metric, RunRows, foremost, groups};
 use crate::record::RecordError;
 use crate::record::reader::RunReader;
@@ -24,13 +24,7 @@ struct Steps {
 /// # Errors
 /// When the plan or the trace of a run cannot be read.
 pub fn svg(comparison: &Comparison) -> Result<String, RecordError> {
-    let options = &comparison.options;
-    let metric = Metric {
-        name: &options.metric,
-        percent: Scale::of_metric(options) == Scale::Percent,
-        lower_is_better: options.lower_is_better(),
-        target: options.target,
-    };
+    let metric = metric(&comparison.options);
     let names: Vec<String> = comparison.groups.iter().map(name).collect();
     let rows = |(group, name)| {
         let runs = drawn(group);
@@ -51,6 +45,16 @@ pub fn svg(comparison: &Comparison) -> Result<String, RecordError> {
     Ok(groups(&title(comparison), &metric, &rows))
 }
 
+/// What is drawn.
+pub fn metric(options: &Options) -> Metric<'_> {
+    Metric {
+        name: &options.metric,
+        percent: Scale::of_metric(options) == Scale::Percent,
+        lower_is_better: options.lower_is_better(),
+        target: options.target,
+    }
+}
+
 impl Steps {
     fn read(run: &Outcome) -> Result<Self, RecordError> {
         let reader = RunReader::open(&run.path)?;
@@ -59,7 +63,7 @@ impl Steps {
 }
 
 /// The runs that a group's line is the mean of: those that count, else all.
-fn drawn(group: &Group) -> Vec<&Outcome> {
+pub fn drawn(group: &Group) -> Vec<&Outcome> {
     let counted: Vec<&Outcome> = group.counted().collect();
     if counted.is_empty() { group.runs.iter().collect() } else { counted }
 }
@@ -69,7 +73,7 @@ fn name(group: &Group) -> String {
 }
 
 /// The evaluations of runs of one experiment, which all came after as many steps: the k-th of all as one.
-fn evaluations(runs: &[&Outcome]) -> Vec<Evaluated> {
+pub fn evaluations(runs: &[&Outcome]) -> Vec<Evaluated> {
     let most = runs.iter().map(|run| run.metric.len()).max().unwrap_or(0);
     let evaluation = |k: usize| {
         let of = |column: fn(&Outcome) -> &Vec<f64>| -> Vec<f64> {
@@ -87,7 +91,7 @@ fn evaluations(runs: &[&Outcome]) -> Vec<Evaluated> {
 }
 
 /// The experiments' names where they fit.
-fn title(comparison: &Comparison) -> String {
+pub fn title(comparison: &Comparison) -> String {
     let mut names: Vec<&str> = Vec::new();
     for run in comparison.groups.iter().flat_map(|group| &group.runs) {
         if !names.contains(&run.info.name.as_str()) {

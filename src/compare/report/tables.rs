@@ -1,10 +1,7 @@
 //! Tables for people.
 
-use super::{Scale, images, p_value, span};
-use crate::compare::name::written;
-use crate::compare::{Comparison, Contrast, Group, Quantity, Summary, Test, TimeToTarget, Verdict};
-use crate::stats::Pairing;
-use crate::units::number;
+use super::sheets::{self, Names, Sheet};
+use crate::compare::{Comparison, Verdict};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::fmt::Write;
@@ -20,13 +17,6 @@ pub fn plain(table: &mut Table, width: usize) {
 
 /// Names that are wider than this stand in a table of their own: beside the figures they would be wrapped to shreds.
 const WIDE_NAME: usize = 32;
-
-/// Where the groups' names stand.
-#[derive(Clone, Copy, PartialEq)]
-enum Names {
-    Beside,
-    Apart,
-}
 
 /// The comparison in at most `width` columns: long names are wrapped.
 pub fn terminal(comparison: &Comparison, verdicts: &[Verdict], width: usize) -> String {
@@ -46,23 +36,20 @@ pub fn markdown(comparison: &Comparison, verdicts: &[Verdict]) -> String {
 }
 
 fn render(comparison: &Comparison, verdicts: &[Verdict], names: Names, show: impl Fn(Table) -> String) -> String {
-    let mut out = format!("{}\n", show(results(comparison, names)));
+    let show = |sheet: Sheet| show(table(sheet));
+    let mut out = format!("{}\n", show(sheets::results(comparison, names)));
     if names == Names::Apart {
-        let mut table = Table::new();
-        table.set_header(["#", "group"]);
-        for k in ranking(comparison) {
-            table.add_row([format!("#{}", k + 1), named(comparison, k)]);
-        }
-        write!(out, "\n{}\n", show(table)).unwrap_or_default();
+        write!(out, "\n{}\n", show(sheets::names(comparison))).unwrap_or_default();
     }
-    if let Some(table) = differences(comparison) {
-        write!(out, "\nwhat differs\n\n{}\n", show(table)).unwrap_or_default();
+    if let Some(differences) = sheets::differences(comparison) {
+        write!(out, "\nwhat differs\n\n{}\n", show(differences)).unwrap_or_default();
     }
     if !comparison.contrasts.is_empty() {
-        write!(out, "\n{}\n\n{}\n", contrasts_title(comparison), show(contrasts(comparison))).unwrap_or_default();
+        let title = sheets::contrasts_title(comparison);
+        write!(out, "\n{title}\n\n{}\n", show(sheets::contrasts(comparison))).unwrap_or_default();
     }
     for verdict in verdicts {
-        writeln!(out, "\n{}", claim(comparison, verdict)).unwrap_or_default();
+        writeln!(out, "\n{}", sheets::claim(comparison, verdict)).unwrap_or_default();
     }
     if !comparison.notes.is_empty() {
         out.push('\n');
@@ -73,187 +60,15 @@ fn render(comparison: &Comparison, verdicts: &[Verdict], names: Names, show: imp
     out
 }
 
-/// Of two groups, the settings that differ side by side.
-fn differences(comparison: &Comparison) -> Option<Table> {
-    let [one, two] = &comparison.groups[..] else { return None };
-    let mut table = Table::new();
-    table.set_header(["setting", "#1", "#2"]);
-    for (path, value) in &one.differing {
-        let other = two.differing.get(path).unwrap_or(&serde_json::Value::Null);
-        table.add_row([path.clone(), written(value), written(other)]);
-    }
-    (!one.differing.is_empty()).then_some(table)
-}
-
-/// The groups, the best mean first, each by its number.
-fn results(comparison: &Comparison, names: Names) -> Table {
-    let options = &comparison.options;
-    let scale = Scale::of_metric(options);
-    let (metric, unit) = (&options.metric, scale.unit());
-    let beside = names == Names::Beside;
-    let mut heads = vec!["#".to_owned()];
-    heads.extend(beside.then(|| "group".to_owned()));
-    heads.push("n".to_owned());
-    heads.push(format!("{metric}{unit}"));
-    heads.push(format!("best{unit}"));
-    heads.push("training".to_owned());
-    if let Some(target) = options.target {
-        heads.push(format!("to {}{unit}", scale.show(target).trim_end_matches('0').trim_end_matches('.')));
-        heads.push("images".to_owned());
-        heads.extend(options.price.map(|_| "cost".to_owned()));
-    }
-    let mut table = Table::new();
-    let aligned = heads.len();
-    table.set_header(heads);
-    for k in ranking(comparison) {
-        let group = &comparison.groups[k];
-        let mut cells = vec![format!("#{}", k + 1)];
-        cells.extend(beside.then(|| named(comparison, k)));
-        cells.push(n(group));
-        cells.push(spread(group.last(), scale));
-        cells.push(spread(group.best(), scale));
-        cells.push(group.train_seconds().map_or("–".to_owned(), span));
-        if let Some(time) = group.time_to_target(options) {
-            cells.extend(to_target(&time));
-            cells.extend(options.price.map(|_| time.cost.map_or("–".to_owned(), |cost| format!("{cost:.2}"))));
-        }
-        table.add_row(cells);
-    }
-    align(&mut table, if beside { 2..aligned } else { 1..aligned });
-    table
-}
-
-/// The name of group `k`, marked where the others are held against it.
-fn named(comparison: &Comparison, k: usize) -> String {
-    let mark = if k == comparison.baseline && comparison.groups.len() > 1 { " (baseline)" } else { "" };
-    format!("{}{mark}", comparison.groups[k].name)
-}
-
-/// Counted runs, and how many there are where some do not count.
-fn n(group: &Group) -> String {
-    match (group.counted.len(), group.runs.len()) {
-        (counted, all) if counted == all => counted.to_string(),
-        (counted, all) => format!("{counted} of {all}"),
-    }
-}
-
-/// `85.80 ± 0.12`
-fn spread(summary: Option<Summary>, scale: Scale) -> String {
-    match summary {
-        None => "–".to_owned(),
-        Some(Summary { mean, sd: None, .. }) => scale.show(mean),
-        Some(Summary { mean, sd: Some(sd), .. }) => format!("{} ± {}", scale.show(mean), scale.show(sd)),
-    }
-}
-
-fn to_target(time: &TimeToTarget) -> [String; 2] {
-    let share = format!("({}/{})", time.reached, time.of);
-    let seconds = time.seconds.as_ref().map_or("never".to_owned(), |s| span(s.mean));
-    [format!("{seconds} {share}"), time.images.as_ref().map_or("–".to_owned(), |s| images(s.mean))]
-}
-
-/// The groups' indices, the best last value first; those without one at the end.
-fn ranking(comparison: &Comparison) -> Vec<usize> {
-    let lower = comparison.options.lower_is_better();
-    let key = |k: &usize| match comparison.groups[*k].last() {
-        Some(Summary { mean, .. }) if !mean.is_nan() => {
-            if lower {
-                mean
-            } else {
-                -mean
-            }
-        }
-        _ => f64::INFINITY,
-    };
-    let mut order: Vec<usize> = (0..comparison.groups.len()).collect();
-    order.sort_by(|a, b| key(a).total_cmp(&key(b)));
-    order
-}
-
-fn contrasts_title(comparison: &Comparison) -> String {
-    let options = &comparison.options;
-    let what = match options.by {
-        Quantity::Final => format!("final {}", options.metric),
-        Quantity::Best => format!("best {}", options.metric),
-        Quantity::Time => "training seconds to the target".to_owned(),
-    };
-    let paired = comparison.contrasts.iter().any(|c| c.pairing == Pairing::Paired);
-    let test = match (options.test, paired) {
-        (Test::Welch, _) => "Welch's t-test",
-        (Test::Wilcoxon, true) => "Wilcoxon's signed-rank test",
-        (Test::Wilcoxon, false) => "Wilcoxon's rank-sum test",
-    };
-    let holm = match comparison.contrasts.len() {
-        1 => String::new(),
-        several => format!(", p corrected for {several} comparisons (Holm)"),
-    };
-    let intervals = if paired { "intervals: bootstrap, paired by seed" } else { "intervals: bootstrap" };
-    let baseline = comparison.baseline + 1;
-    format!("against #{baseline}: {what}; {test}{holm}; {intervals}")
-}
-
-fn contrasts(comparison: &Comparison) -> Table {
-    let options = &comparison.options;
-    let scale = Scale::of_quantity(options);
-    let mut table = Table::new();
-    let heads = ["#".to_owned(), format!("difference{}", scale.unit()), "95 % interval".to_owned()];
-    let heads = heads.into_iter().chain(["p", "effect (g)", "verdict"].map(str::to_owned));
-    table.set_header(heads);
-    for contrast in &comparison.contrasts {
-        let dash = || "–".to_owned();
-        let interval = |i: crate::stats::Interval| format!("{} … {}", scale.signed(i.low), scale.signed(i.high));
-        table.add_row([
-            format!("#{}", contrast.group + 1),
-            if contrast.difference.is_nan() { dash() } else { scale.signed(contrast.difference) },
-            contrast.interval.map_or_else(dash, interval),
-            contrast.p_adjusted.map_or_else(dash, p_value),
-            contrast.effect.map_or_else(dash, |g| format!("{g:+.1}")),
-            verdict(contrast, comparison),
-        ]);
-    }
-    align(&mut table, 2..5);
-    table
-}
-
-fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
-    let options = &comparison.options;
-    let better = if contrast.is_better(options) { "better" } else { "worse" };
-    if contrast.is_settled(options.alpha) {
-        return better.to_owned();
-    }
-    if contrast.p.is_none() {
-        return "too few runs to tell".to_owned();
-    }
-    match contrast.more_seeds {
-        Some(0) => format!("{better}? a few more seeds"),
-        Some(1) => format!("{better}? about 1 more seed each"),
-        Some(more) if more <= 200 => format!("{better}? about {more} more seeds each"),
-        _ => "no difference to speak of".to_owned(),
-    }
-}
-
-/// `holds: #1 > #2 at 0.05 (difference +0.35 %, p 0.0021)`
-fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
-    let scale = Scale::of_quantity(&comparison.options);
-    let expectation = &verdict.expectation;
-    let sign = expectation.order.sign();
-    let word = if verdict.holds { "holds" } else { "DOES NOT HOLD" };
-    let p = verdict.p_adjusted.map_or("too few runs to test".to_owned(), |p| format!("p {}", p_value(p)));
-    format!(
-        "{word}: {} {sign} {} at {} (difference {}{}, {p})",
-        expectation.left,
-        expectation.right,
-        number(expectation.alpha),
-        scale.signed(verdict.difference),
-        scale.unit(),
-    )
-}
-
 /// Numbers to the right; names and verdicts to the left.
-fn align(table: &mut Table, numbers: std::ops::Range<usize>) {
+fn table(sheet: Sheet) -> Table {
+    let mut table = Table::new();
+    table.set_header(sheet.heads);
+    table.add_rows(sheet.rows);
     for (k, column) in table.column_iter_mut().enumerate() {
-        if numbers.contains(&k) {
+        if sheet.numbers.contains(&k) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table
 }

@@ -48,6 +48,14 @@ pub(super) enum Effect<'a> {
 }
 
 impl Axis {
+    /// Whether its values are values of this setting.
+    pub(super) fn sets(&self, path: &str) -> bool {
+        match &self.sort {
+            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths.iter().any(|own| own == path),
+            Sort::Parts(_) => false,
+        }
+    }
+
     /// What one of its values does; `None` for a value that it does not have.
     pub(super) fn effect<'a>(&'a self, value: &'a str) -> Option<Effect<'a>> {
         let place = || match &self.values {

@@ -11,11 +11,21 @@
 //! peak = { paths = ["phases[0].lr.to", "phases[1].lr.from"], values = [0.1, 0.2] }      # several settings as one
 //! shape = { alternatives = ["triangle.toml", { name = "cosine", phases = […] }] }       # whole parts of the experiment
 //! ```
+//! `constraints = ["phases[0].lr.from < peak"]` leaves points out; `equal = { images = "phases[1].epochs" }` gives each point the
+//! images of the base by fitting that setting.
 //! Each point is put together before it is checked, so that it passes the same gate as a file.
 
 mod axis;
+mod constraint;
+mod equal;
+mod method;
+mod prune;
 
 pub use axis::{Axis, Values};
+pub use constraint::Constraint;
+pub use equal::{Equal, Measure};
+pub use method::{Draws, Method, Search};
+pub use prune::{Prune, Rule};
 
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::extends::Files;
@@ -41,19 +51,16 @@ pub struct Sweep {
     pub seeds: Vec<u64>,
     pub method: Method,
     pub axes: Vec<Axis>,
+    /// What must hold for a point to be tried.
+    pub constraints: Vec<Constraint>,
+    /// What all points have as much of as the base.
+    pub equal: Option<Equal>,
+    /// Which trials are given up before their end.
+    pub prune: Option<Prune>,
     /// The sweep file, with the files that it names by absolute paths: to be kept in the sweep's folder.
     pub content: String,
     tree: Table,
     texts: Vec<Text>,
-}
-
-/// How points are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// All combinations.
-    Grid,
-    /// So many points, drawn from a stream of this seed.
-    Random { points: u64, seed: u64 },
 }
 
 /// Reads a sweep file, its base experiment and the files of its alternatives.
@@ -89,7 +96,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let base = settings.opt_text("base").and_then(|_| named.experiment(&tree.get("base")?.node));
     let axes = axis::read(axes.as_ref(), &mut named);
     let paths = named.paths;
-    let method = method(&tree, &settings, &axes, &mut errors);
+    let method = method::read(&tree, &settings, &axes, &mut errors);
     let seeds = seeds(&settings);
     let complete = (settings.opt_text("name"), settings.opt_text("metric"), base, method);
     let (Some(name), Some(metric), Some(base), Some(method), true) =
@@ -98,10 +105,16 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         return Err(Diagnostics::new(texts.into(), errors));
     };
     let content = with_absolute_paths(&texts[0].content, paths);
-    let sweep = Sweep { name, metric, seeds, method, axes, content, tree: base, texts };
+    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&settings));
+    let mut sweep = Sweep { name, metric, seeds, method, axes, constraints, equal, prune, content, tree: base, texts };
     // What is wrong with the base would be wrong with every point.
-    put_together(sweep.tree.clone(), sweep.read(), &[])?;
-    Ok(sweep)
+    let base = sweep.base()?.spec.settings();
+    sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);
+    sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors);
+    match errors.is_empty() {
+        true => Ok(sweep),
+        false => Err(Diagnostics::new(sweep.texts.into(), errors)),
+    }
 }
 
 impl Sweep {
@@ -113,6 +126,39 @@ impl Sweep {
     /// # Panics
     /// When there are not as many values as axes.
     pub fn experiment(&self, point: &[String]) -> Result<Loaded, Diagnostics> {
+        self.with(point, &[])
+    }
+
+    /// The base experiment by itself.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn base(&self) -> Result<Loaded, Diagnostics> {
+        put_together(self.tree.clone(), self.read(), &[])
+    }
+
+    /// Whether the constraints hold at a point. What is wrong with the point itself is no matter here: it shows when the point is
+    /// put together to be run.
+    ///
+    /// # Panics
+    /// When there are not as many values as axes.
+    pub fn allows(&self, point: &[String]) -> bool {
+        if self.constraints.is_empty() {
+            return true;
+        }
+        let Ok(loaded) = self.experiment(point) else { return true };
+        let settings = loaded.spec.settings();
+        self.constraints.iter().all(|constraint| constraint.holds(&self.axes, point, &settings))
+    }
+
+    /// The experiment at a point, with further settings by path.
+    ///
+    /// # Errors
+    /// As [`Sweep::experiment`].
+    ///
+    /// # Panics
+    /// As [`Sweep::experiment`].
+    pub fn with(&self, point: &[String], further: &[(&str, String)]) -> Result<Loaded, Diagnostics> {
         assert_eq!(point.len(), self.axes.len(), "a point has a value for each axis");
         let mut tree = self.tree.clone();
         let mut overrides = Vec::new();
@@ -125,6 +171,7 @@ impl Sweep {
                 None => {}
             }
         }
+        overrides.extend(further.iter().map(|(path, value)| Override::Axis { argument: format!("{path}={value}") }));
         put_together(tree, self.read(), &overrides)
     }
 
@@ -186,37 +233,6 @@ fn with_absolute_paths(content: &str, mut paths: Vec<(std::ops::Range<usize>, Pa
         out.replace_range(span, &toml::Value::String(path.to_string_lossy().into_owned()).to_string());
     }
     out
-}
-
-fn method(
-    tree: &Table,
-    settings: &crate::registry::Settings,
-    axes: &[Axis],
-    errors: &mut Vec<Diagnostic>,
-) -> Option<Method> {
-    let at = |key: &str| tree.get(key).map_or(Origin::Text { text: 0, span: 0..0 }, |field| field.node.origin.clone());
-    let points = settings.opt_int("points");
-    match settings.opt_text("method")?.as_str() {
-        "random" => {
-            if points.is_none() && tree.get("points").is_none() {
-                let error = Diagnostic::new(at("method"), "a random sweep does not say how many points it tries");
-                errors.push(error.expected("`points = …`"));
-            }
-            Some(Method::Random { points: points?.unsigned_abs(), seed: settings.opt_int("seed")?.unsigned_abs() })
-        }
-        _ => {
-            if points.is_some() {
-                let error = Diagnostic::new(at("points"), "a grid has as many points as its axes have combinations");
-                errors.push(error.help("leave `points` out, or draw them with `method = \"random\"`"));
-            }
-            for axis in axes.iter().filter(|axis| !matches!(axis.values, Values::Choice(_))) {
-                let message = format!("`{}` is drawn from a range, which a grid cannot go through", axis.name);
-                let error = Diagnostic::new(axis.origin.clone(), message);
-                errors.push(error.help("list its values, or draw points with `method = \"random\"` and `points = …`"));
-            }
-            Some(Method::Grid)
-        }
-    }
 }
 
 fn seeds(settings: &crate::registry::Settings) -> Vec<u64> {

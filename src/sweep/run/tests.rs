@@ -1,6 +1,7 @@
 //! The order of things, with trials that are written instead of trained.
 
 use super::*;
+use crate::config::sweep::Rule;
 use crate::record::testing::Run;
 use std::collections::VecDeque;
 
@@ -13,6 +14,8 @@ enum Deed {
     Crash(Ending),
     /// Runs until it is stopped.
     Hang,
+    /// Evaluates to these accuracies, tells of it, and runs until it is stopped.
+    Show(&'static [f64]),
 }
 
 struct Fake {
@@ -48,13 +51,25 @@ impl Launcher for Fake {
             }
             Deed::Crash(ending) => self.reports.push_back(Report::Ended(task.id, ending)),
             Deed::Hang => self.hanging.push(task),
+            Deed::Show(accuracies) => {
+                Run { status: "running", accuracies, ..Run::default() }.write(&self.root, &run);
+                self.reports.push_back(Report::Event(task.id, serde_json::json!({ "event": "evaluated" })));
+                self.hanging.push(task);
+            }
         }
-        self.most = self.most.max(self.hanging.len() + self.reports.len());
+        let ended = self.reports.iter().filter(|report| matches!(report, Report::Ended(..))).count();
+        self.most = self.most.max(self.hanging.len() + ended);
         Ok(())
     }
 
     fn next(&mut self, _: Duration) -> Option<Report> {
         self.reports.pop_front()
+    }
+
+    fn stop_one(&mut self, id: usize) {
+        let place = self.hanging.iter().position(|task| task.id == id).unwrap();
+        let task = self.hanging.remove(place);
+        self.reports.push_back(Report::Ended(task.id, Ending::Exit(75)));
     }
 
     fn stop(&mut self) {
@@ -76,7 +91,15 @@ impl Watcher for Quiet {
 
 fn order(folder: &Path, jobs: usize) -> Order {
     let metric = "val_acc".to_owned();
-    Order { folder: folder.to_owned(), metric, jobs, threads: 1, retry_failed: false }
+    Order {
+        folder: folder.to_owned(),
+        metric,
+        jobs,
+        threads: 1,
+        retry_failed: false,
+        prune: None,
+        lower_is_better: false,
+    }
 }
 
 fn planned(folder: &Path, count: usize) -> Ledger {
@@ -103,7 +126,7 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
     let mut fake = Fake::new(folder.path(), deeds);
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     std::fs::write(folder.path().join("logs/t003-s1.txt"), "thread 'main' panicked at x\nnote: see\n").unwrap();
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done", "diverged", "failed", "failed", "done"]);
     assert_eq!(ledger.trials[0].objective, Some(0.75));
     assert!(ledger.trials[2].reason.contains("memory"), "{}", ledger.trials[2].reason);
@@ -114,11 +137,11 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
 
     // Done stays done; what failed runs again only when that is asked for, from its records where it left some.
     let mut fake = Fake::new(folder.path(), []);
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert!(fake.started.is_empty());
     let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("failed", 1)]);
     let order = Order { retry_failed: true, ..order(folder.path(), 1) };
-    run(&mut ledger, &order, &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done", "diverged", "done", "failed", "done"]);
     assert_eq!(fake.started.len(), 2);
 }
@@ -133,17 +156,53 @@ fn what_is_stopped_is_interrupted_and_resumed() {
         looks.set(looks.get() + 1);
         looks.get() > 5
     };
-    run(&mut ledger, &order(folder.path(), 2), &mut fake, &mut Quiet, &stop).unwrap();
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &stop).unwrap();
     assert_eq!(states(&ledger), ["interrupted", "interrupted", "planned"]);
     assert_eq!(ledger.trials[0].objective, None);
 
     // As if this process had been killed: the ledger says that trial 2 runs, and it never wrote a record.
     ledger.trials[2].state = State::Running;
     let mut fake = Fake::new(folder.path(), [Deed::End("done", 0); 3]);
-    run(&mut ledger, &order(folder.path(), 1), &mut fake, &mut Quiet, &|| false).unwrap();
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done"; 3]);
     assert_eq!(
         fake.started,
         ["--resume t000-s1", "--resume t001-s1", &format!("{} t002-s1", experiment_file(folder.path(), 2).display())]
     );
+}
+
+#[test]
+fn what_is_behind_at_the_same_share_of_its_steps_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 5);
+    // Of the 100 steps that are planned, the first row comes after one, the second after two.
+    let prune = Prune { rule: Rule::Median, at: vec![0.01, 0.02], startup: 2, parallel: 1 };
+    let order = Order { prune: Some(prune), ..order(folder.path(), 3) };
+    let deeds = [
+        Deed::End("done", 0),
+        Deed::End("done", 0),
+        Deed::Show(&[0.1]),
+        // Done before it could be stopped: its fate is the same.
+        Deed::End("done", 0),
+        Deed::Show(&[0.3, 0.5]),
+    ];
+    let mut fake = Fake::new(folder.path(), deeds);
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "done", "pruned", "done", "pruned"]);
+    assert_eq!(fake.most, 1, "each waits for those before it");
+    let reasons = [&ledger.trials[2], &ledger.trials[4]].map(|trial| trial.reason.as_str());
+    assert_eq!(reasons[0], "at 1 % of its steps: 0.1000, worse than 0.2500 of 2 others");
+    assert_eq!(reasons[1], "at 2 % of its steps: 0.5000, worse than 0.7500 of 3 others");
+    assert_eq!(ledger.trials[4].objective, None);
+
+    // As if the sweep had been killed before it wrote that down: the records of the runs tell.
+    let end = ledger.trials.clone();
+    for index in [2, 4] {
+        (ledger.trials[index].state, ledger.trials[index].reason) = (State::Running, String::new());
+    }
+    let mut fake = Fake::new(folder.path(), []);
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert!(fake.started.is_empty(), "{:?}", fake.started);
+    let told = |trials: &[Trial]| trials.iter().map(|t| (t.state, t.reason.clone())).collect::<Vec<_>>();
+    assert_eq!(told(&ledger.trials), told(&end));
 }

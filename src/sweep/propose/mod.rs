@@ -1,8 +1,13 @@
 //! Which points are tried.
 
+mod sobol;
+mod tpe;
+
+pub use sobol::sobol;
+pub use tpe::{Seen, tpe};
+
 use crate::config::sweep::Values;
 use crate::units::{Purpose, rng};
-use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 /// All combinations of the axes' lists, the last axis changing fastest. `None` where an axis is a distribution.
@@ -22,30 +27,29 @@ pub fn grid(axes: &[Values]) -> Option<Vec<Vec<String>>> {
 /// Point number `number` of a random sweep: a function of the number, the sweep's own seed and each axis's place, so that
 /// more points never change those before.
 pub fn random(axes: &[Values], seed: u64, number: u64) -> Vec<String> {
-    let draw = |(place, axis): (usize, &Values)| draw(axis, &mut rng(seed, Purpose::Propose, place as u64, number));
-    axes.iter().enumerate().map(draw).collect()
+    point(axes, |place| rng(seed, Purpose::Propose, place as u64, number).next_u64())
 }
 
-fn draw(values: &Values, rng: &mut ChaCha8Rng) -> String {
-    match values {
-        Values::Choice(values) => values[whole(rng, values.len() as u64) as usize].clone(),
-        Values::Uniform { low, high } => digits(low + (high - low) * share(rng), *low, *high),
-        Values::LogUniform { low, high } => {
-            let (from, to) = (low.ln(), high.ln());
-            digits((from + (to - from) * share(rng)).exp(), *low, *high)
+/// For each axis, by its place, the value at so many 2⁻⁶⁴ of its length.
+fn point(axes: &[Values], bits: impl Fn(usize) -> u64) -> Vec<String> {
+    axes.iter().enumerate().map(|(place, axis)| axis.at(bits(place))).collect()
+}
+
+impl Values {
+    /// The value that lies at `bits` · 2⁻⁶⁴ of the way.
+    fn at(&self, bits: u64) -> String {
+        let share = (bits >> 11) as f64 / (1u64 << 53) as f64;
+        let whole = |n: u64| ((u128::from(bits) * u128::from(n)) >> 64) as u64;
+        match self {
+            Self::Choice(values) => values[whole(values.len() as u64) as usize].clone(),
+            Self::Uniform { low, high } => digits(low + (high - low) * share, *low, *high),
+            Self::LogUniform { low, high } => {
+                let (from, to) = (low.ln(), high.ln());
+                digits((from + (to - from) * share).exp(), *low, *high)
+            }
+            Self::Int { low, high } => (low + whole(high.abs_diff(*low) + 1) as i64).to_string(),
         }
-        Values::Int { low, high } => (low + whole(rng, high.abs_diff(*low) + 1) as i64).to_string(),
     }
-}
-
-/// Evenly in `[0, 1)`.
-fn share(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// Evenly in `0..n`.
-fn whole(rng: &mut ChaCha8Rng, n: u64) -> u64 {
-    ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
 }
 
 /// Four significant digits, as finely as a hyper-parameter is ever chosen, and readable; but never beyond the range.

@@ -1,0 +1,82 @@
+//! What was varied: a sweep's axes, or else the settings that differ.
+
+use super::group::Group;
+use super::name::written;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The table of a sweep's trials, in the folder that holds their runs; FORMAT.md has its columns.
+const TRIALS: &str = "trials.csv";
+/// Columns behind this one are the axes.
+const LAST_FIXED: &str = "reason";
+
+/// One direction in which experiments were varied.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Axis {
+    pub name: String,
+    /// Each group's value, as the sweep or a person would write it.
+    pub values: Vec<String>,
+}
+
+/// The axes of the sweep that all groups are trials of; of other runs the settings that differ, those that are equal in
+/// every group as one.
+pub fn axes(groups: &[Group]) -> Vec<Axis> {
+    of_sweep(groups).unwrap_or_else(|| of_settings(groups))
+}
+
+/// Each setting that differs, with the groups' values of it.
+pub fn settings(groups: &[Group]) -> BTreeMap<&str, Vec<String>> {
+    let paths = groups.iter().flat_map(|group| group.differing.keys());
+    let value = |group: &Group, path: &str| written(group.differing.get(path).unwrap_or(&Value::Null));
+    paths.map(|path| (path.as_str(), groups.iter().map(|group| value(group, path)).collect())).collect()
+}
+
+fn of_settings(groups: &[Group]) -> Vec<Axis> {
+    let mut axes: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    for (path, values) in settings(groups) {
+        match axes.iter_mut().find(|(_, there)| *there == values) {
+            Some((paths, _)) => paths.push(path),
+            None => axes.push((vec![path], values)),
+        }
+    }
+    let name = |paths: &[&str]| match paths {
+        [first, _, _, ..] => format!("{first} and {} more", paths.len() - 1),
+        few => few.join(", "),
+    };
+    axes.into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
+}
+
+/// `None` where a group is no trial of the first one's sweep, or the sweep's table cannot be read: the settings tell, too.
+fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
+    let folder = groups.first()?.runs.first()?.path.parent()?;
+    let (names, trials) = trials(&folder.join(TRIALS))?;
+    let row = |group: &Group| {
+        let run = &group.runs.first()?.path;
+        (run.parent()? == folder).then_some(())?;
+        trials.get(run.file_name()?.to_str()?)
+    };
+    let rows: Vec<&Vec<String>> = groups.iter().map(row).collect::<Option<_>>()?;
+    let axis = |(k, name): (usize, String)| Axis { name, values: rows.iter().map(|row| row[k].clone()).collect() };
+    let axes: Vec<Axis> = names.into_iter().enumerate().map(axis).collect();
+    // An axis with one value was not varied.
+    let axes: Vec<Axis> = axes.into_iter().filter(|axis| axis.values.iter().any(|v| *v != axis.values[0])).collect();
+    (!axes.is_empty()).then_some(axes)
+}
+
+/// The axes' values by run folder.
+type Trials = BTreeMap<String, Vec<String>>;
+
+/// The axes' names and the trials.
+fn trials(path: &Path) -> Option<(Vec<String>, Trials)> {
+    let mut reader = csv::Reader::from_path(path).ok()?;
+    let header = reader.headers().ok()?.clone();
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let (run, first) = (place("run")?, place(LAST_FIXED)? + 1);
+    let mut rows = BTreeMap::new();
+    for record in reader.records() {
+        let record = record.ok()?;
+        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).map(str::to_owned).collect());
+    }
+    Some((header.iter().skip(first).map(str::to_owned).collect(), rows))
+}

@@ -1,0 +1,157 @@
+//! Trials that follow from the results of others.
+//!
+//! Point k is proposed from points 0 to k − `parallel`, once all of these are over: from their values in `trials.csv`, in the order of
+//! their numbers, and nothing else. When trials end, how many run at a time, and whether the sweep was killed in between make no
+//! difference. A point is written down before any of its trials begins, and never proposed again.
+
+use super::ledger::{Ledger, State, Trial};
+use super::propose::{self, Seen};
+use super::run::Source;
+use super::values;
+use crate::config::sweep::{Search, Sweep};
+use crate::stats::mean;
+use std::collections::BTreeMap;
+
+/// Makes a point's experiment, by number and values, or says why not.
+pub type Prepare<'a> = dyn Fn(usize, &[String]) -> Result<(), String> + 'a;
+
+/// A search under way.
+pub struct Searching<'a> {
+    pub sweep: &'a Sweep,
+    pub search: Search,
+    pub lower_is_better: bool,
+    /// Checks the experiment of a new point and keeps it in the sweep's folder; says why not where it cannot be.
+    pub prepare: &'a Prepare<'a>,
+}
+
+impl Source for Searching<'_> {
+    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+        let mut points: BTreeMap<usize, Vec<&Trial>> = BTreeMap::new();
+        for trial in &ledger.trials {
+            points.entry(trial.number).or_default().push(trial);
+        }
+        let first = points.keys().next_back().map_or(0, |last| last + 1);
+        let mut trials = Vec::new();
+        for number in first..self.search.draws.points as usize {
+            // Of those planned just now none is over.
+            let needed = (number + 1).saturating_sub(self.search.parallel as usize);
+            let is_over = |k: usize| points.get(&k).is_some_and(|trials| trials.iter().all(|t| t.state.is_over()));
+            if !(0..needed).all(is_over) {
+                break;
+            }
+            let seen: Vec<Seen> = (0..needed).filter_map(|k| self.seen(&points[&k])).collect();
+            trials.extend(self.propose(number, &seen));
+        }
+        trials
+    }
+}
+
+impl Searching<'_> {
+    fn propose(&self, number: usize, seen: &[Seen]) -> Vec<Trial> {
+        let (axes, seed) = (values(self.sweep), self.search.draws.seed);
+        let found = propose::tpe(&axes, seed, number as u64, seen, &|point| self.sweep.allows(point));
+        let refused = "the constraints refuse whatever is proposed: widen the axes or the constraints";
+        let result = match &found {
+            Some(point) => (self.prepare)(number, point),
+            None => Err(refused.to_owned()),
+        };
+        let point = found.unwrap_or_else(|| vec![String::new(); axes.len()]);
+        let trial = |seed: &u64| {
+            let mut trial = Trial::planned(number, *seed, point.clone());
+            if let Err(reason) = &result {
+                (trial.state, trial.reason) = (State::Failed, reason.clone());
+            }
+            trial
+        };
+        self.sweep.seeds.iter().map(trial).collect()
+    }
+
+    /// What came of a point: the mean over its seeds, worse than all such where one was pruned, the worst where one diverged. A point that only failed tells nothing.
+    fn seen(&self, trials: &[&Trial]) -> Option<Seen> {
+        let done: Vec<f64> = trials.iter().filter(|t| t.state == State::Done).filter_map(|t| t.objective).collect();
+        let diverged = trials.iter().any(|trial| trial.state == State::Diverged);
+        let pruned = trials.iter().any(|trial| trial.state == State::Pruned);
+        let sign = if self.lower_is_better { 1.0 } else { -1.0 };
+        let loss = match () {
+            () if diverged => f64::INFINITY,
+            // Worse than all that came to their ends.
+            () if pruned => f64::MAX,
+            () if done.is_empty() => return None,
+            () => sign * mean(&done),
+        };
+        Some(Seen { values: trials[0].values.clone(), loss })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Text;
+    use crate::config::sweep::{self, Method};
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    fn sweep(folder: &Path) -> Sweep {
+        let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n\
+                    [[phases]]\nepochs = 1\nbatch = 50\noptimizer = 'sgd'\nlr = 0.1\n";
+        std::fs::write(folder.join("base.toml"), base).unwrap();
+        let content = "name = 's'\nbase = 'base.toml'\nmethod = 'tpe'\npoints = 30\nstartup = 6\nparallel = 3\nseeds = [1, 2]\n\
+                       [axes]\n'phases[0].lr' = { log_uniform = [0.001, 10] }\n'phases[0].batch' = [25, 50, 100]\n";
+        let text = Text { name: "s.toml".into(), content: content.into(), folder: folder.to_owned() };
+        sweep::read(text).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// Ends trials of the ledger in an order of its own until all are over; every seventh diverges.
+    fn searched(sweep: &Sweep, folder: &Path, pick: impl Fn(usize, usize) -> usize, killed: bool) -> Vec<Trial> {
+        let Method::Tpe(search) = sweep.method else { panic!("a search") };
+        let prepared = RefCell::new(Vec::new());
+        let prepare = |number: usize, _: &[String]| {
+            prepared.borrow_mut().push(number);
+            if number == 9 { Err("no such point".to_owned()) } else { Ok(()) }
+        };
+        let mut source = Searching { sweep, search, lower_is_better: false, prepare: &prepare };
+        let path = folder.join("trials.csv");
+        let axes: Vec<String> = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
+        let mut ledger = Ledger::new(path.clone(), axes.clone());
+        ledger.extend(crate::sweep::missing(sweep, &ledger, &|_| true));
+        for turn in 0.. {
+            let further = source.next(&ledger);
+            ledger.extend(further);
+            if killed {
+                ledger.write().unwrap();
+                ledger = Ledger::read(&path, axes.clone()).unwrap();
+            }
+            let open: Vec<usize> = (0..ledger.trials.len()).filter(|k| !ledger.trials[*k].state.is_over()).collect();
+            let Some(most) = open.len().checked_sub(1) else { break };
+            let trial = &mut ledger.trials[open[pick(turn, open.len()).min(most)]];
+            let lr: f64 = trial.values[0].parse().unwrap();
+            trial.objective = Some(1.0 / (1.0 + (lr / 0.3).ln().powi(2)) + 0.001 * trial.seed as f64);
+            trial.state = State::Done;
+            if trial.number % 7 == 6 {
+                (trial.state, trial.objective) = (State::Diverged, None);
+            }
+        }
+        let mut prepared = prepared.into_inner();
+        prepared.dedup();
+        assert_eq!(prepared, (6..30).collect::<Vec<_>>(), "each point once, in order");
+        ledger.trials
+    }
+
+    #[test]
+    fn what_is_tried_does_not_depend_on_when_trials_end_or_whether_it_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let sweep = sweep(folder.path());
+        let first = searched(&sweep, folder.path(), |_, _| 0, false);
+        assert_eq!(first.len(), 60);
+        assert_eq!(first, searched(&sweep, folder.path(), |_, open| open - 1, false));
+        assert_eq!(first, searched(&sweep, folder.path(), |turn, open| turn * 7919 % open, true));
+        let failed: Vec<&Trial> = first.iter().filter(|trial| trial.state == State::Failed).collect();
+        assert!(failed.len() == 2 && failed[0].number == 9 && failed[0].reason == "no such point", "{failed:?}");
+        // It closes in on 0.3, in the middle of four decades.
+        let near = |trials: &[Trial]| {
+            let lr = |trial: &Trial| trial.values[0].parse::<f64>().unwrap();
+            trials.iter().filter(|trial| (0.06..1.5).contains(&lr(trial))).count() as f64 / trials.len() as f64
+        };
+        assert!(near(&first[30..]) > 0.5, "{}", near(&first[30..]));
+    }
+}
