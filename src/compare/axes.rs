@@ -64,6 +64,12 @@ fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
     (!axes.is_empty()).then_some(axes)
 }
 
+/// A value without the quotation marks that TOML wants around words: settings are shown without, too.
+fn plain(value: &str) -> String {
+    let inside = |mark: &char| value.strip_prefix(*mark)?.strip_suffix(*mark).filter(|inside| !inside.contains(*mark));
+    ['"', '\''].iter().find_map(inside).unwrap_or(value).to_owned()
+}
+
 /// The axes' values by run folder.
 type Trials = BTreeMap<String, Vec<String>>;
 
@@ -76,7 +82,7 @@ fn trials(path: &Path) -> Option<(Vec<String>, Trials)> {
     let mut rows = BTreeMap::new();
     for record in reader.records() {
         let record = record.ok()?;
-        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).map(str::to_owned).collect());
+        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).map(plain).collect());
     }
     Some((header.iter().skip(first).map(str::to_owned).collect(), rows))
 }

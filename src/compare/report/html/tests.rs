@@ -109,7 +109,7 @@ fn axes_are_the_sweeps_or_else_the_settings_that_differ() {
         [r#""phases[0].lr.to, phases[1].lr.from": "0.1" "0.4""#, r#""phases[1].lr.curve": "cosine" "linear""#];
     assert_eq!(axes(root.path()), settings);
     let head = "trial,seed,state,run,objective,seconds,reason,peak,shape,fixed\n";
-    let row = |k: usize| format!("{k},0,done,t{k:03}-s0,,,,{},\"s, {}\",1\n", k / 2, k % 2);
+    let row = |k: usize| format!("{k},0,done,t{k:03}-s0,,,,{},\"\"\"s, {}\"\"\",1\n", k / 2, k % 2);
     let rows: String = (0..6).map(row).collect();
     fs::write(root.path().join("trials.csv"), format!("{head}{rows}")).unwrap();
     assert_eq!(axes(root.path()), [r#""peak": "0" "2""#, r#""shape": "s, 0" "s, 1""#]);
