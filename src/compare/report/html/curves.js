@@ -38,7 +38,7 @@ function layout(figure, canvas, options, log) {
   const lines = options.lines().filter((line) => line.points.length > 0);
   const box = { left: 52, top: 8, right: width - (groups.length > 1 ? 46 : 16), bottom: height - 36 };
   const ends = lines.map((line) => line.points[line.points.length - 1].x);
-  const x = scale(0, Math.max(0, ...ends) || 1);
+  const x = scale(0, Math.max(0, ...ends) || 1, false, options.x.time);
   const [low, high] = options.range(lines, log);
   const y = scale(low, high, log && low > 0);
   return {
@@ -175,7 +175,7 @@ function scheduleRange(lines, log) {
 
 function allCurves(host) {
   const images = { name: "images trained on", unit: "images", show: count };
-  const seconds = { name: "training time", unit: "", show: span, tick: spanTick };
+  const seconds = { name: "training time", unit: "", show: span, tick: spanTick, time: true };
   const y = { tick: axisValue, show: value, say: (p) => spread(p.y, p.d) };
   const grid = make("div", { class: "grid" });
   host.append(grid);

@@ -1,9 +1,13 @@
 // From values to places and back, and where the ticks stand.
 
-function ticks(low, high, most) {
+// Seconds between ticks as people count them, beyond a few.
+const TIMES = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+
+function ticks(low, high, most, time = false) {
   const raw = (high - low) / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
+  const steps = time && raw > 2 && raw <= 86400 ? TIMES : [1, 2, 5, 10].map((m) => m * power);
+  const step = steps.find((s) => s >= raw * 0.999);
   const found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(Number((k * step).toPrecision(12)));
   return found;
@@ -20,8 +24,8 @@ function decades(low, high, most) {
   return tens.length >= 2 ? tens.filter((_, i) => i % Math.ceil(tens.length / most) === 0) : inside.filter((_, i) => i % 2 === 0);
 }
 
-// A number line from `low` to `high`; `unit` is 0 at its start and 1 at its end.
-function scale(low, high, log = false) {
+// A number line from `low` to `high`, of seconds where it says `time`; `unit` is 0 at its start and 1 at its end.
+function scale(low, high, log = false, time = false) {
   if (!(high > low)) [low, high] = low === 0 || !Number.isFinite(low) ? [0, 1] : [low - Math.abs(low) * 0.1, low + Math.abs(low) * 0.1];
   const to = log ? Math.log : (x) => x;
   const from = log ? Math.exp : (x) => x;
@@ -30,7 +34,7 @@ function scale(low, high, log = false) {
     low, high, log,
     unit: (x) => (to(x) - a) / (b - a),
     back: (t) => from(a + t * (b - a)),
-    ticks: (most) => (log ? decades(low, high, most) : ticks(low, high, most)),
+    ticks: (most) => (log ? decades(low, high, most) : ticks(low, high, most, time)),
   };
 }
 
@@ -53,7 +57,7 @@ function axisOf(values) {
 function objectiveAxis(more = []) {
   const numbers = groups.map((_, k) => objective(k));
   const known = [...numbers, ...more].filter(Number.isFinite);
-  const line = scale(Math.min(...known), Math.max(...known));
+  const line = scale(Math.min(...known), Math.max(...known), false, data.by === "time");
   const [turned, marks] = [data.lower, line.ticks(5)];
   const unit = (x) => (turned ? 1 - line.unit(x) : line.unit(x));
   return {
