@@ -93,6 +93,7 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
         .num_threads(threads)
         .build_global()
         .map_err(|e| Failure::Other(anyhow::Error::new(e).context("cannot start the threads")))?;
+    data::stored::set_threads(threads);
     Ok(threads)
 }
 
@@ -118,9 +119,10 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
     overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
     overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
     let loaded = paths::load(path, &overrides)?;
+    // The files of a set may be looked at by several threads.
+    let machine = args.machine(isa)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
-    let machine = args.machine(isa)?;
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     let stop = args.stop_flag()?;

@@ -76,12 +76,7 @@ fn training_from_disk_gives_the_same_bytes_with_any_threads_and_when_resumed() {
     let (one, three) = (run("one", "1"), run("three", "3"));
     let whole = result(&one);
     assert!(whole.0.len() == 21 && whole == result(&three));
-    // Killed after step 12, in the middle of an epoch: its checkpoint is that of a shorter run with the same plan.
-    let stopped = train(dir.path(), "stopped", &["--set", "train.stop_after=0.000001s"]);
-    assert_exit(&stopped, 0);
-    let part = only_run(&dir.path().join("stopped"));
-    assert_eq!(info(&part)["steps_done"], 1);
-    // The same run, taken up from the checkpoint of a step in the middle.
+    // A longer one, killed in the middle of an epoch.
     let killed = dir.path().join("killed");
     let mut child = runner()
         .current_dir(dir.path())
@@ -91,7 +86,8 @@ fn training_from_disk_gives_the_same_bytes_with_any_threads_and_when_resumed() {
         .unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     for line in lines {
-        if line.unwrap().contains("\"event\":\"checkpoint\",\"step\":12") {
+        let line = line.unwrap();
+        if line.contains("\"checkpoint\"") && line.contains("\"step\":12,") {
             break;
         }
     }

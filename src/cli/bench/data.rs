@@ -20,8 +20,8 @@ const WARM_UP: u64 = 8;
 /// Prepares batches as the first phase takes them, and counts.
 pub fn run(args: &BenchArgs, path: &Path) -> Result<Exit, Failure> {
     let loaded = paths::load(path, &args.overrides.list())?;
-    prepare::check(&loaded)?;
     let threads = start_threads(args.threads)?;
+    prepare::check(&loaded)?;
     let begun = Instant::now();
     let mut notices = Vec::new();
     let display = if args.json { Display::Json } else { Display::Progress };

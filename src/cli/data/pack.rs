@@ -18,7 +18,7 @@ It holds the files as they are, unless they are to be smaller, of another qualit
 where it was when given again.
 
 Examples:
-  runner data pack photos -o photos.pack --short-side 256              JPEG, smaller: some 20 KB an image
+  runner data pack photos -o photos.pack --short-side 256              JPEG, smaller
   runner data pack photos -o photos.pack --short-side 160 --decoded    pixels: nothing is left to decode
   runner train mine.toml --set data.root=photos.pack --set data.dataset.keep=disk")]
 pub struct PackArgs {

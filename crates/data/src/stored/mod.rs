@@ -10,7 +10,7 @@ mod threads;
 mod tests;
 
 pub use files::{Files, Skipped, check};
-pub use threads::{on_pool, pool};
+pub use threads::{on_pool, pool, set_threads};
 
 use crate::DataError;
 use crate::picture::Decoder;
