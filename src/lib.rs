@@ -8,12 +8,14 @@ pub mod find_lr;
 pub mod launch;
 pub mod loss_scale;
 pub mod model;
+pub mod paint;
 pub mod plan;
 pub mod plot;
 pub mod record;
 pub mod schedule;
 pub mod stats;
 pub mod sweep;
+pub mod task;
 pub mod train;
 
 pub use runner_data as data;

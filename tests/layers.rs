@@ -17,7 +17,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("optim", &["nn", "kernels", "registry", "units"]),
     ("data", &["kernels", "registry", "units"]),
     ("model", &["nn", "kernels", "registry", "units"]),
-    ("config", &["average", "loss_scale", "schedule", "data", "model", "optim", "nn", "registry", "units"]),
+    ("task", &["registry", "units"]),
+    ("paint", &["task", "data", "nn", "kernels", "registry", "units"]),
+    ("config", &["task", "average", "loss_scale", "schedule", "data", "model", "optim", "nn", "registry", "units"]),
     ("record", &["units"]),
     ("plot", &["record", "stats", "units"]),
     ("plan", &["average", "config", "schedule", "data", "optim", "record", "registry", "units"]),
@@ -38,6 +40,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "record",
             "plot",
             "find_lr",
+            "paint",
+            "task",
             "stats",
             "registry",
             "units",
@@ -49,7 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels",
-            "record", "plot", "compare", "find_lr", "stats", "registry", "units",
+            "record", "plot", "compare", "find_lr", "paint", "task", "stats", "registry", "units",
         ],
     ),
 ];

@@ -225,7 +225,8 @@ impl Tap for Recorder {
     fn observe(&mut self, _n: usize, _shape: Shape, value: &[f32]) {
         *self.seen.lock().unwrap() = value.to_vec();
     }
-    fn add_gradient(&mut self, _n: usize, _shape: Shape, gradient: &mut [f32]) {
+    fn add_gradient(&mut self, _n: usize, _shape: Shape, value: &[f32], gradient: &mut [f32]) {
+        assert_eq!(value, &self.seen.lock().unwrap()[..], "the value is as it was observed");
         gradient.iter_mut().for_each(|g| *g += self.push);
     }
 }
@@ -360,6 +361,42 @@ fn memory_is_shared_between_values_that_do_not_live_together() {
     let unshared = 8 * 4 * (values + graph.input_shape().len());
     assert!(evaluate < unshared && train < 2 * unshared, "evaluation {evaluate}, training {train} of {unshared}");
     assert!(evaluate < train && frozen <= train, "evaluation {evaluate}, training {train}, frozen {frozen}");
+}
+
+/// Without the gradients of weights the input's is what it was, from less memory; and what comes after the last tap is not there.
+#[test]
+fn a_frozen_net_gives_the_inputs_gradient_alone() {
+    let images = noise(N * 9 * 7 * 3, 1);
+    for (act, dtype) in [(Act::Relu, DType::F32), (Act::Gelu, DType::F32), (Act::Relu, DType::Bf16)] {
+        let whole = net(act);
+        let tapped = [whole.find("norm1").unwrap(), whole.find("add").unwrap()];
+        let graph = whole.until(&tapped);
+        assert_eq!(graph.nodes().last().unwrap().name, "add");
+        assert!(graph.params().len() < whole.params().len() && graph.find("pool").is_none());
+        for isa in Isa::available() {
+            let run = |options: TapeOptions, mut params: Params| {
+                let tap =
+                    |push| -> Box<dyn Tap> { Box::new(Recorder { seen: Arc::new(Mutex::new(Vec::new())), push }) };
+                let taps = BTreeMap::from([(tapped[0], tap(0.3)), (tapped[1], tap(-0.2))]);
+                let mut tape = Tape::with_taps(&graph, &params, options, taps);
+                // Twice: nothing of a pass may stay.
+                for _ in 0..2 {
+                    tape.forward(&mut params, &images).unwrap();
+                    tape.set_output_grad(&vec![0.0; N * graph.shape(graph.output()).len()]);
+                    tape.backward(&mut params).unwrap();
+                }
+                (tape.input_grad().unwrap(), tape.memory_bytes(), Tape::bytes_for(&graph, options, &tapped))
+            };
+            let fresh = || Params::new(graph.params(), graph.stats(), 7);
+            let trained = TapeOptions { mode: Mode::Evaluate, input_grad: true, ..TapeOptions::train(8, dtype, isa) };
+            let (expected, of_trained, _) = run(trained, fresh());
+            let (found, of_frozen, foreseen) = run(TapeOptions::frozen(8, dtype, isa), fresh().without_gradients());
+            assert!(expected.iter().any(|x| x.abs() > 1e-3));
+            assert_eq!(found, expected, "{act:?}, {dtype:?}, {isa}");
+            assert!(of_frozen <= of_trained, "{of_frozen} bytes frozen, {of_trained} trained");
+            assert!(foreseen >= of_frozen);
+        }
+    }
 }
 
 /// Three steps of growth, as in DenseNet; each begins with a norm of all that is there.

@@ -6,6 +6,7 @@ use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, ScheduleOptions, Shown};
+use crate::train::PICTURES;
 use crate::units::count;
 use std::path::PathBuf;
 
@@ -93,6 +94,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
 
 /// What is planned with, and where it is known from.
 pub fn data_line(facts: &Facts) -> String {
+    if facts.name == PICTURES {
+        return format!("{}: {} at a time", facts.name, facts.train_images);
+    }
     let source = match facts.source {
         FactsSource::Data => "counted in its files",
         FactsSource::File => "as the experiment gives it",

@@ -3,17 +3,22 @@
 
 use super::{Failure, groups, rules};
 use crate::config::spec::{SetSpec, Spec};
+use crate::config::suggest::nearest;
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
 use crate::data::{DataError, Facts, FactsSource};
 use crate::model::{self, Member};
-use crate::nn::Shape;
+use crate::nn::{Params, Shape};
+use crate::paint::{Misplaced, Objective};
 use crate::plan::Plan;
 use crate::record::WeightsFacts;
+use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
-use crate::train::{Weights, WeightsError};
+use crate::train::{PaintJob, Pictures, Weights, WeightsError, memory_needed, painting_facts};
 
 /// How large an image is looked at when a net's smallest size is sought.
 const LARGEST_SMALLEST: usize = 512;
+/// The size of pictures that are not there.
+const ABSENT: usize = 256;
 
 /// Makes the paths that an experiment names absolute: what is written down is read from anywhere.
 ///
@@ -23,6 +28,10 @@ pub fn with_absolute_paths(spec: &mut Spec) -> anyhow::Result<()> {
     if let Some(path) = &mut spec.model.weights {
         *path = std::path::absolute(&*path)?;
     }
+    if let Some(task) = &mut spec.task {
+        let absolute = |path: &str| Ok::<_, std::io::Error>(std::path::absolute(path)?.to_string_lossy().into_owned());
+        Painting::change_files(task, absolute)?;
+    }
     spec.change_roots(|root| Ok(Some(std::path::absolute(root)?)))
 }
 
@@ -31,6 +40,12 @@ pub fn with_absolute_paths(spec: &mut Spec) -> anyhow::Result<()> {
 /// # Errors
 /// When the files of one are there but not whole.
 pub fn facts(spec: &Spec) -> Result<Vec<Facts>, DataError> {
+    if let Some(painting) = task::painting(spec.task.as_ref()) {
+        // Where phases give no size it is the content's own; while that is absent, any will do.
+        let size = spec.phases[0].size.unwrap_or(ABSENT);
+        let pictures = Pictures::read(&painting).ok();
+        return Ok(vec![pictures.map_or_else(|| painting_facts(&painting, size), |it| it.facts(&painting))]);
+    }
     spec.sets().iter().map(|set| crate::data::facts(&spec.request(set), &set.given())).collect()
 }
 
@@ -88,6 +103,9 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         errors.extend(rules::check(source, spec, members));
         errors.extend(groups::check(source, spec, members));
     }
+    if let (Some(painting), true) = (task::painting(spec.task.as_ref()), errors.is_empty()) {
+        errors.extend(misplaced_layers(source, spec, &facts[0], &painting));
+    }
     match Plan::compile(spec, facts) {
         Ok(plan) if errors.is_empty() => return Ok(plan),
         Ok(_) => {}
@@ -96,6 +114,54 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         }
     }
     Err(source.diagnostics(errors))
+}
+
+/// A term of a painting's loss at a layer that the net does not have.
+fn misplaced_layers(source: &Source, spec: &Spec, facts: &Facts, painting: &Painting) -> Option<Diagnostic> {
+    let size = spec.phases[0].size.unwrap_or(facts.size);
+    let graph = net::graph(spec, facts, size).ok()?;
+    let Misplaced { path, looked } = Objective::names(painting, &graph).err()?;
+    let error = source.diagnostic(&format!("task.{path}"), &looked.message);
+    if looked.names.is_empty() {
+        return Some(error.help("give one for each layer, in the order of `layers`, or leave `weights` out"));
+    }
+    let rules = match looked.pools {
+        0 => String::new(),
+        pools => format!("; `before-pools`, or `before-pool-1` to `before-pool-{pools}`"),
+    };
+    let (first, last) = (&looked.names[0], &looked.names[looked.names.len() - 1]);
+    let asked = looked.message.split('`').nth(1).unwrap_or_default();
+    let near = nearest(asked, looked.names.iter().map(String::as_str)).map(str::to_owned);
+    let error = error.expected(format!("the name of a layer as `runner model` shows it, `{first}` to `{last}`{rules}"));
+    Some(error.did_you_mean(near.as_deref()))
+}
+
+/// Sees that a painting fits into memory in every phase.
+///
+/// # Errors
+/// When one does not: at its size, with the size that would fit.
+pub fn memory(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<(), Failure> {
+    let Some(free) = free else { return Ok(()) };
+    let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
+    for (k, phase) in job.plan.phases.iter().enumerate() {
+        let needed = memory_needed(job, phase, phase.size)?;
+        if needed <= free {
+            continue;
+        }
+        let (mut fits, mut over) = (0, phase.size);
+        while over - fits > 1 {
+            let middle = fits.midpoint(over);
+            match memory_needed(job, phase, middle) {
+                Ok(needed) if needed > free => over = middle,
+                _ => fits = middle,
+            }
+        }
+        let message = format!("images of size {} take {}, and {} are free", phase.size, gib(needed), gib(free));
+        let path = format!("phases[{}].size", job.spec.phases[k].source);
+        let error = source.diagnostic(&path, message).help(format!("size {fits} would fit"));
+        return Err(source.diagnostics(vec![error]).into());
+    }
+    Ok(())
 }
 
 /// The parameters of the net of an experiment that can be planned.
@@ -126,9 +192,16 @@ pub fn check_size(spec: &Spec, facts: &Facts, size: usize) -> Result<(), Failure
 pub fn weights(spec: &Spec, source: &Source, facts: &Facts) -> Result<Option<WeightsFacts>, Failure> {
     let Some(path) = &spec.model.weights else { return Ok(None) };
     let size = spec.phases.first().and_then(|phase| phase.size).unwrap_or(facts.size);
-    let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
     let weights = Weights::read(path).map_err(|error| misplaced(source, &error))?;
     let published = model::backbones::published(&spec.model.backbone);
+    if let Some(painting) = task::painting(spec.task.as_ref()) {
+        let graph = net::graph(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
+        let looked = graph.until(&Objective::values(&painting, &graph).map_err(anyhow::Error::new)?);
+        let mut params = Params::new(looked.params(), looked.stats(), spec.seed);
+        weights.start_part(&mut params, published, &graph).map_err(|error| misplaced(source, &error))?;
+        return Ok(Some(weights.facts()));
+    }
+    let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
     weights.start(&mut params, published).map_err(|error| misplaced(source, &error))?;
     Ok(Some(weights.facts()))
 }

@@ -10,7 +10,8 @@ use crate::record::console::Display;
 use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
 use crate::record::{RunFolder, Status};
-use crate::train::{Job, Machine, Session, StopFlag, train};
+use crate::task::{self, Painting};
+use crate::train::{Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, train};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,12 +101,15 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    let mut session = match (&args.resume, &args.config) {
+    let work = match (&args.resume, &args.config) {
         (Some(run), _) => resume(args, run, isa)?,
         (None, Some(config)) => begin(args, config, isa)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
-    let outcome = train(&mut session).inspect_err(|error| session.fail(error))?;
+    let outcome = match work {
+        Work::Training(mut session) => train(&mut session).inspect_err(|error| session.fail(error))?,
+        Work::Painting(mut session) => paint(&mut session).inspect_err(|error| session.fail(error))?,
+    };
     Ok(match outcome.status {
         Status::Diverged => Exit::Diverged,
         Status::Interrupted => Exit::Interrupted,
@@ -113,7 +117,13 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
+/// What an experiment is about, ready to begin or to go on.
+enum Work {
+    Training(Box<Session>),
+    Painting(Box<PaintSession>),
+}
+
+fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
     let flag = |flag, key, value| Override::Flag { flag, key, value };
     let mut overrides = args.overrides.list();
     overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
@@ -123,25 +133,53 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Session, Failure> {
     let machine = args.machine(isa)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
+    if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
+        let mut job = paint_job(&loaded, *painting, machine)?;
+        job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
+        prepare::memory(&job, &loaded.source, free_bytes())?;
+        let (folder, stop) = folder(args, &job.spec.name)?;
+        let session = PaintSession::begin(job, folder, args.display().sink(), stop)?;
+        return Ok(Work::Painting(Box::new(session)));
+    }
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
+    let (folder, stop) = folder(args, &job.spec.name)?;
+    Ok(Work::Training(Box::new(Session::begin(job, folder, args.display().sink(), stop)?)))
+}
+
+/// The folder of a new run, and what stops it.
+fn folder(args: &TrainArgs, name: &str) -> Result<(RunFolder, StopFlag), Failure> {
     let stop = args.stop_flag()?;
     if let Some(reason) = stop.raised() {
         return Err(Failure::TryAgain(format!("stopped before the run began: {reason}")));
     }
     let folder = match &args.run_folder {
         Some(path) => RunFolder::create_at(path).map_err(|e| Failure::TryAgain(e.to_string()))?,
-        None => RunFolder::create(&args.runs_dir, &job.spec.name).map_err(|e| Failure::Other(e.into()))?,
+        None => RunFolder::create(&args.runs_dir, name).map_err(|e| Failure::Other(e.into()))?,
     };
-    Ok(Session::begin(job, folder, args.display().sink(), stop)?)
+    Ok((folder, stop))
 }
 
-fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
+/// Reads the pictures of an experiment that paints, and plans.
+fn paint_job(loaded: &Loaded, painting: Painting, machine: Machine) -> Result<PaintJob, Failure> {
+    let pictures = Pictures::read(&painting)?;
+    let plan = prepare::plan(loaded, &[pictures.facts(&painting)])?;
+    let mut spec = loaded.spec.clone();
+    prepare::with_absolute_paths(&mut spec)?;
+    let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    Ok(PaintJob { spec, plan, painting, pictures, machine, argv, weights: None, notices: Vec::new() })
+}
+
+fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Work, Failure> {
     let folder = RunFolder::open(paths::run(run)?).map_err(|e| Failure::Usage(e.to_string()))?;
     let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
     if before.status == Status::Done {
         let run = run.display();
-        let message = format!("{run} is done: there is nothing to go on with\nhelp: `runner eval {run}` evaluates it");
+        let help = match loaded.spec.task {
+            Some(_) => format!("{} is the picture", folder.join("result.png").display()),
+            None => format!("`runner eval {run}` evaluates it"),
+        };
+        let message = format!("{run} is done: there is nothing to go on with\nhelp: {help}");
         return Err(Failure::Usage(message));
     }
     let recorded: Isa =
@@ -149,33 +187,51 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Session, Failure> {
     // The same bytes come from the same instruction set alone.
     let isa = if recorded.is_available() { recorded } else { isa };
     let machine = args.machine(isa)?;
+    if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
+        let mut job = paint_job(&loaded, *painting, machine)?;
+        job.weights = before.weights.clone();
+        job.notices.extend(other_isa(isa, recorded));
+        same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
+        same_spec(&before, &folder, &job.spec_hash())?;
+        let stop = args.stop_flag()?;
+        let session = PaintSession::resume(job, folder, args.display().sink(), stop)?;
+        return Ok(Work::Painting(Box::new(session)));
+    }
     let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
     let stop = args.stop_flag()?;
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
-        if set.digest != before.digest {
-            let message = format!(
-                "the run was begun with other images: `{}` had digest {}, and has {} now",
-                before.name, before.digest, set.digest
-            );
-            return Err(Failure::Usage(message));
-        }
+        same_images(&before.name, &before.digest, &set.digest)?;
     }
-    if job.spec_hash() != before.spec_hash {
-        let message = format!(
-            "{} was changed since the run was begun: put it back, or start a new run with it",
-            folder.join(file::EXPERIMENT).display()
-        );
-        return Err(Failure::Usage(message));
-    }
-    if isa != recorded {
-        job.notices.push(format!(
+    same_spec(&before, &folder, &job.spec_hash())?;
+    job.notices.extend(other_isa(isa, recorded));
+    Ok(Work::Training(Box::new(Session::resume(job, folder, args.display().sink(), stop)?)))
+}
+
+/// Sees that a run that is taken up finds the images that it was begun with.
+fn same_images(name: &str, before: &str, now: &str) -> Result<(), Failure> {
+    let message = || format!("the run was begun with other images: `{name}` had digest {before}, and has {now} now");
+    if before == now { Ok(()) } else { Err(Failure::Usage(message())) }
+}
+
+/// Sees that a run that is taken up is the one that was begun.
+fn same_spec(before: &RunInfo, folder: &RunFolder, now: &str) -> Result<(), Failure> {
+    let message = || {
+        let experiment = folder.join(file::EXPERIMENT);
+        format!("{} was changed since the run was begun: put it back, or start a new run with it", experiment.display())
+    };
+    if before.spec_hash == now { Ok(()) } else { Err(Failure::Usage(message())) }
+}
+
+/// What to say where numbers will not be those of the instruction set that a run was begun with.
+fn other_isa(isa: Isa, recorded: Isa) -> Option<String> {
+    (isa != recorded).then(|| {
+        format!(
             "this machine lacks {recorded}, which the run was begun with: it goes on with {isa}, and its numbers will \
              differ from those of an uninterrupted run"
-        ));
-    }
-    Ok(Session::resume(job, folder, args.display().sink(), stop)?)
+        )
+    })
 }
 
 /// Opens the data sets, fetching those that are absent, and plans for what was opened. `before`: the run that is taken up.
@@ -217,6 +273,11 @@ impl Opened {
         before: Option<&RunInfo>,
         notices: &mut Vec<String>,
     ) -> Result<Self, Failure> {
+        if loaded.spec.task.is_some() {
+            let message = format!("`{}` paints: it has no data set", loaded.spec.name);
+            let help = "`runner train` paints, `runner plan` and `runner model` show what it will do";
+            return Err(Failure::Usage(format!("{message}\nhelp: {help}")));
+        }
         let mut datasets = Vec::new();
         for (k, set) in loaded.spec.sets().iter().enumerate() {
             let before = before.and_then(|before| before.datasets().nth(k));

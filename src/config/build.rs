@@ -4,16 +4,19 @@ use super::check::{self, Checker};
 use super::diagnostics::Diagnostic;
 use super::phases;
 use super::rules;
+use super::schema::EXPERIMENT;
 use super::source::Source;
 use super::spec::{DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt};
 use super::stops;
 use super::suggest::one_of;
+use super::task;
 use super::together;
 use super::wire;
 use crate::data::{augment, sets};
 use crate::loss_scale;
 use crate::model::backbones;
 use crate::registry::{Choice, Kind, Settings, Value};
+use crate::task::Painting;
 use std::path::PathBuf;
 
 /// What is put together from settings of which some may be missing because they were wrong: that has been reported.
@@ -29,27 +32,39 @@ pub struct Builder<'a> {
 impl Builder<'_> {
     /// The whole experiment. `None` when something is missing.
     pub fn spec(&mut self, settings: &Settings) -> Option<Spec> {
+        let chosen = settings.opt_choice("task");
+        let painting = crate::task::painting(chosen.as_ref());
+        if let Some(painting) = &painting {
+            task::check(self, painting, settings);
+        } else if !self.source.is_given("data") {
+            let error = check::missing_section(EXPERIMENT, "data", &self.source.origin(""));
+            self.error(error);
+        }
         let data = settings.opt_table("data").unwrap_or_default();
         let augment = choices(&data, "augment").unwrap_or_default();
         self.augmentations("data.augment", &augment);
         let stand_in = self.stand_in(&data);
         // Each section is looked at, whatever became of the others.
         let params = rules::build(self, &tables(settings, "params"));
-        let phases = self.phases(settings, &augment);
-        let train = settings.opt_table("train").and_then(|train| self.train(&train));
+        let phases = self.phases(settings, &augment, painting.as_deref());
+        let train = settings.opt_table("train").and_then(|train| self.train(&train, painting.as_deref()));
         let model = settings.opt_table("model").and_then(|model| self.model(&model));
         let spec = Spec {
             name: settings.opt_text("name")?,
             seed: u64::try_from(settings.opt_int("seed")?).ok()?,
-            data: DataSpec {
-                dataset: data.opt_choice("dataset")?,
-                root: data.opt_text("root").map(PathBuf::from),
-                stand_in,
-                augment,
-                last_batch: LastBatch::from_word(&data.opt_text("last_batch")?)?,
-                train_images: data.opt_usize("train_images"),
-                val_images: data.opt_usize("val_images"),
-                classes: data.opt_usize("classes"),
+            task: chosen.filter(|_| painting.is_some()),
+            data: match painting {
+                Some(_) => task::no_data(),
+                None => DataSpec {
+                    dataset: data.opt_choice("dataset")?,
+                    root: data.opt_text("root").map(PathBuf::from),
+                    stand_in,
+                    augment,
+                    last_batch: LastBatch::from_word(&data.opt_text("last_batch")?)?,
+                    train_images: data.opt_usize("train_images"),
+                    val_images: data.opt_usize("val_images"),
+                    classes: data.opt_usize("classes"),
+                },
             },
             model: model?,
             train: train?,
@@ -151,7 +166,7 @@ impl Builder<'_> {
         }
     }
 
-    fn train(&mut self, train: &Settings) -> Option<TrainSpec> {
+    fn train(&mut self, train: &Settings, painting: Option<&Painting>) -> Option<TrainSpec> {
         for key in ["checkpoint_every", "eval_every"] {
             if train.opt_duration(key).is_some_and(|every| every.amount == 0.0) {
                 let error = self.source.diagnostic(&format!("train.{key}"), format!("`{key}` is out of range"));
@@ -159,11 +174,17 @@ impl Builder<'_> {
             }
         }
         let precision = Precision::from_word(&train.opt_text("precision")?)?;
+        // A painting is evaluated by looking at it; a checkpoint holds all that its optimizer remembers, so it comes as seldom.
+        let every = |key: &str| match painting {
+            Some(painting) if !self.source.is_given(&format!("train.{key}")) => Some(painting.snapshot_every),
+            _ => train.opt_duration(key),
+        };
+        let (checkpoint_every, eval_every) = (every("checkpoint_every")?, every("eval_every")?);
         Some(TrainSpec {
             precision,
             label_smoothing: train.opt_float("label_smoothing")?,
-            checkpoint_every: train.opt_duration("checkpoint_every")?,
-            eval_every: train.opt_duration("eval_every")?,
+            checkpoint_every,
+            eval_every,
             eval_batch: train.opt_usize("eval_batch")?,
             loss_scale: train.opt_choice("loss_scale").or_else(|| default_scale(precision)),
             average: train.opt_choice("average"),
@@ -184,14 +205,20 @@ impl Builder<'_> {
         })
     }
 
-    fn phases(&mut self, settings: &Settings, augment: &[Choice]) -> Option<Vec<PhaseSpec>> {
+    fn phases(
+        &mut self,
+        settings: &Settings,
+        augment: &[Choice],
+        painting: Option<&Painting>,
+    ) -> Option<Vec<PhaseSpec>> {
         let empty = settings.opt_list("phases").is_some_and(|list| list.is_empty());
         if empty {
             let error = self.source.diagnostic("phases", "there is no phase");
             self.error(error.expected("at least one `[[phases]]`"));
         }
         let lr_batch = settings.opt_table("train").and_then(|train| train.opt_usize("lr_batch"));
-        phases::build(self, &tables(settings, "phases"), augment, lr_batch)
+        let images = painting.map(Painting::images);
+        phases::build(self, &tables(settings, "phases"), augment, lr_batch, images)
     }
 }
 

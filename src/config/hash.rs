@@ -2,6 +2,7 @@
 
 use super::spec::Spec;
 use crate::registry::Choice;
+use crate::task::Painting;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -37,6 +38,11 @@ impl Spec {
         let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
         let mut used = self.using(&names);
         used.phases.iter_mut().filter_map(|phase| phase.data.as_mut()).for_each(|set| set.root = None);
+        if let Some(task) = &mut used.task {
+            // The digest speaks of what the files hold.
+            let unnamed = |_: &str| Ok::<_, std::convert::Infallible>(String::new());
+            Painting::change_files(task, unnamed).unwrap_or_else(|never| match never {});
+        }
         let mut spec = serde_json::to_value(used).expect("a spec is plain data with text keys");
         if let Value::Object(fields) = &mut spec {
             fields.remove("seed");

@@ -36,6 +36,7 @@ mod subject;
 pub mod suggest;
 pub mod sweep;
 mod syntax;
+mod task;
 mod together;
 mod wire;
 mod write;

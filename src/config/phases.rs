@@ -17,14 +17,15 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 /// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
 /// `lr_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
 /// given by every phase: a ramp that has run down has no
-/// sensible sequel.
+/// sensible sequel. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
     builder: &mut Builder<'_>,
     list: &[Settings],
     augment: &[Choice],
     lr_batch: Option<usize>,
+    images: Option<usize>,
 ) -> Option<Vec<PhaseSpec>> {
-    let mut before = Carried { augment: augment.to_vec(), ..Carried::default() };
+    let mut before = Carried { augment: augment.to_vec(), batch: images, ..Carried::default() };
     let mut phases = Vec::with_capacity(list.len());
     for (index, settings) in list.iter().enumerate() {
         // What is no table has been reported, and nothing more is asked of it.
@@ -32,7 +33,7 @@ pub fn build(
             phases.push(None);
             continue;
         }
-        let mut phase = Phase { builder, settings, index, lr_batch };
+        let mut phase = Phase { builder, settings, index, lr_batch, images };
         before = phase.carried(before);
         phases.push(phase.build(&before));
     }
@@ -63,6 +64,8 @@ struct Phase<'a, 'b> {
     index: usize,
     /// The batch that rates are written for.
     lr_batch: Option<usize>,
+    /// The batch where the task knows it.
+    images: Option<usize>,
 }
 
 impl Phase<'_, '_> {
@@ -250,7 +253,8 @@ impl Phase<'_, '_> {
     /// What the first phase cannot take over from any other.
     fn first(&mut self) {
         for param in PHASE.iter().filter(|param| FIRST_PHASE.contains(&param.key)) {
-            if !self.gives(param.key) {
+            let known = param.key == "batch" && self.images.is_some();
+            if !self.gives(param.key) && !known {
                 let message = format!("missing `{}` in the first of `[[phases]]`", param.key);
                 let error = self.builder.source.diagnostic(&self.at(param.key), message);
                 let mut error = error.expected(expected(&param.kind)).help(format!("`{}`: {}", param.key, param.doc));

@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::registry::{Beside, Default, Family, Interval, Kind, Param};
-use crate::{average, data, loss_scale, model, optim, schedule};
+use crate::{average, data, loss_scale, model, optim, schedule, task};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
 pub const COUNT: i64 = 1 << 30;
@@ -21,6 +21,9 @@ pub static FAMILIES: &[&Family] = &[
     &schedule::recipes::FAMILY,
     &average::FAMILY,
     &loss_scale::FAMILY,
+    &task::FAMILY,
+    &task::losses::FAMILY,
+    &task::starts::FAMILY,
 ];
 
 /// The key of the phases of training.
@@ -46,7 +49,18 @@ pub static EXPERIMENT: &[Param] = &[
         default: Default::Toml("0"),
         doc: "all randomness derives from it",
     },
-    Param { key: "data", kind: Kind::Table(DATA), default: Default::Required, doc: "what is trained on" },
+    Param {
+        key: "task",
+        kind: Kind::Choice(&task::FAMILY),
+        default: Default::Absent,
+        doc: "what is trained: left out, a net on labelled images; `style-transfer`: pixels",
+    },
+    Param {
+        key: "data",
+        kind: Kind::Table(DATA),
+        default: Default::Absent,
+        doc: "what is trained on; left out where `task` names images itself, and there alone",
+    },
     Param { key: "model", kind: Kind::Table(MODEL), default: Default::Required, doc: "the network" },
     Param {
         key: "train",

@@ -10,6 +10,10 @@ use std::path::PathBuf;
 pub struct Spec {
     pub name: String,
     pub seed: u64,
+    /// Family `task`; training a net where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Choice>,
+    /// Of a task that names images itself a place holder that nothing reads.
     pub data: DataSpec,
     pub model: ModelSpec,
     pub train: TrainSpec,

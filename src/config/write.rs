@@ -1,7 +1,9 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
 use super::check::join;
-use super::spec::{Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec};
+use super::spec::{
+    DataSpec, Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec, TrainSpec,
+};
 use crate::registry::{Choice, Duration, RampValue, Value};
 use std::fmt::Write;
 
@@ -13,16 +15,10 @@ pub fn write(spec: &Spec) -> String {
     let mut out = Out(String::new());
     out.field("name", text(&spec.name));
     out.field("seed", spec.seed.to_string());
-    out.header("[data]");
-    let data = &spec.data;
-    out.field("dataset", choice(&data.dataset));
-    out.optional("root", data.root.as_ref().map(|root| text(&root.to_string_lossy())));
-    out.optional("stand_in", data.stand_in.as_ref().map(choice));
-    out.field("augment", choices(&data.augment));
-    out.field("last_batch", text(data.last_batch.word()));
-    out.optional("train_images", data.train_images);
-    out.optional("val_images", data.val_images);
-    out.optional("classes", data.classes);
+    match &spec.task {
+        Some(task) => out.task(task),
+        None => out.data(&spec.data),
+    }
     out.header("[model]");
     out.field("stem", choice(&spec.model.stem));
     out.field("backbone", choice(&spec.model.backbone));
@@ -30,24 +26,20 @@ pub fn write(spec: &Spec) -> String {
     out.optional("classes", spec.model.classes);
     out.optional("weights", spec.model.weights.as_ref().map(|file| text(&file.to_string_lossy())));
     out.header("[train]");
-    out.field("precision", text(spec.train.precision.word()));
-    out.optional("loss_scale", spec.train.loss_scale.as_ref().map(choice));
-    out.field("label_smoothing", float(spec.train.label_smoothing));
-    out.field("checkpoint_every", duration(&spec.train.checkpoint_every));
-    out.field("eval_every", duration(&spec.train.eval_every));
-    out.field("eval_batch", spec.train.eval_batch);
-    out.field("winograd", spec.train.winograd);
-    out.optional("ghost_batch", spec.train.ghost_batch);
-    out.field("tta", text(spec.train.tta.word()));
-    out.field("tta_at", text(spec.train.tta_at.word()));
-    out.optional("lookahead", spec.train.lookahead.as_ref().map(lookahead));
-    out.optional("average", spec.train.average.as_ref().map(choice));
-    out.stop(&spec.train.stop);
+    if spec.task.is_some() {
+        out.paint(&spec.train);
+    } else {
+        out.train(&spec.train);
+    }
     for rule in &spec.params {
         out.rule(rule);
     }
     let in_groups = !spec.groups().is_empty();
     for phase in &spec.phases {
+        if spec.task.is_some() {
+            out.strokes(phase);
+            continue;
+        }
         out.phase(phase);
         if in_groups {
             out.groups(phase);
@@ -75,6 +67,77 @@ impl Out {
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a string takes any text");
+    }
+
+    fn data(&mut self, data: &DataSpec) {
+        self.header("[data]");
+        self.field("dataset", choice(&data.dataset));
+        self.optional("root", data.root.as_ref().map(|root| text(&root.to_string_lossy())));
+        self.optional("stand_in", data.stand_in.as_ref().map(choice));
+        self.field("augment", choices(&data.augment));
+        self.field("last_batch", text(data.last_batch.word()));
+        self.optional("train_images", data.train_images);
+        self.optional("val_images", data.val_images);
+        self.optional("classes", data.classes);
+    }
+
+    fn task(&mut self, task: &Choice) {
+        self.header("[task]");
+        self.field("kind", text(&task.kind));
+        for (key, setting) in &task.settings.0 {
+            self.field(key, value(setting));
+        }
+    }
+
+    fn train(&mut self, train: &TrainSpec) {
+        self.field("precision", text(train.precision.word()));
+        self.optional("loss_scale", train.loss_scale.as_ref().map(choice));
+        self.field("label_smoothing", float(train.label_smoothing));
+        self.field("checkpoint_every", duration(&train.checkpoint_every));
+        self.field("eval_every", duration(&train.eval_every));
+        self.field("eval_batch", train.eval_batch);
+        self.field("winograd", train.winograd);
+        self.optional("ghost_batch", train.ghost_batch);
+        self.field("tta", text(train.tta.word()));
+        self.field("tta_at", text(train.tta_at.word()));
+        self.optional("lookahead", train.lookahead.as_ref().map(lookahead));
+        self.optional("average", train.average.as_ref().map(choice));
+        self.stop(&train.stop);
+    }
+
+    /// Of `[train]`, what a painting knows.
+    fn paint(&mut self, train: &TrainSpec) {
+        self.field("precision", text(train.precision.word()));
+        self.field("checkpoint_every", duration(&train.checkpoint_every));
+        self.field("winograd", train.winograd);
+        self.stop(&train.stop);
+    }
+
+    /// Of a phase likewise.
+    fn strokes(&mut self, phase: &PhaseSpec) {
+        self.header("[[phases]]");
+        self.length(phase);
+        self.optional("size", phase.size);
+        self.update(phase);
+    }
+
+    fn length(&mut self, phase: &PhaseSpec) {
+        match phase.length {
+            Length::Epochs(epochs) => self.field("epochs", float(epochs)),
+            Length::Steps(steps) => self.field("steps", steps),
+        }
+    }
+
+    /// How the parameters are stepped.
+    fn update(&mut self, phase: &PhaseSpec) {
+        self.field("optimizer", choice(&phase.optimizer));
+        self.field("carry", phase.carry);
+        self.field("lr", ramp(&phase.lr));
+        self.field("momentum", ramp(&phase.momentum));
+        self.field("weight_decay", ramp(&phase.weight_decay));
+        self.optional("beta", phase.beta.as_ref().map(ramp));
+        self.optional("clip_norm", phase.clip_norm.as_ref().map(ramp));
+        self.optional("clip_value", phase.clip_value.as_ref().map(ramp));
     }
 
     fn stop(&mut self, stop: &StopSpec) {
@@ -113,24 +176,14 @@ impl Out {
 
     fn phase(&mut self, phase: &PhaseSpec) {
         self.header("[[phases]]");
-        match phase.length {
-            Length::Epochs(epochs) => self.field("epochs", float(epochs)),
-            Length::Steps(steps) => self.field("steps", steps),
-        }
+        self.length(phase);
         self.optional("data", phase.data.as_ref().map(set));
         self.optional("size", phase.size);
         self.field("batch", phase.batch);
         self.field("accumulate", phase.accumulate);
         self.field("augment", choices(&phase.augment));
         self.field("mix_images", choices(&phase.mix_images));
-        self.field("optimizer", choice(&phase.optimizer));
-        self.field("carry", phase.carry);
-        self.field("lr", ramp(&phase.lr));
-        self.field("momentum", ramp(&phase.momentum));
-        self.field("weight_decay", ramp(&phase.weight_decay));
-        self.optional("beta", phase.beta.as_ref().map(ramp));
-        self.optional("clip_norm", phase.clip_norm.as_ref().map(ramp));
-        self.optional("clip_value", phase.clip_value.as_ref().map(ramp));
+        self.update(phase);
     }
 
     /// What would be taken over is said where it is nothing too.

@@ -86,7 +86,7 @@ impl Summary {
                 PartSummary { part, kind: choice.kind.clone(), figures, layers }
             })
             .collect();
-        let memory = MemoryPlan::new(&graph, Purpose { backward: true, input_grad: false }, &[]);
+        let memory = MemoryPlan::new(&graph, Purpose { backward: true, input_grad: false, frozen: false }, &[]);
         Ok(Self {
             image: [image.h, image.w, image.c],
             figures: parts.iter().map(|part| part.figures).sum(),

@@ -38,6 +38,13 @@ pub enum Event {
     Evaluating { images: u64, of: u64 },
     /// The validation set was evaluated.
     Evaluated(MetricsRow),
+    /// A painting was written as it is after a step.
+    Snapshot {
+        step: u64,
+        /// In the run folder; of several images that of the first.
+        file: String,
+        loss: f64,
+    },
     /// A checkpoint is complete on the disk: `step` steps are safe.
     Checkpoint {
         step: u64,

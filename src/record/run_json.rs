@@ -255,6 +255,7 @@ impl Sink for RunJson {
             | Event::Notice { .. }
             | Event::PhaseBegins(_)
             | Event::StepDone(_)
+            | Event::Snapshot { .. }
             | Event::Evaluating { .. } => Ok(()),
         }
     }

@@ -42,6 +42,9 @@ pub fn facts(facts: &RunFacts, folder: &Path) -> Vec<(&'static str, String)> {
 }
 
 fn dataset(set: &DatasetFacts) -> String {
+    if set.val_images == 0 {
+        return format!("{}, {}", dataset_name(set), plural(set.images, "image"));
+    }
     format!("{}, {} + {} images", dataset_name(set), count(set.images), count(set.val_images))
 }
 
@@ -96,15 +99,29 @@ pub fn step(facts: &RunFacts, done: &StepDone) -> String {
     )
 }
 
-/// What a step used and found, in columns that keep their places.
+/// A painting as it is after a step.
+pub fn snapshot(facts: &RunFacts, step: u64, file: &str, loss: f64) -> String {
+    format!("after step {}/{}  loss {:<8}  {file}", count(step + 1), count(facts.steps), short(loss))
+}
+
+/// What a step used and found, in columns that keep their places. Where pixels are trained there is nothing to be right.
 pub fn numbers(done: &StepDone) -> String {
+    let rate = done.images_per_second;
+    if done.train_acc.is_nan() {
+        let (loss, norm) = (short(done.row.loss), short(done.row.grad_norm));
+        return format!(
+            "loss {loss:<8}  gradient {norm:<8}  lr {:<8}  {} a step",
+            short(done.row.lr),
+            span(done.row.seconds)
+        );
+    }
     format!(
         "loss {:<6}  acc {:>7}  lr {:<8} momentum {:<6}  {:>6} images/s",
         fixed(done.row.loss),
         percent(done.train_acc),
         short(done.row.lr),
         short(done.row.momentum),
-        count(done.images_per_second.round() as u64)
+        count(rate.round() as u64)
     )
 }
 
@@ -183,6 +200,7 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
         Event::PhaseBegins(begins) => vec![phase(facts, begins)],
         Event::StepDone(_) | Event::Evaluating { .. } => vec![],
         Event::Evaluated(row) => vec![evaluation(facts, row)],
+        Event::Snapshot { step, file, loss } => vec![snapshot(facts, *step, file, *loss)],
         Event::Checkpoint { step, .. } => vec![format!("checkpoint: {} safe", plural(*step, "step"))],
         Event::Finished { status, exit_reason, step, seconds, skipped_steps } => {
             let mut lines = vec![finished(*status, exit_reason, *step, seconds, scores), self::seconds(seconds)];

@@ -129,6 +129,20 @@ fn view<'a>(shape: &[usize], data: &'a [f32]) -> TensorView<'a> {
     TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(data)).expect("the shape is the slice's")
 }
 
+/// The step that a checkpoint was written before.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn step(path: &Path) -> Result<u64, CheckpointError> {
+    let corrupt = |problem: String| CheckpointError::Corrupt { path: path.display().to_string(), problem };
+    let bytes =
+        reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
+    let (_, texts) = tensors::open(&bytes).map_err(corrupt)?;
+    let header = texts.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
+    let header: Header = serde_json::from_str(header).map_err(|e| corrupt(format!("its header: {e}")))?;
+    Ok(header.progress.step)
+}
+
 /// Reads a checkpoint of a training by `plan` of the net that `params` describes, whose parameters `rules` divide.
 ///
 /// # Errors

@@ -8,9 +8,11 @@ pub mod estimate;
 mod evaluate;
 pub mod find_lr;
 mod lookahead;
+mod memory;
 mod meter;
 pub mod net;
 mod optimizers;
+mod painting;
 mod passes;
 pub mod rehearsal;
 pub mod session;
@@ -27,7 +29,11 @@ mod weights;
 pub use average::Average;
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
+pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
+pub use painting::{
+    CLASSES, PICTURES, PaintJob, PaintSession, Pictures, facts as painting_facts, memory_needed, paint,
+};
 pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
 pub use statistics::MeanStatistics;

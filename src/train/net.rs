@@ -64,7 +64,8 @@ pub fn evaluate_options(spec: &Spec, isa: Isa) -> TapeOptions {
     TapeOptions { algorithm: algorithm(spec), ..TapeOptions::evaluate(spec.train.eval_batch, dtype(spec), isa) }
 }
 
-fn algorithm(spec: &Spec) -> Algorithm {
+/// Of convolutions.
+pub fn algorithm(spec: &Spec) -> Algorithm {
     if spec.train.winograd { Algorithm::Fastest } else { Algorithm::Direct }
 }
 

@@ -392,7 +392,7 @@ fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<String> {
+pub(super) fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<String> {
     let metrics = reader::read_table::<MetricsRow>(&folder.join(file::METRICS))?.rows;
     let trace = reader::read_table::<TraceRow>(&folder.join(file::TRACE))?.rows;
     let phases = plan.rows();
@@ -400,7 +400,7 @@ fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<St
     Ok(plot::curves(name, &[rows], plot::Across::Steps))
 }
 
-fn by_kind(spent: &Spent) -> SecondsByKind {
+pub(super) fn by_kind(spent: &Spent) -> SecondsByKind {
     SecondsByKind { train: spent.train, eval: spent.eval, data_wait: spent.data_wait, checkpoint: spent.checkpoint }
 }
 
@@ -461,7 +461,7 @@ impl From<&Dataset> for DatasetFacts {
 }
 
 /// The columns that only some runs have, planned and measured.
-fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
+pub(super) fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
     let scale = spec.train.loss_scale.iter().flat_map(|_| ["loss_scale", "skipped"]);
     let clipped = plan.clips().then_some(CLIPPED_NORM);
     plan.step_columns().into_iter().chain(clipped).chain(scale).map(str::to_owned).collect()

@@ -6,8 +6,8 @@
 
 use super::tensors;
 use crate::config::suggest::nearest;
-use crate::nn::Params;
 use crate::nn::params::Slot;
+use crate::nn::{Graph, Params};
 use crate::record::{WeightsFacts, reader};
 use crate::units::count;
 use safetensors::tensor::{Dtype, TensorView};
@@ -92,7 +92,26 @@ impl Weights {
     /// When any other tensor is missing, too many or of another shape, or holds what is no finite number. `params` are
     /// then half filled.
     pub fn start(&self, params: &mut Params, published: Published<'_>) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MayDiffer, published)
+        self.fill(params, Head::MayDiffer, published, &BTreeSet::new())
+    }
+
+    /// As [`Weights::start`], into the first layers of a net, of which `whole` is all: what the file has for the others is passed
+    /// over.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn start_part(
+        &self,
+        params: &mut Params,
+        published: Published<'_>,
+        whole: &Graph,
+    ) -> Result<Taken, WeightsError> {
+        let declared =
+            whole.params().iter().map(|param| &param.name).chain(whole.stats().iter().map(|stat| &stat.name));
+        let others = declared.filter(|name| !params.directory().contains_key(*name));
+        let others: BTreeSet<String> =
+            others.filter(|name| !params.stat_directory().contains_key(*name)).cloned().collect();
+        self.fill(params, Head::MayDiffer, published, &others)
     }
 
     /// Puts the file's weights into the net that they are of.
@@ -100,16 +119,24 @@ impl Weights {
     /// # Errors
     /// As [`Weights::start`]; for tensors of the head too.
     pub fn restore(&self, params: &mut Params) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MustFit, &[])
+        self.fill(params, Head::MustFit, &[], &BTreeSet::new())
     }
 
-    fn fill(&self, params: &mut Params, head: Head, published: Published<'_>) -> Result<Taken, WeightsError> {
+    /// `passed_over`: names that the file may have besides.
+    fn fill(
+        &self,
+        params: &mut Params,
+        head: Head,
+        published: Published<'_>,
+        passed_over: &BTreeSet<String>,
+    ) -> Result<Taken, WeightsError> {
         let (tensors, _) = tensors::open(&self.bytes).map_err(|e| self.error(e, "copy or write the file again"))?;
         let places: BTreeMap<String, Slot> =
             params.directory().iter().chain(params.stat_directory()).map(|(n, s)| (n.clone(), s.clone())).collect();
-        let names = tensors.iter().map(|(name, tensor)| (our_name(name, &places, published), tensor));
+        let known = |name: &str| places.contains_key(name) || passed_over.contains(name);
+        let names = tensors.iter().map(|(name, tensor)| (our_name(name, known, published), tensor));
         let mut file: BTreeMap<Cow<'_, str>, TensorView<'_>> = names.collect();
-        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
+        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER) && !passed_over.contains(&**name));
         let mut found = Found::default();
         let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
         for (name, slot) in &places {
@@ -161,8 +188,8 @@ enum Head {
 pub type Published<'a> = &'a [(&'a str, &'a str)];
 
 /// The net's name of a tensor: its own where the net has it, else what published weights call so.
-fn our_name<'a>(name: &'a str, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Cow<'a, str> {
-    if places.contains_key(name) {
+fn our_name<'a>(name: &'a str, known: impl Fn(&str) -> bool, published: Published<'_>) -> Cow<'a, str> {
+    if known(name) {
         return name.into();
     }
     let renamed = |(theirs, ours): &(&str, &str)| name.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"));
@@ -241,7 +268,7 @@ impl Found<'_> {
         let ends: BTreeSet<usize> = first.match_indices('.').map(|(at, _)| at + 1).collect();
         ends.into_iter().map(|end| &first[..end]).find_map(|prefix| {
             let known = |name: &&&str| {
-                let bare = |rest| our_name(rest, places, published);
+                let bare = |rest| our_name(rest, |name| places.contains_key(name), published);
                 name.strip_prefix(prefix).is_some_and(|rest| places.contains_key(&*bare(rest)))
             };
             let fitting = self.foreign.iter().filter(known).count();

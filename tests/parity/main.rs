@@ -16,5 +16,6 @@ mod nets;
 mod optimizers;
 mod papers;
 mod schedules;
+mod style;
 mod views;
 mod vision;

@@ -29,8 +29,27 @@ pub use normalise::Normalise;
 pub use open::{Given, Notice, Request, Root, facts, open};
 pub use prefetch::PrefetchError;
 
+use resize::Extent;
 use runner_engine::{kernels, registry, units};
+use std::path::Path;
 use stored::{Skipped, Stored};
+
+/// One image file, whole, in red, green and blue: its extent and `(height, width, 3)` bytes. JPEG or PNG, grey and CMYK too.
+///
+/// # Errors
+/// When it cannot be read or decoded.
+pub fn decode_rgb(path: &Path) -> Result<(Extent, Vec<u8>), DataError> {
+    let mut bytes = Vec::new();
+    picture::read(path, &mut bytes)?;
+    let mut decoder = picture::Decoder::default();
+    let decoded = decoder.whole(path, &bytes, 3).map_err(|error| match error {
+        DataError::Unusable { path, problem, .. } => {
+            DataError::Unusable { path, problem, remedy: "name a JPEG or PNG file that is whole".to_owned() }
+        }
+        other => other,
+    })?;
+    Ok((decoded.extent, decoded.pixels.to_vec()))
+}
 
 /// One split of a set.
 pub struct Split {

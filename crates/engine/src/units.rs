@@ -39,6 +39,8 @@ pub enum Purpose {
     Propose = 8,
     /// Mixing of the images of a batch; index = step.
     Mix = 9,
+    /// Noise that a painting starts from; index = the image's number.
+    Paint = 10,
 }
 
 /// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any

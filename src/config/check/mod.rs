@@ -43,6 +43,15 @@ struct Owner<'a> {
     origin: &'a Origin,
 }
 
+/// The error of an experiment without a section that it needs.
+///
+/// # Panics
+/// When there is no such section.
+pub fn missing_section(params: &[Param], key: &str, origin: &Origin) -> Diagnostic {
+    let param = params.iter().find(|param| param.key == key).expect("a section that is declared");
+    missing(param, &Owner { title: "the experiment", origin })
+}
+
 /// An entry with the settings that it has when none is written.
 ///
 /// # Panics

@@ -66,6 +66,7 @@ fn every(amount: f64, unit: DurationUnit) -> Duration {
 
 fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
     Spec {
+        task: None,
         name: "test".into(),
         seed: 1,
         data: DataSpec {

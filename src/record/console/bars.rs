@@ -198,6 +198,11 @@ impl Sink for Bars {
                 }
             }
             Event::Evaluated(row) => self.evaluated(row, best),
+            Event::Snapshot { step, file, loss } => {
+                if let Some((facts, _)) = &self.run.known {
+                    self.report(&(text::snapshot(facts, *step, file, *loss) + "\n"));
+                }
+            }
             Event::Checkpoint { .. } => {}
             Event::Finished { .. } => self.finish(event),
         }

@@ -4,16 +4,18 @@ use super::layer::{Layer, Reach};
 use super::params::{ParamDecl, StatDecl};
 use super::shape::{Shape, ShapeError};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A value of the graph: 0 is the input, `k + 1` the output of node `k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueId(pub(super) usize);
 
 /// One layer in its place.
+#[derive(Clone)]
 pub struct Node {
     /// Full path: `layer1.res.conv1`.
     pub name: String,
-    pub layer: Box<dyn Layer>,
+    pub layer: Arc<dyn Layer>,
     pub inputs: Vec<ValueId>,
     /// Indices into the graph's `params` and `stats`.
     pub params: Vec<usize>,
@@ -56,6 +58,26 @@ impl Graph {
     /// The output value of the layer of that name.
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.nodes.iter().position(|node| node.name == name).map(|k| ValueId(k + 1))
+    }
+    /// The layer that makes a value; `None`: it is the input.
+    pub fn maker(&self, value: ValueId) -> Option<&Node> {
+        value.0.checked_sub(1).map(|k| &self.nodes[k])
+    }
+    /// The net up to the last of these values, which becomes its output, with the parameters and statistics that are left.
+    ///
+    /// # Panics
+    /// When there is no value, or only the input.
+    pub fn until(&self, values: &[ValueId]) -> Self {
+        let output = values.iter().max().copied().filter(|last| last.0 > 0).expect("a layer to go up to");
+        let nodes: Vec<Node> = self.nodes[..output.0].to_vec();
+        let last = |of: fn(&Node) -> &[usize]| nodes.iter().flat_map(|node| of(node)).max().map_or(0, |last| last + 1);
+        Self {
+            shapes: self.shapes[..=output.0].to_vec(),
+            params: self.params[..last(|node| &node.params)].to_vec(),
+            stats: self.stats[..last(|node| &node.stats)].to_vec(),
+            nodes,
+            output,
+        }
     }
     /// Multiplications and additions of one image's forward pass, node `k` alone.
     pub fn node_flops(&self, k: usize) -> u64 {
@@ -159,7 +181,7 @@ impl Builder {
             inputs: inputs.to_vec(),
             params: (self.params.len()..self.params.len() + params.len()).collect(),
             stats: (self.stats.len()..self.stats.len() + stats.len()).collect(),
-            layer: Box::new(layer),
+            layer: Arc::new(layer),
             name: full.clone(),
         };
         self.params.extend(params.into_iter().map(|p| ParamDecl { name: format!("{full}.{}", p.name), ..p }));

@@ -61,6 +61,16 @@ pub trait Layer: Send + Sync {
 
     fn saves(&self) -> Saves;
 
+    /// Likewise where no gradient of a parameter is wanted.
+    fn saves_frozen(&self) -> Saves {
+        self.saves()
+    }
+
+    /// Whether it makes windows of pixels one pixel: a max or average pool.
+    fn pools(&self) -> bool {
+        false
+    }
+
     /// The operation for these input shapes and a tape with these options: all it needs besides the tape's memory is
     /// allocated here.
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op>;
@@ -92,6 +102,8 @@ pub struct Cx<'a> {
     pub n: usize,
     /// Batch statistics and updates of running ones, or evaluation.
     pub train: bool,
+    /// Whether gradients of parameters are of no use, and have no room.
+    pub frozen: bool,
     /// In training: whether the batch's statistics replace the running ones altogether.
     pub measure: bool,
     pub isa: Isa,

@@ -5,6 +5,7 @@
 //! lives do not overlap share a buffer. The plan is a function of the graph alone.
 
 use super::graph::{Graph, ValueId};
+use super::options::TapeOptions;
 use crate::kernels::{Buffer, DType, Element, Write};
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
@@ -43,6 +44,14 @@ pub struct Purpose {
     pub backward: bool,
     /// The gradient of the input too.
     pub input_grad: bool,
+    /// Those of parameters are not.
+    pub frozen: bool,
+}
+
+impl From<&TapeOptions> for Purpose {
+    fn from(options: &TapeOptions) -> Self {
+        Self { backward: options.backward, input_grad: options.input_grad, frozen: options.frozen }
+    }
 }
 
 /// Places of all values and gradients, and the size of each shared buffer.
@@ -52,6 +61,13 @@ pub struct MemoryPlan {
     pub grads: Vec<Option<Place>>,
     /// Elements an image, of each slot.
     pub slots: Vec<usize>,
+}
+
+impl MemoryPlan {
+    /// Bytes of all buffers.
+    pub fn bytes(&self, dtype: DType, max_batch: usize) -> usize {
+        self.slots.iter().map(|len| len * max_batch * dtype.size()).sum()
+    }
 }
 
 /// Something to place: elements an image, and the first and last moment of its life.
@@ -74,7 +90,7 @@ impl MemoryPlan {
         let mut lives: Vec<Tenant> =
             (0..=count).map(|v| Tenant { len: graph.shapes[v].len(), birth: v, death: v }).collect();
         for (k, node) in nodes.iter().enumerate() {
-            let saves = node.layer.saves();
+            let saves = if purpose.frozen { node.layer.saves_frozen() } else { node.layer.saves() };
             for input in &node.inputs {
                 let until = if purpose.backward && saves.inputs { backward(k) } else { forward(k) };
                 lives[input.0].death = lives[input.0].death.max(until);
@@ -126,7 +142,8 @@ pub fn wants_grad(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool
     let mut wanted = vec![purpose.input_grad];
     for node in nodes {
         let upstream = node.inputs.iter().any(|v| wanted[v.0]);
-        wanted.push(upstream || node.params.iter().any(|p| !graph.params[*p].frozen));
+        let trained = !purpose.frozen && node.params.iter().any(|p| !graph.params[*p].frozen);
+        wanted.push(upstream || trained);
     }
     let mut reaches: Vec<bool> = (0..=nodes.len()).map(|v| is_seeded(graph, kept, ValueId(v))).collect();
     for (k, node) in nodes.iter().enumerate().rev() {

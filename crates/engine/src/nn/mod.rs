@@ -22,7 +22,7 @@ pub mod timings;
 pub mod whitening;
 
 pub use bridge::Bridge;
-pub use graph::{Builder, Graph, ValueId};
+pub use graph::{Builder, Graph, Node, ValueId};
 pub use init::Init;
 pub use layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 pub use noise::Noise;

@@ -25,6 +25,8 @@ pub struct TapeOptions {
     pub backward: bool,
     /// Whether the input's gradient is computed.
     pub input_grad: bool,
+    /// Whether parameters stay as they are: their gradients are not computed, nor is kept what only those are made of.
+    pub frozen: bool,
     /// Of activations in memory.
     pub dtype: DType,
     /// Of convolutions.
@@ -44,6 +46,7 @@ impl TapeOptions {
             mode: Mode::Train,
             backward: true,
             input_grad: false,
+            frozen: false,
             dtype,
             algorithm: Algorithm::default(),
             ghost_batch: None,
@@ -53,6 +56,10 @@ impl TapeOptions {
     /// For forward passes whose statistics are wanted.
     pub fn measure(max_batch: usize, dtype: DType, isa: Isa) -> Self {
         Self { mode: Mode::Measure, backward: false, ..Self::train(max_batch, dtype, isa) }
+    }
+    /// For the gradient of the input of a net that stays as it is.
+    pub fn frozen(max_batch: usize, dtype: DType, isa: Isa) -> Self {
+        Self { mode: Mode::Evaluate, input_grad: true, frozen: true, ..Self::train(max_batch, dtype, isa) }
     }
     /// For forward passes alone.
     pub fn evaluate(max_batch: usize, dtype: DType, isa: Isa) -> Self {

@@ -114,6 +114,11 @@ impl Params {
         Self { directory, stat_directory, values, grads, stats: stat_values, version: next_version() }
     }
 
+    /// The same without room for gradients: of a net that stays as it is.
+    pub fn without_gradients(self) -> Self {
+        Self { grads: Vec::new(), ..self }
+    }
+
     /// Name → place, in name order.
     pub fn directory(&self) -> &BTreeMap<String, Slot> {
         &self.directory

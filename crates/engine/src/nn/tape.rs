@@ -1,6 +1,6 @@
 //! A graph made executable: forward, loss, backward, all in memory planned beforehand.
 
-use super::graph::{Graph, ValueId};
+use super::graph::{Graph, Node, ValueId};
 use super::init::name_key;
 use super::layer::{BackwardCx, Cx, ForwardCx, Op};
 use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
@@ -53,10 +53,10 @@ struct Room<'a> {
 impl<'a> Room<'a> {
     /// What the operation of that wiring and that key sees in either pass.
     fn cx(&self, wiring: &'a Wiring, key: u64, version: u64, values: &'a [f32]) -> Cx<'a> {
-        let TapeOptions { mode, isa, dtype, .. } = *self.options;
+        let TapeOptions { mode, isa, dtype, frozen, .. } = *self.options;
         let Self { n, noise, memory, scratch, .. } = *self;
         let (train, measure) = (mode != Mode::Evaluate, mode == Mode::Measure);
-        Cx { n, train, measure, isa, dtype, version, noise, key, wiring, memory, values, scratch }
+        Cx { n, train, frozen, measure, isa, dtype, version, noise, key, wiring, memory, values, scratch }
     }
 }
 
@@ -97,7 +97,7 @@ impl Tape {
         options: TapeOptions,
         taps: BTreeMap<ValueId, Box<dyn Tap>>,
     ) -> Self {
-        let purpose = memory::Purpose { backward: options.backward, input_grad: options.input_grad };
+        let purpose = memory::Purpose::from(&options);
         let kept: Vec<ValueId> = taps.keys().copied().collect();
         let plan = MemoryPlan::new(graph, purpose, &kept);
         let wanted = wants_grad(graph, purpose, &kept);
@@ -129,6 +129,17 @@ impl Tape {
             n: 0,
             noise: Noise::default(),
         }
+    }
+
+    /// Bytes of activations, gradients and scratch that a tape would take, observers of these values included.
+    pub fn bytes_for(graph: &Graph, options: TapeOptions, kept: &[ValueId]) -> usize {
+        let plan = MemoryPlan::new(graph, memory::Purpose::from(&options), kept);
+        let scratch = |node: &Node| {
+            let shapes: Vec<Shape> = node.inputs.iter().map(|v| graph.shape(*v)).collect();
+            node.layer.prepare(&shapes, &options).scratch_len()
+        };
+        let scratch = graph.nodes().iter().map(scratch).max().unwrap_or(0);
+        plan.bytes(options.dtype, options.max_batch) + scratch * DType::F32.size()
     }
 
     /// Bytes of activations and gradients.
@@ -214,9 +225,7 @@ impl Tape {
 
     /// What lies at a place, as `f32`.
     fn load(&self, place: Place) -> Vec<f32> {
-        with_element!(self.options.dtype, E => {
-            self.memory.read::<E>(place, self.n).iter().map(|x| x.to_f32()).collect()
-        })
+        load(&self.memory, place, self.n, self.options.dtype)
     }
 
     /// Puts values at a place, rounded to the activations' type.
@@ -314,26 +323,37 @@ impl Tape {
     }
 
     fn observe(&mut self, value: ValueId) {
-        if self.taps.iter().any(|tapped| tapped.value == value) {
-            let data = self.value(value);
-            let (n, shape) = (self.n, self.shapes[value.0]);
-            for tapped in self.taps.iter_mut().filter(|tapped| tapped.value == value) {
-                tapped.tap.observe(n, shape, &data);
+        let (n, shape, place) = (self.n, self.shapes[value.0], self.values[value.0]);
+        let Self { taps, memory, options, .. } = self;
+        for tapped in taps.iter_mut().filter(|tapped| tapped.value == value) {
+            match options.dtype {
+                DType::F32 => tapped.tap.observe(n, shape, &memory.read::<f32>(place, n)),
+                dtype => tapped.tap.observe(n, shape, &load(memory, place, n, dtype)),
             }
         }
     }
 
     fn tap_gradient(&mut self, value: ValueId) {
-        let Some(place) = self.grads[value.0] else { return };
-        let (n, shape) = (self.n, self.shapes[value.0]);
+        let Some(to) = self.grads[value.0] else { return };
+        let (n, shape, of) = (self.n, self.shapes[value.0], self.values[value.0]);
         let mut taps = std::mem::take(&mut self.taps);
         for tapped in taps.iter_mut().filter(|tapped| tapped.value == value) {
-            let mut gradient = self.load(place);
-            tapped.tap.add_gradient(n, shape, &mut gradient);
-            self.store(place, &gradient);
+            if self.options.dtype == DType::F32 {
+                let (value, mut gradient) = (self.memory.read::<f32>(of, n), self.memory.write::<f32>(to, n));
+                tapped.tap.add_gradient(n, shape, &value, &mut gradient);
+            } else {
+                let mut gradient = self.load(to);
+                tapped.tap.add_gradient(n, shape, &self.load(of), &mut gradient);
+                self.store(to, &gradient);
+            }
         }
         self.taps = taps;
     }
+}
+
+/// What lies at a place, as `f32`.
+fn load(memory: &Memory, place: Place, n: usize, dtype: DType) -> Vec<f32> {
+    with_element!(dtype, E => memory.read::<E>(place, n).iter().map(|x| x.to_f32()).collect())
 }
 
 /// The places of every node, and which consumer of a value writes its gradient first (the last in graph order, as

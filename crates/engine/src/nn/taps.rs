@@ -7,6 +7,7 @@ pub trait Tap: Send {
     /// The value, `(n, h, w, c)`, right after it was computed.
     fn observe(&mut self, n: usize, shape: Shape, value: &[f32]);
 
-    /// Adds to the gradient of the value, right before the layer that made it runs backward. For a loss on activations.
-    fn add_gradient(&mut self, _n: usize, _shape: Shape, _gradient: &mut [f32]) {}
+    /// Adds to the gradient of the value, right before the layer that made it runs backward: for a loss on activations. The value
+    /// is as it was observed.
+    fn add_gradient(&mut self, _n: usize, _shape: Shape, _value: &[f32], _gradient: &mut [f32]) {}
 }

@@ -44,19 +44,19 @@ pub fn forward<X: Element, Y: Element>(isa: Isa, linear: &Linear<'_>, x: &[X], y
     product(isa, x, linear.weight().transposed(), epilogue, y);
 }
 
-/// `dx = scale·dy·W`, `dW = scale·dyᵀ·x`, `db = Σ dy`
+/// `dx = scale·dy·W`, `dW = scale·dyᵀ·x`, `db = Σ dy`; `x` is looked at for `dW` alone.
 ///
 /// # Panics
 /// When lengths do not fit.
 pub fn backward<X: Element, Y: Element>(isa: Isa, linear: &Linear<'_>, x: &[X], dy: &[Y], grads: Grads<'_, X>) {
-    let rows = x.len() / linear.inputs;
-    let x = View::new(x, rows, linear.inputs);
+    let rows = dy.len() / linear.outputs;
     let pull = View::new(dy, rows, linear.outputs);
     let epilogue = |write: Write| Epilogue { alpha: linear.scale, bias: None, write };
     if let Some(dx) = grads.dx {
         product(isa, pull, linear.weight(), epilogue(dx.write), dx.to);
     }
     if let Some(dweight) = grads.dweight {
+        let x = View::new(x, rows, linear.inputs);
         product(isa, pull.transposed(), x, epilogue(dweight.write), dweight.to);
     }
     if let Some(dbias) = grads.dbias {

@@ -31,6 +31,13 @@ impl Add {
     }
 }
 
+impl Add {
+    /// Whether backward reads the output, from which relu's sign shows, in place of the inputs.
+    fn reads_output(&self) -> bool {
+        self.act == Act::Relu && self.scale == 1.0
+    }
+}
+
 impl Layer for Add {
     fn describe(&self) -> String {
         match self.act {
@@ -50,7 +57,8 @@ impl Layer for Add {
         inputs.iter().map(|shape| shape.len() as u64).sum()
     }
     fn saves(&self) -> Saves {
-        Saves { inputs: self.act != Act::None, output: false }
+        let output = self.reads_output();
+        Saves { inputs: self.act != Act::None && !output, output }
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(AddOp { add: *self, two: inputs.len() == 2 })
@@ -76,6 +84,13 @@ impl Op for AddOp {
         with_element!(cx.dtype, E => {
             let (mut da, mut db) = (cx.input_grad::<E>(0), if self.two { cx.input_grad::<E>(1) } else { None });
             let dy = cx.output_grad::<E>();
+            if self.add.reads_output() {
+                let y = cx.output::<E>();
+                let saved = activation::Saved { a: &*y, b: None };
+                let (da, db) = (da.as_mut().map(|cell| cell.grad()), db.as_mut().map(|cell| cell.grad()));
+                activation::backward(cx.isa, self.add.act, saved, &dy, da, db);
+                return Ok(());
+            }
             // Without an activation the inputs are not read, and may be gone: the output's gradient stands in for them.
             let saved = self.add.act != Act::None;
             let a = if saved { cx.input::<E>(0) } else { cx.output_grad::<E>() };

@@ -142,6 +142,9 @@ impl Layer for Conv {
     fn saves(&self) -> Saves {
         Saves { inputs: !self.is_frozen(), output: false }
     }
+    fn saves_frozen(&self) -> Saves {
+        Saves::default()
+    }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         let (shape, [h, w]) = (self.kernel_shape(inputs[0]), [inputs[0].h, inputs[0].w]);
         let plan = ConvPlan::with(options.algorithm, shape, h, w, options.isa);
@@ -154,7 +157,7 @@ impl Layer for Conv {
             forward,
             backward,
             bias: self.bias,
-            frozen: self.is_frozen(),
+            frozen: self.is_frozen() || options.frozen,
             plan,
         })
     }
@@ -242,7 +245,7 @@ impl Op for ConvOp {
                 let x = cx.input::<E>(0);
                 plan.backward_weight(n, &x, &dy, cx.param_grad(0), &mut scratch);
             }
-            if self.bias {
+            if self.bias && !cx.frozen {
                 let (isa, width) = (cx.isa, plan.conv().cout);
                 columns::bias_gradient(isa, width, &dy, Grad::overwrite(cx.param_grad(1)));
             }

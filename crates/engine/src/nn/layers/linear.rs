@@ -62,6 +62,9 @@ impl Layer for Linear {
     fn saves(&self) -> Saves {
         Saves { inputs: true, output: false }
     }
+    fn saves_frozen(&self) -> Saves {
+        Saves::default()
+    }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(LinearOp { linear: *self, inputs: inputs[0].len() })
     }
@@ -91,8 +94,14 @@ impl Op for LinearOp {
         let kernel = self.kernel(cx.param(0), None);
         let isa = cx.isa;
         with_element!(cx.dtype, E => {
-            let (x, dy) = (cx.input::<E>(0), cx.output_grad::<E>());
+            let dy = cx.output_grad::<E>();
             let mut dx = cx.input_grad::<E>(0);
+            if cx.frozen {
+                let (dx, none) = (dx.as_mut().map(|cell| cell.grad()), linear::Grads { dx: None, dweight: None, dbias: None });
+                linear::backward(isa, &kernel, &[], &dy, linear::Grads { dx, ..none });
+                return Ok(());
+            }
+            let x = cx.input::<E>(0);
             let (dweight, dbias) = if self.linear.bias {
                 let [dweight, dbias] = cx.param_grads::<2>();
                 (dweight, Some(dbias))

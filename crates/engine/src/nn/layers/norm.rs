@@ -241,7 +241,9 @@ impl Op for NormOp {
             for (k, part) in self.parts.iter().enumerate() {
                 let x = cx.input::<E>(k);
                 let mut dx = cx.input_grad::<E>(k);
-                let [dgamma, dbeta] = cx.param_grads::<2>().map(|of_all| &mut of_all[part.channels.clone()]);
+                let frozen = cx.frozen;
+                let room = (!frozen).then(|| cx.param_grads::<2>().map(|of_all| &mut of_all[part.channels.clone()]));
+                let [dgamma, dbeta] = room.map_or([None, None], |room| room.map(Some));
                 ghost::backward(
                     isa,
                     ghosts,
@@ -251,8 +253,8 @@ impl Op for NormOp {
                     norm::Grads {
                         dx: dx.as_mut().map(|cell| cell.grad()),
                         dresidual: dresidual.as_mut().map(|cell| cell.grad()),
-                        dgamma: (!frozen_scale).then(|| Grad::overwrite(dgamma)),
-                        dbeta: Some(Grad::overwrite(dbeta)),
+                        dgamma: dgamma.filter(|_| !frozen_scale).map(|to| Grad::overwrite(to)),
+                        dbeta: dbeta.map(|to| Grad::overwrite(to)),
                     },
                 );
             }

@@ -84,6 +84,9 @@ impl Layer for Pool {
             Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => Reach::Image,
         }
     }
+    fn pools(&self) -> bool {
+        matches!(self, Pool::Max(_) | Pool::Average(Average::Windows(_) | Average::Inside(_)))
+    }
     fn saves(&self) -> Saves {
         // Max pools keep the places of the maxima themselves.
         Saves::default()

@@ -1,0 +1,684 @@
+//! Painting: the loop of experiments whose parameters are pixels.
+//!
+//! It shares with training all that makes a run: plan, optimizers, checkpoint, records. What it has instead of a loader
+//! and an evaluation are pictures and snapshots.
+
+use super::checkpoint;
+use super::clock::Clock;
+use super::engine::Outcome;
+use super::meter::Meter;
+use super::net;
+use super::optimizers::{Optimizers, Rules};
+use super::session::{CHECKPOINT_FILE, Machine, by_kind, draw_curves, step_columns};
+use super::state::State;
+use super::stop::StopFlag;
+use super::weights::Weights;
+use crate::config::UsedSet;
+use crate::config::spec::Spec;
+use crate::data::resize::Extent;
+use crate::data::{DataError, Facts, draw};
+use crate::kernels::reduce;
+use crate::model::backbones::published;
+use crate::nn::{Graph, Init, ParamDecl, Params, Role};
+use crate::optim::Applied;
+use crate::paint::{Colours, FrozenNet, Mask, Needs, Objective, Picture, Scene, fitted, median_filter};
+use crate::plan::{Plan, PlannedPhase, StepPlan};
+use crate::plot;
+use crate::record::folder::file;
+use crate::record::rows::TraceRow;
+use crate::record::{
+    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, Sink, Status, StepDone, WeightsFacts, atomic,
+    recorder,
+};
+use crate::task::Painting;
+use crate::task::starts::Start;
+use crate::units::{Purpose, number, rng};
+use anyhow::Context as _;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::time::Instant;
+
+/// What such an experiment calls its images where others name a data set.
+pub const PICTURES: &str = "pictures";
+/// The net's classes where neither the experiment nor a data set says: those of ImageNet, which published weights have.
+pub const CLASSES: usize = 1000;
+/// The one parameter.
+const PIXELS: &str = "pixels";
+/// Evaluations of the net in a step.
+const EVALUATIONS: &str = "evaluations";
+const SNAPSHOTS: &str = "snapshots";
+/// The longer side of a picture on the contact sheet, the most that are shown, and how many a row.
+const SHEET: (usize, usize, usize) = (192, 48, 6);
+
+/// The pictures of an experiment, as their files are.
+pub struct Pictures {
+    content: Vec<Picture>,
+    style: Vec<Picture>,
+    init: Option<Picture>,
+    mask: Option<Picture>,
+    /// `sha256:` over all files in order.
+    digest: String,
+}
+
+impl Pictures {
+    /// Reads all files.
+    ///
+    /// # Errors
+    /// The first that cannot be read or decoded.
+    pub fn read(painting: &Painting) -> Result<Self, DataError> {
+        let all = |files: &[std::path::PathBuf]| files.iter().map(|file| Picture::read(file)).collect::<Result<_, _>>();
+        let init = match &painting.init {
+            Start::Image(file) => Some(Picture::read(file)?),
+            Start::Content | Start::Noise { .. } => None,
+        };
+        let mut digest = Sha256::new();
+        for (place, path) in painting.files() {
+            let unreadable = |source| DataError::Io { path: path.clone(), action: "read", source };
+            let bytes = std::fs::read(path).map_err(unreadable)?;
+            digest.update(place.as_bytes());
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(&bytes);
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            content: all(&painting.content)?,
+            style: all(&painting.style)?,
+            init,
+            mask: painting.mask.as_deref().map(Picture::read).transpose()?,
+            digest: format!("sha256:{hex}"),
+        })
+    }
+
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What the painting has the shape of.
+    fn shape(&self) -> Extent {
+        let first = self.content.first().or(self.init.as_ref());
+        first.map_or(Extent::square(1), |picture| picture.extent)
+    }
+
+    /// The painting's extent at a size.
+    pub fn extent(&self, size: usize) -> Extent {
+        fitted(self.shape(), size)
+    }
+
+    /// What is planned with: an epoch is one step of all images.
+    pub fn facts(&self, painting: &Painting) -> Facts {
+        let shape = self.shape();
+        facts(painting, shape.width.max(shape.height))
+    }
+}
+
+/// The figures of the images that are painted, of a size where phases give none.
+pub fn facts(painting: &Painting, size: usize) -> Facts {
+    Facts {
+        name: PICTURES.to_owned(),
+        train_images: painting.images(),
+        val_images: 0,
+        classes: CLASSES,
+        channels: 3,
+        size,
+        source: crate::data::FactsSource::File,
+    }
+}
+
+/// What a painting is made of: everything checked, nothing begun.
+pub struct PaintJob {
+    pub spec: Spec,
+    pub plan: Plan,
+    pub painting: Painting,
+    pub pictures: Pictures,
+    pub machine: Machine,
+    pub argv: Vec<String>,
+    pub weights: Option<WeightsFacts>,
+    pub notices: Vec<String>,
+}
+
+impl PaintJob {
+    /// By which runs are grouped.
+    pub fn spec_hash(&self) -> String {
+        let set = UsedSet { name: PICTURES, digest: self.pictures.digest() };
+        self.spec.hash(&[set], self.weights.as_ref().map(|weights| weights.sha256.as_str()))
+    }
+
+    fn extent(&self, phase: usize) -> Extent {
+        self.pictures.extent(self.plan.phases[phase].size)
+    }
+
+    fn facts(&self) -> Facts {
+        self.pictures.facts(&self.painting)
+    }
+
+    fn colours(&self) -> Colours<'_> {
+        Colours { mean: &self.painting.mean, std: &self.painting.std }
+    }
+}
+
+/// A painting under way.
+pub struct PaintSession {
+    job: PaintJob,
+    state: State,
+    /// Of the net, which stays as it is.
+    net: Params,
+    recorder: Recorder,
+    stop: StopFlag,
+    clock: Clock,
+    meter: Meter,
+}
+
+impl PaintSession {
+    /// Begins a run in a new folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written: it then says that the run failed. When the weights are not as they were.
+    pub fn begin(job: PaintJob, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let path = folder.path().to_owned();
+        let facts = run_facts(&job)?;
+        Self::begin_in(job, facts.clone(), folder, display, stop)
+            .inspect_err(|error| recorder::could_not_begin(&path, &facts, &format!("{error:#}")))
+    }
+
+    fn begin_in(
+        mut job: PaintJob,
+        facts: RunFacts,
+        folder: RunFolder,
+        display: Box<dyn Sink>,
+        stop: StopFlag,
+    ) -> anyhow::Result<Self> {
+        let (net, words) = frozen(&job)?;
+        job.notices.extend(words);
+        atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
+        atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
+        let (rows, sample) = (job.plan.rows(), job.plan.sample(plot::POINTS));
+        let picture = plot::schedule(&job.spec.name, &rows, &sample, plot::ScheduleOptions::default());
+        atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?;
+        let mut recorder = Recorder::create(folder, facts, display)?;
+        for text in &job.notices {
+            recorder.event(&Event::Notice { text: text.clone() })?;
+        }
+        let first = job.extent(0);
+        let start = start(&job, first);
+        let params = pixels(job.painting.images(), first, &start);
+        let state = State::new(params, &Rules::default(), &job.plan.phases[0].optimizer);
+        Ok(Self::assemble(job, state, net, recorder, stop))
+    }
+
+    /// Takes up a run from its checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint or the records cannot be used.
+    pub fn resume(job: PaintJob, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
+        let (net, _) = frozen(&job)?;
+        let step = checkpoint::step(&path)?.min(job.plan.total_steps);
+        // The next phase may be of another size; it has not begun.
+        let extent = job.extent(job.plan.phase_of(step.saturating_sub(1)));
+        let zeros = vec![0.0; job.painting.images() * extent.width * extent.height * 3];
+        let shape = pixels(job.painting.images(), extent, &zeros);
+        let (state, positions) = checkpoint::load(&path, shape, &Rules::default(), &job.plan)?;
+        let recorder = Recorder::resume(folder, run_facts(&job)?, state.progress.step, &positions, display)?;
+        let mut session = Self::assemble(job, state, net, recorder, stop);
+        for text in session.job.notices.clone() {
+            session.recorder.event(&Event::Notice { text })?;
+        }
+        Ok(session)
+    }
+
+    fn assemble(job: PaintJob, state: State, net: Params, recorder: Recorder, stop: StopFlag) -> Self {
+        let clock = Clock::start(state.progress.seconds);
+        let meter = Meter::new(&job.plan, state.progress.step);
+        Self { job, state, net, recorder, stop, clock, meter }
+    }
+
+    /// Goes over to a step's phase: an image of another size is resized, and its optimizer begins anew.
+    fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<Objective> {
+        let (extent, phase) = (self.job.extent(step.phase), &self.job.plan.phases[step.phase]);
+        let before = self.job.extent(self.job.plan.phase_of(step.step.saturating_sub(1)));
+        let (optimizer, carry) = (phase.optimizer.clone(), phase.carry);
+        let begins = PhaseBegins {
+            phase: step.phase,
+            first_step: phase.first_step,
+            steps: phase.steps,
+            size: phase.size,
+            batch: phase.batch,
+            optimizer: optimizer.kind.clone(),
+            dataset: None,
+        };
+        if extent == before {
+            self.state.switch_optimizer(&optimizer, carry)?;
+        } else {
+            let colours = self.job.colours();
+            let images = images_of(values(&self.state.params), before, colours);
+            let resized: Vec<f32> = images.iter().flat_map(|image| image.fitted(extent).normalised(colours)).collect();
+            self.state.params = pixels(images.len(), extent, &resized);
+            self.state.optimizers = Optimizers::new(&self.state.params, &Rules::default(), &optimizer);
+            self.state.progress.optimizer = optimizer;
+        }
+        let objective = objective(&self.job, &mut self.net, extent)?;
+        self.recorder.event(&Event::PhaseBegins(begins))?;
+        Ok(objective)
+    }
+
+    fn checkpoint(&mut self) -> anyhow::Result<()> {
+        self.clock.lap(|spent| &mut spent.train);
+        self.state.progress.seconds = self.clock.spent;
+        self.recorder.sync()?;
+        let bytes = checkpoint::encode(&self.state, &self.recorder.positions());
+        let folder = self.recorder.folder().join(file::CHECKPOINT);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
+        self.clock.lap(|spent| &mut spent.checkpoint);
+        let (step, seconds) = (self.state.progress.step, by_kind(&self.clock.spent));
+        Ok(self.recorder.event(&Event::Checkpoint { step, seconds, skipped_steps: None })?)
+    }
+
+    /// Writes the images after a step.
+    fn snapshot(&mut self, step: &StepPlan, loss: f64) -> anyhow::Result<()> {
+        self.clock.lap(|spent| &mut spent.train);
+        let extent = self.job.extent(step.phase);
+        let folder = self.recorder.folder().join(SNAPSHOTS);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        let images = shown(&self.job, &self.state.params, extent);
+        for (k, image) in images.iter().enumerate() {
+            atomic::write(&folder.join(name_of(step.step + 1, k, images.len())), &image.png())?;
+        }
+        let first = format!("{SNAPSHOTS}/{}", name_of(step.step + 1, 0, images.len()));
+        self.recorder.event(&Event::Snapshot { step: step.step, file: first, loss })?;
+        self.clock.lap(|spent| &mut spent.eval);
+        Ok(())
+    }
+
+    /// Ends the records: pictures of a run that is over, and the status.
+    fn finish(&mut self, outcome: Outcome) -> anyhow::Result<Outcome> {
+        self.clock.skip();
+        if outcome.status == Status::Done {
+            let last = self.job.plan.phase_of(self.state.progress.step.saturating_sub(1));
+            let extent = self.job.extent(last);
+            let images = shown(&self.job, &self.state.params, extent);
+            let folder = self.recorder.folder();
+            for (k, image) in images.iter().enumerate() {
+                let name = if images.len() == 1 { "result.png".to_owned() } else { format!("result-{}.png", k + 1) };
+                atomic::write(&folder.join(&name), &image.png())?;
+            }
+            atomic::write(&folder.join("sheet.png"), &self.sheet(&images[0])?.png())?;
+        }
+        let folder = self.recorder.folder();
+        let curves = draw_curves(&self.job.spec.name, &self.job.plan, folder)?;
+        atomic::write(&folder.join(file::CURVES), curves.as_bytes())?;
+        self.recorder.sync()?;
+        self.recorder.event(&Event::Finished {
+            status: outcome.status,
+            exit_reason: outcome.reason.clone(),
+            step: self.state.progress.step,
+            seconds: by_kind(&self.clock.spent),
+            skipped_steps: None,
+        })?;
+        Ok(outcome)
+    }
+
+    /// The contact sheet: what was given, the first image's snapshots, the result.
+    fn sheet(&self, result: &Picture) -> anyhow::Result<Picture> {
+        let (side, most, columns) = SHEET;
+        let to = fitted(result.extent, side.min(result.extent.width.max(result.extent.height)));
+        let given = self.job.pictures.content.iter().chain(&self.job.pictures.style);
+        let mut shown: Vec<Picture> = given.map(|picture| picture.fitted(to)).collect();
+        let folder = self.recorder.folder().join(SNAPSHOTS);
+        let images = self.job.painting.images();
+        let mut names: Vec<String> = (1..=self.state.progress.step).map(|step| name_of(step, 0, images)).collect();
+        names.retain(|name| folder.join(name).is_file());
+        // Of many, some, spread evenly, the last among them.
+        let every = names.len().div_ceil(most).max(1);
+        for name in names.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev() {
+            shown.push(Picture::read(&folder.join(name))?.fitted(to));
+        }
+        Ok(Picture::sheet(&shown, columns))
+    }
+
+    /// Ends the records of a run that an error stopped, as far as they can still be written.
+    pub fn fail(&mut self, error: &anyhow::Error) {
+        let event = Event::Finished {
+            status: Status::Failed,
+            exit_reason: format!("{error:#}"),
+            step: self.state.progress.step,
+            seconds: by_kind(&self.clock.spent),
+            skipped_steps: None,
+        };
+        if let Err(second) = self.recorder.event(&event) {
+            log::warn!("the end of the run could not be recorded: {second}");
+        }
+    }
+}
+
+/// Takes all steps that are left.
+///
+/// # Errors
+/// What stops a run other than a signal or divergence. What was recorded is readable then, and the last checkpoint is whole.
+pub fn paint(session: &mut PaintSession) -> anyhow::Result<Outcome> {
+    session.clock.skip();
+    if session.state.progress.step == 0 {
+        session.checkpoint()?;
+    }
+    if let Some(reason) = session.state.progress.ended.clone() {
+        return session.finish(Outcome { status: Status::Done, reason });
+    }
+    let mut current: Option<(usize, Objective)> = None;
+    while session.state.progress.step < session.job.plan.total_steps {
+        let step = session.job.plan.at(session.state.progress.step);
+        if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
+            // The old tape's memory goes before the new one's comes.
+            drop(current.take());
+            current = Some((step.phase, session.begin_phase(&step)?));
+        }
+        let (_, objective) = current.as_mut().expect("a phase has begun");
+        let began = Instant::now();
+        let Brushed { loss, grad_norm, applied, values } = brush(session, objective, &step)?;
+        session.clock.lap(|spent| &mut spent.train);
+        let progress = &mut session.state.progress;
+        progress.step += 1;
+        progress.images += step.images as u64;
+        let row = TraceRow {
+            step: step.step,
+            epoch: step.epoch,
+            phase: step.phase,
+            optimizer: progress.optimizer.kind.clone(),
+            size: step.size,
+            batch: step.images,
+            lr: applied.lr,
+            momentum: applied.momentum,
+            weight_decay: applied.weight_decay,
+            loss,
+            grad_norm,
+            seconds: began.elapsed().as_secs_f64(),
+            mix: None,
+        };
+        session.meter.add(&row);
+        session.recorder.event(&Event::StepDone(StepDone {
+            train_acc: f64::NAN,
+            images_per_second: session.meter.images_per_second(),
+            seconds_left: session.meter.seconds_left(),
+            wait_seconds: 0.0,
+            row,
+            own_lrs: Vec::new(),
+            step_values: values,
+        }))?;
+        if let Some(outcome) = after_step(session, &step, (loss, grad_norm))? {
+            return session.finish(outcome);
+        }
+    }
+    session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
+}
+
+/// What is due after a step. `Some` where painting ends here.
+fn after_step(
+    session: &mut PaintSession,
+    step: &StepPlan,
+    (loss, grad_norm): (f64, f64),
+) -> anyhow::Result<Option<Outcome>> {
+    for (what, value) in [("loss", loss), ("gradient", grad_norm)] {
+        if !value.is_finite() {
+            let reason = format!("the {what} is not finite at step {}", step.step);
+            return Ok(Some(Outcome { status: Status::Diverged, reason }));
+        }
+    }
+    let plan = &session.job.plan;
+    let budget = plan.stop.after.filter(|budget| session.clock.spent.train >= *budget);
+    let ended = budget.map(|budget| format!("{} s of training are used up", number(budget)));
+    let (snapshot, checkpoint) = (plan.is_eval_step(step.step), plan.is_checkpoint_step(step.step));
+    if snapshot || step.ends_phase || ended.is_some() {
+        session.snapshot(step, loss)?;
+    }
+    session.state.progress.ended.clone_from(&ended);
+    let signal = session.stop.raised();
+    if checkpoint || signal.is_some() || ended.is_some() {
+        session.checkpoint()?;
+    }
+    if let Some(reason) = ended {
+        return Ok(Some(Outcome { status: Status::Done, reason }));
+    }
+    let more = session.state.progress.step < session.job.plan.total_steps;
+    Ok(signal.filter(|_| more).map(|signal| Outcome { status: Status::Interrupted, reason: signal.to_owned() }))
+}
+
+/// What a step gave.
+struct Brushed {
+    /// Before the step.
+    loss: f64,
+    grad_norm: f64,
+    applied: Applied,
+    /// Of the columns that only some runs have.
+    values: Vec<f64>,
+}
+
+/// The loss, its gradient, and an optimizer's step.
+fn brush(session: &mut PaintSession, objective: &mut Objective, step: &StepPlan) -> anyhow::Result<Brushed> {
+    let PaintSession { job, state, net, .. } = session;
+    let (plan, isa) = (&job.plan, job.machine.isa);
+    let len = values(&state.params).len();
+    let State { params, optimizers, .. } = state;
+    let loss = objective.evaluate(net, &params.values[..len], &mut params.grads[..len])?;
+    let (terms, mut evaluations) = (objective.terms(), 1u64);
+    let hypers = plan.unit_hypers(step);
+    let grad_norm = reduce::norm(isa, &params.grads);
+    let clipped = match step.clip.is_none() {
+        true => grad_norm,
+        false => step.clip.apply(&mut params.grads, |grads| reduce::norm(isa, grads)),
+    };
+    let mut again = |values: &[f32], grads: &mut [f32]| {
+        evaluations += 1;
+        objective.evaluate(net, &values[..len], &mut grads[..len])
+    };
+    optimizers.step(params, isa, loss, &hypers, &mut again)?;
+    let applied = state.optimizers.applied()[0].expect("pixels are never frozen");
+    let mut values = plan.step_values(step.phase, &step.clip, applied.share);
+    values.extend(plan.clips().then_some(clipped));
+    values.extend(terms);
+    values.push(evaluations as f64);
+    Ok(Brushed { loss, grad_norm, applied, values })
+}
+
+/// The pixels of a state, without what fills up the last line.
+fn values(params: &Params) -> &[f32] {
+    params.get(PIXELS).expect("they are the one parameter")
+}
+
+/// Pixels as parameters.
+fn pixels(images: usize, extent: Extent, values: &[f32]) -> Params {
+    let decl = ParamDecl {
+        name: PIXELS.to_owned(),
+        role: Role::Conv,
+        shape: vec![images, extent.height, extent.width, 3],
+        init: Init::Constant(0.0),
+        frozen: false,
+    };
+    let mut params = Params::new(&[decl], &[], 0);
+    params.values[..values.len()].copy_from_slice(values);
+    params.touch();
+    params
+}
+
+/// The images as they are to be seen.
+fn shown(job: &PaintJob, params: &Params, extent: Extent) -> Vec<Picture> {
+    let mut seen = values(params).to_vec();
+    if let Some(mask) = mask(job, extent) {
+        mask.mix(&contents(job, extent), values(params), &mut seen);
+    }
+    let images = images_of(&seen, extent, job.colours());
+    if !job.painting.keep_color {
+        return images;
+    }
+    let contents = job.pictures.content.iter().map(|content| content.fitted(extent));
+    images.iter().zip(contents).map(|(image, content)| image.with_colours_of(&content)).collect()
+}
+
+/// What normalised pixels look like.
+fn images_of(values: &[f32], extent: Extent, colours: Colours<'_>) -> Vec<Picture> {
+    let per_image = extent.width * extent.height * 3;
+    values.chunks_exact(per_image).map(|image| Picture::of_normalised(image, extent, colours)).collect()
+}
+
+/// `000050.png`; of several images `000050-1.png`, …
+fn name_of(step: u64, image: usize, of: usize) -> String {
+    if of == 1 { format!("{step:06}.png") } else { format!("{step:06}-{}.png", image + 1) }
+}
+
+/// The content images, normalised.
+fn contents(job: &PaintJob, extent: Extent) -> Vec<f32> {
+    let of = |picture: &Picture| {
+        let fitted = picture.fitted(extent);
+        let seen = if job.painting.keep_color { fitted.grey() } else { fitted };
+        seen.normalised(job.colours())
+    };
+    job.pictures.content.iter().flat_map(of).collect()
+}
+
+fn mask(job: &PaintJob, extent: Extent) -> Option<Mask> {
+    job.pictures.mask.as_ref().map(|picture| Mask::of(picture, extent, job.painting.feather))
+}
+
+/// The loss at an extent.
+fn objective(job: &PaintJob, params: &mut Params, extent: Extent) -> anyhow::Result<Objective> {
+    let style_size = (extent.width.max(extent.height) as f64 * job.painting.style_scale).round().max(1.0) as usize;
+    let style: Vec<(Extent, Vec<f32>)> = job
+        .pictures
+        .style
+        .iter()
+        .map(|picture| {
+            let to = fitted(picture.extent, style_size);
+            let fitted = picture.fitted(to);
+            let seen = match job.pictures.content.first().filter(|_| job.painting.keep_color) {
+                Some(content) => fitted.with_lights_of(content),
+                None => fitted,
+            };
+            (to, seen.normalised(job.colours()))
+        })
+        .collect();
+    let (content, mask) = (contents(job, extent), mask(job, extent));
+    let scene = Scene { painting: &job.painting, extent, content: &content, style: &style, mask: mask.as_ref() };
+    let facts = job.facts();
+    let graph = |extent| Ok(net::graph_of(&job.spec, &facts, extent)?);
+    let mut net = FrozenNet {
+        graph: &graph,
+        params: std::mem::replace(params, Params::new(&[], &[], 0)),
+        isa: job.machine.isa,
+        dtype: net::dtype(&job.spec),
+        algorithm: net::algorithm(&job.spec),
+    };
+    let made = Objective::new(&mut net, &scene);
+    *params = net.params;
+    made
+}
+
+/// What the images are before the first step, normalised.
+fn start(job: &PaintJob, extent: Extent) -> Vec<f32> {
+    let (images, colours) = (job.painting.images(), job.colours());
+    match &job.painting.init {
+        Start::Content => contents(job, extent),
+        Start::Image(_) => {
+            let picture = job.pictures.init.as_ref().expect("it was read").fitted(extent);
+            picture.normalised(colours).repeat(images)
+        }
+        Start::Noise { median, contrast } => {
+            let noise = |image: usize| {
+                let mut rng = rng(job.spec.seed, Purpose::Paint, 0, image as u64);
+                let values = extent.width * extent.height * 3;
+                let mut drawn: Vec<f32> = (0..values).map(|_| draw::between(&mut rng, 0.0, 1.0)).collect();
+                if *median > 1 {
+                    drawn = median_filter(&drawn, [extent.height, extent.width, 3], *median);
+                }
+                let picture = Picture { extent, pixels: drawn };
+                picture.normalised(colours).into_iter().map(|value| value * *contrast as f32).collect::<Vec<f32>>()
+            };
+            (0..images).flat_map(noise).collect()
+        }
+    }
+}
+
+/// The parameters of the net as far as it is looked at, and what to say of where they come from.
+fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
+    let graph = net::graph_of(&job.spec, &job.facts(), job.extent(0))?;
+    let looked = looked_at(&job.painting, &graph)?;
+    let params = |graph: &Graph| Params::new(graph.params(), graph.stats(), job.spec.seed).without_gradients();
+    let Some(facts) = &job.weights else { return Ok((params(&looked), None)) };
+    let weights = Weights::read(Path::new(&facts.path))?;
+    anyhow::ensure!(
+        weights.facts().sha256 == facts.sha256,
+        "{} is not the file any more that the run was begun with: put that one back, or start a new run",
+        facts.path
+    );
+    let mut params = params(&looked);
+    let taken = weights.start_part(&mut params, published(&job.spec.model.backbone), &graph)?;
+    Ok((params, Some(taken.in_words(&facts.path))))
+}
+
+/// The net up to the last layer that a term looks at.
+///
+/// # Errors
+/// When a layer is not there.
+pub fn looked_at(painting: &Painting, graph: &Graph) -> anyhow::Result<Graph> {
+    Ok(graph.until(&Objective::values(painting, graph)?))
+}
+
+fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
+    let (spec, model) = (&job.spec, &job.spec.model);
+    let graph = net::graph_of(spec, &job.facts(), job.extent(0))?;
+    let extent = job.extent(job.plan.phases.len() - 1);
+    let columns = step_columns(spec, &job.plan).into_iter().chain(Objective::names(&job.painting, &graph)?);
+    Ok(RunFacts {
+        name: spec.name.clone(),
+        argv: job.argv.clone(),
+        seed: spec.seed,
+        spec_hash: job.spec_hash(),
+        device: "cpu".to_owned(),
+        instruction_set: job.machine.isa.name().to_owned(),
+        threads: job.machine.threads,
+        precision: spec.train.precision.word().to_owned(),
+        dataset: DatasetFacts {
+            name: PICTURES.to_owned(),
+            images: job.painting.images() as u64,
+            val_images: 0,
+            digest: job.pictures.digest().to_owned(),
+            stand_in: false,
+            stands_in_for: None,
+            skipped: 0,
+        },
+        further_datasets: Vec::new(),
+        last_set_since: 0,
+        model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
+        parameters: (job.painting.images() * extent.width * extent.height * 3) as u64,
+        weights: job.weights.clone(),
+        settings: spec.settings(),
+        phases: job.plan.phases.len(),
+        epochs: job.plan.total_epochs(),
+        steps: job.plan.total_steps,
+        lr_columns: Vec::new(),
+        step_columns: columns.chain([EVALUATIONS.to_owned()]).collect(),
+        tta: false,
+        average: None,
+    })
+}
+
+/// Bytes that a phase takes at a size: of the net and its activations, and of what the optimizer remembers.
+///
+/// # Errors
+/// When the net takes no images of that size.
+pub fn memory_needed(job: &PaintJob, phase: &PlannedPhase, size: usize) -> anyhow::Result<usize> {
+    let extent = job.pictures.extent(size);
+    let graph = net::graph_of(&job.spec, &job.facts(), extent)?;
+    let looked = looked_at(&job.painting, &graph)?;
+    let weights: usize = looked.params().iter().map(|param| param.shape.iter().product::<usize>()).sum();
+    let pixels = job.painting.images() * extent.width * extent.height * 3;
+    // Of each step that L-BFGS remembers two copies; of other rules a few. What points on a line hold comes on top.
+    let history = phase.optimizer.settings.opt_int("history").unwrap_or(0) as usize;
+    let copies = 2 * history + 12;
+    // As kernels read them, weights of 3×3 take four times their room, in either direction.
+    let floats = 9 * weights + copies * pixels;
+    let made_for = Needs {
+        images: job.painting.images(),
+        dtype: net::dtype(&job.spec),
+        algorithm: net::algorithm(&job.spec),
+        isa: job.machine.isa,
+    };
+    Ok(Objective::bytes(made_for, &job.painting, &graph)? + floats * size_of::<f32>())
+}
