@@ -5,6 +5,7 @@ use super::{Failure, groups, rules};
 use crate::config::spec::{SetSpec, Spec};
 use crate::config::suggest::nearest;
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
+use crate::data::resize::Extent;
 use crate::data::{DataError, Facts, FactsSource};
 use crate::model::{self, Member};
 use crate::nn::{Params, Shape};
@@ -96,6 +97,8 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         let size = phase.size.unwrap_or(facts[set].size);
         match model::members(&parts(spec, facts[0].classes), Shape::new(size, size, facts[0].channels)) {
             Ok(found) => members = members.or(Some(found)),
+            // It may take no more of the net than there is room for.
+            Err(_) if spec.task.is_some() => {}
             Err(error) => errors.push(misfit(source, spec, &facts[0], k, size, &error)),
         }
     }
@@ -103,8 +106,10 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         errors.extend(rules::check(source, spec, members));
         errors.extend(groups::check(source, spec, members));
     }
-    if let (Some(painting), true) = (task::painting(spec.task.as_ref()), errors.is_empty()) {
-        errors.extend(misplaced_layers(source, spec, &facts[0], &painting));
+    if let Some(painting) = task::painting(spec.task.as_ref()) {
+        let sizes = spec.phases.iter().map(|phase| phase.size.unwrap_or(facts[0].size));
+        let misplaced = |(k, size)| misplaced_layers((source, spec), &facts[0], &painting, k, Extent::square(size));
+        errors.extend(sizes.enumerate().find_map(misplaced));
     }
     match Plan::compile(spec, facts) {
         Ok(plan) if errors.is_empty() => return Ok(plan),
@@ -116,11 +121,24 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
     Err(source.diagnostics(errors))
 }
 
-/// A term of a painting's loss at a layer that the net does not have.
-fn misplaced_layers(source: &Source, spec: &Spec, facts: &Facts, painting: &Painting) -> Option<Diagnostic> {
-    let size = spec.phases[0].size.unwrap_or(facts.size);
-    let graph = net::graph(spec, facts, size).ok()?;
+/// A term of a painting's loss at a layer that the net does not have, or not for images as small as those of a phase.
+fn misplaced_layers(
+    (source, spec): (&Source, &Spec),
+    facts: &Facts,
+    painting: &Painting,
+    phase: usize,
+    extent: Extent,
+) -> Option<Diagnostic> {
+    let (graph, end) = match net::some_of(spec, facts, extent) {
+        Ok((graph, end)) => (graph, end),
+        Err(error) => return Some(source.diagnostic(error.path, error.to_string())),
+    };
     let Misplaced { path, looked } = Objective::names(painting, &graph).err()?;
+    if let Some(end) = end {
+        let message = format!("images of {extent} are too small: {}, for {end}", looked.message);
+        let place = format!("phases[{phase}].size");
+        return Some(source.diagnostic(&place, message).help("give a larger size, or layers that come earlier"));
+    }
     let error = source.diagnostic(&format!("task.{path}"), &looked.message);
     if looked.names.is_empty() {
         return Some(error.help("give one for each layer, in the order of `layers`, or leave `weights` out"));
@@ -131,23 +149,23 @@ fn misplaced_layers(source: &Source, spec: &Spec, facts: &Facts, painting: &Pain
     };
     let (first, last) = (&looked.names[0], &looked.names[looked.names.len() - 1]);
     let asked = looked.message.split('`').nth(1).unwrap_or_default();
-    let near = nearest(asked, looked.names.iter().map(String::as_str)).map(str::to_owned);
+    let near = nearest(asked, looked.names.iter().map(String::as_str));
     let error = error.expected(format!("the name of a layer as `runner model` shows it, `{first}` to `{last}`{rules}"));
-    Some(error.did_you_mean(near.as_deref()))
+    Some(error.did_you_mean(near))
 }
 
-/// Sees that a painting fits into memory in every phase.
+/// Sees that a painting fits, in every phase: layers into its images, and all into memory.
 ///
 /// # Errors
-/// When one does not: at its size, with the size that would fit.
-pub fn memory(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<(), Failure> {
-    let Some(free) = free else { return Ok(()) };
-    let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
+/// When it does not: at the phase's size, with one that would fit.
+pub fn painting(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<(), Failure> {
+    let facts = job.pictures.facts(&job.painting);
     for (k, phase) in job.plan.phases.iter().enumerate() {
-        let needed = memory_needed(job, phase, phase.size)?;
-        if needed <= free {
-            continue;
+        if let Some(error) = misplaced_layers((source, &job.spec), &facts, &job.painting, k, job.extent(k)) {
+            return Err(source.diagnostics(vec![error]).into());
         }
+        let needed = memory_needed(job, phase, phase.size)?;
+        let Some(free) = free.filter(|free| needed > *free) else { continue };
         let (mut fits, mut over) = (0, phase.size);
         while over - fits > 1 {
             let middle = fits.midpoint(over);
@@ -156,9 +174,9 @@ pub fn memory(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<()
                 _ => fits = middle,
             }
         }
-        let message = format!("images of size {} take {}, and {} are free", phase.size, gib(needed), gib(free));
-        let path = format!("phases[{}].size", job.spec.phases[k].source);
-        let error = source.diagnostic(&path, message).help(format!("size {fits} would fit"));
+        let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
+        let message = format!("images of {} take {}, and {} are free", job.extent(k), gib(needed), gib(free));
+        let error = source.diagnostic(&format!("phases[{k}].size"), message).help(format!("size {fits} would fit"));
         return Err(source.diagnostics(vec![error]).into());
     }
     Ok(())
@@ -169,7 +187,8 @@ pub fn memory(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<()
 /// # Errors
 /// When the net cannot be built, which planning would have found.
 pub fn members(spec: &Spec, facts: &Facts) -> anyhow::Result<Vec<Member>> {
-    Ok(spec.members(facts)?)
+    // Of a net that is frozen no rule speaks.
+    if spec.task.is_some() { Ok(Vec::new()) } else { Ok(spec.members(facts)?) }
 }
 
 /// Sees that the net takes images of the size that `--size` gives.
@@ -195,10 +214,10 @@ pub fn weights(spec: &Spec, source: &Source, facts: &Facts) -> Result<Option<Wei
     let weights = Weights::read(path).map_err(|error| misplaced(source, &error))?;
     let published = model::backbones::published(&spec.model.backbone);
     if let Some(painting) = task::painting(spec.task.as_ref()) {
-        let graph = net::graph(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;
+        let (graph, _) = net::some_of(spec, facts, Extent::square(size)).map_err(anyhow::Error::new)?;
         let looked = graph.until(&Objective::values(&painting, &graph).map_err(anyhow::Error::new)?);
         let mut params = Params::new(looked.params(), looked.stats(), spec.seed);
-        weights.start_part(&mut params, published, &graph).map_err(|error| misplaced(source, &error))?;
+        weights.start_part(&mut params, published).map_err(|error| misplaced(source, &error))?;
         return Ok(Some(weights.facts()));
     }
     let mut params = net::fresh_params(spec, facts, size).map_err(|e| Failure::Other(anyhow::Error::new(e)))?;

@@ -136,7 +136,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
     if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
         let mut job = paint_job(&loaded, *painting, machine)?;
         job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
-        prepare::memory(&job, &loaded.source, free_bytes())?;
+        prepare::painting(&job, &loaded.source, free_bytes())?;
         let (folder, stop) = folder(args, &job.spec.name)?;
         let session = PaintSession::begin(job, folder, args.display().sink(), stop)?;
         return Ok(Work::Painting(Box::new(session)));

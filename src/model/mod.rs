@@ -66,8 +66,30 @@ pub fn build(parts: &Parts<'_>, image: Shape) -> Result<Graph, Box<PairingError>
     assemble(parts, image).map(|(graph, _)| graph)
 }
 
+/// As [`build`]; where two parts do not fit, the layers that do, and what stands in the way of the others.
+///
+/// # Errors
+/// When not even the first layer fits.
+pub fn build_some(parts: &Parts<'_>, image: Shape) -> Result<(Graph, Option<Box<PairingError>>), Box<PairingError>> {
+    let mut net = Builder::new(image);
+    match put_in(&mut net, parts) {
+        Ok((x, _)) => Ok((net.finish(x), None)),
+        Err(error) => match net.last() {
+            Some(last) => Ok((net.finish(last), Some(error))),
+            None => Err(error),
+        },
+    }
+}
+
 /// As [`build`], with the layers that each part has: stem, backbone, head.
 fn assemble(parts: &Parts<'_>, image: Shape) -> Result<(Graph, [Range<usize>; 3]), Box<PairingError>> {
+    let mut net = Builder::new(image);
+    let (x, layers) = put_in(&mut net, parts)?;
+    Ok((net.finish(x), layers))
+}
+
+/// Adds the parts' layers to a net; gives its output, and the layers of each part.
+fn put_in(net: &mut Builder, parts: &Parts<'_>) -> Result<(ValueId, [Range<usize>; 3]), Box<PairingError>> {
     let stem = find(stems::ENTRIES, &parts.stem.kind).expect("a checked stem is known");
     let backbone = find(backbones::ENTRIES, &parts.backbone.kind).expect("a checked backbone is known");
     let head = find(heads::ENTRIES, &parts.head.kind).expect("a checked head is known");
@@ -80,19 +102,18 @@ fn assemble(parts: &Parts<'_>, image: Shape) -> Result<(Graph, [Range<usize>; 3]
         ),
         ("model.head", format!("head `{}`", parts.head.kind), (head.make)(&parts.head.settings, parts.classes)),
     ];
-    let mut net = Builder::new(image);
     let mut x = net.input();
     let mut given_by = "the image".to_owned();
     let mut ends = [0; 4];
     for (k, (path, words, part)) in sequence.into_iter().enumerate() {
         let given = net.shape(x);
-        x = part.build(&mut net, x).map_err(|source| {
+        x = part.build(net, x).map_err(|source| {
             Box::new(PairingError { path, part: words.clone(), given_by: given_by.clone(), given, source })
         })?;
         given_by = words;
         ends[k + 1] = net.layers();
     }
-    Ok((net.finish(x), [0, 1, 2].map(|k| ends[k]..ends[k + 1])))
+    Ok((x, [0, 1, 2].map(|k| ends[k]..ends[k + 1])))
 }
 
 /// The smallest square image, of at most `limit` pixels a side, that the parts can take.

@@ -24,7 +24,7 @@ pub type TaskEntry = Entry<fn(&Settings) -> Task>;
 static CLASSIFICATION: TaskEntry = Entry {
     name: "classification",
     summary: "a net is trained to tell the classes of a data set apart: what is done without `[task]`",
-    cite: "",
+    cite: "the usual one",
     params: &[],
     shorthand: None,
     make: |_| Task::Classification,

@@ -47,7 +47,7 @@ static NOISE: StartEntry = Entry {
 static CONTENT: StartEntry = Entry {
     name: "content",
     summary: "the content image",
-    cite: "",
+    cite: "Gatys, Ecker and Bethge 2016 (CVPR), section 4.3",
     params: &[],
     shorthand: None,
     make: |_| Start::Content,
@@ -56,7 +56,7 @@ static CONTENT: StartEntry = Entry {
 static IMAGE: StartEntry = Entry {
     name: "image",
     summary: "an image file, such as the result of another run",
-    cite: "",
+    cite: "Gatys, Ecker and Bethge 2016 (CVPR), section 4.3",
     params: &[Param {
         key: "file",
         kind: Kind::Path,

@@ -30,6 +30,18 @@ pub fn graph_of(spec: &Spec, facts: &Facts, extent: Extent) -> Result<Graph, Box
     model::build(&parts(spec, facts.classes), Shape::new(extent.height, extent.width, facts.channels))
 }
 
+/// The net for images of an extent, or as much of it as they are large enough for, and what stands in the way of the rest.
+///
+/// # Errors
+/// When not even the first layer fits.
+pub fn some_of(
+    spec: &Spec,
+    facts: &Facts,
+    extent: Extent,
+) -> Result<(Graph, Option<Box<PairingError>>), Box<PairingError>> {
+    model::build_some(&parts(spec, facts.classes), Shape::new(extent.height, extent.width, facts.channels))
+}
+
 /// The net's parameters before training, which any size that the net takes gives alike.
 ///
 /// # Errors

@@ -143,7 +143,8 @@ impl PaintJob {
         self.spec.hash(&[set], self.weights.as_ref().map(|weights| weights.sha256.as_str()))
     }
 
-    fn extent(&self, phase: usize) -> Extent {
+    /// Of the images in a phase.
+    pub fn extent(&self, phase: usize) -> Extent {
         self.pictures.extent(self.plan.phases[phase].size)
     }
 
@@ -557,7 +558,7 @@ fn objective(job: &PaintJob, params: &mut Params, extent: Extent) -> anyhow::Res
     let (content, mask) = (contents(job, extent), mask(job, extent));
     let scene = Scene { painting: &job.painting, extent, content: &content, style: &style, mask: mask.as_ref() };
     let facts = job.facts();
-    let graph = |extent| Ok(net::graph_of(&job.spec, &facts, extent)?);
+    let graph = |extent| Ok(net::some_of(&job.spec, &facts, extent)?.0);
     let mut net = FrozenNet {
         graph: &graph,
         params: std::mem::replace(params, Params::new(&[], &[], 0)),
@@ -597,7 +598,7 @@ fn start(job: &PaintJob, extent: Extent) -> Vec<f32> {
 
 /// The parameters of the net as far as it is looked at, and what to say of where they come from.
 fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
-    let graph = net::graph_of(&job.spec, &job.facts(), job.extent(0))?;
+    let (graph, _) = net::some_of(&job.spec, &job.facts(), job.extent(0))?;
     let looked = looked_at(&job.painting, &graph)?;
     let params = |graph: &Graph| Params::new(graph.params(), graph.stats(), job.spec.seed).without_gradients();
     let Some(facts) = &job.weights else { return Ok((params(&looked), None)) };
@@ -608,7 +609,7 @@ fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
         facts.path
     );
     let mut params = params(&looked);
-    let taken = weights.start_part(&mut params, published(&job.spec.model.backbone), &graph)?;
+    let taken = weights.start_part(&mut params, published(&job.spec.model.backbone))?;
     Ok((params, Some(taken.in_words(&facts.path))))
 }
 
@@ -622,7 +623,7 @@ pub fn looked_at(painting: &Painting, graph: &Graph) -> anyhow::Result<Graph> {
 
 fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
     let (spec, model) = (&job.spec, &job.spec.model);
-    let graph = net::graph_of(spec, &job.facts(), job.extent(0))?;
+    let (graph, _) = net::some_of(spec, &job.facts(), job.extent(0))?;
     let extent = job.extent(job.plan.phases.len() - 1);
     let columns = step_columns(spec, &job.plan).into_iter().chain(Objective::names(&job.painting, &graph)?);
     Ok(RunFacts {
@@ -665,7 +666,7 @@ fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
 /// When the net takes no images of that size.
 pub fn memory_needed(job: &PaintJob, phase: &PlannedPhase, size: usize) -> anyhow::Result<usize> {
     let extent = job.pictures.extent(size);
-    let graph = net::graph_of(&job.spec, &job.facts(), extent)?;
+    let (graph, _) = net::some_of(&job.spec, &job.facts(), extent)?;
     let looked = looked_at(&job.painting, &graph)?;
     let weights: usize = looked.params().iter().map(|param| param.shape.iter().product::<usize>()).sum();
     let pixels = job.painting.images() * extent.width * extent.height * 3;

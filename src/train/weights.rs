@@ -6,8 +6,8 @@
 
 use super::tensors;
 use crate::config::suggest::nearest;
+use crate::nn::Params;
 use crate::nn::params::Slot;
-use crate::nn::{Graph, Params};
 use crate::record::{WeightsFacts, reader};
 use crate::units::count;
 use safetensors::tensor::{Dtype, TensorView};
@@ -92,26 +92,15 @@ impl Weights {
     /// When any other tensor is missing, too many or of another shape, or holds what is no finite number. `params` are
     /// then half filled.
     pub fn start(&self, params: &mut Params, published: Published<'_>) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MayDiffer, published, &BTreeSet::new())
+        self.fill(params, Wanted::AnyHead, published)
     }
 
-    /// As [`Weights::start`], into the first layers of a net, of which `whole` is all: what the file has for the others is passed
-    /// over.
+    /// As [`Weights::start`], into the first layers of a net: what the file has for others is passed over.
     ///
     /// # Errors
-    /// Likewise.
-    pub fn start_part(
-        &self,
-        params: &mut Params,
-        published: Published<'_>,
-        whole: &Graph,
-    ) -> Result<Taken, WeightsError> {
-        let declared =
-            whole.params().iter().map(|param| &param.name).chain(whole.stats().iter().map(|stat| &stat.name));
-        let others = declared.filter(|name| !params.directory().contains_key(*name));
-        let others: BTreeSet<String> =
-            others.filter(|name| !params.stat_directory().contains_key(*name)).cloned().collect();
-        self.fill(params, Head::MayDiffer, published, &others)
+    /// When a tensor is missing, of another shape, or holds what is no finite number.
+    pub fn start_part(&self, params: &mut Params, published: Published<'_>) -> Result<Taken, WeightsError> {
+        self.fill(params, Wanted::Part, published)
     }
 
     /// Puts the file's weights into the net that they are of.
@@ -119,28 +108,20 @@ impl Weights {
     /// # Errors
     /// As [`Weights::start`]; for tensors of the head too.
     pub fn restore(&self, params: &mut Params) -> Result<Taken, WeightsError> {
-        self.fill(params, Head::MustFit, &[], &BTreeSet::new())
+        self.fill(params, Wanted::Whole, &[])
     }
 
-    /// `passed_over`: names that the file may have besides.
-    fn fill(
-        &self,
-        params: &mut Params,
-        head: Head,
-        published: Published<'_>,
-        passed_over: &BTreeSet<String>,
-    ) -> Result<Taken, WeightsError> {
+    fn fill(&self, params: &mut Params, wanted: Wanted, published: Published<'_>) -> Result<Taken, WeightsError> {
         let (tensors, _) = tensors::open(&self.bytes).map_err(|e| self.error(e, "copy or write the file again"))?;
         let places: BTreeMap<String, Slot> =
             params.directory().iter().chain(params.stat_directory()).map(|(n, s)| (n.clone(), s.clone())).collect();
-        let known = |name: &str| places.contains_key(name) || passed_over.contains(name);
-        let names = tensors.iter().map(|(name, tensor)| (our_name(name, known, published), tensor));
+        let names = tensors.iter().map(|(name, tensor)| (our_name(name, &places, published), tensor));
         let mut file: BTreeMap<Cow<'_, str>, TensorView<'_>> = names.collect();
-        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER) && !passed_over.contains(&**name));
+        file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
         let mut found = Found::default();
         let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
         for (name, slot) in &places {
-            let new_head = head == Head::MayDiffer && name.starts_with(HEAD);
+            let new_head = wanted != Wanted::Whole && name.starts_with(HEAD);
             match file.get(name.as_str()) {
                 Some(tensor) if is_shaped(tensor.shape(), &slot.shape) => {
                     let is_param = slot.role.is_some();
@@ -160,12 +141,16 @@ impl Weights {
             }
         }
         for name in file.keys().filter(|name| !places.contains_key(&***name)) {
-            match head == Head::MayDiffer && name.starts_with(HEAD) {
+            match wanted != Wanted::Whole && name.starts_with(HEAD) {
                 true => taken.unused.push(format!("`{name}`")),
                 false => found.foreign.push(name),
             }
         }
         params.touch();
+        if wanted == Wanted::Part && found.missing.is_empty() {
+            found.foreign.clear();
+            taken.unused.clear();
+        }
         match found.problem(&places, published) {
             None => Ok(taken),
             Some((problem, help)) => Err(self.error(problem, &help)),
@@ -177,19 +162,23 @@ impl Weights {
     }
 }
 
-/// Whether the head may be another one.
+/// What of the file has to fit.
 #[derive(Clone, Copy, PartialEq)]
-enum Head {
-    MayDiffer,
-    MustFit,
+enum Wanted {
+    /// All of it.
+    Whole,
+    /// All but the head.
+    AnyHead,
+    /// What there is a place for.
+    Part,
 }
 
 /// How published weights name what this net calls otherwise, see [`Backbone::published`](crate::model::backbones::Backbone).
 pub type Published<'a> = &'a [(&'a str, &'a str)];
 
 /// The net's name of a tensor: its own where the net has it, else what published weights call so.
-fn our_name<'a>(name: &'a str, known: impl Fn(&str) -> bool, published: Published<'_>) -> Cow<'a, str> {
-    if known(name) {
+fn our_name<'a>(name: &'a str, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Cow<'a, str> {
+    if places.contains_key(name) {
         return name.into();
     }
     let renamed = |(theirs, ours): &(&str, &str)| name.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"));
@@ -268,7 +257,7 @@ impl Found<'_> {
         let ends: BTreeSet<usize> = first.match_indices('.').map(|(at, _)| at + 1).collect();
         ends.into_iter().map(|end| &first[..end]).find_map(|prefix| {
             let known = |name: &&&str| {
-                let bare = |rest| our_name(rest, |name| places.contains_key(name), published);
+                let bare = |rest| our_name(rest, places, published);
                 name.strip_prefix(prefix).is_some_and(|rest| places.contains_key(&*bare(rest)))
             };
             let fitting = self.foreign.iter().filter(known).count();

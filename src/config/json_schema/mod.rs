@@ -16,9 +16,15 @@ use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
 use serde_json::{Map, Value, json};
 
+/// The key of what is trained.
+const TASK: &str = "task";
+/// What the first phase need not give where the task knows it.
+const BY_TASK: &str = "batch";
+
 /// The schema of experiment files.
 ///
-/// A file with `extends` may leave anything out that its base gives; the others must be whole.
+/// A file with `extends` may leave anything out that its base gives; the others must be whole. Data, and how many images make a
+/// batch, a task may know by itself.
 pub fn experiment() -> Value {
     let properties: Map<_, _> = EXPERIMENT.iter().map(|param| (param.key.to_owned(), part(param))).collect();
     json!({
@@ -30,6 +36,10 @@ pub fn experiment() -> Value {
         "additionalProperties": false,
         "if": { "required": [extends::KEY] },
         "else": whole(EXPERIMENT),
+        "allOf": [{
+            "if": { "anyOf": [{ "required": [extends::KEY] }, { "required": [TASK] }] },
+            "else": { "required": ["data"], "properties": { "phases": first_phase(&[BY_TASK]) } },
+        }],
         "$defs": definitions(),
     })
 }
@@ -98,19 +108,25 @@ fn part(param: &Param) -> Value {
         Kind::Tables(params) => {
             let mut array = json!({ "type": "array", "items": items(param.key, params) });
             if param.key == "phases" {
-                let given = |key: &str| {
-                    let plural = EACH.iter().filter(|(_, one)| *one == key).map(|(plural, _)| *plural);
-                    let keys: Vec<Value> = plural.chain([key]).map(|key| json!({ "required": [key] })).collect();
-                    json!({ "anyOf": keys })
-                };
                 array["minItems"] = json!(1);
-                array["allOf"] = json!([{ "prefixItems": [{ "allOf": FIRST_PHASE.map(given) }] }]);
+                let always: Vec<&str> = FIRST_PHASE.into_iter().filter(|key| *key != BY_TASK).collect();
+                array["allOf"] = json!([first_phase(&always)]);
             }
             array
         }
         ref kind => value(kind),
     };
     described(schema, param)
+}
+
+/// Phases of which the first gives these settings, or those that speak of each phase of a recipe.
+fn first_phase(keys: &[&str]) -> Value {
+    let given = |key: &&str| {
+        let plural = EACH.iter().filter(|(_, one)| one == key).map(|(plural, _)| *plural);
+        let keys: Vec<Value> = plural.chain([*key]).map(|key| json!({ "required": [key] })).collect();
+        json!({ "anyOf": keys })
+    };
+    json!({ "prefixItems": [{ "allOf": keys.iter().map(given).collect::<Vec<_>>() }] })
 }
 
 /// A table in an array of tables; of those that may name an entry and have its settings beside it, each sort for itself.

@@ -191,6 +191,11 @@ impl Builder {
         Ok(ValueId(self.nodes.len()))
     }
 
+    /// The output of the last layer so far.
+    pub fn last(&self) -> Option<ValueId> {
+        (!self.nodes.is_empty()).then(|| ValueId(self.nodes.len()))
+    }
+
     /// The net whose output is `output`.
     pub fn finish(self, output: ValueId) -> Graph {
         let Self { nodes, shapes, params, stats, .. } = self;
