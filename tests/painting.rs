@@ -115,6 +115,14 @@ fn a_painting_leaves_pictures_and_every_term_of_its_loss() {
     );
     assert!(run.join("sheet.png").is_file() && run.join("curves.svg").is_file() && run.join("schedule.svg").is_file());
     assert!(!run.join("model.safetensors").exists());
+
+    let of = |command: &str| runner().arg(command).arg(&run).output().unwrap();
+    assert_exit(&of("eval"), 2);
+    assert!(text(&of("eval")).contains("`paint` paints: it has no data set"));
+    assert_exit(&of("compare"), 0);
+    let curves = dir.path().join("curves.svg");
+    assert_exit(&runner().arg("plot").arg(&run).arg("--output").arg(&curves).output().unwrap(), 0);
+    assert_exit(&runner().args(["train", "--resume"]).arg(&run).output().unwrap(), 2);
 }
 
 #[test]
@@ -142,10 +150,41 @@ fn a_painting_goes_on_to_the_same_bytes_on_any_number_of_threads() {
             let output = runner().args(["train", "--quiet", "--resume"]).arg(&run).output().unwrap();
             assert_exit(&output, 0);
         }
-        assert_eq!(timeless(&run.join("trace.csv")), timeless(&reference.join("trace.csv")));
-        for file in ["result.png", "experiment.toml", "plan.csv"] {
-            assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
+        assert_same(&run, &reference);
+    }
+}
+
+fn assert_same(run: &Path, reference: &Path) {
+    assert_eq!(timeless(&run.join("trace.csv")), timeless(&reference.join("trace.csv")));
+    for file in ["result.png", "sheet.png", "experiment.toml", "plan.csv"] {
+        assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn killed_anywhere_a_painting_goes_on() {
+    let (dir, config) = workplace();
+    let reference = dir.path().join("reference");
+    assert_exit(&begin(&config, &reference, &[]), 0);
+    let reference = only_run(&reference);
+    for (k, millis) in [0, 20, 60, 110, 170].into_iter().enumerate() {
+        let runs = dir.path().join(format!("runs{k}"));
+        let mut child = runner().arg(&config).args(["--quiet", "--runs-dir"]).arg(&runs).spawn().unwrap();
+        while !std::fs::read_dir(&runs)
+            .is_ok_and(|mut runs| runs.next().is_some_and(|run| run.unwrap().path().join("run.json").is_file()))
+        {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it had a folder");
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        child.kill().unwrap();
+        let ended = child.wait().unwrap().code().is_some();
+        let run = only_run(&runs);
+        if !ended {
+            let output = runner().args(["train", "--quiet", "--resume"]).arg(&run).output().unwrap();
+            assert_exit(&output, 0);
+        }
+        assert_same(&run, &reference);
     }
 }
 

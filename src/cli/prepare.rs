@@ -50,6 +50,18 @@ pub fn facts(spec: &Spec) -> Result<Vec<Facts>, DataError> {
     spec.sets().iter().map(|set| crate::data::facts(&spec.request(set), &set.given())).collect()
 }
 
+/// Sees that an experiment trains a net on labelled images.
+///
+/// # Errors
+/// A usage error where it paints.
+pub fn trains(spec: &Spec) -> Result<(), Failure> {
+    if spec.task.is_none() {
+        return Ok(());
+    }
+    let help = "`runner train` paints, `runner plan` and `runner model` show what it will do";
+    Err(Failure::Usage(format!("`{}` paints: it has no data set\nhelp: {help}", spec.name)))
+}
+
 /// Checks the experiment against what is known of its data sets without network. Where that is a stand-in's figures, the
 /// set itself may still be reached: the experiment is refused only when it fits neither.
 ///

@@ -273,11 +273,7 @@ impl Opened {
         before: Option<&RunInfo>,
         notices: &mut Vec<String>,
     ) -> Result<Self, Failure> {
-        if loaded.spec.task.is_some() {
-            let message = format!("`{}` paints: it has no data set", loaded.spec.name);
-            let help = "`runner train` paints, `runner plan` and `runner model` show what it will do";
-            return Err(Failure::Usage(format!("{message}\nhelp: {help}")));
-        }
+        prepare::trains(&loaded.spec)?;
         let mut datasets = Vec::new();
         for (k, set) in loaded.spec.sets().iter().enumerate() {
             let before = before.and_then(|before| before.datasets().nth(k));

@@ -9,7 +9,7 @@ use super::engine::Outcome;
 use super::meter::Meter;
 use super::net;
 use super::optimizers::{Optimizers, Rules};
-use super::session::{CHECKPOINT_FILE, Machine, by_kind, draw_curves, step_columns};
+use super::session::{CHECKPOINT_FILE, Machine, by_kind, clear, draw_curves, step_columns};
 use super::state::State;
 use super::stop::StopFlag;
 use super::weights::Weights;
@@ -212,6 +212,12 @@ impl PaintSession {
     /// When the checkpoint or the records cannot be used.
     pub fn resume(job: PaintJob, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
         let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
+        if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+            // Killed before the checkpoint that comes before step 0: nothing was painted.
+            clear(&folder).with_context(|| format!("{} is missing", path.display()))?;
+            let facts = run_facts(&job)?;
+            return Self::begin_in(job, facts, folder, display, stop);
+        }
         let (net, _) = frozen(&job)?;
         let step = checkpoint::step(&path)?.min(job.plan.total_steps);
         // The next phase may be of another size; it has not begun.

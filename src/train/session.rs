@@ -155,16 +155,7 @@ impl Session {
 
     /// Begins a run that was killed before the checkpoint that comes before step 0: nothing was trained.
     fn begin_again(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        for table in [file::METRICS, file::TRACE] {
-            let path = folder.join(table);
-            let rows = reader::read_table::<TraceRow>(&path).map_or(1, |table| table.rows.len());
-            anyhow::ensure!(
-                rows == 0,
-                "though {} has rows: restore the checkpoint, or start a new run",
-                path.display()
-            );
-            std::fs::remove_file(&path).or_else(absent_is_fine)?;
-        }
+        clear(&folder)?;
         let state = fresh_state(&job)?;
         Self::begin_in(job, state, folder, display, stop)
     }
@@ -356,6 +347,20 @@ impl Session {
             log::warn!("the end of the run could not be recorded: {second}");
         }
     }
+}
+
+/// Takes the tables of a run away that was killed before its first step.
+///
+/// # Errors
+/// When there was one.
+pub(super) fn clear(folder: &RunFolder) -> anyhow::Result<()> {
+    for table in [file::METRICS, file::TRACE] {
+        let path = folder.join(table);
+        let rows = reader::read_table::<TraceRow>(&path).map_or(1, |table| table.rows.len());
+        anyhow::ensure!(rows == 0, "though {} has rows: restore the checkpoint, or start a new run", path.display());
+        std::fs::remove_file(&path).or_else(absent_is_fine)?;
+    }
+    Ok(())
 }
 
 /// The batches of all steps of a plan from one on.

@@ -71,6 +71,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     check_outputs(args)?;
     let folder = paths::run(&args.run)?;
     let recorded = Recorded::read(folder)?;
+    prepare::trains(&recorded.loaded.spec)?;
     let mut notices = Vec::new();
     let isa = instruction_set(&recorded, &mut notices)?;
     let threads = start_threads(args.threads)?;

@@ -173,6 +173,7 @@ fn fresh(args: &FindLrArgs, config: &Path) -> Result<Prepared, Failure> {
 fn from_run(args: &FindLrArgs, run: &Path) -> Result<Prepared, Failure> {
     let folder = paths::run(run)?;
     let recorded = Recorded::read(folder)?;
+    prepare::trains(&recorded.loaded.spec)?;
     let edited = Recorded::read_with(folder, &args.overrides.list())?.loaded;
     for (what, same) in [
         ("model", edited.spec.model == recorded.loaded.spec.model),
