@@ -240,3 +240,129 @@ fn a_sweep_that_prunes_comes_to_the_same_end() {
     assert_exit(&resume(&only_run(&torn)).output().unwrap(), 0);
     assert_eq!(timeless(&only_run(&torn).join("trials.csv")), trials);
 }
+
+/// Four points: all have the first phase in common, two and two of them the second.
+const ALIKE: &str = r#"
+name = "alike"
+base = "small.toml"
+seeds = [1]
+[axes]
+"phases[1].lr.to" = [0.1, 0.08]
+"phases[2].lr.from" = [0.1, 0.05]
+"#;
+
+/// The runs of two sweeps are the same: weights to the byte, and all rows but for what measures time.
+#[track_caller]
+fn assert_same_runs(sweep: &Path, other: &Path, runs: &[&str]) {
+    for run in runs {
+        let [mine, theirs] = [sweep, other].map(|sweep| sweep.join(run));
+        for file in ["model.safetensors", "model-ema.safetensors", "experiment.toml", "plan.csv"] {
+            let [mine, theirs] = [&mine, &theirs].map(|run| std::fs::read(run.join(file)).unwrap());
+            assert!(mine == theirs, "{run}/{file} differs");
+        }
+        for table in ["trace.csv", "metrics.csv"] {
+            assert_eq!(timeless(&mine.join(table)), timeless(&theirs.join(table)), "{run}/{table}");
+        }
+    }
+}
+
+/// The rows of `trials.csv`, as far as they do not tell who trained what.
+fn results(sweep: &Path) -> Vec<Vec<String>> {
+    let mut rows = timeless(&sweep.join("trials.csv"));
+    rows.iter_mut().for_each(|row| row.truncate(8));
+    rows
+}
+
+/// The small experiment, made smaller.
+fn tiny() -> String {
+    SMALL.replace("steps = 81", "steps = 20").replace("size = 16", "size = 8").replace("size = 12", "size = 8")
+}
+
+#[test]
+fn what_trials_have_in_common_is_trained_once_and_makes_no_difference() {
+    let (work, file) = workplace();
+    std::fs::write(work.path().join("small.toml"), tiny()).unwrap();
+    let runs = ["t000-s1", "t001-s1", "t002-s1", "t003-s1"];
+    std::fs::write(&file, format!("share = false\n{ALIKE}")).unwrap();
+    let alone = work.path().join("alone");
+    assert_exit(&begin(&file, &alone).output().unwrap(), 0);
+    let alone = only_run(&alone);
+
+    std::fs::write(&file, ALIKE).unwrap();
+    let dry = begin(&file, &work.path().join("none")).arg("--dry-run").output().unwrap();
+    assert!(text(&dry).contains("of beginnings that trials have in common"), "{}", text(&dry));
+    let shared = work.path().join("shared");
+    let output = begin(&file, &shared).output().unwrap();
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("3 began where another trial had come to: 59 steps"), "{}", text(&output));
+    let shared = only_run(&shared);
+    assert_same_runs(&shared, &alone, &runs);
+    assert_eq!(results(&shared), results(&alone));
+
+    // Phases of 13 and 10 steps.
+    let saved = |sweep: &Path| -> Vec<String> {
+        timeless(&sweep.join("trials.csv")).iter().map(|row| row.last().unwrap().clone()).collect()
+    };
+    assert_eq!(
+        (saved(&alone), saved(&shared)),
+        (vec![String::new(); 4], ["", "23", "13", "23"].map(Into::into).to_vec())
+    );
+    let head = |run: &str, rows: usize| -> Vec<String> {
+        let trace = std::fs::read_to_string(shared.join(run).join("trace.csv")).unwrap();
+        trace.lines().take(1 + rows).map(str::to_owned).collect()
+    };
+    assert_eq!((head("t001-s1", 23), head("t003-s1", 23)), (head("t000-s1", 23), head("t002-s1", 23)), "seconds too");
+    let info: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(shared.join("t003-s1/run.json")).unwrap()).unwrap();
+    let fork = &info["forked_from"];
+    assert_eq!((&fork["run"], &fork["phase"], &fork["steps"]), (&"t002-s1".into(), &2.into(), &23.into()), "{info}");
+    assert!(fork["seconds"].as_f64().unwrap() > 0.0 && info["seconds"]["train"].as_f64() > fork["seconds"].as_f64());
+
+    // Killed ten times, at any moment: nothing is lost, and nothing is other.
+    let torn = work.path().join("torn");
+    let mut child = begin(&file, &torn).spawn().unwrap();
+    for _ in 0..10 {
+        while !torn.is_dir() || !has_a_sweep(&torn) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(RandomState::new().build_hasher().finish() % 700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = resume(&only_run(&torn)).spawn().unwrap();
+    }
+    child.wait().unwrap();
+    let torn = only_run(&torn);
+    assert_exit(&resume(&torn).output().unwrap(), 0);
+    assert_same_runs(&torn, &alone, &runs);
+    assert_eq!((results(&torn), saved(&torn)), (results(&alone), saved(&shared)));
+
+    // More values: what was kept serves later points, too.
+    let kept = shared.join("sweep.toml");
+    let content = std::fs::read_to_string(&kept).unwrap().replace("[0.1, 0.05]", "[0.1, 0.05, 0.02]");
+    std::fs::write(&kept, content).unwrap();
+    assert_exit(&resume(&shared).output().unwrap(), 0);
+    assert_eq!(saved(&shared), ["", "23", "13", "23", "23", "23"]);
+}
+
+/// A beginning that is of another experiment is not taken, and the run says so.
+#[test]
+fn a_beginning_that_does_not_fit_is_trained_anew() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    std::fs::write(&experiment, tiny()).unwrap();
+    let [first, second, third] = ["first", "second", "third"].map(|name| work.path().join(name));
+    let train = |run: &Path, options: &[&str]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(&experiment).args(options);
+        assert_exit(&command.output().unwrap(), 0);
+    };
+    train(&first, &["--keep-prefix", "1,7"]);
+    let kept = first.join("checkpoint/before-phase-1");
+    let from = ["--prefix", kept.to_str().unwrap()];
+    train(&second, &[&["--set", "phases[2].lr=0.2"], &from[..]].concat());
+    train(&third, &[&["--set", "phases[0].lr=0.2"], &from[..]].concat());
+    let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log(&second).contains("the first 13 steps are those of first"), "{}", log(&second));
+    assert!(log(&third).contains("all steps are trained here: first begins otherwise"), "{}", log(&third));
+    assert_eq!(timeless(&third.join("trace.csv")).len(), 43);
+}

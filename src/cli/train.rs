@@ -11,6 +11,7 @@ use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
 use crate::record::{RunFolder, Status};
 use crate::task::{self, Painting};
+use crate::train::prefix::{Beginning, Kept};
 use crate::train::{Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, train};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,15 @@ pub struct TrainArgs {
     /// The run folder itself, in place of a new one in --runs-dir; it must not hold a run
     #[arg(long, value_name = "DIR", conflicts_with = "runs_dir")]
     run_folder: Option<PathBuf>,
+    /// Go on with the run in --run-folder where there is one: the same command begins and resumes, for batch systems
+    #[arg(long, requires = "run_folder")]
+    go_on: bool,
+    /// Keep the state before these phases, for runs that begin alike
+    #[arg(long, value_name = "PHASE", value_delimiter = ',')]
+    keep_prefix: Vec<usize>,
+    /// Begin with what a run that begins alike kept in this folder; from step 0 where that does not fit
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    prefix: Option<PathBuf>,
     /// Replace the experiment's name, which the run folder's name contains
     #[arg(long)]
     name: Option<String>,
@@ -101,7 +111,8 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    let work = match (&args.resume, &args.config) {
+    let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
+    let work = match (args.resume.as_ref().or(begun), &args.config) {
         (Some(run), _) => resume(args, run, isa)?,
         (None, Some(config)) => begin(args, config, isa)?,
         (None, None) => unreachable!("clap asks for one of the two"),
@@ -143,8 +154,15 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
     }
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
+    job.keep = args.keep_prefix.clone();
+    let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
     let (folder, stop) = folder(args, &job.spec.name)?;
-    Ok(Work::Training(Box::new(Session::begin(job, folder, args.display().sink(), stop)?)))
+    let display = args.display().sink();
+    let session = match (kept, &args.prefix) {
+        (Some(kept), Some(from)) => Session::fork(job, from, kept, folder, display, stop)?,
+        _ => Session::begin(job, folder, display, stop)?,
+    };
+    Ok(Work::Training(Box::new(session)))
 }
 
 /// The folder of a new run, and what stops it.
@@ -158,6 +176,19 @@ fn folder(args: &TrainArgs, name: &str) -> Result<(RunFolder, StopFlag), Failure
         None => RunFolder::create(&args.runs_dir, name).map_err(|e| Failure::Other(e.into()))?,
     };
     Ok((folder, stop))
+}
+
+/// What a run that begins alike kept. Where it does not fit, the run trains its beginning itself, and says why.
+fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
+    let why = match Kept::read(from) {
+        Ok(kept) if Beginning::of(job, kept.phase).as_ref() == Some(&kept.beginning) => return Some(kept),
+        Ok(kept) => {
+            format!("{} begins otherwise: with other settings, images, instructions or another program", kept.run)
+        }
+        Err(error) => format!("{error:#}"),
+    };
+    job.notices.push(format!("all steps are trained here: {why}"));
+    None
 }
 
 /// Reads the pictures of an experiment that paints, and plans.
@@ -200,6 +231,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Work, Failure> {
     let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
+    job.keep = args.keep_prefix.clone();
     let stop = args.stop_flag()?;
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;
@@ -247,7 +279,7 @@ pub fn open_data(
     let mut spec = loaded.spec;
     prepare::with_absolute_paths(&mut spec)?;
     let argv = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    Ok(Job { spec, plan, datasets, machine, argv, weights: None, notices })
+    Ok(Job { spec, plan, datasets, machine, argv, weights: None, notices, keep: Vec::new() })
 }
 
 /// The figures of sets in memory.

@@ -8,8 +8,9 @@ use std::path::Path;
 
 /// The table of a sweep's trials, in the folder that holds their runs; FORMAT.md has its columns.
 const TRIALS: &str = "trials.csv";
-/// Columns behind this one are the axes.
+/// Columns behind this one are the axes, up to the first of those behind them.
 const LAST_FIXED: &str = "reason";
+const BEHIND: [&str; 2] = ["saved_steps", "saved_seconds"];
 
 /// One direction in which experiments were varied.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -79,10 +80,12 @@ fn trials(path: &Path) -> Option<(Vec<String>, Trials)> {
     let header = reader.headers().ok()?.clone();
     let place = |name: &str| header.iter().position(|column| column == name);
     let (run, first) = (place("run")?, place(LAST_FIXED)? + 1);
+    let names: Vec<String> = header.iter().skip(first).map(str::to_owned).collect();
+    let axes = names.len() - if names.ends_with(&BEHIND.map(str::to_owned)) { BEHIND.len() } else { 0 };
     let mut rows = BTreeMap::new();
     for record in reader.records() {
         let record = record.ok()?;
-        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).map(plain).collect());
+        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).take(axes).map(plain).collect());
     }
-    Some((header.iter().skip(first).map(str::to_owned).collect(), rows))
+    Some((names[..axes].to_vec(), rows))
 }

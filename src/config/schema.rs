@@ -191,6 +191,13 @@ pub const SWEEP: &[Param] = &[
         doc: "gives every point as many images, or as much estimated time, as the base has, by fitting one setting",
     },
     Param {
+        key: "share",
+        kind: Kind::Bool,
+        default: Default::Toml("true"),
+        doc: "trials that are the same, to the byte, up to the border of two phases train that part once: the first keeps its state \
+              there, and the others begin from it; not of `tpe`",
+    },
+    Param {
         key: "seeds",
         kind: Kind::List(&Kind::Int { min: 0, max: i64::MAX }),
         default: Default::Toml("[0]"),

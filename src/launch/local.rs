@@ -34,7 +34,12 @@ impl Launcher for Local {
     fn start(&mut self, task: Task) -> std::io::Result<()> {
         let log = File::options().create(true).append(true).open(&task.log)?;
         let mut command = Command::new(&self.program);
-        command.args(&task.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        command
+            .args(&task.arguments)
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn()?;

@@ -12,6 +12,7 @@ mod export;
 mod ghosts;
 mod groups;
 mod lookahead;
+mod prefix;
 mod range;
 mod rules;
 mod stops;
@@ -27,6 +28,7 @@ pub use columns::CLIPPED_NORM;
 pub use compile::PlanError;
 pub use groups::{GroupInPhase, Groups};
 pub use lookahead::{Mix, PlannedLookahead};
+pub use prefix::Prefix;
 pub use rules::{PlannedRule, RuleRate};
 pub use table::optimizer_in_words;
 

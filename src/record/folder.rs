@@ -64,6 +64,16 @@ impl RunFolder {
         if path.join(file::RUN).exists() {
             return Err(RecordError::Taken { folder: path.to_owned() });
         }
+        // Tables come before `run.json`: without it, theirs is no run.
+        for name in [file::METRICS, file::TRACE] {
+            let table = path.join(name);
+            match fs::remove_file(&table) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(RecordError::io("remove", &table)(cause));
+                }
+                _ => {}
+            }
+        }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -179,6 +189,18 @@ mod tests {
         assert_eq!(label, "resnet.9_x-1");
         assert!(tag.len() == 4 && tag.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)), "{name}");
         assert_eq!(fs::read_dir(&runs).unwrap().count(), 50);
+    }
+
+    #[test]
+    fn what_a_run_left_that_was_killed_before_its_first_record_is_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(file::METRICS), "step").unwrap();
+        drop(RunFolder::create_at(dir.path()).unwrap());
+        assert!(!dir.path().join(file::METRICS).exists());
+        fs::write(dir.path().join(file::RUN), "{}").unwrap();
+        fs::write(dir.path().join(file::METRICS), "step").unwrap();
+        let error = RunFolder::create_at(dir.path()).unwrap_err();
+        assert!(matches!(error, RecordError::Taken { .. }) && dir.path().join(file::METRICS).exists(), "{error}");
     }
 
     #[test]

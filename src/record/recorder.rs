@@ -7,7 +7,7 @@ use super::folder::{RunFolder, file};
 use super::log::Log;
 use super::reader;
 use super::rows::{MetricsRow, Row, TraceRow};
-use super::run_json::RunJson;
+use super::run_json::{Fork, RunJson};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,6 +69,34 @@ impl Recorder {
         at: &Positions,
         display: Box<dyn Sink>,
     ) -> Result<Self, RecordError> {
+        Self::reopen(folder, facts, step, at, display, |path, facts, rows| RunJson::resume(path, facts, step, rows))
+    }
+
+    /// Begins the records of a run behind those of another one's beginning, which lie in the folder already: as
+    /// [`resume`](Self::resume), but that there was no such run before.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn fork(
+        folder: RunFolder,
+        facts: RunFacts,
+        fork: &Fork,
+        seconds: SecondsByKind,
+        at: &Positions,
+        display: Box<dyn Sink>,
+    ) -> Result<Self, RecordError> {
+        let json = |path: &Path, facts: &RunFacts, rows: &[MetricsRow]| RunJson::fork(path, facts, fork, seconds, rows);
+        Self::reopen(folder, facts, fork.steps, at, display, json)
+    }
+
+    fn reopen(
+        folder: RunFolder,
+        facts: RunFacts,
+        step: u64,
+        at: &Positions,
+        display: Box<dyn Sink>,
+        json: impl FnOnce(&Path, &RunFacts, &[MetricsRow]) -> Result<RunJson, RecordError>,
+    ) -> Result<Self, RecordError> {
         let reopen = |name: &str, columns: &[&str]| {
             at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
         };
@@ -78,7 +106,7 @@ impl Recorder {
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(metrics, further(&facts))),
             Box::new(Trace(trace)),
-            Box::new(RunJson::resume(&folder.join(file::RUN), &facts, step, &rows)?),
+            Box::new(json(&folder.join(file::RUN), &facts, &rows)?),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
         ];

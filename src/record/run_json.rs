@@ -26,6 +26,9 @@ pub struct RunInfo {
     pub updated: String,
     /// How often the run was taken up again.
     pub resumes: u32,
+    /// Where its first steps were trained, of a run that began from another one's state; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<Fork>,
     /// Of the process that began the run.
     pub argv: Vec<String>,
     pub seed: u64,
@@ -64,6 +67,19 @@ pub struct RunInfo {
     pub best: Option<Score>,
     #[serde(rename = "final")]
     pub last: Option<Score>,
+}
+
+/// The beginning that a run has from another run, which begins alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The other run's folder, by name.
+    pub run: String,
+    /// The first phase that this run trained itself.
+    pub phase: usize,
+    /// Steps before it.
+    pub steps: u64,
+    /// The training time of these steps, which the run's own seconds include.
+    pub seconds: f64,
 }
 
 /// What an evaluation found; numbers that are not finite are `null` in JSON and NaN here.
@@ -133,6 +149,7 @@ impl RunInfo {
             created: now.clone(),
             updated: now,
             resumes: 0,
+            forked_from: None,
             argv: facts.argv.clone(),
             seed: facts.seed,
             spec_hash: facts.spec_hash.clone(),
@@ -207,12 +224,27 @@ impl RunJson {
         let info = RunInfo {
             created: before.created,
             resumes: before.resumes + 1,
+            forked_from: before.forked_from,
             argv: before.argv,
             steps_done: step,
             skipped_steps: before.skipped_steps,
             seconds: before.seconds,
             ..RunInfo::new(facts)
         };
+        let mut json = Self { path: path.to_owned(), info, scores: Scores::after(rows, facts) };
+        json.write()?;
+        Ok(json)
+    }
+
+    /// For a new run that begins where another one's beginning ends, after `rows`.
+    pub fn fork(
+        path: &Path,
+        facts: &RunFacts,
+        fork: &Fork,
+        seconds: SecondsByKind,
+        rows: &[MetricsRow],
+    ) -> Result<Self, RecordError> {
+        let info = RunInfo { steps_done: fork.steps, forked_from: Some(fork.clone()), seconds, ..RunInfo::new(facts) };
         let mut json = Self { path: path.to_owned(), info, scores: Scores::after(rows, facts) };
         json.write()?;
         Ok(json)
@@ -310,6 +342,20 @@ mod tests {
         let info = RunInfo::read(&path).unwrap();
         assert_eq!((info.resumes, info.argv, info.threads), (1, facts().argv, 7));
         assert_eq!((info.status, info.steps_done, info.best.unwrap().step), (Status::Running, 4, 3));
+    }
+
+    #[test]
+    fn a_fork_says_what_it_has_from_whom_and_keeps_saying_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        let fork = Fork { run: "t000-s1".to_owned(), phase: 1, steps: 4, seconds: 2.5 };
+        let seconds = SecondsByKind { train: 2.5, eval: 0.5, data_wait: 0.0, checkpoint: 0.1 };
+        RunJson::fork(&path, &facts(), &fork, seconds, &[metrics(3, 0.25)]).unwrap();
+        let info = RunInfo::read(&path).unwrap();
+        assert_eq!((info.resumes, info.steps_done, info.seconds), (0, 4, seconds));
+        assert_eq!((info.last.unwrap().step, info.forked_from.as_ref()), (3, Some(&fork)));
+        RunJson::resume(&path, &facts(), 4, &[metrics(3, 0.25)]).unwrap();
+        assert_eq!(RunInfo::read(&path).unwrap().forked_from, Some(fork));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! `trials.csv`: what is to be tried, and what became of it.
 
+use crate::record::run_json::Fork;
 use crate::record::{RecordError, atomic};
 use std::path::{Path, PathBuf};
 
 /// The columns before those of the axes.
 const COLUMNS: [&str; 7] = ["trial", "seed", "state", "run", "objective", "seconds", "reason"];
+/// Those behind them, which the tables of older sweeps lack.
+const SAVED: [&str; 2] = ["saved_steps", "saved_seconds"];
 
 /// One point of a sweep with one seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,22 @@ pub struct Trial {
     pub reason: String,
     /// The axes' values, as the sweep file writes them.
     pub values: Vec<String>,
+    /// What it had not to train itself.
+    pub saved: Option<Saved>,
+}
+
+/// The beginning of a trial that another one trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Saved {
+    pub steps: u64,
+    /// Of training; the trial's own include them.
+    pub seconds: f64,
+}
+
+impl From<&Fork> for Saved {
+    fn from(fork: &Fork) -> Self {
+        Self { steps: fork.steps, seconds: fork.seconds }
+    }
 }
 
 /// How a trial stands.
@@ -82,6 +101,7 @@ impl Trial {
             seconds: None,
             reason: String::new(),
             values,
+            saved: None,
         }
     }
 }
@@ -116,19 +136,25 @@ impl Ledger {
         let malformed = |line: u64, what: String| RecordError::Malformed { path: path.to_owned(), line, what };
         let mut reader = csv::Reader::from_reader(&text[..]);
         let header = reader.headers().map_err(|e| malformed(1, e.to_string()))?;
-        let expected: Vec<&str> = COLUMNS.into_iter().chain(ledger.axes.iter().map(String::as_str)).collect();
-        if header.iter().ne(expected.iter().copied()) {
+        let expected = ledger.columns();
+        let older = &expected[..expected.len() - SAVED.len()];
+        if header.iter().ne(expected.iter().copied()) && header.iter().ne(older.iter().copied()) {
             let what = format!("its columns are not `{}`: the sweep's axes were changed", expected.join(","));
             return Err(malformed(1, what));
         }
         for record in reader.records() {
             let record = record.map_err(|e| malformed(e.position().map_or(1, csv::Position::line), e.to_string()))?;
             let line = record.position().map_or(1, csv::Position::line);
-            let trial = trial(&record).ok_or_else(|| malformed(line, "this is no trial".to_owned()))?;
+            let trial =
+                trial(&record, ledger.axes.len()).ok_or_else(|| malformed(line, "this is no trial".to_owned()))?;
             ledger.trials.push(trial);
         }
         ledger.sort();
         Ok(ledger)
+    }
+
+    fn columns(&self) -> Vec<&str> {
+        COLUMNS.into_iter().chain(self.axes.iter().map(String::as_str)).chain(SAVED).collect()
     }
 
     /// Lies at another path from now on.
@@ -153,7 +179,7 @@ impl Ledger {
     pub fn write(&self) -> Result<(), RecordError> {
         atomic::write_with(&self.path, |out| {
             let mut writer = csv::Writer::from_writer(out);
-            writer.write_record(COLUMNS.into_iter().chain(self.axes.iter().map(String::as_str)))?;
+            writer.write_record(self.columns())?;
             for trial in &self.trials {
                 writer.write_record(record(trial))?;
             }
@@ -173,10 +199,11 @@ fn record(trial: &Trial) -> Vec<String> {
         number(trial.seconds),
         trial.reason.clone(),
     ];
-    fixed.into_iter().chain(trial.values.iter().cloned()).collect()
+    let saved = trial.saved.map(|saved| [saved.steps.to_string(), saved.seconds.to_string()]).unwrap_or_default();
+    fixed.into_iter().chain(trial.values.iter().cloned()).chain(saved).collect()
 }
 
-fn trial(record: &csv::StringRecord) -> Option<Trial> {
+fn trial(record: &csv::StringRecord, axes: usize) -> Option<Trial> {
     let number = |k: usize| match record.get(k)? {
         "" => Some(None),
         text => text.parse().ok().map(Some),
@@ -189,8 +216,17 @@ fn trial(record: &csv::StringRecord) -> Option<Trial> {
         objective: number(4)?,
         seconds: number(5)?,
         reason: record.get(6)?.to_owned(),
-        values: record.iter().skip(COLUMNS.len()).map(str::to_owned).collect(),
+        values: record.iter().skip(COLUMNS.len()).take(axes).map(str::to_owned).collect(),
+        saved: saved(record, COLUMNS.len() + axes)?,
     })
+}
+
+/// The two columns from that place on; absent in older tables, empty where all was trained.
+fn saved(record: &csv::StringRecord, at: usize) -> Option<Option<Saved>> {
+    match (record.get(at).unwrap_or_default(), record.get(at + 1).unwrap_or_default()) {
+        ("", "") => Some(None),
+        (steps, seconds) => Some(Some(Saved { steps: steps.parse().ok()?, seconds: seconds.parse().ok()? })),
+    }
 }
 
 #[cfg(test)]
@@ -206,13 +242,23 @@ mod tests {
         let mut done = Trial::planned(1, 2, vec!["0.4".to_owned(), "a, \"b\"".to_owned()]);
         (done.state, done.objective, done.seconds) = (State::Done, Some(0.1 + 0.2), Some(12.5));
         done.reason = "two\nlines".to_owned();
+        done.saved = Some(Saved { steps: 120, seconds: 0.1 });
         ledger.extend([done, Trial::planned(0, 3, vec!["0.1".to_owned(), String::new()])]);
         ledger.write().unwrap();
         let again = Ledger::read(&path, axes).unwrap();
         assert_eq!(again.trials, ledger.trials);
         assert_eq!(again.trials[0].run, "t000-s3");
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("trial,seed,state,run,objective,seconds,reason,phases[1].lr.to,shape\n"), "{text}");
+        assert!(
+            text.starts_with(
+                "trial,seed,state,run,objective,seconds,reason,phases[1].lr.to,shape,saved_steps,saved_seconds\n"
+            ),
+            "{text}"
+        );
+        let older = text.replace(",saved_steps,saved_seconds", "").replace(",120,0.1", "").replace(",,\n", "\n");
+        std::fs::write(&path, older).unwrap();
+        let read = Ledger::read(&path, ledger.axes.clone()).unwrap();
+        assert_eq!((read.trials[1].saved, &read.trials[1].values), (None, &ledger.trials[1].values));
         let error = Ledger::read(&path, vec!["other".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("axes were changed"), "{error}");
         std::fs::write(&path, text.replace("done", "won")).unwrap();

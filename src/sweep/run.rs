@@ -1,6 +1,7 @@
 //! Runs what is left of a sweep: as many trials at a time as there is room for, each in a process of its own.
 
-use super::ledger::{Ledger, State, Trial};
+use super::ledger::{Ledger, Saved, State, Trial};
+use super::prefix::{Border, Prefixes, Shared};
 use super::prune::{Pruner, Shown, Verdict};
 use crate::config::sweep::Prune;
 use crate::launch::{Ending, Launcher, Report, Task};
@@ -8,6 +9,7 @@ use crate::record::columns::read_columns;
 use crate::record::folder::{self, file};
 use crate::record::reader::RunReader;
 use crate::record::{RecordError, Status};
+use crate::train::prefix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub struct Order {
     pub prune: Option<Prune>,
     /// Of the metric.
     pub lower_is_better: bool,
+    /// The beginnings of points, of which equal ones are trained once.
+    pub prefixes: Prefixes,
 }
 
 /// Follows a sweep.
@@ -106,6 +110,8 @@ pub fn run(
         given_up: BTreeSet::new(),
         waiting: Vec::new(),
         interrupted: BTreeMap::new(),
+        shared: Shared::default(),
+        passed: BTreeSet::new(),
     };
     sweep.begin()?;
     let result = sweep.work(stop);
@@ -129,6 +135,21 @@ struct Running<'a> {
     waiting: Vec<usize>,
     /// How often each was interrupted.
     interrupted: BTreeMap<usize, usize>,
+    /// Which of the trials that were planned at first begin alike.
+    shared: Shared,
+    /// Trials with a phase before which they will not keep their state any more: an earlier process took them past it.
+    passed: BTreeSet<(usize, usize)>,
+}
+
+/// How a trial begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// At step 0, or where it stands.
+    Own,
+    /// Before this phase, with what another trial kept in that folder.
+    Of(usize, PathBuf),
+    /// Once another trial has kept its state.
+    Later,
 }
 
 impl Running<'_> {
@@ -155,7 +176,58 @@ impl Running<'_> {
         let left = self.ledger.trials.iter().enumerate().filter(|(_, trial)| !trial.state.is_over());
         self.waiting = left.map(|(k, _)| k).collect();
         self.waiting.reverse();
+        self.shared = Shared::new(&self.ledger.trials, &self.order.prefixes);
+        self.passed = self.find_passed();
         Ok(self.ledger.write()?)
+    }
+
+    /// Trials that are past the borders of what they have in common with others, without having kept their state there: nobody
+    /// else began so when they did.
+    fn find_passed(&self) -> BTreeSet<(usize, usize)> {
+        let mut passed = BTreeSet::new();
+        for common in (0..self.ledger.trials.len()).flat_map(|index| self.shared.with_earlier(index)) {
+            let Border { phase, steps } = common.border;
+            for earlier in &common.earlier {
+                let info = RunReader::open(&self.run_folder(*earlier)).and_then(|run| run.info());
+                if info.is_ok_and(|info| info.steps_done > steps) {
+                    passed.insert((*earlier, phase));
+                }
+            }
+        }
+        passed
+    }
+
+    /// How a trial begins, by what is on disk now.
+    fn beginning(&self, index: usize) -> Beginning {
+        if self.run_folder(index).join(file::RUN).is_file() {
+            return Beginning::Own;
+        }
+        for common in self.shared.with_earlier(index) {
+            let phase = common.border.phase;
+            for earlier in &common.earlier {
+                let run = self.run_folder(*earlier);
+                if prefix::is_kept(&run, phase) {
+                    return Beginning::Of(phase, prefix::folder(&run, phase));
+                }
+                let is_to_come = self.under_way.contains(earlier) || self.waiting.contains(earlier);
+                if is_to_come && !self.passed.contains(&(*earlier, phase)) {
+                    return Beginning::Later;
+                }
+            }
+        }
+        Beginning::Own
+    }
+
+    /// The phases before which a trial keeps its state: those at which trials leave it that are yet to begin.
+    fn keeps(&self, index: usize, beginning: &Beginning) -> Vec<usize> {
+        let from = match beginning {
+            Beginning::Of(phase, _) => *phase,
+            Beginning::Own | Beginning::Later => {
+                let info = RunReader::open(&self.run_folder(index)).and_then(|run| run.info());
+                info.ok().and_then(|info| info.forked_from).map_or(0, |fork| fork.phase)
+            }
+        };
+        self.shared.kept_by(index, from, |later| !self.ledger.trials[later].state.is_over())
     }
 
     fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
@@ -172,7 +244,7 @@ impl Running<'_> {
                 let Some(next) = self.next_free(&mut busy_since)? else { break };
                 self.start(next)?;
             }
-            if self.under_way.is_empty() && self.waiting.iter().all(|index| self.is_held(*index)) {
+            if self.under_way.is_empty() && self.waiting.iter().all(|index| self.must_wait(*index)) {
                 // What they wait for broke off for good.
                 return Ok(());
             }
@@ -204,7 +276,7 @@ impl Running<'_> {
     fn next_free(&mut self, busy_since: &mut BTreeMap<usize, Instant>) -> Result<Option<usize>, SweepError> {
         for place in (0..self.waiting.len()).rev() {
             let index = self.waiting[place];
-            if self.is_held(index) {
+            if self.must_wait(index) {
                 continue;
             }
             let folder = self.run_folder(index);
@@ -222,6 +294,10 @@ impl Running<'_> {
     fn pruner(&self) -> Option<Pruner<'_>> {
         let prune = self.order.prune.as_ref()?;
         Some(Pruner { prune, metric: &self.order.metric, lower_is_better: self.order.lower_is_better })
+    }
+
+    fn must_wait(&self, index: usize) -> bool {
+        self.is_held(index) || self.beginning(index) == Beginning::Later
     }
 
     /// Whether a trial must wait for others, for its fate depends on them.
@@ -263,18 +339,7 @@ impl Running<'_> {
     }
 
     fn start(&mut self, index: usize) -> Result<(), SweepError> {
-        let (folder, trial) = (self.run_folder(index), &self.ledger.trials[index]);
-        let mut arguments: Vec<OsString> = vec!["train".into()];
-        if folder.join(file::RUN).is_file() {
-            arguments.extend(["--resume".into(), folder.into_os_string()]);
-        } else {
-            let experiment = experiment_file(&self.order.folder, trial.number);
-            let seed = trial.seed.to_string();
-            arguments.extend([experiment.into_os_string(), "--seed".into(), seed.into()]);
-            arguments.extend(["--run-folder".into(), folder.into_os_string()]);
-        }
-        arguments.extend(["--threads".into(), self.order.threads.to_string().into()]);
-        arguments.extend(["--json".into(), "--until-stdin-closes".into()]);
+        let arguments = self.arguments(index);
         self.ledger.trials[index].state = State::Running;
         self.ledger.write()?;
         let task = Task { id: index, arguments, log: self.log(index) };
@@ -284,12 +349,33 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// Of a command that begins the trial, or goes on with it.
+    fn arguments(&self, index: usize) -> Vec<OsString> {
+        let trial = &self.ledger.trials[index];
+        let experiment = experiment_file(&self.order.folder, trial.number).into_os_string();
+        let mut arguments: Vec<OsString> = vec!["train".into(), experiment];
+        let mut add = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
+        add("--seed", trial.seed.to_string().into());
+        add("--run-folder", self.run_folder(index).into_os_string());
+        add("--threads", self.order.threads.to_string().into());
+        let beginning = self.beginning(index);
+        for phase in self.keeps(index, &beginning) {
+            add("--keep-prefix", phase.to_string().into());
+        }
+        if let Beginning::Of(_, folder) = beginning {
+            add("--prefix", folder.into_os_string());
+        }
+        arguments.extend(["--go-on".into(), "--json".into()]);
+        arguments
+    }
+
     fn report(&mut self, report: Report) -> Result<(), SweepError> {
         match report {
             Report::Event(index, event) => {
                 self.watcher.event(&self.ledger.trials[index], &event);
-                // A row is written before its event is printed.
-                if event["event"] == "evaluated" && !self.given_up.contains(&index) && self.verdict(index).is_some() {
+                // A row is written before its event is printed; with a beginning from another trial come the rows of that one.
+                let shows = event["event"] == "evaluated" || event["event"] == "resumed";
+                if shows && !self.given_up.contains(&index) && self.verdict(index).is_some() {
                     self.given_up.insert(index);
                     self.launcher.stop_one(index);
                 }
@@ -339,6 +425,7 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
     let said = info.as_ref().and_then(|info| info.exit_reason.clone());
     let status = info.as_ref().map(|info| info.status);
     trial.seconds = info.as_ref().map(|info| info.seconds.train);
+    trial.saved = info.as_ref().and_then(|info| info.forked_from.as_ref()).map(Saved::from);
     trial.objective = objective(folder, metric);
     (trial.state, trial.reason) = match (ending, status) {
         (Ending::Exit(_), Some(Status::Done)) => (State::Done, said.unwrap_or_default()),

@@ -44,6 +44,8 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     while session.state.progress.step < session.plan.total_steps {
         let step = session.plan.at(session.state.progress.step);
         if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
+            // Before the phase's own optimizer takes over.
+            session.keep_beginning(&step)?;
             // The old tape's memory goes before the new one's comes.
             let first = current.take().is_none();
             session.begin_phase(&step)?;

@@ -40,8 +40,22 @@ pub fn flops_per_second(spec: &Spec, facts: &Facts, isa: Isa) -> anyhow::Result<
 /// # Errors
 /// When the net cannot be built.
 pub fn seconds(spec: &Spec, plan: &Plan, facts: &[Facts], flops_per_second: f64) -> anyhow::Result<Seconds> {
+    seconds_before(plan.phases.len(), spec, plan, facts, flops_per_second)
+}
+
+/// The same of the phases before one.
+///
+/// # Errors
+/// When the net cannot be built.
+pub fn seconds_before(
+    phase: usize,
+    spec: &Spec,
+    plan: &Plan,
+    facts: &[Facts],
+    flops_per_second: f64,
+) -> anyhow::Result<Seconds> {
     let mut flops = 0.0;
-    for phase in &plan.phases {
+    for phase in &plan.phases[..phase] {
         let forward = net::graph(spec, &facts[0], phase.size)?.flops() as f64;
         let evaluations =
             (phase.first_step..phase.first_step + phase.steps).filter(|step| plan.is_eval_step(*step)).count();

@@ -14,6 +14,7 @@ pub mod net;
 mod optimizers;
 mod painting;
 mod passes;
+pub mod prefix;
 pub mod rehearsal;
 pub mod session;
 pub mod start;

@@ -7,6 +7,7 @@ use super::evaluate::Evaluator;
 use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
+use super::prefix::{self, Beginning, Kept};
 use super::state::{Spent, State};
 use super::step::Stepper;
 use super::stop::StopFlag;
@@ -26,12 +27,15 @@ use crate::plan::{CLIPPED_NORM, Mix, Plan, StepPlan};
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
+use crate::record::run_json::Fork;
+use crate::record::text::plural;
 use crate::record::{
     DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone,
     WeightsFacts, atomic, reader, recorder,
 };
 use crate::units::{Seconds, number};
 use anyhow::Context as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,6 +57,8 @@ pub struct Job {
     pub weights: Option<WeightsFacts>,
     /// To be said loudly when the run begins.
     pub notices: Vec<String>,
+    /// Phases before which the state is kept for runs that begin alike.
+    pub keep: Vec<usize>,
 }
 
 impl Job {
@@ -84,6 +90,8 @@ pub struct Session {
     pub evaluator: Evaluator,
     pub datasets: Vec<Arc<Dataset>>,
     meter: Meter,
+    /// What is kept, by the phase before which it is.
+    keep: BTreeMap<usize, Beginning>,
 }
 
 impl Session {
@@ -117,17 +125,51 @@ impl Session {
             }
             Start::Drawn => {}
         }
-        atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
-        atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
-        let picture = plot::schedule(
-            &job.spec.name,
-            &job.plan.rows(),
-            &job.plan.sample(plot::POINTS),
-            plot::ScheduleOptions::default(),
-        );
-        atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?;
+        write_plan(&job, &folder)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::create(folder, facts, display)?;
+        for text in &job.notices {
+            recorder.event(&Event::Notice { text: text.clone() })?;
+        }
+        Ok(Self::assemble(job, state, recorder, stop))
+    }
+
+    /// Begins a run in a new folder with what a run that begins alike kept in the folder `from`: `kept`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin); when what was kept cannot be read.
+    pub fn fork(
+        job: Job,
+        from: &Path,
+        kept: Kept,
+        folder: RunFolder,
+        display: Box<dyn Sink>,
+        stop: StopFlag,
+    ) -> anyhow::Result<Self> {
+        let path = folder.path().to_owned();
+        let facts = run_facts(&job, &fresh_state(&job)?);
+        Self::fork_in(job, from, kept, folder, display, stop)
+            .inspect_err(|error| recorder::could_not_begin(&path, &facts, &format!("{error:#}")))
+    }
+
+    fn fork_in(
+        mut job: Job,
+        from: &Path,
+        kept: Kept,
+        folder: RunFolder,
+        display: Box<dyn Sink>,
+        stop: StopFlag,
+    ) -> anyhow::Result<Self> {
+        let Kept { run, phase, steps, seconds, .. } = kept;
+        let (state, positions) =
+            checkpoint::load(&from.join(CHECKPOINT_FILE), fresh_params(&job)?, &rules(&job)?, &job.plan)?;
+        write_plan(&job, &folder)?;
+        prefix::copy_into(folder.path(), from, &positions)?;
+        let facts = run_facts(&job, &state);
+        let spent = by_kind(&state.progress.seconds);
+        job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));
+        let fork = Fork { run, phase, steps, seconds };
+        let mut recorder = Recorder::fork(folder, facts, &fork, spent, &positions, display)?;
         for text in &job.notices {
             recorder.event(&Event::Notice { text: text.clone() })?;
         }
@@ -161,7 +203,9 @@ impl Session {
     }
 
     fn assemble(job: Job, state: State, recorder: Recorder, stop: StopFlag) -> Self {
+        let keep = job.keep.iter().filter_map(|phase| Some((*phase, Beginning::of(&job, *phase)?))).collect();
         Self {
+            keep,
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
             evaluator: Evaluator::new(job.machine.isa),
@@ -276,10 +320,7 @@ impl Session {
     /// # Errors
     /// When the disk refuses; the checkpoint before is then still whole.
     pub fn checkpoint(&mut self) -> anyhow::Result<()> {
-        self.clock.lap(|spent| &mut spent.train);
-        self.state.progress.seconds = self.clock.spent;
-        self.recorder.sync()?;
-        let bytes = checkpoint::encode(&self.state, &self.recorder.positions());
+        let bytes = self.encoded()?;
         let folder = self.recorder.folder().join(file::CHECKPOINT);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
         atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
@@ -290,6 +331,32 @@ impl Session {
             skipped_steps: self.skipped_steps(),
         };
         Ok(self.recorder.event(&event)?)
+    }
+
+    /// The state as a checkpoint holds it, after the rows so far are on the disk.
+    fn encoded(&mut self) -> anyhow::Result<Vec<u8>> {
+        self.clock.lap(|spent| &mut spent.train);
+        self.state.progress.seconds = self.clock.spent;
+        self.recorder.sync()?;
+        Ok(checkpoint::encode(&self.state, &self.recorder.positions()))
+    }
+
+    /// Keeps the state for runs that begin alike, where that is asked for before this step, and not done yet.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_beginning(&mut self, step: &StepPlan) -> anyhow::Result<()> {
+        let (phase, run) = (step.phase, self.recorder.folder().path().to_owned());
+        let begins = self.plan.phases[phase].first_step == step.step;
+        let Some(beginning) = self.keep.get(&phase).filter(|_| begins && !prefix::is_kept(&run, phase)).cloned() else {
+            return Ok(());
+        };
+        let bytes = self.encoded()?;
+        let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kept = Kept { beginning, phase, steps: step.step, seconds: self.clock.spent.train, run: name };
+        kept.write(&run, &bytes, &self.recorder.positions())?;
+        self.clock.lap(|spent| &mut spent.checkpoint);
+        Ok(())
     }
 
     /// Ends the records: the model and the pictures for a run that is over, and the status.
@@ -361,6 +428,19 @@ pub(super) fn clear(folder: &RunFolder) -> anyhow::Result<()> {
         std::fs::remove_file(&path).or_else(absent_is_fine)?;
     }
     Ok(())
+}
+
+/// What a run folder says of a training before it begins.
+fn write_plan(job: &Job, folder: &RunFolder) -> anyhow::Result<()> {
+    atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
+    atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
+    let picture = plot::schedule(
+        &job.spec.name,
+        &job.plan.rows(),
+        &job.plan.sample(plot::POINTS),
+        plot::ScheduleOptions::default(),
+    );
+    Ok(atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?)
 }
 
 /// The batches of all steps of a plan from one on.

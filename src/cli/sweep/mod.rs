@@ -11,7 +11,8 @@ use crate::kernels::Isa;
 use crate::launch::Local;
 use crate::record::text::span;
 use crate::record::{RecordError, RunFolder, atomic};
-use crate::sweep::ledger::{Ledger, State, Trial};
+use crate::sweep::ledger::{Ledger, Saved, State, Trial};
+use crate::sweep::prefix::Shared;
 use crate::sweep::run::{Order, Source, experiment_file, run as run_trials};
 use crate::sweep::search::Searching;
 use crate::sweep::{self, file};
@@ -80,7 +81,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
     if args.dry_run {
-        return dry_run(&sweep, &new, &points);
+        return dry_run(&maker, &sweep, &new, &points);
     }
     let folder = match &args.resume {
         Some(folder) => RunFolder::create_at(folder),
@@ -120,7 +121,12 @@ fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> 
     Ok(())
 }
 
-fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> Result<Exit, Failure> {
+fn dry_run(
+    maker: &Maker<'_>,
+    sweep: &Sweep,
+    trials: &[Trial],
+    points: &BTreeMap<usize, Point>,
+) -> Result<Exit, Failure> {
     let Some(first) = points.values().next() else {
         output::print("there is nothing new to run\n")?;
         return Ok(Exit::Done);
@@ -142,13 +148,29 @@ fn dry_run(sweep: &Sweep, trials: &[Trial], points: &BTreeMap<usize, Point>) -> 
         let fixed = [number.to_string(), seeds.join(" "), count(plan.total_steps), count(of_one), span(each)];
         table.add_row(fixed.into_iter().chain(of_point[0].values.iter().cloned()));
     }
+    let shared = Shared::new(trials, &maker.prefixes(points));
+    let (mut shared_images, mut shared_seconds) = (0, 0.0);
+    for (index, trial) in trials.iter().enumerate() {
+        let (Some(common), point) = (shared.with_earlier(index).first(), &points[&trial.number]) else { continue };
+        shared_images += point.plan.images_before(common.border.steps);
+        let Point { loaded, plan, facts } = point;
+        shared_seconds += estimate::seconds_before(common.border.phase, &loaded.spec, plan, facts, speed)?;
+    }
     let total = format!(
         "{} trials, {} images, about {} on all cores of this machine ({:.0} GFLOP/s, measured just now)",
         trials.len(),
-        count(images),
-        span(seconds),
+        count(images - shared_images),
+        span(seconds - shared_seconds),
         speed / 1e9
     );
+    let total = match shared_images {
+        0 => total,
+        _ => format!(
+            "{total}\nwithout {} images, about {}, of beginnings that trials have in common and one of them trains",
+            count(shared_images),
+            span(shared_seconds)
+        ),
+    };
     let further = match sweep.method {
         Method::Tpe(search) => search.draws.points.saturating_sub(search.startup),
         _ => 0,
@@ -212,6 +234,7 @@ fn work(
         retry_failed: args.retry_failed,
         prune: sweep.prune.clone(),
         lower_is_better: lower_is_better(&sweep.metric),
+        prefixes: maker.recorded_prefixes(folder.path(), ledger),
     };
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
@@ -258,9 +281,24 @@ fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
         let values = trial.map(|trial| assignments(ledger, trial)).unwrap_or_default();
         text += &format!("best: point {number}, {} on average: {values}\n", display::figure(mean));
     }
+    text += &saving(ledger);
     let shown = folder.display();
     text += &format!("{shown}\n`runner compare {shown}` tells whether that can be told\n");
     Ok(output::print(&text)?)
+}
+
+/// What was trained once for several trials; nothing where all trained everything.
+fn saving(ledger: &Ledger) -> String {
+    let saved: Vec<Saved> = ledger.trials.iter().filter_map(|trial| trial.saved).collect();
+    let (steps, seconds) = saved.iter().fold((0, 0.0), |(steps, seconds), s| (steps + s.steps, seconds + s.seconds));
+    match saved.len() {
+        0 => String::new(),
+        n => format!(
+            "{n} began where another trial had come to: {} steps, {} of training saved\n",
+            count(steps),
+            span(seconds)
+        ),
+    }
 }
 
 /// `phases[1].lr.to=0.4, shape=cosine`

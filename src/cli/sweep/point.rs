@@ -2,23 +2,33 @@
 
 use crate::cli::{Failure, prepare};
 use crate::config::spec::SetSpec;
-use crate::config::sweep::{Measure, Sweep};
-use crate::config::{Diagnostics, Loaded};
+use crate::config::sweep::{Measure, Method, Sweep};
+use crate::config::{self, Diagnostics, Loaded};
 use crate::data::Facts;
-use crate::plan::Plan;
+use crate::plan::{Plan, Prefix};
 use crate::registry::Choice;
 use crate::sweep::fit::fitted;
-use crate::sweep::ledger::Trial;
+use crate::sweep::ledger::{Ledger, Trial};
+use crate::sweep::prefix::Prefixes;
+use crate::sweep::run::experiment_file;
 use crate::train::estimate;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// A point that may be tried.
 pub struct Point {
     pub loaded: Loaded,
     pub plan: Plan,
     pub facts: Vec<Facts>,
+}
+
+impl Point {
+    /// Its beginnings.
+    fn prefixes(&self) -> Vec<Prefix> {
+        self.plan.prefixes(&self.loaded.spec.for_sets(&self.facts))
+    }
 }
 
 /// The data sets that an experiment asks for, and what may stand in for them.
@@ -73,6 +83,28 @@ impl<'a> Maker<'a> {
             }
         }
         Ok(points)
+    }
+
+    /// The beginnings of these points, where points share them. What a search proposes follows from results: its points are not known
+    /// when trials begin.
+    pub fn prefixes(&self, points: &BTreeMap<usize, Point>) -> Prefixes {
+        let points = points.iter().filter(|_| self.shares());
+        Prefixes(points.map(|(number, point)| (*number, point.prefixes())).collect())
+    }
+
+    /// The same of the points of these trials as they were written down in the sweep's folder. One that cannot be planned any more
+    /// has no beginning in common with others: what is wrong with it shows when it is trained.
+    pub fn recorded_prefixes(&self, folder: &Path, ledger: &Ledger) -> Prefixes {
+        let numbers: BTreeSet<usize> = ledger.trials.iter().map(|trial| trial.number).collect();
+        let of_point = |number: usize| {
+            let loaded = config::load(&experiment_file(folder, number), &[]).ok()?;
+            Some((number, self.whole(loaded).ok()?.prefixes()))
+        };
+        Prefixes(numbers.into_iter().filter(|_| self.shares()).filter_map(of_point).collect())
+    }
+
+    fn shares(&self) -> bool {
+        self.sweep.share && !matches!(self.sweep.method, Method::Tpe(_))
     }
 
     fn no_length(&self) -> String {

@@ -12,7 +12,7 @@
 //! shape = { alternatives = ["triangle.toml", { name = "cosine", phases = […] }] }       # whole parts of the experiment
 //! ```
 //! `constraints = ["phases[0].lr.from < peak"]` leaves points out; `equal = { images = "phases[1].epochs" }` gives each point the
-//! images of the base by fitting that setting.
+//! images of the base by fitting that setting; `share = false` trains what points have in common anew for each.
 //! Each point is put together before it is checked, so that it passes the same gate as a file.
 
 mod axis;
@@ -57,6 +57,8 @@ pub struct Sweep {
     pub equal: Option<Equal>,
     /// Which trials are given up before their end.
     pub prune: Option<Prune>,
+    /// Whether what trials have in common at their beginnings is trained once.
+    pub share: bool,
     /// The sweep file, with the files that it names by absolute paths: to be kept in the sweep's folder.
     pub content: String,
     tree: Table,
@@ -106,7 +108,9 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     };
     let content = with_absolute_paths(&texts[0].content, paths);
     let (constraints, equal, prune) = (Vec::new(), None, prune::read(&settings));
-    let mut sweep = Sweep { name, metric, seeds, method, axes, constraints, equal, prune, content, tree: base, texts };
+    let share = settings.bool("share");
+    let mut sweep =
+        Sweep { name, metric, seeds, method, axes, constraints, equal, prune, share, content, tree: base, texts };
     // What is wrong with the base would be wrong with every point.
     let base = sweep.base()?.spec.settings();
     sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);

@@ -4,6 +4,7 @@ mod average;
 mod groups;
 mod lookahead;
 mod optimizers;
+mod prefix;
 mod range;
 mod rules;
 mod sets;

@@ -14,6 +14,8 @@ enum Deed {
     Crash(Ending),
     /// Runs until it is stopped.
     Hang,
+    /// Ends well, and by then has kept its state before phase 1.
+    Keep,
     /// Evaluates to these accuracies, tells of it, and runs until it is stopped.
     Show(&'static [f64]),
 }
@@ -24,30 +26,56 @@ struct Fake {
     reports: VecDeque<Report>,
     hanging: Vec<Task>,
     started: Vec<String>,
+    /// What tasks were told to keep and to begin from.
+    prefixes: Vec<(Option<String>, Option<String>)>,
+    /// Written before the next report.
+    to_keep: Vec<PathBuf>,
     most: usize,
 }
 
 impl Fake {
     fn new(root: &Path, deeds: impl IntoIterator<Item = Deed>) -> Self {
         let deeds = deeds.into_iter().collect();
-        Self { root: root.to_owned(), deeds, reports: [].into(), hanging: vec![], started: vec![], most: 0 }
+        let root = root.to_owned();
+        Self {
+            root,
+            deeds,
+            reports: [].into(),
+            hanging: vec![],
+            started: vec![],
+            prefixes: vec![],
+            to_keep: vec![],
+            most: 0,
+        }
     }
 }
 
-/// The name of a task's run folder: its last argument that can be one.
+/// The value of an option of a task; the last part of a path.
+fn option(task: &Task, name: &str) -> Option<String> {
+    let place = task.arguments.iter().position(|argument| argument == name)?;
+    Some(Path::new(&task.arguments[place + 1]).file_name().unwrap().to_string_lossy().into_owned())
+}
+
+/// The name of a task's run folder.
 fn run_of(task: &Task) -> String {
-    let name = |argument: &OsString| Path::new(argument).file_name().map(|n| n.to_string_lossy().into_owned());
-    task.arguments.iter().rev().filter_map(name).find(|name| name.starts_with("t0")).unwrap()
+    option(task, "--run-folder").unwrap()
 }
 
 impl Launcher for Fake {
     fn start(&mut self, task: Task) -> std::io::Result<()> {
         let run = run_of(&task);
-        self.started.push(format!("{} {run}", task.arguments[1].to_string_lossy()));
+        assert!(task.arguments.contains(&"--go-on".into()), "the same command begins and resumes");
+        self.started.push(run.clone());
+        self.prefixes.push((option(&task, "--keep-prefix"), option(&task, "--prefix")));
         match self.deeds.pop_front().unwrap() {
             Deed::End(status, code) => {
                 Run { status, accuracies: &[0.25, 0.75], ..Run::default() }.write(&self.root, &run);
                 self.reports.push_back(Report::Ended(task.id, Ending::Exit(code)));
+            }
+            Deed::Keep => {
+                Run { accuracies: &[0.25], ..Run::default() }.write(&self.root, &run);
+                self.to_keep.push(prefix::folder(&self.root.join(&run), 1));
+                self.reports.push_back(Report::Ended(task.id, Ending::Exit(0)));
             }
             Deed::Crash(ending) => self.reports.push_back(Report::Ended(task.id, ending)),
             Deed::Hang => self.hanging.push(task),
@@ -63,6 +91,10 @@ impl Launcher for Fake {
     }
 
     fn next(&mut self, _: Duration) -> Option<Report> {
+        for folder in self.to_keep.drain(..) {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("prefix.json"), "").unwrap();
+        }
         self.reports.pop_front()
     }
 
@@ -99,6 +131,7 @@ fn order(folder: &Path, jobs: usize) -> Order {
         retry_failed: false,
         prune: None,
         lower_is_better: false,
+        prefixes: Prefixes::default(),
     }
 }
 
@@ -165,10 +198,7 @@ fn what_is_stopped_is_interrupted_and_resumed() {
     let mut fake = Fake::new(folder.path(), [Deed::End("done", 0); 3]);
     run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done"; 3]);
-    assert_eq!(
-        fake.started,
-        ["--resume t000-s1", "--resume t001-s1", &format!("{} t002-s1", experiment_file(folder.path(), 2).display())]
-    );
+    assert_eq!(fake.started, ["t000-s1", "t001-s1", "t002-s1"]);
 }
 
 #[test]
@@ -205,4 +235,38 @@ fn what_is_behind_at_the_same_share_of_its_steps_is_given_up() {
     assert!(fake.started.is_empty(), "{:?}", fake.started);
     let told = |trials: &[Trial]| trials.iter().map(|t| (t.state, t.reason.clone())).collect::<Vec<_>>();
     assert_eq!(told(&ledger.trials), told(&end));
+}
+
+/// Points 0, 1 and 3 begin alike.
+fn alike() -> Prefixes {
+    let point = |digest: &str| vec![crate::plan::Prefix { phase: 1, steps: 10, digest: digest.to_owned() }];
+    Prefixes(["a", "a", "b", "a"].map(point).into_iter().enumerate().collect())
+}
+
+#[test]
+fn who_begins_alike_waits_for_the_first_and_begins_where_that_has_come_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 4);
+    let order = Order { prefixes: alike(), ..order(folder.path(), 4) };
+    let mut fake =
+        Fake::new(folder.path(), [Deed::Keep, Deed::End("done", 0), Deed::End("done", 0), Deed::End("done", 0)]);
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done"; 4]);
+    assert_eq!(fake.started, ["t000-s1", "t002-s1", "t001-s1", "t003-s1"]);
+    let of_first = || (None, Some("before-phase-1".to_owned()));
+    assert_eq!(fake.prefixes, [(Some("1".to_owned()), None), (None, None), of_first(), of_first()]);
+}
+
+#[test]
+fn where_the_first_breaks_off_the_next_trains_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 4);
+    let order = Order { prefixes: alike(), ..order(folder.path(), 4) };
+    let deeds = [Deed::Crash(Ending::Exit(101)), Deed::End("done", 0), Deed::Keep, Deed::End("done", 0)];
+    let mut fake = Fake::new(folder.path(), deeds);
+    run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["failed", "done", "done", "done"]);
+    assert_eq!(fake.started, ["t000-s1", "t002-s1", "t001-s1", "t003-s1"]);
+    let keeps = || (Some("1".to_owned()), None);
+    assert_eq!(fake.prefixes, [keeps(), (None, None), keeps(), (None, Some("before-phase-1".to_owned()))]);
 }

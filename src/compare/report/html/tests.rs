@@ -108,8 +108,8 @@ fn axes_are_the_sweeps_or_else_the_settings_that_differ() {
     let settings =
         [r#""phases[0].lr.to, phases[1].lr.from": "0.1" "0.4""#, r#""phases[1].lr.curve": "cosine" "linear""#];
     assert_eq!(axes(root.path()), settings);
-    let head = "trial,seed,state,run,objective,seconds,reason,peak,shape,fixed\n";
-    let row = |k: usize| format!("{k},0,done,t{k:03}-s0,,,,{},\"\"\"s, {}\"\"\",1\n", k / 2, k % 2);
+    let head = "trial,seed,state,run,objective,seconds,reason,peak,shape,fixed,saved_steps,saved_seconds\n";
+    let row = |k: usize| format!("{k},0,done,t{k:03}-s0,,,,{},\"\"\"s, {}\"\"\",1,{k},0.5\n", k / 2, k % 2);
     let rows: String = (0..6).map(row).collect();
     fs::write(root.path().join("trials.csv"), format!("{head}{rows}")).unwrap();
     assert_eq!(axes(root.path()), [r#""peak": "0" "2""#, r#""shape": "s, 0" "s, 1""#]);

@@ -1,0 +1,120 @@
+//! Which trainings begin alike: up to the border of two phases, every step of them is the same.
+
+use super::{CLIPPED_NORM, Mix, Plan, StepPlan};
+use crate::config::spec::Spec;
+use crate::optim::Hypers;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A training up to the beginning of one of its phases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// The phase that comes next.
+    pub phase: usize,
+    /// Steps before it.
+    pub steps: u64,
+    /// SHA-256, in hex. With equal seeds, images and starting weights, trainings of equal digests have the same state and the
+    /// same records there, to the byte.
+    pub digest: String,
+}
+
+impl Plan {
+    /// The training up to each border of two phases. `spec`: what this is the plan of.
+    ///
+    /// The digest is over all that a step, an evaluation or a stop rule before the border looks at: the settings outside the
+    /// phases, but for name and seed; the phases before it; and what the whole plan makes of each of their steps. Curves that run
+    /// over all of training, shares of it and what is done at its end are so told apart where they differ, and only there.
+    pub fn prefixes(&self, spec: &Spec) -> Vec<Prefix> {
+        if spec.task.is_some() {
+            // Runs that paint keep no beginnings.
+            return Vec::new();
+        }
+        let mut so_far = Feed(Sha256::new());
+        self.feed_settings(spec, &mut so_far);
+        let last = self.phases.len() - 1;
+        let prefix = |phase: usize| {
+            so_far.json(serde_json::to_value(&spec.phases[phase]));
+            let planned = &self.phases[phase];
+            let end = planned.first_step + planned.steps;
+            (planned.first_step..end).for_each(|step| self.feed_step(&self.at(step), &mut so_far));
+            Prefix { phase: phase + 1, steps: end, digest: so_far.digest() }
+        };
+        (0..last).map(prefix).collect()
+    }
+
+    /// What holds for all of training.
+    fn feed_settings(&self, spec: &Spec, feed: &mut Feed) {
+        let mut settings = serde_json::to_value(spec);
+        if let Ok(Value::Object(fields)) = &mut settings {
+            for key in ["name", "seed", "phases"] {
+                fields.remove(key);
+            }
+        }
+        feed.json(settings);
+        // Optimizers are divided by all groups that phases speak of, later ones too; and tables have a column for each.
+        feed.text(&format!("{:?}", self.groups));
+        let clipped = self.clips().then_some(CLIPPED_NORM);
+        self.step_columns().into_iter().chain(clipped).for_each(|column| feed.text(column));
+    }
+
+    fn feed_step(&self, step: &StepPlan, feed: &mut Feed) {
+        let StepPlan { phase, epoch, first, images, size, clip, ends_epoch, .. } = step;
+        [*phase, *first, *images, *size].into_iter().for_each(|number| feed.word(number as u64));
+        feed.word(*epoch);
+        feed.number(clip.value);
+        feed.number(clip.norm);
+        for hypers in self.unit_hypers(step) {
+            feed.hypers(hypers);
+        }
+        let lookahead = self.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step);
+        let flags = [
+            *ends_epoch,
+            lookahead,
+            self.averages_after(step).is_some(),
+            self.is_eval_step(step.step),
+            self.begins_another_scale(step.step),
+            // Evaluations on another set than the last one count for no stop rule.
+            *phase < self.last_set_since(),
+        ];
+        flags.into_iter().for_each(|flag| feed.word(u64::from(flag)));
+        match self.mix_after(step) {
+            None => feed.word(0),
+            Some(Mix::Return) => feed.word(2),
+            Some(Mix::Blend { decay }) => feed.number(Some(decay)),
+        }
+    }
+}
+
+/// Values on their way into a hash.
+struct Feed(Sha256);
+
+impl Feed {
+    fn word(&mut self, word: u64) {
+        self.0.update(word.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.word(text.len() as u64);
+        self.0.update(text);
+    }
+
+    /// A spec is plain data with text keys: it always has a JSON.
+    fn json(&mut self, value: serde_json::Result<Value>) {
+        self.text(&value.map_or_else(|error| error.to_string(), |value| value.to_string()));
+    }
+
+    fn number(&mut self, number: Option<f64>) {
+        self.word(u64::from(number.is_some()));
+        self.word(number.map_or(0, f64::to_bits));
+    }
+
+    fn hypers(&mut self, hypers: Option<Hypers>) {
+        self.word(u64::from(hypers.is_some()));
+        let Some(Hypers { lr, momentum, weight_decay, beta, share }) = hypers else { return };
+        [Some(lr), Some(momentum), Some(weight_decay), beta, Some(share)].into_iter().for_each(|x| self.number(x));
+    }
+
+    fn digest(&self) -> String {
+        self.0.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

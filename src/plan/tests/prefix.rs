@@ -1,0 +1,87 @@
+//! Which trainings begin alike.
+
+use super::*;
+use crate::config::spec::{LookaheadSpec, Role, RuleLr, Subject};
+
+/// Of 100 images: ten steps, and ten or more.
+fn pair(change: impl Fn(&mut Spec, bool)) -> [Spec; 2] {
+    [false, true].map(|second| {
+        let mut spec = spec(vec![epochs(1.0, 10), epochs(if second { 2.0 } else { 1.0 }, 10)], LastBatch::Serve);
+        change(&mut spec, second);
+        spec
+    })
+}
+
+fn prefixes(spec: &Spec) -> Vec<Prefix> {
+    Plan::compile(spec, &facts(100)).unwrap_or_else(|errors| panic!("{errors:?}")).prefixes(spec)
+}
+
+/// Whether the two have the same first phase.
+fn alike(change: impl Fn(&mut Spec, bool)) -> bool {
+    let [first, second] = pair(change).map(|spec| prefixes(&spec));
+    assert_eq!((first.len(), first[0].phase, first[0].steps), (1, 1, 10));
+    first == second
+}
+
+#[test]
+fn what_comes_after_a_border_makes_no_difference_before_it() {
+    assert!(alike(|_, _| {}));
+    assert!(alike(|spec, second| spec.phases[1].lr = constant(if second { 0.2 } else { 0.1 })));
+    assert!(alike(|spec, second| spec.phases[1].optimizer = Choice::plain(if second { "sgd" } else { "rmsprop" })));
+    assert!(alike(|spec, second| {
+        spec.phases[1].batch = if second { 20 } else { 10 };
+        spec.phases[1].size = second.then_some(24);
+        (spec.name, spec.seed) = (format!("{second}"), u64::from(second));
+    }));
+}
+
+#[test]
+fn what_differs_before_it_or_throughout_tells_them_apart() {
+    assert!(!alike(|spec, second| spec.phases[0].lr = constant(if second { 0.2 } else { 0.1 })));
+    assert!(!alike(|spec, second| spec.phases[0].carry = second));
+    assert!(!alike(|spec, second| spec.train.label_smoothing = if second { 0.1 } else { 0.0 }));
+    assert!(!alike(|spec, second| spec.train.stop.diverged = second));
+}
+
+/// The two are of 20 and of 30 steps.
+#[test]
+fn shares_of_all_of_training_tell_them_apart_where_they_fall_before_the_border() {
+    let percent = |amount: f64| every(amount, DurationUnit::Percent);
+    assert!(!alike(|spec, _| spec.train.eval_every = percent(10.0)));
+    assert!(alike(|spec, _| spec.train.eval_every = percent(60.0)));
+    assert!(alike(|spec, _| spec.train.checkpoint_every = percent(10.0)), "checkpoints change nothing");
+
+    let lookahead = |spec: &mut Spec, decay, start| {
+        spec.train.lookahead = Some(LookaheadSpec { every: 4, decay, start, at_epoch_end: false });
+    };
+    let step = |amount: f64| every(amount, DurationUnit::Steps);
+    assert!(!alike(|spec, _| lookahead(spec, curve(0.0, Some(0.5), "linear"), step(0.0))));
+    assert!(alike(|spec, _| lookahead(spec, constant(0.5), step(0.0))));
+    assert!(alike(|spec, _| lookahead(spec, curve(0.0, Some(0.5), "linear"), step(10.0))));
+    assert!(!alike(|spec, _| lookahead(spec, constant(0.5), percent(30.0))), "slow weights of other steps");
+
+    let rule = |spec: &mut Spec, until| {
+        let subject = Subject { role: Some(Role::Norm), ..Subject::default() };
+        let lr = Some(RuleLr::Own(curve(0.1, Some(0.01), "linear")));
+        spec.params = vec![ParamRule { subject, optimizer: None, lr, momentum: None, weight_decay: None, until }];
+    };
+    assert!(!alike(|spec, _| rule(spec, None)));
+    assert!(alike(|spec, _| rule(spec, Some(step(15.0)))));
+}
+
+/// They divide the optimizers, and are columns of the tables.
+#[test]
+fn groups_and_bounds_of_later_phases_tell_them_apart() {
+    assert!(!alike(|spec, second| {
+        spec.phases[1].lr_groups.extend(second.then(|| ("head".to_owned(), 0.5)));
+    }));
+    assert!(!alike(|spec, second| spec.phases[1].clip_norm = second.then(|| constant(1.0))));
+}
+
+#[test]
+fn every_border_has_a_prefix_of_its_own() {
+    let all = prefixes(&spec(vec![epochs(1.0, 10), steps(3, 20), steps(4, 50)], LastBatch::Serve));
+    assert_eq!(all.iter().map(|prefix| (prefix.phase, prefix.steps)).collect::<Vec<_>>(), [(1, 10), (2, 13)]);
+    assert_ne!(all[0].digest, all[1].digest);
+    assert!(prefixes(&spec(vec![epochs(1.0, 10)], LastBatch::Serve)).is_empty());
+}

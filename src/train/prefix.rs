@@ -1,0 +1,120 @@
+//! What a run keeps of its beginning, for runs that begin alike: its state at the border of two phases, and its records up to
+//! there. A run that begins from it is, byte for byte, the run that trained the beginning itself; its seconds are those of the
+//! steps wherever they were taken.
+
+use super::Job;
+use super::session::CHECKPOINT_FILE;
+use crate::record::folder::file;
+use crate::record::{Positions, atomic, reader};
+use crate::units::Seconds;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Says what is kept, and is written last: where it lies, all of it is there.
+const HEAD: &str = "prefix.json";
+
+/// All that two runs must have in common for the state of one to be that of the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// Of the plan: see [`Plan::prefixes`](crate::plan::Plan::prefixes).
+    digest: String,
+    seed: u64,
+    /// Digests of the data sets.
+    datasets: Vec<String>,
+    /// SHA-256 of the weights that the net starts from.
+    weights: Option<String>,
+    /// Other instructions round otherwise.
+    instruction_set: String,
+    /// Other programs may compute otherwise.
+    program: String,
+}
+
+impl Beginning {
+    /// Of a job up to one of its phases; `None` where nothing comes before that phase, or there is no such phase.
+    pub fn of(job: &Job, phase: usize) -> Option<Self> {
+        let prefix = job.plan.prefixes(&job.spec).into_iter().find(|prefix| prefix.phase == phase)?;
+        let commit = option_env!("RUNNER_GIT_COMMIT").unwrap_or("no commit");
+        Some(Self {
+            digest: prefix.digest,
+            seed: job.spec.seed,
+            datasets: job.datasets.iter().map(|set| set.digest.clone()).collect(),
+            weights: job.weights.as_ref().map(|weights| weights.sha256.clone()),
+            instruction_set: job.machine.isa.name().to_owned(),
+            program: format!("{} of {commit}", env!("CARGO_PKG_VERSION")),
+        })
+    }
+}
+
+/// A beginning that was kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub beginning: Beginning,
+    /// The first phase that it leaves to others.
+    pub phase: usize,
+    pub steps: u64,
+    /// Spent on training them.
+    pub seconds: Seconds,
+    /// The name of the run's folder.
+    pub run: String,
+}
+
+/// Where a run keeps its beginning up to a phase.
+pub fn folder(run: &Path, phase: usize) -> PathBuf {
+    run.join(file::CHECKPOINT).join(format!("before-phase-{phase}"))
+}
+
+/// Whether a run has kept it.
+pub fn is_kept(run: &Path, phase: usize) -> bool {
+    folder(run, phase).join(HEAD).is_file()
+}
+
+impl Kept {
+    /// Keeps the beginning of the run in that folder, whose tables are on the disk up to `at`.
+    ///
+    /// What was kept once stays as it is: another run may be reading it, and the seconds of a second time would be others.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, run: &Path, state: &[u8], at: &Positions) -> anyhow::Result<()> {
+        let folder = folder(run, self.phase);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        for (name, at) in &at.0 {
+            copy(&run.join(name), &folder.join(name), at.bytes)?;
+        }
+        atomic::write(&folder.join(CHECKPOINT_FILE), state)?;
+        Ok(atomic::write(&folder.join(HEAD), &serde_json::to_vec_pretty(self)?)?)
+    }
+
+    /// What was kept in a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(HEAD);
+        let bytes = reader::read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no kept beginning", path.display()))
+    }
+}
+
+/// Copies what was kept into the folder of a run that begins from it. The tables of a run that was killed while doing so are
+/// replaced.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn copy_into(run: &Path, kept: &Path, at: &Positions) -> anyhow::Result<()> {
+    for (name, at) in &at.0 {
+        copy(&kept.join(name), &run.join(name), at.bytes)?;
+    }
+    let checkpoint = run.join(file::CHECKPOINT);
+    fs::create_dir_all(&checkpoint).with_context(|| format!("cannot create the folder {}", checkpoint.display()))?;
+    copy(&kept.join(CHECKPOINT_FILE), &checkpoint.join(CHECKPOINT_FILE), u64::MAX)
+}
+
+/// The first so many bytes of a file, or all that there are.
+fn copy(from: &Path, to: &Path, bytes: u64) -> anyhow::Result<()> {
+    let file = fs::File::open(from).with_context(|| format!("cannot read {}", from.display()))?;
+    Ok(atomic::write_with(to, |out| io::copy(&mut file.take(bytes), out).map(drop))?)
+}
