@@ -13,6 +13,7 @@ pub mod plan;
 pub mod plot;
 pub mod record;
 pub mod schedule;
+pub mod serve;
 pub mod stats;
 pub mod sweep;
 pub mod task;

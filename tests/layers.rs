@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plot", &["record", "stats", "units"]),
     ("plan", &["average", "config", "schedule", "data", "optim", "record", "registry", "units"]),
     ("compare", &["record", "plot", "stats", "units"]),
+    ("serve", &["compare", "record"]),
     (
         "train",
         &[
@@ -52,8 +53,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn", "kernels",
-            "record", "plot", "compare", "find_lr", "paint", "task", "stats", "registry", "units",
+            "serve", "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn",
+            "kernels", "record", "plot", "compare", "find_lr", "paint", "task", "stats", "registry", "units",
         ],
     ),
 ];

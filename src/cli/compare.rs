@@ -20,6 +20,31 @@ pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
     #[arg(required = true, value_name = "RUN|FOLDER")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    question: Question,
+    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable)
+    #[arg(long, value_name = "CLAIM")]
+    expect: Vec<Expectation>,
+    /// Write a line a group as CSV; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Draw the metric over training time and over images, in the mean over seeds, and the learning rates
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    plot: Option<PathBuf>,
+    /// Write one page with everything, for a browser: no network, its numbers are those of the tables
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+    /// Print all of it as one JSON object
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print the tables as Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// What is asked of the runs.
+#[derive(clap::Args, Debug)]
+pub struct Question {
     /// What is compared: a column of metrics.csv
     #[arg(long, value_name = "NAME", default_value = "val_acc")]
     metric: String,
@@ -41,24 +66,34 @@ pub struct CompareArgs {
     /// The level at which a difference counts
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level)]
     alpha: f64,
-    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable)
-    #[arg(long, value_name = "CLAIM")]
-    expect: Vec<Expectation>,
-    /// Write a line a group as CSV; `-` for standard output
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Draw the metric over training time and over images, in the mean over seeds, and the learning rates
-    #[arg(long, value_name = "FILE.svg|FILE.png")]
-    plot: Option<PathBuf>,
-    /// Write one page with everything, for a browser: no network, its numbers are those of the tables
-    #[arg(long, value_name = "FILE.html")]
-    html: Option<PathBuf>,
-    /// Print all of it as one JSON object
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
-    /// Print the tables as Markdown
-    #[arg(long)]
-    markdown: bool,
+}
+
+impl Question {
+    /// # Errors
+    /// A usage error where it makes no sense.
+    pub fn options(&self) -> Result<Options, Failure> {
+        if matches!(self.by, By::Time) && self.target.is_none() {
+            return Err(Failure::Usage(
+                "--by time compares the seconds to a target: give one with --target".to_owned(),
+            ));
+        }
+        Ok(Options {
+            metric: self.metric.clone(),
+            target: self.target,
+            price: self.price,
+            by: match self.by {
+                By::Final => Quantity::Final,
+                By::Best => Quantity::Best,
+                By::Time => Quantity::Time,
+            },
+            test: match self.test {
+                TestName::Welch => Test::Welch,
+                TestName::Wilcoxon => Test::Wilcoxon,
+            },
+            baseline: self.baseline.clone(),
+            alpha: self.alpha,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,28 +117,10 @@ fn level(text: &str) -> Result<f64, String> {
 
 /// Reads, compares, prints.
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
-    if matches!(args.by, By::Time) && args.target.is_none() {
-        return Err(Failure::Usage("--by time compares the seconds to a target: give one with --target".to_owned()));
-    }
+    let options = args.question.options()?;
     if let Some(to) = &args.plot {
         output::PictureFormat::of(to, "--plot")?;
     }
-    let options = Options {
-        metric: args.metric.clone(),
-        target: args.target,
-        price: args.price,
-        by: match args.by {
-            By::Final => Quantity::Final,
-            By::Best => Quantity::Best,
-            By::Time => Quantity::Time,
-        },
-        test: match args.test {
-            TestName::Welch => Test::Welch,
-            TestName::Wilcoxon => Test::Wilcoxon,
-        },
-        baseline: args.baseline.clone(),
-        alpha: args.alpha,
-    };
     let usage = |error: CompareError| Failure::Usage(error.to_string());
     let comparison = compare(&args.paths, options).map_err(usage)?;
     let verdicts = comparison.judge(&args.expect).map_err(usage)?;

@@ -20,6 +20,7 @@ mod prepare;
 mod recorded;
 mod rules;
 mod schema;
+mod serve;
 mod sweep;
 mod table;
 mod train;
@@ -82,6 +83,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Tell which of several experiments is better, and whether that can be told
     Compare(compare::CompareArgs),
+    /// Show runs in a browser while they train
+    Serve(serve::ServeArgs),
     /// List what an experiment can name: data sets, optimizers, curves…
     List(list::ListArgs),
     /// List the data sets, fetch one, look at one
@@ -127,6 +130,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Sweep(args)) => sweep::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

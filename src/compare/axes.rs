@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The table of a sweep's trials, in the folder that holds their runs; FORMAT.md has its columns.
-const TRIALS: &str = "trials.csv";
+pub const TRIALS: &str = "trials.csv";
 /// Columns behind this one are the axes, up to the first of those behind them.
 const LAST_FIXED: &str = "reason";
 const BEHIND: [&str; 2] = ["saved_steps", "saved_seconds"];

@@ -2,7 +2,8 @@
 
 use super::{Group, Options, Quantity};
 use crate::stats::{self, Interval, Pairing};
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
 
 /// The chance with which enough seeds should find a difference.
 const POWER: f64 = 0.8;
@@ -40,6 +41,39 @@ pub struct Contrast {
     pub effect: Option<f64>,
     /// Roughly how many more seeds a side would settle it; 0 when it is settled.
     pub more_seeds: Option<usize>,
+}
+
+/// Contrasts by the values that they are of: those who compare again and again draw the intervals of equal values once.
+#[derive(Default)]
+pub struct Contrasts(HashMap<Compared, Contrast>);
+
+/// Seeds and values, to the bit, of a group and of the baseline.
+type Compared = [Vec<(u64, u64)>; 2];
+
+impl Contrasts {
+    /// All other groups against the baseline, for options that are always the same.
+    pub fn of(&mut self, groups: &[Group], baseline: usize, options: &Options) -> Vec<Contrast> {
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let bits = |k: usize| -> Vec<(u64, u64)> {
+            let values = groups[k].quantities(options.by).unwrap_or_default();
+            values.into_iter().map(|(seed, value)| (seed, value.to_bits())).collect()
+        };
+        let theirs = bits(baseline);
+        let before = &self.0;
+        let one = |group: usize| {
+            let compared: Compared = [bits(group), theirs.clone()];
+            let known = before.get(&compared).cloned();
+            let contrast = known.unwrap_or_else(|| Contrast::between(groups, group, baseline, options));
+            (compared, Contrast { group, baseline, ..contrast })
+        };
+        let others: Vec<usize> = (0..groups.len()).filter(|k| *k != baseline).collect();
+        let all: Vec<(Compared, Contrast)> = others.into_par_iter().map(one).collect();
+        let contrasts = all.iter().map(|(_, contrast)| contrast.clone()).collect();
+        self.0 = all.into_iter().collect();
+        contrasts
+    }
 }
 
 impl Contrast {

@@ -32,6 +32,21 @@ pub fn runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FindError> {
     Ok(found)
 }
 
+/// The run that `folder` is, or those in it, by name; there may be none. Links that lead out of the folder are passed over.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn inside(folder: &Path) -> Result<Vec<PathBuf>, FindError> {
+    if is_run(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let mut runs = runs_in(folder)?;
+    let unreadable = |cause| FindError::Io { path: folder.to_owned(), cause };
+    let root = folder.canonicalize().map_err(unreadable)?;
+    runs.retain(|run| run.canonicalize().is_ok_and(|real| real.starts_with(&root)));
+    Ok(runs)
+}
+
 fn is_run(path: &Path) -> bool {
     path.join(file::RUN).is_file()
 }

@@ -14,6 +14,7 @@ mod group;
 mod name;
 mod outcome;
 pub mod report;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,10 @@ pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::FindError;
 pub use group::{Group, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
+pub use watch::Watched;
 
 use crate::stats::holm;
+use contrast::Contrasts;
 use std::path::PathBuf;
 
 /// Of what a comparison is made.
@@ -109,20 +112,25 @@ pub enum CompareError {
 /// When a path holds no run, no run has the metric, or the baseline is no group.
 pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, CompareError> {
     let folders = find::runs(paths)?;
-    let (outcomes, mut notes) = outcome::read_all(&folders, &options)?;
+    let read = outcome::read_all(&folders, &options);
+    let (outcomes, mut notes) = outcome::sort_out(folders.iter().map(PathBuf::as_path).zip(read), &options)?;
     let groups = group::group(outcomes, &mut notes);
     let baseline = match &options.baseline {
         None => 0,
         Some(text) => name::resolve(&groups, text).map_err(|what| CompareError::Group { what })?,
     };
-    let contrasts = contrasts(&groups, baseline, &options);
-    Ok(Comparison { options, groups, baseline, contrasts, notes })
+    Ok(Comparison::new(options, groups, baseline, notes, &mut Contrasts::default()))
 }
 
-/// Every other group against the baseline, with Holm's correction over those that could be tested.
-fn contrasts(groups: &[Group], baseline: usize, options: &Options) -> Vec<Contrast> {
-    let others = (0..groups.len()).filter(|k| *k != baseline);
-    let mut contrasts: Vec<Contrast> = others.map(|k| Contrast::between(groups, k, baseline, options)).collect();
+impl Comparison {
+    fn new(options: Options, groups: Vec<Group>, baseline: usize, notes: Vec<String>, known: &mut Contrasts) -> Self {
+        let contrasts = corrected(known.of(&groups, baseline, &options));
+        Self { options, groups, baseline, contrasts, notes }
+    }
+}
+
+/// With Holm's correction over those that could be tested.
+fn corrected(mut contrasts: Vec<Contrast>) -> Vec<Contrast> {
     let p: Vec<f64> = contrasts.iter().filter_map(|c| c.p).collect();
     let mut adjusted = holm(&p).into_iter();
     for contrast in &mut contrasts {

@@ -83,19 +83,44 @@ impl Outcome {
     }
 }
 
-/// Reads all runs, on all threads. Notes tell of those that cannot be read and are left out.
-pub fn read_all(folders: &[PathBuf], options: &Options) -> Result<(Vec<Outcome>, Vec<String>), CompareError> {
-    let read: Vec<Result<Option<Outcome>, RecordError>> =
-        folders.par_iter().map(|folder| read(folder, options)).collect();
+/// What reading a run folder came to.
+#[derive(Clone, Debug)]
+pub enum Read {
+    Run(Box<Outcome>),
+    /// A run with evaluations, but not of the metric.
+    Without,
+    /// In words.
+    Unreadable(String),
+}
+
+/// Reads a run.
+pub fn read(folder: &Path, options: &Options) -> Read {
+    match try_read(folder, options) {
+        Ok(Some(outcome)) => Read::Run(Box::new(outcome)),
+        Ok(None) => Read::Without,
+        Err(error) => Read::Unreadable(error.to_string()),
+    }
+}
+
+/// Reads all runs, on all threads.
+pub fn read_all(folders: &[PathBuf], options: &Options) -> Vec<Read> {
+    folders.par_iter().map(|folder| read(folder, options)).collect()
+}
+
+/// The runs that could be read. Notes tell of the others, which are left out.
+pub fn sort_out<'a>(
+    read: impl IntoIterator<Item = (&'a Path, Read)>,
+    options: &Options,
+) -> Result<(Vec<Outcome>, Vec<String>), CompareError> {
     let (mut outcomes, mut notes, mut without) = (Vec::new(), Vec::new(), 0);
-    for (result, folder) in read.into_iter().zip(folders) {
-        match result {
-            Ok(Some(outcome)) => outcomes.push(outcome),
-            Ok(None) => {
+    for (folder, read) in read {
+        match read {
+            Read::Run(outcome) => outcomes.push(*outcome),
+            Read::Without => {
                 without += 1;
                 notes.push(format!("{} has no column `{}`, and is left out", folder.display(), options.metric));
             }
-            Err(error) => notes.push(format!("left out: {error}")),
+            Read::Unreadable(why) => notes.push(format!("left out: {why}")),
         }
     }
     if outcomes.is_empty() && without > 0 {
@@ -106,7 +131,7 @@ pub fn read_all(folders: &[PathBuf], options: &Options) -> Result<(Vec<Outcome>,
 }
 
 /// `None` when the run has evaluations, but not of that metric.
-fn read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
+fn try_read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
     let run = RunReader::open(folder)?;
     let info = run.info()?;
     let columns = read_columns(&folder.join(file::METRICS), [&options.metric, "train_seconds", "images", "phase"])?;
@@ -114,8 +139,10 @@ fn read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError
         [Some(metric), Some(seconds), Some(images), phase] => {
             Some(Outcome::new(&run, info, [metric, seconds, images, phase.unwrap_or_default()], options))
         }
-        // A run that was just begun has no file yet.
-        _ if columns.state == TableState::Missing => Some(Outcome::new(&run, info, Default::default(), options)),
+        // A run that was just begun has no file yet, or one whose first line is being written.
+        [None, None, None, None] if columns.state != TableState::Whole => {
+            Some(Outcome::new(&run, info, Default::default(), options))
+        }
         _ => None,
     })
 }

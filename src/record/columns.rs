@@ -1,7 +1,7 @@
 //! Single columns of a CSV file, fast: what comparing a thousand runs needs.
 
 use super::error::RecordError;
-use super::reader::TableState;
+use super::reader::{self, TableState};
 use csv::ByteRecord;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub struct Columns<const N: usize> {
 /// # Errors
 /// When the file cannot be read, a whole line of it has too few fields, or a field is no number.
 pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Columns<N>, RecordError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match reader::read_file(path) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             return Ok(Columns { values: [const { None }; N], state: TableState::Missing });

@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod rows;
 pub mod run_json;
 mod scores;
+pub mod stamp;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;

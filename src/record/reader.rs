@@ -4,7 +4,7 @@ use super::error::RecordError;
 use super::folder::{self, file};
 use super::rows::{MetricsRow, PlanRow, Row, TraceRow};
 use super::run_json::RunInfo;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A run folder to read. Nothing is locked or changed.
@@ -95,8 +95,13 @@ impl RunReader {
 /// # Errors
 /// When there is no such file, or it cannot be read.
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    check_is_regular(path)?;
+    std::fs::read(path)
+}
+
+fn check_is_regular(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.is_file() {
-        std::fs::read(path)
+        Ok(())
     } else {
         Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"))
     }
@@ -122,6 +127,41 @@ pub fn read_table<R: Row>(path: &Path) -> Result<Table<R>, RecordError> {
         what: e.to_string(),
     })?;
     Ok(Table { rows, state })
+}
+
+/// So much of a file's end is looked at for its last row, and as much of its start for the header.
+const LONGEST_LINE: u64 = 1 << 16;
+
+/// The last whole row of a CSV file, without reading those before it; `None` where there is none yet.
+///
+/// # Errors
+/// When the file cannot be read, or its last whole line is no row.
+pub fn last_row<R: Row>(path: &Path) -> Result<Option<R>, RecordError> {
+    let ends = match ends(path) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(RecordError::io("read", path))?,
+    };
+    let Some((header, line)) = ends else { return Ok(None) };
+    let malformed = |e: csv::Error| RecordError::Malformed { path: path.to_owned(), line: 1, what: e.to_string() };
+    let text = [header, line].concat();
+    csv::Reader::from_reader(&text[..]).deserialize().next().transpose().map_err(malformed)
+}
+
+/// The first and the last whole line of a file, where these are two.
+fn ends(path: &Path) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    check_is_regular(path)?;
+    let file = std::fs::File::open(path)?;
+    let mut start = Vec::new();
+    (&file).take(LONGEST_LINE).read_to_end(&mut start)?;
+    let length = file.metadata()?.len();
+    let mut end = Vec::new();
+    (&file).seek(SeekFrom::Start(length.saturating_sub(LONGEST_LINE)))?;
+    (&file).take(LONGEST_LINE).read_to_end(&mut end)?;
+    let Some(header) = start.iter().position(|b| *b == b'\n') else { return Ok(None) };
+    let (whole, _) = TableState::of(&end);
+    let lines = whole.strip_suffix(b"\n").unwrap_or_default();
+    let Some(before) = lines.iter().rposition(|b| *b == b'\n') else { return Ok(None) };
+    Ok(Some((start[..=header].to_vec(), whole[before + 1..].to_vec())))
 }
 
 #[cfg(test)]
@@ -156,6 +196,21 @@ mod tests {
             let lines = ends.iter().filter(|&&end| end <= cut).count();
             assert_eq!(table.rows, [trace(0), trace(1)][..lines.saturating_sub(1)], "cut at {cut}");
             assert_eq!(table.state == TableState::Whole, ends.contains(&cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_last_whole_row_is_found_from_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.csv");
+        assert_eq!(last_row::<TraceRow>(&path).unwrap(), None);
+        let whole = csv_file::encode((0..3000).map(trace)).unwrap();
+        let ends: Vec<usize> = whole.iter().enumerate().filter(|&(_, &b)| b == b'\n').map(|(at, _)| at + 1).collect();
+        let cuts = (0..400).chain(whole.len() - 400..=whole.len()).chain([1 << 16, (1 << 16) + 1, (1 << 17) - 1]);
+        for cut in cuts {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let lines = ends.iter().filter(|&&end| end <= cut).count() as u64;
+            assert_eq!(last_row::<TraceRow>(&path).unwrap(), lines.checked_sub(2).map(trace), "cut at {cut}");
         }
     }
 

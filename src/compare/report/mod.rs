@@ -8,7 +8,7 @@ mod sheets;
 mod tables;
 
 pub use csv::csv;
-pub use html::html;
+pub use html::{Live, Shown, html, live_policy};
 pub use json::json;
 pub use picture::svg;
 pub use tables::{markdown, plain, terminal};
@@ -17,7 +17,7 @@ use super::{Options, Quantity};
 use crate::units::{Seconds, number};
 
 /// How a metric's values are written: accuracies in per cent, all else as they are.
-#[derive(Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Scale {
     Percent,

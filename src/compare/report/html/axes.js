@@ -1,6 +1,6 @@
 // What was varied against what came of it: a scatter for each axis, and parallel coordinates with brushes.
 
-const brushes = new Map(); // axis → [low, high], from 0 at its bottom to 1 at its top
+const brushes = new Map(); // axis's name → [low, high], from 0 at its bottom to 1 at its top
 
 function scatter(host, axis) {
   const canvas = draw("svg", { class: "chart", tabindex: "0", role: "img", "aria-label": `${data.objective} over ${axis.name}; arrow keys move through groups` });
@@ -64,12 +64,12 @@ const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, m
 
 function brushed() {
   repaint();
-  if (brushes.size === 0) return show(foremost());
-  const inside = (k) => [...brushes].every(([axis, [low, high]]) => {
-    const t = parallelAxes[axis].unit(k);
+  if (brushes.size === 0) return show(foremost);
+  const inside = (k) => [...brushes].every(([name, [low, high]]) => {
+    const t = parallelAxes.find((axis) => axis.name === name)?.unit(k);
     return t >= low - 1e-9 && t <= high + 1e-9;
   });
-  return show(data.ranking.filter(inside));
+  return show(() => data.ranking.filter(inside));
 }
 
 let parallelAxes = [];
@@ -117,13 +117,13 @@ function parallel(host) {
       cut(axis.name, Math.max(8, Math.floor(gap / 7.2))));
     title.append(draw("title", {}, axis.name));
     const ticks = axis.ticks.map((t) => draw("text", { x: last ? x + 9 : x - 9, y: py(t.unit) + 4, "text-anchor": last ? "start" : "end" }, cut(t.text, 9)));
-    const range = brushes.get(i);
+    const range = brushes.get(axis.name);
     const brush = range && draw("rect", { class: "brush", x: x - 9, width: 18, y: py(range[1]) - 4, height: py(range[0]) - py(range[1]) + 8 });
     const grip = draw("rect", {
       class: "grip", x: x - 16, y: top - 10, width: 32, height: bottom - top + 20, tabindex: "0", role: "slider", "data-axis": i,
       "aria-label": `${axis.name}: drag, or arrow keys, to choose`, "aria-valuetext": range ? `${said(axis, range)}` : "all",
       "aria-valuenow": range ? range[1].toFixed(2) : 1, "aria-valuemin": 0, "aria-valuemax": 1,
-      onpointerdown: (event) => drag(event, i), onkeydown: (event) => step(event, i),
+      onpointerdown: (event) => drag(event, axis.name), onkeydown: (event) => step(event, axis),
     });
     return [draw("line", { class: "axis", x1: x, x2: x, y1: top, y2: bottom }), title, ...ticks, brush, grip].filter(Boolean);
   }
@@ -157,15 +157,16 @@ function parallel(host) {
 
   // Up and down go through the values; with Shift the brush grows; Escape takes it away.
   function step(event, axis) {
+    const { name } = axis;
     const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-    if (event.key === "Escape" || event.key === "Delete") brushes.delete(axis);
+    if (event.key === "Escape" || event.key === "Delete") brushes.delete(name);
     else if (!by) return;
     else {
-      const stops = [...new Set(parallelAxes[axis].stops)].sort((a, b) => a - b);
-      const [low, high] = brushes.get(axis) ?? (by > 0 ? [-1, -1] : [2, 2]);
+      const stops = [...new Set(axis.stops)].sort((a, b) => a - b);
+      const [low, high] = brushes.get(name) ?? (by > 0 ? [-1, -1] : [2, 2]);
       const beyond = by > 0 ? stops.find((s) => s > high + 1e-9) ?? stops[stops.length - 1] : [...stops].reverse().find((s) => s < low - 1e-9) ?? stops[0];
-      const grown = event.shiftKey && brushes.has(axis);
-      brushes.set(axis, grown ? [Math.min(low, beyond), Math.max(high, beyond)] : [beyond, beyond]);
+      const grown = event.shiftKey && brushes.has(name);
+      brushes.set(name, grown ? [Math.min(low, beyond), Math.max(high, beyond)] : [beyond, beyond]);
     }
     event.preventDefault();
     brushed();
@@ -175,6 +176,7 @@ function parallel(host) {
 
 function allAxes(host) {
   const known = groups.filter((_, k) => Number.isFinite(objective(k))).length;
+  parallelAxes = [];
   if (data.axes.length === 0 || known < 2) return;
   host.append(make("h2", {}, `What was varied, and ${data.objective}`));
   if (data.axes_left_out > 0) host.append(make("p", { class: "quiet" }, `${data.axes_left_out} further settings differ: they are not drawn here, but listed below.`));

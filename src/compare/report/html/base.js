@@ -1,8 +1,9 @@
 // The page's data, what is shown of it, and helpers. Numbers in tables come from the report as texts; this script rounds only
 // what it draws. Texts of runs enter the document as text nodes and attributes, never as markup.
 
-const data = JSON.parse(document.getElementById("data").textContent);
-const { groups, metric, report } = data;
+let data;
+let groups;
+let report;
 
 const SVG = "http://www.w3.org/2000/svg";
 const DASHES = ["", "7 3", "2 3", "9 3 2 3"];
@@ -19,25 +20,38 @@ function fill(element, attributes, children) {
 const make = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 const draw = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-// Each group's colour, mark and dash, by its place: the best eight have colours of their own, and all lines whole.
 const looks = [];
-data.ranking.forEach((k, place) => {
-  const round = Math.floor(place / COLOURS);
-  looks[k] = { colour: `c${place % COLOURS}`, shape: place % COLOURS, dash: DASHES[round % DASHES.length], hollow: round % 2 === 1 };
-});
-
-const foremost = () => data.ranking.slice(0, COLOURS);
-const shown = new Set(foremost());
+const shown = new Set();
+let chosen = false; // whether a person chose what is shown, else it is the best
 const painters = [];
 const repaint = () => painters.forEach((paint) => paint());
+const foremost = () => data.ranking.slice(0, COLOURS);
+
+// Makes `next` what the page is about. Groups that were chosen stay so, whatever their numbers have become.
+function take(next) {
+  const kept = new Set([...shown].map((k) => groups[k].key));
+  data = next;
+  ({ groups, report } = next);
+  // Each group's colour, mark and dash, by its place: the best eight have colours of their own, and all lines whole.
+  looks.length = 0;
+  data.ranking.forEach((k, place) => {
+    const round = Math.floor(place / COLOURS);
+    looks[k] = { colour: `c${place % COLOURS}`, shape: place % COLOURS, dash: DASHES[round % DASHES.length], hollow: round % 2 === 1 };
+  });
+  shown.clear();
+  const wanted = chosen ? data.ranking.filter((k) => kept.has(groups[k].key)) : foremost();
+  wanted.forEach((k) => shown.add(k));
+}
 
 function show(only) {
+  chosen = only !== foremost;
   shown.clear();
-  only.forEach((k) => shown.add(k));
+  only().forEach((k) => shown.add(k));
   repaint();
 }
 
 function toggle(k) {
+  chosen = true;
   if (!shown.delete(k)) shown.add(k);
   repaint();
 }

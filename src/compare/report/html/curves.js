@@ -2,14 +2,16 @@
 
 const MARKS = 10; // a line has about so many
 const LABEL = 13; // pixels between labels
+const logs = new Set(); // figures on a log scale
 
 // A figure of lines. `options`: caption, height, y (texts of values), x {name, show}, lines() → [{group, groups, points: [{x, y, d}]}],
 // range(lines, log) → [low, high], target, canLog.
 function curves(host, options) {
-  let log = false;
+  let log = logs.has(options.id);
   const canvas = draw("svg", { class: "chart", tabindex: "0", role: "img", "aria-label": `${options.caption}; arrow keys move a cursor` });
-  const switchLog = make("button", { type: "button", "aria-pressed": "false", onclick: () => {
+  const switchLog = make("button", { type: "button", "aria-pressed": String(log), onclick: () => {
     log = !log;
+    if (!logs.delete(options.id)) logs.add(options.id);
     switchLog.setAttribute("aria-pressed", String(log));
     paint();
   } }, "log scale");
@@ -174,6 +176,7 @@ function scheduleRange(lines, log) {
 }
 
 function allCurves(host) {
+  if (groups.length === 0) return;
   const images = { name: "images trained on", unit: "images", show: count };
   const seconds = { name: "training time", unit: "", show: span, tick: spanTick, time: true };
   const y = { tick: axisValue, show: value, say: (p) => spread(p.y, p.d) };

@@ -9,8 +9,12 @@ use crate::plot::thin_by;
 use crate::record::RecordError;
 use crate::record::columns::read_columns;
 use crate::record::folder::file;
+use crate::record::stamp::Stamp;
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Columns of pixels that all lines of a picture share, and what each has of them at least and at most: a column takes up
 /// to four points.
@@ -20,14 +24,12 @@ const MOST: usize = 250;
 /// Experiments that differ in more are no points of a few axes.
 const MOST_AXES: usize = 10;
 
-/// The report as JSON (`report`), the words of its tables, and the lines to be drawn.
-pub fn data(comparison: &Comparison, verdicts: &[Verdict]) -> Result<Value, RecordError> {
+/// The report as JSON (`report`), the words of its tables, and the lines to be drawn; `schedules` are those of the groups.
+pub fn data(comparison: &Comparison, verdicts: &[Verdict], read: Vec<Option<Arc<Schedule>>>) -> Value {
     let groups = &comparison.groups;
-    let columns = (COLUMNS / groups.len().max(1)).clamp(FEWEST, MOST);
-    let schedule = |group: &Group| Schedule::read(group, columns);
-    let read: Vec<Option<Schedule>> = groups.par_iter().map(schedule).collect::<Result<_, _>>()?;
-    let mut schedules: Vec<Schedule> = Vec::new();
-    let mut place = |schedule: Option<Schedule>| {
+    let columns = columns(comparison);
+    let mut schedules: Vec<Arc<Schedule>> = Vec::new();
+    let mut place = |schedule: Option<Arc<Schedule>>| {
         let schedule = schedule?;
         Some(schedules.iter().position(|there| *there == schedule).unwrap_or_else(|| {
             schedules.push(schedule);
@@ -38,6 +40,7 @@ pub fn data(comparison: &Comparison, verdicts: &[Verdict]) -> Result<Value, Reco
     let group = |(group, schedule): (&Group, Option<usize>)| {
         json!({
             "name": group.name,
+            "key": group.spec_hash,
             "done": !group.counted.is_empty(),
             "curve": curve(group, columns),
             "schedule": schedule,
@@ -48,7 +51,7 @@ pub fn data(comparison: &Comparison, verdicts: &[Verdict]) -> Result<Value, Reco
     let metric = metric(&comparison.options);
     let mut axes = axes(groups);
     let left_out = axes.split_off(axes.len().min(MOST_AXES)).len();
-    Ok(json!({
+    json!({
         "title": title(comparison),
         "caption": metric.title(),
         "scale": Scale::of_metric(&comparison.options),
@@ -62,12 +65,17 @@ pub fn data(comparison: &Comparison, verdicts: &[Verdict]) -> Result<Value, Reco
         "contrasts_title": sheets::contrasts_title(comparison),
         "claims": verdicts.iter().map(claim).collect::<Vec<_>>(),
         "groups": groups.iter().zip(places).map(group).collect::<Vec<_>>(),
-        "schedules": schedules,
+        "schedules": schedules.iter().map(Arc::as_ref).collect::<Vec<_>>(),
         "axes": axes,
         "axes_left_out": left_out,
         "settings": settings(groups),
         "report": json(comparison, verdicts),
-    }))
+    })
+}
+
+/// Columns of pixels for each line.
+fn columns(comparison: &Comparison) -> usize {
+    (COLUMNS / comparison.groups.len().max(1)).clamp(FEWEST, MOST)
 }
 
 /// The metric's mean over the runs at each evaluation, as columns.
@@ -85,17 +93,54 @@ fn curve(group: &Group, columns: usize) -> Value {
 
 /// What the steps of a group's runs used, over the images trained on before them.
 #[derive(Debug, PartialEq, serde::Serialize)]
-struct Schedule {
+pub struct Schedule {
     lr: Vec<(f64, f64)>,
     momentum: Vec<(f64, f64)>,
 }
 
+/// Schedules that were read, so that those of runs that took no step since need not be read again.
+#[derive(Default)]
+pub struct Schedules(BTreeMap<PathBuf, (Stamp, usize, Option<Arc<Schedule>>)>);
+
+impl Schedules {
+    /// That of each group: of its run that came furthest, `None` where it has no steps on record.
+    pub fn of(&mut self, comparison: &Comparison) -> Vec<Result<Option<Arc<Schedule>>, RecordError>> {
+        let columns = columns(comparison);
+        let before = &self.0;
+        let read = |group: &Group| {
+            let Some(path) = furthest(group).map(|run| run.path.join(file::TRACE)) else { return Ok(None) };
+            let stamp = Stamp::of(&path);
+            let known = before.get(&path).filter(|(at, of, _)| (*at, *of) == (stamp, columns));
+            let schedule = match known {
+                Some((.., schedule)) => schedule.clone(),
+                None => Schedule::read(&path, columns)?.map(Arc::new),
+            };
+            Ok(Some((path, (stamp, columns, schedule))))
+        };
+        let read: Vec<Result<_, RecordError>> = comparison.groups.par_iter().map(read).collect();
+        let mut now = BTreeMap::new();
+        let mut keep = |found: Option<(PathBuf, (Stamp, usize, Option<Arc<Schedule>>))>| {
+            let (path, entry) = found?;
+            let schedule = entry.2.clone();
+            now.insert(path, entry);
+            schedule
+        };
+        let schedules = read.into_iter().map(|found| found.map(&mut keep)).collect();
+        self.0 = now;
+        schedules
+    }
+}
+
+/// The run of a group that came furthest.
+fn furthest(group: &Group) -> Option<&Outcome> {
+    let came = |run: &&Outcome| run.images.last().copied().unwrap_or(0.0);
+    drawn(group).into_iter().max_by(|a, b| came(a).total_cmp(&came(b)))
+}
+
 impl Schedule {
-    /// Of the run that came furthest; `None` where it has no steps on record.
-    fn read(group: &Group, columns: usize) -> Result<Option<Self>, RecordError> {
-        let came = |run: &&Outcome| run.images.last().copied().unwrap_or(0.0);
-        let Some(run) = drawn(group).into_iter().max_by(|a, b| came(a).total_cmp(&came(b))) else { return Ok(None) };
-        let read = read_columns(&run.path.join(file::TRACE), ["batch", "lr", "momentum"])?;
+    /// `None` where there are no steps.
+    fn read(trace: &Path, columns: usize) -> Result<Option<Self>, RecordError> {
+        let read = read_columns(trace, ["batch", "lr", "momentum"])?;
         let [Some(batch), Some(lr), Some(momentum)] = read.values else { return Ok(None) };
         let sums = batch.iter().scan(0.0, |sum, batch| {
             let before = *sum;

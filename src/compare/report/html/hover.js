@@ -1,12 +1,14 @@
 // What lies under the pointer, a finger or the keyboard's cursor, in words.
 
+const stopped = new Map(); // figure → where the keyboard's cursor is
+
 // Makes `figure` tell what `find(x, y)` finds in its drawing: `{ at: [x, y], rows, head, marks, cursor }` or null, in pixels. The
 // arrow keys move through `stops()`.
 function hover(figure, canvas, find, stops) {
   const tip = make("div", { class: "tip", role: "status", hidden: "" });
   figure.append(tip);
   let layer = null;
-  let stop = -1;
+  const name = canvas.getAttribute("aria-label");
 
   const hide = () => {
     tip.setAttribute("hidden", "");
@@ -46,8 +48,14 @@ function hover(figure, canvas, find, stops) {
     const all = stops();
     if (!step || all.length === 0) return undefined;
     event.preventDefault();
-    stop = Math.max(0, Math.min(all.length - 1, stop + step));
+    const stop = Math.max(0, Math.min(all.length - 1, (stopped.get(name) ?? -1) + step));
+    stopped.set(name, stop);
     return tell(...all[stop]);
+  });
+  // The figure takes the place of another, which told what the keyboard's cursor was at.
+  canvas.addEventListener("retell", () => {
+    const at = stops()[stopped.get(name)];
+    if (at) tell(...at);
   });
   return hide;
 }

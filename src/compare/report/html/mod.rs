@@ -5,6 +5,9 @@
 //! no other script run.
 
 mod data;
+mod live;
+
+pub use live::{Live, Shown, live_policy};
 
 use crate::compare::{Comparison, Verdict};
 use crate::record::RecordError;
@@ -22,6 +25,10 @@ const SCRIPT: &[&str] = &[
     include_str!("axes.js"),
     include_str!("page.js"),
 ];
+/// What a page does whose runs are as they are.
+const STILL: &str = include_str!("start.js");
+/// What a page does besides whose runs are still written.
+const LIVE: &str = include_str!("live.js");
 
 /// Writes the comparison as a page: curves over time and images, schedules, the tables, what was varied against what came of
 /// it, and each run's settings. Curves are thinned to what a screen can show; numbers are not.
@@ -29,18 +36,28 @@ const SCRIPT: &[&str] = &[
 /// # Errors
 /// When the trace of a run cannot be read.
 pub fn html(comparison: &Comparison, verdicts: &[Verdict]) -> Result<String, RecordError> {
-    let data = data::data(comparison, verdicts)?;
-    let script = SCRIPT.concat();
-    let title = super::picture::title(comparison);
-    Ok(filled(&[
-        ("title", &escaped(&title)),
+    let schedules = data::Schedules::default().of(comparison).into_iter().collect::<Result<_, _>>()?;
+    let data = data::data(comparison, verdicts, schedules);
+    let script = SCRIPT.concat() + STILL;
+    Ok(page(&super::picture::title(comparison), &data.to_string(), &script, &policy(&script, "")))
+}
+
+/// The page of a title, its data as JSON, its script, and its policy.
+fn page(title: &str, data: &str, script: &str, policy: &str) -> String {
+    filled(&[
+        ("title", &escaped(title)),
+        ("policy", policy),
         ("style", STYLE),
-        ("style-hash", &hash(STYLE)),
-        ("script", &script),
-        ("script-hash", &hash(&script)),
+        ("script", script),
         // JSON has `<` in texts alone, where this is the same character.
-        ("data", &data.to_string().replace('<', "\\u003c")),
-    ]))
+        ("data", &data.replace('<', "\\u003c")),
+    ])
+}
+
+/// A content security policy that lets this script and the page's style in, and nothing else but `more`.
+fn policy(script: &str, more: &str) -> String {
+    let (style, script) = (hash(STYLE), hash(script));
+    format!("default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'{more}")
 }
 
 /// The page with its `{{names}}` replaced, each once and none inside of what was put in.
