@@ -36,6 +36,10 @@ fn train(dir: &Path, name: &str, sets: &[&str]) -> (std::process::Output, PathBu
     (command.output().unwrap(), runs)
 }
 
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR")))
+}
+
 #[track_caller]
 fn trained(dir: &Path, name: &str, sets: &[&str]) -> (String, PathBuf) {
     let (output, runs) = train(dir, name, sets);
@@ -157,6 +161,34 @@ fn other_element_types_and_pytorchs_counters_are_taken() {
     assert!((loss("bf16", &brains) - plain).abs() < 0.1);
 }
 
+/// Both forms of `torch.save`, under the names that torchvision publishes weights by.
+#[test]
+fn files_of_torch_save_start_the_net_that_they_are_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let published = tensors(&fixture("torch/vision_nets.safetensors"));
+    let net = [
+        "model.backbone={ kind = \"vgg11\", width = 2 }",
+        "model.head={ kind = \"fully-connected\", hidden = [8, 8], hidden_dropout = 0.0 }",
+        "phases[0].size=32",
+        "phases[0].steps=1",
+    ];
+    for name in ["vgg11", "vgg11-legacy"] {
+        let file = fixture(&format!("pth/{name}.pth"));
+        let set = format!("model.weights={:?}", file.to_str().unwrap());
+        let (said, run) = trained(dir.path(), name, &[&net[..], &[set.as_str()]].concat());
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("22 tensors, all 15,582 parameters") && !words.contains("NEW HEAD"), "{said}");
+        let learnt = tensors(&run.join("model.safetensors"));
+        let renames =
+            [("head.hidden1.", "classifier.0."), ("head.hidden2.", "classifier.3."), ("head.fc.", "classifier.6.")];
+        for (ours, (_, _, numbers)) in &learnt {
+            let rename = renames.iter().find(|(ours_, _)| ours.starts_with(ours_));
+            let theirs = rename.map_or(ours.clone(), |(ours_, theirs)| ours.replacen(ours_, theirs, 1));
+            assert_eq!(numbers, &published[&format!("vgg11/before/{theirs}")].2, "{name}: {ours}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_said_at_its_place_before_anything_is_made() {
     let dir = tempfile::tempdir().unwrap();
@@ -175,7 +207,11 @@ fn what_does_not_fit_is_said_at_its_place_before_anything_is_made() {
     };
     refused(&["w.safetensors", "cannot be read"], &[]);
     std::fs::write(&path, "PK\x03\x04 and so on").unwrap();
-    refused(&["torch.save", "save_file"], &[]);
+    refused(&["not a whole file of torch.save", "copy or fetch the file again"], &[]);
+    std::fs::copy(fixture("pth/module.pth"), &path).unwrap();
+    refused(&["no state dict but torch.nn.modules.linear.Linear", "torch.save(net.state_dict(), FILE)"], &[]);
+    std::fs::copy(fixture("pth/zip.pth"), &path).unwrap();
+    refused(&["does not fit the net", "not of this net: `brain`, `conv.bias`", "and 5 more"], &[]);
     std::fs::write(&path, [0xff; 64]).unwrap();
     refused(&["not a whole safetensors file"], &[]);
 

@@ -315,7 +315,8 @@ pub const MODEL: &[Param] = &[
         key: "weights",
         kind: Kind::Path,
         default: Default::Absent,
-        doc: "safetensors file to start from, names as in model.safetensors; a head of another shape starts afresh; left out: all does",
+        doc: "file of safetensors or torch.save to start from, names as in model.safetensors or published weights; a head of another shape \
+              starts afresh; left out: all does",
     },
 ];
 

@@ -1,16 +1,16 @@
 //! Weights from a file: what `[model] weights` starts from, and what `runner eval` reads back.
 //!
-//! Any safetensors file will do whose tensors are named and shaped as the net's, whoever wrote it. Parameters and running
-//! statistics are matched by name; PyTorch's `num_batches_tracked` is passed over, as its running averages do not use it.
-//! `f16`, `bf16` and `f64` become `f32`, each number rounded once.
+//! Any file of safetensors or of `torch.save` will do whose tensors are named and shaped as the net's, whoever wrote it.
+//! Parameters and running statistics are matched by name; PyTorch's `num_batches_tracked` is passed over, as its running
+//! averages do not use it. `f16`, `bf16` and `f64` become `f32`, each number rounded once.
 
-use super::tensors;
+use super::pickle;
+use super::stored::{self, Stored};
 use crate::config::suggest::nearest;
 use crate::nn::Params;
 use crate::nn::params::Slot;
 use crate::record::{WeightsFacts, reader};
 use crate::units::count;
-use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,11 +34,19 @@ pub struct WeightsError {
     pub help: String,
 }
 
-/// A safetensors file in memory, known to be one.
+/// A file of weights in memory, known to be one.
 pub struct Weights {
     path: PathBuf,
     bytes: Vec<u8>,
     sha256: String,
+    form: Form,
+}
+
+/// Who writes such files.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Safetensors,
+    Torch,
 }
 
 /// What a net took from a file, and what it did not.
@@ -59,24 +67,27 @@ impl Weights {
     /// Reads a file and sees that it is whole.
     ///
     /// # Errors
-    /// When it cannot be read or is no whole safetensors file.
+    /// When it cannot be read, or is no whole file of safetensors or of `torch.save`.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
         let error =
             |problem: String, help: &str| WeightsError { path: path.to_owned(), problem, help: help.to_owned() };
         let bytes = reader::read_file(path).map_err(|e| {
             error(format!("cannot be read: {e}"), "check the path, which starts from the file that names it")
         })?;
-        let weights = Self { path: path.to_owned(), sha256: hex(&Sha256::digest(&bytes)), bytes };
-        match tensors::open(&weights.bytes) {
-            Ok(_) => Ok(weights),
-            Err(e) if is_pickle(&weights.bytes) => Err(error(
-                format!("is not a safetensors file but looks like one of torch.save ({e})"),
-                "write it anew in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)",
-            )),
-            Err(e) => Err(error(
-                format!("is not a whole safetensors file: {e}"),
-                "copy or write the file again; this one is damaged or of another format",
-            )),
+        let form = if pickle::is_torch(&bytes) { Form::Torch } else { Form::Safetensors };
+        let weights = Self { path: path.to_owned(), sha256: hex(&Sha256::digest(&bytes)), bytes, form };
+        weights.tensors()?;
+        Ok(weights)
+    }
+
+    /// All tensors of the file by name.
+    fn tensors(&self) -> Result<BTreeMap<String, Stored<'_>>, WeightsError> {
+        match self.form {
+            Form::Torch => pickle::open(&self.bytes).map_err(|refusal| self.error(refusal.problem, refusal.help)),
+            Form::Safetensors => stored::of_safetensors(&self.bytes).map_err(|e| {
+                let help = "copy or write the file again; this one is damaged or of another format";
+                self.error(format!("is not a whole safetensors file: {e}"), help)
+            }),
         }
     }
 
@@ -112,28 +123,28 @@ impl Weights {
     }
 
     fn fill(&self, params: &mut Params, wanted: Wanted, published: Published<'_>) -> Result<Taken, WeightsError> {
-        let (tensors, _) = tensors::open(&self.bytes).map_err(|e| self.error(e, "copy or write the file again"))?;
+        let tensors = self.tensors()?;
         let places: BTreeMap<String, Slot> =
             params.directory().iter().chain(params.stat_directory()).map(|(n, s)| (n.clone(), s.clone())).collect();
         let names = tensors.iter().map(|(name, tensor)| (our_name(name, &places, published), tensor));
-        let mut file: BTreeMap<Cow<'_, str>, TensorView<'_>> = names.collect();
+        let mut file: BTreeMap<Cow<'_, str>, &Stored<'_>> = names.collect();
         file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
         let mut found = Found::default();
         let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
         for (name, slot) in &places {
             let new_head = wanted != Wanted::Whole && name.starts_with(HEAD);
             match file.get(name.as_str()) {
-                Some(tensor) if is_shaped(tensor.shape(), &slot.shape) => {
+                Some(tensor) if is_shaped(&tensor.shape, &slot.shape) => {
                     let is_param = slot.role.is_some();
                     let flat = if is_param { &mut params.values } else { &mut params.stats };
-                    if let Err(problem) = convert(tensor, &mut flat[slot.range.clone()]) {
+                    if let Err(problem) = tensor.convert(&mut flat[slot.range.clone()]) {
                         found.bad.push(format!("`{name}` {problem}"));
                     }
                     taken.tensors += 1;
                     taken.parameters += if is_param { slot.range.len() } else { 0 };
                 }
                 Some(tensor) => {
-                    let shapes = format!("`{name}` is {} there and {} here", shape(tensor.shape()), shape(&slot.shape));
+                    let shapes = format!("`{name}` is {} there and {} here", shape(&tensor.shape), shape(&slot.shape));
                     if new_head { &mut taken.fresh } else { &mut found.reshaped }.push(shapes);
                 }
                 None if new_head => taken.fresh.push(format!("`{name}` ({}) is not there", shape(&slot.shape))),
@@ -151,7 +162,7 @@ impl Weights {
             found.foreign.clear();
             taken.unused.clear();
         }
-        match found.problem(&places, published) {
+        match found.problem(&places, published, self.form) {
             None => Ok(taken),
             Some((problem, help)) => Err(self.error(problem, &help)),
         }
@@ -159,6 +170,19 @@ impl Weights {
 
     fn error(&self, problem: String, help: &str) -> WeightsError {
         WeightsError { path: self.path.clone(), problem, help: help.to_owned() }
+    }
+}
+
+impl Form {
+    /// How to take what all names begin with off them.
+    fn without_prefix(self, prefix: &str) -> String {
+        let (save, load, of) = match self {
+            Self::Safetensors => ("save_file", "load_file(FILE)", ", both of safetensors.torch"),
+            Self::Torch => ("torch.save", "torch.load(FILE, weights_only=True)", ""),
+        };
+        format!(
+            "take it off in Python: {save}({{k.removeprefix(\"{prefix}\"): v for k, v in {load}.items()}}, NEW_FILE){of}"
+        )
     }
 }
 
@@ -208,14 +232,16 @@ struct Found<'a> {
 
 impl Found<'_> {
     /// What is wrong, and what to do about it.
-    fn problem(&self, places: &BTreeMap<String, Slot>, published: Published<'_>) -> Option<(String, String)> {
+    fn problem(
+        &self,
+        places: &BTreeMap<String, Slot>,
+        published: Published<'_>,
+        form: Form,
+    ) -> Option<(String, String)> {
         if let Some(prefix) = self.prefix(places, published) {
             return Some((
                 format!("names its tensors `{prefix}…`, which this net's names do not begin with"),
-                format!(
-                    "take it off in Python: save_file({{k.removeprefix(\"{prefix}\"): v for k, v in \
-                     load_file(FILE).items()}}, NEW_FILE), both of safetensors.torch"
-                ),
+                form.without_prefix(&prefix),
             ));
         }
         if self.foreign.iter().any(|name| name.starts_with("optimizer.")) {
@@ -306,33 +332,6 @@ fn shape(shape: &[usize]) -> String {
         return "a single number".to_owned();
     }
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
-}
-
-/// The tensor's numbers as `f32`; the lengths are equal.
-fn convert(tensor: &TensorView<'_>, to: &mut [f32]) -> Result<(), String> {
-    let data = tensor.data();
-    match tensor.dtype() {
-        Dtype::F32 => each(data, to, f32::from_le_bytes),
-        Dtype::F64 => each(data, to, |bytes| f64::from_le_bytes(bytes) as f32),
-        Dtype::F16 => each(data, to, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
-        Dtype::BF16 => each(data, to, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
-        other => return Err(format!("holds {other:?}, where F32, F16, BF16 or F64 is expected")),
-    }
-    match to.iter().position(|x| !x.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(format!("holds {} at place {at}", to[at])),
-    }
-}
-
-fn each<const N: usize>(data: &[u8], to: &mut [f32], read: impl Fn([u8; N]) -> f32) {
-    for (to, bytes) in to.iter_mut().zip(data.as_chunks::<N>().0) {
-        *to = read(*bytes);
-    }
-}
-
-/// What `torch.save` writes: a zip archive, or bare pickles before 2020.
-fn is_pickle(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02])
 }
 
 fn hex(bytes: &[u8]) -> String {
