@@ -1,7 +1,7 @@
 //! `runner data` as a person and a script see it.
 
 use crate::common::{assert_exit, only_run, runner, text};
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Server, dead_url};
 use image::{ImageBuffer, Luma, Rgb};
 use std::fs;
 use std::io::Write;
@@ -123,6 +123,37 @@ fn a_fetch_that_fails_names_every_mirror_and_leaves_nothing() {
     let output = command.arg(&inner).output().unwrap();
     says(&output, 3, &["404 Not Found", "zalandoresearch", "fashion-mnist.s3-website", "help: "]);
     assert!(!inner.exists());
+}
+
+#[test]
+fn published_weights_are_fetched_listed_and_looked_at() {
+    let server = Server::start(|_, _| Reply::whole(b"weights"));
+    let root = tempfile::tempdir().unwrap();
+    let fetch = |name: &str| {
+        let mut command = runner();
+        // Nothing is to come from the publisher.
+        command.env("HTTPS_PROXY", dead_url()).env("NO_PROXY", "127.0.0.1");
+        command.args(["data", "fetch", name, "--mirror", &server.url(), "--root"]).arg(root.path()).output().unwrap()
+    };
+    let words =
+        ["it offers 7 bytes, and the file has 46830571", "download.pytorch.org/models/resnet18-f37072fd.pth", "help: "];
+    says(&fetch("resnet18-weights"), 3, &words);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "nothing is left");
+    says(
+        &fetch("resnet18-wieghts"),
+        2,
+        &["nor published weights", "`vgg16-weights`", "did you mean `resnet18-weights`?"],
+    );
+    says(&data(root.path(), &[]), 0, &["`runner data fetch vgg19-bn-weights` gets them (575 MB)"]);
+
+    let folder = root.path().join("resnet18-weights");
+    fs::create_dir(&folder).unwrap();
+    let file = fs::File::create(folder.join("resnet18-f37072fd.pth")).unwrap();
+    file.set_len(46_830_571).unwrap();
+    says(&data(root.path(), &[]), 0, &["resnet18-weights/resnet18-f37072fd.pth"]);
+    says(&fetch("resnet18-weights"), 3, &["its bytes are not those of the published file", "help: move"]);
+    file.set_len(46_830_570).unwrap();
+    says(&data(root.path(), &[]), 0, &["not whole:", "46830570"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::server::{Reply, Request, Server, dead_url};
 use runner::data::fetch::{Event, FetchError, Options, Patience, Proxy, fetch};
 use runner::data::publication::{Download, Form, Publication};
+use runner::data::weights::PublishedWeights;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,34 @@ fn a_set_of_an_archive_and_a_plain_file_lands_whole_in_its_folder() {
     // Once it is there, nothing is asked for.
     fetch(&publication, &inner, &options(), &mut |event| panic!("{event}")).unwrap();
     assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn weights_are_known_by_their_length_and_their_bytes() {
+    let file = bytes(100_000);
+    let served = file.clone();
+    let server = Server::start(move |request, _| Reply::ranged(&served, request).cut(70_000));
+    let (url, sum) = (server.url(), sha256(&file));
+    let mirrors = [url.as_str()];
+    let downloads = [Download { file: "net.pth", mirrors: &mirrors, bytes: 100_000, sha256: &sum, form: Form::Plain }];
+    let publication = Publication { folder: "net-weights", downloads: &downloads };
+    let weights = PublishedWeights { name: "net-weights", backbone: "net", publication };
+    let root = tempfile::tempdir().unwrap();
+    assert!(!weights.is_in(root.path(), true).unwrap());
+    fetch(&publication, root.path(), &options(), &mut |_| ()).unwrap();
+    assert_eq!(server.ranges(), [None, Some(70_000)]);
+    assert!(weights.is_in(root.path(), true).unwrap());
+
+    let path = root.path().join("net-weights/net.pth");
+    let mut changed = file.clone();
+    changed[5] ^= 1;
+    fs::write(&path, &changed).unwrap();
+    assert!(weights.is_in(root.path(), false).unwrap());
+    let said = weights.is_in(root.path(), true).unwrap_err().to_string();
+    assert!(said.contains("net.pth: its bytes are not those") && said.contains("net-weights away"), "{said}");
+    fs::write(&path, &file[1..]).unwrap();
+    let said = weights.is_in(root.path(), false).unwrap_err().to_string();
+    assert!(said.contains("it has 99999 bytes, and the published file 100000"), "{said}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod sample;
 pub mod sets;
 pub mod stored;
 mod summary;
+pub mod weights;
 
 pub use error::DataError;
 pub use facts::{Facts, FactsSource};

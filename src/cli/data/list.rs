@@ -3,6 +3,7 @@
 use super::{RootArg, wrap};
 use crate::cli::{Exit, Failure, output};
 use crate::data::sets::{self, Origin};
+use crate::data::weights::{PUBLISHED, PublishedWeights};
 use crate::data::{DataError, Root};
 use crate::units::count;
 use anstyle::{Effects, Style};
@@ -25,22 +26,47 @@ pub fn run(args: &ListArgs) -> Result<Exit, Failure> {
             "data folder: none, as there is no home folder; name one with --root DIR or RUNNER_DATA=DIR\n\n".to_owned()
         }
     };
-    let width = sets::ENTRIES.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let names = sets::ENTRIES.iter().map(|entry| entry.name).chain(PUBLISHED.iter().map(|weights| weights.name));
+    let width = names.map(str::len).max().unwrap_or(0);
     for entry in sets::ENTRIES {
-        let lines = [entry.summary.to_owned(), place(entry.name, root.as_ref())?];
-        for (k, line) in lines.iter().enumerate() {
-            let name = if k == 0 { entry.name } else { "" };
-            let style = if k == 0 { Style::new() } else { DIM };
-            let indent = width + 2;
-            let wrapped = wrap(line, output::width().saturating_sub(indent).max(40));
-            for (j, part) in wrapped.iter().enumerate() {
-                let name = if j == 0 { name } else { "" };
-                text += &format!("{BOLD}{name:indent$}{BOLD:#}{style}{part}{style:#}\n");
-            }
-        }
+        text += &item(
+            entry.name,
+            width,
+            &[(Style::new(), entry.summary.to_owned()), (DIM, place(entry.name, root.as_ref())?)],
+        );
+    }
+    text += "\nweights of nets trained on ImageNet, torchvision's, for [model] weights:\n";
+    for weights in PUBLISHED {
+        text += &item(weights.name, width, &[(DIM, place_of_weights(weights, root.as_ref()))]);
     }
     output::print(&text)?;
     Ok(Exit::Done)
+}
+
+/// A name, and what is to be said of it beside it.
+fn item(name: &str, width: usize, lines: &[(Style, String)]) -> String {
+    let indent = width + 2;
+    let (mut text, mut name) = (String::new(), name);
+    for (style, line) in lines {
+        for part in wrap(line, output::width().saturating_sub(indent).max(40)) {
+            text += &format!("{BOLD}{name:indent$}{BOLD:#}{style}{part}{style:#}\n");
+            name = "";
+        }
+    }
+    text
+}
+
+/// Where weights are, or how to get them.
+fn place_of_weights(weights: &PublishedWeights<'_>, root: Option<&Root>) -> String {
+    let name = weights.name;
+    match root.map(|root| (root, weights.is_in(&root.path, false))) {
+        Some((root, Ok(true))) => format!("in {}", weights.path(&root.path).display()),
+        Some((_, Err(error))) => format!("not whole: {}", first_line(&error.to_string())),
+        _ => {
+            let megabytes = weights.publication.bytes().div_ceil(1_000_000);
+            format!("absent; `runner data fetch {name}` gets them ({megabytes} MB)")
+        }
+    }
 }
 
 /// Where a set is, or how to get it.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 Examples:
   runner data                                  which sets there are, and where
   runner data fetch cifar10
+  runner data fetch vgg16-weights              weights to start from
   runner data info cifar10 --sheet sheet.png
   runner data pack photos -o photos.pack --short-side 256
   RUNNER_DATA=/data runner data"
@@ -35,7 +36,7 @@ pub struct DataArgs {
 
 #[derive(clap::Subcommand, Debug)]
 enum DataCommand {
-    /// Fetch a data set into the data folder
+    /// Fetch a data set or published weights into the data folder
     Fetch(fetch::FetchArgs),
     /// Show what a data set holds; draw a contact sheet
     Info(info::InfoArgs),

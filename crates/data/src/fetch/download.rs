@@ -200,7 +200,8 @@ fn len(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
-fn checksum(path: &Path) -> Result<String, DataError> {
+/// SHA-256 of a file, in lower-case hexadecimal.
+pub fn checksum(path: &Path) -> Result<String, DataError> {
     let mut file = File::open(path).map_err(DataError::io(path, "read"))?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {

@@ -10,6 +10,7 @@ mod workshop;
 use super::DataError;
 use super::publication::{Form, Publication};
 use download::Downloads;
+pub(super) use download::checksum;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
