@@ -48,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("launch", &["units"]),
+    ("launch", &["registry", "units"]),
     ("sweep", &["launch", "train", "plan", "config", "compare", "record", "stats", "registry", "units"]),
     (
         "cli",

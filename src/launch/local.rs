@@ -1,6 +1,7 @@
 //! Processes on this machine.
 
-use super::{Ending, Launcher, Report, Task};
+use super::{Ending, Launcher, Make, Report, Setup, Task};
+use crate::registry::Entry;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -8,6 +9,24 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
+
+pub static ENTRY: Entry<Make> = Entry {
+    name: "local",
+    summary: "processes of this machine, which end with this one",
+    cite: "",
+    params: &[],
+    shorthand: None,
+    make,
+};
+
+fn make(setup: Setup) -> Result<Box<dyn Launcher>, String> {
+    match setup.arguments.first() {
+        None => Ok(Box::new(Local::new(setup.program))),
+        Some(argument) => Err(format!(
+            "--launcher-arg={argument}: processes of this machine take none\nhelp: name another --launcher"
+        )),
+    }
+}
 
 /// Runs this program again for each task.
 ///
@@ -53,12 +72,12 @@ impl Launcher for Local {
         Ok(())
     }
 
-    fn next(&mut self, timeout: Duration) -> Option<Report> {
-        let report = self.reports.recv_timeout(timeout).ok()?;
-        if let Report::Ended(id, _) = report {
+    fn next(&mut self, timeout: Duration) -> std::io::Result<Option<Report>> {
+        let report = self.reports.recv_timeout(timeout).ok();
+        if let Some(Report::Ended(id, _)) = report {
             self.pipes.remove(&id);
         }
-        Some(report)
+        Ok(report)
     }
 
     fn stop_one(&mut self, id: usize) {
@@ -99,7 +118,9 @@ mod tests {
 
     fn shell(id: usize, script: &str, folder: &std::path::Path) -> Task {
         let arguments = ["-c", script].map(Into::into).to_vec();
-        Task { id, arguments, log: folder.join(format!("{id}.log")) }
+        let log = folder.join(format!("{id}.log"));
+        let (name, folder) = (id.to_string(), folder.to_owned());
+        Task { id, name, arguments, log, rows: folder.join("rows.csv"), folder }
     }
 
     #[test]
@@ -107,13 +128,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut local = Local::new("/bin/sh".into());
         local.start(shell(1, "echo '{\"event\":\"x\"}'; echo no json; echo bad >&2; exit 7", folder.path())).unwrap();
-        let Some(Report::Event(1, event)) = local.next(SOON) else { panic!("no event") };
+        let Some(Report::Event(1, event)) = local.next(SOON).unwrap() else { panic!("no event") };
         assert_eq!(event["event"], "x");
-        assert!(matches!(local.next(SOON), Some(Report::Ended(1, Ending::Exit(7)))));
+        assert!(matches!(local.next(SOON).unwrap(), Some(Report::Ended(1, Ending::Exit(7)))));
         assert_eq!(std::fs::read_to_string(folder.path().join("1.log")).unwrap(), "bad\n");
         local.start(shell(2, "kill -9 $$", folder.path())).unwrap();
-        assert!(matches!(local.next(SOON), Some(Report::Ended(2, Ending::Signal(9)))));
-        assert!(local.next(Duration::from_millis(1)).is_none());
+        assert!(matches!(local.next(SOON).unwrap(), Some(Report::Ended(2, Ending::Signal(9)))));
+        assert!(local.next(Duration::from_millis(1)).unwrap().is_none());
     }
 
     #[test]
@@ -121,8 +142,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut local = Local::new("/bin/sh".into());
         local.start(shell(3, "cat > /dev/null; exit 75", folder.path())).unwrap();
-        assert!(local.next(Duration::from_millis(50)).is_none());
+        assert!(local.next(Duration::from_millis(50)).unwrap().is_none());
         local.stop();
-        assert!(matches!(local.next(SOON), Some(Report::Ended(3, Ending::Exit(75)))));
+        assert!(matches!(local.next(SOON).unwrap(), Some(Report::Ended(3, Ending::Exit(75)))));
     }
 }

@@ -155,21 +155,29 @@ enum Beginning {
 impl Running<'_> {
     /// Finds out what is left.
     fn begin(&mut self) -> Result<(), SweepError> {
-        for trial in &mut self.ledger.trials {
+        let mut begun = Vec::new();
+        for index in 0..self.ledger.trials.len() {
+            let (folder, log) = (self.run_folder(index), self.log(index));
+            let trial = &mut self.ledger.trials[index];
             match trial.state {
                 State::Failed if self.order.retry_failed => {
                     (trial.state, trial.reason) = (State::Planned, String::new())
                 }
-                // The process that ran it is gone, and so is the one that would have written down how it ended.
-                State::Running => trial.state = State::Interrupted,
+                // The process that would have written down how it ended is gone. It may have come to its end all the same.
+                State::Running | State::Interrupted => {
+                    begun.push(index);
+                    trial.state = State::Interrupted;
+                    let info = RunReader::open(&folder).and_then(|run| run.info());
+                    if info.is_ok_and(|info| matches!(info.status, Status::Done | Status::Diverged)) {
+                        close(trial, &folder, &log, Ending::Exit(0), &self.order.metric);
+                    }
+                }
                 _ => {}
             }
         }
         // Some may have shown enough before the process was killed.
-        for index in 0..self.ledger.trials.len() {
-            if self.ledger.trials[index].state == State::Interrupted
-                && let Some(verdict) = self.verdict(index)
-            {
+        for index in begun {
+            if let Some(verdict) = self.verdict(index) {
                 self.give_up(index, verdict);
             }
         }
@@ -248,7 +256,7 @@ impl Running<'_> {
                 // What they wait for broke off for good.
                 return Ok(());
             }
-            if let Some(report) = self.launcher.next(TICK) {
+            if let Some(report) = self.launcher.next(TICK).map_err(SweepError::Launch)? {
                 self.report(report)?;
             }
             self.watcher.tick();
@@ -280,7 +288,7 @@ impl Running<'_> {
                 continue;
             }
             let folder = self.run_folder(index);
-            if folder::is_locked(&folder) != Some(true) {
+            if self.launcher.outlives() || folder::is_locked(&folder) != Some(true) {
                 self.waiting.remove(place);
                 return Ok(Some(index));
             }
@@ -342,7 +350,9 @@ impl Running<'_> {
         let arguments = self.arguments(index);
         self.ledger.trials[index].state = State::Running;
         self.ledger.write()?;
-        let task = Task { id: index, arguments, log: self.log(index) };
+        let (name, rows) = (self.ledger.trials[index].run.clone(), self.run_folder(index).join(file::METRICS));
+        let folder = self.order.folder.clone();
+        let task = Task { id: index, name, folder, arguments, log: self.log(index), rows };
         self.launcher.start(task).map_err(SweepError::Launch)?;
         self.under_way.insert(index);
         self.watcher.begun(&self.ledger.trials[index]);
@@ -365,7 +375,7 @@ impl Running<'_> {
         if let Beginning::Of(_, folder) = beginning {
             add("--prefix", folder.into_os_string());
         }
-        arguments.extend(["--go-on".into(), "--json".into()]);
+        arguments.push("--go-on".into());
         arguments
     }
 
@@ -410,8 +420,10 @@ impl Running<'_> {
     fn drain(&mut self) -> Result<(), SweepError> {
         let mut result = Ok(());
         while !self.under_way.is_empty() {
-            if let Some(report) = self.launcher.next(TICK) {
-                result = result.and(self.report(report));
+            match self.launcher.next(TICK) {
+                Ok(Some(report)) => result = result.and(self.report(report)),
+                Ok(None) => {}
+                Err(error) => result = result.and(Err(SweepError::Launch(error))),
             }
             self.watcher.tick();
         }

@@ -8,9 +8,10 @@ use crate::compare::{Options, report};
 use crate::config;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::kernels::Isa;
-use crate::launch::Local;
+use crate::launch::{self, Launcher, Setup, local};
 use crate::record::text::span;
 use crate::record::{RecordError, RunFolder, atomic};
+use crate::registry::find;
 use crate::sweep::ledger::{Ledger, Saved, State, Trial};
 use crate::sweep::prefix::Shared;
 use crate::sweep::run::{Order, Source, experiment_file, run as run_trials};
@@ -19,6 +20,7 @@ use crate::sweep::{self, file};
 use crate::train::{StopFlag, estimate};
 use crate::units::count;
 use anyhow::Context as _;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use point::{Maker, Point};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -49,6 +51,15 @@ pub struct SweepArgs {
     /// Trials at a time [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Threads for each trial [default: the cores shared by the trials at a time; with a batch system 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// What runs the trials
+    #[arg(long, value_name = "NAME", default_value = "local", value_parser = launchers())]
+    launcher: String,
+    /// An argument for the command that submits to a batch system, as --launcher-arg=--partition=long (repeatable)
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    launcher_arg: Vec<String>,
     /// The folder that the sweep's folder is made in
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs_dir: PathBuf,
@@ -58,6 +69,11 @@ pub struct SweepArgs {
     /// List trials, steps, images and estimated time, and run nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// The names of launchers, with what they are.
+fn launchers() -> PossibleValuesParser {
+    launch::ENTRIES.iter().map(|entry| PossibleValue::new(entry.name).help(entry.summary)).into()
 }
 
 /// Lists, runs, goes on, or tells the best.
@@ -83,6 +99,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(&maker, &sweep, &new, &points);
     }
+    let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count() + new.len();
+    let room = Room::new(args, &sweep, left);
+    let mut launcher = launcher(args, room.threads)?;
     let folder = match &args.resume {
         Some(folder) => RunFolder::create_at(folder),
         None => RunFolder::create(&args.runs_dir, &sweep.name),
@@ -93,7 +112,38 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     }
     write_points(&folder, &sweep, &points)?;
     ledger.extend(new);
-    work(args, &sweep, &maker, &folder, &mut ledger)
+    work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
+}
+
+/// What trials have room for.
+struct Room {
+    /// At a time.
+    jobs: usize,
+    /// For each.
+    threads: usize,
+}
+
+impl Room {
+    /// For so many trials that are left.
+    fn new(args: &SweepArgs, sweep: &Sweep, left: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let left = match sweep.method {
+            Method::Tpe(search) => left.max(search.parallel as usize * sweep.seeds.len()),
+            _ => left,
+        };
+        // A batch system knows how many it has room for. Here, trials side by side waste less than the threads of one trial,
+        // whose steps end together.
+        let is_local = args.launcher == local::ENTRY.name;
+        let jobs = args.jobs.map_or(if is_local { cores } else { left }, usize::from).min(left.max(1)).max(1);
+        let threads = args.threads.map_or(if is_local { (cores / jobs).max(1) } else { 1 }, usize::from);
+        Self { jobs, threads }
+    }
+}
+
+fn launcher(args: &SweepArgs, threads: usize) -> Result<Box<dyn Launcher>, Failure> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let entry = find(launch::ENTRIES, &args.launcher).expect("clap knows the names");
+    (entry.make)(Setup { program, threads, arguments: args.launcher_arg.clone() }).map_err(Failure::Usage)
 }
 
 /// `sweep.toml` of a sweep's folder.
@@ -215,29 +265,21 @@ fn work(
     args: &SweepArgs,
     sweep: &Sweep,
     maker: &Maker<'_>,
+    (room, launcher): (&Room, &mut dyn Launcher),
     folder: &RunFolder,
     ledger: &mut Ledger,
 ) -> Result<Exit, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count();
-    let left = match sweep.method {
-        Method::Tpe(search) => left.max(search.parallel as usize * sweep.seeds.len()),
-        _ => left,
-    };
-    // Trials side by side waste less than the threads of one trial, whose steps end together.
-    let jobs = args.jobs.map_or(cores, usize::from).min(left.max(1));
     let order = Order {
         folder: folder.path().to_owned(),
         metric: sweep.metric.clone(),
-        jobs,
-        threads: (cores / jobs).max(1),
+        jobs: room.jobs,
+        threads: room.threads,
         retry_failed: args.retry_failed,
         prune: sweep.prune.clone(),
         lower_is_better: lower_is_better(&sweep.metric),
         prefixes: maker.recorded_prefixes(folder.path(), ledger),
     };
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
     let lower = lower_is_better(&sweep.metric);
     let mut display = display::Display::new(folder.path(), ledger, &order, lower);
     let prepare = |number: usize, values: &[String]| {
@@ -252,8 +294,7 @@ fn work(
         }
         _ => &mut (),
     };
-    let result =
-        run_trials(ledger, &order, source, &mut Local::new(program), &mut display, &|| stop.raised().is_some());
+    let result = run_trials(ledger, &order, source, launcher, &mut display, &|| stop.raised().is_some());
     drop(display);
     result.map_err(|e| Failure::Other(e.into()))?;
     summary(folder.path(), ledger, lower)?;

@@ -90,12 +90,12 @@ impl Launcher for Fake {
         Ok(())
     }
 
-    fn next(&mut self, _: Duration) -> Option<Report> {
+    fn next(&mut self, _: Duration) -> std::io::Result<Option<Report>> {
         for folder in self.to_keep.drain(..) {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("prefix.json"), "").unwrap();
         }
-        self.reports.pop_front()
+        Ok(self.reports.pop_front())
     }
 
     fn stop_one(&mut self, id: usize) {
@@ -167,6 +167,15 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
     assert!(fake.most <= 2);
     let again = Ledger::read(&folder.path().join("trials.csv"), ledger.axes.clone()).unwrap();
     assert_eq!(again.trials, ledger.trials);
+
+    // As if this process had been killed before it wrote down the ends of two trials: their records tell, and nothing is started.
+    let end = ledger.trials.clone();
+    for index in [0, 1] {
+        ledger.trials[index] = Trial { state: State::Running, ..Trial::planned(index, 1, end[index].values.clone()) };
+    }
+    let mut fake = Fake::new(folder.path(), []);
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(ledger.trials, end);
 
     // Done stays done; what failed runs again only when that is asked for, from its records where it left some.
     let mut fake = Fake::new(folder.path(), []);
