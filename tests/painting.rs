@@ -316,3 +316,21 @@ fn the_plan_of_a_painting_needs_no_picture() {
     assert_eq!(again.stdout, output.stdout, "it reads back to the same");
     assert_exit(&runner().arg("model").arg(&config).output().unwrap(), 0);
 }
+
+#[test]
+fn a_painting_that_does_not_fit_into_memory_is_refused_with_the_size_that_would() {
+    let (dir, config) = workplace();
+    let runs = dir.path().join("runs");
+    if runner::train::free_bytes().is_none_or(|free| free > 40 << 30) {
+        println!("skipped: this machine does not say how much memory is free, or has much");
+        return;
+    }
+    let output = begin(&config, &runs, &["--set", "phases[1].size=8192", "--set", "model.backbone.width=64"]);
+    assert_exit(&output, 2);
+    let said = text(&output);
+    assert!(said.contains("--set:1:16: error: images of 8192×6144 take ") && said.contains(" are free"), "{said}");
+    let size =
+        said.split("help: size ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|size| size.parse().ok());
+    assert!(size.is_some_and(|size: usize| (100..8192).contains(&size)), "{said}");
+    assert!(!runs.exists(), "nothing was begun");
+}

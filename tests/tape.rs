@@ -430,7 +430,7 @@ fn a_norm_of_parts_is_that_of_their_concat_and_copies_nothing() {
             let options = TapeOptions { ghost_batch, ..train_options(N, isa) };
             let run = |graph: &Graph| {
                 let mut params = params(graph);
-                let mut tape = Tape::new(graph, &params, options.clone());
+                let mut tape = Tape::new(graph, &params, options);
                 tape.forward(&mut params, &images).unwrap();
                 tape.loss(&LABELS, SMOOTHING);
                 tape.backward(&mut params).unwrap();

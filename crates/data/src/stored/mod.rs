@@ -23,6 +23,10 @@ use std::sync::{Mutex, PoisonError};
 pub trait Source: Send + Sync {
     fn len(&self) -> usize;
 
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn extent(&self, index: usize) -> Extent;
 
     /// By what a person finds it.
