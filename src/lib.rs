@@ -7,6 +7,7 @@ pub mod config;
 pub mod find_lr;
 pub mod launch;
 pub mod loss_scale;
+pub mod mlflow;
 pub mod model;
 pub mod paint;
 pub mod plan;

@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["average", "config", "schedule", "data", "optim", "record", "registry", "units"]),
     ("compare", &["record", "plot", "stats", "units"]),
     ("serve", &["compare", "record"]),
+    ("mlflow", &["record"]),
     (
         "train",
         &[
@@ -53,8 +54,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "serve", "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim", "nn",
-            "kernels", "record", "plot", "compare", "find_lr", "paint", "task", "stats", "registry", "units",
+            "mlflow", "serve", "sweep", "launch", "train", "plan", "config", "schedule", "data", "model", "optim",
+            "nn", "kernels", "record", "plot", "compare", "find_lr", "paint", "task", "stats", "registry", "units",
         ],
     ),
 ];

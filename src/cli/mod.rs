@@ -6,6 +6,7 @@ mod completions;
 mod data;
 mod eval;
 mod exit;
+mod export;
 mod fetching;
 mod find_lr;
 mod groups;
@@ -85,6 +86,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Show runs in a browser while they train
     Serve(serve::ServeArgs),
+    /// Write runs and sweeps for other programs, or send them there
+    Export(export::ExportArgs),
     /// List what an experiment can name: data sets, optimizers, curves…
     List(list::ListArgs),
     /// List the data sets, fetch one, look at one
@@ -131,6 +134,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Sweep(args)) => sweep::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

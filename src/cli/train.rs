@@ -6,10 +6,11 @@ use super::{Exit, Failure, Overrides, paths, prepare};
 use crate::config::{Loaded, Override};
 use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
+use crate::mlflow::{self, MlflowSink};
 use crate::record::console::Display;
 use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
-use crate::record::{RunFolder, Status};
+use crate::record::{RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{Beginning, Kept};
 use crate::train::{Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, train};
@@ -111,10 +112,11 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let sink = sink(args)?;
     let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
     let work = match (args.resume.as_ref().or(begun), &args.config) {
-        (Some(run), _) => resume(args, run, isa)?,
-        (None, Some(config)) => begin(args, config, isa)?,
+        (Some(run), _) => resume(args, run, isa, sink)?,
+        (None, Some(config)) => begin(args, config, isa, sink)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     let outcome = match work {
@@ -134,7 +136,17 @@ enum Work {
     Painting(Box<PaintSession>),
 }
 
-fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
+/// The display; and the MLflow server, where the environment names one.
+fn sink(args: &TrainArgs) -> Result<Box<dyn Sink>, Failure> {
+    let display = args.display().sink();
+    let address = mlflow::Address::from_env().map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(match address {
+        Some(address) => Box::new(Several(vec![Box::new(MlflowSink::new(address)), display])),
+        None => display,
+    })
+}
+
+fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
     let flag = |flag, key, value| Override::Flag { flag, key, value };
     let mut overrides = args.overrides.list();
     overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
@@ -149,7 +161,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
         job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
         prepare::painting(&job, &loaded.source, free_bytes())?;
         let (folder, stop) = folder(args, &job.spec.name)?;
-        let session = PaintSession::begin(job, folder, args.display().sink(), stop)?;
+        let session = PaintSession::begin(job, folder, sink, stop)?;
         return Ok(Work::Painting(Box::new(session)));
     }
     let mut job = open_data(&loaded, machine, args.display(), None)?;
@@ -157,10 +169,9 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa) -> Result<Work, Failure> {
     job.keep = args.keep_prefix.clone();
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
     let (folder, stop) = folder(args, &job.spec.name)?;
-    let display = args.display().sink();
     let session = match (kept, &args.prefix) {
-        (Some(kept), Some(from)) => Session::fork(job, from, kept, folder, display, stop)?,
-        _ => Session::begin(job, folder, display, stop)?,
+        (Some(kept), Some(from)) => Session::fork(job, from, kept, folder, sink, stop)?,
+        _ => Session::begin(job, folder, sink, stop)?,
     };
     Ok(Work::Training(Box::new(session)))
 }
@@ -201,7 +212,7 @@ fn paint_job(loaded: &Loaded, painting: Painting, machine: Machine) -> Result<Pa
     Ok(PaintJob { spec, plan, painting, pictures, machine, argv, weights: None, notices: Vec::new() })
 }
 
-fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Work, Failure> {
+fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
     let folder = RunFolder::open(paths::run(run)?).map_err(|e| Failure::Usage(e.to_string()))?;
     let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
     if before.status == Status::Done {
@@ -225,7 +236,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Work, Failure> {
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
         same_spec(&before, &folder, &job.spec_hash())?;
         let stop = args.stop_flag()?;
-        let session = PaintSession::resume(job, folder, args.display().sink(), stop)?;
+        let session = PaintSession::resume(job, folder, sink, stop)?;
         return Ok(Work::Painting(Box::new(session)));
     }
     let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
@@ -238,7 +249,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa) -> Result<Work, Failure> {
     }
     same_spec(&before, &folder, &job.spec_hash())?;
     job.notices.extend(other_isa(isa, recorded));
-    Ok(Work::Training(Box::new(Session::resume(job, folder, args.display().sink(), stop)?)))
+    Ok(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?)))
 }
 
 /// Sees that a run that is taken up finds the images that it was begun with.

@@ -1,5 +1,6 @@
 //! From the paths that a person names to run folders.
 
+use super::dawnbench;
 use crate::record::folder::file;
 use std::path::{Path, PathBuf};
 
@@ -13,14 +14,18 @@ pub enum FindError {
 }
 
 /// The run folders among `paths`, in order, each once; of a folder that holds runs (a sweep, `runs/`) all of them, by
-/// name.
+/// name. An entry of DAWNBench is its table.
 ///
 /// # Errors
 /// When a path cannot be read or leads to no run.
 pub fn runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FindError> {
     let mut found = Vec::new();
     for path in paths {
-        let inside = if is_run(path) { vec![path.clone()] } else { runs_in(path)? };
+        let inside = match dawnbench::table(path) {
+            Some(table) => vec![table],
+            None if is_run(path) => vec![path.clone()],
+            None => runs_in(path)?,
+        };
         if inside.is_empty() {
             return Err(FindError::NoRun { path: path.clone() });
         }

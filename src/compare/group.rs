@@ -88,7 +88,8 @@ impl Group {
         let ended: Vec<&Outcome> = self.distinct().filter(ended).collect();
         let reached: Vec<_> = ended.iter().filter_map(|run| run.reached).collect();
         let seconds = Summary::of(reached.iter().map(|r| r.seconds).collect());
-        let cost = options.price.zip(seconds.as_ref()).map(|(price, s)| s.mean / 3600.0 * price);
+        let price = self.runs.iter().find_map(|run| run.price).or(options.price);
+        let cost = price.zip(seconds.as_ref()).map(|(price, s)| s.mean / 3600.0 * price);
         Some(TimeToTarget {
             reached: reached.len(),
             of: ended.len(),

@@ -3,11 +3,13 @@
 //! ```text
 //! folders ──find──▶ runs ──outcome──▶ one outcome a run ──group──▶ groups, named by what differs ──contrast──▶ against a baseline
 //! ```
-//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own. What cannot be used is
+//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own; entries of DAWNBench stand
+//! beside them as baselines. What cannot be used is
 //! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
 mod axes;
 mod contrast;
+pub mod dawnbench;
 mod expect;
 mod find;
 mod group;
@@ -21,7 +23,7 @@ mod tests;
 
 pub use contrast::{Contrast, Test};
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
-pub use find::FindError;
+pub use find::{FindError, runs as runs_in};
 pub use group::{Group, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
 pub use watch::Watched;

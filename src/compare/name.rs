@@ -52,7 +52,10 @@ pub fn written(value: &Value) -> String {
 /// For each group its values of the settings in which not all groups agree. A setting that differs in the same way in
 /// all phases is one: `phases[*].momentum`.
 fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
-    let settings: Vec<&BTreeMap<String, Value>> = groups.iter().map(|group| &group.runs[0].info.settings).collect();
+    let all: Vec<&BTreeMap<String, Value>> = groups.iter().map(|group| &group.runs[0].info.settings).collect();
+    // Whose settings are not known (a baseline, a run of an older program) does not differ in them.
+    let known: Vec<usize> = (0..groups.len()).filter(|k| !all[*k].is_empty()).collect();
+    let settings: Vec<&BTreeMap<String, Value>> = known.iter().map(|k| all[*k]).collect();
     let paths: BTreeSet<&String> = settings.iter().flat_map(|s| s.keys()).collect();
     let row = |path: &String| -> Vec<Value> {
         settings.iter().map(|s| s.get(path).cloned().unwrap_or(Value::Null)).collect()
@@ -64,8 +67,8 @@ fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
         .collect();
     let mut maps = vec![BTreeMap::new(); groups.len()];
     for (path, values) in together(&rows) {
-        for (map, value) in maps.iter_mut().zip(values) {
-            map.insert(path.clone(), value.clone());
+        for (k, value) in known.iter().zip(values) {
+            maps[*k].insert(path.clone(), value.clone());
         }
     }
     maps

@@ -1,6 +1,6 @@
 //! What one run came to.
 
-use super::{CompareError, Options};
+use super::{CompareError, Options, dawnbench};
 use crate::record::columns::read_columns;
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, TableState};
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub best: f64,
     /// The first evaluation at or beyond the target.
     pub reached: Option<Reached>,
+    /// Of an hour of training, where the run says so itself.
+    pub price: Option<f64>,
 }
 
 /// When a target was reached: at the first evaluation that shows it, never between two.
@@ -38,6 +40,18 @@ pub struct Reached {
 
 impl Outcome {
     fn new(run: &RunReader, info: RunInfo, columns: [Vec<f64>; 4], options: &Options) -> Self {
+        Self::of(run.path().to_owned(), run.is_live(), info, columns, None, options)
+    }
+
+    /// Of a run with these columns: the metric, seconds, images, phases.
+    pub fn of(
+        path: PathBuf,
+        live: Option<bool>,
+        info: RunInfo,
+        columns: [Vec<f64>; 4],
+        price: Option<f64>,
+        options: &Options,
+    ) -> Self {
         let [metric, seconds, images, phase] = columns;
         let lower = options.lower_is_better();
         // What was evaluated on other images than the last ones is no measure of the run.
@@ -49,7 +63,7 @@ impl Outcome {
         let at = |target: f64| of_last_set.iter().position(|x| if lower { *x <= target } else { *x >= target });
         let reached = options.target.and_then(at).map(|row| first + row);
         let reached = reached.map(|row| Reached { seconds: seconds[row], images: images[row] });
-        Self { path: run.path().to_owned(), live: run.is_live(), info, metric, seconds, images, best, reached }
+        Self { path, live, info, metric, seconds, images, best, reached, price }
     }
 
     /// The metric at the last evaluation.
@@ -79,7 +93,8 @@ impl Outcome {
     /// What the run was computed on: seconds on different machines are not comparable.
     pub fn machine(&self) -> String {
         let RunInfo { device, instruction_set, threads, .. } = &self.info;
-        format!("{device} {instruction_set} ×{threads}")
+        // Of others' machines the description is all there is.
+        if *threads == 0 { device.clone() } else { format!("{device} {instruction_set} ×{threads}") }
     }
 }
 
@@ -95,7 +110,8 @@ pub enum Read {
 
 /// Reads a run.
 pub fn read(folder: &Path, options: &Options) -> Read {
-    match try_read(folder, options) {
+    let is_entry = dawnbench::table(folder).is_some();
+    match if is_entry { dawnbench::read(folder, options) } else { try_read(folder, options) } {
         Ok(Some(outcome)) => Read::Run(Box::new(outcome)),
         Ok(None) => Read::Without,
         Err(error) => Read::Unreadable(error.to_string()),

@@ -6,7 +6,9 @@ use super::phases;
 use super::rules;
 use super::schema::EXPERIMENT;
 use super::source::Source;
-use super::spec::{DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, Spec, TrainSpec, Tta, TtaAt};
+use super::spec::{
+    DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, RecordSpec, Spec, TrainSpec, Tta, TtaAt,
+};
 use super::stops;
 use super::suggest::one_of;
 use super::task;
@@ -68,6 +70,7 @@ impl Builder<'_> {
             },
             model: model?,
             train: train?,
+            record: RecordSpec { tensorboard: settings.opt_table("record")?.opt_bool("tensorboard")? },
             params: params?,
             phases: phases?,
         };

@@ -17,7 +17,9 @@ impl Spec {
         for (key, value) in &written {
             flatten(key, json(value), &mut settings);
         }
-        settings.retain(|path, _| !LEFT_OUT.contains(&path.as_str()) && !path.ends_with(".data.root"));
+        let left_out =
+            |path: &str| LEFT_OUT.contains(&path) || path.ends_with(".data.root") || path.starts_with("record.");
+        settings.retain(|path, _| !left_out(path));
         settings
     }
 }

@@ -30,7 +30,7 @@ impl Spec {
     }
 
     /// SHA-256, in hex, over the experiment as it runs on the sets of those names and digests, written as JSON with sorted
-    /// keys; without what does not tell two experiments apart: seed, name, folders of data. `weights` is the SHA-256 of the
+    /// keys; without what does not tell two experiments apart: seed, name, folders of data, records. `weights` is the SHA-256 of the
     /// file that the net starts from, in place of its path: the same content elsewhere is the same experiment.
     ///
     /// An experiment that fell back on its stand-in has the hash of one that names that set in the first place.
@@ -47,6 +47,7 @@ impl Spec {
         if let Value::Object(fields) = &mut spec {
             fields.remove("seed");
             fields.remove("name");
+            fields.remove("record");
             if let Some(Value::Object(data)) = fields.get_mut("data") {
                 data.remove("root");
             }

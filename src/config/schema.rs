@@ -69,6 +69,12 @@ pub static EXPERIMENT: &[Param] = &[
         doc: "what holds in all phases of training",
     },
     Param {
+        key: "record",
+        kind: Kind::Table(RECORD),
+        default: Default::Toml("{}"),
+        doc: "what is written about the run besides the files of every run",
+    },
+    Param {
         key: "params",
         kind: Kind::Tables(PARAMS),
         default: Default::Toml("[]"),
@@ -431,6 +437,15 @@ pub const TRAIN: &[Param] = &[
         doc: "training ends when so many evaluations in a row bring nothing better",
     },
 ];
+
+/// `[record]`
+pub const RECORD: &[Param] = &[Param {
+    key: "tensorboard",
+    kind: Kind::Bool,
+    default: Default::Toml("false"),
+    doc: "whether event files for TensorBoard are written into the run folder: loss, rates, momentum and others by step, \
+          evaluations, the settings as hyper-parameters",
+}];
 
 /// An accuracy that is to be reached.
 const REACHED: Interval = Interval { min: 0.0, max: 1.0, min_open: true, max_open: false };

@@ -17,6 +17,8 @@ pub struct Spec {
     pub data: DataSpec,
     pub model: ModelSpec,
     pub train: TrainSpec,
+    #[serde(default)]
+    pub record: RecordSpec,
     /// Ordered rules over parameters; the first match wins.
     pub params: Vec<ParamRule>,
     /// What carries over from phase to phase is filled in: every phase here is whole.
@@ -103,6 +105,13 @@ pub struct TrainSpec {
     pub average: Option<Choice>,
     #[serde(default, skip_serializing_if = "StopSpec::is_none")]
     pub stop: StopSpec,
+}
+
+/// What is written about a run besides: no part of what the experiment is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RecordSpec {
+    /// Event files for TensorBoard.
+    pub tensorboard: bool,
 }
 
 fn yes() -> bool {

@@ -31,6 +31,8 @@ pub fn write(spec: &Spec) -> String {
     } else {
         out.train(&spec.train);
     }
+    out.header("[record]");
+    out.field("tensorboard", spec.record.tensorboard);
     for rule in &spec.params {
         out.rule(rule);
     }

@@ -17,7 +17,9 @@ pub mod recorder;
 pub mod rows;
 pub mod run_json;
 mod scores;
+mod several;
 pub mod stamp;
+pub mod tensorboard;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;
@@ -27,3 +29,4 @@ pub use event::{DatasetFacts, Event, PhaseBegins, RunFacts, SecondsByKind, Sink,
 pub use folder::RunFolder;
 pub use recorder::{Positions, Recorder};
 pub use scores::Scores;
+pub use several::Several;

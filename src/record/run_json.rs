@@ -176,6 +176,51 @@ impl RunInfo {
         }
     }
 
+    /// What stands for that of a run of another program, of which little is known: it is done, and no thread of it is known.
+    pub fn of_others(name: &str, spec_hash: &str, machine: &str, created: &str) -> Self {
+        let unknown = String::new;
+        Self {
+            format: FORMAT,
+            name: name.to_owned(),
+            status: Status::Done,
+            exit_reason: None,
+            created: created.to_owned(),
+            updated: created.to_owned(),
+            resumes: 0,
+            argv: Vec::new(),
+            seed: 0,
+            spec_hash: spec_hash.to_owned(),
+            git_commit: None,
+            git_dirty: None,
+            version: unknown(),
+            device: machine.to_owned(),
+            instruction_set: unknown(),
+            threads: 0,
+            precision: unknown(),
+            dataset: DatasetFacts {
+                name: unknown(),
+                images: 0,
+                val_images: 0,
+                digest: unknown(),
+                stand_in: false,
+                stands_in_for: None,
+                skipped: 0,
+            },
+            further_datasets: Vec::new(),
+            last_set_since: 0,
+            model: unknown(),
+            parameters: 0,
+            weights: None,
+            settings: BTreeMap::new(),
+            steps: 0,
+            steps_done: 0,
+            skipped_steps: None,
+            seconds: SecondsByKind::default(),
+            best: None,
+            last: None,
+        }
+    }
+
     /// Reads a `run.json`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod fit;
 pub mod ledger;
+pub mod optuna;
 pub mod prefix;
 pub mod propose;
 pub mod prune;

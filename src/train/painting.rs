@@ -9,7 +9,7 @@ use super::engine::Outcome;
 use super::meter::Meter;
 use super::net;
 use super::optimizers::{Optimizers, Rules};
-use super::session::{CHECKPOINT_FILE, Machine, by_kind, clear, draw_curves, step_columns};
+use super::session::{CHECKPOINT_FILE, Machine, by_kind, clear, draw_curves, step_columns, with_records};
 use super::state::State;
 use super::stop::StopFlag;
 use super::weights::Weights;
@@ -195,7 +195,7 @@ impl PaintSession {
         let (rows, sample) = (job.plan.rows(), job.plan.sample(plot::POINTS));
         let picture = plot::schedule(&job.spec.name, &rows, &sample, plot::ScheduleOptions::default());
         atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?;
-        let mut recorder = Recorder::create(folder, facts, display)?;
+        let mut recorder = Recorder::create(folder, facts, with_records(&job.spec, display))?;
         for text in &job.notices {
             recorder.event(&Event::Notice { text: text.clone() })?;
         }
@@ -225,6 +225,7 @@ impl PaintSession {
         let zeros = vec![0.0; job.painting.images() * extent.width * extent.height * 3];
         let shape = pixels(job.painting.images(), extent, &zeros);
         let (state, positions) = checkpoint::load(&path, shape, &Rules::default(), &job.plan)?;
+        let display = with_records(&job.spec, display);
         let recorder = Recorder::resume(folder, run_facts(&job)?, state.progress.step, &positions, display)?;
         let mut session = Self::assemble(job, state, net, recorder, stop);
         for text in session.job.notices.clone() {

@@ -28,9 +28,10 @@ use crate::plot;
 use crate::record::folder::file;
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::record::run_json::Fork;
+use crate::record::tensorboard::TensorBoard;
 use crate::record::text::plural;
 use crate::record::{
-    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Sink, Status, StepDone,
+    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Several, Sink, Status, StepDone,
     WeightsFacts, atomic, reader, recorder,
 };
 use crate::units::{Seconds, number};
@@ -101,6 +102,7 @@ impl Session {
     /// When the folder cannot be written: it then says that the run failed or, where not even that can be written, is
     /// gone. When the weights to start from are not as they were.
     pub fn begin(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let display = with_records(&job.spec, display);
         let path = folder.path().to_owned();
         let state = fresh_state(&job)?;
         let facts = run_facts(&job, &state);
@@ -146,6 +148,7 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
+        let display = with_records(&job.spec, display);
         let path = folder.path().to_owned();
         let facts = run_facts(&job, &fresh_state(&job)?);
         Self::fork_in(job, from, kept, folder, display, stop)
@@ -181,6 +184,7 @@ impl Session {
     /// # Errors
     /// When the checkpoint or the records cannot be used.
     pub fn resume(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+        let display = with_records(&job.spec, display);
         let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
         if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
             return Self::begin_again(job, folder, display, stop)
@@ -475,6 +479,14 @@ pub(super) fn passes(
 
 fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// What is written besides the files of every run, and then the display.
+pub(super) fn with_records(spec: &Spec, display: Box<dyn Sink>) -> Box<dyn Sink> {
+    match spec.record.tensorboard {
+        true => Box::new(Several(vec![Box::new(TensorBoard::default()), display])),
+        false => display,
+    }
 }
 
 pub(super) fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<String> {

@@ -306,7 +306,8 @@ fn work(
     })
 }
 
-fn lower_is_better(metric: &str) -> bool {
+/// Whether less of a metric is more.
+pub fn lower_is_better(metric: &str) -> bool {
     Options { metric: metric.to_owned(), ..Options::default() }.lower_is_better()
 }
 
@@ -348,10 +349,19 @@ fn assignments(ledger: &Ledger, trial: &Trial) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-fn best(folder: &Path) -> Result<Exit, Failure> {
+/// The sweep of a folder, and its trials.
+///
+/// # Errors
+/// When the folder is none of a sweep, or its files make no sense.
+pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
     let sweep = sweep_file::load(&existing(folder)?)?;
     let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
     let ledger = Ledger::read(&folder.join(file::TRIALS), axes).map_err(|e| Failure::Usage(e.to_string()))?;
+    Ok((sweep, ledger))
+}
+
+fn best(folder: &Path) -> Result<Exit, Failure> {
+    let (sweep, ledger) = read(folder)?;
     let Some((number, mean)) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
         return Err(Failure::Usage(format!("no trial of {} is done yet", folder.display())));
     };

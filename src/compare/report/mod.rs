@@ -75,6 +75,7 @@ fn span(seconds: Seconds) -> String {
 /// Images in thousands or millions.
 fn images(n: f64) -> String {
     match n {
+        n if n.is_nan() => "–".to_owned(),
         n if n < 1e4 => number(n.round()),
         n if n < 1e6 => format!("{:.0} k", n / 1e3),
         n => format!("{:.2} M", n / 1e6),

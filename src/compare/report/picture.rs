@@ -35,7 +35,11 @@ pub fn svg(comparison: &Comparison) -> Result<String, RecordError> {
     // Of other groups no schedule is drawn: their steps need not be read.
     let mut steps = BTreeMap::new();
     for k in foremost(&metric, &rows) {
-        steps.insert(k, Steps::read(drawn(&comparison.groups[k])[0])?);
+        let run = drawn(&comparison.groups[k])[0];
+        // Of a baseline no steps are known.
+        if run.path.is_dir() {
+            steps.insert(k, Steps::read(run)?);
+        }
     }
     for (k, steps) in &steps {
         let (phases, trace) = (&steps.plan[..], &steps.trace[..]);

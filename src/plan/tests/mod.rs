@@ -13,7 +13,8 @@ mod twin;
 
 use super::*;
 use crate::config::spec::{
-    DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, Spec, StopSpec, TrainSpec, Tta, TtaAt,
+    DataSpec, LastBatch, Length, ModelSpec, ParamRule, PhaseSpec, Precision, RecordSpec, Spec, StopSpec, TrainSpec,
+    Tta, TtaAt,
 };
 use crate::data::{Facts, FactsSource};
 use crate::record::rows::{PlanRow, TraceRow};
@@ -102,6 +103,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             average: None,
             stop: StopSpec::default(),
         },
+        record: RecordSpec::default(),
         params: Vec::<ParamRule>::new(),
         phases,
     }

@@ -81,7 +81,7 @@ fn columns(comparison: &Comparison) -> usize {
 /// The metric's mean over the runs at each evaluation, as columns.
 fn curve(group: &Group, columns: usize) -> Value {
     let all = evaluations(&drawn(group));
-    let kept = thin_by(&all, columns, |e| (e.images, e.mean));
+    let kept = thin_by(&all, columns, |e| (if e.images.is_nan() { e.seconds } else { e.images }, e.mean));
     let column = |of: fn(&crate::plot::Evaluated) -> f64| kept.iter().map(|e| short(of(e))).collect::<Vec<f64>>();
     json!({
         "seconds": column(|e| e.seconds),
@@ -108,7 +108,8 @@ impl Schedules {
         let columns = columns(comparison);
         let before = &self.0;
         let read = |group: &Group| {
-            let Some(path) = furthest(group).map(|run| run.path.join(file::TRACE)) else { return Ok(None) };
+            let run = furthest(group).filter(|run| run.path.is_dir());
+            let Some(path) = run.map(|run| run.path.join(file::TRACE)) else { return Ok(None) };
             let stamp = Stamp::of(&path);
             let known = before.get(&path).filter(|(at, of, _)| (*at, *of) == (stamp, columns));
             let schedule = match known {

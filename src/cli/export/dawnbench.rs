@@ -1,0 +1,58 @@
+//! `runner export dawnbench`.
+
+use crate::cli::{Exit, Failure, output, paths};
+use crate::compare::dawnbench::{Author, Entry};
+use crate::record::atomic;
+use crate::record::reader::RunReader;
+use std::path::PathBuf;
+
+/// An entry of DAWNBench: `<author>_<model>_<hardware>_runner.tsv` and `.json`.
+///
+/// The table has the evaluations' accuracies over hours of training, evaluations and checkpoints left out.
+#[derive(clap::Args, Debug)]
+pub struct DawnbenchArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    #[arg(long, value_name = "NAME")]
+    author: String,
+    #[arg(long, value_name = "ADDRESS")]
+    email: String,
+    /// What the net is called [default: its parts]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The machine [default: device, instruction set and threads]
+    #[arg(long, value_name = "TEXT")]
+    hardware: Option<String>,
+    /// Where the code is
+    #[arg(long, value_name = "URL")]
+    code: Option<String>,
+    /// What an hour of the machine costs, in US dollars
+    #[arg(long, value_name = "PRICE")]
+    cost_per_hour: Option<f64>,
+    /// The folder to write both files to
+    #[arg(long, short, value_name = "DIR", default_value = ".")]
+    output: PathBuf,
+}
+
+/// Writes both files.
+pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
+    let reader = RunReader::open(paths::run(&args.run)?).map_err(anyhow::Error::from)?;
+    let info = reader.info().map_err(anyhow::Error::from)?;
+    let rows = reader.metrics().map_err(anyhow::Error::from)?.rows;
+    let author = Author {
+        name: args.author.clone(),
+        email: args.email.clone(),
+        model: args.model.clone(),
+        hardware: args.hardware.clone(),
+        code: args.code.clone(),
+        cost_per_hour: args.cost_per_hour,
+    };
+    let entry = Entry::of(&info, &rows, &author).map_err(|error| Failure::Usage(error.to_string()))?;
+    for (ending, text) in [("tsv", &entry.tsv), ("json", &entry.json)] {
+        let path = args.output.join(format!("{}.{ending}", entry.stem));
+        atomic::write(&path, text.as_bytes()).map_err(anyhow::Error::from)?;
+        output::print(&format!("{}\n", path.display()))?;
+    }
+    Ok(Exit::Done)
+}

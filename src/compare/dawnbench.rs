@@ -1,0 +1,270 @@
+//! Entries of DAWNBench: read as baselines, written for runs.
+//!
+//! An entry is a table of training progress, tab-separated (`epoch`, `hours`, `top1Accuracy` and for ImageNet `top5Accuracy`, in per
+//! cent), and a JSON file of the same name that says who trained what on which machine.
+
+use super::outcome::Outcome;
+use super::{CompareError, Options};
+use crate::record::rows::MetricsRow;
+use crate::record::run_json::RunInfo;
+use crate::record::{RecordError, reader};
+use crate::units::number;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const TABLE: &str = "tsv";
+const ABOUT: &str = "json";
+
+/// Metrics of ours, and their columns there.
+const COLUMNS: [(&str, &str); 2] = [("val_acc", "top1Accuracy"), ("val_acc_top5", "top5Accuracy")];
+
+/// The table of the entry that a path names by either of its files; `None` for all other paths.
+pub fn table(path: &Path) -> Option<PathBuf> {
+    let is = |ending: &str| path.extension().is_some_and(|extension| extension == ending);
+    let table = path.with_extension(TABLE);
+    ((is(TABLE) || is(ABOUT)) && table.is_file()).then_some(table)
+}
+
+/// Reads an entry; `None` where it does not have the metric.
+///
+/// # Errors
+/// When a file of it cannot be read, or is none of an entry.
+pub fn read(table: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
+    let about = about(&table.with_extension(ABOUT))?;
+    let bytes = reader::read_file(table).map_err(RecordError::io("read", table))?;
+    let malformed = |line: u64, what: String| RecordError::Malformed { path: table.to_owned(), line, what };
+    let mut rows =
+        csv::ReaderBuilder::new().delimiter(b'\t').trim(csv::Trim::All).flexible(true).from_reader(&bytes[..]);
+    let header = rows.headers().map_err(|error| malformed(1, error.to_string()))?.clone();
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let Some(hours) = place("hours") else {
+        let what = "it has no column `hours`: the table of a DAWNBench entry is `epoch`, `hours`, `top1Accuracy`, tab-separated";
+        return Err(malformed(1, what.to_owned()));
+    };
+    let wanted = COLUMNS.iter().find(|(ours, _)| *ours == options.metric).and_then(|(_, theirs)| place(theirs));
+    let Some(accuracy) = wanted else { return Ok(None) };
+    let (mut metric, mut seconds) = (Vec::new(), Vec::new());
+    for record in rows.records() {
+        let record =
+            record.map_err(|error| malformed(error.position().map_or(1, csv::Position::line), error.to_string()))?;
+        let line = record.position().map_or(1, csv::Position::line);
+        let number = |k: usize| {
+            let text = record.get(k).unwrap_or_default();
+            text.parse::<f64>().map_err(|_| malformed(line, format!("`{text}` of column {} is no number", &header[k])))
+        };
+        metric.push(number(accuracy)? / 100.0);
+        seconds.push(number(hours)? * 3600.0);
+    }
+    // How many images an epoch had, the entry does not say.
+    let images = vec![f64::NAN; metric.len()];
+    let price = about["costPerHour"].as_f64();
+    let info = info(table, &about, &bytes);
+    Ok(Some(Outcome::of(table.to_owned(), None, info, [metric, seconds, images, Vec::new()], price, options)))
+}
+
+fn about(path: &Path) -> Result<Value, RecordError> {
+    let bytes = match reader::read_file(path) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Value::Null),
+        other => other.map_err(RecordError::io("read", path))?,
+    };
+    serde_json::from_slice(&bytes).map_err(|error| RecordError::Malformed {
+        path: path.to_owned(),
+        line: error.line() as u64,
+        what: error.to_string(),
+    })
+}
+
+/// What stands for `run.json`: `ResNet 56 (Stanford DAWN)`.
+fn info(table: &Path, about: &Value, content: &[u8]) -> RunInfo {
+    let said = |key: &str| about[key].as_str().filter(|text| !text.is_empty());
+    let stem = table.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match (said("model"), said("author")) {
+        (Some(model), Some(author)) => format!("{model} ({author})"),
+        (Some(model), None) => model.to_owned(),
+        _ => stem.into_owned(),
+    };
+    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    RunInfo::of_others(
+        &name,
+        &hash,
+        said("hardware").unwrap_or("other hardware"),
+        said("timestamp").unwrap_or_default(),
+    )
+}
+
+/// What an entry says besides what the run does.
+#[derive(Clone, Debug)]
+pub struct Author {
+    pub name: String,
+    pub email: String,
+    /// Of the run's record when absent.
+    pub model: Option<String>,
+    pub hardware: Option<String>,
+    pub code: Option<String>,
+    pub cost_per_hour: Option<f64>,
+}
+
+/// An entry's files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// `author_model_hardware_framework`
+    pub stem: String,
+    pub json: String,
+    pub tsv: String,
+}
+
+impl Entry {
+    /// The entry of a run with these evaluations.
+    ///
+    /// # Errors
+    /// When the run has no evaluation.
+    pub fn of(info: &RunInfo, rows: &[MetricsRow], author: &Author) -> Result<Self, CompareError> {
+        if rows.is_empty() {
+            let what = format!("{} has no evaluation yet: there is no entry to write", info.name);
+            return Err(CompareError::Group { what });
+        }
+        let model = author.model.clone().unwrap_or_else(|| info.model.clone());
+        let machine = format!("{} ({}), {} threads", info.device, info.instruction_set, info.threads);
+        let hardware = author.hardware.clone().unwrap_or(machine);
+        let mut about = json!({
+            "version": "v1.0",
+            "author": author.name,
+            "authorEmail": author.email,
+            "framework": format!("runner {}", info.version),
+        });
+        let optional = [
+            ("codeURL", author.code.clone().map(Value::from)),
+            ("model", Some(model.clone().into())),
+            ("hardware", Some(hardware.clone().into())),
+            ("costPerHour", author.cost_per_hour.map(Value::from)),
+            ("timestamp", Some(info.created.get(..10).unwrap_or_default().into())),
+            (
+                "misc",
+                Some(
+                    json!({ "dataset": info.dataset, "seed": info.seed, "spec_hash": info.spec_hash, "settings": info.settings }),
+                ),
+            ),
+        ];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                about[key] = value;
+            }
+        }
+        let stem = [author.name.as_str(), &model, &hardware, "runner"].map(tag).join("_");
+        Ok(Self { stem, json: format!("{about:#}\n"), tsv: tsv(info, rows) })
+    }
+}
+
+fn tsv(info: &RunInfo, rows: &[MetricsRow]) -> String {
+    let top5 = info.dataset.name.contains("imagenet");
+    let mut text = format!("epoch\thours\ttop1Accuracy{}\n", if top5 { "\ttop5Accuracy" } else { "" });
+    let one_set = info.further_datasets.is_empty() && info.dataset.images > 0;
+    for row in rows {
+        let passes = row.images as f64 / info.dataset.images as f64;
+        let epoch = if one_set { (passes * 1e3).round() / 1e3 } else { row.epoch as f64 + 1.0 };
+        let percent = |accuracy: f64| number((accuracy * 1e6).round() / 1e4);
+        text += &format!("{}\t{}\t{}", number(epoch), number(row.train_seconds / 3600.0), percent(row.val_acc));
+        text += &if top5 { format!("\t{}\n", percent(row.val_acc_top5)) } else { "\n".to_owned() };
+    }
+    text
+}
+
+/// A part of a file's name: letters and digits, what is between them as one stroke.
+fn tag(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Quantity, compare};
+    use crate::record::testing::Run;
+    use std::fs;
+
+    const TSV: &str = "epoch\thours\ttop1Accuracy\n1\t0.01\t54.10\n2\t0.02\t93.88\n3\t0.03\t94.20\n";
+    const JSON: &str = r#"{"version": "v1.0", "author": "Somebody", "framework": "PyTorch", "model": "ResNet9",
+        "hardware": "1 V100", "costPerHour": 3.6, "timestamp": "2019-10-15", "misc": {}}"#;
+
+    fn options() -> Options {
+        Options { target: Some(0.94), price: Some(1.0), ..Options::default() }
+    }
+
+    #[test]
+    fn entries_are_baselines_beside_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = json!({ "phases[0].lr": 0.1 });
+        let other = json!({ "phases[0].lr": 0.2 });
+        Run { settings, accuracies: &[0.5, 0.95], ..Run::default() }.write(root.path(), "a");
+        Run { settings: other, hash: "b", ..Run::default() }.write(root.path(), "b");
+        let (tsv, json) = (root.path().join("entry.tsv"), root.path().join("entry.json"));
+        fs::write(&tsv, TSV).unwrap();
+        fs::write(&json, JSON).unwrap();
+        let runs = ["a", "b"].map(|name| root.path().join(name));
+        let paths = [json, tsv.clone(), runs[0].clone(), runs[1].clone()];
+        let comparison = compare(&paths, Options { by: Quantity::Time, ..options() }).unwrap();
+        let names: Vec<&str> = comparison.groups.iter().map(|group| group.name.as_str()).collect();
+        // Its settings are not known, so they are not what tells the runs apart.
+        assert_eq!(names, ["ResNet9 (Somebody)", "phases[0].lr=0.1", "phases[0].lr=0.2"]);
+        let time = |k: usize| comparison.groups[k].time_to_target(&comparison.options).unwrap();
+        let seconds = time(0).seconds.unwrap().mean;
+        assert!((seconds - 108.0).abs() < 1e-9, "the first row of 94 % or more: {seconds}");
+        assert!((time(0).cost.unwrap() - 0.108).abs() < 1e-9, "at the entry's own price");
+        assert_eq!(time(1).seconds.unwrap().mean, 20.0);
+        assert!((comparison.contrasts[0].difference + 88.0).abs() < 1e-9);
+        assert!(comparison.notes.iter().any(|note| note.contains("1 V100")), "{:?}", comparison.notes);
+    }
+
+    #[test]
+    fn what_is_no_entry_says_where() {
+        let root = tempfile::tempdir().unwrap();
+        let tsv = root.path().join("entry.tsv");
+        let note = |text: &str| {
+            fs::write(&tsv, text).unwrap();
+            compare(&[tsv.clone()], options()).unwrap().notes[0].clone()
+        };
+        assert!(note("a\tb\n1\t2\n").contains("entry.tsv:1: it has no column `hours`"));
+        assert!(note(&TSV.replace("0.02", "soon")).contains("entry.tsv:3: `soon` of column hours"));
+        let lost = Options { metric: "val_loss".to_owned(), ..options() };
+        fs::write(&tsv, TSV).unwrap();
+        assert!(compare(&[tsv.clone()], lost).unwrap_err().to_string().contains("val_loss"));
+        fs::write(root.path().join("entry.json"), "{").unwrap();
+        assert!(note(TSV).contains("entry.json:1"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let root = tempfile::tempdir().unwrap();
+        let path = Run { accuracies: &[0.5, 0.945], ..Run::default() }.write(root.path(), "a");
+        let info = RunInfo::read(&path.join("run.json")).unwrap();
+        let rows: Vec<MetricsRow> = [(1, 0.5, 3600.0), (2, 0.945, 7200.0)]
+            .map(|(epoch, val_acc, train_seconds)| MetricsRow {
+                epoch: epoch - 1,
+                images: 5000 * epoch,
+                train_seconds,
+                val_acc,
+                ..crate::record::rows::tests::metrics(epoch, val_acc)
+            })
+            .to_vec();
+        let author = Author {
+            name: "Some Body".to_owned(),
+            email: "some@body.example".to_owned(),
+            model: Some("ResNet 9".to_owned()),
+            hardware: None,
+            code: None,
+            cost_per_hour: Some(0.5),
+        };
+        let entry = Entry::of(&info, &rows, &author).unwrap();
+        assert_eq!(entry.stem, "Some-Body_ResNet-9_cpu-avx2-2-threads_runner");
+        assert_eq!(entry.tsv, "epoch\thours\ttop1Accuracy\n1\t1\t50\n2\t2\t94.5\n");
+        let tsv = root.path().join("entry.tsv");
+        fs::write(&tsv, &entry.tsv).unwrap();
+        fs::write(root.path().join("entry.json"), &entry.json).unwrap();
+        let back = read(&tsv, &options()).unwrap().unwrap();
+        assert_eq!((back.metric, back.seconds, back.price), (vec![0.5, 0.945], vec![3600.0, 7200.0], Some(0.5)));
+        assert_eq!(back.info.name, "ResNet 9 (Some Body)");
+        assert!(Entry::of(&info, &[], &author).is_err());
+    }
+}

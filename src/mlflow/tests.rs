@@ -1,0 +1,195 @@
+//! Against a server that keeps what it is sent, and fails where it is told to.
+
+use super::rows::{METRICS, plain};
+use super::{Address, MlflowError, STATE, Sender};
+use crate::record::folder::file;
+use crate::record::testing::Run;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// What a server knows.
+#[derive(Default)]
+struct Known {
+    runs: Vec<Value>,
+    params: BTreeMap<String, String>,
+    /// By key, step and time: a metric that is sent twice is there once, as in a server with a database.
+    metrics: BTreeMap<(String, u64, i64), Value>,
+    /// How often each request was answered.
+    asked: BTreeMap<String, usize>,
+    /// Requests after which it answers with an error of its own.
+    fails_after: Option<usize>,
+}
+
+struct Server {
+    address: Address,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::new(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let known = Arc::new(Mutex::new(Known::default()));
+        let keeps = Arc::clone(&known);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut line = String::new();
+                let (mut path, mut length) = (String::new(), 0);
+                while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                    let lower = line.to_lowercase();
+                    if let Some(rest) = lower.strip_prefix("post ") {
+                        path = rest.split(' ').next().unwrap().trim_start_matches("/api/2.0/mlflow/").to_owned();
+                    }
+                    length = lower.strip_prefix("content-length: ").map_or(length, |n| n.trim().parse().unwrap());
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                let (status, answer) =
+                    answer(&mut keeps.lock().unwrap(), &path, &serde_json::from_slice(&body).unwrap_or_default());
+                let text = answer.to_string();
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
+                let _ = stream.get_mut().write_all((head + &text).as_bytes());
+            }
+        });
+        Self { address, known }
+    }
+}
+
+fn answer(known: &mut Known, path: &str, body: &Value) -> (u16, Value) {
+    if known.fails_after.is_some_and(|after| known.asked.values().sum::<usize>() >= after) {
+        return (503, json!("starting"));
+    }
+    *known.asked.entry(path.to_owned()).or_default() += 1;
+    match path {
+        "experiments/search" => (200, json!({ "experiments": [{ "experiment_id": "7" }] })),
+        "runs/search" => (200, json!({ "runs": known.runs })),
+        "runs/create" => {
+            known.runs.push(json!({ "info": { "run_id": "r1" }, "request": body }));
+            (200, json!({ "run": { "info": { "run_id": "r1" } } }))
+        }
+        _ if known.runs.is_empty() => {
+            (404, json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run" }))
+        }
+        "runs/update" => {
+            known.runs[0]["status"] = body["status"].clone();
+            (200, json!({}))
+        }
+        "runs/log-batch" => {
+            for param in body["params"].as_array().into_iter().flatten() {
+                known
+                    .params
+                    .insert(param["key"].as_str().unwrap().to_owned(), param["value"].as_str().unwrap().to_owned());
+            }
+            for metric in body["metrics"].as_array().into_iter().flatten() {
+                let key = (
+                    metric["key"].as_str().unwrap().to_owned(),
+                    metric["step"].as_u64().unwrap(),
+                    metric["timestamp"].as_i64().unwrap(),
+                );
+                known.metrics.insert(key, metric["value"].clone());
+            }
+            (200, json!({}))
+        }
+        _ => (404, json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": path })),
+    }
+}
+
+/// A run with as many steps as two requests take.
+fn run(root: &Path) -> std::path::PathBuf {
+    let settings = json!({ "phases[0].lr.to": 0.1, "model.backbone": "resnet9", "data.augment": ["flip"] });
+    let path = Run { settings, ..Run::default() }.write(root, "a");
+    let rows: String = (0..500).map(|k| format!("{k},{},0.1,0.9,NaN,0.25,0.01\n", 1.0 / f64::from(k + 1))).collect();
+    fs::write(path.join(file::TRACE), format!("step,loss,lr,momentum,grad_norm,seconds,lr.head\n{rows}500,0.1,0"))
+        .unwrap();
+    path
+}
+
+#[test]
+fn all_of_a_run_is_sent_once() {
+    let root = tempfile::tempdir().unwrap();
+    let path = run(root.path());
+    let server = Server::start();
+    Sender::new(&path, server.address.clone()).unwrap().send().unwrap();
+    let asked = server.known.lock().unwrap().asked.clone();
+    {
+        let known = server.known.lock().unwrap();
+        assert_eq!(known.params["phases.0.lr.to"], "0.1");
+        assert_eq!(
+            (known.params["model.backbone"].as_str(), known.params["data.augment"].as_str()),
+            ("resnet9", "[\"flip\"]")
+        );
+        let of = |key: &str| known.metrics.iter().filter(|((name, ..), _)| name == key).collect::<Vec<_>>();
+        assert_eq!((of("train/loss").len(), of("schedule/lr.head").len(), of("eval/val_acc").len()), (500, 500, 2));
+        assert_eq!(of("train/grad_norm")[0].1, "NaN");
+        assert_eq!(of("train/loss")[3].1, &json!(0.25));
+        assert_eq!(known.runs[0]["status"], "FINISHED");
+        assert_eq!(known.runs[0]["request"]["run_name"], "a");
+    }
+    // By another process: nothing new, nothing asked.
+    Sender::new(&path, server.address.clone()).unwrap().send().unwrap();
+    assert_eq!(server.known.lock().unwrap().asked, asked);
+}
+
+#[test]
+fn a_server_that_fails_anywhere_has_all_of_it_later() {
+    for fails_after in 0..9 {
+        let root = tempfile::tempdir().unwrap();
+        let path = run(root.path());
+        let server = Server::start();
+        server.known.lock().unwrap().fails_after = Some(fails_after);
+        let first = Sender::new(&path, server.address.clone()).unwrap().send();
+        assert!(matches!(first, Err(MlflowError::Unreachable { .. })), "after {fails_after}: {first:?}");
+        server.known.lock().unwrap().fails_after = None;
+        Sender::new(&path, server.address.clone()).unwrap().send().unwrap();
+        let known = server.known.lock().unwrap();
+        assert_eq!((known.runs.len(), known.asked["runs/create"]), (1, 1), "after {fails_after}");
+        assert_eq!(known.metrics.keys().filter(|(name, ..)| name == "train/loss").count(), 500, "after {fails_after}");
+        assert_eq!(known.runs[0]["status"], "FINISHED");
+    }
+}
+
+#[test]
+fn a_run_that_the_server_forgot_or_another_server_begins_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let path = run(root.path());
+    let (server, other) = (Server::start(), Server::start());
+    let send = |server: &Server| Sender::new(&path, server.address.clone()).unwrap().send();
+    send(&server).unwrap();
+    *server.known.lock().unwrap() = Known::default();
+    // Something is left to say.
+    let info = fs::read_to_string(path.join(file::RUN)).unwrap();
+    fs::write(path.join(file::RUN), info.replace("\"done\"", "\"failed\"")).unwrap();
+    send(&server).unwrap();
+    send(&other).unwrap();
+    for server in [&server, &other] {
+        let known = server.known.lock().unwrap();
+        assert_eq!((known.runs[0]["status"].as_str(), known.params.is_empty()), (Some("FAILED"), false));
+    }
+    fs::write(path.join(STATE), "{").unwrap();
+    assert!(Sender::new(&path, server.address.clone()).err().unwrap().to_string().contains("mlflow.json:1"));
+}
+
+#[test]
+fn rows_are_whole_and_have_times_of_their_own() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let header = "step,val_acc,val_acc_tta,wall_seconds,phase\n";
+    fs::write(path.join(file::METRICS), format!("{header}9,0.5,,1.5,0\n19,0.75,0.8,3,0\n29,0.8,0.")).unwrap();
+    let rows = METRICS.rows(path, 1000, None).unwrap();
+    assert_eq!(rows.iter().map(|row| row.step).collect::<Vec<_>>(), [9, 19]);
+    assert_eq!(rows[0].metrics, [json!({ "key": "eval/val_acc", "value": 0.5, "timestamp": 2500, "step": 9 })]);
+    assert_eq!(rows[1].metrics[1], json!({ "key": "eval/val_acc_tta", "value": 0.8, "timestamp": 4000, "step": 19 }));
+    assert_eq!(METRICS.rows(path, 1000, Some(9)).unwrap(), rows[1..]);
+    assert_eq!(plain("lr.head.*"), "lr.head._");
+    for uri in ["sqlite:///a.db", "mlruns", "file:///a"] {
+        assert!(Address::new(uri).err().unwrap().to_string().contains(uri));
+    }
+}
