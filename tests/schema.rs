@@ -538,7 +538,7 @@ fn experiment() -> impl Strategy<Value = String> {
 fn random_experiments_that_the_checker_takes_are_of_the_form() {
     let validator = validator();
     let right = std::cell::Cell::new(0);
-    let mut runner = fixed_cases(300);
+    let mut runner = fixed_cases(500);
     let judged = runner.run(&experiment(), |toml| {
         if let Ok(loaded) = check(&toml) {
             right.set(right.get() + 1);
@@ -549,5 +549,5 @@ fn random_experiments_that_the_checker_takes_are_of_the_form() {
         Ok(())
     });
     judged.unwrap_or_else(|error| panic!("{error}"));
-    assert!(right.get() > 30, "{} of 300 are right", right.get());
+    assert!(right.get() > 30, "{} of 500 are right", right.get());
 }

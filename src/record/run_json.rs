@@ -214,6 +214,7 @@ impl RunInfo {
             settings: BTreeMap::new(),
             steps: 0,
             steps_done: 0,
+            forked_from: None,
             skipped_steps: None,
             seconds: SecondsByKind::default(),
             best: None,

@@ -110,9 +110,11 @@ impl Sink for TensorBoard {
                 self.write(*step, &end(*status))?;
                 self.sync()
             }
-            Event::Notice { .. } | Event::PhaseBegins(_) | Event::Evaluating { .. } | Event::Checkpoint { .. } => {
-                Ok(())
-            }
+            Event::Notice { .. }
+            | Event::PhaseBegins(_)
+            | Event::Evaluating { .. }
+            | Event::Snapshot { .. }
+            | Event::Checkpoint { .. } => Ok(()),
         }
     }
 
