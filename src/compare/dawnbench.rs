@@ -223,13 +223,13 @@ mod tests {
         let tsv = root.path().join("entry.tsv");
         let note = |text: &str| {
             fs::write(&tsv, text).unwrap();
-            compare(&[tsv.clone()], options()).unwrap().notes[0].clone()
+            compare(std::slice::from_ref(&tsv), options()).unwrap().notes[0].clone()
         };
         assert!(note("a\tb\n1\t2\n").contains("entry.tsv:1: it has no column `hours`"));
         assert!(note(&TSV.replace("0.02", "soon")).contains("entry.tsv:3: `soon` of column hours"));
         let lost = Options { metric: "val_loss".to_owned(), ..options() };
         fs::write(&tsv, TSV).unwrap();
-        assert!(compare(&[tsv.clone()], lost).unwrap_err().to_string().contains("val_loss"));
+        assert!(compare(std::slice::from_ref(&tsv), lost).unwrap_err().to_string().contains("val_loss"));
         fs::write(root.path().join("entry.json"), "{").unwrap();
         assert!(note(TSV).contains("entry.json:1"));
     }

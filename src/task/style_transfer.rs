@@ -81,10 +81,10 @@ pub static ENTRY: TaskEntry = Entry {
             doc: "of the images that the net was trained on, by channel; left out: ImageNet's, as torchvision's nets have them",
         },
         Param {
-            key: "std",
+            key: "deviation",
             kind: Kind::List(&Kind::Float(Interval::above(0.0))),
             default: Default::Toml("[0.229, 0.224, 0.225]"),
-            doc: "likewise the standard deviation",
+            doc: "likewise the standard deviations",
         },
     ],
     shorthand: None,
@@ -133,7 +133,7 @@ impl Painting {
             feather: settings.usize("feather"),
             snapshot_every: settings.duration("snapshot_every"),
             mean: floats(settings, "mean").expect("it has a default"),
-            std: floats(settings, "std").expect("it has a default"),
+            std: floats(settings, "deviation").expect("it has a default"),
         }
     }
 
@@ -247,7 +247,7 @@ impl Painting {
                 tell("style_weights", "the weights are all zero", "give one of them more");
             }
         }
-        for (key, list) in [("mean", &self.mean), ("std", &self.std)] {
+        for (key, list) in [("mean", &self.mean), ("deviation", &self.std)] {
             if list.len() != 3 {
                 tell(
                     key,

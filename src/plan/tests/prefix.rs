@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::spec::{LookaheadSpec, Role, RuleLr, Subject};
+use crate::config::{self, Text};
 
 /// Of 100 images: ten steps, and ten or more.
 fn pair(change: impl Fn(&mut Spec, bool)) -> [Spec; 2] {
@@ -72,7 +73,12 @@ fn shares_of_all_of_training_tell_them_apart_where_they_fall_before_the_border()
 /// They divide the optimizers, and are columns of the tables.
 #[test]
 fn groups_and_bounds_of_later_phases_tell_them_apart() {
+    let text = "name = 'net'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 4 }\n[[phases]]\nsteps = 1\nbatch = 1\n\
+                optimizer = 'sgd'\nlr = 0.1\n";
+    let text = Text { name: "net.toml".into(), content: text.to_owned(), folder: "".into() };
+    let model = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec.model;
     assert!(!alike(|spec, second| {
+        spec.model = model.clone();
         spec.phases[1].lr_groups.extend(second.then(|| ("head".to_owned(), 0.5)));
     }));
     assert!(!alike(|spec, second| spec.phases[1].clip_norm = second.then(|| constant(1.0))));

@@ -70,7 +70,7 @@ impl Graph {
     pub fn until(&self, values: &[ValueId]) -> Self {
         let output = values.iter().max().copied().filter(|last| last.0 > 0).expect("a layer to go up to");
         let nodes: Vec<Node> = self.nodes[..output.0].to_vec();
-        let last = |of: fn(&Node) -> &[usize]| nodes.iter().flat_map(|node| of(node)).max().map_or(0, |last| last + 1);
+        let last = |of: fn(&Node) -> &[usize]| nodes.iter().flat_map(of).max().map_or(0, |last| last + 1);
         Self {
             shapes: self.shapes[..=output.0].to_vec(),
             params: self.params[..last(|node| &node.params)].to_vec(),
@@ -193,7 +193,7 @@ impl Builder {
 
     /// The output of the last layer so far.
     pub fn last(&self) -> Option<ValueId> {
-        (!self.nodes.is_empty()).then(|| ValueId(self.nodes.len()))
+        (!self.nodes.is_empty()).then_some(ValueId(self.nodes.len()))
     }
 
     /// The net whose output is `output`.

@@ -98,9 +98,12 @@ pub struct Schedule {
     momentum: Vec<(f64, f64)>,
 }
 
+/// As its file was, with how many columns it was read, and what came of it.
+type KeptSchedule = (Stamp, usize, Option<Arc<Schedule>>);
+
 /// Schedules that were read, so that those of runs that took no step since need not be read again.
 #[derive(Default)]
-pub struct Schedules(BTreeMap<PathBuf, (Stamp, usize, Option<Arc<Schedule>>)>);
+pub struct Schedules(BTreeMap<PathBuf, KeptSchedule>);
 
 impl Schedules {
     /// That of each group: of its run that came furthest, `None` where it has no steps on record.
@@ -120,7 +123,7 @@ impl Schedules {
         };
         let read: Vec<Result<_, RecordError>> = comparison.groups.par_iter().map(read).collect();
         let mut now = BTreeMap::new();
-        let mut keep = |found: Option<(PathBuf, (Stamp, usize, Option<Arc<Schedule>>))>| {
+        let mut keep = |found: Option<(PathBuf, KeptSchedule)>| {
             let (path, entry) = found?;
             let schedule = entry.2.clone();
             now.insert(path, entry);

@@ -86,7 +86,7 @@ impl Op for AddOp {
             let dy = cx.output_grad::<E>();
             if self.add.reads_output() {
                 let y = cx.output::<E>();
-                let saved = activation::Saved { a: &*y, b: None };
+                let saved = activation::Saved { a: &y, b: None };
                 let (da, db) = (da.as_mut().map(|cell| cell.grad()), db.as_mut().map(|cell| cell.grad()));
                 activation::backward(cx.isa, self.add.act, saved, &dy, da, db);
                 return Ok(());

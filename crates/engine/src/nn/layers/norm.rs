@@ -253,8 +253,8 @@ impl Op for NormOp {
                     norm::Grads {
                         dx: dx.as_mut().map(|cell| cell.grad()),
                         dresidual: dresidual.as_mut().map(|cell| cell.grad()),
-                        dgamma: dgamma.filter(|_| !frozen_scale).map(|to| Grad::overwrite(to)),
-                        dbeta: dbeta.map(|to| Grad::overwrite(to)),
+                        dgamma: dgamma.filter(|_| !frozen_scale).map(Grad::overwrite),
+                        dbeta: dbeta.map(Grad::overwrite),
                     },
                 );
             }
