@@ -2,7 +2,7 @@
 //! takes down that trial alone.
 //!
 //! A launcher is one file with an [`Entry`]: processes of this machine ([`local`]), or jobs of a batch system, which have the
-//! better part of their work from [`queue`].
+//! better part of their work from `queue`.
 
 pub mod hyperqueue;
 pub mod local;

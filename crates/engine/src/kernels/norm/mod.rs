@@ -105,7 +105,7 @@ pub fn update_running(rows: usize, momentum: f32, batch: [&[f32]; 2], running: [
 }
 
 /// `y = act(γ·x̂ + β [+ residual])`. `x`, `residual`, `y`: `(rows, c)`; `y` is `(rows, width)` where the norm lies
-/// [within](Norm::within) a wider value.
+/// within a wider value.
 ///
 /// # Panics
 /// When the lengths do not fit.
