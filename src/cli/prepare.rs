@@ -42,10 +42,9 @@ pub fn with_absolute_paths(spec: &mut Spec) -> anyhow::Result<()> {
 /// When the files of one are there but not whole.
 pub fn facts(spec: &Spec) -> Result<Vec<Facts>, DataError> {
     if let Some(painting) = task::painting(spec.task.as_ref()) {
-        // Where phases give no size it is the content's own; while that is absent, any will do.
-        let size = spec.phases[0].size.unwrap_or(ABSENT);
-        let pictures = Pictures::read(&painting).ok();
-        return Ok(vec![pictures.map_or_else(|| painting_facts(&painting, size), |it| it.facts(&painting))]);
+        // Where phases give no size it is the pictures' own; while they are absent, any will do. Else no file is looked at.
+        let own = || Pictures::read(&painting).map_or(ABSENT, |pictures| pictures.facts(&painting).size);
+        return Ok(vec![painting_facts(&painting, spec.phases[0].size.unwrap_or_else(own))]);
     }
     spec.sets().iter().map(|set| crate::data::facts(&spec.request(set), &set.given())).collect()
 }

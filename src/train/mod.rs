@@ -2,6 +2,7 @@
 
 mod average;
 pub mod checkpoint;
+mod chores;
 mod clock;
 pub mod engine;
 pub mod estimate;
@@ -30,13 +31,12 @@ mod watch;
 mod weights;
 
 pub use average::Average;
+pub use chores::CHECKPOINT_FILE;
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
 pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
-pub use painting::{
-    CLASSES, PICTURES, PaintJob, PaintSession, Pictures, facts as painting_facts, memory_needed, paint,
-};
+pub use painting::{PICTURES, PaintJob, PaintSession, Pictures, facts as painting_facts, memory_needed, paint};
 pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
 pub use statistics::MeanStatistics;

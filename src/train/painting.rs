@@ -4,15 +4,15 @@
 //! and an evaluation are pictures and snapshots.
 
 use super::checkpoint;
+use super::chores::{self, End};
 use super::clock::Clock;
 use super::engine::Outcome;
 use super::meter::Meter;
 use super::net;
 use super::optimizers::{Optimizers, Rules};
-use super::session::{CHECKPOINT_FILE, Machine, by_kind, clear, draw_curves, step_columns, with_records};
+use super::session::Machine;
 use super::state::State;
 use super::stop::StopFlag;
-use super::weights::Weights;
 use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::resize::Extent;
@@ -23,25 +23,21 @@ use crate::nn::{Graph, Init, ParamDecl, Params, Role};
 use crate::optim::Applied;
 use crate::paint::{Colours, FrozenNet, Mask, Needs, Objective, Picture, Scene, fitted, median_filter};
 use crate::plan::{Plan, PlannedPhase, StepPlan};
-use crate::plot;
-use crate::record::folder::file;
 use crate::record::rows::TraceRow;
 use crate::record::{
-    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, Sink, Status, StepDone, WeightsFacts, atomic,
-    recorder,
+    DatasetFacts, Event, Recorder, RunFacts, RunFolder, Sink, Status, StepDone, WeightsFacts, atomic, recorder,
 };
 use crate::task::Painting;
 use crate::task::starts::Start;
-use crate::units::{Purpose, number, rng};
+use crate::units::{Purpose, rng};
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
-use std::path::Path;
 use std::time::Instant;
 
 /// What such an experiment calls its images where others name a data set.
 pub const PICTURES: &str = "pictures";
 /// The net's classes where neither the experiment nor a data set says: those of ImageNet, which published weights have.
-pub const CLASSES: usize = 1000;
+const CLASSES: usize = 1000;
 /// The one parameter.
 const PIXELS: &str = "pixels";
 /// Evaluations of the net in a step.
@@ -190,15 +186,9 @@ impl PaintSession {
     ) -> anyhow::Result<Self> {
         let (net, words) = frozen(&job)?;
         job.notices.extend(words);
-        atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
-        atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
-        let (rows, sample) = (job.plan.rows(), job.plan.sample(plot::POINTS));
-        let picture = plot::schedule(&job.spec.name, &rows, &sample, plot::ScheduleOptions::default());
-        atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?;
-        let mut recorder = Recorder::create(folder, facts, with_records(&job.spec, display))?;
-        for text in &job.notices {
-            recorder.event(&Event::Notice { text: text.clone() })?;
-        }
+        chores::write_plan(&job.spec, &job.plan, &folder)?;
+        let mut recorder = Recorder::create(folder, facts, chores::with_records(&job.spec, display))?;
+        chores::tell(&mut recorder, &job.notices)?;
         let first = job.extent(0);
         let start = start(&job, first);
         let params = pixels(job.painting.images(), first, &start);
@@ -211,13 +201,15 @@ impl PaintSession {
     /// # Errors
     /// When the checkpoint or the records cannot be used.
     pub fn resume(job: PaintJob, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
-        if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
-            // Killed before the checkpoint that comes before step 0: nothing was painted.
-            clear(&folder).with_context(|| format!("{} is missing", path.display()))?;
-            let facts = run_facts(&job)?;
-            return Self::begin_in(job, facts, folder, display, stop);
-        }
+        let path = match chores::find_checkpoint(&folder)? {
+            Ok(path) => path,
+            Err(path) => {
+                // Killed before the checkpoint that comes before step 0: nothing was painted.
+                chores::clear(&folder).with_context(|| format!("{} is missing", path.display()))?;
+                let facts = run_facts(&job)?;
+                return Self::begin_in(job, facts, folder, display, stop);
+            }
+        };
         let (net, _) = frozen(&job)?;
         let step = checkpoint::step(&path)?.min(job.plan.total_steps);
         // The next phase may be of another size; it has not begun.
@@ -225,13 +217,10 @@ impl PaintSession {
         let zeros = vec![0.0; job.painting.images() * extent.width * extent.height * 3];
         let shape = pixels(job.painting.images(), extent, &zeros);
         let (state, positions) = checkpoint::load(&path, shape, &Rules::default(), &job.plan)?;
-        let display = with_records(&job.spec, display);
-        let recorder = Recorder::resume(folder, run_facts(&job)?, state.progress.step, &positions, display)?;
-        let mut session = Self::assemble(job, state, net, recorder, stop);
-        for text in session.job.notices.clone() {
-            session.recorder.event(&Event::Notice { text })?;
-        }
-        Ok(session)
+        let display = chores::with_records(&job.spec, display);
+        let mut recorder = Recorder::resume(folder, run_facts(&job)?, state.progress.step, &positions, display)?;
+        chores::tell(&mut recorder, &job.notices)?;
+        Ok(Self::assemble(job, state, net, recorder, stop))
     }
 
     fn assemble(job: PaintJob, state: State, net: Params, recorder: Recorder, stop: StopFlag) -> Self {
@@ -245,15 +234,6 @@ impl PaintSession {
         let (extent, phase) = (self.job.extent(step.phase), &self.job.plan.phases[step.phase]);
         let before = self.job.extent(self.job.plan.phase_of(step.step.saturating_sub(1)));
         let (optimizer, carry) = (phase.optimizer.clone(), phase.carry);
-        let begins = PhaseBegins {
-            phase: step.phase,
-            first_step: phase.first_step,
-            steps: phase.steps,
-            size: phase.size,
-            batch: phase.batch,
-            optimizer: optimizer.kind.clone(),
-            dataset: None,
-        };
         if extent == before {
             self.state.switch_optimizer(&optimizer, carry)?;
         } else {
@@ -265,21 +245,12 @@ impl PaintSession {
             self.state.progress.optimizer = optimizer;
         }
         let objective = objective(&self.job, &mut self.net, extent)?;
-        self.recorder.event(&Event::PhaseBegins(begins))?;
+        self.recorder.event(&chores::phase_begins(&self.job.plan, step.phase))?;
         Ok(objective)
     }
 
     fn checkpoint(&mut self) -> anyhow::Result<()> {
-        self.clock.lap(|spent| &mut spent.train);
-        self.state.progress.seconds = self.clock.spent;
-        self.recorder.sync()?;
-        let bytes = checkpoint::encode(&self.state, &self.recorder.positions());
-        let folder = self.recorder.folder().join(file::CHECKPOINT);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
-        self.clock.lap(|spent| &mut spent.checkpoint);
-        let (step, seconds) = (self.state.progress.step, by_kind(&self.clock.spent));
-        Ok(self.recorder.event(&Event::Checkpoint { step, seconds, skipped_steps: None })?)
+        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, None)
     }
 
     /// Writes the images after a step.
@@ -312,17 +283,8 @@ impl PaintSession {
             }
             atomic::write(&folder.join("sheet.png"), &self.sheet(&images[0])?.png())?;
         }
-        let folder = self.recorder.folder();
-        let curves = draw_curves(&self.job.spec.name, &self.job.plan, folder)?;
-        atomic::write(&folder.join(file::CURVES), curves.as_bytes())?;
-        self.recorder.sync()?;
-        self.recorder.event(&Event::Finished {
-            status: outcome.status,
-            exit_reason: outcome.reason.clone(),
-            step: self.state.progress.step,
-            seconds: by_kind(&self.clock.spent),
-            skipped_steps: None,
-        })?;
+        let end = self.end(outcome.status, outcome.reason.clone());
+        chores::close(&mut self.recorder, &self.job.spec.name, &self.job.plan, end)?;
         Ok(outcome)
     }
 
@@ -346,16 +308,13 @@ impl PaintSession {
 
     /// Ends the records of a run that an error stopped, as far as they can still be written.
     pub fn fail(&mut self, error: &anyhow::Error) {
-        let event = Event::Finished {
-            status: Status::Failed,
-            exit_reason: format!("{error:#}"),
-            step: self.state.progress.step,
-            seconds: by_kind(&self.clock.spent),
-            skipped_steps: None,
-        };
-        if let Err(second) = self.recorder.event(&event) {
-            log::warn!("the end of the run could not be recorded: {second}");
-        }
+        let end = self.end(Status::Failed, format!("{error:#}"));
+        chores::close_failed(&mut self.recorder, end);
+    }
+
+    fn end(&self, status: Status, reason: String) -> End {
+        let (step, spent) = (self.state.progress.step, self.clock.spent);
+        End { status, reason, step, spent, skipped_steps: None }
     }
 }
 
@@ -431,8 +390,7 @@ fn after_step(
         }
     }
     let plan = &session.job.plan;
-    let budget = plan.stop.after.filter(|budget| session.clock.spent.train >= *budget);
-    let ended = budget.map(|budget| format!("{} s of training are used up", number(budget)));
+    let ended = chores::time_is_up(plan, &session.clock.spent);
     let (snapshot, checkpoint) = (plan.is_eval_step(step.step), plan.is_checkpoint_step(step.step));
     if snapshot || step.ends_phase || ended.is_some() {
         session.snapshot(step, loss)?;
@@ -609,12 +567,7 @@ fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
     let looked = looked_at(&job.painting, &graph)?;
     let params = |graph: &Graph| Params::new(graph.params(), graph.stats(), job.spec.seed).without_gradients();
     let Some(facts) = &job.weights else { return Ok((params(&looked), None)) };
-    let weights = Weights::read(Path::new(&facts.path))?;
-    anyhow::ensure!(
-        weights.facts().sha256 == facts.sha256,
-        "{} is not the file any more that the run was begun with: put that one back, or start a new run",
-        facts.path
-    );
+    let weights = chores::unchanged(facts)?;
     let mut params = params(&looked);
     let taken = weights.start_part(&mut params, published(&job.spec.model.backbone))?;
     Ok((params, Some(taken.in_words(&facts.path))))
@@ -632,7 +585,7 @@ fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
     let (spec, model) = (&job.spec, &job.spec.model);
     let (graph, _) = net::some_of(spec, &job.facts(), job.extent(0))?;
     let extent = job.extent(job.plan.phases.len() - 1);
-    let columns = step_columns(spec, &job.plan).into_iter().chain(Objective::names(&job.painting, &graph)?);
+    let columns = chores::step_columns(spec, &job.plan).into_iter().chain(Objective::names(&job.painting, &graph)?);
     Ok(RunFacts {
         name: spec.name.clone(),
         argv: job.argv.clone(),

@@ -3,7 +3,7 @@
 //! steps wherever they were taken.
 
 use super::Job;
-use super::session::CHECKPOINT_FILE;
+use super::chores::CHECKPOINT_FILE;
 use crate::record::folder::file;
 use crate::record::{Positions, atomic, reader};
 use crate::units::Seconds;

@@ -1,6 +1,7 @@
 //! One training from its parts: what the engine works on, and the chores around the loop.
 
 use super::checkpoint;
+use super::chores::{self, CHECKPOINT_FILE, End};
 use super::clock::Clock;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
@@ -8,11 +9,10 @@ use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
 use super::prefix::{self, Beginning, Kept};
-use super::state::{Spent, State};
+use super::state::State;
 use super::step::Stepper;
 use super::stop::StopFlag;
 use super::watch::{FACTOR, SmoothedLoss};
-use super::weights::Weights;
 use super::{net, start};
 use crate::config::UsedSet;
 use crate::config::spec::Spec;
@@ -23,26 +23,20 @@ use crate::kernels::Isa;
 use crate::model::PairingError;
 use crate::model::backbones::published;
 use crate::nn::{Params, Tape};
-use crate::plan::{CLIPPED_NORM, Mix, Plan, StepPlan};
-use crate::plot;
+use crate::plan::{Mix, Plan, StepPlan};
 use crate::record::folder::file;
-use crate::record::rows::{MetricsRow, TraceRow};
+use crate::record::rows::TraceRow;
 use crate::record::run_json::Fork;
-use crate::record::tensorboard::TensorBoard;
 use crate::record::text::plural;
 use crate::record::{
-    DatasetFacts, Event, PhaseBegins, Recorder, RunFacts, RunFolder, SecondsByKind, Several, Sink, Status, StepDone,
-    WeightsFacts, atomic, reader, recorder,
+    DatasetFacts, Event, Recorder, RunFacts, RunFolder, Sink, Status, StepDone, WeightsFacts, atomic, recorder,
 };
-use crate::units::{Seconds, number};
+use crate::units::Seconds;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The file of a run's checkpoint folder.
-pub const CHECKPOINT_FILE: &str = "state.safetensors";
 
 /// What a training is made of: everything checked, nothing begun.
 pub struct Job {
@@ -102,7 +96,7 @@ impl Session {
     /// When the folder cannot be written: it then says that the run failed or, where not even that can be written, is
     /// gone. When the weights to start from are not as they were.
     pub fn begin(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        let display = with_records(&job.spec, display);
+        let display = chores::with_records(&job.spec, display);
         let path = folder.path().to_owned();
         let state = fresh_state(&job)?;
         let facts = run_facts(&job, &state);
@@ -127,12 +121,10 @@ impl Session {
             }
             Start::Drawn => {}
         }
-        write_plan(&job, &folder)?;
+        chores::write_plan(&job.spec, &job.plan, &folder)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::create(folder, facts, display)?;
-        for text in &job.notices {
-            recorder.event(&Event::Notice { text: text.clone() })?;
-        }
+        chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
 
@@ -148,7 +140,7 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
-        let display = with_records(&job.spec, display);
+        let display = chores::with_records(&job.spec, display);
         let path = folder.path().to_owned();
         let facts = run_facts(&job, &fresh_state(&job)?);
         Self::fork_in(job, from, kept, folder, display, stop)
@@ -166,16 +158,14 @@ impl Session {
         let Kept { run, phase, steps, seconds, .. } = kept;
         let (state, positions) =
             checkpoint::load(&from.join(CHECKPOINT_FILE), fresh_params(&job)?, &rules(&job)?, &job.plan)?;
-        write_plan(&job, &folder)?;
+        chores::write_plan(&job.spec, &job.plan, &folder)?;
         prefix::copy_into(folder.path(), from, &positions)?;
         let facts = run_facts(&job, &state);
-        let spent = by_kind(&state.progress.seconds);
+        let spent = chores::by_kind(&state.progress.seconds);
         job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));
         let fork = Fork { run, phase, steps, seconds };
         let mut recorder = Recorder::fork(folder, facts, &fork, spent, &positions, display)?;
-        for text in &job.notices {
-            recorder.event(&Event::Notice { text: text.clone() })?;
-        }
+        chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
 
@@ -184,24 +174,24 @@ impl Session {
     /// # Errors
     /// When the checkpoint or the records cannot be used.
     pub fn resume(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        let display = with_records(&job.spec, display);
-        let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
-        if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
-            return Self::begin_again(job, folder, display, stop)
-                .with_context(|| format!("{} is missing", path.display()));
-        }
+        let display = chores::with_records(&job.spec, display);
+        let path = match chores::find_checkpoint(&folder)? {
+            Ok(path) => path,
+            Err(path) => {
+                return Self::begin_again(job, folder, display, stop)
+                    .with_context(|| format!("{} is missing", path.display()));
+            }
+        };
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
-        for text in &job.notices {
-            recorder.event(&Event::Notice { text: text.clone() })?;
-        }
+        chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
 
     /// Begins a run that was killed before the checkpoint that comes before step 0: nothing was trained.
     fn begin_again(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
-        clear(&folder)?;
+        chores::clear(&folder)?;
         let state = fresh_state(&job)?;
         Self::begin_in(job, state, folder, display, stop)
     }
@@ -239,18 +229,8 @@ impl Session {
     /// When it cannot be recorded.
     pub fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<()> {
         let phase = &self.plan.phases[step.phase];
-        let other_images = self.plan.changes_set(step.phase);
         self.state.switch_optimizer(&phase.optimizer, phase.carry)?;
-        let event = Event::PhaseBegins(PhaseBegins {
-            phase: step.phase,
-            first_step: phase.first_step,
-            steps: phase.steps,
-            size: phase.size,
-            batch: phase.batch,
-            optimizer: phase.optimizer.kind.clone(),
-            dataset: other_images.then(|| self.plan.sets[phase.set].clone()),
-        });
-        Ok(self.recorder.event(&event)?)
+        Ok(self.recorder.event(&chores::phase_begins(&self.plan, step.phase))?)
     }
 
     /// The tape for a step's image size and its phase's batches, or the parts that those pass in.
@@ -307,8 +287,7 @@ impl Session {
 
     /// Why training ends here, if its time is used up.
     pub fn time_is_up(&self) -> Option<String> {
-        let budget = self.plan.stop.after?;
-        (self.clock.spent.train >= budget).then(|| format!("{} s of training are used up", number(budget)))
+        chores::time_is_up(&self.plan, &self.clock.spent)
     }
 
     /// What the plan does with the last step, for a step that became the last one: with lookahead, the slow weights are what
@@ -324,25 +303,8 @@ impl Session {
     /// # Errors
     /// When the disk refuses; the checkpoint before is then still whole.
     pub fn checkpoint(&mut self) -> anyhow::Result<()> {
-        let bytes = self.encoded()?;
-        let folder = self.recorder.folder().join(file::CHECKPOINT);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;
-        self.clock.lap(|spent| &mut spent.checkpoint);
-        let event = Event::Checkpoint {
-            step: self.state.progress.step,
-            seconds: by_kind(&self.clock.spent),
-            skipped_steps: self.skipped_steps(),
-        };
-        Ok(self.recorder.event(&event)?)
-    }
-
-    /// The state as a checkpoint holds it, after the rows so far are on the disk.
-    fn encoded(&mut self) -> anyhow::Result<Vec<u8>> {
-        self.clock.lap(|spent| &mut spent.train);
-        self.state.progress.seconds = self.clock.spent;
-        self.recorder.sync()?;
-        Ok(checkpoint::encode(&self.state, &self.recorder.positions()))
+        let skipped = self.skipped_steps();
+        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, skipped)
     }
 
     /// Keeps the state for runs that begin alike, where that is asked for before this step, and not done yet.
@@ -355,7 +317,7 @@ impl Session {
         let Some(beginning) = self.keep.get(&phase).filter(|_| begins && !prefix::is_kept(&run, phase)).cloned() else {
             return Ok(());
         };
-        let bytes = self.encoded()?;
+        let bytes = chores::encoded(&mut self.state, &mut self.recorder, &mut self.clock)?;
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kept = Kept { beginning, phase, steps: step.step, seconds: self.clock.spent.train, run: name };
         kept.write(&run, &bytes, &self.recorder.positions())?;
@@ -386,16 +348,8 @@ impl Session {
                 atomic::write(&folder.join(&file::averaged_model(planned.kind())), &bytes)?;
             }
         }
-        let curves = draw_curves(&self.spec.name, &self.plan, folder)?;
-        atomic::write(&folder.join(file::CURVES), curves.as_bytes())?;
-        self.recorder.sync()?;
-        self.recorder.event(&Event::Finished {
-            status: outcome.status,
-            exit_reason: outcome.reason.clone(),
-            step: self.state.progress.step,
-            seconds: by_kind(&self.clock.spent),
-            skipped_steps: self.skipped_steps(),
-        })?;
+        let end = self.end(outcome.status, outcome.reason.clone());
+        chores::close(&mut self.recorder, &self.spec.name, &self.plan, end)?;
         Ok(outcome)
     }
 
@@ -407,44 +361,14 @@ impl Session {
 
     /// Ends the records of a run that an error stopped, as far as they can still be written.
     pub fn fail(&mut self, error: &anyhow::Error) {
-        let event = Event::Finished {
-            status: Status::Failed,
-            exit_reason: format!("{error:#}"),
-            step: self.state.progress.step,
-            seconds: by_kind(&self.clock.spent),
-            skipped_steps: self.skipped_steps(),
-        };
-        if let Err(second) = self.recorder.event(&event) {
-            log::warn!("the end of the run could not be recorded: {second}");
-        }
+        let end = self.end(Status::Failed, format!("{error:#}"));
+        chores::close_failed(&mut self.recorder, end);
     }
-}
 
-/// Takes the tables of a run away that was killed before its first step.
-///
-/// # Errors
-/// When there was one.
-pub(super) fn clear(folder: &RunFolder) -> anyhow::Result<()> {
-    for table in [file::METRICS, file::TRACE] {
-        let path = folder.join(table);
-        let rows = reader::read_table::<TraceRow>(&path).map_or(1, |table| table.rows.len());
-        anyhow::ensure!(rows == 0, "though {} has rows: restore the checkpoint, or start a new run", path.display());
-        std::fs::remove_file(&path).or_else(absent_is_fine)?;
+    fn end(&self, status: Status, reason: String) -> End {
+        let (step, spent) = (self.state.progress.step, self.clock.spent);
+        End { status, reason, step, spent, skipped_steps: self.skipped_steps() }
     }
-    Ok(())
-}
-
-/// What a run folder says of a training before it begins.
-fn write_plan(job: &Job, folder: &RunFolder) -> anyhow::Result<()> {
-    atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(&job.spec).as_bytes())?;
-    atomic::write(&folder.join(file::PLAN), &job.plan.csv()?)?;
-    let picture = plot::schedule(
-        &job.spec.name,
-        &job.plan.rows(),
-        &job.plan.sample(plot::POINTS),
-        plot::ScheduleOptions::default(),
-    );
-    Ok(atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?)
 }
 
 /// The batches of all steps of a plan from one on.
@@ -475,30 +399,6 @@ pub(super) fn passes(
     let images = plan.phases[step.phase].part();
     let options = net::train_options(spec, images, isa);
     Ok(Passes::new(Tape::new(&graph, params, options), images))
-}
-
-fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
-/// What is written besides the files of every run, and then the display.
-pub(super) fn with_records(spec: &Spec, display: Box<dyn Sink>) -> Box<dyn Sink> {
-    match spec.record.tensorboard {
-        true => Box::new(Several(vec![Box::new(TensorBoard::default()), display])),
-        false => display,
-    }
-}
-
-pub(super) fn draw_curves(name: &str, plan: &Plan, folder: &RunFolder) -> anyhow::Result<String> {
-    let metrics = reader::read_table::<MetricsRow>(&folder.join(file::METRICS))?.rows;
-    let trace = reader::read_table::<TraceRow>(&folder.join(file::TRACE))?.rows;
-    let phases = plan.rows();
-    let rows = plot::RunRows { name, phases: &phases, metrics: &metrics, trace: &trace };
-    Ok(plot::curves(name, &[rows], plot::Across::Steps))
-}
-
-pub(super) fn by_kind(spent: &Spent) -> SecondsByKind {
-    SecondsByKind { train: spent.train, eval: spent.eval, data_wait: spent.data_wait, checkpoint: spent.checkpoint }
 }
 
 fn fresh_state(job: &Job) -> anyhow::Result<State> {
@@ -534,12 +434,7 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
         let found = start::from_images(params, spec, &datasets[first.set], first.size, machine.isa)?;
         return Ok(if found { Start::Images } else { Start::Drawn });
     };
-    let weights = Weights::read(Path::new(&facts.path))?;
-    anyhow::ensure!(
-        weights.facts().sha256 == facts.sha256,
-        "{} is not the file any more that the run was begun with: put that one back, or start a new run",
-        facts.path
-    );
+    let weights = chores::unchanged(facts)?;
     Ok(Start::Weights(weights.start(params, published(&job.spec.model.backbone))?.in_words(&facts.path)))
 }
 
@@ -555,13 +450,6 @@ impl From<&Dataset> for DatasetFacts {
             skipped: set.skipped.len() as u64,
         }
     }
-}
-
-/// The columns that only some runs have, planned and measured.
-pub(super) fn step_columns(spec: &Spec, plan: &Plan) -> Vec<String> {
-    let scale = spec.train.loss_scale.iter().flat_map(|_| ["loss_scale", "skipped"]);
-    let clipped = plan.clips().then_some(CLIPPED_NORM);
-    plan.step_columns().into_iter().chain(clipped).chain(scale).map(str::to_owned).collect()
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
@@ -587,7 +475,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         epochs: job.plan.total_epochs(),
         steps: job.plan.total_steps,
         lr_columns: job.plan.lr_columns(),
-        step_columns: step_columns(spec, &job.plan),
+        step_columns: chores::step_columns(spec, &job.plan),
         tta: !spec.train.tta.is_none(),
         average: spec.train.average.as_ref().map(|average| average.kind.clone()),
     }

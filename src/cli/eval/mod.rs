@@ -17,7 +17,7 @@ use crate::record::confusion::Confusion;
 use crate::record::console::{self, Counter, Display};
 use crate::record::folder::file;
 use crate::record::{DatasetFacts, Status, atomic, csv_file};
-use crate::train::session::CHECKPOINT_FILE;
+use crate::train::CHECKPOINT_FILE;
 use crate::train::{Evaluator, Figures, Weights, checkpoint, net};
 use crate::units::count;
 use report::Report;
