@@ -523,7 +523,6 @@ fn study(root: &Path) {
 }
 
 #[test]
-#[ignore = "the page follows, but the links of a run are not found where this looks for them"]
 fn a_browser_follows_the_runs() {
     let Some(browser) = Driver::start() else {
         eprintln!("skipped: no Chromium with its driver here (scripts/browser installs them)");
