@@ -1,6 +1,7 @@
 //! The spec hash, by which runs of the same experiment are grouped.
 
 use super::spec::Spec;
+use crate::data::hex;
 use crate::registry::Choice;
 use crate::task::Painting;
 use serde_json::{Map, Value};
@@ -64,7 +65,7 @@ impl Spec {
             let digests: Vec<&str> = further.iter().map(|set| set.digest).collect();
             all.insert("further_digests".to_owned(), digests.into());
         }
-        Sha256::digest(all.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(all.to_string()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{CLIPPED_NORM, Mix, Plan, StepPlan};
 use crate::config::spec::Spec;
+use crate::data::hex;
 use crate::optim::Hypers;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -115,6 +116,6 @@ impl Feed {
     }
 
     fn digest(&self) -> String {
-        self.0.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0.clone().finalize())
     }
 }

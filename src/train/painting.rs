@@ -16,7 +16,7 @@ use super::stop::StopFlag;
 use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::resize::Extent;
-use crate::data::{DataError, Facts, draw};
+use crate::data::{DataError, Facts, draw, hex};
 use crate::kernels::reduce;
 use crate::model::backbones::published;
 use crate::nn::{Graph, Init, ParamDecl, Params, Role};
@@ -75,13 +75,12 @@ impl Pictures {
             digest.update((bytes.len() as u64).to_le_bytes());
             digest.update(&bytes);
         }
-        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self {
             content: all(&painting.content)?,
             style: all(&painting.style)?,
             init,
             mask: painting.mask.as_deref().map(Picture::read).transpose()?,
-            digest: format!("sha256:{hex}"),
+            digest: format!("sha256:{}", hex(&digest.finalize())),
         })
     }
 

@@ -7,6 +7,7 @@
 use super::pickle;
 use super::stored::{self, Stored};
 use crate::config::suggest::nearest;
+use crate::data::hex;
 use crate::nn::Params;
 use crate::nn::params::Slot;
 use crate::record::{WeightsFacts, reader};
@@ -332,8 +333,4 @@ fn shape(shape: &[usize]) -> String {
         return "a single number".to_owned();
     }
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

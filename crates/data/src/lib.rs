@@ -29,6 +29,7 @@ pub use loader::{Batch, BatchPlan, Loader, Training};
 pub use normalise::Normalise;
 pub use open::{Given, Notice, Request, Root, facts, open};
 pub use prefetch::PrefetchError;
+pub use summary::hex;
 
 use resize::Extent;
 use runner_engine::{kernels, registry, units};
