@@ -201,7 +201,7 @@ pub const SWEEP: &[Param] = &[
         kind: Kind::Bool,
         default: Default::Toml("true"),
         doc: "trials that are the same, to the byte, up to the border of two phases train that part once: the first keeps its state \
-              there, and the others begin from it; not of `tpe`",
+              there, and the others begin from it",
     },
     Param {
         key: "seeds",

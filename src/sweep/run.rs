@@ -5,6 +5,7 @@ use super::prefix::{Border, Prefixes, Shared};
 use super::prune::{Pruner, Shown, Verdict};
 use crate::config::sweep::Prune;
 use crate::launch::{Ending, Launcher, Report, Task};
+use crate::plan::Prefix;
 use crate::record::columns::read_columns;
 use crate::record::folder::{self, file};
 use crate::record::reader::RunReader;
@@ -40,7 +41,7 @@ pub struct Order {
     pub prune: Option<Prune>,
     /// Of the metric.
     pub lower_is_better: bool,
-    /// The beginnings of points, of which equal ones are trained once.
+    /// The beginnings of the points that are there, of which equal ones are trained once.
     pub prefixes: Prefixes,
 }
 
@@ -63,6 +64,17 @@ pub trait Source {
     /// Those that follow from the ledger as it is now, numbered after the ones there; none while they depend on trials that
     /// are not over.
     fn next(&mut self, ledger: &Ledger) -> Vec<Trial>;
+
+    /// The beginnings of a point that came from here, where points share them.
+    fn beginnings(&self, _number: usize) -> Vec<Prefix> {
+        Vec::new()
+    }
+
+    /// Before which phases points that are still to come may have a beginning in common with those that are there: those up to
+    /// this one. `None` where none is to come that shares.
+    fn shares_up_to(&self, _ledger: &Ledger) -> Option<usize> {
+        None
+    }
 }
 
 /// No further ones.
@@ -110,6 +122,7 @@ pub fn run(
         given_up: BTreeSet::new(),
         waiting: Vec::new(),
         interrupted: BTreeMap::new(),
+        prefixes: order.prefixes.clone(),
         shared: Shared::default(),
         passed: BTreeSet::new(),
     };
@@ -135,7 +148,9 @@ struct Running<'a> {
     waiting: Vec<usize>,
     /// How often each was interrupted.
     interrupted: BTreeMap<usize, usize>,
-    /// Which of the trials that were planned at first begin alike.
+    /// The beginnings of all points that are known.
+    prefixes: Prefixes,
+    /// Which of the trials begin alike.
     shared: Shared,
     /// Trials with a phase before which they will not keep their state any more: an earlier process took them past it.
     passed: BTreeSet<(usize, usize)>,
@@ -184,7 +199,7 @@ impl Running<'_> {
         let left = self.ledger.trials.iter().enumerate().filter(|(_, trial)| !trial.state.is_over());
         self.waiting = left.map(|(k, _)| k).collect();
         self.waiting.reverse();
-        self.shared = Shared::new(&self.ledger.trials, &self.order.prefixes);
+        self.shared = Shared::new(&self.ledger.trials, &self.prefixes);
         self.passed = self.find_passed();
         Ok(self.ledger.write()?)
     }
@@ -226,7 +241,8 @@ impl Running<'_> {
         Beginning::Own
     }
 
-    /// The phases before which a trial keeps its state: those at which trials leave it that are yet to begin.
+    /// The phases before which a trial keeps its state: those at which trials leave it that are yet to begin, and those at which
+    /// points may that are not known yet.
     fn keeps(&self, index: usize, beginning: &Beginning) -> Vec<usize> {
         let from = match beginning {
             Beginning::Of(phase, _) => *phase,
@@ -235,7 +251,11 @@ impl Running<'_> {
                 info.ok().and_then(|info| info.forked_from).map_or(0, |fork| fork.phase)
             }
         };
-        self.shared.kept_by(index, from, |later| !self.ledger.trials[later].state.is_over())
+        let known = self.shared.kept_by(index, from, |later| !self.ledger.trials[later].state.is_over());
+        let Some(last) = self.source.shares_up_to(self.ledger) else { return known };
+        let own = self.prefixes.0.get(&self.ledger.trials[index].number).into_iter().flatten();
+        let may_be_wanted = |phase: &usize| from < *phase && (*phase <= last || known.contains(phase));
+        own.map(|prefix| prefix.phase).filter(may_be_wanted).collect()
     }
 
     fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
@@ -270,7 +290,11 @@ impl Running<'_> {
             return Ok(());
         }
         let first = self.ledger.trials.len();
+        for number in further.iter().map(|trial| trial.number) {
+            self.prefixes.0.entry(number).or_insert_with(|| self.source.beginnings(number));
+        }
         self.ledger.extend(further);
+        self.shared = Shared::new(&self.ledger.trials, &self.prefixes);
         let left = (first..self.ledger.trials.len()).filter(|k| !self.ledger.trials[*k].state.is_over());
         for index in left {
             self.waiting.insert(0, index);

@@ -9,19 +9,27 @@ use super::propose::{self, Seen};
 use super::run::Source;
 use super::values;
 use crate::config::sweep::{Search, Sweep};
+use crate::plan::Prefix;
 use crate::stats::mean;
 use std::collections::BTreeMap;
 
-/// Makes a point's experiment, by number and values, or says why not.
-pub type Prepare<'a> = dyn Fn(usize, &[String]) -> Result<(), String> + 'a;
+/// Makes a point's experiment, by number and values, or says why not. Gives the beginnings that it may have in common with others.
+pub type Prepare<'a> = dyn Fn(usize, &[String]) -> Result<Vec<Prefix>, String> + 'a;
 
 /// A search under way.
 pub struct Searching<'a> {
-    pub sweep: &'a Sweep,
-    pub search: Search,
-    pub lower_is_better: bool,
+    sweep: &'a Sweep,
+    search: Search,
+    lower_is_better: bool,
     /// Checks the experiment of a new point and keeps it in the sweep's folder; says why not where it cannot be.
-    pub prepare: &'a Prepare<'a>,
+    prepare: &'a Prepare<'a>,
+    beginnings: BTreeMap<usize, Vec<Prefix>>,
+}
+
+impl<'a> Searching<'a> {
+    pub fn new(sweep: &'a Sweep, search: Search, lower_is_better: bool, prepare: &'a Prepare<'a>) -> Self {
+        Self { sweep, search, lower_is_better, prepare, beginnings: BTreeMap::new() }
+    }
 }
 
 impl Source for Searching<'_> {
@@ -44,17 +52,28 @@ impl Source for Searching<'_> {
         }
         trials
     }
+
+    fn beginnings(&self, number: usize) -> Vec<Prefix> {
+        self.beginnings.get(&number).cloned().unwrap_or_default()
+    }
+
+    fn shares_up_to(&self, ledger: &Ledger) -> Option<usize> {
+        let is_last = |trial: &Trial| trial.number + 1 >= self.search.draws.points as usize;
+        let more = self.sweep.share && !ledger.trials.iter().any(is_last);
+        more.then(|| self.sweep.first_phase_with_a_range()).filter(|phase| *phase > 0)
+    }
 }
 
 impl Searching<'_> {
-    fn propose(&self, number: usize, seen: &[Seen]) -> Vec<Trial> {
+    fn propose(&mut self, number: usize, seen: &[Seen]) -> Vec<Trial> {
         let (axes, seed) = (values(self.sweep), self.search.draws.seed);
         let found = propose::tpe(&axes, seed, number as u64, seen, &|point| self.sweep.allows(point));
         let refused = "the constraints refuse whatever is proposed: widen the axes or the constraints";
-        let result = match &found {
+        let made = match &found {
             Some(point) => (self.prepare)(number, point),
             None => Err(refused.to_owned()),
         };
+        let result = made.map(|beginnings| self.beginnings.insert(number, beginnings));
         let point = found.unwrap_or_else(|| vec![String::new(); axes.len()]);
         let trial = |seed: &u64| {
             let mut trial = Trial::planned(number, *seed, point.clone());
@@ -107,9 +126,9 @@ mod tests {
         let prepared = RefCell::new(Vec::new());
         let prepare = |number: usize, _: &[String]| {
             prepared.borrow_mut().push(number);
-            if number == 9 { Err("no such point".to_owned()) } else { Ok(()) }
+            if number == 9 { Err("no such point".to_owned()) } else { Ok(Vec::new()) }
         };
-        let mut source = Searching { sweep, search, lower_is_better: false, prepare: &prepare };
+        let mut source = Searching::new(sweep, search, false, &prepare);
         let path = folder.join("trials.csv");
         let axes: Vec<String> = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
         let mut ledger = Ledger::new(path.clone(), axes.clone());

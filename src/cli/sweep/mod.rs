@@ -25,6 +25,9 @@ use point::{Maker, Point};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// A dry run lists at most so many axes as columns of their own.
+const MOST_COLUMNS: usize = 4;
+
 #[derive(clap::Args, Debug)]
 #[command(
     arg_required_else_help = true,
@@ -185,8 +188,11 @@ fn dry_run(
     let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], isa)?;
     let mut table = comfy_table::Table::new();
     report::plain(&mut table, output::width());
-    let axes = sweep.axes.iter().map(|axis| axis.name.as_str());
-    table.set_header(["point", "seeds", "steps", "images", "each"].into_iter().chain(axes));
+    let axes: Vec<&str> = sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
+    // Columns of a few letters each cannot be read.
+    let has_columns = axes.len() <= MOST_COLUMNS;
+    let heads = if has_columns { axes.clone() } else { vec!["values"] };
+    table.set_header(["point", "seeds", "steps", "images", "each"].into_iter().chain(heads));
     let (mut images, mut seconds) = (0, 0.0);
     for (number, Point { loaded, plan, facts }) in points {
         let of_point: Vec<&Trial> = trials.iter().filter(|trial| trial.number == *number).collect();
@@ -196,7 +202,9 @@ fn dry_run(
         seconds += each * of_point.len() as f64;
         let seeds: Vec<String> = of_point.iter().map(|trial| trial.seed.to_string()).collect();
         let fixed = [number.to_string(), seeds.join(" "), count(plan.total_steps), count(of_one), span(each)];
-        table.add_row(fixed.into_iter().chain(of_point[0].values.iter().cloned()));
+        let values = &of_point[0].values;
+        let values = if has_columns { values.clone() } else { vec![pairs(&axes, values)] };
+        table.add_row(fixed.into_iter().chain(values));
     }
     let shared = Shared::new(trials, &maker.prefixes(points));
     let (mut shared_images, mut shared_seconds) = (0, 0.0);
@@ -284,12 +292,13 @@ fn work(
     let mut display = display::Display::new(folder.path(), ledger, &order, lower);
     let prepare = |number: usize, values: &[String]| {
         let point = maker.make(values).map_err(|failure| first_line(&failure))?;
-        write_point(folder.path(), number, &point).map_err(|error| error.to_string())
+        write_point(folder.path(), number, &point).map_err(|error| error.to_string())?;
+        Ok(maker.beginnings(&point))
     };
     let mut search;
     let source: &mut dyn Source = match sweep.method {
         Method::Tpe(how) => {
-            search = Searching { sweep, search: how, lower_is_better: lower, prepare: &prepare };
+            search = Searching::new(sweep, how, lower, &prepare);
             &mut search
         }
         _ => &mut (),
@@ -345,7 +354,11 @@ fn saving(ledger: &Ledger) -> String {
 
 /// `phases[1].lr.to=0.4, shape=cosine`
 fn assignments(ledger: &Ledger, trial: &Trial) -> String {
-    let pairs = ledger.axes.iter().zip(&trial.values).map(|(axis, value)| format!("{axis}={value}"));
+    pairs(&ledger.axes, &trial.values)
+}
+
+fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
+    let pairs = axes.iter().zip(values).map(|(axis, value)| format!("{axis}={value}"));
     pairs.collect::<Vec<_>>().join(", ")
 }
 

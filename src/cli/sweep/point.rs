@@ -2,7 +2,7 @@
 
 use crate::cli::{Failure, prepare};
 use crate::config::spec::SetSpec;
-use crate::config::sweep::{Measure, Method, Sweep};
+use crate::config::sweep::{Measure, Sweep};
 use crate::config::{self, Diagnostics, Loaded};
 use crate::data::Facts;
 use crate::plan::{Plan, Prefix};
@@ -85,11 +85,14 @@ impl<'a> Maker<'a> {
         Ok(points)
     }
 
-    /// The beginnings of these points, where points share them. What a search proposes follows from results: its points are not known
-    /// when trials begin.
+    /// The beginnings of a point, where points share them.
+    pub fn beginnings(&self, point: &Point) -> Vec<Prefix> {
+        if self.sweep.share { point.prefixes() } else { Vec::new() }
+    }
+
+    /// The beginnings of these points, likewise.
     pub fn prefixes(&self, points: &BTreeMap<usize, Point>) -> Prefixes {
-        let points = points.iter().filter(|_| self.shares());
-        Prefixes(points.map(|(number, point)| (*number, point.prefixes())).collect())
+        Prefixes(points.iter().map(|(number, point)| (*number, self.beginnings(point))).collect())
     }
 
     /// The same of the points of these trials as they were written down in the sweep's folder. One that cannot be planned any more
@@ -100,11 +103,7 @@ impl<'a> Maker<'a> {
             let loaded = config::load(&experiment_file(folder, number), &[]).ok()?;
             Some((number, self.whole(loaded).ok()?.prefixes()))
         };
-        Prefixes(numbers.into_iter().filter(|_| self.shares()).filter_map(of_point).collect())
-    }
-
-    fn shares(&self) -> bool {
-        self.sweep.share && !matches!(self.sweep.method, Method::Tpe(_))
+        Prefixes(numbers.into_iter().filter(|_| self.sweep.share).filter_map(of_point).collect())
     }
 
     fn no_length(&self) -> String {

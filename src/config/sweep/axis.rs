@@ -56,6 +56,18 @@ impl Axis {
         }
     }
 
+    /// The first phase that its values change, where they are so many that no two drawn ones are equal; 0 where they change what
+    /// holds for all phases.
+    pub(super) fn ranges_from(&self) -> Option<usize> {
+        if matches!(self.values, Values::Choice(_) | Values::Int { .. }) {
+            return None;
+        }
+        match &self.sort {
+            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths.iter().map(|path| phase_of(path)).min(),
+            Sort::Parts(_) => Some(0),
+        }
+    }
+
     /// What one of its values does; `None` for a value that it does not have.
     pub(super) fn effect<'a>(&'a self, value: &'a str) -> Option<Effect<'a>> {
         let place = || match &self.values {
@@ -71,6 +83,12 @@ impl Axis {
             Sort::Parts(parts) => Some(Effect::Merge(parts.get(place()?)?)),
         }
     }
+}
+
+/// The phase that a setting belongs to; 0 for one outside of phases, or of all of them.
+pub(super) fn phase_of(path: &str) -> usize {
+    let number = path.strip_prefix("phases[").and_then(|rest| rest.split_once(']'));
+    number.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }
 
 /// Reads `[axes]`.

@@ -155,6 +155,13 @@ impl Sweep {
         self.constraints.iter().all(|constraint| constraint.holds(&self.axes, point, &settings))
     }
 
+    /// The first phase that differs between any two points that are drawn, as it depends on a range or on a fitted length: before
+    /// it, points may be alike. Past the last phase where there is none.
+    pub fn first_phase_with_a_range(&self) -> usize {
+        let fitted = self.equal.as_ref().map(|equal| axis::phase_of(&equal.path));
+        self.axes.iter().filter_map(Axis::ranges_from).chain(fitted).min().unwrap_or(usize::MAX)
+    }
+
     /// The experiment at a point, with further settings by path.
     ///
     /// # Errors

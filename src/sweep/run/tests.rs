@@ -279,3 +279,35 @@ fn where_the_first_breaks_off_the_next_trains_the_beginning() {
     let keeps = || (Some("1".to_owned()), None);
     assert_eq!(fake.prefixes, [keeps(), (None, None), keeps(), (None, Some("before-phase-1".to_owned()))]);
 }
+
+/// Gives a point once all before it are over, four in all; even ones begin alike, odd ones too.
+struct OneByOne;
+
+impl Source for OneByOne {
+    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+        let number = ledger.trials.len();
+        let is_next = number < 4 && ledger.trials.iter().all(|trial| trial.state.is_over());
+        is_next.then(|| Trial::planned(number, 1, vec![number.to_string()])).into_iter().collect()
+    }
+
+    fn beginnings(&self, number: usize) -> Vec<Prefix> {
+        let prefix = |phase: usize, digest: String| Prefix { phase, steps: 10 * phase as u64, digest };
+        vec![prefix(1, (number % 2).to_string()), prefix(2, format!("{number} alone"))]
+    }
+
+    fn shares_up_to(&self, ledger: &Ledger) -> Option<usize> {
+        (ledger.trials.len() < 4).then_some(1)
+    }
+}
+
+#[test]
+fn while_points_are_to_come_each_keeps_what_they_may_begin_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 0);
+    let mut fake = Fake::new(folder.path(), [Deed::Keep, Deed::Keep, Deed::End("done", 0), Deed::End("done", 0)]);
+    run(&mut ledger, &order(folder.path(), 2), &mut OneByOne, &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done"; 4]);
+    let keeps = || (Some("1".to_owned()), None);
+    let begins = || (None, Some("before-phase-1".to_owned()));
+    assert_eq!(fake.prefixes, [keeps(), keeps(), begins(), begins()]);
+}
