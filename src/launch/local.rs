@@ -55,7 +55,7 @@ impl Launcher for Local {
         let mut command = Command::new(&self.program);
         command
             .args(&task.arguments)
-            .arg("--until-stdin-closes")
+            .args(["--json", "--until-stdin-closes"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log);
