@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_exit, only_run, runner, text, timeless};
+use common::{assert_exit, only_run, runner, skipped, text, timeless};
 use runner::record::reader::RunReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -110,7 +110,7 @@ fn is_there(program: &str, arguments: &[&str]) -> bool {
 #[test]
 fn slurm_runs_a_sweep_and_requeues_what_it_pre_empted() {
     if !is_there("sinfo", &["--noheader", "--partition=high"]) {
-        eprintln!("skipped: no Slurm with a partition `high` here (scripts/slurm starts one)");
+        skipped("no Slurm with a partition `high` here (scripts/slurm starts one)");
         return;
     }
     let place = Place::new();
@@ -138,7 +138,7 @@ fn slurm_runs_a_sweep_and_requeues_what_it_pre_empted() {
 #[test]
 fn a_sweep_with_slurm_stops_and_goes_on() {
     if !is_there("sinfo", &["--noheader", "--partition=low"]) {
-        eprintln!("skipped: no Slurm with a partition `low` here (scripts/slurm starts one)");
+        skipped("no Slurm with a partition `low` here (scripts/slurm starts one)");
         return;
     }
     let place = Place::new();
@@ -160,7 +160,7 @@ fn a_sweep_with_slurm_stops_and_goes_on() {
 #[test]
 fn hyperqueue_runs_a_sweep_and_goes_on_where_a_worker_was_lost() {
     if !is_there("hq", &["--version"]) {
-        eprintln!("skipped: no HyperQueue (`hq`) here");
+        skipped("no HyperQueue (`hq`) here (scripts/hyperqueue fetches or builds it)");
         return;
     }
     let place = Place::new();

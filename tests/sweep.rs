@@ -216,17 +216,26 @@ fn a_length_is_fitted_until_points_cost_what_the_base_does() {
 #[test]
 fn a_sweep_that_prunes_comes_to_the_same_end() {
     let (work, file) = workplace();
-    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\neval_every = '20step'\n\
-                [[phases]]\nsteps = 60\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\neval_every = '50step'\n\
+                [[phases]]\nsteps = 1500\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
     std::fs::write(work.path().join("small.toml"), base).unwrap();
-    let sweep = "name = 'pruned'\nbase = 'small.toml'\nparallel = 2\nprune = { rule = 'median', at = [0.3, 0.6], startup = 2 }\n\
+    let sweep = "name = 'pruned'\nbase = 'small.toml'\nparallel = 2\nprune = { rule = 'median', at = [0.1, 0.2], startup = 2 }\n\
                  [axes]\n'phases[0].lr' = [0.1, 0.2, 0.15, 1e-9, 2e-9, 0.12]\n";
     std::fs::write(&file, sweep).unwrap();
     let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
     assert_exit(&begin(&file, &whole).output().unwrap(), 0);
     let trials = timeless(&only_run(&whole).join("trials.csv"));
     assert!(trials[0][2] == "done" && trials[3][2] == "pruned" && trials[4][2] == "pruned", "{trials:?}");
-    assert!(trials[3][5].starts_with("at 30 % of its steps: "), "{trials:?}");
+    assert!(trials[3][5].starts_with("at 10 % of its steps: "), "{trials:?}");
+    for run in ["t003-s0", "t004-s0"] {
+        let info = std::fs::read(only_run(&whole).join(run).join("run.json")).unwrap();
+        let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
+        let early = info["steps_done"].as_u64().unwrap() < 1500;
+        assert!(early && info["status"] == "interrupted", "it was given up, but trained on: {info}");
+        let table = std::fs::read_to_string(only_run(&whole).join("trials.csv")).unwrap();
+        let row = table.lines().find(|row| row.contains(run)).unwrap();
+        assert!(row.split(',').nth(5).unwrap().parse::<f64>().unwrap() > 0.0, "what it cost is not on record: {row}");
+    }
 
     let mut command = runner();
     command.arg("sweep").arg(&file).args(["--jobs", "1", "--runs-dir"]).arg(&torn);
@@ -282,7 +291,7 @@ fn tiny() -> String {
 #[test]
 fn what_trials_have_in_common_is_trained_once_and_makes_no_difference() {
     let (work, file) = workplace();
-    std::fs::write(work.path().join("small.toml"), tiny()).unwrap();
+    std::fs::write(work.path().join("small.toml"), format!("{}[record]\ntensorboard = true\n", tiny())).unwrap();
     let runs = ["t000-s1", "t001-s1", "t002-s1", "t003-s1"];
     std::fs::write(&file, format!("share = false\n{ALIKE}")).unwrap();
     let alone = work.path().join("alone");
@@ -299,6 +308,13 @@ fn what_trials_have_in_common_is_trained_once_and_makes_no_difference() {
     let shared = only_run(&shared);
     assert_same_runs(&shared, &alone, &runs);
     assert_eq!(results(&shared), results(&alone));
+    // Other programs are told of the beginning too: numbers in event files have the same lengths whatever they are.
+    let events = |sweep: &Path, run: &str| -> u64 {
+        let files = std::fs::read_dir(sweep.join(run)).unwrap().map(|entry| entry.unwrap());
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("events."));
+        files.map(|file| file.metadata().unwrap().len()).sum()
+    };
+    assert_eq!(runs.map(|run| events(&shared, run)), runs.map(|run| events(&alone, run)));
 
     // Phases of 13 and 10 steps.
     let saved = |sweep: &Path| -> Vec<String> {
@@ -381,6 +397,10 @@ fn a_search_trains_once_what_its_points_have_in_common() {
         assert_same_runs(sweep, &alone, &names.each_ref().map(String::as_str));
         assert_eq!(results(sweep), results(&alone));
     }
+    let saved = |sweep: &Path| -> Vec<String> {
+        timeless(&sweep.join("trials.csv")).iter().map(|row| row.last().unwrap().clone()).collect()
+    };
+    assert_eq!(saved(&torn), saved(&shared));
     // Two rates in the first phase: the first point with each trains it. The second phase is never twice the same.
     assert!(text(&output).contains("6 began where another trial had come to: 54 steps"), "{}", text(&output));
     let kept = |phase: usize| shared.join(format!("t000-s1/checkpoint/before-phase-{phase}")).is_dir();

@@ -10,12 +10,13 @@ use crate::mlflow::{self, MlflowSink};
 use crate::record::console::Display;
 use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
-use crate::record::{RunFolder, Several, Sink, Status};
+use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{Beginning, Kept};
 use crate::train::{Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, train};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 #[command(
@@ -74,6 +75,9 @@ pub struct TrainArgs {
     until_stdin_closes: bool,
 }
 
+/// How often a run that another process still writes is looked at again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 impl TrainArgs {
     fn display(&self) -> Display {
         match (self.quiet, self.json) {
@@ -115,7 +119,11 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let sink = sink(args)?;
     let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
     let work = match (args.resume.as_ref().or(begun), &args.config) {
-        (Some(run), _) => resume(args, run, isa, sink)?,
+        (Some(run), _) => match resume(args, run, isa, sink)? {
+            Some(work) => work,
+            // Another process came to its end meanwhile.
+            None => return Ok(Exit::Done),
+        },
         (None, Some(config)) => begin(args, config, isa, sink)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
@@ -212,9 +220,36 @@ fn paint_job(loaded: &Loaded, painting: Painting, machine: Machine) -> Result<Pa
     Ok(PaintJob { spec, plan, painting, pictures, machine, argv, weights: None, notices: Vec::new() })
 }
 
-fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
-    let folder = RunFolder::open(paths::run(run)?).map_err(|e| Failure::Usage(e.to_string()))?;
+/// The folder of a run that is gone on with. A batch system may start a trial again while its process of before is not over: it
+/// may have lost its parent, or its machine, whose lock runs out later. That is waited for.
+///
+/// And what stops it, where it was waited for.
+fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), Failure> {
+    let mut stop = None;
+    loop {
+        let error = match RunFolder::open(paths::run(run)?) {
+            Ok(folder) => return Ok((folder, stop)),
+            Err(error @ RecordError::Locked { .. }) if args.go_on => error,
+            Err(error) => return Err(Failure::Usage(error.to_string())),
+        };
+        if stop.is_none() {
+            stop = Some(args.stop_flag()?);
+        }
+        if stop.as_ref().is_some_and(|stop| stop.raised().is_some()) {
+            return Err(Failure::TryAgain(error.to_string()));
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
+/// `None` where nothing is left of a run that is to go on.
+fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Option<Work>, Failure> {
+    let (folder, stop) = open(args, run)?;
+    let stop = || stop.map_or_else(|| args.stop_flag(), Ok);
     let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
+    if before.status == Status::Done && args.go_on {
+        return Ok(None);
+    }
     if before.status == Status::Done {
         let run = run.display();
         let help = match loaded.spec.task {
@@ -235,21 +270,20 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         job.notices.extend(other_isa(isa, recorded));
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
         same_spec(&before, &folder, &job.spec_hash())?;
-        let stop = args.stop_flag()?;
-        let session = PaintSession::resume(job, folder, sink, stop)?;
-        return Ok(Work::Painting(Box::new(session)));
+        let session = PaintSession::resume(job, folder, sink, stop()?)?;
+        return Ok(Some(Work::Painting(Box::new(session))));
     }
     let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
     job.keep = args.keep_prefix.clone();
-    let stop = args.stop_flag()?;
+    let stop = stop()?;
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;
     }
     same_spec(&before, &folder, &job.spec_hash())?;
     job.notices.extend(other_isa(isa, recorded));
-    Ok(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?)))
+    Ok(Some(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?))))
 }
 
 /// Sees that a run that is taken up finds the images that it was begun with.

@@ -76,6 +76,14 @@ pub trait Launcher {
     /// When the system will not start it.
     fn start(&mut self, task: Task) -> io::Result<()>;
 
+    /// Takes a task over where one of an earlier process still runs or waits; whether there was one.
+    ///
+    /// # Errors
+    /// When the system does not answer.
+    fn take_over(&mut self, _task: &Task) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// The next report, as soon as there is one; `None` when none comes in time.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub struct Queue<S> {
     /// The system's last answer.
     stages: BTreeMap<String, Stage>,
     asked: Option<Instant>,
+    /// When it last would not take jobs, while there were others.
+    refused: Option<Instant>,
 }
 
 /// A task that was submitted.
@@ -75,7 +77,7 @@ struct Job {
 impl<S: System> Queue<S> {
     pub fn new(system: S, setup: Setup) -> Self {
         let (new, tasks, stages) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { system, setup, new, tasks, reports: VecDeque::new(), stages, asked: None }
+        Self { system, setup, new, tasks, reports: VecDeque::new(), stages, asked: None, refused: None }
     }
 
     /// The job of an earlier process that is still at a task.
@@ -97,6 +99,10 @@ impl<S: System> Queue<S> {
     }
 
     fn submit(&mut self) -> io::Result<()> {
+        if self.refused.is_some_and(|refused| refused.elapsed() < ASK && !self.tasks.is_empty()) {
+            return Ok(());
+        }
+        self.refused = None;
         while !self.new.is_empty() {
             let mut tasks: Vec<(Task, Files)> = self.new.drain(..self.new.len().min(TOGETHER)).collect();
             let scripts: Vec<PathBuf> = tasks.iter().map(|(_, files)| files.of("sh")).collect();
@@ -110,6 +116,13 @@ impl<S: System> Queue<S> {
                         self.tasks.insert(task.id, Job { job, files, rows: Rows::new(task.rows), gone: None });
                     }
                     self.asked = None;
+                }
+                // A limit of jobs a user, or a system that is busy: those that are there are no matter of this.
+                Err(error) if !self.tasks.is_empty() => {
+                    log::warn!("jobs are submitted again in {} s: {error}", ASK.as_secs());
+                    self.new.splice(..0, tasks);
+                    self.refused = Some(Instant::now());
+                    return Ok(());
                 }
                 Err(error) => {
                     let left = tasks.into_iter().chain(self.new.drain(..));
@@ -178,15 +191,21 @@ impl<S: System> Queue<S> {
 
 impl<S: System> Launcher for Queue<S> {
     fn start(&mut self, task: Task) -> io::Result<()> {
-        let files = Files::of_task(&task)?;
-        if let Some(job) = self.earlier(&files)? {
-            self.tasks.insert(task.id, Job { job, files, rows: Rows::new(task.rows), gone: None });
+        if self.take_over(&task)? {
             return Ok(());
         }
+        let files = Files::of_task(&task)?;
         absent_is_fine(std::fs::remove_file(files.of("exit")))?;
         std::fs::write(files.of("sh"), script(&self.setup.program, &task, &files.of("exit"))?)?;
         self.new.push((task, files));
         Ok(())
+    }
+
+    fn take_over(&mut self, task: &Task) -> io::Result<bool> {
+        let files = Files::of_task(task)?;
+        let Some(job) = self.earlier(&files)? else { return Ok(false) };
+        self.tasks.insert(task.id, Job { job, files, rows: Rows::new(task.rows.clone()), gone: None });
+        Ok(true)
     }
 
     fn next(&mut self, timeout: Duration) -> io::Result<Option<Report>> {
@@ -247,13 +266,21 @@ fn script(program: &Path, task: &Task, exit: &Path) -> io::Result<Vec<u8>> {
         line.push(b' ');
         line.extend(quoted(argument));
     }
+    // Not all systems hand on the environment of the one who submits.
+    let mut kept = Vec::new();
+    for name in ["RUNNER_DATA", "RUNNER_ISA"] {
+        if let Some(value) = std::env::var_os(name) {
+            kept.extend([b"export ", name.as_bytes(), b"=", &quoted(&value)[..], b"\n"].concat());
+        }
+    }
     let [folder, log, exit] = [&folder, task.log.as_path(), exit].map(|path| quoted(path.as_os_str()));
-    let parts: [&[u8]; 9] = [
+    let parts: [&[u8]; 10] = [
         b"#!/bin/bash\n# Begins one trial of a sweep, or goes on with it: the batch system may run this again.\ncd ",
         &folder,
         b" || exit\nexit=",
         &exit,
         b"\nrm -f \"$exit\"\ntrap : TERM INT\n",
+        &kept,
         &line,
         b" < /dev/null > /dev/null 2>> ",
         &log,
@@ -401,6 +428,24 @@ mod tests {
         fn over(&self, id: usize) {
             self.system.stages.borrow_mut().remove(&format!("t{id}"));
         }
+    }
+
+    #[test]
+    fn jobs_that_are_refused_wait_while_others_are_there() {
+        let place = Place::new();
+        let mut queue = place.queue();
+        queue.start(place.task(1, "exit 0")).unwrap();
+        assert!(queue.next(Duration::ZERO).unwrap().is_none());
+        queue.system.refuses = true;
+        queue.start(place.task(2, "exit 0")).unwrap();
+        assert!(queue.next(Duration::ZERO).unwrap().is_none(), "the first goes on");
+        assert!(place.system.stages.borrow().contains_key("t1"));
+        // Alone, it is an error, and the task is reported as ended.
+        place.run(1);
+        place.over(1);
+        assert!(matches!(queue.next(SOON).unwrap(), Some(Report::Ended(1, Ending::Exit(0)))));
+        assert!(queue.next(Duration::ZERO).is_err());
+        assert!(matches!(queue.reports.pop_front(), Some(Report::Ended(2, Ending::Exit(75)))));
     }
 
     #[test]

@@ -37,17 +37,25 @@ const SOBOL_END: u64 = 1 << 16;
 pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Vec<Trial> {
     let mut numbers: BTreeMap<Vec<String>, usize> =
         ledger.trials.iter().map(|trial| (trial.values.clone(), trial.number)).collect();
+    let drawn: BTreeMap<usize, Vec<String>> =
+        ledger.trials.iter().map(|trial| (trial.number, trial.values.clone())).collect();
     let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
     let mut free = ledger.trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0);
     let mut trials = Vec::new();
     for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
-        let number = match sweep.method {
-            // Points that are drawn are known by their numbers: two may have equal values.
-            Method::Random(_) | Method::Sobol(_) | Method::Tpe(_) => place,
-            Method::Grid => *numbers.entry(values.clone()).or_insert_with(|| {
-                free += 1;
-                free - 1
-            }),
+        let (number, values) = match sweep.method {
+            // Points that are drawn are known by their numbers, for two may have equal values; and those that are there stay as
+            // they are, though the axes may have changed since.
+            Method::Random(_) | Method::Sobol(_) | Method::Tpe(_) => {
+                (place, drawn.get(&place).cloned().unwrap_or(values))
+            }
+            Method::Grid => {
+                let number = *numbers.entry(values.clone()).or_insert_with(|| {
+                    free += 1;
+                    free - 1
+                });
+                (number, values)
+            }
         };
         let new = sweep.seeds.iter().filter(|seed| !there.contains(&(number, **seed)));
         trials.extend(new.map(|seed| Trial::planned(number, *seed, values.clone())));

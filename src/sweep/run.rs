@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(200);
 /// How long a trial of an earlier sweep process may take to write its last checkpoint before it is taken for stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often a trial that was interrupted by itself is taken up again: by a signal of its own, or because one of an earlier
-/// sweep process was still at it.
+/// How often a trial may be interrupted by itself, without a step between: by a signal of its own, a time limit, or because one of an
+/// earlier sweep process was still at it.
 const TRIES: usize = 5;
 
 /// What holds for all trials.
@@ -125,6 +125,7 @@ pub fn run(
         prefixes: order.prefixes.clone(),
         shared: Shared::default(),
         passed: BTreeSet::new(),
+        keeping: BTreeMap::new(),
     };
     sweep.begin()?;
     let result = sweep.work(stop);
@@ -146,14 +147,16 @@ struct Running<'a> {
     given_up: BTreeSet<usize>,
     /// Not begun, the next one last.
     waiting: Vec<usize>,
-    /// How often each was interrupted.
-    interrupted: BTreeMap<usize, usize>,
+    /// How often each was interrupted at the same step, and that step.
+    interrupted: BTreeMap<usize, (usize, u64)>,
     /// The beginnings of all points that are known.
     prefixes: Prefixes,
     /// Which of the trials begin alike.
     shared: Shared,
     /// Trials with a phase before which they will not keep their state any more: an earlier process took them past it.
     passed: BTreeSet<(usize, usize)>,
+    /// Of the trials under way the phases before which they keep their state.
+    keeping: BTreeMap<usize, Vec<usize>>,
 }
 
 /// How a trial begins.
@@ -175,7 +178,10 @@ impl Running<'_> {
             let (folder, log) = (self.run_folder(index), self.log(index));
             let trial = &mut self.ledger.trials[index];
             match trial.state {
-                State::Failed if self.order.retry_failed => {
+                // Some proposals of a search never made an experiment.
+                State::Failed
+                    if self.order.retry_failed && experiment_file(&self.order.folder, trial.number).is_file() =>
+                {
                     (trial.state, trial.reason) = (State::Planned, String::new())
                 }
                 // The process that would have written down how it ended is gone. It may have come to its end all the same.
@@ -190,14 +196,19 @@ impl Running<'_> {
                 _ => {}
             }
         }
-        // Some may have shown enough before the process was killed.
+        // Some may have shown enough before the process was killed, and train on with a batch system.
         for index in begun {
-            if let Some(verdict) = self.verdict(index) {
+            let Some(verdict) = self.verdict(index) else { continue };
+            if self.launcher.take_over(&self.task(index, Vec::new())).map_err(SweepError::Launch)? {
+                self.under_way.insert(index);
+                self.given_up.insert(index);
+                self.launcher.stop_one(index);
+            } else {
                 self.give_up(index, verdict);
             }
         }
-        let left = self.ledger.trials.iter().enumerate().filter(|(_, trial)| !trial.state.is_over());
-        self.waiting = left.map(|(k, _)| k).collect();
+        let is_left = |(k, trial): &(usize, &Trial)| !trial.state.is_over() && !self.under_way.contains(k);
+        self.waiting = self.ledger.trials.iter().enumerate().filter(is_left).map(|(k, _)| k).collect();
         self.waiting.reverse();
         self.shared = Shared::new(&self.ledger.trials, &self.prefixes);
         self.passed = self.find_passed();
@@ -208,11 +219,13 @@ impl Running<'_> {
     /// else began so when they did.
     fn find_passed(&self) -> BTreeSet<(usize, usize)> {
         let mut passed = BTreeSet::new();
+        let mut done: BTreeMap<usize, u64> = BTreeMap::new();
         for common in (0..self.ledger.trials.len()).flat_map(|index| self.shared.with_earlier(index)) {
             let Border { phase, steps } = common.border;
             for earlier in &common.earlier {
-                let info = RunReader::open(&self.run_folder(*earlier)).and_then(|run| run.info());
-                if info.is_ok_and(|info| info.steps_done > steps) {
+                let read = || RunReader::open(&self.run_folder(*earlier)).and_then(|run| run.info());
+                let done = *done.entry(*earlier).or_insert_with(|| read().map_or(0, |info| info.steps_done));
+                if done > steps {
                     passed.insert((*earlier, phase));
                 }
             }
@@ -232,7 +245,10 @@ impl Running<'_> {
                 if prefix::is_kept(&run, phase) {
                     return Beginning::Of(phase, prefix::folder(&run, phase));
                 }
-                let is_to_come = self.under_way.contains(earlier) || self.waiting.contains(earlier);
+                let is_to_come = match self.keeping.get(earlier) {
+                    Some(phases) => phases.contains(&phase),
+                    None => self.under_way.contains(earlier) || self.waiting.contains(earlier),
+                };
                 if is_to_come && !self.passed.contains(&(*earlier, phase)) {
                     return Beginning::Later;
                 }
@@ -261,9 +277,8 @@ impl Running<'_> {
     fn work(&mut self, stop: &dyn Fn() -> bool) -> Result<(), SweepError> {
         let mut busy_since: BTreeMap<usize, Instant> = BTreeMap::new();
         loop {
-            if !stop() {
-                self.plan_further()?;
-            }
+            // A proposal that makes no experiment is over at once, and the next may follow from it.
+            while !stop() && self.plan_further()? {}
             let all_over = self.waiting.is_empty() && self.under_way.is_empty();
             if all_over || stop() {
                 return Ok(());
@@ -283,11 +298,11 @@ impl Running<'_> {
         }
     }
 
-    /// Takes in what follows from the trials that are over by now.
-    fn plan_further(&mut self) -> Result<(), SweepError> {
+    /// Takes in what follows from the trials that are over by now; whether there was anything.
+    fn plan_further(&mut self) -> Result<bool, SweepError> {
         let further = self.source.next(self.ledger);
         if further.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let first = self.ledger.trials.len();
         for number in further.iter().map(|trial| trial.number) {
@@ -295,13 +310,17 @@ impl Running<'_> {
         }
         self.ledger.extend(further);
         self.shared = Shared::new(&self.ledger.trials, &self.prefixes);
-        let left = (first..self.ledger.trials.len()).filter(|k| !self.ledger.trials[*k].state.is_over());
+        let (over, left): (Vec<usize>, Vec<usize>) =
+            (first..self.ledger.trials.len()).partition(|k| self.ledger.trials[*k].state.is_over());
         for index in left {
             self.waiting.insert(0, index);
         }
         self.ledger.write()?;
         self.watcher.planned(self.ledger);
-        Ok(())
+        for index in over {
+            self.watcher.ended(&self.ledger.trials[index], self.ledger);
+        }
+        Ok(true)
     }
 
     /// Takes the next trial that no earlier process still writes.
@@ -357,8 +376,12 @@ impl Running<'_> {
         pruner.fates(&trials).pop()?
     }
 
+    /// What it was given up with stays on record, whenever the sweep was killed.
     fn give_up(&mut self, index: usize, verdict: Verdict) {
+        let info = RunReader::open(&self.run_folder(index)).and_then(|run| run.info()).ok();
         let trial = &mut self.ledger.trials[index];
+        trial.seconds = info.as_ref().map(|info| info.seconds.train);
+        trial.saved = info.as_ref().and_then(|info| info.forked_from.as_ref()).map(Saved::from);
         (trial.state, trial.objective, trial.reason) = (State::Pruned, None, verdict.reason);
     }
 
@@ -371,20 +394,32 @@ impl Running<'_> {
     }
 
     fn start(&mut self, index: usize) -> Result<(), SweepError> {
-        let arguments = self.arguments(index);
+        let beginning = self.beginning(index);
+        let keeps = self.keeps(index, &beginning);
+        let arguments = self.arguments(index, beginning, &keeps);
+        self.keeping.insert(index, keeps);
         self.ledger.trials[index].state = State::Running;
         self.ledger.write()?;
-        let (name, rows) = (self.ledger.trials[index].run.clone(), self.run_folder(index).join(file::METRICS));
-        let folder = self.order.folder.clone();
-        let task = Task { id: index, name, folder, arguments, log: self.log(index), rows };
-        self.launcher.start(task).map_err(SweepError::Launch)?;
+        self.launcher.start(self.task(index, arguments)).map_err(SweepError::Launch)?;
         self.under_way.insert(index);
         self.watcher.begun(&self.ledger.trials[index]);
         Ok(())
     }
 
+    fn task(&self, index: usize, arguments: Vec<OsString>) -> Task {
+        let (name, folder) = (self.ledger.trials[index].run.clone(), self.order.folder.clone());
+        Task {
+            id: index,
+            name,
+            folder,
+            arguments,
+            log: self.log(index),
+            rows: self.run_folder(index).join(file::METRICS),
+        }
+    }
+
     /// Of a command that begins the trial, or goes on with it.
-    fn arguments(&self, index: usize) -> Vec<OsString> {
+    fn arguments(&self, index: usize, beginning: Beginning, keeps: &[usize]) -> Vec<OsString> {
         let trial = &self.ledger.trials[index];
         let experiment = experiment_file(&self.order.folder, trial.number).into_os_string();
         let mut arguments: Vec<OsString> = vec!["train".into(), experiment];
@@ -392,8 +427,7 @@ impl Running<'_> {
         add("--seed", trial.seed.to_string().into());
         add("--run-folder", self.run_folder(index).into_os_string());
         add("--threads", self.order.threads.to_string().into());
-        let beginning = self.beginning(index);
-        for phase in self.keeps(index, &beginning) {
+        for phase in keeps {
             add("--keep-prefix", phase.to_string().into());
         }
         if let Beginning::Of(_, folder) = beginning {
@@ -416,6 +450,7 @@ impl Running<'_> {
             }
             Report::Ended(index, ending) => {
                 self.under_way.remove(&index);
+                self.keeping.remove(&index);
                 let folder = self.run_folder(index);
                 let log = self.log(index);
                 let trial = &mut self.ledger.trials[index];
@@ -427,8 +462,10 @@ impl Running<'_> {
                     self.give_up(index, verdict);
                 }
                 if self.ledger.trials[index].state == State::Interrupted {
-                    let tries = self.interrupted.entry(index).or_default();
-                    *tries += 1;
+                    let steps = RunReader::open(&folder).and_then(|run| run.info()).map_or(0, |info| info.steps_done);
+                    let (tries, at) = self.interrupted.entry(index).or_default();
+                    *tries = if steps > *at { 1 } else { *tries + 1 };
+                    *at = steps;
                     if *tries < TRIES {
                         self.waiting.insert(0, index);
                     }
@@ -466,7 +503,8 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
     (trial.state, trial.reason) = match (ending, status) {
         (Ending::Exit(_), Some(Status::Done)) => (State::Done, said.unwrap_or_default()),
         (Ending::Exit(_), Some(Status::Diverged)) => (State::Diverged, said.unwrap_or_default()),
-        (Ending::Exit(_), Some(Status::Interrupted)) => (State::Interrupted, said.unwrap_or_default()),
+        // With another code it was taken up and failed before it could say so in its record.
+        (Ending::Exit(75), Some(Status::Interrupted)) => (State::Interrupted, said.unwrap_or_default()),
         (Ending::Exit(_), Some(Status::Failed)) => (State::Failed, said.unwrap_or_default()),
         // Stopped by a signal before there was anything to record.
         (Ending::Exit(75), _) => (State::Interrupted, String::new()),

@@ -23,12 +23,20 @@ pub struct Searching<'a> {
     lower_is_better: bool,
     /// Checks the experiment of a new point and keeps it in the sweep's folder; says why not where it cannot be.
     prepare: &'a Prepare<'a>,
+    allows: &'a dyn Fn(&[String]) -> bool,
     beginnings: BTreeMap<usize, Vec<Prefix>>,
 }
 
 impl<'a> Searching<'a> {
-    pub fn new(sweep: &'a Sweep, search: Search, lower_is_better: bool, prepare: &'a Prepare<'a>) -> Self {
-        Self { sweep, search, lower_is_better, prepare, beginnings: BTreeMap::new() }
+    /// `allows`: whether a point may be tried.
+    pub fn new(
+        sweep: &'a Sweep,
+        search: Search,
+        lower_is_better: bool,
+        prepare: &'a Prepare<'a>,
+        allows: &'a dyn Fn(&[String]) -> bool,
+    ) -> Self {
+        Self { sweep, search, lower_is_better, prepare, allows, beginnings: BTreeMap::new() }
     }
 }
 
@@ -67,7 +75,7 @@ impl Source for Searching<'_> {
 impl Searching<'_> {
     fn propose(&mut self, number: usize, seen: &[Seen]) -> Vec<Trial> {
         let (axes, seed) = (values(self.sweep), self.search.draws.seed);
-        let found = propose::tpe(&axes, seed, number as u64, seen, &|point| self.sweep.allows(point));
+        let found = propose::tpe(&axes, seed, number as u64, seen, self.allows);
         let refused = "the constraints refuse whatever is proposed: widen the axes or the constraints";
         let made = match &found {
             Some(point) => (self.prepare)(number, point),
@@ -128,7 +136,8 @@ mod tests {
             prepared.borrow_mut().push(number);
             if number == 9 { Err("no such point".to_owned()) } else { Ok(Vec::new()) }
         };
-        let mut source = Searching::new(sweep, search, false, &prepare);
+        let allows = |point: &[String]| sweep.allows(point);
+        let mut source = Searching::new(sweep, search, false, &prepare, &allows);
         let path = folder.join("trials.csv");
         let axes: Vec<String> = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
         let mut ledger = Ledger::new(path.clone(), axes.clone());

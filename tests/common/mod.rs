@@ -37,6 +37,12 @@ pub fn spec_of(phase: &str) -> Spec {
     config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}")).spec
 }
 
+/// Says that a test did not run, past the harness, which keeps to itself what passing tests print.
+pub fn skipped(why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "skipped: {why}");
+}
+
 /// What came out, as text.
 pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

@@ -6,9 +6,11 @@ mod point;
 use super::{Exit, Failure, output};
 use crate::compare::{Options, report};
 use crate::config;
+use crate::config::suggest::nearest;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::kernels::Isa;
 use crate::launch::{self, Launcher, Setup, local};
+use crate::record::rows::{MetricsRow, Row as _};
 use crate::record::text::span;
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
@@ -96,7 +98,12 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         None => Ledger::new(ledger_path, axes),
     };
     let maker = Maker::new(&sweep)?;
-    let new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));
+    let mut new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));
+    if let Some(folder) = &args.resume {
+        // Some proposals of a search never made an experiment, and would not with another seed.
+        new.retain(|trial| !is_known(&ledger, trial.number) || experiment_file(folder, trial.number).is_file());
+    }
+    check_metric(&sweep)?;
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
     if args.dry_run {
@@ -113,9 +120,27 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if args.resume.is_none() {
         ledger.move_to(folder.join(file::TRIALS));
     }
-    write_points(&folder, &sweep, &points)?;
+    write_points(&folder, &sweep, &ledger, &points)?;
     ledger.extend(new);
     work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
+}
+
+fn is_known(ledger: &Ledger, number: usize) -> bool {
+    ledger.trials.iter().any(|trial| trial.number == number)
+}
+
+/// Sees that runs will have the column that trials are judged by: without it all would be done, and none better than another.
+fn check_metric(sweep: &Sweep) -> Result<(), Failure> {
+    let known = || MetricsRow::COLUMNS.iter().copied().chain(MetricsRow::further_columns(true, true));
+    let metric = sweep.metric.as_str();
+    if known().any(|column| column == metric) {
+        return Ok(());
+    }
+    let help = match nearest(metric, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it is one of {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Failure::Usage(format!("`metric = \"{metric}\"`: metrics.csv has no such column\nhelp: {help}")))
 }
 
 /// What trials have room for.
@@ -241,12 +266,18 @@ fn dry_run(
     Ok(Exit::Done)
 }
 
-fn write_points(folder: &RunFolder, sweep: &Sweep, points: &BTreeMap<usize, Point>) -> Result<(), Failure> {
+/// Points that the ledger has stay as they were written: their trials are those of that experiment.
+fn write_points(
+    folder: &RunFolder,
+    sweep: &Sweep,
+    ledger: &Ledger,
+    points: &BTreeMap<usize, Point>,
+) -> Result<(), Failure> {
     for name in [file::POINTS, file::LOGS] {
         let path = folder.join(name);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }
-    for (number, point) in points {
+    for (number, point) in points.iter().filter(|(number, _)| !is_known(ledger, **number)) {
         write_point(folder.path(), *number, point).map_err(anyhow::Error::from)?;
     }
     // Last: a folder with this file has all that it needs.
@@ -295,10 +326,11 @@ fn work(
         write_point(folder.path(), number, &point).map_err(|error| error.to_string())?;
         Ok(maker.beginnings(&point))
     };
+    let allows = |point: &[String]| maker.allows(point);
     let mut search;
     let source: &mut dyn Source = match sweep.method {
         Method::Tpe(how) => {
-            search = Searching::new(sweep, how, lower, &prepare);
+            search = Searching::new(sweep, how, lower, &prepare, &allows);
             &mut search
         }
         _ => &mut (),
@@ -307,12 +339,20 @@ fn work(
     drop(display);
     result.map_err(|e| Failure::Other(e.into()))?;
     summary(folder.path(), ledger, lower)?;
-    let has = |state: State| ledger.trials.iter().any(|trial| trial.state == state);
-    Ok(match stop.raised() {
-        Some(_) if has(State::Interrupted) || has(State::Planned) => Exit::Interrupted,
-        _ if has(State::Failed) => Exit::TrialsFailed,
-        _ => Exit::Done,
+    Ok(match () {
+        () if !is_whole(sweep, ledger) => Exit::Interrupted,
+        () if ledger.trials.iter().any(|trial| trial.state == State::Failed) => Exit::TrialsFailed,
+        () => Exit::Done,
     })
+}
+
+/// Whether nothing is left to run or to propose.
+fn is_whole(sweep: &Sweep, ledger: &Ledger) -> bool {
+    let proposed = match sweep.method {
+        Method::Tpe(search) => is_known(ledger, (search.draws.points as usize).saturating_sub(1)),
+        _ => true,
+    };
+    proposed && ledger.trials.iter().all(|trial| trial.state.is_over())
 }
 
 /// Whether less of a metric is more.

@@ -57,7 +57,12 @@ impl<'a> Maker<'a> {
     /// Whether a point keeps the constraints and can cost as much as the base. What is wrong with it otherwise shows when it
     /// is made.
     pub fn allows(&self, point: &[String]) -> bool {
-        self.sweep.allows(point) && !matches!(self.experiment(point), Ok(None))
+        match self.experiment(point) {
+            // With its length fitted: constraints may speak of that.
+            Ok(Some(loaded)) => self.sweep.holds(point, &loaded),
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     /// Puts a point together and checks it as `runner train` would.

@@ -147,10 +147,14 @@ impl Sweep {
     /// # Panics
     /// When there are not as many values as axes.
     pub fn allows(&self, point: &[String]) -> bool {
+        self.constraints.is_empty() || self.experiment(point).map_or(true, |loaded| self.holds(point, &loaded))
+    }
+
+    /// Whether the constraints hold of a point's experiment.
+    pub fn holds(&self, point: &[String], loaded: &Loaded) -> bool {
         if self.constraints.is_empty() {
             return true;
         }
-        let Ok(loaded) = self.experiment(point) else { return true };
         let settings = loaded.spec.settings();
         self.constraints.iter().all(|constraint| constraint.holds(&self.axes, point, &settings))
     }

@@ -181,8 +181,15 @@ fn every_ending_is_a_row_with_its_reason_and_the_others_go_on() {
     let mut fake = Fake::new(folder.path(), []);
     run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert!(fake.started.is_empty());
-    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("failed", 1)]);
     let order = Order { retry_failed: true, ..order(folder.path(), 1) };
+    // Points without an experiment are those of a search that never had one.
+    run(&mut ledger, &order, &mut (), &mut Fake::new(folder.path(), []), &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "diverged", "failed", "failed", "done"]);
+    std::fs::create_dir(folder.path().join("points")).unwrap();
+    for number in [2, 3] {
+        std::fs::write(experiment_file(folder.path(), number), "").unwrap();
+    }
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("failed", 1)]);
     run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["done", "diverged", "done", "failed", "done"]);
     assert_eq!(fake.started.len(), 2);
@@ -310,4 +317,38 @@ fn while_points_are_to_come_each_keeps_what_they_may_begin_with() {
     let keeps = || (Some("1".to_owned()), None);
     let begins = || (None, Some("before-phase-1".to_owned()));
     assert_eq!(fake.prefixes, [keeps(), keeps(), begins(), begins()]);
+}
+
+/// A point after the other; those with odd numbers make no experiment.
+struct Refusing;
+
+impl Source for Refusing {
+    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+        let number = ledger.trials.len();
+        let is_next = number < 6 && ledger.trials.iter().all(|trial| trial.state.is_over());
+        let mut trial = Trial::planned(number, 1, vec![number.to_string()]);
+        if number % 2 == 1 || number == 4 {
+            trial.state = State::Failed;
+        }
+        is_next.then_some(trial).into_iter().collect()
+    }
+}
+
+#[test]
+fn a_search_goes_on_behind_points_that_make_no_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 0);
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0), Deed::End("done", 0)]);
+    run(&mut ledger, &order(folder.path(), 2), &mut Refusing, &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "failed", "done", "failed", "failed", "failed"]);
+}
+
+#[test]
+fn what_is_taken_up_and_fails_is_failed_though_its_record_says_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 1);
+    let mut fake = Fake::new(folder.path(), [Deed::End("interrupted", 75), Deed::End("interrupted", 3)]);
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["failed"]);
+    assert!(ledger.trials[0].reason.contains("exit code 3"), "{}", ledger.trials[0].reason);
 }
