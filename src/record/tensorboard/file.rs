@@ -46,6 +46,14 @@ impl EventFile {
         Ok(events)
     }
 
+    /// Whether a folder has event files.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_in(folder: &Path) -> Result<bool, RecordError> {
+        Ok(!numbers(folder).map_err(RecordError::io("read the folder", folder))?.is_empty())
+    }
+
     /// Adds an event of step `step`, in one write: a killed process leaves at most a torn record, where readers stop.
     ///
     /// # Errors

@@ -8,8 +8,11 @@ mod file;
 mod proto;
 
 use super::RecordError;
+use super::columns::read_columns;
 use super::event::{Event, RunFacts, Sink, Status, StepDone};
-use super::rows::MetricsRow;
+use super::folder::file::TRACE;
+use super::reader::read_table;
+use super::rows::{MetricsRow, TraceRow};
 use file::{EventFile, event, now};
 use proto::Message;
 use serde_json::Value;
@@ -80,12 +83,38 @@ impl TensorBoard {
         }
     }
 
-    fn step(&self, done: &StepDone) -> Message {
-        let row = &done.row;
+    /// Takes up a run. One that begins from another's state has that one's tables and none of its event files: what the tables
+    /// hold is told again.
+    fn resume(
+        &mut self,
+        folder: &Path,
+        facts: &RunFacts,
+        at: u64,
+        evaluations: &[MetricsRow],
+    ) -> Result<(), RecordError> {
+        if EventFile::is_in(folder)? {
+            return self.begin(folder, facts, Some(at));
+        }
+        self.begin(folder, facts, None)?;
+        let trace = folder.join(TRACE);
+        let rows = read_table::<TraceRow>(&trace)?.rows;
+        let own = self.columns.iter().map(|name| {
+            let [values] = read_columns(&trace, [name.as_str()])?.values;
+            Ok(values.unwrap_or_default())
+        });
+        let own: Vec<Vec<f64>> = own.collect::<Result<_, RecordError>>()?;
+        for (k, row) in rows.iter().enumerate() {
+            let values: Vec<f64> = own.iter().filter_map(|column| column.get(k).copied()).collect();
+            self.write(row.step, &self.step(row, row.batch as f64 / row.seconds, &values))?;
+        }
+        evaluations.iter().try_for_each(|row| self.write(row.step, &evaluation(row)))
+    }
+
+    fn step(&self, row: &TraceRow, images_per_second: f64, own: &[f64]) -> Message {
         let fixed = [
             ("train/loss", row.loss),
             ("train/grad_norm", row.grad_norm),
-            ("train/images_per_second", done.images_per_second),
+            ("train/images_per_second", images_per_second),
             ("schedule/lr", row.lr),
             ("schedule/momentum", row.momentum),
             ("schedule/weight_decay", row.weight_decay),
@@ -93,7 +122,7 @@ impl TensorBoard {
             ("schedule/batch", row.batch as f64),
             ("schedule/phase", row.phase as f64),
         ];
-        let own = self.columns.iter().zip(done.own_lrs.iter().chain(&done.step_values));
+        let own = self.columns.iter().zip(own);
         let summary = fixed.into_iter().fold(Message::new(), |summary, (tag, value)| scalar(summary, tag, value));
         own.fold(summary, |summary, (name, value)| scalar(summary, &format!("schedule/{name}"), *value))
     }
@@ -103,8 +132,10 @@ impl Sink for TensorBoard {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         match event {
             Event::Started { folder, facts } => self.begin(folder, facts, None),
-            Event::Resumed { folder, facts, step, .. } => self.begin(folder, facts, Some(*step)),
-            Event::StepDone(done) => self.write(done.row.step, &self.step(done)),
+            Event::Resumed { folder, facts, step, rows } => self.resume(folder, facts, *step, rows),
+            Event::StepDone(StepDone { row, own_lrs, step_values, images_per_second, .. }) => {
+                self.write(row.step, &self.step(row, *images_per_second, &[&own_lrs[..], step_values].concat()))
+            }
             Event::Evaluated(row) => self.write(row.step, &evaluation(row)),
             Event::Finished { status, step, .. } => {
                 self.write(*step, &end(*status))?;
