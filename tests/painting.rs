@@ -98,6 +98,9 @@ fn a_painting_leaves_pictures_and_every_term_of_its_loss() {
     assert!(rows[5][at("loss")] < 0.5 * rows[0][at("loss")], "it goes down: {rows:?}");
     assert!(rows[10][at("loss")] < rows[6][at("loss")]);
     assert!(rows[0][at("evaluations")] > 1.0, "L-BFGS looks again");
+    let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.contains("NOTICE: no `model.weights`: the net's filters are random (He et al. 2015)"), "{log}");
+    assert!(log.contains("after step 6/11  loss before it "), "{log}");
     assert_eq!(rows[10][at("evaluations")], 1.0);
 
     let snapshots: Vec<String> = ["000004.png", "000006.png", "000008.png", "000011.png"].map(str::to_owned).into();
@@ -125,6 +128,41 @@ fn a_painting_leaves_pictures_and_every_term_of_its_loss() {
     assert_exit(&runner().args(["train", "--resume"]).arg(&run).output().unwrap(), 2);
 }
 
+/// By the start of nets that are trained, each layer leaves a sixth of the squares it is given.
+#[test]
+fn random_filters_hand_on_what_they_see_through_ten_layers() {
+    let (dir, config) = workplace();
+    let runs = dir.path().join("runs");
+    let sets = [
+        "model.backbone={ kind = 'vgg16', width = 4 }",
+        "task.losses=[{ kind = 'content', layers = ['before-pool-4'] }]",
+        "task.style=[]",
+        "phases[0].steps=2",
+        "phases[1].steps=1",
+    ];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    assert_exit(&begin(&config, &runs, &more), 0);
+    let mut trace = csv::Reader::from_path(only_run(&runs).join("trace.csv")).unwrap();
+    let columns = trace.headers().unwrap().clone();
+    let first = trace.records().next().unwrap().unwrap();
+    let of = |name: &str| first[columns.iter().position(|column| column == name).unwrap()].parse::<f64>().unwrap();
+    let (content, evaluations) = (of("content.features.22"), of("evaluations"));
+    assert!(content > 1e-3 && evaluations > 1.0, "{content}, {evaluations} evaluations");
+}
+
+#[test]
+fn an_image_that_is_not_finite_is_not_kept() {
+    let (dir, config) = workplace();
+    let runs = dir.path().join("runs");
+    let sets = ["phases[0].optimizer='sgd'", "phases[0].lr=1e60", "phases[0].steps=1"];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    assert_exit(&begin(&config, &runs, &more), 4);
+    let run = only_run(&runs);
+    let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.contains("the image is not finite after step 0"), "{log}");
+    assert!(!run.join("snapshots").exists() && !run.join("result.png").exists());
+}
+
 #[test]
 fn a_painting_goes_on_to_the_same_bytes_on_any_number_of_threads() {
     let (dir, config) = workplace();
@@ -132,12 +170,12 @@ fn a_painting_goes_on_to_the_same_bytes_on_any_number_of_threads() {
     assert_exit(&begin(&config, &reference, &["--threads", "2"]), 0);
     let reference = only_run(&reference);
     // Each time as much as the steps of a few milliseconds take: interrupted here and there, at last to the end.
-    for (k, share) in ["0.01s", "0.05s", "0.2s"].into_iter().enumerate() {
+    let mut interrupted = 0;
+    for (k, seconds) in [0.0, 0.01, 0.05, 0.2].into_iter().enumerate() {
         let runs = dir.path().join(format!("runs{k}"));
         let mut command = runner();
         command.arg(&config).args(["--quiet", "--threads", "1", "--runs-dir"]).arg(&runs).arg("--until-stdin-closes");
         let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let seconds: f64 = share.trim_end_matches('s').parse().unwrap();
         while !runs.exists() || std::fs::read_dir(&runs).unwrap().next().is_none() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -147,11 +185,13 @@ fn a_painting_goes_on_to_the_same_bytes_on_any_number_of_threads() {
         let run = only_run(&runs);
         if code != Some(0) {
             assert_eq!(code, Some(75), "it stopped between two steps");
+            interrupted += 1;
             let output = runner().args(["train", "--quiet", "--resume"]).arg(&run).output().unwrap();
             assert_exit(&output, 0);
         }
         assert_same(&run, &reference);
     }
+    assert!(interrupted > 0, "all were done before they were stopped");
 }
 
 fn assert_same(run: &Path, reference: &Path) {
@@ -277,6 +317,8 @@ fn mistakes_are_named_where_they_stand() {
         (&["task.losses[0].layers=['features.99']"], "the net has no layer `features.99`", 2),
         (&["task.losses[0].layers=['before-pool-9']"], "the net has 5 poolings", 2),
         (&["task.losses[1].weights=[1.0]"], "1 weights for 2 layers", 2),
+        (&["task.losses[1].weights=[]", "task.losses[1].layers=[]"], "a term that looks at no layer", 2),
+        (&["task.losses[0].layers=[]"], "name some, or leave `layers` out", 2),
         (&["task.style_weights=[1.0, 2.0]"], "2 weights for 1 style images", 2),
         (&["data.dataset='shapes'"], "`data` means nothing to task `style-transfer`", 2),
         (&["phases[0].batch=4"], "`batch` means nothing to task `style-transfer`", 2),
@@ -314,7 +356,25 @@ fn the_plan_of_a_painting_needs_no_picture() {
     let again = runner().arg("plan").arg(dir.path().join("expanded.toml")).arg("--expand").output().unwrap();
     assert_exit(&again, 0);
     assert_eq!(again.stdout, output.stdout, "it reads back to the same");
-    assert_exit(&runner().arg("model").arg(&config).output().unwrap(), 0);
+}
+
+#[test]
+fn the_net_of_a_painting_is_listed_as_far_as_it_is_looked_at() {
+    let (dir, config) = workplace();
+    std::fs::remove_file(dir.path().join("content.png")).unwrap();
+    // Smaller than the whole net takes.
+    let of = |more: &[&str]| {
+        runner().arg("model").arg(&config).args(["--set", "phases[0].size=20"]).args(more).output().unwrap()
+    };
+    let output = of(&[]);
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("paint: none → vgg11; images of 48×48×3\n") && said.contains("features.4"), "{said}");
+    assert!(!said.contains("features.5") && !said.contains("head") && !said.contains("classes"), "{said}");
+    assert_exit(&of(&["--size", "8"]), 0);
+    let output = of(&["--size", "1"]);
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("the net takes no images of 1×1"), "{}", text(&output));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use super::table::{Align, BOLD, DIM, Table, wrap};
 use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
 use crate::config::spec::{Precision, Spec};
 use crate::model::summary::{Figures, PartSummary};
-use crate::model::{Member, Parts, Summary};
+use crate::model::{self, Member, Parts, Summary};
 use crate::nn::Shape;
+use crate::paint::Objective;
 use crate::plan::{Plan, PlannedPhase};
+use crate::task::{self, Painting};
 use crate::train::net::parts;
 use crate::units::{count, number};
 use serde_json::{Value, json};
@@ -21,7 +23,8 @@ Examples:
 
 Neither the data set nor a network is needed. FLOPs are multiplications and additions of the forward pass of one
 image, two for each multiply-add; a training step takes about three times as many. `sees`: rows and columns of the image
-that a pixel of the output depends on, the receptive field.")]
+that a pixel of the output depends on, the receptive field. Of an experiment that paints, the layers are listed up to the
+last that a loss looks at.")]
 pub struct ModelArgs {
     /// The experiment: a TOML file
     config: PathBuf,
@@ -42,9 +45,14 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     let plan = prepare::plan(&loaded, &facts)?;
     let (spec, first) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let parts = parts(spec, first.classes);
+    let painting = task::painting(spec.task.as_ref());
     let of = |size: usize| {
-        Summary::of(&parts, Shape::new(size, size, first.channels))
-            .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))
+        let image = Shape::new(size, size, first.channels);
+        let summary = match &painting {
+            Some(painting) => looked_at(&parts, image, painting),
+            None => Summary::of(&parts, image).map_err(anyhow::Error::new),
+        };
+        summary.map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))
     };
     let largest = plan.phases.iter().map(|phase| phase.size).max().unwrap_or(first.size);
     let net = of(args.size.map_or(largest, usize::from))?;
@@ -61,13 +69,19 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
         format!("{value:#}\n")
     } else {
         let heading = heading(spec, &parts, &net);
-        let tables = format!("{}\n{}\n{}", layers(&net), totals(&net), table_of(&phases));
+        let tables = format!("{}\n{}\n{}", layers(&net), totals(&net), table_of(&phases, painting.is_some()));
         let rules = rules_in_words(spec, &plan, &members);
         let data: Vec<String> = facts.iter().flat_map(|of| wrap(&plan::data_line(of), output::width())).collect();
         format!("{heading}\n\n{tables}\n{rules}{}\n", data.join("\n"))
     };
     output::print(&text)?;
     Ok(Exit::Done)
+}
+
+/// The net as far as a painting's losses look at it.
+fn looked_at(parts: &Parts<'_>, image: Shape, painting: &Painting) -> anyhow::Result<Summary> {
+    let (net, _) = model::build_some(parts, image)?;
+    Ok(Summary::looked_at(parts, &net, &Objective::values(painting, &net)?))
 }
 
 /// What the net takes in one phase.
@@ -116,16 +130,16 @@ fn rules_as_json(spec: &Spec, plan: &Plan, members: &[Member]) -> Vec<Value> {
     taken.map(|(rule, group)| json!({ "rule": rule.label, "parameters": names(group) })).collect()
 }
 
-/// `dawnbench: conv3x3 → resnet9 → max-pool; images of 32×32×3, 10 classes`
+/// `dawnbench: conv3x3 → resnet9 → max-pool; images of 32×32×3, 10 classes`; of a painting's net no one asks for classes.
 fn heading(spec: &Spec, parts: &Parts<'_>, net: &Summary) -> String {
     let [h, w, c] = net.image;
     let kinds: Vec<&str> = net.parts.iter().map(|part| part.kind.as_str()).collect();
     let Spec { name, .. } = spec;
-    format!(
-        "{BOLD}{name}{BOLD:#}: {}; images of {h}×{w}×{c}, {} classes",
-        kinds.join(" → "),
-        count(parts.classes as u64)
-    )
+    let classes = match spec.task {
+        Some(_) => String::new(),
+        None => format!(", {} classes", count(parts.classes as u64)),
+    };
+    format!("{BOLD}{name}{BOLD:#}: {}; images of {h}×{w}×{c}{classes}", kinds.join(" → "))
 }
 
 fn layers(net: &Summary) -> String {
@@ -176,7 +190,7 @@ fn totals(net: &Summary) -> String {
     )
 }
 
-fn table_of(phases: &[Phase]) -> String {
+fn table_of(phases: &[Phase], paints: bool) -> String {
     use Align::Right;
     let columns = [("phase", Right), ("size", Right), ("batch", Right), ("MFLOP an image", Right), ("tape", Right)];
     let mut table = Table::new(columns);
@@ -187,5 +201,9 @@ fn table_of(phases: &[Phase]) -> String {
             numbers.into_iter().chain([mflop, format!("{:.1} MiB", phase.tape_bytes as f64 / f64::from(1 << 20))]),
         );
     }
-    format!("{}tape: activations and gradients of a training step, all in memory at once\n", table.render())
+    let tape = match paints {
+        true => "activations and gradients of a step, all in memory at once, up to the last layer that a loss looks at",
+        false => "activations and gradients of a training step, all in memory at once",
+    };
+    format!("{}tape: {tape}\n", table.render())
 }

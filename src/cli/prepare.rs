@@ -10,7 +10,7 @@ use crate::data::{DataError, Facts, FactsSource};
 use crate::model::{self, Member};
 use crate::nn::{Params, Shape};
 use crate::paint::{Misplaced, Objective};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedPhase};
 use crate::record::WeightsFacts;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
@@ -165,32 +165,90 @@ fn misplaced_layers(
     Some(error.did_you_mean(near))
 }
 
-/// Sees that a painting fits, in every phase: layers into its images, and all into memory.
+/// Sees that a painting fits, in every phase: its mask onto the content, layers into its images and those of its style, and all into
+/// memory.
 ///
 /// # Errors
-/// When it does not: at the phase's size, with one that would fit.
+/// When it does not: at the phase's size, with one that would fit, or at the image.
 pub fn painting(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<(), Failure> {
+    let refused = |error: Diagnostic| Failure::from(source.diagnostics(vec![error]));
+    if let Some((mask, content)) = job.pictures.misshapen_mask() {
+        let error = source.diagnostic("task.mask", format!("it is {mask}, and the content {content}"));
+        return Err(refused(error.help("give a mask of the content's shape")));
+    }
     let facts = job.pictures.facts(&job.painting);
-    for (k, phase) in job.plan.phases.iter().enumerate() {
-        if let Some(error) = misplaced_layers((source, &job.spec), &facts, &job.painting, k, job.extent(k)) {
-            return Err(source.diagnostics(vec![error]).into());
+    for k in 0..job.plan.phases.len() {
+        let misplaced = misplaced_layers((source, &job.spec), &facts, &job.painting, k, job.extent(k));
+        if let Some(error) = misplaced.or_else(|| fewer_layers(job, source, &facts, k)) {
+            return Err(refused(error));
         }
-        let needed = memory_needed(job, phase, phase.size)?;
-        let Some(free) = free.filter(|free| needed > *free) else { continue };
-        let (mut fits, mut over) = (0, phase.size);
-        while over - fits > 1 {
-            let middle = fits.midpoint(over);
-            match memory_needed(job, phase, middle) {
-                Ok(needed) if needed > free => over = middle,
-                _ => fits = middle,
-            }
+        if let Some(error) = small_style(job, source, k)? {
+            return Err(refused(error));
         }
-        let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
-        let message = format!("images of {} take {}, and {} are free", job.extent(k), gib(needed), gib(free));
-        let error = source.diagnostic(&format!("phases[{k}].size"), message).help(format!("size {fits} would fit"));
-        return Err(source.diagnostics(vec![error]).into());
+        if let Some(error) = free.map(|free| beyond_memory(job, source, k, free)).transpose()?.flatten() {
+            return Err(refused(error));
+        }
+        // Last, as the mask takes memory itself.
+        if job.mask_is_black(k) {
+            let error = source.diagnostic("task.mask", "it is black everywhere: nothing may change");
+            return Err(refused(error.help("white is where the content may change; transparency is not looked at")));
+        }
     }
     Ok(())
+}
+
+/// Images so small that a rule like `before-pools` comes to fewer layers than in another phase: the terms would not be the same.
+fn fewer_layers(job: &PaintJob, source: &Source, facts: &Facts, phase: usize) -> Option<Diagnostic> {
+    let terms = |k: usize| {
+        let (graph, _) = net::some_of(&job.spec, facts, job.extent(k)).ok()?;
+        Some(Objective::names(&job.painting, &graph).ok()?.len())
+    };
+    let (found, most) = (terms(phase)?, (0..job.plan.phases.len()).filter_map(terms).max()?);
+    let extent = job.extent(phase);
+    let message = format!("images of {extent} are too small: {found} terms are left of the {most} of another phase");
+    let error = source.diagnostic(&format!("phases[{phase}].size"), message);
+    (found < most).then(|| error.help("give a larger size, or layers that come earlier"))
+}
+
+/// A style image that is too small for a layer when it has its size of a phase.
+fn small_style(job: &PaintJob, source: &Source, phase: usize) -> Result<Option<Diagnostic>, Failure> {
+    let found = job.small_style(phase)?;
+    Ok(found.map(|(k, error)| {
+        let error = source.diagnostic(&format!("task.style[{k}]"), error.to_string());
+        error.help("give a larger size or `style_scale`, or layers that come earlier")
+    }))
+}
+
+/// A phase that takes more than so many bytes.
+fn beyond_memory(job: &PaintJob, source: &Source, phase: usize, free: usize) -> Result<Option<Diagnostic>, Failure> {
+    let planned = &job.plan.phases[phase];
+    let needed = memory_needed(job, planned, planned.size)?;
+    if needed <= free {
+        return Ok(None);
+    }
+    let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
+    let message = format!("images of {} take {}, and {} are free", job.extent(phase), gib(needed), gib(free));
+    let help = match largest_that_fits(job, planned, free) {
+        Some(size) => format!("size {size} would fit"),
+        None => "not even the smallest size that the layers allow fits: look at earlier layers, paint fewer images, or free \
+                 memory"
+            .to_owned(),
+    };
+    Ok(Some(source.diagnostic(&format!("phases[{phase}].size"), message).help(help)))
+}
+
+/// The largest size below a phase's, which takes too much, that does not; `None`: layers allow none so small.
+fn largest_that_fits(job: &PaintJob, phase: &PlannedPhase, free: usize) -> Option<usize> {
+    let (mut fits, mut over) = (0, phase.size);
+    while over - fits > 1 {
+        let middle = fits.midpoint(over);
+        match memory_needed(job, phase, middle) {
+            Ok(needed) if needed > free => over = middle,
+            // Where it is too small for a layer, a larger one may do.
+            _ => fits = middle,
+        }
+    }
+    (fits > 0 && memory_needed(job, phase, fits).is_ok()).then_some(fits)
 }
 
 /// The parameters of the net of an experiment that can be planned.
@@ -257,5 +315,128 @@ fn misfit(
             .diagnostic(&format!("phases[{phase}].size"), format!("images of {size}×{size} are too small: {error}"))
             .help(format!("the smallest size that this net takes is {smallest}")),
         _ => source.diagnostic(error.path, error.to_string()).help(format!("choose another {}", error.path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Text};
+    use crate::kernels::Isa;
+    use crate::paint::Picture;
+    use crate::train::Machine;
+    use std::path::Path;
+
+    const PHASE: &str = "[[phases]]\nsteps = 2\noptimizer = \"lbfgs\"\nlr = 1.0\n";
+
+    /// What a mask may be: its extent, and how light it is.
+    type Of = (usize, usize, f32);
+
+    /// A painting of 60×45 pixels with a mask, and settings of `[task]` and the sizes of its phases.
+    fn job(dir: &Path, (width, height, light): Of, settings: &str, net: &str, sizes: &[usize]) -> (PaintJob, Source) {
+        let picture = |name: &str, width: usize, height: usize, light: f32| {
+            let picture = Picture { extent: Extent { width, height }, pixels: vec![light; width * height * 3] };
+            std::fs::write(dir.join(name), picture.png()).unwrap();
+            dir.join(name).display().to_string()
+        };
+        let (content, style) = (picture("content.png", 60, 45, 0.5), picture("style.png", 40, 52, 0.7));
+        let mask = picture("mask.png", width, height, light);
+        let phases: String = sizes.iter().map(|size| format!("{PHASE}size = {size}\n")).collect();
+        let content = format!(
+            "name = \"a\"\n[task]\nkind = \"style-transfer\"\ncontent = [\"{content}\"]\nstyle = [\"{style}\"]\nmask = \"{mask}\"\n\
+             {settings}\n[model]\nbackbone = {net}\n{phases}"
+        );
+        let text = Text { name: "a.toml".into(), content: content.clone(), folder: Default::default() };
+        let loaded = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}\n{content}"));
+        let painting = *task::painting(loaded.spec.task.as_ref()).unwrap();
+        let pictures = Pictures::read(&painting).unwrap();
+        let plan = plan(&loaded, &[pictures.facts(&painting)]).unwrap();
+        let machine = Machine { isa: Isa::Portable, threads: 1 };
+        let Loaded { spec, source } = loaded;
+        (PaintJob { spec, plan, painting, pictures, machine, argv: vec![], weights: None, notices: vec![] }, source)
+    }
+
+    const WHITE: Of = (60, 45, 1.0);
+    const NARROW: &str = "{ kind = \"vgg11\", width = 4 }";
+
+    /// A loss that looks at a layer before a pool.
+    fn losses(layers: &str) -> String {
+        format!(
+            "losses = [{{ kind = \"content\", layers = [\"{layers}\"] }}, {{ kind = \"style\", layers = [\"{layers}\"] }}]\n"
+        )
+    }
+
+    /// What is said of a job; nothing where it is right.
+    fn said((job, source): &(PaintJob, Source), free: Option<usize>) -> String {
+        match painting(job, source, free) {
+            Ok(()) => String::new(),
+            Err(Failure::Config(errors)) => errors.to_string(),
+            Err(_) => panic!("another failure than one of the file"),
+        }
+    }
+
+    #[test]
+    fn what_takes_too_much_memory_is_refused_with_the_largest_size_that_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let wide = "{ kind = \"vgg11\", width = 64 }";
+        let whole = job(dir.path(), WHITE, &losses("before-pool-2"), wide, &[4096]);
+        let (free, phase) = (1 << 28, &whole.0.plan.phases[0]);
+        let text = said(&whole, Some(free));
+        assert!(text.contains("error: images of 4096×3072 take ") && text.contains(" GiB are free"), "{text}");
+        let size = text.split("help: size ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let size: usize = size.unwrap_or_else(|| panic!("{text}"));
+        assert!(memory_needed(&whole.0, phase, size).unwrap() <= free && size > 60, "{size}");
+        assert!(memory_needed(&whole.0, phase, size + 1).unwrap() > free, "{size}");
+        let text = said(&whole, Some(1));
+        assert!(text.contains("not even the smallest size that the layers allow fits"), "{text}");
+        let small = job(dir.path(), WHITE, &losses("before-pool-2"), wide, &[60]);
+        assert_eq!([said(&small, Some(1 << 28)), said(&small, None)], [String::new(), String::new()]);
+    }
+
+    #[test]
+    fn large_styles_and_masks_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let needed = |settings: &str, change: fn(&mut PaintJob)| {
+            let settings = settings.to_owned() + &losses("before-pool-2");
+            let (mut job, _) = job(dir.path(), WHITE, &settings, NARROW, &[64]);
+            change(&mut job);
+            memory_needed(&job, &job.plan.phases[0], 64).unwrap()
+        };
+        let plain = needed("", |_| {});
+        assert_eq!(needed("style_scale = 0.5\n", |_| {}), plain, "the painting takes more");
+        // Four channels of 394×512 pixels, in the place of at most as much of 64×48.
+        assert!(needed("style_scale = 8.0\n", |_| {}) - plain > 394 * 512 * 4 * 4);
+        // Eight channels at a quarter of 64×48 pixels.
+        assert_eq!(plain - needed("", |job| job.painting.mask = None), 32 * 24 * 8 * 4);
+    }
+
+    #[test]
+    fn images_that_do_not_fit_their_layers_are_refused_where_they_stand() {
+        let dir = tempfile::tempdir().unwrap();
+        let small = job(dir.path(), WHITE, &format!("style_scale = 0.1\n{}", losses("before-pool-3")), NARROW, &[32]);
+        let text = said(&small, None);
+        assert!(text.contains("error: an image of 2×3 is too small for layer `features.9`"), "{text}");
+        assert!(text.contains("a.toml:5:") && text.contains("`style_scale`"), "{text}");
+        let fewer = job(dir.path(), WHITE, &losses("before-pools"), NARROW, &[48, 16]);
+        let text = said(&fewer, None);
+        assert!(text.contains("images of 16×12 are too small: 6 terms are left of the 10 of another phase"), "{text}");
+        assert!(text.contains("size = 16"), "{text}");
+    }
+
+    #[test]
+    fn masks_of_nothing_and_of_another_shape_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let cases = [
+            ((60, 45, 0.0), "error: it is black everywhere: nothing may change"),
+            ((45, 60, 1.0), "error: it is 45×60, and the content 60×45"),
+            ((120, 100, 1.0), "error: it is 120×100, and the content 60×45"),
+            // Rounded to pixels it has the shape.
+            ((121, 90, 0.2), ""),
+        ];
+        for (mask, want) in cases {
+            let text = said(&job(dir.path(), mask, &losses("before-pool-1"), NARROW, &[32]), None);
+            assert!(text.contains(want) && text.is_empty() == want.is_empty(), "{mask:?}: {text}");
+            assert!(want.is_empty() || text.contains("mask = "), "{text}");
+        }
     }
 }

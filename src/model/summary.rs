@@ -2,8 +2,9 @@
 
 use super::{PairingError, Parts, assemble};
 use crate::nn::memory::{MemoryPlan, Purpose};
-use crate::nn::{Graph, ParamDecl, Shape};
+use crate::nn::{Graph, ParamDecl, Shape, ValueId};
 use serde::Serialize;
+use std::ops::Range;
 
 /// Parameters, running statistics and work of a layer, a part or a whole net.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,24 +76,42 @@ impl Summary {
     /// When two parts do not fit at this size.
     pub fn of(parts: &Parts<'_>, image: Shape) -> Result<Self, Box<PairingError>> {
         let (graph, layers) = assemble(parts, image)?;
+        Ok(Self::new(parts, &graph, layers, Purpose { backward: true, input_grad: false, frozen: false }, &[]))
+    }
+
+    /// Of a net as far as it is looked at, up to the last of these values, where it stays as it is and the image's gradient is
+    /// wanted. `net` has the layers of the parts, or the first of them.
+    pub fn looked_at(parts: &Parts<'_>, net: &Graph, values: &[ValueId]) -> Self {
+        let graph = net.until(values);
+        let nodes = graph.nodes();
+        // Layers of stems and heads are named so.
+        let stem = nodes.iter().take_while(|node| node.name.starts_with("stem.")).count();
+        let head = nodes.iter().position(|node| node.name.starts_with("head.")).unwrap_or(nodes.len());
+        let layers = [0..stem, stem..head, head..nodes.len()];
+        Self::new(parts, &graph, layers, Purpose { backward: true, input_grad: true, frozen: true }, values)
+    }
+
+    /// `kept` values are there to the end of a step. A part that begins behind the graph is left out.
+    fn new(parts: &Parts<'_>, graph: &Graph, layers: [Range<usize>; 3], purpose: Purpose, kept: &[ValueId]) -> Self {
         let fields = graph.receptive_fields();
         let kinds = [("stem", parts.stem), ("backbone", parts.backbone), ("head", parts.head)];
         let parts: Vec<PartSummary> = kinds
             .into_iter()
             .zip(layers)
+            .filter(|(_, layers)| layers.start < graph.nodes().len())
             .map(|((part, choice), layers)| {
-                let layers: Vec<LayerSummary> = layers.map(|k| layer(&graph, k, fields[k])).collect();
+                let layers: Vec<LayerSummary> = layers.map(|k| layer(graph, k, fields[k])).collect();
                 let figures = layers.iter().map(|layer| layer.figures).sum();
                 PartSummary { part, kind: choice.kind.clone(), figures, layers }
             })
             .collect();
-        let memory = MemoryPlan::new(&graph, Purpose { backward: true, input_grad: false, frozen: false }, &[]);
-        Ok(Self {
+        let (image, memory) = (graph.input_shape(), MemoryPlan::new(graph, purpose, kept));
+        Self {
             image: [image.h, image.w, image.c],
             figures: parts.iter().map(|part| part.figures).sum(),
             parts,
             elements: memory.slots.iter().sum(),
-        })
+        }
     }
 
     /// Activations and gradients of a training step that are in memory at once, in elements an image: what the tape plans
@@ -127,7 +146,7 @@ mod tests {
     use super::*;
     use crate::kernels::{DType, Isa};
     use crate::model::{backbones, build};
-    use crate::nn::{Params, Tape, TapeOptions};
+    use crate::nn::{Params, Tap, Tape, TapeOptions};
     use crate::registry::{Choice, Value};
 
     /// ResNet-9 of width 4 with ten classes and norms of fixed scale, its parts as its entry gives them.
@@ -176,6 +195,34 @@ mod tests {
             assert_eq!((summary.parts[1].kind.as_str(), summary.parts[1].layers[0].output), ("resnet9", [16, 16, 8]));
             // 3·3·3·4 filters and 2·4 of the norm; 4·8 = 32 features to 10 classes.
             assert_eq!((summary.parts[0].figures.parameters, summary.parts[2].figures.parameters), (116, 320));
+        });
+    }
+
+    /// Looks and does nothing.
+    struct Idle;
+
+    impl Tap for Idle {
+        fn observe(&mut self, _n: usize, _shape: Shape, _value: &[f32]) {}
+    }
+
+    #[test]
+    fn a_net_that_is_looked_at_ends_where_no_one_looks_any_more() {
+        with_parts(|parts| {
+            let net = build(parts, Shape::new(16, 16, 3)).unwrap();
+            let last = &net.nodes()[5].name;
+            let values = [net.find("stem.norm").unwrap(), net.find(last).unwrap()];
+            let summary = Summary::looked_at(parts, &net, &values);
+            let names: Vec<&str> = summary.parts.iter().map(|part| part.part).collect();
+            assert_eq!(names, ["stem", "backbone"]);
+            let layers: Vec<&LayerSummary> = summary.parts.iter().flat_map(|part| &part.layers).collect();
+            assert!(layers.iter().map(|layer| &layer.name).eq(net.nodes()[..6].iter().map(|node| &node.name)));
+            let graph = net.until(&values);
+            assert_eq!(summary.figures.flops, graph.flops());
+            let params = Params::new(graph.params(), graph.stats(), 1);
+            let taps = values.map(|value| (value, Box::new(Idle) as Box<dyn Tap>));
+            let options = TapeOptions::frozen(2, DType::F32, Isa::Portable);
+            let tape = Tape::with_taps(&graph, &params, options, taps.into());
+            assert_eq!(summary.training_elements() * 2 * 4, tape.memory_bytes());
         });
     }
 

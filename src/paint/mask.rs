@@ -19,6 +19,11 @@ impl Mask {
         Self { extent: to, values }
     }
 
+    /// Whether nothing may change.
+    pub fn is_black(&self) -> bool {
+        self.values.iter().all(|value| *value == 0.0)
+    }
+
     /// The mean over the pixels that each of so many rows and columns stands for: rows `⌊i·H/h⌋` to `⌈(i+1)·H/h⌉`, as
     /// PyTorch's `interpolate(mode="area")`.
     pub fn at(&self, height: usize, width: usize) -> Vec<f32> {

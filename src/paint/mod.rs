@@ -19,5 +19,5 @@ mod variation;
 pub use layers::{Found, Looked, find};
 pub use mask::Mask;
 pub use median::median_filter;
-pub use objective::{FrozenNet, Misplaced, Needs, Objective, Scene, Targets};
+pub use objective::{FrozenNet, Misplaced, Needs, Objective, Scene, Targets, TooSmall};
 pub use picture::{Colours, Picture, fitted};

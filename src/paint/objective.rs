@@ -51,12 +51,8 @@ impl Targets {
     pub fn of(net: &mut FrozenNet<'_>, scene: &Scene<'_>) -> anyhow::Result<Self> {
         let Scene { painting, extent, content, style, .. } = *scene;
         let (placed, _) = place(painting, &(net.graph)(extent)?)?;
-        let of_kind = |wanted: fn(LossKind) -> bool| -> BTreeMap<String, ValueId> {
-            let wanted = placed.iter().filter(|term| wanted(painting.losses[term.loss].kind));
-            wanted.map(|term| (term.layer.clone(), term.value)).collect()
-        };
-        let content_layers = of_kind(|kind| kind == LossKind::Content);
-        let style_layers = of_kind(|kind| matches!(kind, LossKind::Style { .. }));
+        let content_layers = layers_of(painting, &placed, |kind| kind == LossKind::Content);
+        let style_layers = layers_of(painting, &placed, is_style);
         let contents = keep(net, extent, content, &content_layers, true)?;
         let mut grams: BTreeMap<String, Vec<f32>> = BTreeMap::new();
         for ((extent, image), share) in style.iter().zip(painting.style_shares()) {
@@ -209,6 +205,30 @@ impl Objective {
         Ok(place(painting, graph)?.0.iter().map(|term| term.value).collect())
     }
 
+    /// The layers that style images are looked at in, by name.
+    ///
+    /// # Errors
+    /// When a layer is not there.
+    pub fn style_layers(painting: &Painting, graph: &Graph) -> Result<BTreeMap<String, ValueId>, Misplaced> {
+        Ok(layers_of(painting, &place(painting, graph)?.0, is_style))
+    }
+
+    /// Bytes that the look at a style image takes, but for weights. `graph` is the net for images of its extent.
+    ///
+    /// # Errors
+    /// When the image is too small for one of the layers.
+    pub fn style_bytes(
+        needs: Needs,
+        layers: &BTreeMap<String, ValueId>,
+        graph: &Graph,
+        extent: Extent,
+    ) -> Result<usize, TooSmall> {
+        room_for(graph, layers, extent)?;
+        let values: Vec<ValueId> = layers.values().copied().collect();
+        let tape = Tape::bytes_for(&graph.until(&values), needs.options_of_look(), &values);
+        Ok(tape + needs.copied(graph, &values) * size_of::<f32>())
+    }
+
     /// Bytes that an objective takes at an extent, but for weights: activations, gradients, scratch, targets.
     ///
     /// # Errors
@@ -220,9 +240,15 @@ impl Objective {
         let targets: usize = placed
             .iter()
             .filter(|term| painting.losses[term.loss].kind == LossKind::Content)
-            .map(|term| graph.shape(term.value).len() * size_of::<f32>() * painting.images())
+            .map(|term| graph.shape(term.value).len() * painting.images())
             .sum();
-        Ok(Tape::bytes_for(&cut, needs.options(), &values) + 2 * targets)
+        // With a mask, of each layer whose Gram matrices count, an image's activations times the mask.
+        let styled = layers_of(painting, &placed, is_style);
+        let weighted = styled.values().map(|value| graph.shape(*value).len());
+        let weighted: usize = weighted.filter(|_| painting.mask.is_some()).sum();
+        // Terms read activations and add to gradients.
+        let copied = 2 * needs.images * needs.copied(graph, &values);
+        Ok(Tape::bytes_for(&cut, needs.options(), &values) + (2 * targets + weighted + copied) * size_of::<f32>())
     }
 }
 
@@ -239,6 +265,17 @@ impl Needs {
     fn options(self) -> TapeOptions {
         TapeOptions { algorithm: self.algorithm, ..TapeOptions::frozen(self.images, self.dtype, self.isa) }
     }
+
+    /// For a look at what is held against: one image at a time.
+    fn options_of_look(self) -> TapeOptions {
+        TapeOptions { algorithm: self.algorithm, ..TapeOptions::evaluate(1, self.dtype, self.isa) }
+    }
+
+    /// The most numbers of an image that a tap is handed as `f32` where they are not held so: one layer's at a time.
+    fn copied(self, graph: &Graph, values: &[ValueId]) -> usize {
+        let lens = values.iter().map(|value| graph.shape(*value).len());
+        lens.filter(|_| self.dtype != DType::F32).max().unwrap_or(0)
+    }
 }
 
 impl FrozenNet<'_> {
@@ -254,6 +291,32 @@ pub struct Misplaced {
     /// Below `task`.
     pub path: String,
     pub looked: layers::Looked,
+}
+
+/// An image that the net has not all the layers for that are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an image of {extent} is too small for layer `{layer}`")]
+pub struct TooSmall {
+    pub extent: Extent,
+    pub layer: String,
+}
+
+/// Sees that the net for images of an extent has these layers.
+fn room_for(graph: &Graph, layers: &BTreeMap<String, ValueId>, extent: Extent) -> Result<(), TooSmall> {
+    match layers.keys().find(|layer| graph.find(layer).is_none()) {
+        Some(layer) => Err(TooSmall { extent, layer: layer.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn is_style(kind: LossKind) -> bool {
+    matches!(kind, LossKind::Style { .. })
+}
+
+/// The layers that terms of a kind look at, by name.
+fn layers_of(painting: &Painting, placed: &[Placed], wanted: fn(LossKind) -> bool) -> BTreeMap<String, ValueId> {
+    let wanted = placed.iter().filter(|term| wanted(painting.losses[term.loss].kind));
+    wanted.map(|term| (term.layer.clone(), term.value)).collect()
 }
 
 /// Where each term is looked at, and the names of all: those of layers in the order of the file, then total variation.
@@ -299,6 +362,7 @@ fn keep(
         return Ok(BTreeMap::new());
     }
     let graph = (net.graph)(extent)?;
+    room_for(&graph, layers, extent)?;
     let cut = graph.until(&layers.values().copied().collect::<Vec<_>>());
     let (mut taps, mut kept) = (BTreeMap::<ValueId, Box<dyn Tap>>::new(), Vec::new());
     for (name, value) in layers {
@@ -306,9 +370,8 @@ fn keep(
         taps.insert(*value, Box::new(tap));
         kept.push((name.clone(), found));
     }
-    // One image at a time: the painting itself takes far more memory.
-    let options = TapeOptions { algorithm: net.algorithm, ..TapeOptions::evaluate(1, net.dtype, net.isa) };
-    let mut tape = Tape::with_taps(&cut, &net.params, options, taps);
+    // One image at a time: but for styles that are larger, the painting itself takes far more memory.
+    let mut tape = Tape::with_taps(&cut, &net.params, net.needs(1).options_of_look(), taps);
     for image in images.chunks_exact(3 * extent.width * extent.height) {
         tape.forward(&mut net.params, image)?;
     }

@@ -99,9 +99,9 @@ pub fn step(facts: &RunFacts, done: &StepDone) -> String {
     )
 }
 
-/// A painting as it is after a step.
+/// A painting as it is after a step, and the loss that the step began with.
 pub fn snapshot(facts: &RunFacts, step: u64, file: &str, loss: f64) -> String {
-    format!("after step {}/{}  loss {:<8}  {file}", count(step + 1), count(facts.steps), short(loss))
+    format!("after step {}/{}  loss before it {:<8}  {file}", count(step + 1), count(facts.steps), short(loss))
 }
 
 /// What a step used and found, in columns that keep their places. Where pixels are trained there is nothing to be right.

@@ -59,8 +59,8 @@ pub static ENTRY: TaskEntry = Entry {
             key: "mask",
             kind: Kind::Path,
             default: Default::Absent,
-            doc: "an image file that is white where the content may change and where losses count, and black elsewhere: to make an \
-                  object that was pasted into a painting part of it",
+            doc: "an image file that is white where the content may change and where losses count (but for total variation, a mean \
+                  over the whole image), and black elsewhere: to make an object that was pasted into a painting part of it",
         },
         Param {
             key: "feather",
@@ -197,6 +197,15 @@ impl Painting {
             (has(|kind| *kind == LossKind::Content), has(|kind| matches!(kind, LossKind::Style { .. })));
         if content.is_none() && style.is_none() {
             tell("losses", "no term looks at the net", "give one of kind `content` or `style`");
+        }
+        for (k, loss) in self.losses.iter().enumerate() {
+            if loss.kind != LossKind::TotalVariation && loss.layers.is_empty() {
+                tell(
+                    &format!("losses[{k}].layers"),
+                    "a term that looks at no layer",
+                    "name some, or leave `layers` out",
+                );
+            }
         }
         match (content, self.content.is_empty()) {
             (Some(k), true) => {

@@ -61,6 +61,17 @@ struct Version {
 }
 
 impl Header {
+    /// From the texts of a file.
+    fn read(texts: &HashMap<String, String>) -> Result<Self, String> {
+        let header = texts.get(HEADER_KEY).ok_or("it is not one of runner's")?;
+        let of_header = |e: serde_json::Error| format!("its header: {e}");
+        let Version { format } = serde_json::from_str(header).map_err(of_header)?;
+        if format != FORMAT {
+            return Err(format!("its format is {format}, this program reads {FORMAT}"));
+        }
+        serde_json::from_str(header).map_err(of_header)
+    }
+
     /// Whether it can be of a training by that plan: what is not would be found too late, or by a panic.
     fn check(&self, plan: &Plan) -> Result<(), String> {
         let Progress { step, optimizer, .. } = &self.progress;
@@ -138,9 +149,7 @@ pub fn step(path: &Path) -> Result<u64, CheckpointError> {
     let bytes =
         reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
     let (_, texts) = tensors::open(&bytes).map_err(corrupt)?;
-    let header = texts.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
-    let header: Header = serde_json::from_str(header).map_err(|e| corrupt(format!("its header: {e}")))?;
-    Ok(header.progress.step)
+    Ok(Header::read(&texts).map_err(corrupt)?.progress.step)
 }
 
 /// Reads a checkpoint of a training by `plan` of the net that `params` describes, whose parameters `rules` divide.
@@ -157,13 +166,7 @@ pub fn load(
     let bytes =
         reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
     let (tensors, texts) = tensors::open(&bytes).map_err(corrupt)?;
-    let header = texts.get(HEADER_KEY).ok_or_else(|| corrupt("it is not one of runner's".into()))?;
-    let of_header = |e: serde_json::Error| corrupt(format!("its header: {e}"));
-    let Version { format } = serde_json::from_str(header).map_err(of_header)?;
-    if format != FORMAT {
-        return Err(corrupt(format!("its format is {format}, this program reads {FORMAT}")));
-    }
-    let header: Header = serde_json::from_str(header).map_err(of_header)?;
+    let header = Header::read(&texts).map_err(corrupt)?;
     header.check(plan).map_err(corrupt)?;
 
     let (directory, stat_directory) = (params.directory().clone(), params.stat_directory().clone());
@@ -328,6 +331,18 @@ mod tests {
             let error = load_bytes(&edited(&bytes, from, to), &params, &plan).err().unwrap().to_string();
             assert!(error.contains(want), "{error}");
         }
+    }
+
+    #[test]
+    fn another_format_is_named_whatever_its_header_holds() {
+        let (params, plan, bytes) = parts();
+        let other = edited(&bytes, r#"\"format\":2"#, r#"\"format\":9"#);
+        let other = edited(&other, r#"\"progress\":"#, r#"\"regresso\":"#);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.safetensors");
+        std::fs::write(&path, &other).unwrap();
+        let errors = [step(&path).unwrap_err(), load_bytes(&other, &params, &plan).err().unwrap()];
+        assert!(errors.iter().all(|error| error.to_string().contains("its format is 9")), "{errors:?}");
     }
 
     /// Nothing that a damaged file holds makes the program panic or ask for memory that the file does not back.

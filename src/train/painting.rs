@@ -19,7 +19,7 @@ use crate::data::resize::Extent;
 use crate::data::{DataError, Facts, draw, hex};
 use crate::kernels::reduce;
 use crate::model::backbones::published;
-use crate::nn::{Graph, Init, ParamDecl, Params, Role};
+use crate::nn::{Graph, Init, ParamDecl, Params, Role, ValueId};
 use crate::optim::Applied;
 use crate::paint::{Colours, FrozenNet, Mask, Needs, Objective, Picture, Scene, fitted, median_filter};
 use crate::plan::{Plan, PlannedPhase, StepPlan};
@@ -32,6 +32,7 @@ use crate::task::starts::Start;
 use crate::units::{Purpose, rng};
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// What such an experiment calls its images where others name a data set.
@@ -43,6 +44,8 @@ const PIXELS: &str = "pixels";
 /// Evaluations of the net in a step.
 const EVALUATIONS: &str = "evaluations";
 const SNAPSHOTS: &str = "snapshots";
+/// Said where nothing says what the net has learned.
+const RANDOM: &str = "no `model.weights`: the net's filters are random (He et al. 2015)";
 /// The longer side of a picture on the contact sheet, the most that are shown, and how many a row.
 const SHEET: (usize, usize, usize) = (192, 48, 6);
 
@@ -99,6 +102,16 @@ impl Pictures {
         fitted(self.shape(), size)
     }
 
+    /// The mask's extent and the content's, where the one is not of the other's shape, which rounding to pixels allows for.
+    pub fn misshapen_mask(&self) -> Option<(Extent, Extent)> {
+        let (mask, content) = (self.mask.as_ref()?.extent, self.content.first()?.extent);
+        let longer = |of: Extent| of.width.max(of.height);
+        let size = longer(mask).min(longer(content));
+        let (a, b) = (fitted(mask, size), fitted(content, size));
+        let differ = a.width.abs_diff(b.width) > 1 || a.height.abs_diff(b.height) > 1;
+        differ.then_some((mask, content))
+    }
+
     /// What is planned with: an epoch is one step of all images.
     pub fn facts(&self, painting: &Painting) -> Facts {
         let shape = self.shape();
@@ -143,8 +156,40 @@ impl PaintJob {
         self.pictures.extent(self.plan.phases[phase].size)
     }
 
+    /// The first style image that is too small for its layers in a phase, and what is said of it.
+    ///
+    /// # Errors
+    /// When the painting itself is.
+    pub fn small_style(&self, phase: usize) -> anyhow::Result<Option<(usize, anyhow::Error)>> {
+        let extent = self.extent(phase);
+        let (graph, _) = net::some_of(&self.spec, &self.facts(), extent)?;
+        let layers = Objective::style_layers(&self.painting, &graph)?;
+        let small = |(k, to)| Some((k, style_bytes(self, &layers, to).err()?));
+        Ok(self.style_extents(extent).into_iter().enumerate().find_map(small))
+    }
+
+    /// Whether there is a mask that lets nothing change in a phase.
+    pub fn mask_is_black(&self, phase: usize) -> bool {
+        mask(self, self.extent(phase)).is_some_and(|mask| mask.is_black())
+    }
+
+    /// Of the style images where the painting has this one.
+    fn style_extents(&self, painting: Extent) -> Vec<Extent> {
+        let size = (painting.width.max(painting.height) as f64 * self.painting.style_scale).round().max(1.0) as usize;
+        self.pictures.style.iter().map(|picture| fitted(picture.extent, size)).collect()
+    }
+
     fn facts(&self) -> Facts {
         self.pictures.facts(&self.painting)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            images: self.painting.images(),
+            dtype: net::dtype(&self.spec),
+            algorithm: net::algorithm(&self.spec),
+            isa: self.machine.isa,
+        }
     }
 
     fn colours(&self) -> Colours<'_> {
@@ -388,6 +433,10 @@ fn after_step(
             return Ok(Some(Outcome { status: Status::Diverged, reason }));
         }
     }
+    if !values(&session.state.params).iter().all(|value| value.is_finite()) {
+        let reason = format!("the image is not finite after step {}", step.step);
+        return Ok(Some(Outcome { status: Status::Diverged, reason }));
+    }
     let plan = &session.job.plan;
     let ended = chores::time_is_up(plan, &session.clock.spent);
     let (snapshot, checkpoint) = (plan.is_eval_step(step.step), plan.is_checkpoint_step(step.step));
@@ -504,13 +553,12 @@ fn mask(job: &PaintJob, extent: Extent) -> Option<Mask> {
 
 /// The loss at an extent.
 fn objective(job: &PaintJob, params: &mut Params, extent: Extent) -> anyhow::Result<Objective> {
-    let style_size = (extent.width.max(extent.height) as f64 * job.painting.style_scale).round().max(1.0) as usize;
     let style: Vec<(Extent, Vec<f32>)> = job
         .pictures
         .style
         .iter()
-        .map(|picture| {
-            let to = fitted(picture.extent, style_size);
+        .zip(job.style_extents(extent))
+        .map(|(picture, to)| {
             let fitted = picture.fitted(to);
             let seen = match job.pictures.content.first().filter(|_| job.painting.keep_color) {
                 Some(content) => fitted.with_lights_of(content),
@@ -564,12 +612,29 @@ fn start(job: &PaintJob, extent: Extent) -> Vec<f32> {
 fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
     let (graph, _) = net::some_of(&job.spec, &job.facts(), job.extent(0))?;
     let looked = looked_at(&job.painting, &graph)?;
-    let params = |graph: &Graph| Params::new(graph.params(), graph.stats(), job.spec.seed).without_gradients();
-    let Some(facts) = &job.weights else { return Ok((params(&looked), None)) };
+    let mut params = Params::new(looked.params(), looked.stats(), job.spec.seed).without_gradients();
+    let Some(facts) = &job.weights else {
+        he(&mut params, looked.params());
+        return Ok((params, Some(RANDOM.to_owned())));
+    };
     let weights = chores::unchanged(facts)?;
-    let mut params = params(&looked);
     let taken = weights.start_part(&mut params, published(&job.spec.model.backbone))?;
     Ok((params, Some(taken.in_words(&facts.path))))
+}
+
+/// He's start (He et al. 2015): what passes a ReLU is as large as before. By ±1/√fan_in, from which training gets away, each layer
+/// leaves a sixth of its squares: behind ten of them nothing moves. What starts by another rule is left as it is.
+fn he(params: &mut Params, decls: &[ParamDecl]) {
+    for decl in decls.iter().filter(|decl| matches!(decl.init, Init::Uniform { .. })) {
+        let range = params.directory()[&decl.name].range.clone();
+        let values = &mut params.values[range];
+        match decl.role {
+            Role::Conv | Role::Linear => values.iter_mut().for_each(|value| *value *= 6f32.sqrt()),
+            Role::Bias => values.fill(0.0),
+            Role::Norm => {}
+        }
+    }
+    params.touch();
 }
 
 /// The net up to the last layer that a term looks at.
@@ -634,11 +699,44 @@ pub fn memory_needed(job: &PaintJob, phase: &PlannedPhase, size: usize) -> anyho
     let copies = 2 * history + 12;
     // As kernels read them, weights of 3×3 take four times their room, in either direction.
     let floats = 9 * weights + copies * pixels;
-    let made_for = Needs {
-        images: job.painting.images(),
-        dtype: net::dtype(&job.spec),
-        algorithm: net::algorithm(&job.spec),
-        isa: job.machine.isa,
-    };
-    Ok(Objective::bytes(made_for, &job.painting, &graph)? + floats * size_of::<f32>())
+    let layers = Objective::style_layers(&job.painting, &graph)?;
+    let mut most = Objective::bytes(job.needs(), &job.painting, &graph)?;
+    // The look at a style image is over before the first step; one that is larger than the painting may take more.
+    for to in job.style_extents(extent) {
+        most = most.max(style_bytes(job, &layers, to)?);
+    }
+    Ok(most + floats * size_of::<f32>())
+}
+
+/// Bytes that the look at a style image of an extent takes.
+fn style_bytes(job: &PaintJob, layers: &BTreeMap<String, ValueId>, to: Extent) -> anyhow::Result<usize> {
+    let (graph, _) = net::some_of(&job.spec, &job.facts(), to)?;
+    Ok(Objective::style_bytes(job.needs(), layers, &graph, to)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_filters_that_are_drawn_are_drawn_as_he_does() {
+        let decl = |name: &str, role, init| {
+            let (name, shape) = (name.to_owned(), vec![4, 3, 1, 1]);
+            ParamDecl { name, role, shape, init, frozen: false }
+        };
+        let (uniform, dirac) = (Init::Uniform { bound: 0.5 }, Init::Dirac { bound: 0.5, groups: 1 });
+        let decls = [
+            decl("a.weight", Role::Conv, uniform),
+            decl("a.bias", Role::Bias, uniform),
+            decl("b.scale", Role::Norm, Init::Constant(1.0)),
+            decl("c.weight", Role::Conv, dirac),
+        ];
+        let before = Params::new(&decls, &[], 1);
+        let mut params = before.clone();
+        he(&mut params, &decls);
+        let (drawn, found) = (before.get("a.weight").unwrap(), params.get("a.weight").unwrap());
+        assert!(drawn.iter().zip(found).all(|(drawn, found)| *found == drawn * 6f32.sqrt()));
+        assert_eq!(params.get("a.bias").unwrap(), [0.0; 12]);
+        assert!(["b.scale", "c.weight"].iter().all(|name| params.get(name) == before.get(name)));
+    }
 }
