@@ -33,7 +33,8 @@ pub fn settings(groups: &[Group]) -> BTreeMap<&str, Vec<String>> {
     paths.map(|path| (path.as_str(), groups.iter().map(|group| value(group, path)).collect())).collect()
 }
 
-fn of_settings(groups: &[Group]) -> Vec<Axis> {
+/// Each setting that differs, those that are equal in every group as one.
+pub fn of_settings(groups: &[Group]) -> Vec<Axis> {
     let mut axes: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
     for (path, values) in settings(groups) {
         match axes.iter_mut().find(|(_, there)| *there == values) {

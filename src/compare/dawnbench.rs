@@ -5,7 +5,6 @@
 
 use super::outcome::Outcome;
 use super::{CompareError, Options};
-use crate::data::hex;
 use crate::record::rows::MetricsRow;
 use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, reader};
@@ -86,7 +85,7 @@ fn info(table: &Path, about: &Value, content: &[u8]) -> RunInfo {
         (Some(model), None) => model.to_owned(),
         _ => stem.into_owned(),
     };
-    let hash = hex(&Sha256::digest(content));
+    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
     RunInfo::of_others(
         &name,
         &hash,

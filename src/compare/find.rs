@@ -46,10 +46,22 @@ pub fn inside(folder: &Path) -> Result<Vec<PathBuf>, FindError> {
         return Ok(vec![folder.to_owned()]);
     }
     let mut runs = runs_in(folder)?;
-    let unreadable = |cause| FindError::Io { path: folder.to_owned(), cause };
-    let root = folder.canonicalize().map_err(unreadable)?;
+    let root = canonical(folder)?;
     runs.retain(|run| run.canonicalize().is_ok_and(|real| real.starts_with(&root)));
     Ok(runs)
+}
+
+/// A folder's path without links.
+///
+/// # Errors
+/// When it is not there.
+pub fn canonical(folder: &Path) -> Result<PathBuf, FindError> {
+    folder.canonicalize().map_err(|cause| FindError::Io { path: folder.to_owned(), cause })
+}
+
+/// Whether a path leads out of `root`, a canonical path, by a link; one that leads to nothing does not.
+pub fn leads_out(path: &Path, root: &Path) -> bool {
+    path.canonicalize().is_ok_and(|real| !real.starts_with(root))
 }
 
 fn is_run(path: &Path) -> bool {

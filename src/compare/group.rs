@@ -154,9 +154,7 @@ pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
     }
     let mut groups: Vec<Group> = order.iter().filter_map(|hash| by_hash.remove(hash)).map(Group::new).collect();
     name::name(&mut groups);
-    for group in &groups {
-        note(group, notes);
-    }
+    note(&groups, notes);
     if let [Group { runs, .. }] = &groups[..]
         && let [one, two] = &runs[..]
     {
@@ -171,8 +169,27 @@ pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
     groups
 }
 
-fn note(group: &Group, notes: &mut Vec<String>) {
-    let name = &group.name;
+fn note(groups: &[Group], notes: &mut Vec<String>) {
+    let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for group in groups {
+        for words in left_out(group) {
+            told.entry(words).or_default().push(&group.name);
+        }
+    }
+    for (words, names) in told {
+        match names.len() {
+            // A search gives up most of its points.
+            n if n > MOST_NAMED => notes.push(format!("{n} groups: {words} each")),
+            _ => notes.extend(names.into_iter().map(|name| format!("{name}: {words}"))),
+        }
+    }
+}
+
+/// Groups that a note names, of which the same is to be said.
+const MOST_NAMED: usize = 4;
+
+/// What is said of the runs of a group that do not count.
+fn left_out(group: &Group) -> Vec<String> {
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let mut repeated = 0;
     for (k, run) in group.runs.iter().enumerate().filter(|(k, _)| !group.counted.contains(k)) {
@@ -181,11 +198,13 @@ fn note(group: &Group, notes: &mut Vec<String>) {
             false => *states.entry(group.runs[k].state()).or_default() += 1,
         }
     }
+    let mut words = Vec::new();
     if !states.is_empty() {
         let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
-        notes.push(format!("{name}: not counted: {}", states.join(", ")));
+        words.push(format!("not counted: {}", states.join(", ")));
     }
     if repeated > 0 {
-        notes.push(format!("{name}: {repeated} earlier runs of the same seeds are not counted"));
+        words.push(format!("{repeated} earlier runs of the same seeds are not counted"));
     }
+    words
 }

@@ -108,6 +108,31 @@ fn what_is_not_done_does_not_count_and_is_said() {
     }
 }
 
+/// Against three seeds: the same three, three others, and none that ended.
+#[test]
+fn the_title_of_differences_tells_what_was_tested() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |hash: &str, seeds: std::ops::Range<u64>, status: &str, step: f64| {
+        for seed in seeds {
+            let accuracies = [0.5 + step * (seed + 1) as f64];
+            let run = Run { hash, seed, status, accuracies: &accuracies, ..Run::default() };
+            run.write(root.path(), &format!("{hash}{seed}"));
+        }
+    };
+    let title = |test: Test| report::markdown(&compared(root.path(), Options { test, ..Options::default() }), &[]);
+    write("a", 0..3, "done", 0.01);
+    write("b", 0..3, "failed", 0.02);
+    assert!(!title(Test::Welch).contains("Holm"), "{}", title(Test::Welch));
+    write("c", 0..3, "done", 0.03);
+    assert!(title(Test::Wilcoxon).contains("signed-rank test; intervals: bootstrap, paired by seed"));
+    write("d", 3..6, "done", 0.04);
+    let (welch, wilcoxon) = (title(Test::Welch), title(Test::Wilcoxon));
+    assert!(welch.contains("Welch's t-test, p corrected for 2 comparisons (Holm); intervals"), "{welch}");
+    for words in ["signed-rank test where the seeds are the same, else", "rank-sum test", "paired by seed where"] {
+        assert!(wilcoxon.contains(words), "`{words}` is not in {wilcoxon}");
+    }
+}
+
 #[test]
 fn a_setting_that_differs_alike_in_all_phases_is_one() {
     let root = tempfile::tempdir().unwrap();

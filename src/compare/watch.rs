@@ -1,8 +1,9 @@
 //! A comparison that follows runs while they are written.
 
+use super::axes::{self, Axis};
 use super::contrast::Contrasts;
 use super::outcome::{self, Read};
-use super::{CompareError, Comparison, FindError, Options, find, group, name};
+use super::{CompareError, Comparison, FindError, Group, Options, find, group, name};
 use crate::record::folder::{self, file};
 use crate::record::stamp::Stamp;
 use rayon::prelude::*;
@@ -28,9 +29,14 @@ struct Known {
 }
 
 impl Known {
-    fn read(path: &Path, options: &Options) -> Self {
+    /// `root`: the canonical path of the folder that is watched, out of which no file of the run may lead.
+    fn read(path: &Path, root: &Path, options: &Options) -> Self {
         let stamps = stamps(path);
-        Self { stamps, read: outcome::read(path, options) }
+        let read = match linked_out(path, root) {
+            Some(file) => Read::Unreadable(format!("{} is a link out of the folder", file.display())),
+            None => outcome::read(path, options),
+        };
+        Self { stamps, read }
     }
 
     fn is_current(&self, path: &Path) -> bool {
@@ -46,6 +52,12 @@ impl Known {
 
 fn stamps(run: &Path) -> [Stamp; 2] {
     [file::RUN, file::METRICS].map(|name| Stamp::of(&run.join(name)))
+}
+
+/// The first of a run's files that are shown which lies elsewhere.
+fn linked_out(run: &Path, root: &Path) -> Option<PathBuf> {
+    let files = [file::RUN, file::METRICS, file::TRACE].map(|name| run.join(name));
+    files.into_iter().find(|path| find::leads_out(path, root))
 }
 
 impl Watched {
@@ -71,11 +83,12 @@ impl Watched {
     /// When the folder cannot be read; what is known of its runs stays.
     pub fn look(&mut self) -> Result<u64, FindError> {
         let found = find::inside(&self.folder)?;
+        let root = find::canonical(&self.folder)?;
         let stale = |path: &&PathBuf| self.runs.get(*path).is_none_or(|known| !known.is_current(path));
         let stale: Vec<&PathBuf> = found.par_iter().filter(stale).collect();
         let read: Vec<(PathBuf, Known)> =
-            stale.into_par_iter().map(|path| (path.clone(), Known::read(path, &self.options))).collect();
-        let trials = Stamp::of(&self.folder.join(super::axes::TRIALS));
+            stale.into_par_iter().map(|path| (path.clone(), Known::read(path, &root, &self.options))).collect();
+        let trials = Stamp::of(&self.folder.join(axes::TRIALS));
         let found: BTreeSet<PathBuf> = found.into_iter().collect();
         let before = self.runs.len();
         self.runs.retain(|path, _| found.contains(path));
@@ -85,6 +98,13 @@ impl Watched {
         self.trials = trials;
         self.runs.extend(read);
         Ok(self.changes)
+    }
+
+    /// What was varied between groups of a comparison of these runs. A table of trials that lies elsewhere is not read.
+    pub fn axes(&self, groups: &[Group]) -> Vec<Axis> {
+        let trials = self.folder.join(axes::TRIALS);
+        let elsewhere = find::canonical(&self.folder).is_ok_and(|root| find::leads_out(&trials, &root));
+        if elsewhere { axes::of_settings(groups) } else { axes::axes(groups) }
     }
 
     /// No runs at all, for when they cannot be compared.
@@ -197,9 +217,47 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         let path = Run::default().write(elsewhere.path(), "secret");
-        std::os::unix::fs::symlink(path, root.path().join("a")).unwrap();
+        std::os::unix::fs::symlink(&path, root.path().join("a")).unwrap();
         let mut watched = Watched::new(root.path().to_owned(), Options::default());
         watched.look().unwrap();
         assert!(watched.comparison().unwrap().groups.is_empty());
+        // Nor is a single file of a run that lies inside.
+        fs::write(path.join(file::TRACE), "step,batch,lr,momentum\n0,100,0.1,0.9\n").unwrap();
+        for name in [file::RUN, file::METRICS, file::TRACE] {
+            let run = Run::default().write(root.path(), &format!("of-{name}"));
+            let _ = fs::remove_file(run.join(name));
+            std::os::unix::fs::symlink(path.join(name), run.join(name)).unwrap();
+        }
+        watched.look().unwrap();
+        let comparison = watched.comparison().unwrap();
+        assert!(comparison.groups.is_empty(), "{comparison:?}");
+        for name in [file::RUN, file::METRICS, file::TRACE] {
+            let words = format!("of-{name}/{name} is a link out of the folder");
+            assert!(comparison.notes.iter().any(|note| note.contains(&words)), "{words}: {:?}", comparison.notes);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_table_of_trials_outside_of_the_folder_names_no_axes() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        for (hash, peak) in [("a", 0.1), ("b", 0.2)] {
+            Run { hash, settings: serde_json::json!({ "lr": peak }), ..Run::default() }.write(root.path(), hash);
+        }
+        let mut watched = Watched::new(root.path().to_owned(), Options::default());
+        let mut names = || -> Vec<String> {
+            watched.look().unwrap();
+            let groups = watched.comparison().unwrap().groups;
+            watched.axes(&groups).into_iter().map(|axis| axis.name).collect()
+        };
+        let table = "trial,run,reason,secret\n0,a,,1\n1,b,,2\n";
+        let (inside, outside) = (root.path().join(axes::TRIALS), elsewhere.path().join(axes::TRIALS));
+        fs::write(&outside, table).unwrap();
+        std::os::unix::fs::symlink(&outside, &inside).unwrap();
+        assert_eq!(names(), ["lr"]);
+        fs::remove_file(&inside).unwrap();
+        fs::write(&inside, table).unwrap();
+        assert_eq!(names(), ["secret"]);
     }
 }

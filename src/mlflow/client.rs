@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const WHOLE: Duration = Duration::from_secs(10);
 /// A server, and how to be let in.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// Without a stroke at its end.
+    /// Without a stroke at its end, and without a name and password: it is written down and shown.
     pub uri: String,
     /// The experiment on the server; that of the run's name when absent.
     pub experiment: Option<String>,
@@ -59,22 +60,45 @@ impl Address {
         let Some(uri) = given(URI) else { return Ok(None) };
         let mut address = Self::new(&uri)?;
         address.experiment = given(EXPERIMENT);
-        let basic = |user: String| {
-            let both = format!("{user}:{}", given(PASSWORD).unwrap_or_default());
-            format!("Basic {}", BASE64_STANDARD.encode(both))
-        };
-        address.authorization = given(USER).map(basic).or_else(|| given(TOKEN).map(|token| format!("Bearer {token}")));
+        let named = |user: String| basic(format!("{user}:{}", given(PASSWORD).unwrap_or_default()).as_bytes());
+        let said = given(USER).map(named).or_else(|| given(TOKEN).map(|token| format!("Bearer {token}")));
+        address.authorization = said.or(address.authorization);
         Ok(Some(address))
     }
 
+    /// `https://user:password@host/path`, without the middle where nobody has to be let in.
+    ///
     /// # Errors
     /// When it is no web address.
     pub fn new(uri: &str) -> Result<Self, MlflowError> {
+        let (uri, user) = without_user(uri);
         if !uri.starts_with("http://") && !uri.starts_with("https://") {
-            return Err(MlflowError::Address(uri.to_owned()));
+            return Err(MlflowError::Address(uri));
         }
-        Ok(Self { uri: uri.trim_end_matches('/').to_owned(), experiment: None, authorization: None })
+        Ok(Self { uri: uri.trim_end_matches('/').to_owned(), experiment: None, authorization: user.map(of_address) })
     }
+}
+
+/// An address without what stands before its host, and that.
+fn without_user(uri: &str) -> (String, Option<&str>) {
+    let parts = || {
+        let (scheme, rest) = uri.split_once("://")?;
+        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user, host) = host.rsplit_once('@')?;
+        Some((format!("{scheme}://{host}{path}"), Some(user)))
+    };
+    parts().unwrap_or_else(|| (uri.to_owned(), None))
+}
+
+/// What `user:password` of an address stands for.
+fn of_address(user: &str) -> String {
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let bytes: Vec<u8> = percent_decode_str(user).chain([b':']).chain(percent_decode_str(password)).collect();
+    basic(&bytes)
+}
+
+fn basic(user_and_password: &[u8]) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(user_and_password))
 }
 
 /// A connection to a server.

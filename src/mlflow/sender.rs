@@ -17,6 +17,8 @@ const MOST_PARAMS: usize = 100;
 const LONGEST_PARAM: usize = 250;
 /// The tag by which a run is found again on the server, should the folder have forgotten.
 const TAG: &str = "runner.run";
+/// Lies in the folder of a sweep, whose runs are called alike in every sweep.
+const SWEEP: &str = "sweep.toml";
 
 /// How far a run was sent: `mlflow.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -97,9 +99,11 @@ impl Sender {
     fn begin(&mut self, info: &RunInfo, begun: i64) -> Result<(), MlflowError> {
         let experiment = self.client.address().experiment.clone().unwrap_or_else(|| info.name.clone());
         let experiment_id = self.experiment(&experiment)?;
-        let name = self.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (folder, shown) = names(&self.run);
+        // What stays when a run is resumed, and is another in a folder of the same name.
+        let identity = format!("{} {} {} {}", folder.replace('\'', ""), info.created, info.seed, info.spec_hash);
         // Begun before, and the answer lost?
-        let filter = format!("tags.`{TAG}` = '{}'", name.replace('\'', ""));
+        let filter = format!("tags.`{TAG}` = '{identity}'");
         let search = json!({ "experiment_ids": [experiment_id], "filter": filter, "max_results": 1 });
         let found = self.client.post("runs/search", "a search", &search)?;
         let tag = |key: &str, value: &str| json!({ "key": key, "value": value });
@@ -107,15 +111,15 @@ impl Sender {
             Some(there) => there.to_owned(),
             None => {
                 let tags = [
-                    tag(TAG, &name),
+                    tag(TAG, &identity),
                     tag("runner.spec_hash", &info.spec_hash),
                     tag("mlflow.source.name", &info.argv.join(" ")),
                     tag("mlflow.source.git.commit", info.git_commit.as_deref().unwrap_or_default()),
-                    tag("mlflow.runName", &name),
+                    tag("mlflow.runName", &shown),
                 ];
                 let tags: Vec<Value> = tags.into_iter().filter(|tag| tag["value"] != "").collect();
                 let body =
-                    json!({ "experiment_id": experiment_id, "start_time": begun, "run_name": name, "tags": tags });
+                    json!({ "experiment_id": experiment_id, "start_time": begun, "run_name": shown, "tags": tags });
                 let made = self.client.post("runs/create", "a new run", &body)?;
                 text(&made["run"]["info"]["run_id"])
             }
@@ -218,6 +222,16 @@ impl Sender {
         let text = serde_json::to_string_pretty(&self.sent).unwrap_or_default();
         atomic::write(&path, format!("{text}\n").as_bytes())
     }
+}
+
+/// A run's folder by name, and what the run is shown as: with its sweep, where it is of one.
+fn names(run: &Path) -> (String, String) {
+    let run = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = name(&run);
+    let sweep = run.parent().filter(|parent| parent.join(SWEEP).is_file());
+    let shown = sweep.map_or_else(|| folder.clone(), |sweep| format!("{}/{folder}", name(sweep)));
+    (folder, shown)
 }
 
 fn text(value: &Value) -> String {

@@ -21,8 +21,16 @@ struct Known {
     metrics: BTreeMap<(String, u64, i64), Value>,
     /// How often each request was answered.
     asked: BTreeMap<String, usize>,
+    /// What the last request showed to be let in.
+    authorization: Option<String>,
     /// Requests after which it answers with an error of its own.
     fails_after: Option<usize>,
+}
+
+impl Known {
+    fn run(&mut self, id: &Value) -> Option<&mut Value> {
+        self.runs.iter_mut().find(|run| run["info"]["run_id"] == *id)
+    }
 }
 
 struct Server {
@@ -40,19 +48,24 @@ impl Server {
             for stream in listener.incoming() {
                 let mut stream = BufReader::new(stream.unwrap());
                 let mut line = String::new();
-                let (mut path, mut length) = (String::new(), 0);
+                let (mut path, mut length, mut authorization) = (String::new(), 0, None);
                 while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
                     let lower = line.to_lowercase();
                     if let Some(rest) = lower.strip_prefix("post ") {
                         path = rest.split(' ').next().unwrap().trim_start_matches("/api/2.0/mlflow/").to_owned();
                     }
                     length = lower.strip_prefix("content-length: ").map_or(length, |n| n.trim().parse().unwrap());
+                    if lower.starts_with("authorization: ") {
+                        authorization = line.split_once(' ').map(|(_, said)| said.trim().to_owned());
+                    }
                     line.clear();
                 }
                 let mut body = vec![0; length];
                 stream.read_exact(&mut body).unwrap();
-                let (status, answer) =
-                    answer(&mut keeps.lock().unwrap(), &path, &serde_json::from_slice(&body).unwrap_or_default());
+                let mut known = keeps.lock().unwrap();
+                known.authorization = authorization;
+                let (status, answer) = answer(&mut known, &path, &serde_json::from_slice(&body).unwrap_or_default());
+                drop(known);
                 let text = answer.to_string();
                 let head =
                     format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
@@ -70,16 +83,20 @@ fn answer(known: &mut Known, path: &str, body: &Value) -> (u16, Value) {
     *known.asked.entry(path.to_owned()).or_default() += 1;
     match path {
         "experiments/search" => (200, json!({ "experiments": [{ "experiment_id": "7" }] })),
-        "runs/search" => (200, json!({ "runs": known.runs })),
-        "runs/create" => {
-            known.runs.push(json!({ "info": { "run_id": "r1" }, "request": body }));
-            (200, json!({ "run": { "info": { "run_id": "r1" } } }))
+        "runs/search" => {
+            let found: Vec<&Value> = known.runs.iter().filter(|run| is_meant(run, &body["filter"])).collect();
+            (200, json!({ "runs": found }))
         }
-        _ if known.runs.is_empty() => {
+        "runs/create" => {
+            let id = format!("r{}", known.runs.len() + 1);
+            known.runs.push(json!({ "info": { "run_id": id }, "request": body }));
+            (200, json!({ "run": { "info": { "run_id": id } } }))
+        }
+        _ if known.run(&body["run_id"]).is_none() => {
             (404, json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run" }))
         }
         "runs/update" => {
-            known.runs[0]["status"] = body["status"].clone();
+            known.run(&body["run_id"]).unwrap()["status"] = body["status"].clone();
             (200, json!({}))
         }
         "runs/log-batch" => {
@@ -100,6 +117,13 @@ fn answer(known: &mut Known, path: &str, body: &Value) -> (u16, Value) {
         }
         _ => (404, json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": path })),
     }
+}
+
+/// Whether a filter, which names a tag and its value, means a run.
+fn is_meant(run: &Value, filter: &Value) -> bool {
+    let (tag, value) = filter.as_str().unwrap().split_once(" = ").unwrap();
+    let (tag, value) = (tag.strip_prefix("tags.").unwrap().trim_matches('`'), value.trim_matches('\''));
+    run["request"]["tags"].as_array().unwrap().iter().any(|one| one["key"] == tag && one["value"] == value)
 }
 
 /// A run with as many steps as two requests take.
@@ -136,6 +160,44 @@ fn all_of_a_run_is_sent_once() {
     // By another process: nothing new, nothing asked.
     Sender::new(&path, server.address.clone()).unwrap().send().unwrap();
     assert_eq!(server.known.lock().unwrap().asked, asked);
+}
+
+#[test]
+fn trials_of_one_name_in_two_sweeps_are_two_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let trials = ["one", "two"].map(|sweep| {
+        let path = Run { hash: sweep, ..Run::default() }.write(&root.path().join(sweep), "t000-s0");
+        fs::write(root.path().join(sweep).join("sweep.toml"), "").unwrap();
+        path
+    });
+    for _ in 0..2 {
+        for path in &trials {
+            Sender::new(path, server.address.clone()).unwrap().send().unwrap();
+            // The next time it is found by its tag alone.
+            fs::remove_file(path.join(STATE)).unwrap();
+        }
+    }
+    let known = server.known.lock().unwrap();
+    let names: Vec<&Value> = known.runs.iter().map(|run| &run["request"]["run_name"]).collect();
+    assert_eq!(names, ["one/t000-s0", "two/t000-s0"]);
+    assert!(known.runs.iter().all(|run| run["status"] == "FINISHED"));
+}
+
+#[test]
+fn a_password_in_the_address_is_shown_to_the_server_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let path = run(root.path());
+    let server = Server::start();
+    let with = server.address.uri.replace("://", "://me:p%40ss:word@");
+    let address = Address::new(&with).unwrap();
+    assert_eq!(address.uri, server.address.uri);
+    Sender::new(&path, address).unwrap().send().unwrap();
+    // `me:p@ss:word`
+    assert_eq!(server.known.lock().unwrap().authorization.as_deref(), Some("Basic bWU6cEBzczp3b3Jk"));
+    assert!(!fs::read_to_string(path.join(STATE)).unwrap().contains("ss:word"));
+    let refused = Address::new("postgresql://me:secret@host/a@b").err().unwrap().to_string();
+    assert!(refused.contains("postgresql://host/a@b") && !refused.contains("secret"), "{refused}");
 }
 
 #[test]

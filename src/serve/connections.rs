@@ -18,6 +18,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
@@ -49,6 +50,8 @@ pub fn serve(listener: TcpListener, site: Site, stop: impl Fn() -> bool) -> io::
 
 async fn accept(listener: TcpListener, site: Arc<Site>, stop: impl Fn() -> bool) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // The runtime's own queue forgets no work whose client is gone; what waits here goes with its connection.
+    let workers = Arc::new(Semaphore::new(WORKERS));
     let mut connections: VecDeque<JoinHandle<()>> = VecDeque::new();
     while !stop() {
         let Ok(accepted) = timeout(GLANCE, listener.accept()).await else { continue };
@@ -67,13 +70,13 @@ async fn accept(listener: TcpListener, site: Arc<Site>, stop: impl Fn() -> bool)
         {
             oldest.abort();
         }
-        connections.push_back(spawn(connection(stream, Arc::clone(&site))));
+        connections.push_back(spawn(connection(stream, Arc::clone(&site), Arc::clone(&workers))));
     }
     Ok(())
 }
 
-async fn connection(stream: TcpStream, site: Arc<Site>) {
-    let answer = service_fn(move |request| answer(Arc::clone(&site), request));
+async fn connection(stream: TcpStream, site: Arc<Site>, workers: Arc<Semaphore>) {
+    let answer = service_fn(move |request| answer(Arc::clone(&site), Arc::clone(&workers), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
@@ -89,11 +92,23 @@ async fn connection(stream: TcpStream, site: Arc<Site>) {
     }
 }
 
-/// Files are read and runs compared apart from the thread that keeps the connections.
-async fn answer(site: Arc<Site>, request: Request<Incoming>) -> Result<Response<Content>, Infallible> {
+/// Runs are compared and files opened apart from the thread that keeps the connections, which reads a file's bytes itself, piece
+/// by piece, as its client takes them.
+async fn answer(
+    site: Arc<Site>,
+    workers: Arc<Semaphore>,
+    request: Request<Incoming>,
+) -> Result<Response<Content>, Infallible> {
     // No body is read: requests that only read have none.
     let (parts, _) = request.into_parts();
-    let answered = spawn_blocking(move || site.answer(&parts)).await;
+    // Nobody ever closes it.
+    let Ok(permit) = workers.acquire_owned().await else { return Ok(super::site::failed()) };
+    let work = move || {
+        // Held until the work is done, be its client still there or not.
+        let _permit = permit;
+        site.answer(&parts)
+    };
+    let answered = spawn_blocking(work).await;
     Ok(answered.unwrap_or_else(|error| {
         log::error!("a request could not be answered: {error}");
         super::site::failed()

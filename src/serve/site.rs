@@ -36,6 +36,9 @@ const KINDS: [(&str, &str); 7] = [
     ("txt", "text/plain; charset=utf-8"),
 ];
 
+/// What the program keeps for itself about other servers.
+const PRIVATE: &str = "mlflow.json";
+
 /// For whatever is not the page itself: nothing of it runs or loads anything, even if it is opened by itself.
 const FILE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
@@ -173,7 +176,7 @@ impl Site {
 
     /// A file of a run or a sweep.
     fn file(&self, path: &str) -> Option<Response<Content>> {
-        let found = guard::inside(&self.root, path)?;
+        let found = guard::inside(&self.root, path).filter(|found| !found.ends_with(PRIVATE))?;
         let extension = found.extension()?.to_str()?;
         let (_, kind) = KINDS.iter().find(|(ending, _)| *ending == extension)?;
         // A pipe would be waited for.

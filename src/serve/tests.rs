@@ -170,6 +170,7 @@ fn only_what_lies_inside_is_shown() {
     fs::write(root.path().join("secret.txt"), "secret").unwrap();
     fs::write(runs.join("a/model.safetensors"), "weights").unwrap();
     fs::write(runs.join("a/log.txt"), "words").unwrap();
+    fs::write(runs.join("a/mlflow.json"), "{}").unwrap();
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(root.path().join("secret.txt"), runs.join("a/link.txt")).unwrap();
@@ -191,6 +192,7 @@ fn only_what_lies_inside_is_shown() {
         "/files/a/link.txt",
         "/files/up/secret.txt",
         "/files/a/model.safetensors",
+        "/files/a/mlflow.json",
         "/files/a/lock",
         "/files/a",
         "/files/",
@@ -571,19 +573,80 @@ fn a_browser_follows_the_runs() {
     assert!(!text("#results").contains("75.50"));
     browser.run("document.querySelector('.live button').click()");
     until("the row", || text("#results").contains("75.50"));
+    // What somebody marks is not taken away, and the page says so; nor does it hide what the server says.
+    browser.run("getSelection().selectAllChildren(document.querySelector('h1'))");
+    append(&root.path().join("t0-s0").join(file::METRICS), "5,5,0.92,6000,60\n");
+    until("the news", || text(".live").contains("held while text is selected"));
+    assert!(!text("#results").contains("76.50"));
+    browser.run("getSelection().removeAllRanges()");
+    until("the row", || text("#results").contains("76.50"));
+    browser.run("window.kept = fetch; window.fetch = async () => new Response('so it is', { status: 500 });");
+    until("what the server says", || text(".live").contains("so it is, asking again"));
+    browser.run("window.fetch = window.kept");
+    until("an answer", || text(".live p").contains("live"));
     // Links lead to files.
     let log = browser
         .run("return fetch(document.querySelector('details[data-key=b] a:nth-of-type(2)').href).then((r) => r.text())");
     assert!(log.as_str().unwrap().starts_with("step,phase,val_acc"), "{log}");
     let address = format!("http://{}/", server.address);
     browser.open(&address, 390, 844);
-    until("the phone's page", || text("#results").contains("75.50"));
+    until("the phone's page", || text("#results").contains("76.50"));
     let wider = browser.run("return document.documentElement.scrollWidth - window.innerWidth").as_i64().unwrap();
     assert!(wider <= 0, "wider than its window by {wider} pixels");
     browser.picture("live-phone.png");
+    // A table that changes stays where it was scrolled to and in its order; one that does not is left alone.
+    let step = "document.querySelectorAll('#under-way th button')[2]";
+    browser.run(&format!(
+        "document.querySelector('#under-way .scroll').scrollLeft = 60; {step}.click(); window.button = {step};"
+    ));
+    let scrolled = || browser.run("return document.querySelector('#under-way .scroll').scrollLeft");
+    assert_eq!(scrolled(), 60);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((browser.run(&format!("return {step} === window.button")), scrolled()), (json!(true), json!(60)));
+    append(&root.path().join("t2-s0").join(file::TRACE), "1199,3,0,sgd,16,100,0.1,0.9,0,0.5,1,0.1\n");
+    until("a step", || text("#under-way").contains("1,200 of 100"));
+    assert_eq!(scrolled(), 60);
+    // More than the other run's 30, though it begins with a 1.
+    assert!(text("#under-way tbody tr:last-child").contains("1,200 of 100"), "{}", text("#under-way"));
     drop(server);
     until("the end of the server", || text(".live").contains("no answer"));
-    assert!(text("#results").contains("75.50"), "what was shown stays");
+    assert!(text("#results").contains("76.50"), "what was shown stays");
+}
+
+/// A brush is about values, whatever else there is by and by; a chip has the last word.
+#[test]
+fn a_browser_keeps_what_was_brushed() {
+    let Some(browser) = Driver::start() else {
+        eprintln!("skipped: no Chromium with its driver here (scripts/browser installs them)");
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let server = Server::of(root.path());
+    browser.open(&format!("http://{}/", server.address), 1280, 900);
+    let pressed = || {
+        browser
+            .run("return [...document.querySelectorAll('.chips [aria-pressed=true]')].map((chip) => chip.dataset.key)")
+    };
+    let shows = |words: &str| {
+        browser
+            .run("return document.querySelector('#results')?.textContent")
+            .as_str()
+            .unwrap_or_default()
+            .contains(words)
+    };
+    until("the page", || shows("65.50"));
+    // The lowest rate there is, which a lower one is not.
+    browser.run("document.querySelector('.grip').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowUp', bubbles: true }))");
+    assert_eq!(pressed(), json!(["a"]));
+    let settings = json!({ "phases[0].lr.to": 0.05 });
+    Run { hash: "d", settings, accuracies: &[0.3, 0.5, 0.4321], ..Run::default() }.write(root.path(), "t3-s0");
+    until("the lower one", || shows("43.21"));
+    assert_eq!((pressed(), browser.run("return document.querySelectorAll('.brush').length")), (json!(["a"]), json!(1)));
+    browser.run("document.querySelector('.chips [data-key=a]').click()");
+    append(&root.path().join("t1-s0").join(file::METRICS), "3,3,0.7776,4000,40\n");
+    until("a row", || shows("71.88"));
+    assert_eq!(pressed(), json!([]));
 }
 
 #[test]

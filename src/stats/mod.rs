@@ -21,9 +21,13 @@ pub use rank::{rank_sum, signed_rank};
 pub use smooth::Smooth;
 pub use welch::{Welch, welch};
 
-/// `Σx / n`; NaN without values.
+/// `Σx / n`; NaN without values. Of equal values it is that value, which the rounded sum would miss: what does not vary has
+/// no variance.
 pub fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    match values {
+        [first, others @ ..] if others.iter().all(|x| x == first) => *first,
+        _ => values.iter().sum::<f64>() / values.len() as f64,
+    }
 }
 
 /// Of values in order; of infinite ones infinite.

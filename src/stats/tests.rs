@@ -91,6 +91,19 @@ fn too_little_to_tell_is_no_number() {
     assert!(holm(&[]).is_empty());
 }
 
+/// Three times 0.1 by three is a little more than 0.1.
+#[test]
+fn values_that_are_equal_do_not_vary() {
+    let (a, b) = ([0.1; 3], [0.2; 3]);
+    assert_eq!((mean(&a), variance(&a), deviation(&a)), (0.1, Some(0.0), Some(0.0)));
+    assert_eq!((welch(&a, &b), hedges_g(&a, &b)), (None, None));
+    for pairing in [Pairing::Unpaired, Pairing::Paired] {
+        assert_eq!(bootstrap(&a, &b, pairing, 0.95), None);
+    }
+    assert!(mean(&[]).is_nan() && mean(&[f64::NAN; 2]).is_nan());
+    assert!(variance(&[f64::INFINITY; 2]).unwrap().is_nan());
+}
+
 #[test]
 fn three_seeds_a_side_cannot_reach_one_in_twenty_by_ranks() {
     assert_eq!(signed_rank(&[0.1, 0.2, 0.3]), Some(0.25));

@@ -138,19 +138,44 @@ pub fn quantity(options: &Options) -> String {
 pub fn contrasts_title(comparison: &Comparison) -> String {
     let options = &comparison.options;
     let what = quantity(options);
-    let paired = comparison.contrasts.iter().any(|c| c.pairing == Pairing::Paired);
-    let test = match (options.test, paired) {
+    // Contrasts without a p were not tested, and the others not corrected for them.
+    let tested = || comparison.contrasts.iter().filter(|c| c.p.is_some());
+    let test = match (options.test, pairings(tested())) {
         (Test::Welch, _) => "Welch's t-test",
-        (Test::Wilcoxon, true) => "Wilcoxon's signed-rank test",
-        (Test::Wilcoxon, false) => "Wilcoxon's rank-sum test",
+        (Test::Wilcoxon, Pairings::All) => "Wilcoxon's signed-rank test",
+        (Test::Wilcoxon, Pairings::Mixed) => {
+            "Wilcoxon's signed-rank test where the seeds are the same, else his rank-sum test"
+        }
+        (Test::Wilcoxon, Pairings::None) => "Wilcoxon's rank-sum test",
     };
-    let holm = match comparison.contrasts.len() {
-        1 => String::new(),
+    let holm = match tested().count() {
+        0 | 1 => String::new(),
         several => format!(", p corrected for {several} comparisons (Holm)"),
     };
-    let intervals = if paired { "intervals: bootstrap, paired by seed" } else { "intervals: bootstrap" };
+    let intervals = match pairings(comparison.contrasts.iter().filter(|c| c.interval.is_some())) {
+        Pairings::All => "intervals: bootstrap, paired by seed",
+        Pairings::Mixed => "intervals: bootstrap, paired by seed where the seeds are the same",
+        Pairings::None => "intervals: bootstrap",
+    };
     let baseline = comparison.baseline + 1;
     format!("against #{baseline}: {what}; {test}{holm}; {intervals}")
+}
+
+/// How many of some contrasts are paired.
+#[derive(Clone, Copy)]
+enum Pairings {
+    All,
+    Mixed,
+    None,
+}
+
+fn pairings<'a>(contrasts: impl Iterator<Item = &'a Contrast>) -> Pairings {
+    let (paired, unpaired): (Vec<_>, Vec<_>) = contrasts.partition(|c| c.pairing == Pairing::Paired);
+    match (paired.is_empty(), unpaired.is_empty()) {
+        (true, _) => Pairings::None,
+        (false, true) => Pairings::All,
+        (false, false) => Pairings::Mixed,
+    }
 }
 
 /// Each group against the baseline.

@@ -36,7 +36,7 @@ function scatter(host, axis) {
     const dots = [...back.filter((m) => !shown.has(m.k)), ...back.filter((m) => shown.has(m.k))]
       .map(({ k, x, y }) => dot(k, x, y, 4.6, !shown.has(k)));
     const seeds = marks.filter((m) => shown.has(m.k) && counted(m.k).length > 1).flatMap(({ k, x }) => counted(k).map((run) =>
-      draw("circle", { class: `seed ${looks[k].colour}`, cx: x + 9, cy: py(up.of(objectiveOf(run))), r: 2.2 })));
+      draw("circle", { class: `seed ${looks[k].colour}`, cx: x + 9, cy: py(up.at(objectiveOf(run))), r: 2.2 })));
     canvas.replaceChildren(...grid.flat(), draw("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }), ...names, ...seeds, ...dots);
   }
   const find = (x, y) => {
@@ -63,13 +63,35 @@ function told(k) {
 const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
 
 function brushed() {
-  repaint();
   if (brushes.size === 0) return show(foremost);
   const inside = (k) => [...brushes].every(([name, [low, high]]) => {
     const t = parallelAxes.find((axis) => axis.name === name)?.unit(k);
     return t >= low - 1e-9 && t <= high + 1e-9;
   });
-  return show(() => data.ranking.filter(inside));
+  return show(() => data.ranking.filter(inside), true);
+}
+
+// The brushes in values, for when scales change: of words those inside, of numbers the two ends. Dragged to an end of its axis, a brush
+// ends where the axis does, wherever that is by then.
+function heldBrushes() {
+  return [...brushes].flatMap(([name, [low, high]]) => {
+    const axis = parallelAxes.find((one) => one.name === name);
+    if (!axis) return [];
+    const value = (t) => (low < high && (t === 0 || t === 1) ? null : axis.back(t));
+    const inside = (word) => axis.at(word) >= low - 1e-9 && axis.at(word) <= high + 1e-9;
+    return [axis.words ? { name, words: axis.words.filter(inside) } : { name, ends: [value(low), value(high)] }];
+  });
+}
+
+// Puts them back on axes that may be others; a brush whose axis or words are gone is gone, too.
+function regainBrushes(held) {
+  brushes.clear();
+  for (const { name, words, ends } of held) {
+    const axis = parallelAxes.find((one) => one.name === name);
+    const places = (words ?? []).filter((word) => axis?.words?.includes(word)).map((word) => axis.at(word));
+    if (places.length > 0) brushes.set(name, [Math.min(...places), Math.max(...places)]);
+    if (ends && axis?.back) brushes.set(name, ends.map((value, end) => (value === null ? end : axis.at(value))));
+  }
 }
 
 let parallelAxes = [];
@@ -117,7 +139,8 @@ function parallel(host) {
       cut(axis.name, Math.max(8, Math.floor(gap / 7.2))));
     title.append(draw("title", {}, axis.name));
     const ticks = axis.ticks.map((t) => draw("text", { x: last ? x + 9 : x - 9, y: py(t.unit) + 4, "text-anchor": last ? "start" : "end" }, cut(t.text, 9)));
-    const range = brushes.get(axis.name);
+    // What a person chose may lie beyond what there is by now.
+    const range = brushes.get(axis.name)?.map((t) => Math.min(1, Math.max(0, t)));
     const brush = range && draw("rect", { class: "brush", x: x - 9, width: 18, y: py(range[1]) - 4, height: py(range[0]) - py(range[1]) + 8 });
     const grip = draw("rect", {
       class: "grip", x: x - 16, y: top - 10, width: 32, height: bottom - top + 20, tabindex: "0", role: "slider", "data-axis": i,

@@ -23,6 +23,7 @@ const draw = (tag, attributes = {}, ...children) => fill(document.createElementN
 const looks = [];
 const shown = new Set();
 let chosen = false; // whether a person chose what is shown, else it is the best
+let byBrush = false; // whether brushes chose it, which go on choosing as numbers change
 const painters = [];
 const repaint = () => painters.forEach((paint) => paint());
 const foremost = () => data.ranking.slice(0, COLOURS);
@@ -43,8 +44,9 @@ function take(next) {
   wanted.forEach((k) => shown.add(k));
 }
 
-function show(only) {
+function show(only, brushing = false) {
   chosen = only !== foremost;
+  byBrush = brushing;
   shown.clear();
   only().forEach((k) => shown.add(k));
   repaint();
@@ -52,6 +54,7 @@ function show(only) {
 
 function toggle(k) {
   chosen = true;
+  byBrush = false;
   if (!shown.delete(k)) shown.add(k);
   repaint();
 }

@@ -1,6 +1,6 @@
 //! What the page's script is given.
 
-use crate::compare::axes::{axes, settings};
+use crate::compare::axes::{Axis, settings};
 use crate::compare::report::picture::{drawn, evaluations, metric, title};
 use crate::compare::report::sheets::{self, Names, Sheet};
 use crate::compare::report::{Scale, json, span};
@@ -24,8 +24,14 @@ const MOST: usize = 250;
 /// Experiments that differ in more are no points of a few axes.
 const MOST_AXES: usize = 10;
 
-/// The report as JSON (`report`), the words of its tables, and the lines to be drawn; `schedules` are those of the groups.
-pub fn data(comparison: &Comparison, verdicts: &[Verdict], read: Vec<Option<Arc<Schedule>>>) -> Value {
+/// The report as JSON (`report`), the words of its tables, and the lines to be drawn; `read` are the schedules of the groups, `axes`
+/// what was varied between them.
+pub fn data(
+    comparison: &Comparison,
+    verdicts: &[Verdict],
+    read: Vec<Option<Arc<Schedule>>>,
+    mut axes: Vec<Axis>,
+) -> Value {
     let groups = &comparison.groups;
     let columns = columns(comparison);
     let mut schedules: Vec<Arc<Schedule>> = Vec::new();
@@ -49,7 +55,6 @@ pub fn data(comparison: &Comparison, verdicts: &[Verdict], read: Vec<Option<Arc<
     };
     let claim = |verdict: &Verdict| json!({ "text": sheets::claim(comparison, verdict), "holds": verdict.holds });
     let metric = metric(&comparison.options);
-    let mut axes = axes(groups);
     let left_out = axes.split_off(axes.len().min(MOST_AXES)).len();
     json!({
         "title": title(comparison),

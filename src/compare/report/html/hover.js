@@ -1,6 +1,13 @@
 // What lies under the pointer, a finger or the keyboard's cursor, in words.
 
 const stopped = new Map(); // figure → where the keyboard's cursor is
+let lasting = null; // hides what a finger that was lifted had found
+
+// Before a chart tells anew what is under the finger.
+window.addEventListener("pointerdown", () => {
+  lasting?.();
+  lasting = null;
+}, true);
 
 // Makes `figure` tell what `find(x, y)` finds in its drawing: `{ at: [x, y], rows, head, marks, cursor }` or null, in pixels. The
 // arrow keys move through `stops()`.
@@ -40,7 +47,11 @@ function hover(figure, canvas, find, stops) {
   };
   canvas.addEventListener("pointermove", under);
   canvas.addEventListener("pointerdown", under);
-  canvas.addEventListener("pointerleave", hide);
+  canvas.addEventListener("pointerleave", (event) => {
+    // A finger is in the way of what it asks for: that stays when it is lifted, until the next touch.
+    if (event.pointerType === "touch") lasting = hide;
+    else hide();
+  });
   canvas.addEventListener("blur", hide);
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return hide();

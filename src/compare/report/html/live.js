@@ -12,41 +12,57 @@ let touched = false; // whether a button of the mouse or a finger is down
 let choosing = 0; // when the list of groups was entered, which may be open
 let pointer = null;
 let news = data.live;
+let asOf = new Date(); // when what is shown was last all there is
+let problem = ""; // what was wrong with the last answer
+let folderLinks = ""; // what was told last
+let runsUnderWay = "";
+
+// Something to be told in these words.
+class Told extends Error {}
 
 const pulse = make("span", { class: "pulse", "aria-hidden": "true" });
 const standing = make("span");
 const pause = make("button", { type: "button", "aria-pressed": "false", onclick: () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  tell(true);
+  tell();
 } }, "pause");
 const trouble = make("p", { class: "bad", role: "alert" });
 const folders = make("p", { class: "quiet" });
 const bar = make("div", { class: "live" }, make("p", {}, pulse, " ", standing, " ", pause), trouble, folders);
 const underWay = make("section", { id: "under-way", hidden: "" });
 
-function tell(reached) {
-  const time = new Date().toLocaleTimeString();
-  const state = !reached ? "no answer from the server, asking again" : paused && waiting ? "paused, there is news" : paused ? "paused" : "live";
-  standing.textContent = reached ? `${state} · ${news.folder} · as of ${time}` : state;
-  pulse.classList.toggle("still", paused || !reached);
-  trouble.textContent = news.error ?? "";
+function tell() {
+  const held = waiting && busy();
+  const state = problem ? `${problem}, asking again` : paused && waiting ? "paused, there is news" : paused ? "paused"
+    : held ? "held while text is selected, a button is down or a list is open, there is news" : "live";
+  standing.textContent = `${state} · ${news.folder} · as of ${asOf.toLocaleTimeString()}`;
+  pulse.classList.toggle("still", paused || held || problem !== "");
+  // To set it is to have it read out, even if it says the same.
+  if (trouble.textContent !== (news.error ?? "")) trouble.textContent = news.error ?? "";
 }
 
+// Built anew, links and tables lose the focus and whatever is pressed there: that happens only where they change.
 function tellFolders() {
+  const told = JSON.stringify(news.folders);
+  if (told === folderLinks || touched) return;
+  folderLinks = told;
   const links = [...(where === null ? [] : [["← the whole folder", null]]), ...news.folders.map((name) => [name, where === null ? name : `${where}/${name}`])];
   folders.replaceChildren(...(links.length === 0 ? [] : ["further runs: ", ...links.flatMap(([text, to]) =>
     [make("a", { href: to === null ? "./" : `./?in=${encodeURIComponent(to)}` }, text), " "])]));
 }
 
 function tellRuns() {
+  const told = JSON.stringify(news.under_way);
+  if (told === runsUnderWay || touched) return undefined;
+  runsUnderWay = told;
   const { rows } = news.under_way;
   underWay.toggleAttribute("hidden", rows.length === 0);
   if (rows.length === 0) return underWay.replaceChildren();
-  const kept = underWay.querySelector(".scroll")?.scrollTop ?? 0;
+  const { scrollTop = 0, scrollLeft = 0 } = underWay.querySelector(".scroll") ?? {};
   const focus = [...underWay.querySelectorAll("button")].indexOf(document.activeElement);
   underWay.replaceChildren(make("h2", {}, `Under way: ${rows.length} run${rows.length === 1 ? "" : "s"}`), table(news.under_way, "under way"));
-  underWay.querySelector(".scroll").scrollTop = kept;
+  Object.assign(underWay.querySelector(".scroll"), { scrollTop, scrollLeft });
   if (focus >= 0) underWay.querySelectorAll("button")[focus]?.focus();
   return undefined;
 }
@@ -75,10 +91,12 @@ function renew(next) {
   const telling = document.activeElement?.closest?.("figure")?.querySelector(".tip:not([hidden])");
   const { scrollX, scrollY } = window;
   main.style.minHeight = `${main.offsetHeight}px`;
+  const held = heldBrushes();
   take(next);
   build();
-  for (const name of brushes.keys()) if (!parallelAxes.some((axis) => axis.name === name)) brushes.delete(name);
-  if (brushes.size > 0) brushed();
+  regainBrushes(held);
+  if (byBrush) brushed();
+  else if (held.length > 0) repaint();
   document.title = next.title;
   for (const { place, top, left } of scrolled) {
     const part = elementAt(place);
@@ -98,42 +116,62 @@ function busy() {
   return touched || String(getSelection()) !== "" || (document.activeElement?.id === "against" && Date.now() - choosing < 15000);
 }
 
-const get = async (name) => {
+async function answered(name) {
   const response = await fetch(asked(name), { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
-};
+  return response.ok ? { answer: await response.json() } : { refusal: (await response.text()).trim() || `the server says ${response.status}` };
+}
+
+async function get(name) {
+  const { answer, refusal } = await answered(name).catch(() => ({ refusal: "no answer from the server" }));
+  if (refusal) throw new Told(refusal);
+  return answer;
+}
+
+async function follow() {
+  news = await get("live.json");
+  waiting = news.version !== data.live.version;
+  if (waiting && !paused && !busy()) {
+    const next = await get("data.json");
+    // Somebody may have taken hold of the page meanwhile.
+    if (paused || busy()) return;
+    renew(next);
+    waiting = false;
+  }
+  if (!waiting) asOf = new Date();
+  tellRuns();
+  tellFolders();
+}
 
 async function ask() {
-  let reached = true;
   try {
-    news = await get("live.json");
-    waiting = news.version !== data.live.version;
-    if (waiting && !paused && !busy()) {
-      renew(await get("data.json"));
-      waiting = false;
+    await follow();
+    problem = "";
+  } catch (error) {
+    problem = error instanceof Told ? error.message : "the page could not be built anew, its console says why";
+    if (!(error instanceof Told)) {
+      // What is there may be half of it.
+      data.live.version = "";
+      console.error(error);
     }
-    tellRuns();
-    tellFolders();
-  } catch {
-    reached = false;
   }
-  tell(reached);
+  tell();
   setTimeout(ask, EVERY);
 }
 
 window.addEventListener("pointerdown", () => { touched = true; });
 for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, () => { touched = false; });
-window.addEventListener("pointermove", (event) => {
-  if (event.isTrusted) pointer = event.target.closest?.("svg.chart") ? { x: event.clientX, y: event.clientY } : null;
-});
+for (const kind of ["pointerdown", "pointermove"]) {
+  window.addEventListener(kind, (event) => {
+    if (event.isTrusted) pointer = event.target.closest?.("svg.chart") ? { x: event.clientX, y: event.clientY } : null;
+  });
+}
 window.addEventListener("focusin", (event) => { if (event.target.id === "against") choosing = Date.now(); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(true); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
 
 parts.splice(1, 0, nothing, (host) => host.append(underWay));
 document.body.prepend(bar);
 build();
 tellRuns();
 tellFolders();
-tell(true);
+tell();
 setTimeout(ask, EVERY);

@@ -102,7 +102,7 @@ impl Live {
             scale: Scale::of_metric(&comparison.options),
             metric: comparison.options.metric.clone(),
         };
-        let mut data = data::data(&comparison, &[], schedules);
+        let mut data = data::data(&comparison, &[], schedules, self.watched.axes(&comparison.groups));
         data["live"] = shown.news(&[]);
         for (group, data) in comparison.groups.iter().zip(data["groups"].as_array_mut().into_iter().flatten()) {
             data["files"] = group.runs.iter().map(|run| self.files(run)).collect();

@@ -9,6 +9,7 @@ mod live;
 
 pub use live::{Live, Shown, live_policy};
 
+use crate::compare::axes::axes;
 use crate::compare::{Comparison, Verdict};
 use crate::record::RecordError;
 use base64::Engine as _;
@@ -37,7 +38,7 @@ const LIVE: &str = include_str!("live.js");
 /// When the trace of a run cannot be read.
 pub fn html(comparison: &Comparison, verdicts: &[Verdict]) -> Result<String, RecordError> {
     let schedules = data::Schedules::default().of(comparison).into_iter().collect::<Result<_, _>>()?;
-    let data = data::data(comparison, verdicts, schedules);
+    let data = data::data(comparison, verdicts, schedules, axes(&comparison.groups));
     let script = SCRIPT.concat() + STILL;
     Ok(page(&super::picture::title(comparison), &data.to_string(), &script, &policy(&script, "")))
 }

@@ -47,7 +47,7 @@ function table({ heads, rows, numbers }, name, byGroup = false) {
   });
   const body = make("tbody", {}, lines.map(({ line }) => line));
   const key = (text) => {
-    const number = Number.parseFloat(text.replace(/^#/, ""));
+    const number = Number.parseFloat(text.replace(/^[#<]/, "").replace(/(\d),(?=\d{3})/g, "$1"));
     const unit = { min: 60, h: 3600, k: 1e3, M: 1e6 }[/^[-+\d.]+ (min|h|k|M)\b/.exec(text)?.[1]] ?? 1;
     return Number.isNaN(number) ? null : number * unit;
   };

@@ -9,7 +9,10 @@ function ticks(low, high, most, time = false) {
   const steps = time && raw > 2 && raw <= 86400 ? TIMES : [1, 2, 5, 10].map((m) => m * power);
   const step = steps.find((s) => s >= raw * 0.999);
   const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(Number((k * step).toPrecision(12)));
+  // Of a range that is narrow and far from 0, `k` may be too large to grow by 1.
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && found.length < 100; k += 1) {
+    found.push(Number((k * step).toPrecision(12)));
+  }
   return found;
 }
 
@@ -26,7 +29,10 @@ function decades(low, high, most) {
 
 // A number line from `low` to `high`, of seconds where it says `time`; `unit` is 0 at its start and 1 at its end.
 function scale(low, high, log = false, time = false) {
-  if (!(high > low)) [low, high] = low === 0 || !Number.isFinite(low) ? [0, 1] : [low - Math.abs(low) * 0.1, low + Math.abs(low) * 0.1];
+  // What differs by rounding alone is one value.
+  if (!(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) {
+    [low, high] = low === 0 || !Number.isFinite(low) ? [0, 1] : [low - Math.abs(low) * 0.1, low + Math.abs(low) * 0.1];
+  }
   const to = log ? Math.log : (x) => x;
   const from = log ? Math.exp : (x) => x;
   const [a, b] = [to(low), to(high)];
@@ -46,11 +52,11 @@ function axisOf(values) {
     const [low, high] = [distinct[0], distinct[distinct.length - 1]];
     const line = scale(low, high, low > 0 && high / low >= 10);
     const at = distinct.length <= 6 ? distinct : line.ticks(5);
-    return { unit: (k) => line.unit(numbers[k]), ticks: at.map((x) => ({ unit: line.unit(x), text: short(x) })), stops: distinct.map(line.unit) };
+    return { unit: (k) => line.unit(numbers[k]), at: line.unit, back: line.back, ticks: at.map((x) => ({ unit: line.unit(x), text: short(x) })), stops: distinct.map(line.unit) };
   }
   const words = [...new Set(values.map(String))];
   const unit = (word) => (words.length > 1 ? words.indexOf(word) / (words.length - 1) : 0.5);
-  return { unit: (k) => unit(String(values[k])), ticks: words.map((text) => ({ unit: unit(text), text })), stops: words.map(unit) };
+  return { unit: (k) => unit(String(values[k])), at: unit, words, ticks: words.map((text) => ({ unit: unit(text), text })), stops: words.map(unit) };
 }
 
 // The objective as an axis that holds the groups' means, and `more`; better values higher.
@@ -62,7 +68,8 @@ function objectiveAxis(more = []) {
   const unit = (x) => (turned ? 1 - line.unit(x) : line.unit(x));
   return {
     unit: (k) => (Number.isFinite(numbers[k]) ? unit(numbers[k]) : NaN),
-    of: unit,
+    at: unit,
+    back: (t) => line.back(turned ? 1 - t : t),
     ticks: marks.map((x) => ({ unit: unit(x), text: data.by === "time" ? spanTick(x) : axisValue(x) })),
     stops: known.map(unit).sort((a, b) => a - b),
   };
