@@ -6,7 +6,7 @@ use crate::config::spec::{Spec, Tta};
 use crate::data::resize::Extent;
 use crate::data::{Batch, Dataset, Facts, Loader};
 use crate::kernels::{Isa, loss};
-use crate::nn::{Loss, Params, Tape};
+use crate::nn::{Loss, Params, Tape, TapeOptions};
 use std::sync::Arc;
 
 /// Means over the validation images.
@@ -37,8 +37,8 @@ pub struct Evaluation {
 /// Evaluates nets on sets' validation images.
 pub struct Evaluator {
     isa: Isa,
-    /// For the extent that was evaluated last.
-    tape: Option<(Extent, Tape)>,
+    /// For the extent and the largest batch that were evaluated last.
+    tape: Option<((Extent, usize), Tape)>,
 }
 
 /// An evaluation after one of its batches.
@@ -112,14 +112,16 @@ impl Evaluator {
         Ok(Evaluation { plain: plain.into(), averaged })
     }
 
-    /// The tape for an extent, kept until another one is asked for.
+    /// The tape for an extent and the batches of a set, kept until another one is asked for. It has room for no more images
+    /// than the set has.
     fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, extent: Extent) -> anyhow::Result<&mut Tape> {
-        if self.tape.as_ref().is_none_or(|(of, _)| *of != extent) {
+        let wanted = (extent, spec.train.eval_batch.min(facts.val_images));
+        if self.tape.as_ref().is_none_or(|(of, _)| *of != wanted) {
             // The old tape's memory goes before the new one's comes.
             self.tape = None;
             let graph = net::graph_of(spec, facts, extent)?;
-            let options = net::evaluate_options(spec, self.isa);
-            self.tape = Some((extent, Tape::new(&graph, params, options)));
+            let options = TapeOptions { max_batch: wanted.1, ..net::evaluate_options(spec, self.isa) };
+            self.tape = Some((wanted, Tape::new(&graph, params, options)));
         }
         Ok(&mut self.tape.as_mut().expect("made above").1)
     }

@@ -207,11 +207,21 @@ fn our_name<'a>(name: &'a str, places: &BTreeMap<String, Slot>, published: Publi
         return name.into();
     }
     let renamed = |(theirs, ours): &(&str, &str)| name.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"));
-    match published.iter().find_map(renamed) {
-        Some(ours) => ours.into(),
-        None => name.into(),
+    let ours = published.iter().find_map(renamed);
+    let ours = ours.map_or(Cow::Borrowed(name), Cow::Owned);
+    if places.contains_key(&*ours) {
+        return ours;
+    }
+    let newer = |(old, new): &(&str, &str)| Some(ours.replacen(old, new, 1)).filter(|name| places.contains_key(name));
+    match OLDER.iter().find_map(newer) {
+        Some(newer) => newer.into(),
+        None => ours,
     }
 }
+
+/// Names in torchvision's files of DenseNet, which are older than its own: it renames them on loading.
+const OLDER: [(&str, &str); 4] =
+    [(".norm.1.", ".norm1."), (".norm.2.", ".norm2."), (".conv.1.", ".conv1."), (".conv.2.", ".conv2.")];
 
 /// Whether a tensor has a parameter's shape. A convolution over all pixels that there are is a linear layer, and may be
 /// written as one: the numbers lie in the same order.

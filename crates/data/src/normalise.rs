@@ -22,10 +22,20 @@ impl<E: Element> Normalise<E> {
 
     /// Writes the normalised image, channels last on both sides.
     pub fn apply(&self, bytes: &[u8], target: &mut [E]) {
-        let channels = self.tables.len();
-        for (pixel, source) in target.chunks_exact_mut(channels).zip(bytes.chunks_exact(channels)) {
-            for ((value, byte), table) in pixel.iter_mut().zip(source).zip(&self.tables) {
-                *value = table[usize::from(*byte)];
+        match &self.tables[..] {
+            [red, green, blue] => {
+                let pixels = target.as_chunks_mut::<3>().0.iter_mut().zip(bytes.as_chunks::<3>().0);
+                pixels.for_each(|(to, [r, g, b])| *to = [red[*r as usize], green[*g as usize], blue[*b as usize]]);
+            }
+            tables => {
+                let pixels = target.chunks_exact_mut(tables.len()).zip(bytes.chunks_exact(tables.len()));
+                for (pixel, source) in pixels {
+                    pixel
+                        .iter_mut()
+                        .zip(source)
+                        .zip(tables)
+                        .for_each(|((to, byte), table)| *to = table[*byte as usize]);
+                }
             }
         }
     }

@@ -108,9 +108,14 @@ impl Image {
     /// Mirrors left and right.
     pub fn mirror(&mut self) {
         for row in self.pixels.chunks_exact_mut(self.size * self.channels) {
-            row.reverse();
-            // Now the pixels stand in the right order and the channels of each in the wrong one.
-            row.chunks_exact_mut(self.channels).for_each(<[u8]>::reverse);
+            match self.channels {
+                3 => row.as_chunks_mut::<3>().0.reverse(),
+                channels => {
+                    row.reverse();
+                    // Now the pixels stand in the right order and the channels of each in the wrong one.
+                    row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
+                }
+            }
         }
     }
 

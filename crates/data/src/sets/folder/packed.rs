@@ -22,6 +22,16 @@ impl Folder {
                 "change `colour`, or pack the images anew with it".to_owned(),
             ));
         }
+        if let Some(list) = &self.val_list
+            && pack.head.val_list.as_ref() != Some(list)
+        {
+            return Err(wrong(
+                format!("a pack whose images were not put aside for validation by `val_list = \"{list}\"`"),
+                format!(
+                    "leave `val_list` out, or pack the images anew with `--set 'data.dataset.val_list=\"{list}\"'`"
+                ),
+            ));
+        }
         let Some(size) = self.size.or(self.on_disk.then_some(USUAL)) else {
             return Err(wrong("the images are of their own sizes".to_owned(), resize_remedy()));
         };
@@ -58,6 +68,13 @@ impl Folder {
         let listed = self.listed(folder)?;
         let train = listed.train.len();
         let files = listed.train.into_iter().chain(listed.val).map(|file| (file.path, file.class)).collect();
-        Ok(Listing { classes: listed.classes, files, train, root: folder.to_owned(), channels: self.manner.channels })
+        Ok(Listing {
+            classes: listed.classes,
+            files,
+            train,
+            root: folder.to_owned(),
+            channels: self.manner.channels,
+            val_list: self.val_list.clone(),
+        })
     }
 }

@@ -33,6 +33,9 @@ pub struct Head {
     pub quality: Option<u8>,
     /// Files that could not be decoded and were left out.
     pub skipped: usize,
+    /// The list by which images were put aside for validation; packs of before it was written down have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_list: Option<String>,
 }
 
 /// One image.

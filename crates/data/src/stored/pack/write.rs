@@ -13,8 +13,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Images between two entries of the journal.
-const AT_ONCE: usize = 128;
+/// Images between two entries of the journal, which are in memory together: decoded photographs are large.
+const AT_ONCE: usize = 32;
 /// Of JPEG files that have to be made, where nothing else is said.
 const QUALITY: u8 = 90;
 
@@ -47,6 +47,8 @@ pub struct Listing {
     pub root: PathBuf,
     /// One or three.
     pub channels: usize,
+    /// The list that says which images are for validation, where there is one.
+    pub val_list: Option<String>,
 }
 
 /// What was packed.
@@ -153,6 +155,13 @@ struct Work {
 impl Work {
     /// Takes up what is there, or begins.
     fn begin(listing: &Listing, options: Options, to: &Path) -> Result<Self, DataError> {
+        if to.is_dir() {
+            return Err(DataError::Unusable {
+                path: to.to_owned(),
+                problem: "a folder, where the pack is to be written".to_owned(),
+                remedy: "name a file, in it or elsewhere".to_owned(),
+            });
+        }
         let [part, journal] = ["part", "journal"].map(|ending| {
             let name = to.file_name().unwrap_or_default().to_string_lossy();
             to.with_file_name(format!(".{name}.{ending}"))
@@ -256,6 +265,7 @@ impl Work {
             short_side: options.short_side,
             quality,
             skipped: self.records.len() - records.len(),
+            val_list: listing.val_list.clone(),
         };
         if train == 0 || train == records.len() {
             return Err(DataError::Unusable {
