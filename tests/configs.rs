@@ -32,16 +32,17 @@ fn cifar10() -> Facts {
     }
 }
 
-/// What an experiment is planned with here: the figures that it gives, else those of CIFAR-10.
-fn facts(spec: &Spec) -> Facts {
+/// What an experiment is planned with here, for each of its sets: the figures that it gives, else those of CIFAR-10.
+fn facts(spec: &Spec) -> Vec<Facts> {
     let (data, other) = (&spec.data, cifar10());
     let (train_images, val_images) = (data.train_images, data.val_images);
-    Facts {
+    let facts = Facts {
         train_images: train_images.unwrap_or(other.train_images),
         val_images: val_images.unwrap_or(other.val_images),
         classes: data.classes.unwrap_or(other.classes),
         ..other
-    }
+    };
+    vec![facts; spec.sets().len()]
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn shipped_experiments_are_right_and_say_what_they_are() {
     assert!(!shipped().is_empty());
     for file in shipped() {
         let loaded = config::load(&file, &[]).unwrap_or_else(|errors| panic!("{errors}"));
-        Plan::compile(&loaded.spec, &[facts(&loaded.spec)])
+        Plan::compile(&loaded.spec, &facts(&loaded.spec))
             .unwrap_or_else(|errors| panic!("{}: {errors:?}", file.display()));
         assert_eq!(loaded.spec.name, file.file_stem().unwrap().to_str().unwrap(), "named as its file");
         let head: String = std::fs::read_to_string(&file).unwrap().lines().take_while(|l| l.starts_with('#')).collect();
@@ -68,7 +69,7 @@ fn an_experiment_written_back_is_the_same_plan() {
         // But for where in which file a phase stands.
         let spec = without_sources(spec);
         assert_eq!(without_sources(back.clone()), spec, "{}", file.display());
-        let plan = |spec| Plan::compile(spec, &[facts(spec)]).unwrap();
+        let plan = |spec| Plan::compile(spec, &facts(spec)).unwrap();
         assert_eq!(plan(&without_sources(back)), plan(&spec), "{}", file.display());
     }
 }
@@ -127,7 +128,7 @@ fn assert_published(config: &str, epochs: u64, table: &[Published]) {
     let spec = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(config), &[]).unwrap().spec;
     let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
     assert_eq!((facts.train_images, facts.val_images, facts.classes), (1_281_167, 50_000, 1000));
-    let plan = Plan::compile(&spec, &[facts]).unwrap();
+    let plan = Plan::compile(&spec, &vec![facts; spec.sets().len()]).unwrap();
     let mut seen = 0;
     for step in 0..plan.total_steps {
         let at = plan.at(step);
