@@ -1,3 +1,4 @@
+use super::write::AT_ONCE;
 use super::*;
 use crate::stored::{Hand, Manner, Stored};
 use image::{ImageBuffer, Rgb};
@@ -105,7 +106,7 @@ fn a_pack_that_was_not_finished_is_gone_on_with() {
         fs::write(&path, bytes).unwrap();
     }
     let packed = write(&listing, FILES, &to, |_| {}).unwrap();
-    assert_eq!((packed.resumed, packed.images), (256, 300));
+    assert_eq!((packed.resumed, packed.images), (290 / AT_ONCE * AT_ONCE, 300));
     assert_eq!(fs::read(&to).unwrap(), expected);
     // Other options begin anew.
     fs::write(root.path().join(".all.pack.journal"), [1; 200]).unwrap();

@@ -14,7 +14,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Images between two entries of the journal, which are in memory together: decoded photographs are large.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 /// Of JPEG files that have to be made, where nothing else is said.
 const QUALITY: u8 = 90;
 
