@@ -1,7 +1,7 @@
 //! Resizing with antialiasing.
 
-use crate::kernels::Isa;
 use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::{Isa, rows};
 use std::fmt;
 use std::ops::Range;
 
@@ -126,10 +126,10 @@ impl Resizer {
         self.across.set(Span { of: from.width, start: region.left, len: region.width, to: to.width });
         self.down.set(Span { of: from.height, start: region.top, len: region.height, to: to.height });
         let (c, row) = (self.channels, to.width * self.channels);
-        let rows = self.down.reach();
-        self.narrow.resize(rows.len() * row, 0);
+        let reach = self.down.reach();
+        self.narrow.resize(reach.len() * row, 0);
         let stride = from.width * c;
-        let wide = &source[rows.start * stride..rows.end * stride];
+        let wide = &source[reach.start * stride..reach.end * stride];
         match c {
             1 => {
                 let lines = wide.chunks_exact(stride).zip(self.narrow.chunks_exact_mut(row));
@@ -138,7 +138,7 @@ impl Resizer {
             3 => self.isa.run(Across { axis: &self.across, wide, stride, narrow: &mut self.narrow, row }),
             _ => unreachable!("images have one channel or three"),
         }
-        self.isa.run(Down { axis: &self.down, first: rows.start, rows: &self.narrow, row, target });
+        self.isa.run(Down { axis: &self.down, first: reach.start, rows: &self.narrow, row, target });
     }
 }
 
@@ -227,8 +227,7 @@ fn narrow_row<const C: usize>(axis: &Axis, wide: &[u8], narrow: &mut [u8]) {
     }
 }
 
-/// Resizes rows of three channels, some of them at a time: [`narrow_row`] with the four lanes of a vector for each pixel, of which
-/// the last holds a neighbour's byte and is not looked at.
+/// Resizes rows of three channels, some of them at a time: [`narrow_row`] by vectors.
 struct Across<'a> {
     axis: &'a Axis,
     wide: &'a [u8],
@@ -266,25 +265,10 @@ impl Kernel for Across<'_> {
 /// Resizes `R` rows of `stride` bytes, behind which there is at least one more byte.
 #[inline(always)]
 fn narrow_rows<const R: usize>(axis: &Axis, wide: &[u8], stride: usize, narrow: &mut [u8]) {
-    let furthest = axis.ranges.iter().map(|range| range.end).max().unwrap_or(0);
-    assert!(3 * furthest <= stride && R * stride < wide.len(), "rows without a byte behind them");
     let row = narrow.len() / R;
-    for (i, (range, weights)) in axis.taps().enumerate() {
-        let mut sums = [[HALF; 4]; R];
-        for (weight, x) in weights.iter().zip(range.clone()) {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `x` is below `furthest`, so four bytes from it on end at most one behind the row, and there is one.
-                let four = unsafe { wide.as_ptr().add(r * stride + 3 * x).cast::<[u8; 4]>().read() };
-                for (sum, byte) in sums.iter_mut().zip(four) {
-                    *sum += weight * i32::from(byte);
-                }
-            }
-        }
-        for (r, sums) in sums.into_iter().enumerate() {
-            let [red, green, blue, _] = sums.map(byte);
-            narrow[r * row + 3 * i..][..3].copy_from_slice(&[red, green, blue]);
-        }
-    }
+    rows::weigh::<R>(wide, stride, axis.taps(), HALF, |i, r, sums| {
+        narrow[r * row + 3 * i..][..3].copy_from_slice(&sums.map(byte));
+    });
 }
 
 /// Resizes columns, many of them at a time.

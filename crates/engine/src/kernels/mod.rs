@@ -34,6 +34,7 @@ pub mod peak;
 pub mod pieces;
 pub mod pool;
 pub mod reduce;
+pub mod rows;
 pub mod simd;
 #[cfg(test)]
 mod testing;
