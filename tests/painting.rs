@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_exit, only_run, runner, text, timeless};
+use common::{assert_exit, only_run, runner, skipped, text, timeless};
 use runner::data::resize::Extent;
 use runner::paint::Picture;
 use std::path::{Path, PathBuf};
@@ -382,7 +382,7 @@ fn a_painting_that_does_not_fit_into_memory_is_refused_with_the_size_that_would(
     let (dir, config) = workplace();
     let runs = dir.path().join("runs");
     if runner::train::free_bytes().is_none_or(|free| free > 40 << 30) {
-        println!("skipped: this machine does not say how much memory is free, or has much");
+        skipped("this machine does not say how much memory is free, or has much");
         return;
     }
     let output = begin(&config, &runs, &["--set", "phases[1].size=8192", "--set", "model.backbone.width=64"]);

@@ -250,6 +250,24 @@ fn a_sweep_that_prunes_comes_to_the_same_end() {
     assert_eq!(timeless(&only_run(&torn).join("trials.csv")), trials);
 }
 
+/// A sweep that was killed so many times, at any moment, and resumed until it came to its end.
+fn killed_and_resumed(file: &Path, runs: &Path, times: usize) -> PathBuf {
+    let mut child = begin(file, runs).spawn().unwrap();
+    for _ in 0..times {
+        while !runs.is_dir() || !has_a_sweep(runs) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(RandomState::new().build_hasher().finish() % 700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = resume(&only_run(runs)).spawn().unwrap();
+    }
+    child.wait().unwrap();
+    let sweep = only_run(runs);
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+    sweep
+}
+
 /// Four points: all have the first phase in common, two and two of them the second.
 const ALIKE: &str = r#"
 name = "alike"
@@ -336,20 +354,7 @@ fn what_trials_have_in_common_is_trained_once_and_makes_no_difference() {
     assert!(fork["seconds"].as_f64().unwrap() > 0.0 && info["seconds"]["train"].as_f64() > fork["seconds"].as_f64());
 
     // Killed ten times, at any moment: nothing is lost, and nothing is other.
-    let torn = work.path().join("torn");
-    let mut child = begin(&file, &torn).spawn().unwrap();
-    for _ in 0..10 {
-        while !torn.is_dir() || !has_a_sweep(&torn) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(RandomState::new().build_hasher().finish() % 700));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        child = resume(&only_run(&torn)).spawn().unwrap();
-    }
-    child.wait().unwrap();
-    let torn = only_run(&torn);
-    assert_exit(&resume(&torn).output().unwrap(), 0);
+    let torn = killed_and_resumed(&file, &work.path().join("torn"), 10);
     assert_same_runs(&torn, &alone, &runs);
     assert_eq!((results(&torn), saved(&torn)), (results(&alone), saved(&shared)));
 
@@ -378,20 +383,8 @@ fn a_search_trains_once_what_its_points_have_in_common() {
     let shared = work.path().join("shared");
     let output = begin(&file, &shared).output().unwrap();
     assert_exit(&output, 0);
-    let torn = work.path().join("torn");
-    let mut child = begin(&file, &torn).spawn().unwrap();
-    for _ in 0..3 {
-        while !torn.is_dir() || !has_a_sweep(&torn) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(RandomState::new().build_hasher().finish() % 700));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        child = resume(&only_run(&torn)).spawn().unwrap();
-    }
-    child.wait().unwrap();
-    let [alone, shared, torn] = [alone, shared, torn].map(|runs| only_run(&runs));
-    assert_exit(&resume(&torn).output().unwrap(), 0);
+    let torn = killed_and_resumed(&file, &work.path().join("torn"), 3);
+    let [alone, shared] = [alone, shared].map(|runs| only_run(&runs));
     let names = std::array::from_fn::<String, 8, _>(|k| format!("t{k:03}-s1"));
     for sweep in [&shared, &torn] {
         assert_same_runs(sweep, &alone, &names.each_ref().map(String::as_str));

@@ -177,9 +177,10 @@ pub fn painting(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<
         return Err(refused(error.help("give a mask of the content's shape")));
     }
     let facts = job.pictures.facts(&job.painting);
+    let terms: Vec<Option<usize>> = (0..job.plan.phases.len()).map(|k| terms(job, &facts, k)).collect();
     for k in 0..job.plan.phases.len() {
         let misplaced = misplaced_layers((source, &job.spec), &facts, &job.painting, k, job.extent(k));
-        if let Some(error) = misplaced.or_else(|| fewer_layers(job, source, &facts, k)) {
+        if let Some(error) = misplaced.or_else(|| fewer_layers(job, source, &terms, k)) {
             return Err(refused(error));
         }
         if let Some(error) = small_style(job, source, k)? {
@@ -198,16 +199,18 @@ pub fn painting(job: &PaintJob, source: &Source, free: Option<usize>) -> Result<
 }
 
 /// Images so small that a rule like `before-pools` comes to fewer layers than in another phase: the terms would not be the same.
-fn fewer_layers(job: &PaintJob, source: &Source, facts: &Facts, phase: usize) -> Option<Diagnostic> {
-    let terms = |k: usize| {
-        let (graph, _) = net::some_of(&job.spec, facts, job.extent(k)).ok()?;
-        Some(Objective::names(&job.painting, &graph).ok()?.len())
-    };
-    let (found, most) = (terms(phase)?, (0..job.plan.phases.len()).filter_map(terms).max()?);
+fn fewer_layers(job: &PaintJob, source: &Source, terms: &[Option<usize>], phase: usize) -> Option<Diagnostic> {
+    let (found, most) = (terms[phase]?, terms.iter().flatten().copied().max()?);
     let extent = job.extent(phase);
     let message = format!("images of {extent} are too small: {found} terms are left of the {most} of another phase");
     let error = source.diagnostic(&format!("phases[{phase}].size"), message);
     (found < most).then(|| error.help("give a larger size, or layers that come earlier"))
+}
+
+/// How many terms the loss has in a phase; `None` where a layer is not there.
+fn terms(job: &PaintJob, facts: &Facts, phase: usize) -> Option<usize> {
+    let (graph, _) = net::some_of(&job.spec, facts, job.extent(phase)).ok()?;
+    Some(Objective::names(&job.painting, &graph).ok()?.len())
 }
 
 /// A style image that is too small for a layer when it has its size of a phase.

@@ -232,12 +232,11 @@ fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), F
             Err(error @ RecordError::Locked { .. }) if args.go_on => error,
             Err(error) => return Err(Failure::Usage(error.to_string())),
         };
-        if stop.is_none() {
-            stop = Some(args.stop_flag()?);
-        }
-        if stop.as_ref().is_some_and(|stop| stop.raised().is_some()) {
+        let flag = stop.map_or_else(|| args.stop_flag(), Ok)?;
+        if flag.raised().is_some() {
             return Err(Failure::TryAgain(error.to_string()));
         }
+        stop = Some(flag);
         std::thread::sleep(AGAIN);
     }
 }

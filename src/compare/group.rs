@@ -192,10 +192,11 @@ const MOST_NAMED: usize = 4;
 fn left_out(group: &Group) -> Vec<String> {
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let mut repeated = 0;
-    for (k, run) in group.runs.iter().enumerate().filter(|(k, _)| !group.counted.contains(k)) {
+    let others = group.runs.iter().enumerate().filter(|(k, _)| !group.counted.contains(k));
+    for run in others.map(|(_, run)| run) {
         match run.is_done() && !run.metric.is_empty() {
             true => repeated += 1,
-            false => *states.entry(group.runs[k].state()).or_default() += 1,
+            false => *states.entry(run.state()).or_default() += 1,
         }
     }
     let mut words = Vec::new();

@@ -17,4 +17,4 @@ pub use sender::Sender;
 pub use sink::MlflowSink;
 
 /// In the run folder: which run of which server it is, and how far it was sent.
-pub const STATE: &str = "mlflow.json";
+pub const STATE: &str = crate::record::folder::file::MLFLOW;

@@ -17,8 +17,6 @@ const MOST_PARAMS: usize = 100;
 const LONGEST_PARAM: usize = 250;
 /// The tag by which a run is found again on the server, should the folder have forgotten.
 const TAG: &str = "runner.run";
-/// Lies in the folder of a sweep, whose runs are called alike in every sweep.
-const SWEEP: &str = "sweep.toml";
 
 /// How far a run was sent: `mlflow.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -229,7 +227,8 @@ fn names(run: &Path) -> (String, String) {
     let run = run.canonicalize().unwrap_or_else(|_| run.to_owned());
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = name(&run);
-    let sweep = run.parent().filter(|parent| parent.join(SWEEP).is_file());
+    // Runs are called alike in every sweep.
+    let sweep = run.parent().filter(|parent| parent.join(file::SWEEP).is_file());
     let shown = sweep.map_or_else(|| folder.clone(), |sweep| format!("{}/{folder}", name(sweep)));
     (folder, shown)
 }

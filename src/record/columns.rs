@@ -6,11 +6,14 @@ use csv::ByteRecord;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// The numbers of a column; `None` where the file lacks it.
+pub type Column = Option<Vec<f64>>;
+
 /// Some columns of a CSV file, as numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Columns<const N: usize> {
     /// One for each name asked for; a column that the file lacks is `None`.
-    pub values: [Option<Vec<f64>>; N],
+    pub values: [Column; N],
     pub state: TableState,
 }
 
@@ -20,10 +23,20 @@ pub struct Columns<const N: usize> {
 /// # Errors
 /// When the file cannot be read, a whole line of it has too few fields, or a field is no number.
 pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Columns<N>, RecordError> {
+    let (values, state) = read_named(path, &names)?;
+    let mut values = values.into_iter();
+    Ok(Columns { values: std::array::from_fn(|_| values.next().flatten()), state })
+}
+
+/// As [`read_columns`], of names that are not known beforehand.
+///
+/// # Errors
+/// Likewise.
+pub fn read_named(path: &Path, names: &[&str]) -> Result<(Vec<Column>, TableState), RecordError> {
     let bytes = match reader::read_file(path) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
-            return Ok(Columns { values: [const { None }; N], state: TableState::Missing });
+            return Ok((vec![None; names.len()], TableState::Missing));
         }
         Err(cause) => return Err(RecordError::io("read", path)(cause)),
     };
@@ -32,13 +45,14 @@ pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Col
     let unreadable = |e: csv::Error| malformed(e.position().map_or(1, csv::Position::line), e.to_string());
     let mut reader = csv::Reader::from_reader(whole);
     let header = reader.byte_headers().map_err(unreadable)?.clone();
-    let places = names.map(|name| header.iter().position(|field| field == name.as_bytes()));
-    let mut values = places.map(|place| place.map(|_| Vec::new()));
+    let place = |name: &&str| header.iter().position(|field| field == name.as_bytes());
+    let places: Vec<Option<usize>> = names.iter().map(place).collect();
+    let mut values: Vec<Column> = places.iter().map(|place| place.map(|_| Vec::new())).collect();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
-        for ((column, place), name) in values.iter_mut().zip(places).zip(names) {
+        for ((column, place), name) in values.iter_mut().zip(&places).zip(names) {
             let (Some(column), Some(place)) = (column, place) else { continue };
-            let field = record.get(place).unwrap_or_default();
+            let field = record.get(*place).unwrap_or_default();
             let text = std::str::from_utf8(field).ok();
             let number = text.and_then(|text| if text.is_empty() { Some(f64::NAN) } else { text.parse().ok() });
             let Some(number) = number else {
@@ -49,7 +63,7 @@ pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Col
             column.push(number);
         }
     }
-    Ok(Columns { values, state })
+    Ok((values, state))
 }
 
 #[cfg(test)]

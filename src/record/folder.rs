@@ -25,6 +25,10 @@ pub mod file {
     pub const CURVES: &str = "curves.svg";
     pub const LOG: &str = "log.txt";
     pub const LOCK: &str = "lock";
+    /// What the program keeps for itself of a server that the run is sent to.
+    pub const MLFLOW: &str = "mlflow.json";
+    /// Of a sweep's folder, in which runs lie: the sweep.
+    pub const SWEEP: &str = "sweep.toml";
 }
 
 /// A run folder that this process alone writes: locked until dropped, or until the process ends however it ends.

@@ -5,6 +5,7 @@ use super::guard::{self, Guard, Refusal};
 use super::token::Token;
 use crate::compare::report::{Live, Shown, live_policy};
 use crate::compare::{Options, Watched};
+use crate::record::folder::file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
@@ -35,9 +36,6 @@ const KINDS: [(&str, &str); 7] = [
     ("toml", "text/plain; charset=utf-8"),
     ("txt", "text/plain; charset=utf-8"),
 ];
-
-/// What the program keeps for itself about other servers.
-const PRIVATE: &str = "mlflow.json";
 
 /// For whatever is not the page itself: nothing of it runs or loads anything, even if it is opened by itself.
 const FILE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
@@ -176,7 +174,7 @@ impl Site {
 
     /// A file of a run or a sweep.
     fn file(&self, path: &str) -> Option<Response<Content>> {
-        let found = guard::inside(&self.root, path).filter(|found| !found.ends_with(PRIVATE))?;
+        let found = guard::inside(&self.root, path).filter(|found| !found.ends_with(file::MLFLOW))?;
         let extension = found.extension()?.to_str()?;
         let (_, kind) = KINDS.iter().find(|(ending, _)| *ending == extension)?;
         // A pipe would be waited for.

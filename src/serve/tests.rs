@@ -3,7 +3,7 @@
 use super::{Site, Token, serve};
 use crate::compare::Options;
 use crate::record::folder::file;
-use crate::record::testing::Run;
+use crate::record::testing::{Run, skipped};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -402,8 +402,16 @@ struct Driver {
 }
 
 impl Driver {
-    /// `None` where there is no driver (`scripts/browser` installs it).
+    /// `None`, and a word on it, where there is none.
     fn start() -> Option<Self> {
+        let started = Self::started();
+        if started.is_none() {
+            skipped("no Chromium with its driver here (scripts/browser installs them)");
+        }
+        started
+    }
+
+    fn started() -> Option<Self> {
         let found = |name: &str| {
             std::env::split_paths(&std::env::var_os("PATH")?)
                 .map(|folder| folder.join(name))
@@ -526,10 +534,7 @@ fn study(root: &Path) {
 
 #[test]
 fn a_browser_follows_the_runs() {
-    let Some(browser) = Driver::start() else {
-        eprintln!("skipped: no Chromium with its driver here (scripts/browser installs them)");
-        return;
-    };
+    let Some(browser) = Driver::start() else { return };
     let root = tempfile::tempdir().unwrap();
     let server = Server::with(root.path(), Some(Token::new(SECRET).unwrap()));
     browser.open(&format!("http://{}/?token=0123456789abcdef%2B/%3D%3D", server.address), 1280, 900);
@@ -616,10 +621,7 @@ fn a_browser_follows_the_runs() {
 /// A brush is about values, whatever else there is by and by; a chip has the last word.
 #[test]
 fn a_browser_keeps_what_was_brushed() {
-    let Some(browser) = Driver::start() else {
-        eprintln!("skipped: no Chromium with its driver here (scripts/browser installs them)");
-        return;
-    };
+    let Some(browser) = Driver::start() else { return };
     let root = tempfile::tempdir().unwrap();
     study(root.path());
     let server = Server::of(root.path());
@@ -651,10 +653,7 @@ fn a_browser_keeps_what_was_brushed() {
 
 #[test]
 fn a_browser_follows_a_thousand_runs() {
-    let Some(browser) = Driver::start() else {
-        eprintln!("skipped: no Chromium with its driver here (scripts/browser installs them)");
-        return;
-    };
+    let Some(browser) = Driver::start() else { return };
     let root = tempfile::tempdir().unwrap();
     a_thousand(root.path());
     let server = Server::of(root.path());

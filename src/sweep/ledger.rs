@@ -122,6 +122,11 @@ impl Ledger {
         Self { path, axes, trials: Vec::new() }
     }
 
+    /// The number of the next point: those there are count from 0.
+    pub fn next_number(&self) -> usize {
+        self.trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0)
+    }
+
     /// Reads `path`, which must have these axes; an empty ledger where there is no such file.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Files of a sweep folder.
 pub mod file {
-    pub const SWEEP: &str = "sweep.toml";
+    pub use crate::record::folder::file::SWEEP;
     pub const TRIALS: &str = "trials.csv";
     pub const POINTS: &str = "points";
     pub const LOGS: &str = "logs";
@@ -40,7 +40,7 @@ pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bo
     let drawn: BTreeMap<usize, Vec<String>> =
         ledger.trials.iter().map(|trial| (trial.number, trial.values.clone())).collect();
     let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
-    let mut free = ledger.trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0);
+    let mut free = ledger.next_number();
     let mut trials = Vec::new();
     for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
         let (number, values) = match sweep.method {

@@ -9,6 +9,7 @@ use crate::plan::Prefix;
 use crate::record::columns::read_columns;
 use crate::record::folder::{self, file};
 use crate::record::reader::RunReader;
+use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, Status};
 use crate::train::prefix;
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,8 +189,7 @@ impl Running<'_> {
                 State::Running | State::Interrupted => {
                     begun.push(index);
                     trial.state = State::Interrupted;
-                    let info = RunReader::open(&folder).and_then(|run| run.info());
-                    if info.is_ok_and(|info| matches!(info.status, Status::Done | Status::Diverged)) {
+                    if info_of(&folder).is_some_and(|info| matches!(info.status, Status::Done | Status::Diverged)) {
                         close(trial, &folder, &log, Ending::Exit(0), &self.order.metric);
                     }
                 }
@@ -204,7 +204,7 @@ impl Running<'_> {
                 self.given_up.insert(index);
                 self.launcher.stop_one(index);
             } else {
-                self.give_up(index, verdict);
+                self.give_up(index, verdict, info_of(&self.run_folder(index)).as_ref());
             }
         }
         let is_left = |(k, trial): &(usize, &Trial)| !trial.state.is_over() && !self.under_way.contains(k);
@@ -223,8 +223,8 @@ impl Running<'_> {
         for common in (0..self.ledger.trials.len()).flat_map(|index| self.shared.with_earlier(index)) {
             let Border { phase, steps } = common.border;
             for earlier in &common.earlier {
-                let read = || RunReader::open(&self.run_folder(*earlier)).and_then(|run| run.info());
-                let done = *done.entry(*earlier).or_insert_with(|| read().map_or(0, |info| info.steps_done));
+                let read = || info_of(&self.run_folder(*earlier)).map_or(0, |info| info.steps_done);
+                let done = *done.entry(*earlier).or_insert_with(read);
                 if done > steps {
                     passed.insert((*earlier, phase));
                 }
@@ -263,8 +263,7 @@ impl Running<'_> {
         let from = match beginning {
             Beginning::Of(phase, _) => *phase,
             Beginning::Own | Beginning::Later => {
-                let info = RunReader::open(&self.run_folder(index)).and_then(|run| run.info());
-                info.ok().and_then(|info| info.forked_from).map_or(0, |fork| fork.phase)
+                info_of(&self.run_folder(index)).and_then(|info| info.forked_from).map_or(0, |fork| fork.phase)
             }
         };
         let known = self.shared.kept_by(index, from, |later| !self.ledger.trials[later].state.is_over());
@@ -376,12 +375,10 @@ impl Running<'_> {
         pruner.fates(&trials).pop()?
     }
 
-    /// What it was given up with stays on record, whenever the sweep was killed.
-    fn give_up(&mut self, index: usize, verdict: Verdict) {
-        let info = RunReader::open(&self.run_folder(index)).and_then(|run| run.info()).ok();
+    /// What it took until then, by its records, stays on record, whenever the sweep was killed.
+    fn give_up(&mut self, index: usize, verdict: Verdict, info: Option<&RunInfo>) {
         let trial = &mut self.ledger.trials[index];
-        trial.seconds = info.as_ref().map(|info| info.seconds.train);
-        trial.saved = info.as_ref().and_then(|info| info.forked_from.as_ref()).map(Saved::from);
+        note_cost(trial, info);
         (trial.state, trial.objective, trial.reason) = (State::Pruned, None, verdict.reason);
     }
 
@@ -454,15 +451,15 @@ impl Running<'_> {
                 let folder = self.run_folder(index);
                 let log = self.log(index);
                 let trial = &mut self.ledger.trials[index];
-                close(trial, &folder, &log, ending, &self.order.metric);
+                let info = close(trial, &folder, &log, ending, &self.order.metric);
                 if self.ledger.trials[index].state != State::Failed
                     && let Some(verdict) = self.verdict(index)
                 {
                     // However far it came by the time it ended.
-                    self.give_up(index, verdict);
+                    self.give_up(index, verdict, info.as_ref());
                 }
                 if self.ledger.trials[index].state == State::Interrupted {
-                    let steps = RunReader::open(&folder).and_then(|run| run.info()).map_or(0, |info| info.steps_done);
+                    let steps = info.map_or(0, |info| info.steps_done);
                     let (tries, at) = self.interrupted.entry(index).or_default();
                     *tries = if steps > *at { 1 } else { *tries + 1 };
                     *at = steps;
@@ -492,13 +489,23 @@ impl Running<'_> {
     }
 }
 
-/// Writes down how a trial ended, from its own records and from how its process did.
-fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &str) {
-    let info = RunReader::open(folder).and_then(|run| run.info()).ok();
+/// What a run says of itself; nothing, where it has no records yet.
+fn info_of(run: &Path) -> Option<RunInfo> {
+    RunReader::open(run).and_then(|run| run.info()).ok()
+}
+
+/// Writes down what a trial took so far, and what of it another trial trained.
+fn note_cost(trial: &mut Trial, info: Option<&RunInfo>) {
+    trial.seconds = info.map(|info| info.seconds.train);
+    trial.saved = info.and_then(|info| info.forked_from.as_ref()).map(Saved::from);
+}
+
+/// Writes down how a trial ended, from its own records, which it gives, and from how its process did.
+fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &str) -> Option<RunInfo> {
+    let info = info_of(folder);
     let said = info.as_ref().and_then(|info| info.exit_reason.clone());
     let status = info.as_ref().map(|info| info.status);
-    trial.seconds = info.as_ref().map(|info| info.seconds.train);
-    trial.saved = info.as_ref().and_then(|info| info.forked_from.as_ref()).map(Saved::from);
+    note_cost(trial, info.as_ref());
     trial.objective = objective(folder, metric);
     (trial.state, trial.reason) = match (ending, status) {
         (Ending::Exit(_), Some(Status::Done)) => (State::Done, said.unwrap_or_default()),
@@ -523,6 +530,7 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
     if trial.state == State::Interrupted {
         trial.seconds = None;
     }
+    info
 }
 
 /// The metric at a run's last evaluation, if it has one that is a number.

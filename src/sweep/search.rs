@@ -46,9 +46,8 @@ impl Source for Searching<'_> {
         for trial in &ledger.trials {
             points.entry(trial.number).or_default().push(trial);
         }
-        let first = points.keys().next_back().map_or(0, |last| last + 1);
         let mut trials = Vec::new();
-        for number in first..self.search.draws.points as usize {
+        for number in ledger.next_number()..self.search.draws.points as usize {
             // Of those planned just now none is over.
             let needed = (number + 1).saturating_sub(self.search.parallel as usize);
             let is_over = |k: usize| points.get(&k).is_some_and(|trials| trials.iter().all(|t| t.state.is_over()));
@@ -66,9 +65,8 @@ impl Source for Searching<'_> {
     }
 
     fn shares_up_to(&self, ledger: &Ledger) -> Option<usize> {
-        let is_last = |trial: &Trial| trial.number + 1 >= self.search.draws.points as usize;
-        let more = self.sweep.share && !ledger.trials.iter().any(is_last);
-        more.then(|| self.sweep.first_phase_with_a_range()).filter(|phase| *phase > 0)
+        let more = ledger.next_number() < self.search.draws.points as usize;
+        (more && self.sweep.share).then(|| self.sweep.first_phase_with_a_range()).filter(|phase| *phase > 0)
     }
 }
 

@@ -254,8 +254,8 @@ impl Kernel for Across<'_> {
             if narrow.len() == TOGETHER * row {
                 narrow_rows::<TOGETHER>(axis, wide, stride, narrow);
             } else {
-                let lines = wide.chunks(stride).zip(narrow.chunks_exact_mut(row)).enumerate();
-                lines.for_each(|(r, (_, narrow))| narrow_rows::<1>(axis, &wide[r * stride..], stride, narrow));
+                let lines = narrow.chunks_exact_mut(row).enumerate();
+                lines.for_each(|(r, narrow)| narrow_rows::<1>(axis, &wide[r * stride..], stride, narrow));
             }
         }
         narrow_row::<3>(axis, &wide[wide.len() - stride..], last);

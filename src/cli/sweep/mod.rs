@@ -349,7 +349,7 @@ fn work(
 /// Whether nothing is left to run or to propose.
 fn is_whole(sweep: &Sweep, ledger: &Ledger) -> bool {
     let proposed = match sweep.method {
-        Method::Tpe(search) => is_known(ledger, (search.draws.points as usize).saturating_sub(1)),
+        Method::Tpe(search) => ledger.next_number() >= search.draws.points as usize,
         _ => true,
     };
     proposed && ledger.trials.iter().all(|trial| trial.state.is_over())

@@ -57,6 +57,9 @@ impl<'a> Maker<'a> {
     /// Whether a point keeps the constraints and can cost as much as the base. What is wrong with it otherwise shows when it
     /// is made.
     pub fn allows(&self, point: &[String]) -> bool {
+        if self.cost.is_none() {
+            return self.sweep.allows(point);
+        }
         match self.experiment(point) {
             // With its length fitted: constraints may speak of that.
             Ok(Some(loaded)) => self.sweep.holds(point, &loaded),

@@ -152,9 +152,6 @@ impl Sweep {
 
     /// Whether the constraints hold of a point's experiment.
     pub fn holds(&self, point: &[String], loaded: &Loaded) -> bool {
-        if self.constraints.is_empty() {
-            return true;
-        }
         let settings = loaded.spec.settings();
         self.constraints.iter().all(|constraint| constraint.holds(&self.axes, point, &settings))
     }

@@ -8,7 +8,7 @@ mod file;
 mod proto;
 
 use super::RecordError;
-use super::columns::read_columns;
+use super::columns::read_named;
 use super::event::{Event, RunFacts, Sink, Status, StepDone};
 use super::folder::file::TRACE;
 use super::reader::read_table;
@@ -98,13 +98,10 @@ impl TensorBoard {
         self.begin(folder, facts, None)?;
         let trace = folder.join(TRACE);
         let rows = read_table::<TraceRow>(&trace)?.rows;
-        let own = self.columns.iter().map(|name| {
-            let [values] = read_columns(&trace, [name.as_str()])?.values;
-            Ok(values.unwrap_or_default())
-        });
-        let own: Vec<Vec<f64>> = own.collect::<Result<_, RecordError>>()?;
+        let names: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let (own, _) = read_named(&trace, &names)?;
         for (k, row) in rows.iter().enumerate() {
-            let values: Vec<f64> = own.iter().filter_map(|column| column.get(k).copied()).collect();
+            let values: Vec<f64> = own.iter().flatten().filter_map(|column| column.get(k).copied()).collect();
             self.write(row.step, &self.step(row, row.batch as f64 / row.seconds, &values))?;
         }
         evaluations.iter().try_for_each(|row| self.write(row.step, &evaluation(row)))

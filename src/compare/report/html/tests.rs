@@ -6,7 +6,7 @@ use crate::compare::report::sheets::{self, Names};
 use crate::compare::report::{json, markdown};
 use crate::compare::{Options, compare};
 use crate::record::folder::file;
-use crate::record::testing::Run;
+use crate::record::testing::{Run, skipped};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,8 +144,16 @@ fn a_hundred_long_runs_make_a_small_page_and_lose_no_number() {
     assert_eq!(curve["images"][points - 1], 3_000_000.0);
 }
 
-/// Chromium or Chrome, where it is installed.
+/// Chromium or Chrome; `None`, and a word on it, where neither is installed.
 fn browser() -> Option<PathBuf> {
+    let found = installed();
+    if found.is_none() {
+        skipped("no Chromium here (scripts/browser installs it)");
+    }
+    found
+}
+
+fn installed() -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&paths).flat_map(|folder| names.map(|name| folder.join(name)));
@@ -194,10 +202,7 @@ fn checked(browser: &Path, page: &str, size: &str) -> Value {
 
 #[test]
 fn a_browser_shows_it_and_it_answers() {
-    let Some(browser) = browser() else {
-        eprintln!("skipped: no Chromium here (scripts/browser installs it)");
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let root = tempfile::tempdir().unwrap();
     study(root.path());
     let comparison = compared(root.path());
@@ -250,10 +255,7 @@ fn a_browser_shows_it_and_it_answers() {
 /// Between them an axis has no room for ticks: they would be counted without end.
 #[test]
 fn values_that_agree_but_for_rounding_are_drawn() {
-    let Some(browser) = browser() else {
-        eprintln!("skipped: no Chromium here (scripts/browser installs it)");
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let root = tempfile::tempdir().unwrap();
     for (k, peak) in [0.1, 0.2].into_iter().enumerate() {
         for seed in 0..3_u64 {
@@ -270,10 +272,7 @@ fn values_that_agree_but_for_rounding_are_drawn() {
 
 #[test]
 fn a_browser_shows_it_on_a_phone_and_under_its_own_policy() {
-    let Some(browser) = browser() else {
-        eprintln!("skipped: no Chromium here (scripts/browser installs it)");
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let root = tempfile::tempdir().unwrap();
     study(root.path());
     let page = html(&compared(root.path()), &[]).unwrap();
