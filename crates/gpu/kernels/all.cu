@@ -8,3 +8,14 @@
 
 #define EACH "add.cu"
 #include "each_type.h"
+
+#include "tiles.h"
+
+#define EACH "matmul.cu"
+#include "each_type.h"
+
+#define EACH "conv.cu"
+#include "each_type.h"
+
+#define EACH "columns.cu"
+#include "each_type.h"

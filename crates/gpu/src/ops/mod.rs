@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod add;
 pub mod cast;
+pub mod columns;
 pub mod conv;
 pub mod matmul;
 #[cfg(test)]

@@ -1,0 +1,165 @@
+//! Values seen as a matrix `(rows, c)`: biases, and their gradient.
+
+use crate::DType;
+use crate::device::{Args, Device, Error, Grid, View, kernel, typed_kernel};
+
+typed_kernel!(BIAS_ADD = bias_add_f32, bias_add_bf16, bias_add_f16);
+typed_kernel!(SUMS = column_sums_f32, column_sums_bf16, column_sums_f16);
+kernel!(TOTALS = column_totals);
+
+/// Columns of a block, at most.
+const WIDTH: usize = 32;
+/// Elements of a block, at least: 32 for a thread.
+const PART: usize = 8192;
+/// Parts of the rows, at most.
+const PARTS: usize = 1024;
+
+/// `BiasAdd` of columns.cu.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct BiasAddArgs {
+    len: u64,
+    bias: u64,
+    y: u64,
+    c: u32,
+}
+// SAFETY: as `BiasAdd` of columns.cu.
+unsafe impl Args for BiasAddArgs {}
+
+/// `ColumnSums` of columns.cu.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ColumnSumsArgs {
+    rows: u64,
+    part: u64,
+    from: u64,
+    to: u64,
+    c: u32,
+    width: u32,
+}
+// SAFETY: as `ColumnSums` of columns.cu.
+unsafe impl Args for ColumnSumsArgs {}
+
+/// `y += bias`, in each row: `y` is `(rows, c)` of a type of activations, in place, and `bias` is `(c)` of `f32`.
+///
+/// # Errors
+/// Those of the driver.
+///
+/// # Panics
+/// When `bias` is not `f32`, or `y` is no multiple of its length.
+pub fn bias_add(device: &Device, bias: View<'_>, y: View<'_>) -> Result<(), Error> {
+    let c = bias.len();
+    assert_columns(y.len(), c);
+    let args = BiasAddArgs { len: y.len() as u64, bias: bias.expect(DType::F32, c), y: y.address(), c: c as u32 };
+    // SAFETY: `y` has `len` elements, rows as long as the bias.
+    unsafe { device.launch(BIAS_ADD.of(y.dtype()), Grid::over(y.len()), &args) }
+}
+
+fn assert_columns(len: usize, c: usize) {
+    assert!(0 < c && c < 1 << 31 && len.is_multiple_of(c), "{len} elements in rows of {c}");
+}
+
+/// How the sums of columns are cut: a function of the shape alone.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Columns of a block: a power of two.
+    width: usize,
+    /// Rows that a block sums.
+    part: usize,
+    /// Of the rows: at least one, which may be empty.
+    parts: usize,
+}
+
+impl Cut {
+    fn of(rows: usize, c: usize) -> Self {
+        let width = c.next_power_of_two().min(WIDTH);
+        let part = rows.div_ceil(PARTS).max(PART / width);
+        Self { width, part, parts: rows.div_ceil(part).max(1) }
+    }
+}
+
+/// Floats of scratch that [`bias_gradient`] takes for a gradient `(rows, c)`.
+///
+/// # Panics
+/// When `c` is 0.
+pub fn scratch_len(rows: usize, c: usize) -> usize {
+    assert_columns(0, c);
+    Cut::of(rows, c).parts * c
+}
+
+/// `to[k] = Σ dy[row, k]`: `dy` is `(rows, c)` of a type of activations, `to` is `(c)` of `f32`, and is overwritten.
+/// Without rows, zeros.
+///
+/// `scratch` is `f32`, at least as long as [`scratch_len`] says, and holds nothing of use afterwards.
+///
+/// # Errors
+/// Those of the driver.
+///
+/// # Panics
+/// When a length or type is another.
+pub fn bias_gradient(device: &Device, c: usize, dy: View<'_>, to: View<'_>, scratch: View<'_>) -> Result<(), Error> {
+    assert_columns(dy.len(), c);
+    let rows = dy.len() / c;
+    let cut = Cut::of(rows, c);
+    let partial = scratch.part(0..cut.parts * c).expect(DType::F32, cut.parts * c);
+    let (part, width, blocks) = (cut.part as u64, cut.width as u32, c.div_ceil(cut.width));
+    let args = ColumnSumsArgs { rows: rows as u64, part, from: dy.address(), to: partial, c: c as u32, width };
+    let to = to.expect(DType::F32, c);
+    // SAFETY: `dy` has `rows` rows, the scratch has room for the sums of all parts.
+    unsafe { device.launch(SUMS.of(dy.dtype()), Grid::blocks(blocks, cut.parts), &args)? };
+    let args = ColumnSumsArgs { rows: cut.parts as u64, part: cut.parts as u64, from: partial, to, ..args };
+    // SAFETY: the scratch has a row for each part, `to` has `c` floats.
+    unsafe { device.launch(&TOTALS, Grid::blocks(blocks, 1), &args) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{close, devices, noise, rounded, upload};
+
+    const SHAPES: [[usize; 2]; 8] = [[1, 1], [5, 3], [300, 10], [3, 257], [700, 33], [2, 2000], [20_000, 1], [2000, 7]];
+
+    #[test]
+    fn biases_are_added_to_each_row() {
+        for (device, dtype) in devices() {
+            for [rows, c] in SHAPES {
+                let (bias, y) = (noise(1, c), rounded(dtype, &noise(2, rows * c)));
+                let (bias_at, y_at) = (device.upload(&bias).unwrap(), upload(&device, dtype, &y));
+                bias_add(&device, bias_at.view(), y_at.view()).unwrap();
+                let want: Vec<f32> = y.iter().enumerate().map(|(k, y)| y + bias[k % c]).collect();
+                assert_eq!(device.read_f32(y_at.view()).unwrap(), rounded(dtype, &want));
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_sums_of_columns() {
+        let mut results = Vec::new();
+        for (device, dtype) in devices() {
+            for [rows, c] in SHAPES {
+                let dy = rounded(dtype, &noise(3, rows * c));
+                let (dy_at, to) = (upload(&device, dtype, &dy), device.allocate(DType::F32, c).unwrap());
+                let scratch = device.allocate(DType::F32, scratch_len(rows, c) + 3).unwrap();
+                bias_gradient(&device, c, dy_at.view(), to.view(), scratch.view()).unwrap();
+                let want: Vec<f64> =
+                    (0..c).map(|k| dy.iter().skip(k).step_by(c).copied().map(f64::from).sum()).collect();
+                let got = device.read_f32(to.view()).unwrap();
+                close(&got, &want, DType::F32, 1e-6 * (rows as f64).sqrt());
+                results.push(got);
+            }
+        }
+        let (ascending, descending) = results.split_at(results.len() / 2);
+        assert_eq!(ascending, descending, "the order of threads shows");
+    }
+
+    #[test]
+    fn without_rows_sums_are_zero() {
+        for (device, dtype) in devices() {
+            let (dy, to) = (device.allocate(dtype, 0).unwrap(), device.allocate(DType::F32, 5).unwrap());
+            let scratch = device.allocate(DType::F32, scratch_len(0, 5)).unwrap();
+            bias_gradient(&device, 5, dy.view(), to.view(), scratch.view()).unwrap();
+            assert_eq!(device.read_f32(to.view()).unwrap(), [0.0; 5]);
+            bias_add(&device, to.view(), dy.view()).unwrap();
+        }
+    }
+}
