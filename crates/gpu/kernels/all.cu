@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "activation.h"
+#include "span.h"
 
 #define EACH "cast.cu"
 #include "each_type.h"
@@ -18,4 +19,7 @@
 #include "each_type.h"
 
 #define EACH "columns.cu"
+#include "each_type.h"
+
+#define EACH "norm.cu"
 #include "each_type.h"

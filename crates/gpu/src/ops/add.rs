@@ -100,7 +100,7 @@ pub fn backward(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::ops::testing::{close, devices, noise, rounded, upload};
     use crate::{DType, GradTo};
@@ -114,7 +114,7 @@ mod tests {
     }
 
     /// The function and its slope, which is that below 0 at a kink.
-    fn plain(act: Act, z: f64) -> [f64; 2] {
+    pub fn plain(act: Act, z: f64) -> [f64; 2] {
         let sigmoid = 1.0 / (1.0 + (-z).exp());
         match act {
             Act::None => [z, 1.0],

@@ -6,6 +6,7 @@ pub mod cast;
 pub mod columns;
 pub mod conv;
 pub mod matmul;
+pub mod norm;
 #[cfg(test)]
 mod testing;
 
