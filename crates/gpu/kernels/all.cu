@@ -23,3 +23,13 @@
 
 #define EACH "norm.cu"
 #include "each_type.h"
+
+#include "optim.h"
+
+#include "optim.cu"
+#include "optim_average.cu"
+#include "optim_gradient.cu"
+#include "optim_trust.cu"
+
+#define EACH "optim_muon.cu"
+#include "each_type.h"

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod conv;
 pub mod matmul;
 pub mod norm;
+pub mod optim;
 #[cfg(test)]
 mod testing;
 

@@ -1,0 +1,132 @@
+/* Muon, but for its matrix products: what stands before, between and after them. */
+#ifndef RUNNER_OPTIM_MUON
+#define RUNNER_OPTIM_MUON
+/* b ← keep_momentum·b + g,  g ← nesterov ? g + momentum·b : b, and of each chunk the sums of the squares of p, if
+ * `renormalise`, and of that g, one after the other. */
+typedef struct {
+    const OptimChunk *chunks;
+    const float *params;
+    float *grads, *buffer, *partial;
+    float keep_momentum, momentum;
+    u32 nesterov, renormalise;
+} OptimMuonMomentum;
+
+KERNEL(optim_muon_momentum, OptimMuonMomentum) {
+    SHARED float sum_p[BLOCK], sum_g[BLOCK];
+    THREADS {
+        const OptimChunk chunk = a.chunks[BLOCK_X];
+        const float *params = a.params + chunk.first;
+        float *grads = a.grads + chunk.first, *buffer = a.buffer + chunk.state;
+        float pp = 0.0f, gg = 0.0f;
+        for (u32 k = t; k < chunk.len; k += THREAD_COUNT) {
+            const float b = optim_times(a.keep_momentum, buffer[k]) + grads[k];
+            const float g = a.nesterov ? grads[k] + optim_times(a.momentum, b) : b;
+            buffer[k] = b;
+            grads[k] = g;
+            gg += g * g;
+            if (a.renormalise) pp += params[k] * params[k];
+        }
+        sum_p[t] = pp;
+        sum_g[t] = gg;
+    }
+    END
+    BLOCK_SUM(sum_p);
+    BLOCK_SUM(sum_g);
+    THREADS {
+        if (t == 0) {
+            a.partial[2 * (u64)BLOCK_X] = sum_p[0];
+            a.partial[2 * (u64)BLOCK_X + 1] = sum_g[0];
+        }
+    }
+    END
+}
+
+/* Of each matrix: what it is multiplied by for the iterations, 1/(‖g‖ + 1e-7), and what is kept of its weights, `keep` or, if
+ * `renormalise`, keep·√rows/‖p‖. */
+typedef struct {
+    const OptimSegment *segments;
+    const float *partial;
+    float *factors, *keeps;
+    double keep;
+    u32 renormalise;
+} OptimMuonFactors;
+
+KERNEL(optim_muon_factors, OptimMuonFactors) {
+    SHARED double sum_p[BLOCK], sum_g[BLOCK];
+    THREADS {
+        const OptimSegment segment = a.segments[BLOCK_X];
+        sum_p[t] = optim_share_of_sum(a.partial, segment, 0, t, THREAD_COUNT);
+        sum_g[t] = optim_share_of_sum(a.partial, segment, 1, t, THREAD_COUNT);
+    }
+    END
+    BLOCK_SUM(sum_p);
+    BLOCK_SUM(sum_g);
+    THREADS {
+        if (t == 0) {
+            const double norm = a.renormalise ? sqrt(sum_p[0]) : 0.0;
+            /* Weights that are all zero have no direction to keep. */
+            const double to_norm = norm > 0.0 ? sqrt((double)a.segments[BLOCK_X].rows) / norm : 1.0;
+            a.factors[BLOCK_X] = (float)(1.0 / (sqrt(sum_g[0]) + 1e-7));
+            a.keeps[BLOCK_X] = (float)(to_norm * a.keep);
+        }
+    }
+    END
+}
+
+/* x ← factor·g: the matrices of a batch, one after another. `state` of these chunks is the place in x. */
+typedef struct {
+    const OptimChunk *chunks;
+    const float *grads, *factors;
+    float *x;
+} OptimMuonGather;
+
+KERNEL(optim_muon_gather, OptimMuonGather) {
+    THREADS {
+        const OptimChunk chunk = a.chunks[BLOCK_X];
+        const float factor = a.factors[chunk.segment];
+        for (u32 k = t; k < chunk.len; k += THREAD_COUNT)
+            a.x[chunk.state + k] = optim_times(factor, a.grads[chunk.first + k]);
+    }
+    END
+}
+
+/* p ← keep·p − lr·x, by the same chunks. */
+typedef struct {
+    const OptimChunk *chunks;
+    float *params;
+    const float *x, *keeps;
+    float lr;
+} OptimMuonUpdate;
+
+KERNEL(optim_muon_update, OptimMuonUpdate) {
+    THREADS {
+        const OptimChunk chunk = a.chunks[BLOCK_X];
+        const float keep = a.keeps[chunk.segment];
+        for (u32 k = t; k < chunk.len; k += THREAD_COUNT) {
+            const u64 at = chunk.first + k;
+            a.params[at] = optim_times(keep, a.params[at]) - optim_times(a.lr, a.x[chunk.state + k]);
+        }
+    }
+    END
+}
+
+/* operand ← x, rounded;  x ← by·x */
+typedef struct {
+    u64 len;
+    float *x;
+    void *operand;
+    float by;
+} OptimMuonOperand;
+#endif
+
+KERNEL(TYPED(optim_muon_operand), OptimMuonOperand) {
+    THREADS {
+        const u64 step = (u64)GRID_X * THREAD_COUNT;
+        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
+            const float x = a.x[k];
+            STORE((T *)a.operand + k, x);
+            a.x[k] = a.by * x;
+        }
+    }
+    END
+}
