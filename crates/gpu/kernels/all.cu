@@ -33,3 +33,26 @@
 
 #define EACH "optim_muon.cu"
 #include "each_type.h"
+
+#include "lanes.h"
+
+#define EACH "pack.h"
+#include "each_width.h"
+
+#define EACH "pool.cu"
+#include "each_width.h"
+
+#define EACH "pool_global.cu"
+#include "each_type.h"
+
+#define EACH "concat.cu"
+#include "each_width.h"
+
+#define EACH "gate.cu"
+#include "each_type.h"
+
+#define EACH "dropout.cu"
+#include "each_type.h"
+
+#define EACH "loss.cu"
+#include "each_type.h"

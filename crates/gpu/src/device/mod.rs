@@ -9,7 +9,7 @@ mod memory;
 
 pub use emulation::Order;
 pub use error::Error;
-pub(crate) use kernel::{Args, Grid, Kernel, Place, TypedKernel, kernel, typed_kernel};
+pub(crate) use kernel::{Args, Grid, Kernel, Place, THREADS, TypedKernel, kernel, typed_kernel};
 pub use memory::{Buffer, DType, View};
 
 use std::ffi::c_void;

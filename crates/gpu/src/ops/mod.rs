@@ -4,10 +4,17 @@ pub mod activation;
 pub mod add;
 pub mod cast;
 pub mod columns;
+pub mod concat;
 pub mod conv;
+pub mod dropout;
+pub mod gate;
+mod lanes;
+pub mod loss;
 pub mod matmul;
 pub mod norm;
 pub mod optim;
+mod pack;
+pub mod pool;
 #[cfg(test)]
 mod testing;
 
