@@ -74,6 +74,8 @@ fn facts(steps: u64) -> RunFacts {
         seed: 1,
         spec_hash: "sha256:3f2a".to_owned(),
         device: "cpu".to_owned(),
+        device_name: None,
+        device_versions: BTreeMap::new(),
         instruction_set: "avx512".to_owned(),
         threads: 2,
         precision: "f32".to_owned(),

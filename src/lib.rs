@@ -22,3 +22,4 @@ pub mod train;
 
 pub use runner_data as data;
 pub use runner_engine::{kernels, nn, optim, registry, units, words};
+pub use runner_gpu as gpu;

@@ -335,13 +335,15 @@ fn bench_measures_steps_of_any_net() {
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let rates = ["images_per_second", "images_per_second_min", "images_per_second_max"];
     let want = [
-        &["net", "precision", "batch", "size", "device", "threads"][..],
+        &["net", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
         &rates,
-        &["percent_of_peak", "peak_memory_mib"],
+        &["percent_of_peak", "peak_memory_mib", "device_memory_mib"],
     ];
     assert_eq!(keys, want.concat());
     assert_eq!((&json["net"], &json["precision"], &json["batch"]), (&"resnet9".into(), &"bf16".into(), &4.into()));
     let number = |key: &str| json[key].as_f64().unwrap();
+    assert!(number("percent_of_peak") > 0.0 && json["device"] == "cpu");
+    assert!(["device_name", "device_versions", "device_memory_mib"].iter().all(|key| json[key].is_null()), "{json}");
     assert!(0.0 < number(rates[1]) && number(rates[1]) <= number(rates[0]) && number(rates[0]) <= number(rates[2]));
 
     let output = bench(&["--net", "airbench94", "--set", "model.backbone.widths=[4]", "--by-layer"]);

@@ -71,7 +71,7 @@ impl Twin {
         let vars = params
             .directory()
             .iter()
-            .map(|(name, slot)| (name.clone(), var(&params.values[slot.range.clone()], &slot.shape)))
+            .map(|(name, slot)| (name.clone(), var(&params.values()[slot.range.clone()], &slot.shape)))
             .collect();
         Self { vars, input: var(images, &[N, 9, 7, 3]) }
     }
@@ -164,7 +164,7 @@ fn gradients_do_not_depend_on_what_a_buffer_held() {
     tape.forward(&mut used, &images).unwrap();
     tape.loss(&LABELS, SMOOTHING);
     tape.backward(&mut used).unwrap();
-    assert_eq!(used.grads, fresh.grads);
+    assert_eq!(used.grads(), fresh.grads());
     assert_eq!(tape.input_grad().unwrap(), expected);
 }
 
@@ -174,14 +174,14 @@ fn evaluation_uses_running_statistics_and_leaves_them() {
     let mut params = params(&graph);
     let images = noise(N * 9 * 7 * 3, 1);
     let isa = Isa::detect().unwrap();
-    let before = params.stats.clone();
+    let before = params.stats().to_vec();
     by_tape(&graph, &mut params, &images, isa);
-    assert_ne!(params.stats, before, "training moves the running statistics");
-    let after = params.stats.clone();
+    assert_ne!(params.stats(), before, "training moves the running statistics");
+    let after = params.stats().to_vec();
     let mut tape = Tape::new(&graph, &params, TapeOptions::evaluate(8, DType::F32, isa));
     tape.forward(&mut params, &images).unwrap();
     let together = tape.output();
-    assert_eq!(params.stats, after);
+    assert_eq!(params.stats(), after);
     // An image's output does not depend on the others in its batch.
     tape.forward(&mut params, &images[..9 * 7 * 3]).unwrap();
     assert_close("alone", &tape.output(), &together[..5], 1e-6);
@@ -245,7 +245,7 @@ fn a_tap_sees_values_and_adds_to_the_gradient() {
         tape.forward(&mut params, &images).unwrap();
         tape.loss(&LABELS, SMOOTHING);
         tape.backward(&mut params).unwrap();
-        (params.grads.clone(), tape.input_grad().unwrap(), seen.lock().unwrap().clone())
+        (params.grads().to_vec(), tape.input_grad().unwrap(), seen.lock().unwrap().clone())
     };
     let mut plain = params(&graph);
     let (_, plain_input) = by_tape(&graph, &mut plain, &images, isa);
@@ -253,7 +253,7 @@ fn a_tap_sees_values_and_adds_to_the_gradient() {
     assert_eq!(seen.len(), N * 9 * 7 * 6);
     assert!(seen.iter().all(|x| *x >= 0.0) && seen.iter().any(|x| *x > 0.0), "relu's output");
     assert_close("a silent tap changes nothing", &silent_input, &plain_input, 1e-6);
-    assert_close("nor the weights' gradients", &silent, &plain.grads, 1e-6);
+    assert_close("nor the weights' gradients", &silent, plain.grads(), 1e-6);
     // The loss plus 0.1·Σ norm1: what the push adds, candle computes too.
     let twin = Twin::new(&params(&graph), &images);
     let x = twin.input.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
@@ -293,7 +293,7 @@ fn a_bridge_is_a_layer_like_any_other() {
     let (loss_b, input_b) = by_tape(&bridge, &mut b, &images, isa);
     assert!((loss_a - loss_b).abs() < 1e-6);
     assert_close("input", &input_b, &input_a, 1e-4);
-    assert_close("weights", &b.grads, &a.grads, 1e-4);
+    assert_close("weights", b.grads(), a.grads(), 1e-4);
 }
 
 #[test]
@@ -444,8 +444,8 @@ fn a_norm_of_parts_is_that_of_their_concat_and_copies_nothing() {
             assert_close(&format!("{what}: output in evaluation"), &got.1, &want.1, 1e-5);
             assert_close(&format!("{what}: input gradient"), &got.2, &want.2, 1e-4);
             assert_eq!(got.3.directory(), want.3.directory(), "the same parameters");
-            assert_close(&format!("{what}: gradients"), &got.3.grads, &want.3.grads, 1e-4);
-            assert_close(&format!("{what}: running statistics"), &got.3.stats, &want.3.stats, 1e-5);
+            assert_close(&format!("{what}: gradients"), got.3.grads(), want.3.grads(), 1e-4);
+            assert_close(&format!("{what}: running statistics"), got.3.stats(), want.3.stats(), 1e-5);
             assert!(got.4 < want.4, "{what}: {} bytes against {}", got.4, want.4);
         }
     }

@@ -4,6 +4,7 @@ mod bench;
 mod compare;
 mod completions;
 mod data;
+mod device;
 mod eval;
 mod exit;
 mod export;

@@ -99,7 +99,7 @@ struct Phase {
 impl Phase {
     fn new(index: usize, phase: &PlannedPhase, spec: &Spec, net: &Summary) -> Self {
         let element = match spec.train.precision {
-            Precision::F32 => 4,
+            Precision::F32 | Precision::F32Strict => 4,
             Precision::Bf16 | Precision::F16 => 2,
         };
         Self {

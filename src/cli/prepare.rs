@@ -354,7 +354,7 @@ mod tests {
         let painting = *task::painting(loaded.spec.task.as_ref()).unwrap();
         let pictures = Pictures::read(&painting).unwrap();
         let plan = plan(&loaded, &[pictures.facts(&painting)]).unwrap();
-        let machine = Machine { isa: Isa::Portable, threads: 1 };
+        let machine = Machine { compute: Isa::Portable.into(), threads: 1 };
         let Loaded { spec, source } = loaded;
         (PaintJob { spec, plan, painting, pictures, machine, argv: vec![], weights: None, notices: vec![] }, source)
     }

@@ -1,5 +1,6 @@
 //! `runner train`, and `runner CONFIG`.
 
+use super::device::{DeviceChoice, other_device};
 use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, paths, prepare};
@@ -7,6 +8,7 @@ use crate::config::{Loaded, Override};
 use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
 use crate::mlflow::{self, MlflowSink};
+use crate::nn::Compute;
 use crate::record::console::Display;
 use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
@@ -37,9 +39,9 @@ pub struct TrainArgs {
     /// Replace the experiment's seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where to compute
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "cpu"])]
-    device: String,
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto is a GPU where there is one, and for a run that is taken up where it was
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -96,8 +98,8 @@ impl TrainArgs {
         Ok(flag)
     }
 
-    fn machine(&self, isa: Isa) -> Result<Machine, Failure> {
-        Ok(Machine { isa, threads: start_threads(self.threads)? })
+    fn machine(&self, compute: Compute) -> Result<Machine, Failure> {
+        Ok(Machine { compute, threads: start_threads(self.threads)? })
     }
 }
 
@@ -161,11 +163,12 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
     let loaded = paths::load(path, &overrides)?;
     // The files of a set may be looked at by several threads.
-    let machine = args.machine(isa)?;
+    let painting = task::painting(loaded.spec.task.as_ref());
+    let machine = args.machine(args.device.for_task(painting.is_some()).compute(isa)?)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
-    if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
-        let mut job = paint_job(&loaded, *painting, machine)?;
+    if let Some(painting) = painting {
+        let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
         job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
         prepare::painting(&job, &loaded.source, free_bytes())?;
         let (folder, stop) = folder(args, &job.spec.name)?;
@@ -182,6 +185,17 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         _ => Session::begin(job, folder, sink, stop)?,
     };
     Ok(Work::Training(Box::new(session)))
+}
+
+/// For tasks that know no other place.
+fn on_cpu(machine: Machine) -> Result<Machine, Failure> {
+    match &machine.compute.device {
+        Some(device) => {
+            let device = &device.facts().device;
+            Err(Failure::Usage(format!("pictures are painted on the CPU: `--device cpu` in place of {device}")))
+        }
+        None => Ok(machine),
+    }
 }
 
 /// The folder of a new run, and what stops it.
@@ -262,11 +276,13 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         before.instruction_set.parse().map_err(|e: crate::kernels::isa::IsaError| Failure::Usage(e.to_string()))?;
     // The same bytes come from the same instruction set alone.
     let isa = if recorded.is_available() { recorded } else { isa };
-    let machine = args.machine(isa)?;
+    let compute = args.device.compute_again(isa, &before.device)?;
+    let moved = other_device(&compute, &before.device);
+    let machine = args.machine(compute)?;
     if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
-        let mut job = paint_job(&loaded, *painting, machine)?;
+        let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
         job.weights = before.weights.clone();
-        job.notices.extend(other_isa(isa, recorded));
+        job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
         same_spec(&before, &folder, &job.spec_hash())?;
         let session = PaintSession::resume(job, folder, sink, stop()?)?;
@@ -281,7 +297,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         same_images(&before.name, &before.digest, &set.digest)?;
     }
     same_spec(&before, &folder, &job.spec_hash())?;
-    job.notices.extend(other_isa(isa, recorded));
+    job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
     Ok(Some(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?))))
 }
 

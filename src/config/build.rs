@@ -194,6 +194,7 @@ impl Builder<'_> {
             stop: stops::build(self, train)?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
             winograd: train.opt_bool("winograd")?,
+            deterministic: train.opt_bool("deterministic")?,
             ghost_batch: train.opt_usize("ghost_batch"),
             tta_at: TtaAt::from_word(&train.opt_text("tta_at")?)?,
             lookahead: match train.opt_table("lookahead") {

@@ -332,7 +332,8 @@ pub const TRAIN: &[Param] = &[
         key: "precision",
         kind: Kind::Word(spec::Precision::WORDS),
         default: Default::Toml("'f32'"),
-        doc: "number format of the activations; weights and sums are f32 always",
+        doc: "number format of the activations; weights and sums are f32 always; `f32-strict`: on a GPU factors are \
+              not rounded to TF32, which `f32` allows there; on the CPU the two are the same",
     },
     Param {
         key: "loss_scale",
@@ -378,6 +379,13 @@ pub const TRAIN: &[Param] = &[
         default: Default::Toml("true"),
         doc: "whether 3×3 convolutions may be computed by Winograd's algorithm: a quarter of the products, rounding errors \
               of 1.4 to 1.9 times the size",
+    },
+    Param {
+        key: "deterministic",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether, on a GPU, libraries use only algorithms that give the same bytes each time, chosen without \
+              measuring which are fastest; on the CPU they always do",
     },
     Param {
         key: "ghost_batch",

@@ -92,6 +92,9 @@ pub struct TrainSpec {
     /// Whether convolutions may go through Winograd's algorithm.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub winograd: bool,
+    /// Whether a GPU's libraries are to use only algorithms that give the same bytes each time, as the CPU always does.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub deterministic: bool,
     /// Images that share a norm's statistics in training; the whole batch when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ghost_batch: Option<usize>,
@@ -120,6 +123,10 @@ fn yes() -> bool {
 
 fn is_yes(it: &bool) -> bool {
     *it
+}
+
+fn is_no(it: &bool) -> bool {
+    !*it
 }
 
 pub use super::stops::{Metric, Patience, StopSpec};
@@ -171,14 +178,16 @@ impl TtaAt {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Precision {
     F32,
+    /// On a GPU without TF32; on the CPU as `F32`.
+    F32Strict,
     Bf16,
     F16,
 }
 
-words!(Precision { F32 = "f32", Bf16 = "bf16", F16 = "f16" });
+words!(Precision { F32 = "f32", F32Strict = "f32-strict", Bf16 = "bf16", F16 = "f16" });
 
 /// Which parameters a rule of `[[params]]` speaks of: those of which all that is given is true. Something is given.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -9,7 +9,7 @@ use crate::registry::{Settings, Value};
 use crate::task::Painting;
 
 /// Of `[train]`, what a painting knows.
-const TRAIN_KEYS: [&str; 4] = ["precision", "checkpoint_every", "winograd", "stop_after"];
+const TRAIN_KEYS: [&str; 5] = ["precision", "checkpoint_every", "winograd", "deterministic", "stop_after"];
 /// Of a phase, what it does not.
 const FOREIGN: [&str; 8] = ["data", "batch", "accumulate", "augment", "mix_images", "lr_groups", "lr_values", "freeze"];
 

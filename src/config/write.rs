@@ -99,6 +99,7 @@ impl Out {
         self.field("eval_every", duration(&train.eval_every));
         self.field("eval_batch", train.eval_batch);
         self.field("winograd", train.winograd);
+        self.field("deterministic", train.deterministic);
         self.optional("ghost_batch", train.ghost_batch);
         self.field("tta", text(train.tta.word()));
         self.field("tta_at", text(train.tta_at.word()));
@@ -112,6 +113,7 @@ impl Out {
         self.field("precision", text(train.precision.word()));
         self.field("checkpoint_every", duration(&train.checkpoint_every));
         self.field("winograd", train.winograd);
+        self.field("deterministic", train.deterministic);
         self.stop(&train.stop);
     }
 
@@ -273,4 +275,44 @@ fn duration(duration: &Duration) -> String {
 
 fn text(s: &str) -> String {
     toml::Value::String(s.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::spec::Precision;
+    use crate::config::{self, Text};
+
+    fn read(content: String) -> Spec {
+        config::read(Text { name: "a.toml".into(), content, folder: Default::default() }, &[]).unwrap().spec
+    }
+
+    #[test]
+    fn what_a_device_is_asked_for_is_written_back() {
+        let experiment = |train: &str| {
+            format!(
+                "name = \"a\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = \"resnet9\"\n[train]\n{train}\n\
+                 [[phases]]\nepochs = 1\nbatch = 8\noptimizer = \"sgd\"\nlr = 0.1\n"
+            )
+        };
+        for (train, precision, deterministic) in [
+            ("", Precision::F32, false),
+            ("deterministic = false", Precision::F32, false),
+            ("precision = \"f32-strict\"", Precision::F32Strict, false),
+            ("precision = \"f32-strict\"\ndeterministic = true", Precision::F32Strict, true),
+        ] {
+            let spec = read(experiment(train));
+            assert_eq!((spec.train.precision, spec.train.deterministic), (precision, deterministic), "{train}");
+            assert_eq!(read(write(&spec)), spec, "{train}");
+            let settings = spec.settings();
+            assert_eq!(settings["train.precision"], precision.word(), "{train}");
+            assert_eq!(settings["train.deterministic"], deterministic, "{train}");
+            let json = serde_json::to_value(&spec).unwrap();
+            assert_eq!(json["train"]["precision"], precision.word(), "{train}");
+            // What experiments of before there was this setting hash is the same.
+            assert_eq!(json["train"].get("deterministic").is_some(), deterministic, "{train}");
+            let read: Precision = serde_json::from_value(json["train"]["precision"].clone()).unwrap();
+            assert_eq!(read, precision, "{train}");
+        }
+    }
 }

@@ -174,7 +174,7 @@ mod tests {
             let params = Params::new(graph.params(), graph.stats(), 1);
             assert_eq!(summary.figures.parameters, params.count() as u64);
             assert_eq!(summary.figures.parameters - summary.figures.frozen, params.trained() as u64);
-            assert_eq!(summary.figures.statistics, params.stats.len() as u64);
+            assert_eq!(summary.figures.statistics, params.stats().len() as u64);
             assert_eq!(summary.figures.flops, graph.flops());
             let layers: Vec<&LayerSummary> = summary.parts.iter().flat_map(|part| &part.layers).collect();
             assert!(layers.iter().map(|layer| &layer.name).eq(graph.nodes().iter().map(|node| &node.name)));

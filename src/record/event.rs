@@ -78,10 +78,16 @@ pub struct RunFacts {
     pub spec_hash: String,
     /// `cpu`, `cuda:0`.
     pub device: String,
+    /// As its maker calls it; none of the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+    /// Of its driver and its libraries, by name; none of the CPU.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub device_versions: BTreeMap<String, String>,
     /// Of the CPU kernels: `portable`, `avx2`, `avx512`.
     pub instruction_set: String,
     pub threads: usize,
-    /// `f32`, `bf16`.
+    /// `f32`, `f32-strict`, `bf16`, `f16`.
     pub precision: String,
     pub dataset: DatasetFacts,
     /// Those that phases go over to, in order.
@@ -263,6 +269,8 @@ pub(super) mod tests {
             seed: 1,
             spec_hash: "sha256:00".to_owned(),
             device: "cpu".to_owned(),
+            device_name: None,
+            device_versions: BTreeMap::new(),
             instruction_set: "avx2".to_owned(),
             threads: 2,
             precision: "f32".to_owned(),

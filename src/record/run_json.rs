@@ -39,6 +39,12 @@ pub struct RunInfo {
     pub git_dirty: Option<bool>,
     pub version: String,
     pub device: String,
+    /// As its maker calls it; absent on the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+    /// Of its driver and its libraries, by name; absent on the CPU.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub device_versions: BTreeMap<String, String>,
     pub instruction_set: String,
     pub threads: usize,
     pub precision: String,
@@ -157,6 +163,8 @@ impl RunInfo {
             git_dirty: option_env!("RUNNER_GIT_DIRTY").map(|dirty| dirty == "true"),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: facts.device.clone(),
+            device_name: facts.device_name.clone(),
+            device_versions: facts.device_versions.clone(),
             instruction_set: facts.instruction_set.clone(),
             threads: facts.threads,
             precision: facts.precision.clone(),
@@ -194,6 +202,8 @@ impl RunInfo {
             git_dirty: None,
             version: unknown(),
             device: machine.to_owned(),
+            device_name: None,
+            device_versions: BTreeMap::new(),
             instruction_set: unknown(),
             threads: 0,
             precision: unknown(),
@@ -402,6 +412,30 @@ mod tests {
         assert_eq!((info.last.unwrap().step, info.forked_from.as_ref()), (3, Some(&fork)));
         RunJson::resume(&path, &facts(), 4, &[metrics(3, 0.25)]).unwrap();
         assert_eq!(RunInfo::read(&path).unwrap().forked_from, Some(fork));
+    }
+
+    #[test]
+    fn a_device_has_its_name_and_versions_written_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        let versions = [("cudnn", "9.10.2"), ("driver", "13.0")].map(|(name, of)| (name.to_owned(), of.to_owned()));
+        let on_card = RunFacts {
+            device: "cuda:0".to_owned(),
+            device_name: Some("NVIDIA H200".to_owned()),
+            device_versions: versions.into(),
+            ..facts()
+        };
+        RunJson::create(&path, &on_card).unwrap();
+        let info = RunInfo::read(&path).unwrap();
+        assert_eq!((&info.device, &info.device_name), (&on_card.device, &on_card.device_name));
+        assert_eq!(info.device_versions, on_card.device_versions);
+        let value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(value["device_versions"], serde_json::json!({ "cudnn": "9.10.2", "driver": "13.0" }));
+        // Taken up on the CPU, it is a run of the CPU: the file is then as those of before there were devices.
+        RunJson::resume(&path, &facts(), 0, &[]).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("device_"));
+        let info = RunInfo::read(&path).unwrap();
+        assert_eq!((info.device.as_str(), info.device_name, info.device_versions.len()), ("cpu", None, 0));
     }
 
     #[test]

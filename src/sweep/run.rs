@@ -36,6 +36,8 @@ pub struct Order {
     pub jobs: usize,
     /// For each.
     pub threads: usize,
+    /// Where each computes, as `--device` takes it; left to the trial where nothing is said.
+    pub device: Option<String>,
     /// Whether those that failed are tried again.
     pub retry_failed: bool,
     /// Which are given up before their end.
@@ -424,6 +426,9 @@ impl Running<'_> {
         add("--seed", trial.seed.to_string().into());
         add("--run-folder", self.run_folder(index).into_os_string());
         add("--threads", self.order.threads.to_string().into());
+        if let Some(device) = &self.order.device {
+            add("--device", device.into());
+        }
         for phase in keeps {
             add("--keep-prefix", phase.to_string().into());
         }

@@ -1,16 +1,18 @@
 //! A mean of the weights over training, beside the weights themselves.
 
+use crate::gpu::ops::optim::average;
 use crate::nn::Params;
+use crate::optim::device::Slot;
 use rayon::prelude::*;
 
 /// Elements a task.
 const CHUNK: usize = 1 << 14;
 
-/// The mean of the parameters and, where it is asked for, of the running statistics.
-#[derive(Clone, Debug, PartialEq)]
+/// The mean of the parameters and, where it is asked for, of the running statistics: on a device while the weights are there.
+#[derive(Debug)]
 pub struct Average {
-    pub params: Vec<f32>,
-    pub stats: Vec<f32>,
+    pub params: Slot,
+    pub stats: Slot,
     /// How often weights were taken in.
     pub updates: u64,
 }
@@ -18,33 +20,66 @@ pub struct Average {
 impl Average {
     /// Before the first update, which takes all of its weights.
     pub fn new(params: &Params) -> Self {
-        Self { params: params.values.clone(), stats: params.stats.clone(), updates: 0 }
+        let [weights, stats] = [params.values(), params.stats()].map(|host| host.to_vec().into());
+        Self { params: weights, stats, updates: 0 }
     }
 
     /// `mean ← mean + share·(weights − mean)`, for the running statistics too where `statistics` says so. A share of 1 is a
     /// copy.
     ///
     /// As PyTorch's `AveragedModel` with `use_buffers`; without, it copies the statistics.
-    pub fn update(&mut self, params: &Params, share: f64, statistics: bool) {
-        blend(&mut self.params, &params.values, share as f32);
-        if statistics {
-            blend(&mut self.stats, &params.stats, share as f32);
-        }
+    ///
+    /// # Errors
+    /// Those of a device.
+    pub fn update(&mut self, params: &mut Params, share: f64, statistics: bool) -> anyhow::Result<()> {
         self.updates += 1;
+        let share = share as f32;
+        if let Some(device) = params.away() {
+            let there = params.on_device(&device)?;
+            average::blend(&device, self.params.on(&device)?, there.values(), share)?;
+            if statistics {
+                average::blend(&device, self.stats.on(&device)?, there.stats(), share)?;
+            }
+            return Ok(());
+        }
+        self.home()?;
+        blend(self.params.host_mut(), params.values(), share);
+        if statistics {
+            blend(self.stats.host_mut(), params.stats(), share);
+        }
+        Ok(())
+    }
+
+    /// Brings it back from a device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn home(&mut self) -> anyhow::Result<()> {
+        self.params.home()?;
+        Ok(self.stats.home()?)
     }
 
     /// Lets `work` have the mean in place of the weights. What it does to the running statistics stays with the mean.
-    pub fn in_place_of<T>(&mut self, params: &mut Params, work: impl FnOnce(&mut Params) -> T) -> T {
-        self.swap(params);
+    ///
+    /// # Errors
+    /// Those of the work, and of a device that they are on.
+    pub fn in_place_of<T>(
+        &mut self,
+        params: &mut Params,
+        work: impl FnOnce(&mut Params) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.swap(params)?;
         let result = work(params);
-        self.swap(params);
+        self.swap(params)?;
         result
     }
 
-    fn swap(&mut self, params: &mut Params) {
-        std::mem::swap(&mut self.params, &mut params.values);
-        std::mem::swap(&mut self.stats, &mut params.stats);
-        params.touch();
+    fn swap(&mut self, params: &mut Params) -> anyhow::Result<()> {
+        params.home()?;
+        self.home()?;
+        self.params.host_mut().swap_with_slice(params.values_mut());
+        self.stats.host_mut().swap_with_slice(params.stats_mut());
+        Ok(())
     }
 }
 
@@ -71,21 +106,22 @@ mod tests {
         let mut params = Params::new(&[decl], &[stat], 1);
         let mut average = Average::new(&params);
         let set = |params: &mut Params, value: f32| {
-            params.values[..3].fill(value);
-            params.stats.fill(value);
+            params.values_mut()[..3].fill(value);
+            params.stats_mut().fill(value);
         };
         set(&mut params, 4.0);
-        average.update(&params, 1.0, true);
+        average.update(&mut params, 1.0, true).unwrap();
         set(&mut params, 8.0);
-        average.update(&params, 0.25, false);
-        assert_eq!((average.params[0], average.stats[0], average.updates), (5.0, 4.0, 2));
+        average.update(&mut params, 0.25, false).unwrap();
+        assert_eq!((average.params.host()[0], average.stats.host()[0], average.updates), (5.0, 4.0, 2));
 
         let version = params.version();
-        let seen = average.in_place_of(&mut params, |params| {
-            params.stats.fill(7.0);
-            params.values[0]
-        });
-        assert_eq!((seen, params.values[0], params.stats[0], average.stats[0]), (5.0, 8.0, 8.0, 7.0));
+        let work = |params: &mut Params| {
+            params.stats_mut().fill(7.0);
+            Ok(params.values()[0])
+        };
+        let seen = average.in_place_of(&mut params, work).unwrap();
+        assert_eq!((seen, params.values()[0], params.stats()[0], average.stats.host()[0]), (5.0, 8.0, 8.0, 7.0));
         assert_ne!(params.version(), version, "kernels repack their weights");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! One safetensors file, replaced atomically: `params.*` and `stats.*` by name, for each group of parameters `optimizer.GROUP.*`
 //! and with lookahead or an average `lookahead.*` and `average.*` flat, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
-//! files.
+//! files; of a run on a device also the algorithms that were chosen for convolutions.
 
 use super::average::Average;
+use super::device::Algorithm;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
 use super::state::{Progress, State};
@@ -52,6 +53,9 @@ struct Header {
     #[serde(default)]
     averaged: u64,
     positions: Positions,
+    /// Those of the device's libraries; none on the CPU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    algorithms: Vec<Algorithm>,
 }
 
 /// Read before the rest, which another format may write otherwise.
@@ -89,8 +93,8 @@ impl Header {
     }
 }
 
-/// The checkpoint's bytes.
-pub fn encode(state: &State, positions: &Positions) -> Vec<u8> {
+/// The checkpoint's bytes. `algorithms`: those that the device has chosen so far.
+pub fn encode(state: &State, positions: &Positions, algorithms: &[Algorithm]) -> Vec<u8> {
     let optimizers = state.optimizers.states();
     let header = Header {
         format: FORMAT,
@@ -98,13 +102,16 @@ pub fn encode(state: &State, positions: &Positions) -> Vec<u8> {
         counters: optimizers.iter().map(|optimizer| optimizer.counters.clone()).collect(),
         averaged: state.average.as_ref().map_or(0, |average| average.updates),
         positions: positions.clone(),
+        algorithms: algorithms.to_vec(),
     };
     let mut tensors = model_tensors(&state.params, "params.", "stats.");
     if let Some(Lookahead { params, stats }) = &state.lookahead {
+        let (params, stats) = (params.host(), stats.host());
         tensors.push((SLOW_PARAMS.to_owned(), view(&[params.len()], params)));
         tensors.push((SLOW_STATS.to_owned(), view(&[stats.len()], stats)));
     }
     if let Some(Average { params, stats, .. }) = &state.average {
+        let (params, stats) = (params.host(), stats.host());
         tensors.push((MEAN_PARAMS.to_owned(), view(&[params.len()], params)));
         tensors.push((MEAN_STATS.to_owned(), view(&[stats.len()], stats)));
     }
@@ -128,8 +135,8 @@ fn serialize(mut tensors: Vec<(String, TensorView<'_>)>, metadata: HashMap<Strin
 }
 
 fn model_tensors<'a>(params: &'a Params, param_prefix: &str, stat_prefix: &str) -> Vec<(String, TensorView<'a>)> {
-    let values = params.directory().iter().map(|(name, slot)| (param_prefix, name, slot, &params.values));
-    let stats = params.stat_directory().iter().map(|(name, slot)| (stat_prefix, name, slot, &params.stats));
+    let values = params.directory().iter().map(|(name, slot)| (param_prefix, name, slot, params.values()));
+    let stats = params.stat_directory().iter().map(|(name, slot)| (stat_prefix, name, slot, params.stats()));
     values
         .chain(stats)
         .map(|(prefix, name, slot, flat)| (format!("{prefix}{name}"), view(&slot.shape, &flat[slot.range.clone()])))
@@ -145,11 +152,23 @@ fn view<'a>(shape: &[usize], data: &'a [f32]) -> TensorView<'a> {
 /// # Errors
 /// When the file cannot be read or is damaged.
 pub fn step(path: &Path) -> Result<u64, CheckpointError> {
+    Ok(header(path)?.progress.step)
+}
+
+/// The algorithms that the device had chosen when a checkpoint was written; none where that was the CPU.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn algorithms(path: &Path) -> Result<Vec<Algorithm>, CheckpointError> {
+    Ok(header(path)?.algorithms)
+}
+
+fn header(path: &Path) -> Result<Header, CheckpointError> {
     let corrupt = |problem: String| CheckpointError::Corrupt { path: path.display().to_string(), problem };
     let bytes =
         reader::read_file(path).map_err(|source| CheckpointError::Io { path: path.display().to_string(), source })?;
     let (_, texts) = tensors::open(&bytes).map_err(corrupt)?;
-    Ok(Header::read(&texts).map_err(corrupt)?.progress.step)
+    Header::read(&texts).map_err(corrupt)
 }
 
 /// Reads a checkpoint of a training by `plan` of the net that `params` describes, whose parameters `rules` divide.
@@ -174,12 +193,11 @@ pub fn load(
     let named_stats = stat_directory.iter().map(|(name, slot)| (format!("stats.{name}"), slot, false));
     let mut known = 0;
     for (name, slot, is_param) in named.chain(named_stats) {
-        let flat = if is_param { &mut params.values } else { &mut params.stats };
+        let flat = if is_param { params.values_mut() } else { params.stats_mut() };
         let data = floats(&tensors, &name, slot.range.len()).map_err(corrupt)?;
         flat[slot.range.clone()].copy_from_slice(&data);
         known += 1;
     }
-    params.touch();
 
     let of_counters = |counters| optim::State { counters, ..Default::default() };
     let mut states: Vec<optim::State> = header.counters.into_iter().map(of_counters).collect();
@@ -195,8 +213,8 @@ pub fn load(
     let lookahead = if plan.lookahead.as_ref().is_some_and(|it| it.first_step < header.progress.step) {
         known += 2;
         Some(Lookahead {
-            params: floats(&tensors, SLOW_PARAMS, params.values.len()).map_err(corrupt)?,
-            stats: floats(&tensors, SLOW_STATS, params.stats.len()).map_err(corrupt)?,
+            params: floats(&tensors, SLOW_PARAMS, params.values().len()).map_err(corrupt)?.into(),
+            stats: floats(&tensors, SLOW_STATS, params.stats().len()).map_err(corrupt)?.into(),
         })
     } else {
         None
@@ -204,8 +222,8 @@ pub fn load(
     let average = if plan.average.is_some() && header.averaged > 0 {
         known += 2;
         Some(Average {
-            params: floats(&tensors, MEAN_PARAMS, params.values.len()).map_err(corrupt)?,
-            stats: floats(&tensors, MEAN_STATS, params.stats.len()).map_err(corrupt)?,
+            params: floats(&tensors, MEAN_PARAMS, params.values().len()).map_err(corrupt)?.into(),
+            stats: floats(&tensors, MEAN_STATS, params.stats().len()).map_err(corrupt)?.into(),
             updates: header.averaged,
         })
     } else {
@@ -233,13 +251,13 @@ mod tests {
     use crate::config::{self, Text};
     use crate::data::{Facts, FactsSource};
     use crate::kernels::Isa;
-    use crate::train::net;
+    use crate::train::{device, net};
 
     /// A net and a plan of two steps, and a whole checkpoint before the first.
     fn parts() -> (Params, Plan, Vec<u8>) {
         let (params, plan) = net_and_plan("\"sgd\"");
         let state = State::new(params.clone(), &Rules::default(), &plan.phases[0].optimizer);
-        (params, plan, encode(&state, &positions()))
+        (params, plan, encode(&state, &positions(), &[]))
     }
 
     /// Where the tables stand before the first step.
@@ -296,7 +314,7 @@ mod tests {
         let step = |state: &mut State| {
             let hypers = optim::Hypers { lr: 0.01, momentum: 0.9, weight_decay: 0.0, beta: None, share: 0.5 };
             let State { params, optimizers, .. } = state;
-            params.grads.fill(0.5);
+            params.grads_mut().fill(0.5);
             // A bowl, for those that look again.
             let mut again = |params: &[f32], grads: &mut [f32]| {
                 grads.copy_from_slice(params);
@@ -305,18 +323,43 @@ mod tests {
             optimizers.step(params, Isa::Portable, 0.0, &[Some(hypers)], &mut again).unwrap();
         };
         step(&mut state);
-        let (mut resumed, _) = load_bytes(&encode(&state, &positions()), &params, &plan).unwrap();
+        let (mut resumed, _) = load_bytes(&encode(&state, &positions(), &[]), &params, &plan).unwrap();
         assert_eq!(resumed.optimizers.states(), state.optimizers.states());
         step(&mut state);
         step(&mut resumed);
-        assert_eq!(resumed.params.values, state.params.values);
+        assert_eq!(resumed.params.values(), state.params.values());
         assert_eq!(resumed.optimizers.states(), state.optimizers.states());
+    }
+
+    #[test]
+    fn the_algorithms_of_a_device_are_kept() {
+        let (params, plan, on_cpu) = parts();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.safetensors");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(
+                load(&path, params.clone(), &Rules::default(), &plan).unwrap().0.params.values(),
+                params.values()
+            );
+            algorithms(&path).unwrap()
+        };
+        let state = State::new(params.clone(), &Rules::default(), &plan.phases[0].optimizer);
+        let chosen = device::tests::algorithms();
+        let on_device = encode(&state, &positions(), &chosen);
+        assert_eq!(read(&on_device), chosen);
+        // Without any the file is as those of before there were devices.
+        assert!(read(&on_cpu).is_empty());
+        assert!(!on_cpu.windows(10).any(|bytes| bytes == b"algorithms"));
+        let strange = edited(&on_device, r#"\"direction\":\"forward\""#, r#"\"direction\":\"foreward\""#);
+        let error = load_bytes(&strange, &params, &plan).err().unwrap().to_string();
+        assert!(error.contains("its header") && error.contains("foreward"), "{error}");
     }
 
     #[test]
     fn a_whole_checkpoint_is_read_and_a_wrong_one_is_refused() {
         let (params, plan, bytes) = parts();
-        assert_eq!(load_bytes(&bytes, &params, &plan).unwrap().0.params.values, params.values);
+        assert_eq!(load_bytes(&bytes, &params, &plan).unwrap().0.params.values(), params.values());
         let cases = [
             (r#"\"kind\":\"sgd\""#, r#"\"kind\":\"sdg\""#, "its optimizer, `sdg`"),
             (r#"\"nesterov\":"#, r#"\"nestorov\":"#, "its optimizer"),

@@ -2,9 +2,11 @@
 
 use super::checkpoint;
 use super::clock::Clock;
+use super::device;
 use super::state::{Spent, State};
 use super::weights::Weights;
 use crate::config::spec::Spec;
+use crate::nn::Compute;
 use crate::plan::{CLIPPED_NORM, Plan};
 use crate::plot;
 use crate::record::folder::file;
@@ -112,11 +114,17 @@ pub fn time_is_up(plan: &Plan, spent: &Spent) -> Option<String> {
 }
 
 /// The state as a checkpoint holds it, after the rows so far are on the disk. Its seconds are those before it.
-pub fn encoded(state: &mut State, recorder: &mut Recorder, clock: &mut Clock) -> anyhow::Result<Vec<u8>> {
+pub fn encoded(
+    state: &mut State,
+    recorder: &mut Recorder,
+    clock: &mut Clock,
+    compute: &Compute,
+) -> anyhow::Result<Vec<u8>> {
+    state.home()?;
     clock.lap(|spent| &mut spent.train);
     state.progress.seconds = clock.spent;
     recorder.sync()?;
-    Ok(checkpoint::encode(state, &recorder.positions()))
+    Ok(checkpoint::encode(state, &recorder.positions(), &device::algorithms(compute)))
 }
 
 /// Writes down all that later rows depend on.
@@ -127,9 +135,10 @@ pub fn write_checkpoint(
     state: &mut State,
     recorder: &mut Recorder,
     clock: &mut Clock,
+    compute: &Compute,
     skipped_steps: Option<u64>,
 ) -> anyhow::Result<()> {
-    let bytes = encoded(state, recorder, clock)?;
+    let bytes = encoded(state, recorder, clock, compute)?;
     let folder = recorder.folder().join(file::CHECKPOINT);
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     atomic::write(&folder.join(CHECKPOINT_FILE), &bytes)?;

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Evaluator};
 use super::passes::Passes;
 use super::session::Session;
 use super::state::Window;
@@ -88,7 +88,7 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
     }
     let mut ended = session.time_is_up();
     if ended.is_some() {
-        session.end_early();
+        session.end_early()?;
     }
     if ended.is_some() || session.plan.is_eval_step(step.step) {
         let row = evaluate_and_record(session, step, &taken.applied, ended.is_some())?;
@@ -149,25 +149,27 @@ struct Found {
 
 /// The validation images of the phase's set, at the step's size.
 fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
-    let Session { spec, plan, state, evaluator, recorder, clock, datasets, isa, .. } = &mut *session;
+    let Session { spec, plan, state, evaluator, recorder, clock, datasets, compute, .. } = &mut *session;
     let dataset = &datasets[plan.phases[step.phase].set];
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
-    let mut evaluate = |params: &mut Params| {
+    let mut evaluate = |evaluator: &mut Evaluator, params: &mut Params| {
         evaluator.evaluate(spec, dataset, params, step.size, tta, |seen| {
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };
-    let trained = evaluate(&mut state.params)?;
+    let trained = evaluate(evaluator, &mut state.params)?;
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
     let averaged = match (planned, &mut state.average) {
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {
+                // Its memory is needed for a tape that measures.
+                evaluator.forget();
                 // Without them there is no such model: finding them is training.
-                statistics::measure(params, spec, plan, dataset, step, *isa)?;
+                statistics::measure(params, spec, plan, dataset, step, compute)?;
                 clock.lap(|spent| &mut spent.train);
             }
-            evaluate(params)
+            evaluate(evaluator, params)
         })?),
         _ => None,
     };

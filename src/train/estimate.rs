@@ -4,7 +4,7 @@ use super::net;
 use super::rehearsal::Rehearsal;
 use crate::config::spec::Spec;
 use crate::data::Facts;
-use crate::kernels::Isa;
+use crate::nn::Compute;
 use crate::plan::Plan;
 use crate::units::Seconds;
 use std::time::Instant;
@@ -21,10 +21,10 @@ const STEP: f64 = 3.0;
 ///
 /// # Errors
 /// When the net cannot be built.
-pub fn flops_per_second(spec: &Spec, facts: &Facts, isa: Isa) -> anyhow::Result<f64> {
+pub fn flops_per_second(spec: &Spec, facts: &Facts, compute: &Compute) -> anyhow::Result<f64> {
     let phase = &spec.phases[0];
     let (size, batch) = (phase.size.unwrap_or(facts.size), phase.batch.div_ceil(phase.accumulate).min(BATCH));
-    let mut rehearsal = Rehearsal::new(spec, facts, size, batch, isa)?;
+    let mut rehearsal = Rehearsal::new(spec, facts, size, batch, compute)?;
     let mut fastest = f64::INFINITY;
     for _ in 0..=STEPS {
         let begun = Instant::now();

@@ -6,7 +6,7 @@ use crate::config::spec::{Spec, Tta};
 use crate::data::resize::Extent;
 use crate::data::{Batch, Dataset, Facts, Loader};
 use crate::kernels::{Isa, loss};
-use crate::nn::{Loss, Params, Tape, TapeOptions};
+use crate::nn::{Compute, Executor, Loss, Params, TapeOptions};
 use std::sync::Arc;
 
 /// Means over the validation images.
@@ -36,9 +36,9 @@ pub struct Evaluation {
 
 /// Evaluates nets on sets' validation images.
 pub struct Evaluator {
-    isa: Isa,
+    compute: Compute,
     /// For the extent and the largest batch that were evaluated last.
-    tape: Option<((Extent, usize), Tape)>,
+    tape: Option<((Extent, usize), Executor)>,
 }
 
 /// An evaluation after one of its batches.
@@ -74,8 +74,13 @@ fn largest(outputs: &[f32]) -> Option<usize> {
 }
 
 impl Evaluator {
-    pub fn new(isa: Isa) -> Self {
-        Self { isa, tape: None }
+    pub fn new(compute: Compute) -> Self {
+        Self { compute, tape: None }
+    }
+
+    /// Gives back the memory that the next evaluation would use again.
+    pub fn forget(&mut self) {
+        self.tape = None;
     }
 
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs
@@ -94,14 +99,14 @@ impl Evaluator {
     ) -> anyhow::Result<Evaluation> {
         let of = dataset.val.labels.len();
         let mut batches = Loader::<f32>::validation(Arc::clone(dataset), size, spec.train.eval_batch);
-        let (isa, channels) = (self.isa, dataset.facts.channels);
+        let (isa, channels) = (self.compute.isa, dataset.facts.channels);
         let (mut plain, mut averaged) = (Loss::default(), Loss::default());
         let mut views = Views::new(tta, channels);
         while let Some((batch, _)) = batches.next_batch()? {
             let tape = self.tape(spec, &dataset.facts, params, batch.extent)?;
             tape.forward(params, &batch.images)?;
-            add(&mut plain, tape.loss(&batch.labels, 0.0));
-            let mut outputs = tape.output();
+            add(&mut plain, tape.loss(&batch.labels, 0.0)?);
+            let mut outputs = tape.output()?;
             if views.are_several() {
                 views.average(tape, params, batch, &mut outputs)?;
                 add(&mut averaged, score(isa, &batch.labels, &outputs));
@@ -114,14 +119,14 @@ impl Evaluator {
 
     /// The tape for an extent and the batches of a set, kept until another one is asked for. It has room for no more images
     /// than the set has.
-    fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, extent: Extent) -> anyhow::Result<&mut Tape> {
+    fn tape(&mut self, spec: &Spec, facts: &Facts, params: &Params, extent: Extent) -> anyhow::Result<&mut Executor> {
         let wanted = (extent, spec.train.eval_batch.min(facts.val_images));
         if self.tape.as_ref().is_none_or(|(of, _)| *of != wanted) {
             // The old tape's memory goes before the new one's comes.
             self.tape = None;
             let graph = net::graph_of(spec, facts, extent)?;
-            let options = TapeOptions { max_batch: wanted.1, ..net::evaluate_options(spec, self.isa) };
-            self.tape = Some((wanted, Tape::new(&graph, params, options)));
+            let options = TapeOptions { max_batch: wanted.1, ..net::evaluate_options(spec, self.compute.isa) };
+            self.tape = Some((wanted, Executor::new(&self.compute, &graph, params, options)?));
         }
         Ok(&mut self.tape.as_mut().expect("made above").1)
     }
@@ -161,7 +166,7 @@ impl Views {
     /// Turns the outputs for a batch as it is into the mean over its views.
     fn average(
         &mut self,
-        tape: &mut Tape,
+        tape: &mut Executor,
         params: &mut Params,
         batch: &Batch,
         outputs: &mut [f32],
@@ -172,7 +177,7 @@ impl Views {
         for view in &views[1..] {
             view.of(&batch.images, batch.extent, *channels, images);
             tape.forward(params, images)?;
-            outputs.iter_mut().zip(tape.output()).for_each(|(sum, output)| *sum += view.weight * output);
+            outputs.iter_mut().zip(tape.output()?).for_each(|(sum, output)| *sum += view.weight * output);
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Learning-rate range tests: the steps of a training while its rate sweeps.
 
-use super::checkpoint;
 use super::net;
 use super::session::{Job, give_start, loader, passes};
 use super::state::State;
 use super::step::{Stepper, take_step};
+use super::{checkpoint, device};
 use crate::config::spec::Spec;
 use crate::find_lr::{Curve, Sweep};
 use crate::plan::Plan;
@@ -31,15 +31,16 @@ pub enum Begin {
 /// # Errors
 /// When the checkpoint cannot be used; those of the loader and of a step.
 pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> anyhow::Result<Curve> {
-    let (plan, isa) = (&job.plan, job.machine.isa);
+    let (plan, compute) = (&job.plan, &job.machine.compute);
     let spec = &Spec { seed, ..job.spec.clone() };
+    device::set_up(compute, spec);
     let mut state = begin_with(job, begin, spec)?;
     let mut loader = loader(&job.datasets, seed, plan, 0);
-    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &state.params, isa)?;
+    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &state.params, compute)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
-        let stepper = Stepper { spec, plan, state: &mut state, isa };
+        let stepper = Stepper { spec, plan, state: &mut state, compute };
         let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
         if let Some(curve) = sweep.add(taken.applied.lr, taken.loss.mean(), taken.diverged().is_none()) {

@@ -4,6 +4,7 @@ mod average;
 pub mod checkpoint;
 mod chores;
 mod clock;
+pub mod device;
 pub mod engine;
 pub mod estimate;
 mod evaluate;

@@ -84,7 +84,7 @@ pub fn algorithm(spec: &Spec) -> Algorithm {
 /// The element type of activations.
 pub fn dtype(spec: &Spec) -> DType {
     match spec.train.precision {
-        Precision::F32 => DType::F32,
+        Precision::F32 | Precision::F32Strict => DType::F32,
         Precision::Bf16 => DType::Bf16,
         Precision::F16 => DType::F16,
     }

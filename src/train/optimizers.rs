@@ -2,11 +2,13 @@
 
 use crate::config::groups::{Unit, Units};
 use crate::config::spec::Spec;
+use crate::gpu::ops::optim::{self as gpu, Table, gradient};
 use crate::kernels::Isa;
 use crate::model::Member;
 use crate::nn::Params;
-use crate::optim::{self, Applied, Closure, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
+use crate::optim::{self, Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
 use crate::registry::Choice;
+use anyhow::Context as _;
 
 /// What an optimizer needs to know of the rules of `[[params]]` and the groups of phases: their units in the order of
 /// [`Spec::units`], but for the first, which is all other parameters.
@@ -48,12 +50,14 @@ struct Group {
     own: Option<Choice>,
     choice: Choice,
     optimizer: Box<dyn Optimizer>,
+    /// Its segments on a device, for gradients that are to be zero; made when first needed.
+    table: Option<Table>,
 }
 
 impl Group {
     fn new(segments: Vec<Segment>, own: Option<Choice>, phase: &Choice) -> Self {
         let choice = own.as_ref().unwrap_or(phase).clone();
-        Self { optimizer: make(&choice, &segments), segments, own, choice }
+        Self { optimizer: make(&choice, &segments), segments, own, choice, table: None }
     }
 
     /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but when
@@ -77,6 +81,11 @@ impl Group {
         (self.optimizer, self.choice) = (next, choice.clone());
         Ok(())
     }
+}
+
+/// As a device's tables take them.
+fn on_device(segments: &[Segment]) -> Vec<gpu::Segment> {
+    segments.iter().map(|segment| gpu::Segment { range: segment.range.clone(), adapted: false }).collect()
 }
 
 /// A fresh optimizer for these parameters.
@@ -132,11 +141,25 @@ impl Optimizers {
         self.0.iter_mut().try_for_each(|group| group.switch(phase, carry))
     }
 
-    /// Zeroes the gradients of groups that are frozen, which have `None`.
-    pub fn silence(&self, grads: &mut [f32], hypers: &[Option<Hypers>]) {
-        for (group, _) in self.0.iter().zip(hypers).filter(|(_, hypers)| hypers.is_none()) {
-            group.segments.iter().for_each(|segment| grads[segment.range.clone()].fill(0.0));
+    /// Zeroes the gradients of groups that are frozen, which have `None`, where the gradients are.
+    ///
+    /// # Errors
+    /// Those of a device.
+    pub fn silence(&mut self, params: &mut Params, hypers: &[Option<Hypers>]) -> anyhow::Result<()> {
+        for (group, _) in self.0.iter_mut().zip(hypers).filter(|(_, hypers)| hypers.is_none()) {
+            if let Some(mirror) = params.grads_away() {
+                let device = mirror.device();
+                let table = match &mut group.table {
+                    Some(table) => table,
+                    none => none.insert(Table::new(device, &on_device(&group.segments))?),
+                };
+                gradient::zero(device, table, mirror.grads())?;
+            } else {
+                let grads = params.grads_mut();
+                group.segments.iter().for_each(|segment| grads[segment.range.clone()].fill(0.0));
+            }
         }
+        Ok(())
     }
 
     /// Takes a step: for each group its hyper-parameters, or `None` where it is frozen. `loss` is that of the gradients, which
@@ -156,26 +179,53 @@ impl Optimizers {
         closure: &mut Closure<'_>,
     ) -> anyhow::Result<()> {
         assert_eq!(hypers.len(), self.0.len(), "hyper-parameters for each group");
+        if params.grads_away().is_some() {
+            if self.0.iter().zip(hypers).all(|(group, hypers)| hypers.is_none() || group.optimizer.has_kernels()) {
+                return self.step_on_device(params, hypers);
+            }
+            params.home()?;
+        }
+        self.home()?;
         // A search starts where loss and gradients are of: before the others move.
         let (searching, others): (Vec<_>, Vec<_>) =
             self.0.iter_mut().zip(hypers).partition(|(group, _)| group.optimizer.reevaluates());
         // It leaves the gradients of its last look, and the others step by those of the first.
-        let first = if searching.is_empty() { Vec::new() } else { params.grads.clone() };
+        let first = if searching.is_empty() { Vec::new() } else { params.grads().to_vec() };
         for (group, hypers) in searching {
             let Some(hypers) = hypers else { continue };
-            let Params { values, grads, .. } = &mut *params;
+            let (values, grads) = params.update();
             let flat = Flat { params: values, grads, loss, segments: &group.segments, isa };
             group.optimizer.step(flat, hypers, closure)?;
             grads.copy_from_slice(&first);
         }
         for (group, hypers) in others {
             let Some(hypers) = hypers else { continue };
-            let Params { values, grads, .. } = &mut *params;
+            let (values, grads) = params.update();
             let flat = Flat { params: values, grads, loss, segments: &group.segments, isa };
             group.optimizer.step(flat, hypers, closure)?;
         }
-        params.touch();
         Ok(())
+    }
+
+    /// The step where gradients and parameters are on a device.
+    fn step_on_device(&mut self, params: &mut Params, hypers: &[Option<Hypers>]) -> anyhow::Result<()> {
+        let there = params.grads_away().context("the gradients are on a device")?;
+        for (group, hypers) in self.0.iter_mut().zip(hypers) {
+            let Some(hypers) = hypers else { continue };
+            let (device, segments) = (there.device(), &group.segments);
+            let flat = DeviceFlat { device, params: there.values(), grads: there.grads(), segments };
+            group.optimizer.step_on_device(flat, hypers)?;
+        }
+        params.updated_on_device();
+        Ok(())
+    }
+
+    /// Brings the states back from a device: to be called before anything but further steps.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn home(&mut self) -> anyhow::Result<()> {
+        Ok(self.0.iter_mut().try_for_each(|group| group.optimizer.home())?)
     }
 
     /// Whether a step calls its closure.
@@ -236,7 +286,7 @@ mod tests {
     }
 
     fn step(optimizers: &mut Optimizers, params: &mut Params, hypers: &[Option<Hypers>]) {
-        params.grads.fill(0.5);
+        params.grads_mut().fill(0.5);
         optimizers.step(params, Isa::Portable, 0.0, hypers, &mut |_, _| unreachable!("a first-order rule")).unwrap();
     }
 
@@ -343,17 +393,17 @@ mod tests {
                 })
                 .sum::<f64>()
         };
-        let mut grads = vec![0.0; params.grads.len()];
-        let loss = eval(&params.values, &mut grads);
-        params.grads.copy_from_slice(&grads);
+        let mut grads = vec![0.0; params.grads().len()];
+        let loss = eval(params.values(), &mut grads);
+        params.grads_mut().copy_from_slice(&grads);
         let others = params.get("a.weight").unwrap().to_vec();
         let mut again = |values: &[f32], grads: &mut [f32]| {
             assert_eq!(&values[..others.len()], &others[..], "the other group has not moved");
             Ok(eval(values, grads))
         };
         all.step(&mut params, Isa::Portable, loss, &[hypers(0.25), hypers(1.0)], &mut again).unwrap();
-        assert!(params.get("b.bias").unwrap().iter().all(|p| (p - 3.0).abs() < 1e-4), "{:?}", params.values);
-        assert!(params.get("a.weight").unwrap().iter().all(|p| (p - 1.5).abs() < 1e-6), "{:?}", params.values);
+        assert!(params.get("b.bias").unwrap().iter().all(|p| (p - 3.0).abs() < 1e-4), "{:?}", params.values());
+        assert!(params.get("a.weight").unwrap().iter().all(|p| (p - 1.5).abs() < 1e-6), "{:?}", params.values());
     }
 
     #[test]
@@ -363,8 +413,8 @@ mod tests {
         let mut all = Optimizers::new(&params, &rules, &adam(1e-8));
         step(&mut all, &mut params, &[hypers(0.25), hypers(0.5)]);
         let near = |params: &Params, a: f32, b: f32| {
-            assert!(params.get("a.weight").unwrap().iter().all(|p| (p - a).abs() < 1e-6), "{:?}", params.values);
-            assert!(params.get("b.bias").unwrap().iter().all(|p| (p - b).abs() < 1e-6), "{:?}", params.values);
+            assert!(params.get("a.weight").unwrap().iter().all(|p| (p - a).abs() < 1e-6), "{:?}", params.values());
+            assert!(params.get("b.bias").unwrap().iter().all(|p| (p - b).abs() < 1e-6), "{:?}", params.values());
         };
         // Adam's first step is as long as its rate, that of SGD as long as rate times gradient.
         near(&params, 0.75, 0.75);
@@ -378,8 +428,8 @@ mod tests {
 
         // Frozen: its gradient is none, its values and its momentum stay.
         let frozen = [hypers(0.0), None];
-        params.grads.fill(1.0);
-        all.silence(&mut params.grads, &frozen);
+        params.grads_mut().fill(1.0);
+        all.silence(&mut params, &frozen).unwrap();
         assert_eq!((params.grad("a.weight").unwrap(), params.grad("b.bias").unwrap()), (&[1.0; 6][..], &[0.0; 3][..]));
         step(&mut all, &mut params, &frozen);
         near(&params, 0.75, 0.75);

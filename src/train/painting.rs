@@ -188,7 +188,7 @@ impl PaintJob {
             images: self.painting.images(),
             dtype: net::dtype(&self.spec),
             algorithm: net::algorithm(&self.spec),
-            isa: self.machine.isa,
+            isa: self.machine.compute.isa,
         }
     }
 
@@ -294,7 +294,8 @@ impl PaintSession {
     }
 
     fn checkpoint(&mut self) -> anyhow::Result<()> {
-        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, None)
+        let compute = &self.job.machine.compute;
+        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, compute, None)
     }
 
     /// Writes the images after a step.
@@ -468,16 +469,17 @@ struct Brushed {
 /// The loss, its gradient, and an optimizer's step.
 fn brush(session: &mut PaintSession, objective: &mut Objective, step: &StepPlan) -> anyhow::Result<Brushed> {
     let PaintSession { job, state, net, .. } = session;
-    let (plan, isa) = (&job.plan, job.machine.isa);
+    let (plan, isa) = (&job.plan, job.machine.compute.isa);
     let len = values(&state.params).len();
     let State { params, optimizers, .. } = state;
-    let loss = objective.evaluate(net, &params.values[..len], &mut params.grads[..len])?;
+    let (values, grads) = params.update();
+    let loss = objective.evaluate(net, &values[..len], &mut grads[..len])?;
     let (terms, mut evaluations) = (objective.terms(), 1u64);
     let hypers = plan.unit_hypers(step);
-    let grad_norm = reduce::norm(isa, &params.grads);
+    let grad_norm = reduce::norm(isa, params.grads());
     let clipped = match step.clip.is_none() {
         true => grad_norm,
-        false => step.clip.apply(&mut params.grads, |grads| reduce::norm(isa, grads)),
+        false => step.clip.apply(params.grads_mut(), |grads| reduce::norm(isa, grads)),
     };
     let mut again = |values: &[f32], grads: &mut [f32]| {
         evaluations += 1;
@@ -507,8 +509,7 @@ fn pixels(images: usize, extent: Extent, values: &[f32]) -> Params {
         frozen: false,
     };
     let mut params = Params::new(&[decl], &[], 0);
-    params.values[..values.len()].copy_from_slice(values);
-    params.touch();
+    params.values_mut()[..values.len()].copy_from_slice(values);
     params
 }
 
@@ -574,7 +575,7 @@ fn objective(job: &PaintJob, params: &mut Params, extent: Extent) -> anyhow::Res
     let mut net = FrozenNet {
         graph: &graph,
         params: std::mem::replace(params, Params::new(&[], &[], 0)),
-        isa: job.machine.isa,
+        isa: job.machine.compute.isa,
         dtype: net::dtype(&job.spec),
         algorithm: net::algorithm(&job.spec),
     };
@@ -627,14 +628,13 @@ fn frozen(job: &PaintJob) -> anyhow::Result<(Params, Option<String>)> {
 fn he(params: &mut Params, decls: &[ParamDecl]) {
     for decl in decls.iter().filter(|decl| matches!(decl.init, Init::Uniform { .. })) {
         let range = params.directory()[&decl.name].range.clone();
-        let values = &mut params.values[range];
+        let values = &mut params.values_mut()[range];
         match decl.role {
             Role::Conv | Role::Linear => values.iter_mut().for_each(|value| *value *= 6f32.sqrt()),
             Role::Bias => values.fill(0.0),
             Role::Norm => {}
         }
     }
-    params.touch();
 }
 
 /// The net up to the last layer that a term looks at.
@@ -656,7 +656,9 @@ fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
         seed: spec.seed,
         spec_hash: job.spec_hash(),
         device: "cpu".to_owned(),
-        instruction_set: job.machine.isa.name().to_owned(),
+        device_name: None,
+        device_versions: BTreeMap::new(),
+        instruction_set: job.machine.compute.isa.name().to_owned(),
         threads: job.machine.threads,
         precision: spec.train.precision.word().to_owned(),
         dataset: DatasetFacts {

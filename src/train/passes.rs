@@ -1,8 +1,11 @@
 //! A step's images through the net: in one pass, or in several parts of which the gradients add up.
 
 use super::evaluate::add;
+use crate::gpu::ops::optim::gradient;
+use crate::gpu::{Buffer, DType, ops};
 use crate::kernels::loss::Mixed;
-use crate::nn::{Loss, Noise, Params, Tape};
+use crate::nn::device::Target;
+use crate::nn::{Executor, Loss, Noise, Params};
 use rayon::prelude::*;
 
 /// Elements a task.
@@ -47,18 +50,18 @@ impl<'a> Lesson<'a> {
 /// layers draw for each image what they would in one pass. PyTorch's usual loop, `(loss / parts).backward()`, weighs parts
 /// equally.
 pub struct Passes {
-    tape: Tape,
+    tape: Executor,
     /// Images a part.
     part: usize,
-    /// The gradient so far; of no length as long as one pass does.
-    sum: Vec<f32>,
+    /// The gradient so far.
+    sum: Sum,
     loss_scale: f32,
 }
 
 impl Passes {
     /// For a tape that takes `part` images.
-    pub fn new(tape: Tape, part: usize) -> Self {
-        Self { tape, part, sum: Vec::new(), loss_scale: 1.0 }
+    pub fn new(tape: Executor, part: usize) -> Self {
+        Self { tape, part, sum: Sum::default(), loss_scale: 1.0 }
     }
 
     /// From now on the net computes the gradient of so many times the loss; what [`gradient`](Self::gradient) gives is divided
@@ -68,10 +71,10 @@ impl Passes {
         self.loss_scale = scale;
     }
 
-    /// The loss over all images, and the gradient of its mean into `params.grads`.
+    /// The loss over all images, and the gradient of its mean into that of `params`; where the net runs on a device, it stays there.
     ///
     /// # Errors
-    /// Those of a candle bridge.
+    /// Those of a candle bridge or a device.
     ///
     /// # Panics
     /// When the images are not as many as the labels.
@@ -80,33 +83,78 @@ impl Passes {
         if all <= self.part {
             let loss = pass(&mut self.tape, params, lesson)?;
             if self.loss_scale != 1.0 {
-                let share = 1.0 / self.loss_scale;
-                params.grads.par_chunks_mut(CHUNK).for_each(|grads| grads.iter_mut().for_each(|grad| *grad *= share));
+                scale(params, 1.0 / self.loss_scale)?;
             }
             return Ok(loss);
         }
-        self.sum.clear();
-        self.sum.resize(params.grads.len(), 0.0);
         let mut loss = Loss::default();
-        for part in lesson.parts(self.part) {
+        for (k, part) in lesson.parts(self.part).enumerate() {
             add(&mut loss, pass(&mut self.tape, params, part)?);
             let share = part.labels.len() as f32 / all as f32 / self.loss_scale;
-            self.sum.par_chunks_mut(CHUNK).zip(params.grads.par_chunks(CHUNK)).for_each(|(sum, grads)| {
-                sum.iter_mut().zip(grads).for_each(|(sum, grad)| *sum += share * grad);
-            });
+            self.sum.add(params, share, k == 0)?;
         }
-        params.grads.copy_from_slice(&self.sum);
+        self.sum.give(params)?;
         Ok(loss)
     }
 }
 
+/// A gradient that adds up over parts, where the parts' gradients are.
+#[derive(Default)]
+struct Sum {
+    host: Vec<f32>,
+    device: Option<Buffer>,
+}
+
+impl Sum {
+    /// `sum ← sum + share·gradient`, from zero where this is the first part.
+    fn add(&mut self, params: &mut Params, share: f32, first: bool) -> anyhow::Result<()> {
+        if let Some(mirror) = params.grads_away() {
+            let (device, grads) = (mirror.device(), mirror.grads());
+            let sum = match &mut self.device {
+                Some(sum) => sum,
+                none => none.insert(device.allocate(DType::F32, grads.len())?),
+            };
+            if first {
+                device.zero(sum.view())?;
+            }
+            return Ok(ops::add::forward(device, ops::Act::None, sum.view(), Some((grads, share)), sum.view())?);
+        }
+        if first {
+            self.host.clear();
+            self.host.resize(params.grads().len(), 0.0);
+        }
+        self.host.par_chunks_mut(CHUNK).zip(params.grads().par_chunks(CHUNK)).for_each(|(sum, grads)| {
+            sum.iter_mut().zip(grads).for_each(|(sum, grad)| *sum += share * grad);
+        });
+        Ok(())
+    }
+
+    /// Makes the sum the gradient.
+    fn give(&self, params: &mut Params) -> anyhow::Result<()> {
+        match (params.grads_away(), &self.device) {
+            (Some(mirror), Some(sum)) => mirror.device().copy(sum.view(), mirror.grads())?,
+            _ => params.grads_mut().copy_from_slice(&self.host),
+        }
+        Ok(())
+    }
+}
+
+/// `gradient ← by·gradient`, where it is.
+fn scale(params: &mut Params, by: f32) -> anyhow::Result<()> {
+    match params.grads_away() {
+        Some(mirror) => gradient::scale_by(mirror.device(), mirror.grads(), by)?,
+        None => {
+            params.grads_mut().par_chunks_mut(CHUNK).for_each(|grads| grads.iter_mut().for_each(|grad| *grad *= by))
+        }
+    }
+    Ok(())
+}
+
 /// Forward, loss, backward.
-fn pass(tape: &mut Tape, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
-    tape.set_noise(lesson.noise);
-    tape.forward(params, lesson.images)?;
-    let loss = tape.loss_of_mixtures(lesson.labels, lesson.mixed, lesson.smoothing);
-    tape.backward(params)?;
-    Ok(loss)
+fn pass(tape: &mut Executor, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
+    let Lesson { images, labels, mixed, smoothing, noise } = lesson;
+    tape.set_noise(noise);
+    tape.gradient(params, images, Target { labels, mixed, smoothing })
 }
 
 #[cfg(test)]
@@ -136,7 +184,8 @@ mod tests {
         let [labels, second] = [1, 3].map(|s| (0..10).map(|k| k * s / 2 % 5).collect::<Vec<u32>>());
         let gradient = |part: usize, loss_scale: f32| {
             let mut params = whole.clone();
-            let tape = Tape::new(&graph, &params, TapeOptions::train(part, DType::F32, isa));
+            let options = TapeOptions::train(part, DType::F32, isa);
+            let tape = Executor::new(&isa.into(), &graph, &params, options).unwrap();
             let mut passes = Passes::new(tape, part);
             passes.set_loss_scale(loss_scale);
             let noise = Noise { seed: 1, step: 5, first: 0 };
@@ -146,7 +195,7 @@ mod tests {
             let before = Lesson { images: &images[108..], labels: &labels[1..], mixed: None, ..lesson };
             passes.gradient(&mut params, before).unwrap();
             let loss = passes.gradient(&mut params, lesson).unwrap();
-            (loss, params.grads)
+            (loss, params.grads().to_vec())
         };
         let (loss, grads) = gradient(10, 1.0);
         assert!(grads.iter().any(|grad| grad.abs() > 1e-3));

@@ -26,10 +26,18 @@ pub struct Beginning {
     datasets: Vec<String>,
     /// SHA-256 of the weights that the net starts from.
     weights: Option<String>,
-    /// Other instructions round otherwise.
+    /// Other devices round otherwise.
+    #[serde(default = "cpu")]
+    device: String,
+    /// So do other instructions.
     instruction_set: String,
     /// Other programs may compute otherwise.
     program: String,
+}
+
+/// What was kept before there were others.
+fn cpu() -> String {
+    "cpu".to_owned()
 }
 
 impl Beginning {
@@ -42,7 +50,11 @@ impl Beginning {
             seed: job.spec.seed,
             datasets: job.datasets.iter().map(|set| set.digest.clone()).collect(),
             weights: job.weights.as_ref().map(|weights| weights.sha256.clone()),
-            instruction_set: job.machine.isa.name().to_owned(),
+            device: job.machine.compute.device.as_ref().map_or_else(cpu, |device| {
+                let facts = device.facts();
+                format!("{} ({})", facts.device, facts.name)
+            }),
+            instruction_set: job.machine.compute.isa.name().to_owned(),
             program: format!("{} of {commit}", env!("CARGO_PKG_VERSION")),
         })
     }

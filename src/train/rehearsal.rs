@@ -1,12 +1,12 @@
 //! Training steps that train nothing: on images of noise that stay in memory, to measure how fast they are.
 
+use super::device;
 use super::net;
 use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
 use crate::data::Facts;
-use crate::kernels::Isa;
-use crate::model::PairingError;
-use crate::nn::{Graph, Loss, Params, Tape};
+use crate::nn::device::Target;
+use crate::nn::{Compute, Executor, Graph, Loss, Params};
 use crate::optim::Hypers;
 use crate::units::Seconds;
 use std::time::Instant;
@@ -17,13 +17,13 @@ const HYPERS: Hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, bet
 /// The net, the precision and the first optimizer of an experiment, and a batch.
 pub struct Rehearsal {
     pub graph: Graph,
-    pub tape: Tape,
+    pub tape: Executor,
     /// Spent in the optimizer since the beginning, or since [`Rehearsal::time_layers`].
     pub update: Seconds,
     params: Params,
     optimizers: Optimizers,
     hypers: Vec<Option<Hypers>>,
-    isa: Isa,
+    compute: Compute,
     images: Vec<f32>,
     labels: Vec<u32>,
 }
@@ -33,17 +33,18 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When the net takes no images of that size.
-    pub fn new(spec: &Spec, facts: &Facts, size: usize, batch: usize, isa: Isa) -> Result<Self, Box<PairingError>> {
+    pub fn new(spec: &Spec, facts: &Facts, size: usize, batch: usize, compute: &Compute) -> anyhow::Result<Self> {
+        device::set_up(compute, spec);
         let graph = net::graph(spec, facts, size)?;
         let params = Params::new(graph.params(), graph.stats(), spec.seed);
         let rules = net::rules(spec, facts, size)?;
         let pixels = batch * size * size * facts.channels;
         let classes = spec.model.classes.unwrap_or(facts.classes);
         Ok(Self {
-            tape: Tape::new(&graph, &params, net::train_options(spec, batch, isa)),
+            tape: Executor::new(compute, &graph, &params, net::train_options(spec, batch, compute.isa))?,
             optimizers: Optimizers::new(&params, &rules, &spec.phases[0].optimizer),
             hypers: vec![Some(HYPERS); 1 + rules.0.len()],
-            isa,
+            compute: compute.clone(),
             images: (0..pixels).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
             labels: (0..batch).map(|k| (k % classes) as u32).collect(),
             update: 0.0,
@@ -58,19 +59,21 @@ impl Rehearsal {
     /// Those of a candle bridge; an optimizer that searches along a line.
     pub fn step(&mut self) -> anyhow::Result<Loss> {
         let Self { tape, params, labels, images, .. } = self;
-        tape.forward(params, images)?;
-        let loss = tape.loss(labels, 0.0);
-        tape.backward(params)?;
+        let loss = tape.gradient(params, images, Target { labels, mixed: None, smoothing: 0.0 })?;
         let begun = Instant::now();
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
             anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
         };
-        self.optimizers.step(params, self.isa, loss.mean(), &self.hypers, &mut again)?;
+        self.optimizers.step(params, self.compute.isa, loss.mean(), &self.hypers, &mut again)?;
+        if let Some(device) = self.compute.device.as_ref().filter(|_| self.tape.timings().is_some()) {
+            // Where layers are timed, so is this: what was asked for has to be done.
+            device.synchronize()?;
+        }
         self.update += begun.elapsed().as_secs_f64();
         Ok(loss)
     }
 
-    /// Begins to add up where the time goes: [`Tape::timings`], and `update`.
+    /// Begins to add up where the time goes: [`Executor::timings`], and `update`.
     pub fn time_layers(&mut self) {
         self.tape.time_layers();
         self.update = 0.0;

@@ -13,16 +13,14 @@ use super::state::State;
 use super::step::Stepper;
 use super::stop::StopFlag;
 use super::watch::{FACTOR, SmoothedLoss};
-use super::{net, start};
+use super::{device, net, start};
 use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
-use crate::kernels::Isa;
-use crate::model::PairingError;
 use crate::model::backbones::published;
-use crate::nn::{Params, Tape};
+use crate::nn::{Compute, Executor, Params};
 use crate::plan::{Mix, Plan, StepPlan};
 use crate::record::folder::file;
 use crate::record::rows::TraceRow;
@@ -63,12 +61,19 @@ impl Job {
         let sets: Vec<UsedSet<'_>> = used.collect();
         self.spec.hash(&sets, self.weights.as_ref().map(|weights| weights.sha256.as_str()))
     }
+
+    /// Has the device compute as the experiment asks, before anything else, and notes what there is to say of it.
+    fn set_up(&mut self) {
+        let compute = &self.machine.compute;
+        device::set_up(compute, &self.spec);
+        self.notices.extend_from_slice(device::remarks(compute));
+    }
 }
 
 /// What a training runs on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
-    pub isa: Isa,
+    pub compute: Compute,
     pub threads: usize,
 }
 
@@ -77,7 +82,7 @@ pub struct Session {
     pub spec: Spec,
     pub plan: Plan,
     pub state: State,
-    pub isa: Isa,
+    pub compute: Compute,
     pub recorder: Recorder,
     pub stop: StopFlag,
     /// Running since the session was put together.
@@ -111,6 +116,7 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
+        job.set_up();
         let begun = Instant::now();
         match give_start(&job, &mut state.params)? {
             Start::Weights(words) => job.notices.push(words),
@@ -155,9 +161,11 @@ impl Session {
         display: Box<dyn Sink>,
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
+        job.set_up();
         let Kept { run, phase, steps, seconds, .. } = kept;
-        let (state, positions) =
-            checkpoint::load(&from.join(CHECKPOINT_FILE), fresh_params(&job)?, &rules(&job)?, &job.plan)?;
+        let path = from.join(CHECKPOINT_FILE);
+        let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
+        device::choose_again(&job.machine.compute, &path)?;
         chores::write_plan(&job.spec, &job.plan, &folder)?;
         prefix::copy_into(folder.path(), from, &positions)?;
         let facts = run_facts(&job, &state);
@@ -173,7 +181,7 @@ impl Session {
     ///
     /// # Errors
     /// When the checkpoint or the records cannot be used.
-    pub fn resume(job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
+    pub fn resume(mut job: Job, folder: RunFolder, display: Box<dyn Sink>, stop: StopFlag) -> anyhow::Result<Self> {
         let display = chores::with_records(&job.spec, display);
         let path = match chores::find_checkpoint(&folder)? {
             Ok(path) => path,
@@ -182,7 +190,9 @@ impl Session {
                     .with_context(|| format!("{} is missing", path.display()));
             }
         };
+        job.set_up();
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
+        device::choose_again(&job.machine.compute, &path)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
         chores::tell(&mut recorder, &job.notices)?;
@@ -202,11 +212,11 @@ impl Session {
             keep,
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
-            evaluator: Evaluator::new(job.machine.isa),
+            evaluator: Evaluator::new(job.machine.compute.clone()),
             spec: job.spec,
             plan: job.plan,
             state,
-            isa: job.machine.isa,
+            compute: job.machine.compute,
             recorder,
             stop,
             datasets: job.datasets,
@@ -220,7 +230,7 @@ impl Session {
 
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
-        Stepper { spec: &self.spec, plan: &self.plan, state: &mut self.state, isa: self.isa }
+        Stepper { spec: &self.spec, plan: &self.plan, state: &mut self.state, compute: &self.compute }
     }
 
     /// Goes over to a step's phase.
@@ -236,9 +246,9 @@ impl Session {
     /// The tape for a step's image size and its phase's batches, or the parts that those pass in.
     ///
     /// # Errors
-    /// When the parts of the net do not fit at that size: the check before training finds that.
+    /// When the parts of the net do not fit at that size, which the check before training finds; when a device's memory is too small.
     pub fn passes(&self, step: &StepPlan) -> anyhow::Result<Passes> {
-        Ok(passes(&self.spec, &self.datasets[0].facts, &self.plan, step, &self.state.params, self.isa)?)
+        passes(&self.spec, &self.datasets[0].facts, &self.plan, step, &self.state.params, &self.compute)
     }
 
     /// Records a step.
@@ -292,10 +302,14 @@ impl Session {
 
     /// What the plan does with the last step, for a step that became the last one: with lookahead, the slow weights are what
     /// remains.
-    pub fn end_early(&mut self) {
+    ///
+    /// # Errors
+    /// Those of a device.
+    pub fn end_early(&mut self) -> anyhow::Result<()> {
         if let Some(lookahead) = &mut self.state.lookahead {
-            lookahead.mix(&mut self.state.params, Mix::Return);
+            lookahead.mix(&mut self.state.params, Mix::Return)?;
         }
+        Ok(())
     }
 
     /// Writes down all that later rows depend on, after the rows so far are on the disk. Its seconds are those before it.
@@ -304,7 +318,7 @@ impl Session {
     /// When the disk refuses; the checkpoint before is then still whole.
     pub fn checkpoint(&mut self) -> anyhow::Result<()> {
         let skipped = self.skipped_steps();
-        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, skipped)
+        chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, &self.compute, skipped)
     }
 
     /// Keeps the state for runs that begin alike, where that is asked for before this step, and not done yet.
@@ -317,7 +331,7 @@ impl Session {
         let Some(beginning) = self.keep.get(&phase).filter(|_| begins && !prefix::is_kept(&run, phase)).cloned() else {
             return Ok(());
         };
-        let bytes = chores::encoded(&mut self.state, &mut self.recorder, &mut self.clock)?;
+        let bytes = chores::encoded(&mut self.state, &mut self.recorder, &mut self.clock, &self.compute)?;
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kept = Kept { beginning, phase, steps: step.step, seconds: self.clock.spent.train, run: name };
         kept.write(&run, &bytes, &self.recorder.positions())?;
@@ -341,10 +355,11 @@ impl Session {
         }
         let folder = self.recorder.folder();
         if outcome.status == Status::Done {
+            self.state.home()?;
             let State { params, average, .. } = &mut self.state;
             atomic::write(&folder.join(file::MODEL), &checkpoint::encode_model(params))?;
             if let (Some(average), Some(planned)) = (average, &self.plan.average) {
-                let bytes = average.in_place_of(params, |params| checkpoint::encode_model(params));
+                let bytes = average.in_place_of(params, |params| Ok(checkpoint::encode_model(params)))?;
                 atomic::write(&folder.join(&file::averaged_model(planned.kind())), &bytes)?;
             }
         }
@@ -393,12 +408,12 @@ pub(super) fn passes(
     plan: &Plan,
     step: &StepPlan,
     params: &Params,
-    isa: Isa,
-) -> Result<Passes, Box<PairingError>> {
+    compute: &Compute,
+) -> anyhow::Result<Passes> {
     let graph = net::graph(spec, facts, step.size)?;
     let images = plan.phases[step.phase].part();
-    let options = net::train_options(spec, images, isa);
-    Ok(Passes::new(Tape::new(&graph, params, options), images))
+    let options = net::train_options(spec, images, compute.isa);
+    Ok(Passes::new(Executor::new(compute, &graph, params, options)?, images))
 }
 
 fn fresh_state(job: &Job) -> anyhow::Result<State> {
@@ -431,7 +446,7 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
     let Some(facts) = &job.weights else {
         let Job { spec, datasets, machine, plan, .. } = job;
         let first = &plan.phases[0];
-        let found = start::from_images(params, spec, &datasets[first.set], first.size, machine.isa)?;
+        let found = start::from_images(params, spec, &datasets[first.set], first.size, &machine.compute)?;
         return Ok(if found { Start::Images } else { Start::Drawn });
     };
     let weights = chores::unchanged(facts)?;
@@ -454,14 +469,17 @@ impl From<&Dataset> for DatasetFacts {
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
     let (spec, model) = (&job.spec, &job.spec.model);
+    let (device_name, device_versions) = device::name_and_versions(&job.machine.compute);
     let mut sets = job.datasets.iter().map(|set| DatasetFacts::from(&**set));
     RunFacts {
         name: spec.name.clone(),
         argv: job.argv.clone(),
         seed: spec.seed,
         spec_hash: job.spec_hash(),
-        device: "cpu".to_owned(),
-        instruction_set: job.machine.isa.name().to_owned(),
+        device: job.machine.compute.name().to_owned(),
+        device_name,
+        device_versions,
+        instruction_set: job.machine.compute.isa.name().to_owned(),
         threads: job.machine.threads,
         precision: spec.train.precision.word().to_owned(),
         dataset: sets.next().expect("an experiment has a set"),

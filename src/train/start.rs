@@ -6,9 +6,9 @@
 use super::net;
 use crate::config::spec::Spec;
 use crate::data::{Dataset, Loader};
-use crate::kernels::{DType, Isa};
+use crate::kernels::DType;
 use crate::nn::whitening::Patches;
-use crate::nn::{Init, Params, Tape, TapeOptions};
+use crate::nn::{Compute, Executor, Init, Params, TapeOptions};
 use std::sync::Arc;
 
 /// Images at a time.
@@ -24,7 +24,7 @@ pub fn from_images(
     spec: &Spec,
     dataset: &Arc<Dataset>,
     size: usize,
-    isa: Isa,
+    compute: &Compute,
 ) -> anyhow::Result<bool> {
     let graph = net::graph(spec, &dataset.facts, size)?;
     let mut any = false;
@@ -33,15 +33,14 @@ pub fn from_images(
         let Init::Whitening { eps, images, .. } = decl.init else { continue };
         any = true;
         let mut patches = Patches::new(&decl.shape);
-        let mut tape = Tape::new(&graph, params, TapeOptions::evaluate(BATCH, DType::F32, isa));
+        let mut tape = Executor::new(compute, &graph, params, TapeOptions::evaluate(BATCH, DType::F32, compute.isa))?;
         let mut sample = Loader::<f32>::sample(Arc::clone(dataset), images, size, BATCH);
         while let Some((batch, _)) = sample.next_batch()? {
             let given = tape.forward_to(params, &batch.images, input)?;
             patches.add(graph.shape(input), &given);
         }
         let slot = params.directory()[&decl.name].range.clone();
-        params.values[slot].copy_from_slice(&patches.filters(eps));
-        params.touch();
+        params.values_mut()[slot].copy_from_slice(&patches.filters(eps));
     }
     Ok(any)
 }
@@ -51,6 +50,7 @@ mod tests {
     use super::*;
     use crate::config::{self, Text};
     use crate::data::{self, Request};
+    use crate::kernels::Isa;
     use crate::registry::Choice;
 
     fn spec(model: &str) -> Spec {
@@ -68,14 +68,14 @@ mod tests {
 
     #[test]
     fn filters_whiten_the_training_images_and_nothing_else_changes() {
-        let (dataset, size, isa) = (shapes(), 12, Isa::detect().unwrap());
+        let (dataset, size, compute) = (shapes(), 12, Compute::from(Isa::detect().unwrap()));
         let spec = spec("backbone = { airbench94 = [4] }\nstem = { kind = \"whiten\", images = 300 }");
         let fresh = net::fresh_params(&spec, &dataset.facts, size).unwrap();
         let mut params = fresh.clone();
-        assert!(from_images(&mut params, &spec, &dataset, size, isa).unwrap());
+        assert!(from_images(&mut params, &spec, &dataset, size, &compute).unwrap());
         let mut again = fresh.clone();
-        from_images(&mut again, &spec, &dataset, size, isa).unwrap();
-        assert_eq!(params.values, again.values, "the same start again");
+        from_images(&mut again, &spec, &dataset, size, &compute).unwrap();
+        assert_eq!(params.values(), again.values(), "the same start again");
         for name in fresh.directory().keys() {
             assert_eq!(params.get(name) == fresh.get(name), name != "stem.conv.weight", "{name}");
         }
@@ -102,11 +102,11 @@ mod tests {
 
     #[test]
     fn other_nets_need_no_images() {
-        let (dataset, isa) = (shapes(), Isa::detect().unwrap());
+        let (dataset, compute) = (shapes(), Compute::from(Isa::detect().unwrap()));
         let spec = spec("backbone = { shallow = 4 }");
         let mut params = net::fresh_params(&spec, &dataset.facts, 8).unwrap();
-        let before = params.values.clone();
-        assert!(!from_images(&mut params, &spec, &dataset, 8, isa).unwrap());
-        assert_eq!(params.values, before);
+        let before = params.values().to_vec();
+        assert!(!from_images(&mut params, &spec, &dataset, 8, &compute).unwrap());
+        assert_eq!(params.values(), before);
     }
 }

@@ -6,7 +6,6 @@ use super::optimizers::{Optimizers, Rules};
 use super::watch::Watch;
 use crate::loss_scale::Scale;
 use crate::nn::{Loss, Params};
-use crate::optim::StateError;
 use crate::registry::Choice;
 use crate::units::Seconds;
 use serde::{Deserialize, Serialize};
@@ -97,11 +96,27 @@ impl State {
         }
     }
 
+    /// Brings back what is newer on a device: to be called before anything but another step is done with it.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn home(&mut self) -> anyhow::Result<()> {
+        self.params.home()?;
+        if let Some(lookahead) = &mut self.lookahead {
+            lookahead.home()?;
+        }
+        if let Some(average) = &mut self.average {
+            average.home()?;
+        }
+        self.optimizers.home()
+    }
+
     /// Goes over to a phase's optimizer: see [`Optimizers::switch`].
     ///
     /// # Errors
-    /// Those of it.
-    pub fn switch_optimizer(&mut self, choice: &Choice, carry: bool) -> Result<(), StateError> {
+    /// Those of it, and of a device.
+    pub fn switch_optimizer(&mut self, choice: &Choice, carry: bool) -> anyhow::Result<()> {
+        self.optimizers.home()?;
         self.optimizers.switch(choice, carry)?;
         self.progress.optimizer = choice.clone();
         Ok(())

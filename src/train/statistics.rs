@@ -5,8 +5,7 @@ use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
-use crate::kernels::Isa;
-use crate::nn::{Params, Tape};
+use crate::nn::{Compute, Executor, Params};
 use crate::plan::{Plan, StepPlan};
 use std::sync::Arc;
 
@@ -52,15 +51,15 @@ pub fn measure(
     plan: &Plan,
     dataset: &Arc<Dataset>,
     step: &StepPlan,
-    isa: Isa,
+    compute: &Compute,
 ) -> anyhow::Result<()> {
-    if params.stats.is_empty() {
+    if params.stats().is_empty() {
         return Ok(());
     }
     let phase = &plan.phases[step.phase];
     let (epoch, size, most) = (step.epoch, step.size, phase.part());
     let graph = net::graph(spec, &dataset.facts, size)?;
-    let mut tape = Tape::new(&graph, params, net::measure_options(spec, most, isa));
+    let mut tape = Executor::new(compute, &graph, params, net::measure_options(spec, most, compute.isa))?;
     let augment = vec![chain(&phase.augment)];
     let mix = vec![mixer(&phase.mix_images)];
     let training = Training { datasets: vec![Arc::clone(dataset)], seed: spec.seed, augment, mix };
@@ -69,11 +68,12 @@ pub fn measure(
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;
         Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set: 0 })
     });
-    let mut mean = MeanStatistics::new(params.stats.len());
+    let mut mean = MeanStatistics::new(params.stats().len());
     while let Some((batch, _)) = loader.next_batch()? {
         tape.forward(params, &batch.images)?;
-        mean.add(&params.stats, batch.labels.len());
+        params.home()?;
+        mean.add(params.stats(), batch.labels.len());
     }
-    mean.put(&mut params.stats);
+    mean.put(params.stats_mut());
     Ok(())
 }

@@ -7,9 +7,9 @@ use super::state::State;
 use crate::average::Statistics;
 use crate::config::spec::Spec;
 use crate::data::Batch;
-use crate::kernels::{Isa, loss, reduce};
+use crate::kernels::{loss, reduce};
 use crate::loss_scale::{self, LossScale, Scale};
-use crate::nn::{Loss, Noise, Params};
+use crate::nn::{Compute, Loss, Noise, Params};
 use crate::optim::{Applied, Hypers};
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::TraceRow;
@@ -20,7 +20,7 @@ pub(super) struct Stepper<'a> {
     pub spec: &'a Spec,
     pub plan: &'a Plan,
     pub state: &'a mut State,
-    pub isa: Isa,
+    pub compute: &'a Compute,
 }
 
 /// What a step gave.
@@ -73,8 +73,10 @@ pub(super) fn take_step(
     step: &StepPlan,
     batch: &Batch,
 ) -> anyhow::Result<Taken> {
-    let Stepper { spec, plan, state, isa } = stepper;
+    let Stepper { spec, plan, state, compute } = stepper;
+    let isa = compute.isa;
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
+        state.params.home()?;
         state.lookahead = Some(Lookahead::new(&state.params));
     }
     let scaling = scaling(spec, state);
@@ -85,28 +87,39 @@ pub(super) fn take_step(
     let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
     let loss = evaluate(&mut state.params)?;
     let hypers = plan.unit_hypers(step);
-    state.optimizers.silence(&mut state.params.grads, &hypers);
-    let grad_norm = reduce::norm(isa, &state.params.grads);
+    if state.optimizers.reevaluates() {
+        // A line search looks at losses and gradients on the host.
+        state.params.home()?;
+    }
+    state.optimizers.silence(&mut state.params, &hypers)?;
+    let grad_norm = match state.params.grads_away() {
+        Some(away) => away.grad_norm()?,
+        None => reduce::norm(isa, state.params.grads()),
+    };
     let skipped = scaling.is_some_and(|(rule, scale)| is_left_out(state, &*rule, scale, grad_norm.is_finite()));
-    let clipped_norm = match step.clip.is_none() {
+    // What is left out is not clipped: a norm that is NaN would spoil the gaps between parameters, which no pass writes again.
+    let clipped_norm = match step.clip.is_none() || skipped {
         true => grad_norm,
-        false => step.clip.apply(&mut state.params.grads, |grads| reduce::norm(isa, grads)),
+        false => match state.params.grads_away() {
+            Some(away) => away.clip(step.clip.value, step.clip.norm, grad_norm)?,
+            None => step.clip.apply(state.params.grads_mut(), |grads| reduce::norm(isa, grads)),
+        },
     };
 
     // A line search looks at other parameters on a copy: the running statistics stay as the first evaluation left them.
     let mut probe = state.optimizers.reevaluates().then(|| state.params.clone());
     let mut reevaluate = |params: &[f32], grads: &mut [f32]| -> anyhow::Result<f64> {
         let probe = probe.as_mut().context("an optimizer that re-evaluates must say so")?;
-        probe.values.copy_from_slice(params);
-        probe.touch();
+        probe.values_mut().copy_from_slice(params);
         let loss = evaluate(probe)?;
-        grads.copy_from_slice(&probe.grads);
+        probe.home()?;
+        grads.copy_from_slice(probe.grads());
         Ok(loss.mean())
     };
     if !skipped {
         state.optimizers.step(&mut state.params, isa, loss.mean(), &hypers, &mut reevaluate)?;
     }
-    mix_and_average(plan, state, step);
+    mix_and_average(plan, state, step)?;
 
     let applied = applied(state, &hypers, skipped);
     let lrs: Vec<f64> = applied.iter().map(|used| used.map_or(0.0, |used| used.lr)).collect();
@@ -143,15 +156,19 @@ fn is_left_out(state: &mut State, rule: &dyn LossScale, scale: Scale, finite: bo
 }
 
 /// What happens to the weights after the optimizers' update.
-fn mix_and_average(plan: &Plan, state: &mut State, step: &StepPlan) {
+fn mix_and_average(plan: &Plan, state: &mut State, step: &StepPlan) -> anyhow::Result<()> {
     if let (Some(lookahead), Some(mix)) = (&mut state.lookahead, plan.mix_after(step)) {
-        lookahead.mix(&mut state.params, mix);
+        lookahead.mix(&mut state.params, mix)?;
     }
     if let Some(planned) = plan.averages_after(step) {
+        if state.average.is_none() {
+            state.params.home()?;
+        }
         let average = state.average.get_or_insert_with(|| Average::new(&state.params));
         let with_statistics = planned.statistics == Statistics::Average;
-        average.update(&state.params, planned.share(average.updates), with_statistics);
+        average.update(&mut state.params, planned.share(average.updates), with_statistics)?;
     }
+    Ok(())
 }
 
 /// What each unit's step used; `None` where it is frozen. A step that is left out uses up what was planned for it.

@@ -137,7 +137,7 @@ impl Weights {
             match file.get(name.as_str()) {
                 Some(tensor) if is_shaped(&tensor.shape, &slot.shape) => {
                     let is_param = slot.role.is_some();
-                    let flat = if is_param { &mut params.values } else { &mut params.stats };
+                    let flat = if is_param { params.values_mut() } else { params.stats_mut() };
                     if let Err(problem) = tensor.convert(&mut flat[slot.range.clone()]) {
                         found.bad.push(format!("`{name}` {problem}"));
                     }
@@ -158,7 +158,6 @@ impl Weights {
                 false => found.foreign.push(name),
             }
         }
-        params.touch();
         if wanted == Wanted::Part && found.missing.is_empty() {
             found.foreign.clear();
             taken.unused.clear();

@@ -233,6 +233,7 @@ size = 8
 batch = 64
 optimizer = "sgd"
 lr = { from = 0.2, to = 0.0 }
+clip_norm = 5.0
 "#;
 
 /// All that is drawn anew at each step, in one part and in several: mixtures of images, dropout; in ghost batches.

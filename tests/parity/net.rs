@@ -35,7 +35,7 @@ fn three_steps_of_resnet9_are_those_of_pytorch() {
         for name in fixture.under("before/") {
             let slot = params.directory()[name].clone();
             assert_eq!(fixture.get(&format!("before/{name}")).shape, slot.shape, "{name}");
-            params.values[slot.range].copy_from_slice(&fixture.f32s(&format!("before/{name}")));
+            params.values_mut()[slot.range].copy_from_slice(&fixture.f32s(&format!("before/{name}")));
         }
         assert_eq!(fixture.under("before/").count(), params.directory().len(), "parameters by the same names");
         let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", Value::Text("coupled".into()))]);

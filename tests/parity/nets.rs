@@ -60,7 +60,7 @@ fn a_step_of_each_net_is_that_of_pytorch() {
             for (parameter, slot) in params.directory().clone() {
                 let start = fixture.get(&format!("{before}{parameter}"));
                 assert_eq!(start.shape, slot.shape, "{name}: {parameter}");
-                params.values[slot.range].copy_from_slice(&start.f32s());
+                params.values_mut()[slot.range].copy_from_slice(&start.f32s());
             }
             let mut tape = Tape::new(&graph, &params, TapeOptions::train(4, DType::F32, isa));
             tape.forward(&mut params, &images).unwrap();

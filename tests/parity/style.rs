@@ -71,10 +71,9 @@ impl Case {
         let stats = params.stat_directory().clone();
         for (name, slot, is_param) in of_params.chain(stats.iter().map(|(name, slot)| (name, slot, false))) {
             let values = self.fixture.f32s(&format!("{prefix}{name}"));
-            let flat = if is_param { &mut params.values } else { &mut params.stats };
+            let flat = if is_param { params.values_mut() } else { params.stats_mut() };
             flat[slot.range.clone()].copy_from_slice(&values);
         }
-        params.touch();
         for isa in Isa::available() {
             for algorithm in [Algorithm::Fastest, Algorithm::Direct] {
                 body(FrozenNet { graph: &graph, params: params.clone(), isa, dtype: DType::F32, algorithm });

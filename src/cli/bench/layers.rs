@@ -28,10 +28,9 @@ pub fn table(rehearsal: &Rehearsal, spec: &Spec, measured: &Measured) -> String 
         ("share", Right),
         ("GFLOP", Right),
         ("GFLOP/s", Right),
-        ("of peak", Right),
-        ("MB", Right),
-        ("GB/s", Right),
     ];
+    let of_peak = measured.peak.map(|_| ("of peak", Right));
+    let columns = columns.into_iter().chain(of_peak).chain([("MB", Right), ("GB/s", Right)]);
     let step = measured.rates.seconds / measured.rates.steps as f64;
     let mut table = Table::new(columns);
     let rows = rows(rehearsal, spec, measured, step);
@@ -96,10 +95,12 @@ impl Row {
         self.bytes += other.bytes;
     }
 
-    fn cells(&self, what: &str, step: f64, peak: f64) -> [String; 10] {
+    /// One a column: that of the peak where there is one.
+    fn cells(&self, what: &str, step: f64, peak: Option<f64>) -> Vec<String> {
         let Self { layer, pass, seconds, flops, bytes } = self;
         let counted = |amount: f64, text: String| if amount == 0.0 { String::new() } else { text };
-        [
+        let of_peak = peak.map(|peak| counted(*flops, format!("{:.1} %", 100.0 * flops / seconds / peak)));
+        let time = [
             layer.clone(),
             what.to_owned(),
             (*pass).to_owned(),
@@ -107,9 +108,9 @@ impl Row {
             format!("{:.1} %", 100.0 * seconds / step),
             counted(*flops, format!("{:.2}", flops / 1e9)),
             counted(*flops, format!("{:.1}", flops / seconds / 1e9)),
-            counted(*flops, format!("{:.1} %", 100.0 * flops / seconds / peak)),
-            counted(*bytes, format!("{:.1}", bytes / 1e6)),
-            counted(*bytes, format!("{:.1}", bytes / seconds / 1e9)),
-        ]
+        ];
+        let memory =
+            [counted(*bytes, format!("{:.1}", bytes / 1e6)), counted(*bytes, format!("{:.1}", bytes / seconds / 1e9))];
+        time.into_iter().chain(of_peak).chain(memory).collect()
     }
 }

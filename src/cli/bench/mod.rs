@@ -5,13 +5,17 @@ mod layers;
 mod measure;
 mod nets;
 
+use super::device::{DeviceChoice, label};
 use super::train::start_threads;
 use super::{Exit, Failure, Overrides, output, paths, prepare};
 use crate::config::spec::Precision;
 use crate::config::{Loaded, Override};
+use crate::gpu;
 use crate::kernels::{Isa, peak};
-use crate::nn::cost;
+use crate::nn::{Compute, cost};
+use crate::record::console;
 use crate::train::Rehearsal;
+use crate::train::device::{name_and_versions, remarks};
 use crate::train::net::parts;
 use crate::units::number;
 use measure::Rates;
@@ -24,6 +28,7 @@ Examples:
   runner bench                                   ResNet-9, f32, batches of 128, 32 pixels
   runner bench --net wrn22 --precision bf16 --batch 512
   runner bench --net resnet18_imagenet --by-layer
+  runner bench --device cuda --precision bf16 --batch 1024
   runner bench --config configs/dawnbench.toml --size 24 --json
   runner bench --data mine.toml --steps 50       batches alone, no net: how fast images are read, decoded, cropped
 
@@ -33,7 +38,8 @@ scripts/torch_throughput.py, which measures PyTorch the same way; scripts/bench_
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against
 the most f32 multiply-adds that all threads did in a second just before and after, in a loop in registers. Run it on an
-idle machine.")]
+idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were planned
+to have there; parameters, optimizer and libraries come on top.")]
 pub struct BenchArgs {
     /// Which net
     #[arg(long, value_name = "NET", default_value = "resnet9", value_parser = nets::names())]
@@ -42,7 +48,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "net")]
     config: Option<PathBuf>,
     /// Prepare the batches of an experiment's first phase, and train on none
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["net", "config", "precision", "by_layer"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["net", "config", "precision", "device", "by_layer"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
@@ -61,9 +67,9 @@ pub struct BenchArgs {
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Where to compute
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "cpu"])]
-    device: String,
+    /// Where to compute: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: DeviceChoice,
     /// Show a table of the layers: where the time of a step goes
     #[arg(long, conflicts_with = "json")]
     by_layer: bool,
@@ -85,10 +91,22 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let size = args.size.map_or_else(usual, usize::from);
     let batch = args.batch as usize;
     let threads = start_threads(args.threads)?;
-    let mut rehearsal = Rehearsal::new(spec, facts, size, batch, isa)
-        .map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))?;
+    let compute = args.device.compute(isa)?;
+    for remark in remarks(&compute) {
+        anstream::eprintln!("{}", console::notice(remark, console::stderr_width()));
+    }
+    let refused = |error: anyhow::Error| match error.is::<gpu::Error>() {
+        true => Failure::Other(error),
+        false => Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")),
+    };
+    let mut rehearsal = Rehearsal::new(spec, facts, size, batch, &compute).map_err(refused)?;
+    if let (Some(line), false) = (device_line(&compute), args.json) {
+        output::print(&line)?;
+    }
 
-    let before = peak::flops_per_second(isa);
+    // Of this machine's CPU.
+    let peak = || compute.device.is_none().then(|| peak::flops_per_second(isa));
+    let before = peak();
     let watch = |step: usize, rate: f64| match args.json {
         true => Ok(()),
         false => output::print(&format!("step {step}: {rate:.1} img/s\n")),
@@ -100,10 +118,14 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         batch,
         size,
         threads,
-        isa,
         flops: cost::flops(&rehearsal.graph),
-        peak: before.max(peak::flops_per_second(isa)),
+        peak: before.zip(peak()).map(|(before, after)| before.max(after)),
         memory: measure::peak_memory_mib(),
+        device_memory: compute.device.is_some().then(|| {
+            let tape = &rehearsal.tape;
+            (tape.memory_bytes() + tape.scratch_bytes()) as f64 / MIB
+        }),
+        compute,
         rates,
     };
     if args.json {
@@ -131,6 +153,16 @@ impl BenchArgs {
     }
 }
 
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// `device cuda:0 (NVIDIA H200): driver 13.0, cudnn 9.10.2, cublas 13.0.0`; none for the CPU.
+fn device_line(compute: &Compute) -> Option<String> {
+    let facts = compute.device.as_ref()?.facts();
+    let versions: Vec<String> = facts.versions.iter().map(|(what, version)| format!("{what} {version}")).collect();
+    let colon = if versions.is_empty() { "" } else { ": " };
+    Some(format!("device {}{colon}{}\n", label(compute), versions.join(", ")))
+}
+
 /// What came out, and what of.
 struct Measured {
     net: String,
@@ -138,57 +170,84 @@ struct Measured {
     batch: usize,
     size: usize,
     threads: usize,
-    isa: Isa,
+    compute: Compute,
     /// Of convolutions and linear layers, for an image in a whole step.
     flops: u64,
-    /// Operations a second.
-    peak: f64,
-    /// `None` where the system does not tell.
+    /// Operations a second that the CPU can do; `None` where the net is not on it.
+    peak: Option<f64>,
+    /// The most MiB of the process; `None` where the system does not tell.
     memory: Option<f64>,
+    /// MiB on a device as planned: activations, gradients and scratch.
+    device_memory: Option<f64>,
     rates: Rates,
 }
 
 impl Measured {
-    fn percent_of_peak(&self) -> f64 {
-        100.0 * self.rates.median * self.flops as f64 / self.peak
+    /// Operations a second.
+    fn speed(&self) -> f64 {
+        self.rates.median * self.flops as f64
+    }
+
+    fn percent_of_peak(&self) -> Option<f64> {
+        self.peak.map(|peak| 100.0 * self.speed() / peak)
     }
 
     fn json(&self) -> serde_json::Value {
         let tenth = |x: f64| (x * 10.0).round() / 10.0;
+        let (name, versions) = name_and_versions(&self.compute);
+        let versions = name.is_some().then_some(versions);
         json!({
             "net": self.net,
             "precision": self.precision.word(),
             "batch": self.batch,
             "size": self.size,
-            "device": "cpu",
+            "device": self.compute.name(),
+            "device_name": name,
+            "device_versions": versions,
             "threads": self.threads,
             "images_per_second": tenth(self.rates.median),
             "images_per_second_min": tenth(self.rates.min),
             "images_per_second_max": tenth(self.rates.max),
-            "percent_of_peak": tenth(self.percent_of_peak()),
+            "percent_of_peak": self.percent_of_peak().map(tenth),
             "peak_memory_mib": self.memory.map(tenth),
+            "device_memory_mib": self.device_memory.map(tenth),
         })
     }
 
     /// The line of scripts/torch_throughput.py, and what it is held against.
     fn lines(&self) -> String {
-        let Self { net, precision, batch, size, threads, isa, rates, .. } = self;
-        let giga = |x: f64| number((x / 1e8).round() / 10.0);
+        let Self { net, precision, batch, size, threads, compute, rates, .. } = self;
         let memory = self.memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB"));
         format!(
-            "runner {} cpu threads={threads} net={net} precision={} batch={batch} size={size}: \
+            "runner {} {} threads={threads} net={net} precision={} batch={batch} size={size}: \
              median {:.1} img/s (min {:.1}, max {:.1})\n\
-             {:.1} % of the peak: {} of {} GFLOP/s (f32 multiply-adds in registers, {isa}, {threads} thread{}); \
-             peak memory {memory}\n",
+             {}; peak memory {memory}\n",
             env!("CARGO_PKG_VERSION"),
+            compute.name(),
             precision.word(),
             rates.median,
             rates.min,
             rates.max,
-            self.percent_of_peak(),
-            giga(rates.median * self.flops as f64),
-            giga(self.peak),
-            if *threads == 1 { "" } else { "s" },
+            self.speed_in_words(),
         )
+    }
+
+    /// Held against the CPU's peak, or with a device's memory.
+    fn speed_in_words(&self) -> String {
+        let giga = |x: f64| number((x / 1e8).round() / 10.0);
+        let (speed, threads) = (giga(self.speed()), self.threads);
+        match self.peak {
+            Some(peak) => format!(
+                "{:.1} % of the peak: {speed} of {} GFLOP/s (f32 multiply-adds in registers, {}, {threads} thread{})",
+                100.0 * self.speed() / peak,
+                giga(peak),
+                self.compute.isa,
+                if threads == 1 { "" } else { "s" },
+            ),
+            None => format!(
+                "{speed} GFLOP/s; {:.1} MiB planned on the device for activations, gradients and scratch",
+                self.device_memory.unwrap_or_default()
+            ),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod report;
 
+use super::device::DeviceChoice;
 use super::output::{self, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_dataset, start_threads};
@@ -10,7 +11,7 @@ use crate::config::spec::{Spec, Tta};
 use crate::data::{Dataset, Facts};
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
-use crate::nn::Params;
+use crate::nn::{Compute, Params};
 use crate::plan::Plan;
 use crate::plot;
 use crate::record::confusion::Confusion;
@@ -18,7 +19,7 @@ use crate::record::console::{self, Counter, Display};
 use crate::record::folder::file;
 use crate::record::{DatasetFacts, Status, atomic, csv_file};
 use crate::train::CHECKPOINT_FILE;
-use crate::train::{Evaluator, Figures, Weights, checkpoint, net};
+use crate::train::{Evaluator, Figures, Weights, checkpoint, device, net};
 use crate::units::count;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
-size, weights and instruction set are the same.
+size, weights, device and instruction set are the same; of a GPU to the last digit with `train.deterministic` alone.
 
 Exit codes: 0 done; 1 damaged weights or another failure; 2 no run, or a size that its net cannot take; 3 no data."
 )]
@@ -61,6 +62,9 @@ pub struct EvalArgs {
     /// Print all figures as one JSON object instead of tables
     #[arg(long)]
     json: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto is where the run was trained or, where that cannot be used, the CPU
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -74,6 +78,8 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     prepare::trains(&recorded.loaded.spec)?;
     let mut notices = Vec::new();
     let isa = instruction_set(&recorded, &mut notices)?;
+    let compute = args.device.compute_to_look(isa, &recorded.info.device, "evaluated", &mut notices)?;
+    notices.extend_from_slice(device::remarks(&compute));
     let threads = start_threads(args.threads)?;
     let facts = prepare::facts(&recorded.loaded.spec)?;
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
@@ -90,8 +96,9 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     }
 
     let dataset = Arc::new(dataset);
+    device::set_up(&compute, &spec);
     let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
-    let (figures, confusion) = evaluate(&spec, &dataset, isa, &mut params, size, tta)?;
+    let (figures, confusion) = evaluate(&spec, &dataset, &compute, &mut params, size, tta)?;
     let info = &recorded.info;
     let average = spec.train.average.as_ref().filter(|_| args.average).map(|average| average.kind.as_str());
     let same_data = dataset.digest == before.digest;
@@ -106,7 +113,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         average,
         tta,
         step,
-        isa,
+        compute: &compute,
         threads,
     };
     write(args, &report)?;
@@ -236,7 +243,7 @@ fn averaged_weights(
 fn evaluate(
     spec: &Spec,
     dataset: &Arc<Dataset>,
-    isa: Isa,
+    compute: &Compute,
     params: &mut Params,
     size: usize,
     tta: Tta,
@@ -244,7 +251,7 @@ fn evaluate(
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
     let mut confusion = Confusion::new(&class_names(dataset), outputs);
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
-    let evaluation = Evaluator::new(isa).evaluate(spec, dataset, params, size, tta, |seen| {
+    let evaluation = Evaluator::new(compute.clone()).evaluate(spec, dataset, params, size, tta, |seen| {
         for (label, predicted) in seen.labels.iter().zip(seen.predictions()) {
             confusion.add(*label as usize, predicted);
         }

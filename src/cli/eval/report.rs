@@ -1,8 +1,9 @@
 //! What `runner eval` found, as text and as JSON.
 
+use crate::cli::device::label;
 use crate::config::spec::Tta;
 use crate::data::Dataset;
-use crate::kernels::Isa;
+use crate::nn::Compute;
 use crate::record::confusion::{ClassRow, Confusion};
 use crate::record::run_json::RunInfo;
 use crate::train::Figures;
@@ -38,7 +39,7 @@ pub struct Report<'a> {
     pub tta: Tta,
     /// Steps after which the weights are.
     pub step: u64,
-    pub isa: Isa,
+    pub compute: &'a Compute,
     pub threads: usize,
 }
 
@@ -80,6 +81,7 @@ impl Report<'_> {
             line("weights", format!("averaged: {average}"));
         }
         line("data", self.images());
+        line("device", label(self.compute));
         line("accuracy", format!("{BOLD}{}{BOLD:#}, top-5 {}, loss {loss:.4}", percent(acc), percent(acc_top5)));
         let mut rows = self.confusion.by_class();
         // NaN, of classes without images, comes last.
@@ -106,7 +108,8 @@ impl Report<'_> {
             "size": self.size,
             "average": self.average,
             "tta": self.tta.word(),
-            "instruction_set": self.isa.name(),
+            "device": self.compute.name(),
+            "instruction_set": self.compute.isa.name(),
             "threads": self.threads,
             "images": self.confusion.images(),
             "val_loss": loss,

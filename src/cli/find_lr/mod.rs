@@ -2,12 +2,14 @@
 
 mod report;
 
+use super::device::DeviceChoice;
 use super::output::{self, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_data, start_threads};
 use super::{Exit, Failure, Overrides, paths, prepare};
 use crate::find_lr::Unusable;
 use crate::kernels::Isa;
+use crate::nn::Compute;
 use crate::record::console::{self, Counter, Display};
 use crate::record::csv_file;
 use crate::record::folder::file;
@@ -15,7 +17,7 @@ use crate::registry::{Choice, RampValue};
 use crate::schedule::Ramp;
 use crate::train::CHECKPOINT_FILE;
 use crate::train::find_lr::{Begin, sweep};
-use crate::train::{Job, Machine, checkpoint, net};
+use crate::train::{Job, Machine, checkpoint, device, net};
 use crate::units::{count, number};
 use report::{Found, Report};
 use std::path::{Path, PathBuf};
@@ -77,6 +79,9 @@ pub struct FindLrArgs {
     /// Print what was found as one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto is a GPU where there is one, with --from where the run was trained
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -97,6 +102,7 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
         prepare::check_size(&job.spec, &job.datasets[0].facts, usize::from(size))?;
         job.plan.phases[0].size = usize::from(size);
     }
+    job.notices.extend_from_slice(device::remarks(&job.machine.compute));
     for notice in &job.notices {
         anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
     }
@@ -147,9 +153,12 @@ struct Prepared {
     at_step: Option<u64>,
 }
 
-fn machine(args: &FindLrArgs) -> Result<Machine, Failure> {
-    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    Ok(Machine { isa, threads: start_threads(args.threads)? })
+fn instruction_set() -> Result<Isa, Failure> {
+    Isa::detect().map_err(|e| Failure::Usage(e.to_string()))
+}
+
+fn machine(args: &FindLrArgs, compute: Compute) -> Result<Machine, Failure> {
+    Ok(Machine { compute, threads: start_threads(args.threads)? })
 }
 
 fn display(args: &FindLrArgs) -> Display {
@@ -160,7 +169,8 @@ fn display(args: &FindLrArgs) -> Display {
 fn fresh(args: &FindLrArgs, config: &Path) -> Result<Prepared, Failure> {
     let loaded = paths::load(config, &args.overrides.list())?;
     prepare::check(&loaded)?;
-    let mut job = open_data(&loaded, machine(args)?, display(args), None)?;
+    let machine = machine(args, args.device.compute(instruction_set()?)?)?;
+    let mut job = open_data(&loaded, machine, display(args), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     let weights = match &job.weights {
         Some(weights) => format!("the weights of {}", weights.path),
@@ -192,7 +202,10 @@ fn from_run(args: &FindLrArgs, run: &Path) -> Result<Prepared, Failure> {
     if !path.exists() {
         return Err(Failure::Usage(format!("{} was never begun: there is no {}", run.display(), path.display())));
     }
-    let mut job = open_data(&edited, machine(args)?, display(args), Some(&recorded.info))?;
+    let mut notices = Vec::new();
+    let compute = args.device.compute_to_look(instruction_set()?, &recorded.info.device, "swept", &mut notices)?;
+    let mut job = open_data(&edited, machine(args, compute)?, display(args), Some(&recorded.info))?;
+    job.notices.extend(notices);
     for (set, before) in job.datasets.iter().zip(recorded.info.datasets()) {
         if set.digest != before.digest {
             let name = &set.facts.name;

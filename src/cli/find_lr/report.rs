@@ -195,6 +195,7 @@ impl Report<'_> {
             "dataset": set.facts.name,
             "stands_in_for": set.stands_in_for,
             "weights": self.weights,
+            "device": self.job.machine.compute.name(),
             "steps": self.job.plan.total_steps,
             "lr_from": self.lr.from(),
             "lr_to": self.lr.to(),

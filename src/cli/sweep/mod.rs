@@ -3,6 +3,7 @@
 mod display;
 mod point;
 
+use super::device::{DeviceChoice, label};
 use super::{Exit, Failure, output};
 use crate::compare::{Options, report};
 use crate::config;
@@ -10,6 +11,7 @@ use crate::config::suggest::nearest;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::kernels::Isa;
 use crate::launch::{self, Launcher, Setup, local};
+use crate::nn::Compute;
 use crate::record::rows::{MetricsRow, Row as _};
 use crate::record::text::span;
 use crate::record::{RecordError, RunFolder, atomic};
@@ -59,6 +61,9 @@ pub struct SweepArgs {
     /// Threads for each trial [default: the cores shared by the trials at a time; with a batch system 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Where trials compute: auto, cpu, cuda or cuda:N, as of `runner train` [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
     /// What runs the trials
     #[arg(long, value_name = "NAME", default_value = "local", value_parser = launchers())]
     launcher: String,
@@ -107,7 +112,11 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
     if args.dry_run {
-        return dry_run(&maker, &sweep, &new, &points);
+        return dry_run(args, &maker, &sweep, &new, &points);
+    }
+    if args.launcher == local::ENTRY.name && args.device.is_some() {
+        // Said once, before anything is made, and not by each trial.
+        drop(compute(args)?);
     }
     let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count() + new.len();
     let room = Room::new(args, &sweep, left);
@@ -123,6 +132,12 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     write_points(&folder, &sweep, &ledger, &points)?;
     ledger.extend(new);
     work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
+}
+
+/// Where trials of this machine compute.
+fn compute(args: &SweepArgs) -> Result<Compute, Failure> {
+    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    args.device.unwrap_or_default().compute(isa)
 }
 
 fn is_known(ledger: &Ledger, number: usize) -> bool {
@@ -200,6 +215,7 @@ fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> 
 }
 
 fn dry_run(
+    args: &SweepArgs,
     maker: &Maker<'_>,
     sweep: &Sweep,
     trials: &[Trial],
@@ -209,8 +225,8 @@ fn dry_run(
         output::print("there is nothing new to run\n")?;
         return Ok(Exit::Done);
     };
-    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], isa)?;
+    let compute = compute(args)?;
+    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], &compute)?;
     let mut table = comfy_table::Table::new();
     report::plain(&mut table, output::width());
     let axes: Vec<&str> = sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
@@ -239,8 +255,12 @@ fn dry_run(
         let Point { loaded, plan, facts } = point;
         shared_seconds += estimate::seconds_before(common.border.phase, &loaded.spec, plan, facts, speed)?;
     }
+    let place = match compute.device {
+        Some(_) => label(&compute),
+        None => "all cores of this machine".to_owned(),
+    };
     let total = format!(
-        "{} trials, {} images, about {} on all cores of this machine ({:.0} GFLOP/s, measured just now)",
+        "{} trials, {} images, about {} on {place} ({:.0} GFLOP/s, measured just now)",
         trials.len(),
         count(images - shared_images),
         span(seconds - shared_seconds),
@@ -313,6 +333,7 @@ fn work(
         metric: sweep.metric.clone(),
         jobs: room.jobs,
         threads: room.threads,
+        device: args.device.map(|device| device.to_string()),
         retry_failed: args.retry_failed,
         prune: sweep.prune.clone(),
         lower_is_better: lower_is_better(&sweep.metric),

@@ -244,11 +244,10 @@ mod tests {
         tape.set_output_grad(&before.iter().enumerate().map(|(k, _)| (k % 5) as f32 - 2.0).collect::<Vec<_>>());
         tape.backward(&mut params).unwrap();
         let range = params.directory()["layer4.1.bn2.weight"].range.clone();
-        assert!(params.grads[range].iter().any(|gradient| *gradient != 0.0), "the scale moves");
+        assert!(params.grads()[range].iter().any(|gradient| *gradient != 0.0), "the scale moves");
         // What a block computes beside its shortcut does not show.
         let range = params.directory()["layer4.1.conv1.weight"].range.clone();
-        params.values[range].iter_mut().for_each(|weight| *weight *= -3.0);
-        params.touch();
+        params.values_mut()[range].iter_mut().for_each(|weight| *weight *= -3.0);
         tape.forward(&mut params, &images).unwrap();
         assert_eq!(tape.output(), before);
     }

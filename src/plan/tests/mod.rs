@@ -98,6 +98,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             tta: Tta::None,
             tta_at: TtaAt::Every,
             winograd: true,
+            deterministic: false,
             ghost_batch: None,
             lookahead: None,
             average: None,

@@ -28,6 +28,7 @@ struct Fake {
     started: Vec<String>,
     /// What tasks were told to keep and to begin from.
     prefixes: Vec<(Option<String>, Option<String>)>,
+    devices: Vec<Option<String>>,
     /// Written before the next report.
     to_keep: Vec<PathBuf>,
     most: usize,
@@ -44,6 +45,7 @@ impl Fake {
             hanging: vec![],
             started: vec![],
             prefixes: vec![],
+            devices: vec![],
             to_keep: vec![],
             most: 0,
         }
@@ -67,6 +69,7 @@ impl Launcher for Fake {
         assert!(task.arguments.contains(&"--go-on".into()), "the same command begins and resumes");
         self.started.push(run.clone());
         self.prefixes.push((option(&task, "--keep-prefix"), option(&task, "--prefix")));
+        self.devices.push(option(&task, "--device"));
         match self.deeds.pop_front().unwrap() {
             Deed::End(status, code) => {
                 Run { status, accuracies: &[0.25, 0.75], ..Run::default() }.write(&self.root, &run);
@@ -128,6 +131,7 @@ fn order(folder: &Path, jobs: usize) -> Order {
         metric,
         jobs,
         threads: 1,
+        device: None,
         retry_failed: false,
         prune: None,
         lower_is_better: false,
@@ -143,6 +147,17 @@ fn planned(folder: &Path, count: usize) -> Ledger {
 
 fn states(ledger: &Ledger) -> Vec<&'static str> {
     ledger.trials.iter().map(|trial| trial.state.word()).collect()
+}
+
+#[test]
+fn trials_are_told_a_device_where_one_is_asked_for() {
+    for device in [None, Some("cuda:1".to_owned())] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut ledger, order) = (planned(folder.path(), 1), Order { device, ..order(folder.path(), 1) });
+        let mut fake = Fake::new(folder.path(), [Deed::End("done", 0)]);
+        run(&mut ledger, &order, &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+        assert_eq!(fake.devices, [order.device]);
+    }
 }
 
 #[test]

@@ -10,6 +10,19 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueId(pub(super) usize);
 
+impl ValueId {
+    pub(super) fn input() -> Self {
+        Self(0)
+    }
+    /// What node `k` puts out.
+    pub(super) fn of_node(k: usize) -> Self {
+        Self(k + 1)
+    }
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// One layer in its place.
 #[derive(Clone)]
 pub struct Node {

@@ -1,5 +1,6 @@
 //! What a layer is: a description that infers shapes and declares parameters, and the operation it becomes for a size.
 
+use super::device::DeviceOp;
 use super::memory::{Memory, Wiring};
 use super::noise::Noise;
 use super::options::TapeOptions;
@@ -7,6 +8,7 @@ use super::params::{ParamDecl, StatDecl};
 use super::shape::Shape;
 use crate::kernels::{Buffer, DType, Element, Grad, Isa, Write};
 use rand_chacha::ChaCha8Rng;
+use runner_gpu::Device;
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::{Deref, Range};
 
@@ -74,6 +76,19 @@ pub trait Layer: Send + Sync {
     /// The operation for these input shapes and a tape with these options: all it needs besides the tape's memory is
     /// allocated here.
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op>;
+
+    /// The same on a device; `None` where there are no kernels for it, and the operation on the host has to do.
+    ///
+    /// # Errors
+    /// When the device's memory is too small.
+    fn on_device(
+        &self,
+        _inputs: &[Shape],
+        _options: &TapeOptions,
+        _device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        Ok(None)
+    }
 }
 
 /// A layer made executable.

@@ -6,6 +6,7 @@
 
 use super::graph::{Graph, ValueId};
 use super::options::TapeOptions;
+use super::params::Params;
 use crate::kernels::{Buffer, DType, Element, Write};
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
@@ -152,6 +153,41 @@ pub fn wants_grad(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool
         }
     }
     wanted.iter().zip(reaches).map(|(wanted, reaches)| *wanted && reaches).collect()
+}
+
+/// The places of every node, and which consumer of a value writes its gradient first (the last in graph order, as
+/// backward runs from the end) while the others add. A tapped value's gradient starts from zero, so all add.
+pub fn wire(
+    graph: &Graph,
+    params: &Params,
+    plan: &MemoryPlan,
+    wanted: &[bool],
+    kept: &[ValueId],
+    backward: bool,
+) -> Vec<Wiring> {
+    let nodes = graph.nodes();
+    let last_consumer =
+        |v: ValueId| nodes.iter().rposition(|node| node.inputs.contains(&v)).expect("the asking node consumes it");
+    nodes
+        .iter()
+        .enumerate()
+        .map(|(k, node)| Wiring {
+            inputs: node.inputs.iter().map(|v| plan.values[v.0]).collect(),
+            output: plan.values[k + 1],
+            output_grad: plan.grads[k + 1].filter(|_| backward && wanted[k + 1]),
+            input_grads: node
+                .inputs
+                .iter()
+                .map(|v| {
+                    let place = plan.grads[v.0]?;
+                    let first_writer = !is_seeded(graph, kept, *v) && last_consumer(*v) == k;
+                    Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
+                })
+                .collect(),
+            params: node.params.iter().map(|p| params.directory()[&graph.params()[*p].name].range.clone()).collect(),
+            stats: node.stats.iter().map(|s| params.stat_directory()[&graph.stats()[*s].name].range.clone()).collect(),
+        })
+        .collect()
 }
 
 /// Greedy by size: the largest tenant first, each into the smallest slot that is free for all its life.

@@ -6,7 +6,9 @@
 
 pub mod bridge;
 pub mod cost;
+pub mod device;
 mod eigen;
+pub mod executor;
 pub mod graph;
 pub mod init;
 pub mod layer;
@@ -22,6 +24,7 @@ pub mod timings;
 pub mod whitening;
 
 pub use bridge::Bridge;
+pub use executor::{Compute, Executor};
 pub use graph::{Builder, Graph, Node, ValueId};
 pub use init::Init;
 pub use layer::{BackwardCx, ForwardCx, Layer, Op, Saves};

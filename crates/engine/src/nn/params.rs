@@ -1,6 +1,8 @@
 //! Parameters, their gradients and the running statistics: flat buffers with a directory.
 
+use super::device::{Ahead, Mirror};
 use super::init::Init;
+use runner_gpu::Device;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,16 +65,38 @@ pub struct Slot {
 
 /// All parameters of a net in one flat buffer, in name order, each aligned to 64 bytes; their gradients beside them; the
 /// running statistics in another.
-#[derive(Clone, Debug)]
+///
+/// A net that runs on a device has them there too. What a step changes there stays there until [`home`](Self::home) is called; looking at it
+/// before that is a mistake, and panics.
+#[derive(Debug)]
 pub struct Params {
     directory: BTreeMap<String, Slot>,
     stat_directory: BTreeMap<String, Slot>,
     /// Zero between the slots.
-    pub values: Vec<f32>,
+    values: Vec<f32>,
     /// As `values`; zero where a parameter is frozen.
-    pub grads: Vec<f32>,
-    pub stats: Vec<f32>,
+    grads: Vec<f32>,
+    stats: Vec<f32>,
     version: u64,
+    /// Of the statistics.
+    stats_version: u64,
+    mirror: Option<Mirror>,
+}
+
+/// Those of the host; the copy has none on a device.
+impl Clone for Params {
+    fn clone(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            stat_directory: self.stat_directory.clone(),
+            values: self.values().to_vec(),
+            grads: self.grads.clone(),
+            stats: self.stats().to_vec(),
+            version: self.version,
+            stats_version: self.stats_version,
+            mirror: None,
+        }
+    }
 }
 
 /// The next version to give out: no two states of any parameters share one, so that a kernel's packed weights are never
@@ -111,7 +135,8 @@ impl Params {
             stat_directory.insert(decl.name.clone(), slot);
         }
         let grads = vec![0.0; values.len()];
-        Self { directory, stat_directory, values, grads, stats: stat_values, version: next_version() }
+        let [version, stats_version] = [next_version(), next_version()];
+        Self { directory, stat_directory, values, grads, stats: stat_values, version, stats_version, mirror: None }
     }
 
     /// The same without room for gradients: of a net that stays as it is.
@@ -138,20 +163,165 @@ impl Params {
         self.directory.values().filter(|slot| !slot.frozen).map(|slot| slot.range.len()).sum()
     }
 
+    /// All values, zero between the slots.
+    ///
+    /// # Panics
+    /// When they have changed on a device and are not home.
+    pub fn values(&self) -> &[f32] {
+        self.expect_home(|ahead| ahead.values);
+        &self.values
+    }
+
+    /// To be changed.
+    ///
+    /// # Panics
+    /// As [`values`](Self::values).
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        self.expect_home(|ahead| ahead.values);
+        self.touch();
+        &mut self.values
+    }
+
+    /// The gradients of all values, zero where a parameter is frozen.
+    ///
+    /// # Panics
+    /// When they were computed on a device and are not home.
+    pub fn grads(&self) -> &[f32] {
+        self.expect_home(|ahead| ahead.grads);
+        &self.grads
+    }
+
+    /// To be changed.
+    ///
+    /// # Panics
+    /// As [`grads`](Self::grads).
+    pub fn grads_mut(&mut self) -> &mut [f32] {
+        self.expect_home(|ahead| ahead.grads);
+        &mut self.grads
+    }
+
+    /// All running statistics.
+    ///
+    /// # Panics
+    /// When they have moved on a device and are not home.
+    pub fn stats(&self) -> &[f32] {
+        self.expect_home(|ahead| ahead.stats);
+        &self.stats
+    }
+
+    /// To be changed.
+    ///
+    /// # Panics
+    /// As [`stats`](Self::stats).
+    pub fn stats_mut(&mut self) -> &mut [f32] {
+        self.expect_home(|ahead| ahead.stats);
+        self.stats_version = next_version();
+        &mut self.stats
+    }
+
+    /// Values, both to be changed, and their gradients.
+    ///
+    /// # Panics
+    /// When one of them is not home.
+    pub fn update(&mut self) -> (&mut [f32], &mut [f32]) {
+        self.expect_home(|ahead| ahead.values || ahead.grads);
+        self.touch();
+        (&mut self.values, &mut self.grads)
+    }
+
+    /// What a pass on the host looks at, and what it writes: values, gradients, statistics.
+    ///
+    /// # Panics
+    /// When values or statistics are not home.
+    pub(super) fn pass(&mut self) -> (&[f32], &mut [f32], &mut [f32]) {
+        self.expect_home(|ahead| ahead.values || ahead.stats);
+        self.stats_version = next_version();
+        if let Some(mirror) = &mut self.mirror {
+            mirror.supersede_grads();
+        }
+        (&self.values, &mut self.grads, &mut self.stats)
+    }
+
+    /// Brings home what is newer on a device; to be called before values, gradients or statistics are looked at here.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        let Some(mirror) = &mut self.mirror else { return Ok(()) };
+        mirror.download([&mut self.values, &mut self.grads, &mut self.stats])
+    }
+
+    /// Those on a device: as here, or newer.
+    ///
+    /// # Errors
+    /// When its memory is too small.
+    pub fn on_device(&mut self, device: &Device) -> Result<&mut Mirror, runner_gpu::Error> {
+        if self.mirror.as_ref().is_some_and(|mirror| !mirror.is_on(device)) {
+            self.home()?;
+            self.mirror = None;
+        }
+        let Self { values, grads, stats, version, stats_version, mirror, .. } = self;
+        let mirror = match mirror {
+            Some(mirror) => mirror,
+            None => mirror.insert(Mirror::new(device, [values.len(), grads.len(), stats.len()])?),
+        };
+        mirror.upload((values, *version), (stats, *stats_version))?;
+        Ok(mirror)
+    }
+
+    /// The device that the values are on, if they are newer there.
+    pub fn away(&self) -> Option<Device> {
+        self.mirror.as_ref().filter(|mirror| mirror.ahead().values).map(|mirror| mirror.device().clone())
+    }
+
+    /// Those on a device, where their gradients are too; `None` where these are on the host.
+    pub fn grads_away(&mut self) -> Option<&mut Mirror> {
+        self.mirror.as_mut().filter(|mirror| mirror.ahead().grads)
+    }
+
+    /// Says that values and running statistics were changed on the device.
+    ///
+    /// # Panics
+    /// When they were never there.
+    pub fn drawn_on_device(&mut self) {
+        self.updated_on_device();
+        self.mirror.as_mut().expect("what was changed on a device is there").stats_moved();
+    }
+
+    /// Says that values were changed on the device, by a step that used up the gradients there.
+    ///
+    /// # Panics
+    /// When they were never there.
+    pub fn updated_on_device(&mut self) {
+        self.touch();
+        self.mirror.as_mut().expect("what was changed on a device is there").values_moved(self.version);
+    }
+
+    fn expect_home(&self, is_ahead: impl Fn(Ahead) -> bool) {
+        let away = self.mirror.as_ref().is_some_and(|mirror| is_ahead(mirror.ahead()));
+        assert!(!away, "parameters were changed on a device: `home` brings them back");
+    }
+
+    /// # Panics
+    /// As [`values`](Self::values).
     pub fn get(&self, name: &str) -> Option<&[f32]> {
-        self.directory.get(name).map(|slot| &self.values[slot.range.clone()])
+        self.directory.get(name).map(|slot| &self.values()[slot.range.clone()])
     }
 
+    /// # Panics
+    /// As [`grads`](Self::grads).
     pub fn grad(&self, name: &str) -> Option<&[f32]> {
-        self.directory.get(name).map(|slot| &self.grads[slot.range.clone()])
+        self.directory.get(name).map(|slot| &self.grads()[slot.range.clone()])
     }
 
+    /// # Panics
+    /// As [`stats`](Self::stats).
     pub fn stat(&self, name: &str) -> Option<&[f32]> {
-        self.stat_directory.get(name).map(|slot| &self.stats[slot.range.clone()])
+        self.stat_directory.get(name).map(|slot| &self.stats()[slot.range.clone()])
     }
 
-    /// Says that `values` changed: kernels repack their weights before the next forward.
-    pub fn touch(&mut self) {
+    /// Says that values changed: kernels repack their weights before the next forward.
+    fn touch(&mut self) {
         self.version = next_version();
     }
 

@@ -3,7 +3,7 @@
 use super::graph::{Graph, Node, ValueId};
 use super::init::name_key;
 use super::layer::{BackwardCx, Cx, ForwardCx, Op};
-use super::memory::{self, GradTarget, Memory, MemoryPlan, Place, Wiring, wants_grad};
+use super::memory::{self, Memory, MemoryPlan, Place, Wiring, wants_grad, wire};
 use super::noise::Noise;
 use super::options::{Mode, TapeOptions};
 use super::params::Params;
@@ -11,7 +11,7 @@ use super::shape::Shape;
 use super::taps::Tap;
 use super::timings::{self, Timings};
 use crate::kernels::loss::{self, Mixed};
-use crate::kernels::{Buffer, DType, Element, Write};
+use crate::kernels::{Buffer, DType, Element};
 use crate::with_element;
 use anyhow::Context as _;
 use std::cell::RefCell;
@@ -36,9 +36,10 @@ impl Loss {
     }
 }
 
-struct Tapped {
-    value: ValueId,
-    tap: Box<dyn Tap>,
+/// A value with who looks at it.
+pub(super) struct Tapped {
+    pub value: ValueId,
+    pub tap: Box<dyn Tap>,
 }
 
 /// The parts of a tape that its operations look at.
@@ -203,8 +204,9 @@ impl Tape {
         for k in 0..layers {
             let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
             let room = Room { options, n, noise: self.noise, memory, scratch };
-            let cx = room.cx(&self.wiring[k], self.keys[k], params.version(), &params.values);
-            let cx = ForwardCx { cx, stats: &mut params.stats };
+            let version = params.version();
+            let (values, _, stats) = params.pass();
+            let cx = ForwardCx { cx: room.cx(&self.wiring[k], self.keys[k], version, values), stats };
             let begun = timings::begin(&self.timings);
             self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
             timings::end(&mut self.timings, begun, |timings| &mut timings.forward[k]);
@@ -286,7 +288,7 @@ impl Tape {
         self.store(place, gradient);
     }
 
-    /// Gradients of all parameters, into `params.grads`, after [`Tape::loss`] or [`Tape::set_output_grad`].
+    /// Gradients of all parameters, into those of `params`, after [`Tape::loss`] or [`Tape::set_output_grad`].
     ///
     /// # Errors
     /// Those of a candle bridge.
@@ -307,8 +309,9 @@ impl Tape {
             }
             let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
             let room = Room { options, n: self.n, noise: self.noise, memory, scratch };
-            let cx = room.cx(&self.wiring[k], self.keys[k], params.version(), &params.values);
-            let cx = BackwardCx { cx, grads: &mut params.grads };
+            let version = params.version();
+            let (values, grads, _) = params.pass();
+            let cx = BackwardCx { cx: room.cx(&self.wiring[k], self.keys[k], version, values), grads };
             let begun = timings::begin(&self.timings);
             self.ops[k].backward(cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;
             timings::end(&mut self.timings, begun, |timings| &mut timings.backward[k]);
@@ -354,39 +357,4 @@ impl Tape {
 /// What lies at a place, as `f32`.
 fn load(memory: &Memory, place: Place, n: usize, dtype: DType) -> Vec<f32> {
     with_element!(dtype, E => memory.read::<E>(place, n).iter().map(|x| x.to_f32()).collect())
-}
-
-/// The places of every node, and which consumer of a value writes its gradient first (the last in graph order, as
-/// backward runs from the end) while the others add. A tapped value's gradient starts from zero, so all add.
-fn wire(
-    graph: &Graph,
-    params: &Params,
-    plan: &MemoryPlan,
-    wanted: &[bool],
-    kept: &[ValueId],
-    backward: bool,
-) -> Vec<Wiring> {
-    let nodes = graph.nodes();
-    let last_consumer =
-        |v: ValueId| nodes.iter().rposition(|node| node.inputs.contains(&v)).expect("the asking node consumes it");
-    nodes
-        .iter()
-        .enumerate()
-        .map(|(k, node)| Wiring {
-            inputs: node.inputs.iter().map(|v| plan.values[v.0]).collect(),
-            output: plan.values[k + 1],
-            output_grad: plan.grads[k + 1].filter(|_| backward && wanted[k + 1]),
-            input_grads: node
-                .inputs
-                .iter()
-                .map(|v| {
-                    let place = plan.grads[v.0]?;
-                    let first_writer = !memory::is_seeded(graph, kept, *v) && last_consumer(*v) == k;
-                    Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
-                })
-                .collect(),
-            params: node.params.iter().map(|p| params.directory()[&graph.params()[*p].name].range.clone()).collect(),
-            stats: node.stats.iter().map(|s| params.stat_directory()[&graph.stats()[*s].name].range.clone()).collect(),
-        })
-        .collect()
 }

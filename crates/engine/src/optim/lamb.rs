@@ -1,8 +1,10 @@
+use super::device::Tables;
 use super::moments::{self, BETA2, Moments};
 use super::trust::{self, Adapted};
-use super::{Applied, Closure, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::kernels::reduce;
 use crate::registry::{Default, Entry, Param};
+use runner_gpu::ops::optim as gpu;
 
 pub static ENTRY: OptimizerEntry = Entry {
     name: "lamb",
@@ -10,7 +12,10 @@ pub static ENTRY: OptimizerEntry = Entry {
     cite: "You et al. 2020 (arXiv:1904.00962), algorithm 2",
     params: &[BETA2, Param { default: Default::Toml("1e-6"), ..moments::EPS }, trust::PARAM],
     shorthand: None,
-    make: |settings, len| Box::new(Lamb { moments: Moments::new(settings, len), adapted: Adapted::of(settings) }),
+    make: |settings, len| {
+        let (moments, adapted) = (Moments::new(settings, len), Adapted::of(settings));
+        Box::new(Lamb { moments, adapted, tables: Tables::default() })
+    },
 };
 
 /// LAMB, tensor by tensor; `m`, `v`, β1, β2 and their correction as Adam's ([`Moments`]):
@@ -25,6 +30,7 @@ pub static ENTRY: OptimizerEntry = Entry {
 struct Lamb {
     moments: Moments,
     adapted: Adapted,
+    tables: Tables,
 }
 
 impl Optimizer for Lamb {
@@ -51,6 +57,26 @@ impl Optimizer for Lamb {
             part.params.iter_mut().zip(part.grads).for_each(|(p, u)| *p -= rate * *u);
         });
         Ok(())
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.moments.used.insert(Applied::of(hypers));
+        let factors = gpu::lamb::Factors {
+            moments: self.moments.begin_step(&used, hypers.beta).into(),
+            lr: used.shared_lr(),
+            weight_decay: used.weight_decay as f32,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, scratch) = self.tables.of(&flat, |segment| self.adapted.has(segment))?;
+        gpu::lamb::step(device, table, &factors, params, grads, self.moments.on(device)?, scratch)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.moments.home()
     }
 
     fn applied(&self) -> Option<Applied> {

@@ -1,8 +1,10 @@
 use super::decay::{self, Decay};
+use super::device::{Slot, Tables};
 use super::trust::{self, Adapted};
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::kernels::reduce;
 use crate::registry::{Default, Entry, Interval, Kind, Param};
+use runner_gpu::ops::optim as gpu;
 
 const WEIGHT: &str = "weight";
 const HANDED_ON: &str = "handed_on";
@@ -42,9 +44,10 @@ pub static ENTRY: OptimizerEntry = Entry {
             adapted: Adapted::of(settings),
             decay: Decay::of(settings),
             used: None,
-            momentum: vec![0.0; len],
-            weight: vec![0.0; len],
+            momentum: Slot::zeros(len),
+            weight: Slot::zeros(len),
             handed_on: false,
+            tables: Tables::default(),
         })
     },
 };
@@ -67,11 +70,12 @@ struct Lars {
     adapted: Adapted,
     decay: Decay,
     used: Option<Applied>,
-    momentum: Vec<f32>,
+    momentum: Slot,
     /// What the weights λ of the gradients in `momentum` add up to, for each value: `b/w` is their mean.
-    weight: Vec<f32>,
+    weight: Slot,
     /// Whether the buffer holds a mean that was handed on, to become a sum with the first step's momentum.
     handed_on: bool,
+    tables: Tables,
 }
 
 impl Lars {
@@ -97,7 +101,7 @@ impl Optimizer for Lars {
         // A mean that was handed on becomes the sum of as many such gradients as this momentum keeps in the long run.
         let handed_on = std::mem::take(&mut self.handed_on);
         let as_sum = (used.momentum / (1.0 - used.momentum)) as f32;
-        pass::run(flat, [&mut self.momentum, &mut self.weight], |part| {
+        pass::run(flat, [self.momentum.host_mut(), self.weight.host_mut()], |part| {
             let [momentum, weight] = part.buffers;
             let ratio = f.share * ratios[part.segment];
             let keep = if handed_on { as_sum * ratio } else { m };
@@ -112,17 +116,47 @@ impl Optimizer for Lars {
         Ok(())
     }
 
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let f = self.decay.factors(&used);
+        let handed_on = std::mem::take(&mut self.handed_on);
+        let factors = gpu::lars::Factors {
+            trust: self.trust,
+            eps: self.eps,
+            lr: f.lr,
+            coupled: f.coupled,
+            keep: f.keep,
+            share: f.share,
+            momentum: used.momentum as f32,
+            nesterov: self.nesterov,
+            handed_on: handed_on.then(|| (used.momentum / (1.0 - used.momentum)) as f32),
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, scratch) = self.tables.of(&flat, |segment| self.adapted.has(segment))?;
+        let buffers = [self.momentum.on(device)?, self.weight.on(device)?];
+        gpu::lars::step(device, table, &factors, params, grads, buffers, scratch)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()?;
+        self.weight.home()
+    }
+
     fn applied(&self) -> Option<Applied> {
         self.used
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum), (WEIGHT, &self.weight)])
+        State::of([(MOMENTUM, self.momentum.host()), (WEIGHT, self.weight.host())])
             .with_counters([(HANDED_ON, u64::from(self.handed_on))])
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        let buffers = [(MOMENTUM, &mut self.momentum), (WEIGHT, &mut self.weight)];
+        let buffers = [(MOMENTUM, self.momentum.host_mut()), (WEIGHT, self.weight.host_mut())];
         let [handed_on] = state.into_parts(buffers, [HANDED_ON])?;
         self.handed_on = handed_on != 0;
         Ok(())
@@ -131,11 +165,11 @@ impl Optimizer for Lars {
     fn momentum(&self) -> Option<Vec<f32>> {
         // Before the first step the buffer is 0.
         let mean = |(b, w): (&f32, &f32)| if *w > 0.0 { b / w } else { *b };
-        Some(self.momentum.iter().zip(&self.weight).map(mean).collect())
+        Some(self.momentum.host().iter().zip(self.weight.host()).map(mean).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        self.weight.fill(1.0);
-        (self.momentum, self.handed_on) = (momentum, true);
+        self.weight.host_mut().fill(1.0);
+        (*self.momentum.host_mut(), self.handed_on) = (momentum, true);
     }
 }

@@ -1,7 +1,9 @@
 use super::decay::Decay;
+use super::device::{Slot, Tables};
 use super::mean::Mean;
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
+use runner_gpu::ops::optim as gpu;
 
 pub static ENTRY: OptimizerEntry = Entry {
     name: "lion",
@@ -15,7 +17,13 @@ pub static ENTRY: OptimizerEntry = Entry {
     }],
     shorthand: None,
     make: |settings, len| {
-        Box::new(Lion { beta2: settings.float("beta2"), used: None, momentum: vec![0.0; len], mean: Mean::default() })
+        Box::new(Lion {
+            beta2: settings.float("beta2"),
+            used: None,
+            momentum: Slot::zeros(len),
+            mean: Mean::default(),
+            tables: Tables::default(),
+        })
     },
 };
 
@@ -33,8 +41,9 @@ struct Lion {
     beta2: f64,
     used: Option<Applied>,
     /// The running mean of the gradient.
-    momentum: Vec<f32>,
+    momentum: Slot,
     mean: Mean,
+    tables: Tables,
 }
 
 impl Optimizer for Lion {
@@ -46,7 +55,7 @@ impl Optimizer for Lion {
         self.mean.step(beta2);
         let (look, look_at) = (beta1 as f32, (1.0 - beta1) as f32);
         let (keep, take) = (beta2 as f32, (1.0 - beta2) as f32);
-        pass::run(flat, [&mut self.momentum], |part| {
+        pass::run(flat, [self.momentum.host_mut()], |part| {
             let [momentum] = part.buffers;
             for ((p, g), m) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
                 let u = sign(look * *m + look_at * g);
@@ -57,26 +66,51 @@ impl Optimizer for Lion {
         Ok(())
     }
 
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let (beta1, beta2) = (used.momentum, hypers.beta.unwrap_or(self.beta2));
+        self.mean.step(beta2);
+        let factors = gpu::lion::Factors {
+            lr: used.shared_lr() as f32,
+            keep: Decay::Decoupled.factors(&used).keep,
+            look: beta1 as f32,
+            look_at: (1.0 - beta1) as f32,
+            keep_mean: beta2 as f32,
+            take: (1.0 - beta2) as f32,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, _) = self.tables.of(&flat, |_| false)?;
+        gpu::lion::step(device, table, &factors, params, grads, self.momentum.on(device)?)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()
+    }
+
     fn applied(&self) -> Option<Applied> {
         self.used
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum)]).with_counters(self.mean.counters())
+        State::of([(MOMENTUM, self.momentum.host())]).with_counters(self.mean.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        self.mean = Mean::load(state, [(MOMENTUM, &mut self.momentum)])?;
+        self.mean = Mean::load(state, [(MOMENTUM, self.momentum.host_mut())])?;
         Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
         let to_mean = self.mean.to_mean();
-        Some(self.momentum.iter().map(|m| m * to_mean).collect())
+        Some(self.momentum.host().iter().map(|m| m * to_mean).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        (self.momentum, self.mean) = (momentum, Mean::handed_on());
+        (*self.momentum.host_mut(), self.mean) = (momentum, Mean::handed_on());
     }
 }
 

@@ -4,6 +4,7 @@ pub mod adam;
 pub mod adamw;
 mod clip;
 mod decay;
+pub mod device;
 pub mod lamb;
 pub mod lars;
 pub mod lbfgs;
@@ -24,6 +25,7 @@ mod trust;
 mod vector;
 
 pub use clip::Clip;
+pub use device::DeviceFlat;
 pub use state::{MOMENTUM, State, StateError};
 
 use crate::kernels::Isa;
@@ -117,6 +119,30 @@ pub trait Optimizer: Send {
     /// # Errors
     /// Those of the closure.
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, closure: &mut Closure<'_>) -> anyhow::Result<()>;
+
+    /// Whether it has kernels for devices: [`step_on_device`](Self::step_on_device) may be called.
+    fn has_kernels(&self) -> bool {
+        false
+    }
+
+    /// The same step on a device, where the state then lies too, until [`home`](Self::home) is called.
+    ///
+    /// # Errors
+    /// Those of the device.
+    ///
+    /// # Panics
+    /// When it has no kernels.
+    fn step_on_device(&mut self, _flat: DeviceFlat<'_>, _hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        unreachable!("a rule without kernels steps on the host")
+    }
+
+    /// Brings the state back from a device: to be called before anything else than another step there.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        Ok(())
+    }
 
     /// Whether it can step a parameter of that shape. Muon steps matrices alone.
     fn takes(&self, _shape: &[usize]) -> bool {

@@ -1,8 +1,11 @@
 //! What Adam, AdamW and LAMB share: running means of the gradient and of its square, and the steps of the first two.
 
 use super::decay::Decay;
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, State, StateError, pass};
+use super::device::{Slot, Tables};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, State, StateError, pass};
 use crate::registry::{Default, Interval, Kind, Param, Settings};
+use runner_gpu::ops::optim as gpu;
+use runner_gpu::{Device, View};
 
 /// The setting `beta2`.
 pub const BETA2: Param = Param {
@@ -49,15 +52,15 @@ pub struct Moments {
     /// By the last step.
     pub used: Option<Applied>,
     /// The running mean of the gradient.
-    momentum: Vec<f32>,
-    square_avg: Vec<f32>,
+    momentum: Slot,
+    square_avg: Slot,
     steps: u64,
     carried: bool,
     /// Of the last step, 0 before the first.
     beta1: f64,
 }
 
-/// The factors of one step.
+/// The factors of one step; on a device the same.
 #[derive(Clone, Copy)]
 pub struct Factors {
     keep: f32,
@@ -67,6 +70,13 @@ pub struct Factors {
     correct: f32,
     correct_root: f32,
     eps: f32,
+}
+
+impl From<Factors> for gpu::moments::Moments {
+    fn from(factors: Factors) -> Self {
+        let Factors { keep, take, keep_square, take_square, correct, correct_root, eps } = factors;
+        Self { keep, take, keep_square, take_square, correct, correct_root, eps }
+    }
 }
 
 impl Factors {
@@ -85,8 +95,8 @@ impl Moments {
             beta2: settings.float("beta2"),
             eps: settings.float("eps"),
             used: None,
-            momentum: vec![0.0; len],
-            square_avg: vec![0.0; len],
+            momentum: Slot::zeros(len),
+            square_avg: Slot::zeros(len),
             steps: 0,
             carried: false,
             beta1: 0.0,
@@ -111,7 +121,24 @@ impl Moments {
 
     /// The means, for a pass: `m`, `v`.
     pub fn buffers(&mut self) -> [&mut [f32]; 2] {
-        [&mut self.momentum, &mut self.square_avg]
+        [self.momentum.host_mut(), self.square_avg.host_mut()]
+    }
+
+    /// The same on a device.
+    ///
+    /// # Errors
+    /// When its memory is too small.
+    pub fn on(&mut self, device: &Device) -> Result<[View<'_>; 2], runner_gpu::Error> {
+        Ok([self.momentum.on(device)?, self.square_avg.on(device)?])
+    }
+
+    /// Brings them back from a device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()?;
+        self.square_avg.home()
     }
 
     /// What the weights of the gradients in `momentum` add up to.
@@ -120,7 +147,7 @@ impl Moments {
     }
 
     pub fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum), (SQUARE_AVG, &self.square_avg)]).with_counters([
+        State::of([(MOMENTUM, self.momentum.host()), (SQUARE_AVG, self.square_avg.host())]).with_counters([
             (STEPS, self.steps),
             (CARRIED, u64::from(self.carried)),
             (BETA1_BITS, self.beta1.to_bits()),
@@ -130,7 +157,7 @@ impl Moments {
     /// # Errors
     /// As those of [`State::into_parts`].
     pub fn load(&mut self, state: State) -> Result<(), StateError> {
-        let buffers = [(MOMENTUM, &mut self.momentum), (SQUARE_AVG, &mut self.square_avg)];
+        let buffers = [(MOMENTUM, self.momentum.host_mut()), (SQUARE_AVG, self.square_avg.host_mut())];
         let [steps, carried, beta1] = state.into_parts(buffers, [STEPS, CARRIED, BETA1_BITS])?;
         (self.steps, self.carried, self.beta1) = (steps, carried != 0, f64::from_bits(beta1));
         Ok(())
@@ -140,11 +167,11 @@ impl Moments {
     pub fn mean(&self) -> Vec<f32> {
         // Before the first step it is 0, or what was handed on.
         let correct = if self.steps == 0 { 1.0 } else { 1.0 / self.weight_of_mean() } as f32;
-        self.momentum.iter().map(|m| m * correct).collect()
+        self.momentum.host().iter().map(|m| m * correct).collect()
     }
 
     pub fn carry(&mut self, momentum: Vec<f32>) {
-        (self.momentum, self.carried) = (momentum, true);
+        (*self.momentum.host_mut(), self.carried) = (momentum, true);
     }
 }
 
@@ -162,11 +189,12 @@ fn weight(beta: f64, steps: u64) -> f64 {
 pub struct Adam {
     moments: Moments,
     decay: Decay,
+    tables: Tables,
 }
 
 impl Adam {
     pub fn new(settings: &Settings, decay: Decay, len: usize) -> Self {
-        Self { moments: Moments::new(settings, len), decay }
+        Self { moments: Moments::new(settings, len), decay, tables: Tables::default() }
     }
 }
 
@@ -183,6 +211,28 @@ impl Optimizer for Adam {
             }
         });
         Ok(())
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.moments.used.insert(Applied::of(hypers));
+        let f = self.decay.factors(&used);
+        let factors = gpu::moments::Factors {
+            moments: self.moments.begin_step(&used, hypers.beta).into(),
+            lr: used.shared_lr() as f32,
+            coupled: f.coupled,
+            keep: f.keep,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, _) = self.tables.of(&flat, |_| false)?;
+        gpu::moments::step(device, table, &factors, params, grads, self.moments.on(device)?)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.moments.home()
     }
 
     fn applied(&self) -> Option<Applied> {

@@ -1,9 +1,15 @@
+use super::device::Slot;
 use super::orthogonalise::{Room, Sides};
 use super::sum::Sum;
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{
+    Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, Segment, State, StateError, pass,
+};
 use crate::kernels::reduce;
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use half::bf16;
+use runner_gpu::ops::optim as gpu;
+use runner_gpu::ops::optim::muon::Matrices;
+use runner_gpu::{Buffer, DType};
 
 pub static ENTRY: OptimizerEntry = Entry {
     name: "muon",
@@ -63,8 +69,17 @@ struct Muon {
     renormalise: bool,
     products: Products,
     used: Option<Applied>,
-    momentum: Vec<f32>,
+    momentum: Slot,
     sum: Sum,
+    /// Made at the first step on a device.
+    on_device: Option<OnDevice>,
+}
+
+/// The matrices on a device, with memory for their products.
+struct OnDevice {
+    matrices: Matrices,
+    floats: Buffer,
+    operands: Buffer,
 }
 
 /// What a step is multiplied by for its matrix's sides.
@@ -113,9 +128,29 @@ impl Muon {
                 _ => Products::Bf16(Room::default()),
             },
             used: None,
-            momentum: vec![0.0; len],
+            momentum: Slot::zeros(len),
             sum: Sum::default(),
+            on_device: None,
         }
+    }
+}
+
+impl OnDevice {
+    fn new(flat: &DeviceFlat<'_>, scale: Scale, products: &Products) -> Result<Self, runner_gpu::Error> {
+        let matrix = |segment: &Segment| {
+            let sides = Sides::of(&segment.shape).expect("Muon is given what it takes");
+            gpu::muon::Matrix { range: segment.range.clone(), rows: sides.rows, scale: scale.factor(sides) }
+        };
+        let matrices = Matrices::new(flat.device, &flat.segments.iter().map(matrix).collect::<Vec<_>>())?;
+        let operands = match products {
+            Products::F32(_) => DType::F32,
+            Products::Bf16(_) => DType::Bf16,
+        };
+        Ok(Self {
+            floats: flat.device.allocate(DType::F32, matrices.floats_len())?,
+            operands: flat.device.allocate(operands, matrices.operands_len())?,
+            matrices,
+        })
     }
 }
 
@@ -124,7 +159,7 @@ impl Optimizer for Muon {
         let used = *self.used.insert(Applied::of(hypers));
         let (nesterov, m, keep) = (self.nesterov, used.momentum as f32, self.sum.step(used.momentum, 1.0));
         // The gradient becomes what is to be made orthogonal.
-        pass::run(flat.again(), [&mut self.momentum], |part| {
+        pass::run(flat.again(), [self.momentum.host_mut()], |part| {
             let [momentum] = part.buffers;
             for (g, b) in part.grads.iter_mut().zip(momentum) {
                 *b = keep * *b + *g;
@@ -153,25 +188,53 @@ impl Optimizer for Muon {
         Sides::of(shape).is_some()
     }
 
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let factors = gpu::muon::Factors {
+            lr: used.shared_lr(),
+            weight_decay: used.weight_decay,
+            keep_momentum: self.sum.step(used.momentum, 1.0),
+            momentum: used.momentum as f32,
+            nesterov: self.nesterov,
+            iterations: self.iterations,
+            renormalise: self.renormalise,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let OnDevice { matrices, floats, operands } = match &mut self.on_device {
+            Some(there) => there,
+            none => none.insert(OnDevice::new(&flat, self.scale, &self.products)?),
+        };
+        let scratch = gpu::muon::Scratch { floats: floats.view(), operands: operands.view() };
+        gpu::muon::step(device, matrices, &factors, params, grads, self.momentum.on(device)?, scratch)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()
+    }
+
     fn applied(&self) -> Option<Applied> {
         self.used
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum)]).with_counters(self.sum.counters())
+        State::of([(MOMENTUM, self.momentum.host())]).with_counters(self.sum.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        self.sum = Sum::load(state, [(MOMENTUM, &mut self.momentum)])?;
+        self.sum = Sum::load(state, [(MOMENTUM, self.momentum.host_mut())])?;
         Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
         let to_mean = self.sum.to_mean();
-        Some(self.momentum.iter().map(|b| b * to_mean).collect())
+        Some(self.momentum.host().iter().map(|b| b * to_mean).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        (self.momentum, self.sum) = (momentum, Sum::of_mean());
+        (*self.momentum.host_mut(), self.sum) = (momentum, Sum::of_mean());
     }
 }

@@ -1,7 +1,9 @@
 use super::decay::{self, Decay};
+use super::device::{Slot, Tables};
 use super::sum::Sum;
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
+use runner_gpu::ops::optim as gpu;
 
 pub static ENTRY: OptimizerEntry = Entry {
     name: "rmsprop",
@@ -29,9 +31,10 @@ pub static ENTRY: OptimizerEntry = Entry {
             eps: settings.float("eps"),
             decay: Decay::of(settings),
             used: None,
-            momentum: vec![0.0; len],
-            square_avg: vec![0.0; len],
+            momentum: Slot::zeros(len),
+            square_avg: Slot::zeros(len),
             sum: Sum::default(),
+            tables: Tables::default(),
         })
     },
 };
@@ -55,9 +58,10 @@ struct RmsProp {
     eps: f64,
     decay: Decay,
     used: Option<Applied>,
-    momentum: Vec<f32>,
-    square_avg: Vec<f32>,
+    momentum: Slot,
+    square_avg: Slot,
     sum: Sum,
+    tables: Tables,
 }
 
 impl Optimizer for RmsProp {
@@ -67,7 +71,7 @@ impl Optimizer for RmsProp {
         let keep = self.sum.step(used.momentum, used.share);
         let alpha = hypers.beta.unwrap_or(self.alpha);
         let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
-        pass::run(flat, [&mut self.momentum, &mut self.square_avg], |part| {
+        pass::run(flat, [self.momentum.host_mut(), self.square_avg.host_mut()], |part| {
             let [momentum, square_avg] = part.buffers;
             for (((p, g), b), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
                 let g = g + f.coupled * *p;
@@ -79,27 +83,63 @@ impl Optimizer for RmsProp {
         Ok(())
     }
 
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let f = self.decay.factors(&used);
+        let alpha = hypers.beta.unwrap_or(self.alpha);
+        let factors = gpu::rmsprop::Factors {
+            lr: f.lr,
+            coupled: f.coupled,
+            keep: f.keep,
+            share: f.share,
+            keep_momentum: self.sum.step(used.momentum, used.share),
+            keep_square: alpha as f32,
+            take_square: (1.0 - alpha) as f32,
+            eps: self.eps as f32,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, _) = self.tables.of(&flat, |_| false)?;
+        let buffers = [self.momentum.on(device)?, self.square_avg.on(device)?];
+        gpu::rmsprop::step(device, table, &factors, params, grads, buffers)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()?;
+        self.square_avg.home()
+    }
+
     fn applied(&self) -> Option<Applied> {
         self.used
     }
 
     fn state(&self) -> State {
-        let buffers = [(MOMENTUM, &self.momentum[..]), ("square_avg", &self.square_avg)];
+        let buffers = [(MOMENTUM, self.momentum.host()), ("square_avg", self.square_avg.host())];
         State::of(buffers).with_counters(self.sum.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        let buffers = [(MOMENTUM, &mut self.momentum), ("square_avg", &mut self.square_avg)];
+        let buffers = [(MOMENTUM, self.momentum.host_mut()), ("square_avg", self.square_avg.host_mut())];
         self.sum = Sum::load(state, buffers)?;
         Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
         let (eps, to_mean) = (self.eps as f32, self.sum.to_mean());
-        Some(self.momentum.iter().zip(&self.square_avg).map(|(b, v)| b * to_mean * (v.sqrt() + eps)).collect())
+        Some(
+            self.momentum
+                .host()
+                .iter()
+                .zip(self.square_avg.host())
+                .map(|(b, v)| b * to_mean * (v.sqrt() + eps))
+                .collect(),
+        )
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        (self.momentum, self.sum) = (momentum, Sum::of_mean());
+        (*self.momentum.host_mut(), self.sum) = (momentum, Sum::of_mean());
     }
 }

@@ -1,7 +1,9 @@
 use super::decay::{self, Decay};
+use super::device::{Slot, Tables};
 use super::sum::Sum;
-use super::{Applied, Closure, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, MOMENTUM, Optimizer, OptimizerEntry, State, StateError, pass};
 use crate::registry::{Default, Entry, Kind, Param};
+use runner_gpu::ops::optim as gpu;
 
 pub static ENTRY: OptimizerEntry = Entry {
     name: "sgd",
@@ -22,8 +24,9 @@ pub static ENTRY: OptimizerEntry = Entry {
             nesterov: settings.bool("nesterov"),
             decay: Decay::of(settings),
             used: None,
-            momentum: vec![0.0; len],
+            momentum: Slot::zeros(len),
             sum: Sum::default(),
+            tables: Tables::default(),
         })
     },
 };
@@ -42,8 +45,9 @@ struct Sgd {
     nesterov: bool,
     decay: Decay,
     used: Option<Applied>,
-    momentum: Vec<f32>,
+    momentum: Slot,
     sum: Sum,
+    tables: Tables,
 }
 
 impl Optimizer for Sgd {
@@ -51,7 +55,7 @@ impl Optimizer for Sgd {
         let used = *self.used.insert(Applied::of(hypers));
         let (nesterov, f, m) = (self.nesterov, self.decay.factors(&used), used.momentum as f32);
         let keep = self.sum.step(used.momentum, used.share);
-        pass::run(flat, [&mut self.momentum], |part| {
+        pass::run(flat, [self.momentum.host_mut()], |part| {
             let [momentum] = part.buffers;
             for ((p, g), b) in part.params.iter_mut().zip(&*part.grads).zip(momentum) {
                 let g = f.share * (g + f.coupled * *p);
@@ -63,25 +67,50 @@ impl Optimizer for Sgd {
         Ok(())
     }
 
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        let used = *self.used.insert(Applied::of(hypers));
+        let f = self.decay.factors(&used);
+        let factors = gpu::sgd::Factors {
+            lr: f.lr,
+            coupled: f.coupled,
+            keep: f.keep,
+            share: f.share,
+            keep_momentum: self.sum.step(used.momentum, used.share),
+            momentum: used.momentum as f32,
+            nesterov: self.nesterov,
+        };
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let (table, _) = self.tables.of(&flat, |_| false)?;
+        gpu::sgd::step(device, table, &factors, params, grads, self.momentum.on(device)?)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.momentum.home()
+    }
+
     fn applied(&self) -> Option<Applied> {
         self.used
     }
 
     fn state(&self) -> State {
-        State::of([(MOMENTUM, &self.momentum)]).with_counters(self.sum.counters())
+        State::of([(MOMENTUM, self.momentum.host())]).with_counters(self.sum.counters())
     }
 
     fn load(&mut self, state: State) -> Result<(), StateError> {
-        self.sum = Sum::load(state, [(MOMENTUM, &mut self.momentum)])?;
+        self.sum = Sum::load(state, [(MOMENTUM, self.momentum.host_mut())])?;
         Ok(())
     }
 
     fn momentum(&self) -> Option<Vec<f32>> {
         let to_mean = self.sum.to_mean();
-        Some(self.momentum.iter().map(|b| b * to_mean).collect())
+        Some(self.momentum.host().iter().map(|b| b * to_mean).collect())
     }
 
     fn carry(&mut self, momentum: Vec<f32>) {
-        (self.momentum, self.sum) = (momentum, Sum::of_mean());
+        (*self.momentum.host_mut(), self.sum) = (momentum, Sum::of_mean());
     }
 }

@@ -6,14 +6,17 @@ mod emulation;
 mod error;
 mod kernel;
 mod memory;
+mod plan;
 
 pub use emulation::Order;
 pub use error::Error;
 pub(crate) use kernel::{Args, Grid, Kernel, Place, THREADS, TypedKernel, kernel, typed_kernel};
 pub use memory::{Buffer, DType, View};
+pub use plan::convolution::Key;
 
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a device is, for records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +25,12 @@ pub struct Facts {
     pub device: String,
     /// As its maker calls it.
     pub name: String,
-    /// Of the driver and the libraries, by name: `driver`, `cudnn`, `cublas`.
+    /// Of the driver and the libraries, by name: `driver`, `cudnn`, `cublas`; `none` for a library that is missing.
     pub versions: Vec<(String, String)>,
     /// Bytes of memory in all.
     pub memory: u64,
+    /// What a person should know: libraries that are missing, what that means, and where they are to be had.
+    pub remarks: Vec<String>,
 }
 
 /// What runs kernels. All work goes into one stream, in the order of the calls.
@@ -36,7 +41,8 @@ pub(crate) trait Backend: Send + Sync {
     fn allocate(&self, bytes: usize) -> Result<u64, Error>;
 
     /// # Safety
-    /// The address and size are those of an allocation that nothing uses from here on, but for work that is in the stream.
+    /// The address and size are those of an allocation that nothing uses from here on, but for work that is in the
+    /// stream.
     unsafe fn free(&self, address: u64, bytes: usize);
 
     /// Copies to the device; `from` may change as soon as the call returns.
@@ -66,7 +72,8 @@ pub(crate) trait Backend: Send + Sync {
     /// Waits for all work.
     fn synchronize(&self) -> Result<(), Error>;
 
-    /// A convolution by a library; `false` where there is none that takes it, and nothing was done.
+    /// A convolution by a library; `false` where there is none that takes it, and nothing was done. cuDNN takes no
+    /// operand that does not begin at a multiple of 16 bytes.
     ///
     /// # Safety
     /// The addresses are of allocations of the sizes that the call's shape gives.
@@ -84,11 +91,49 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Whether libraries are to use only what gives the same bytes each time.
     fn set_deterministic(&self, _deterministic: bool) {}
+
+    /// Whether libraries are to multiply `f32` as such.
+    fn set_strict(&self, _strict: bool) {}
+
+    /// The libraries' algorithms that were chosen.
+    fn algorithms(&self) -> Vec<(Key, u32)> {
+        Vec::new()
+    }
+
+    /// Algorithms to choose.
+    fn set_algorithms(&self, _algorithms: &[(Key, u32)]) {}
+
+    /// Runs work, and records it where the device can: the number of what was recorded.
+    fn capture(&self, work: &mut dyn FnMut() -> Result<(), Error>) -> Result<Option<u64>, Error> {
+        work().map(|()| None)
+    }
+
+    /// Runs what was recorded under that number, and not forgotten.
+    fn replay(&self, _graph: u64) -> Result<(), Error> {
+        unreachable!("this device records nothing")
+    }
+
+    /// What was recorded under that number is not used again.
+    fn forget(&self, _graph: u64) {}
+}
+
+/// The error of what work that is being recorded cannot do.
+fn recorded(doing: &str) -> Error {
+    let said = "it cannot be recorded; work is run once before it is recorded, and allocates and waits for nothing";
+    Error::Failed { doing: doing.to_owned(), said: said.to_owned() }
 }
 
 /// A device: cheap to clone, all clones are the one.
 #[derive(Clone)]
-pub struct Device(Arc<dyn Backend>);
+pub struct Device(Arc<Shared<dyn Backend>>);
+
+/// What all clones of a device have in common.
+struct Shared<B: ?Sized> {
+    graphs: AtomicBool,
+    /// See [`Device::settings`].
+    settings: AtomicU64,
+    backend: B,
+}
 
 impl std::fmt::Debug for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,19 +141,37 @@ impl std::fmt::Debug for Device {
     }
 }
 
+/// Recorded work of a device: see [`Device::capture`].
+#[derive(Debug)]
+pub struct Graph {
+    device: Device,
+    number: u64,
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        self.device.backend().forget(self.number);
+    }
+}
+
 impl Device {
+    fn of(backend: impl Backend + 'static) -> Self {
+        Self(Arc::new(Shared { graphs: AtomicBool::new(true), settings: AtomicU64::new(0), backend }))
+    }
+
     /// The emulation, whose blocks run their threads in that order.
     pub fn emulated(order: Order) -> Self {
-        Self(Arc::new(emulation::Emulation::new(order)))
+        Self::of(emulation::Emulation::new(order))
     }
 
     /// The NVIDIA GPU of that number.
     ///
     /// # Errors
-    /// When there is no driver or no such GPU, or a library is missing; the error says what to do.
+    /// When there is no driver or no such GPU, or no kernels for it; the error says what to do. A library that is
+    /// missing is no error: [`Facts::remarks`] tells of it.
     #[cfg(feature = "cuda")]
     pub fn cuda(ordinal: usize) -> Result<Self, Error> {
-        Ok(Self(Arc::new(cuda::Cuda::new(ordinal)?)))
+        Ok(Self::of(cuda::Cuda::new(ordinal)?))
     }
 
     /// The NVIDIA GPU of that number.
@@ -121,7 +184,12 @@ impl Device {
     }
 
     pub fn facts(&self) -> &Facts {
-        self.0.facts()
+        self.backend().facts()
+    }
+
+    /// Whether it is the same device.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Waits for all work.
@@ -129,12 +197,95 @@ impl Device {
     /// # Errors
     /// Those of work that failed.
     pub fn synchronize(&self) -> Result<(), Error> {
-        self.0.synchronize()
+        self.backend().synchronize()
     }
 
-    /// Whether libraries are to use only algorithms that give the same bytes each time. The kernels of this crate always do.
+    /// Whether libraries are to use only algorithms that give the same bytes each time. The kernels of this crate
+    /// always do.
+    ///
+    /// If so, an algorithm is chosen by what the library says of the shape, on the same card with the same libraries
+    /// always the same one, as long as there is memory for its workspace. If not, which is the default, by measurement, and where two are about as fast, another run
+    /// may take the other.
     pub fn set_deterministic(&self, deterministic: bool) {
-        self.0.set_deterministic(deterministic);
+        self.settings_change();
+        self.backend().set_deterministic(deterministic);
+    }
+
+    /// Whether libraries are to multiply `f32` as such. If not, which is the default, they may round factors to TF32,
+    /// with 10 bits behind the point: several times as fast.
+    pub fn set_strict(&self, strict: bool) {
+        self.settings_change();
+        self.backend().set_strict(strict);
+    }
+
+    /// Whether nets are to record the work of their training steps and run it again, see [`capture`](Self::capture).
+    /// If so, which is the default, small nets train faster; the bytes are the same.
+    pub fn set_graphs(&self, graphs: bool) {
+        self.0.graphs.store(graphs, Ordering::Relaxed);
+    }
+
+    /// As [`set_graphs`](Self::set_graphs) was told.
+    pub fn graphs(&self) -> bool {
+        self.0.graphs.load(Ordering::Relaxed)
+    }
+
+    /// A number that changes whenever libraries are told what to use, by
+    /// [`set_deterministic`](Self::set_deterministic), [`set_strict`](Self::set_strict) or
+    /// [`set_algorithms`](Self::set_algorithms). Recorded work does not follow such a change, and work must be run once
+    /// after it before it is recorded again.
+    pub fn settings(&self) -> u64 {
+        self.0.settings.load(Ordering::Relaxed)
+    }
+
+    fn settings_change(&self) {
+        self.0.settings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The algorithms that were chosen for convolutions so far, sorted. [`set_algorithms`](Self::set_algorithms) takes
+    /// them in a later run, which then makes the same choices. The emulation has none.
+    ///
+    /// A number is that of cuDNN's algorithm, plus 256 times that of its kind of arithmetic (`cudnnMathType_t`).
+    pub fn algorithms(&self) -> Vec<(Key, u32)> {
+        self.backend().algorithms()
+    }
+
+    /// Takes an earlier run's choices. One that the library does not take is chosen anew, and one without meaning is
+    /// passed over.
+    pub fn set_algorithms(&self, algorithms: &[(Key, u32)]) {
+        self.settings_change();
+        self.backend().set_algorithms(algorithms);
+    }
+
+    /// Does `work` once, and where the device can, records it to be done again by [`replay`](Self::replay), which on a
+    /// card is faster: the launches are prepared. `None` where the device cannot: do the work itself again. Cards and
+    /// the emulation can.
+    ///
+    /// What is recorded is launches, copies and zeroing, with the addresses and numbers that they are given now. So all
+    /// that changes from one time to the next, a learning rate too, must lie in the device's memory. What is recorded
+    /// runs after `work` has returned.
+    ///
+    /// Do the same work with the same shapes once before: kernels are loaded then, and the libraries choose algorithms
+    /// and allocate. In `work` itself it is an error to do so, to allocate, to write, to read or to wait. Buffers may
+    /// be dropped: what was allocated before is kept until the [`Graph`] is dropped. Other threads' calls wait until
+    /// `work` has returned.
+    ///
+    /// # Errors
+    /// Those of `work`, of which nothing has then been done where the device records, and those of the driver.
+    pub fn capture(&self, work: &mut dyn FnMut() -> Result<(), Error>) -> Result<Option<Graph>, Error> {
+        Ok(self.backend().capture(work)?.map(|number| Graph { device: self.clone(), number }))
+    }
+
+    /// Does recorded work again.
+    ///
+    /// # Errors
+    /// Those of the driver.
+    ///
+    /// # Panics
+    /// When another device recorded it.
+    pub fn replay(&self, graph: &Graph) -> Result<(), Error> {
+        let same = std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&graph.device.0));
+        assert!(same, "work of another device");
+        self.backend().replay(graph.number)
     }
 
     /// Memory for so many elements, with anything in it.
@@ -176,7 +327,7 @@ impl Device {
         let from: &[u8] = bytemuck::cast_slice(from);
         assert_eq!(from.len(), to.bytes(), "as much as there is room for");
         // SAFETY: a view lies in its buffer.
-        unsafe { self.0.write(to.address(), from) }
+        unsafe { self.backend().write(to.address(), from) }
     }
 
     /// Waits for all work, and copies from the device, as it lies in memory.
@@ -194,7 +345,7 @@ impl Device {
         let to: &mut [u8] = bytemuck::cast_slice_mut(to);
         assert_eq!(to.len(), from.bytes(), "as much as there is");
         // SAFETY: a view lies in its buffer.
-        unsafe { self.0.read(from.address(), to) }
+        unsafe { self.backend().read(from.address(), to) }
     }
 
     /// As [`read`](Self::read), any element type as `f32`.
@@ -236,7 +387,7 @@ impl Device {
             from.address() + from.bytes() as u64 <= to.address() || to.address() + to.bytes() as u64 <= from.address();
         assert!(apart, "a copy onto itself");
         // SAFETY: views lie in their buffers; they do not overlap.
-        unsafe { self.0.copy(from.address(), to.address(), from.bytes()) }
+        unsafe { self.backend().copy(from.address(), to.address(), from.bytes()) }
     }
 
     /// Zeros everywhere.
@@ -245,7 +396,7 @@ impl Device {
     /// Those of the driver.
     pub fn zero(&self, to: View<'_>) -> Result<(), Error> {
         // SAFETY: a view lies in its buffer.
-        unsafe { self.0.zero(to.address(), to.bytes()) }
+        unsafe { self.backend().zero(to.address(), to.bytes()) }
     }
 
     /// # Safety
@@ -255,10 +406,72 @@ impl Device {
             return Ok(());
         }
         // SAFETY: the caller's promise.
-        unsafe { self.0.launch(kernel, grid, std::ptr::from_ref(args).cast(), size_of::<A>()) }
+        unsafe { self.backend().launch(kernel, grid, std::ptr::from_ref(args).cast(), size_of::<A>()) }
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {
-        &*self.0
+        &self.0.backend
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_is_not_there_is_an_error_that_says_what_to_do() {
+        let error = Device::cuda(1_000_000).unwrap_err();
+        match &error {
+            Error::NotBuilt => assert!(!cfg!(feature = "cuda") && error.to_string().contains("--features cuda")),
+            Error::Missing { what, remedy } | Error::NoGpu { what, remedy } => {
+                assert!(cfg!(feature = "cuda") && !what.is_empty() && !remedy.is_empty())
+            }
+            _ => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_done_once_and_again() {
+        let device = Device::emulated(Order::Ascending);
+        let (from, to) = (device.upload(&[1.0, 2.0]).unwrap(), device.zeros(DType::F32, 2).unwrap());
+        let mut times = 0;
+        let graph = device.capture(&mut || {
+            times += 1;
+            device.copy(from.view(), to.view())
+        });
+        let graph = graph.unwrap().expect("the emulation records");
+        assert_eq!((times, device.read_f32(to.view()).unwrap()), (1, vec![1.0, 2.0]));
+        device.write(from.view(), &[3f32, 4.0]).unwrap();
+        device.replay(&graph).unwrap();
+        assert_eq!(device.read_f32(to.view()).unwrap(), [3.0, 4.0]);
+        let error = Error::Failed { doing: "a".to_owned(), said: "b".to_owned() };
+        assert_eq!(device.capture(&mut || Err(error.clone())).unwrap_err(), error);
+    }
+
+    #[test]
+    #[should_panic(expected = "work of another device")]
+    fn only_the_device_that_recorded_work_runs_it() {
+        let [one, other] = [(); 2].map(|()| Device::emulated(Order::Ascending));
+        let graph = one.capture(&mut || Ok(())).unwrap().unwrap();
+        drop(other.replay(&graph));
+    }
+
+    #[test]
+    fn settings_are_those_of_all_clones() {
+        let device = Device::emulated(Order::Ascending);
+        let clone = device.clone();
+        assert!(device.graphs() && device.is(&clone));
+        clone.set_graphs(false);
+        assert!(!device.graphs());
+        let mut seen = vec![device.settings()];
+        clone.set_deterministic(true);
+        seen.push(device.settings());
+        clone.set_strict(true);
+        seen.push(device.settings());
+        clone.set_algorithms(&device.algorithms());
+        seen.push(device.settings());
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 4);
     }
 }

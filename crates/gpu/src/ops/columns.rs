@@ -72,19 +72,28 @@ struct Cut {
 
 impl Cut {
     fn of(rows: usize, c: usize) -> Self {
-        let width = c.next_power_of_two().min(WIDTH);
+        let width = Self::width(c);
         let part = rows.div_ceil(PARTS).max(PART / width);
         Self { width, part, parts: rows.div_ceil(part).max(1) }
     }
+
+    fn width(c: usize) -> usize {
+        c.next_power_of_two().min(WIDTH)
+    }
+
+    /// The most parts that so many rows or fewer are cut into. (More rows may be cut into fewer parts, longer ones.)
+    fn most_parts(rows: usize, c: usize) -> usize {
+        rows.div_ceil(PART / Self::width(c)).clamp(1, PARTS)
+    }
 }
 
-/// Floats of scratch that [`bias_gradient`] takes for a gradient `(rows, c)`.
+/// Floats of scratch that are enough for [`bias_gradient`] of a gradient `(rows, c)`, and of one with fewer rows.
 ///
 /// # Panics
 /// When `c` is 0.
 pub fn scratch_len(rows: usize, c: usize) -> usize {
     assert_columns(0, c);
-    Cut::of(rows, c).parts * c
+    Cut::most_parts(rows, c) * c
 }
 
 /// `to[k] = Σ dy[row, k]`: `dy` is `(rows, c)` of a type of activations, `to` is `(c)` of `f32`, and is overwritten.
@@ -150,6 +159,26 @@ mod tests {
         }
         let (ascending, descending) = results.split_at(results.len() / 2);
         assert_eq!(ascending, descending, "the order of threads shows");
+    }
+
+    #[test]
+    fn scratch_for_many_rows_is_enough_for_fewer() {
+        for c in [1, 3, 10, 32, 100] {
+            let part = PART / Cut::width(c);
+            let near = |rows: usize| rows.saturating_sub(2)..rows + 3;
+            let around = [0, 1, 2, 511, 512, 513, 1023, 1024, 1025, 2048, 5000].map(|parts| near(parts * part));
+            let steps = (0..3000 * part).step_by(part / 3 + 1);
+            let mut rows: Vec<usize> = around.into_iter().flatten().chain(steps).collect();
+            rows.sort_unstable();
+            let (mut most, mut last) = (0, 0);
+            for rows in rows {
+                most = most.max(Cut::of(rows, c).parts);
+                let len = scratch_len(rows, c);
+                assert!(len >= most * c && len >= last, "{rows} rows of {c}");
+                last = len;
+            }
+            assert_eq!(last, PARTS * c);
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Call {
     pub add: bool,
     /// Products, whose matrices lie one after another.
     pub count: usize,
+    /// Whether `f32` is multiplied as such, not as TF32, whatever the device is told; nothing to the other types.
+    pub strict: bool,
 }
 
 /// Matrix products, `c (+)= scale·op(a)·op(b)`, so many of the same shape; all matrices row after row, without gaps.
@@ -59,12 +61,15 @@ pub struct Product<'a> {
     pub scale: f32,
     /// Whether the result is added to what is there.
     pub add: bool,
+    /// Whether `f32` is multiplied as such, not as TF32, whatever [`Device::set_strict`] was told; nothing to the other
+    /// types.
+    pub strict: bool,
 }
 
 impl Product<'_> {
     /// With all lengths and types checked.
     fn call(&self) -> Call {
-        let Self { rows, cols, inner, count, a_transposed, b_transposed, scale, add, .. } = *self;
+        let Self { rows, cols, inner, count, a_transposed, b_transposed, scale, add, strict, .. } = *self;
         let (dtype, out) = (self.a.dtype(), self.c.dtype());
         assert!(out == dtype || out == DType::F32, "a product of {dtype:?} as {out:?}");
         let small = [rows, cols, inner].iter().all(|size| *size < 1 << 31);
@@ -83,6 +88,7 @@ impl Product<'_> {
             scale,
             add,
             count,
+            strict,
         }
     }
 }
@@ -191,6 +197,7 @@ mod tests {
                 c: c.view(),
                 scale: self.scale,
                 add: self.add,
+                strict: false,
             };
             run(device, &product).unwrap();
             let mut want = Vec::new();
@@ -256,9 +263,9 @@ mod tests {
         let buffer = device.zeros(DType::F32, 6).unwrap();
         let view = buffer.view();
         let (rows, cols, inner, count) = (2, 3, 2, 1);
-        let (a_transposed, b_transposed, scale, add) = (false, false, 1.0, false);
-        let product =
-            Product { rows, cols, inner, count, a: view, a_transposed, b: view, b_transposed, c: view, scale, add };
+        let (a, a_transposed, b, b_transposed, c) = (view, false, view, false, view);
+        let (scale, add, strict) = (1.0, false, false);
+        let product = Product { rows, cols, inner, count, a, a_transposed, b, b_transposed, c, scale, add, strict };
         run(&device, &product).unwrap();
     }
 }

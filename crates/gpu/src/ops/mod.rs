@@ -16,7 +16,7 @@ pub mod optim;
 mod pack;
 pub mod pool;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use activation::Act;
 

@@ -3,10 +3,38 @@
 use crate::device::Order;
 use crate::{Buffer, DType, Device};
 
-/// Every order of threads with every type of activations.
+/// Every order of threads with every type of activations. Where there is a card, it takes the place of both orders: what
+/// must not depend on the order must not depend on the turn either.
 pub fn devices() -> Vec<(Device, DType)> {
-    let orders = [Order::Ascending, Order::Descending].map(Device::emulated);
-    orders.iter().flat_map(|device| DType::ACTIVATIONS.map(|dtype| (device.clone(), dtype))).collect()
+    let two = match card() {
+        Some(card) => [card.clone(), card],
+        None => [Order::Ascending, Order::Descending].map(Device::emulated),
+    };
+    two.iter().flat_map(|device| DType::ACTIVATIONS.map(|dtype| (device.clone(), dtype))).collect()
+}
+
+/// The first card, deterministic and strict.
+#[cfg(feature = "cuda")]
+fn card() -> Option<Device> {
+    static CARD: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
+    let open = || match Device::cuda(0) {
+        Ok(card) => {
+            card.set_deterministic(true);
+            card.set_strict(true);
+            Some(card)
+        }
+        Err(crate::Error::Missing { what, .. } | crate::Error::NoGpu { what, .. }) => {
+            eprintln!("tested by the emulation alone: {what}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    CARD.get_or_init(open).clone()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn card() -> Option<Device> {
+    None
 }
 
 /// Numbers between −1 and 1 that look random; of another seed, others.
@@ -18,7 +46,7 @@ pub fn noise(seed: u64, len: usize) -> Vec<f32> {
         state ^= state << 17;
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
-    (0..16).for_each(|_| drop(next()));
+    (0..16).for_each(|_| _ = next());
     (0..len).map(|_| next()).collect()
 }
 

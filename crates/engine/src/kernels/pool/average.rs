@@ -49,7 +49,7 @@ impl Average {
     }
 
     /// The inputs and weights of one output of an axis.
-    fn taps(&self, axis: usize, out: usize, size: usize) -> Vec<(usize, f32)> {
+    pub(crate) fn taps(&self, axis: usize, out: usize, size: usize) -> Vec<(usize, f32)> {
         let evenly = |inputs: Range<usize>, of: usize| inputs.map(|input| (input, 1.0 / of as f32)).collect();
         match self {
             Self::Windows(window) => evenly(window.inputs(axis, out, size), window.kernel[axis]),

@@ -1,9 +1,11 @@
 use super::Act;
 use crate::kernels::activation;
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// `act(a)`, or `act(a + s·b)` where it is given two inputs: a residual sum without a norm, or an activation alone.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,10 @@ impl Layer for Add {
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(AddOp { add: *self, two: inputs.len() == 2 })
+    }
+    fn on_device(&self, inputs: &[Shape], _: &TapeOptions, _: &Device) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let (act, two) = (self.act.into(), inputs.len() == 2);
+        Ok(Some(Box::new(ops::AddOp { act, scale: self.scale, two, reads_output: self.reads_output() })))
     }
 }
 

@@ -1,8 +1,10 @@
 use crate::kernels::concat;
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// Its inputs side by side: the channels of the first, then those of the second, and so on, at every pixel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +26,10 @@ impl Layer for Concat {
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(ConcatOp { channels: inputs.iter().map(|shape| shape.c).collect() })
+    }
+    fn on_device(&self, inputs: &[Shape], _: &TapeOptions, _: &Device) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let channels = inputs.iter().map(|shape| shape.c).collect();
+        Ok(Some(Box::new(ops::ConcatOp { channels })))
     }
 }
 

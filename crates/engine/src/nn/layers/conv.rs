@@ -1,12 +1,14 @@
 use super::{single, window};
 use crate::kernels::conv::{Conv2d, ConvPlan};
 use crate::kernels::{Buffer, DType, Grad, Write, columns};
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Reach, Saves};
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// Floats of a cache line.
 const CACHE_LINE: usize = 16;
@@ -160,6 +162,30 @@ impl Layer for Conv {
             frozen: self.is_frozen() || options.frozen,
             plan,
         })
+    }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let (input, Conv2d { cin, cout, kernel, stride, padding, dilation, groups }) =
+            (inputs[0], self.kernel_shape(inputs[0]));
+        let output = self.output(inputs).map_err(anyhow::Error::msg)?;
+        let shape = runner_gpu::ops::conv::Shape {
+            images: options.max_batch,
+            input: [input.h, input.w],
+            output: [output.h, output.w],
+            cin,
+            cout,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+        };
+        let frozen = self.is_frozen() || options.frozen;
+        Ok(Some(Box::new(ops::ConvOp::new(device, options.dtype.into(), shape, self.bias, frozen)?)))
     }
 }
 

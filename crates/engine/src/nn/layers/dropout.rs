@@ -1,9 +1,11 @@
 use super::single;
 use crate::kernels::dropout;
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// Dropout: in training each value becomes zero with probability `p`, and the others grow by `1/(1 − p)`; see
 /// [`dropout`](crate::kernels::dropout).
@@ -42,6 +44,15 @@ impl Layer for Dropout {
         let per_image = inputs[0].len();
         let p = if options.mode == Mode::Train { self.p } else { 0.0 };
         Box::new(DropoutOp { p, per_image, kept: vec![1; per_image * options.max_batch] })
+    }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let p = if options.mode == Mode::Train { self.p } else { 0.0 };
+        Ok(Some(Box::new(ops::DropoutOp::new(device, p, inputs[0].len(), options.max_batch)?)))
     }
 }
 

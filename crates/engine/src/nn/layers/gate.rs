@@ -1,8 +1,10 @@
 use crate::kernels::gate;
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// `x·σ(g)`: the channels of the first input, each let through as much as the second, of a single pixel, says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +29,9 @@ impl Layer for Gate {
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(GateOp { c: inputs[0].c })
+    }
+    fn on_device(&self, inputs: &[Shape], _: &TapeOptions, _: &Device) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        Ok(Some(Box::new(ops::GateOp { c: inputs[0].c })))
     }
 }
 

@@ -1,11 +1,13 @@
 use super::single;
 use crate::kernels::{Grad, linear};
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::params::{ParamDecl, Role};
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// A linear layer on all of an image's values, `y = scale·x·Wᵀ + b`.
 ///
@@ -67,6 +69,17 @@ impl Layer for Linear {
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(LinearOp { linear: *self, inputs: inputs[0].len() })
+    }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let Self { outputs, scale, bias, .. } = *self;
+        let sides = [inputs[0].len(), outputs];
+        let op = ops::LinearOp::new(device, options.dtype.into(), sides, (scale, bias), options.max_batch)?;
+        Ok(Some(Box::new(op)))
     }
 }
 

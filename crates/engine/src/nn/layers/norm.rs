@@ -2,12 +2,14 @@ use super::{Act, Concat};
 use crate::kernels::Grad;
 use crate::kernels::norm::ghost::{self, Ghosts};
 use crate::kernels::norm::{self, Within};
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Saves};
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::{ParamDecl, Role, StatDecl};
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 use std::ops::Range;
 
 /// Batch norm, with the sum of a residual (a second input) and an activation in the same pass:
@@ -48,6 +50,33 @@ impl BatchNorm {
     pub fn frozen_scale(self, frozen_scale: bool) -> Self {
         Self { frozen_scale, ..self }
     }
+
+    /// The operation that normalises these inputs, and adds one behind them where there is a residual.
+    fn normalising_on_device(
+        self,
+        inputs: &[Shape],
+        residual: bool,
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let settings = ops::NormSettings {
+            act: self.act.into(),
+            eps: self.eps,
+            update: self.update,
+            frozen_scale: self.frozen_scale,
+            residual,
+            pixels: inputs[0].h * inputs[0].w,
+            ghost_batch: ghost_batch(options),
+            max_batch: options.max_batch,
+        };
+        let channels: Vec<usize> = inputs.iter().map(|shape| shape.c).collect();
+        Ok(Some(Box::new(ops::NormOp::new(device, settings, &channels)?)))
+    }
+}
+
+/// Images that share statistics; `None`: all of a batch.
+fn ghost_batch(options: &TapeOptions) -> Option<usize> {
+    options.ghost_batch.filter(|_| options.mode == Mode::Train)
 }
 
 impl Layer for BatchNorm {
@@ -90,6 +119,14 @@ impl Layer for BatchNorm {
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(*self, &inputs[..1], inputs.len() == 2, options))
     }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        self.normalising_on_device(&inputs[..1], inputs.len() == 2, options, device)
+    }
 }
 
 /// Batch norm of values side by side: what [`BatchNorm`] makes of their [`Concat`](super::Concat), which is never made.
@@ -127,6 +164,14 @@ impl Layer for ConcatNorm {
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(self.0, inputs, false, options))
+    }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        self.0.normalising_on_device(inputs, false, options, device)
     }
 }
 
@@ -181,8 +226,13 @@ impl NormOp {
             let within = (inputs.len() > 1).then_some(Within { width, first });
             Part { channels: first..first + inputs[k].c, within, mean: Vec::new(), var: Vec::new() }
         };
-        let ghost_batch = options.ghost_batch.filter(|_| options.mode == Mode::Train);
-        Self { norm, residual, pixels: h * w, ghost_batch, parts: (0..inputs.len()).map(part).collect() }
+        Self {
+            norm,
+            residual,
+            pixels: h * w,
+            ghost_batch: ghost_batch(options),
+            parts: (0..inputs.len()).map(part).collect(),
+        }
     }
 
     /// The parts of a batch of so many images.

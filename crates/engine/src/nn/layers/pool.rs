@@ -1,10 +1,12 @@
 use super::{single, window};
 use crate::kernels::pool::average::{Average, AveragePlan};
 use crate::kernels::pool::{Window, global, max};
+use crate::nn::device::{DeviceOp, ops};
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Reach, Saves};
 use crate::nn::options::TapeOptions;
 use crate::nn::shape::Shape;
 use crate::with_element;
+use runner_gpu::Device;
 
 /// Pooling: the largest or the mean of each window, or of all pixels.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,15 @@ impl Layer for Pool {
             bytes: if matches!(self, Pool::Max(_)) { vec![0; outputs] } else { Vec::new() },
             places: if matches!(self, Pool::GlobalMax) { vec![0; outputs] } else { Vec::new() },
         })
+    }
+    fn on_device(
+        &self,
+        inputs: &[Shape],
+        options: &TapeOptions,
+        device: &Device,
+    ) -> anyhow::Result<Option<Box<dyn DeviceOp>>> {
+        let output = self.output(inputs).map_err(anyhow::Error::msg)?;
+        Ok(Some(Box::new(ops::PoolOp::new(device, *self, inputs[0], output, options.max_batch)?)))
     }
 }
 

@@ -232,7 +232,8 @@ unsafe impl Args for OperandArgs {}
 /// p ← (1 − lr·weight_decay)·p − lr·scale·X
 /// ```
 ///
-/// What is multiplied is rounded to the type of the operands; sums, and what stays between two products, are `f32`.
+/// What is multiplied is rounded to the type of the operands, of which `f32` is not multiplied as TF32; sums, and what
+/// stays between two products, are `f32`.
 ///
 /// # Errors
 /// Those of the driver and of the products.
@@ -326,6 +327,8 @@ fn iterate(
         scale: 1.0,
         add: false,
         count,
+        // Who has `f32` operands asked for `f32`, which TF32 is not.
+        strict: true,
     };
     matmul::run(device, &of_itself)?;
     to_operand(device, gram, gram_operand, b)?;

@@ -1,1 +1,0 @@
-//! An NVIDIA GPU, by its driver.

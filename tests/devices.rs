@@ -1,0 +1,296 @@
+//! `--device`, with the emulation in a GPU's place: what trains there goes on there, is looked at there, and may go elsewhere.
+
+mod common;
+
+use common::{assert_exit, only_run, photographs, runner, text, timeless};
+use runner::record::Status;
+use runner::record::reader::RunReader;
+use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
+
+/// Few small images, for the emulation is slow.
+const TINY: &str = r#"
+name = "tiny"
+seed = 2
+
+[data]
+dataset = "folder"
+root = "photographs"
+augment = ["flip"]
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+eval_batch = 16
+eval_every = "5step"
+checkpoint_every = "3step"
+average = { kind = "ema", decay = 0.9, every = "2step" }
+
+[[phases]]
+steps = 20
+size = 8
+batch = 8
+optimizer = { kind = "sgd", nesterov = true }
+lr = { from = 0.05, to = 0.01 }
+momentum = 0.9
+weight_decay = 5e-4
+"#;
+
+/// A folder with the experiment, `tiny.toml`, and its images.
+fn workplace() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
+    photographs(&folder.path().join("photographs"));
+    folder
+}
+
+/// The program in that folder.
+fn run(folder: &Path, words: &[&str]) -> Output {
+    command(folder, words).output().unwrap()
+}
+
+fn command(folder: &Path, words: &[&str]) -> Command {
+    let mut command = runner();
+    command.current_dir(folder).args(words);
+    command
+}
+
+/// What trains the experiment into that folder of runs.
+fn train(folder: &Path, runs: &str, words: &[&str]) -> Command {
+    command(folder, &[&["train", "tiny.toml", "--quiet", "--runs-dir", runs][..], words].concat())
+}
+
+/// A run of a few steps on that device.
+fn short_run(folder: &Path, device: &str) -> PathBuf {
+    let words = ["--device", device, "--set", "phases[0].steps=4"];
+    assert_exit(&train(folder, "short", &words).output().unwrap(), 0);
+    only_run(&folder.join("short"))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}\n{}", text(output)))
+}
+
+/// What was printed, with a blank between words: lines are broken to the width of the terminal.
+fn words(output: &Output) -> String {
+    text(output).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whole rows of `trace.csv` so far.
+fn rows(run: &Path) -> usize {
+    let bytes = std::fs::read(run.join("trace.csv")).unwrap_or_default();
+    bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
+}
+
+/// Waits until the run has recorded so many steps, and kills it.
+fn killed_after(steps: usize, mut child: Child, runs: &Path) -> PathBuf {
+    let begun = Instant::now();
+    loop {
+        let run = std::fs::read_dir(runs).ok().and_then(|mut folder| folder.next()).map(|entry| entry.unwrap().path());
+        if let Some(run) = run.filter(|run| run.join("run.json").is_file() && rows(run) >= steps) {
+            child.kill().unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(9), "the run ended before it was killed");
+            return run;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {steps}");
+        assert!(begun.elapsed() < Duration::from_secs(300), "no step {steps} in five minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_to_the_same_bytes_on_its_device() {
+    let work = workplace();
+    assert_exit(&train(work.path(), "whole", &["--device", "emulated"]).output().unwrap(), 0);
+    let whole = only_run(&work.path().join("whole"));
+    assert_eq!((RunReader::open(&whole).unwrap().info().unwrap().device.as_str(), rows(&whole)), ("emulated", 20));
+
+    let child = train(work.path(), "torn", &["--device", "emulated"]).spawn().unwrap();
+    let torn = killed_after(7, child, &work.path().join("torn"));
+    // Where it was, though nothing says so here.
+    assert_exit(&run(work.path(), &["train", "--quiet", "--resume", torn.to_str().unwrap()]), 0);
+    let info = RunReader::open(&torn).unwrap().info().unwrap();
+    assert_eq!((info.status, info.device.as_str(), info.resumes), (Status::Done, "emulated", 1));
+    for table in ["metrics.csv", "trace.csv", "plan.csv"] {
+        assert_eq!(timeless(&torn.join(table)), timeless(&whole.join(table)), "{table}");
+    }
+    for file in ["model.safetensors", "model-ema.safetensors"] {
+        assert!(std::fs::read(torn.join(file)).unwrap() == std::fs::read(whole.join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_elsewhere_where_that_is_asked_for_and_says_so() {
+    let work = workplace();
+    let child = train(work.path(), "runs", &["--device", "emulated"]).spawn().unwrap();
+    let torn = killed_after(4, child, &work.path().join("runs"));
+    let resumed = run(work.path(), &["train", "--device", "cpu", "--resume", torn.to_str().unwrap()]);
+    assert_exit(&resumed, 0);
+    let notice = "the run was begun on emulated and goes on on cpu";
+    assert!(words(&resumed).contains(notice), "{}", text(&resumed));
+    assert!(std::fs::read_to_string(torn.join("log.txt")).unwrap().contains(notice));
+    let info = RunReader::open(&torn).unwrap().info().unwrap();
+    assert_eq!((info.status, info.steps_done, rows(&torn)), (Status::Done, 20, 20));
+}
+
+#[test]
+fn a_run_is_evaluated_where_it_was_trained_or_nearly_so_elsewhere() {
+    let work = workplace();
+    let trained = short_run(work.path(), "emulated");
+    let last = RunReader::open(&trained).unwrap().metrics().unwrap().rows.pop().unwrap();
+    let eval = |words: &[&str]| {
+        let output = run(work.path(), &[&["eval", trained.to_str().unwrap()][..], words].concat());
+        assert_exit(&output, 0);
+        output
+    };
+    let there = eval(&["--json"]);
+    assert!(!words(&there).contains("NOTICE"), "{}", text(&there));
+    let there = json(&there);
+    assert_eq!((&there["device"], &there["images"]), (&"emulated".into(), &21.into()));
+    assert_eq!(there["val_loss"].as_f64().map(f64::to_bits), Some(last.val_loss.to_bits()), "to the bit");
+    assert_eq!(there["val_acc"].as_f64(), Some(last.val_acc));
+
+    let here = eval(&["--json", "--device", "cpu"]);
+    let notice = "the run was trained on emulated and is evaluated on cpu";
+    assert!(words(&here).contains(notice), "{}", text(&here));
+    let here = json(&here);
+    assert_eq!(here["device"], "cpu");
+    let [a, b] = [&there, &here].map(|found| found["val_loss"].as_f64().unwrap());
+    assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{a} there, {b} here");
+
+    let table = words(&eval(&["--device", "emulated"]));
+    assert!(table.contains("device emulated (kernels for CUDA, emulated by a CPU)"), "{table}");
+    assert!(words(&eval(&["--device", "cpu"])).contains("device cpu"));
+}
+
+/// A run that was brought here from a machine with more GPUs.
+#[test]
+fn a_run_of_a_device_that_is_not_here_is_evaluated_on_the_cpu() {
+    let work = workplace();
+    let trained = short_run(work.path(), "cpu");
+    let path = trained.join("run.json");
+    let content = std::fs::read_to_string(&path).unwrap();
+    let elsewhere = content.replacen("\"device\": \"cpu\"", "\"device\": \"cuda:1000000\"", 1);
+    assert_ne!(content, elsewhere);
+    std::fs::write(&path, elsewhere).unwrap();
+    let output = run(work.path(), &["eval", trained.to_str().unwrap(), "--json"]);
+    assert_exit(&output, 0);
+    assert_eq!(json(&output)["device"], "cpu");
+    let said = words(&output);
+    for part in ["trained on cuda:1000000 and is evaluated on cpu", "cuda:1000000 cannot be used here"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    let asked = run(work.path(), &["eval", trained.to_str().unwrap(), "--device", "cuda:1000000"]);
+    assert_exit(&asked, 2);
+}
+
+#[test]
+fn rates_are_found_on_the_device_that_is_asked_for() {
+    let work = workplace();
+    let find = |words: &[&str]| {
+        let fixed = ["--seeds", "1", "--steps", "40", "--lr-from", "1e-4", "--lr-to", "0.1"];
+        run(work.path(), &[&["find-lr"][..], words, &fixed].concat())
+    };
+    let losses = |device: &str| -> Vec<f64> {
+        let output = find(&["tiny.toml", "--set", "phases[0].batch=4", "--device", device, "--csv", "-"]);
+        let mut reader = csv::Reader::from_reader(&output.stdout[..]);
+        reader.deserialize::<(u64, usize, f64, f64, f64)>().map(|row| row.unwrap().3).collect()
+    };
+    let (there, here) = (losses("emulated"), losses("cpu"));
+    assert!(there.len() > 3 && here.len() > 3, "{there:?} {here:?}");
+    for (a, b) in there.iter().zip(&here).take(3) {
+        assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{a} there, {b} here");
+    }
+
+    let trained = short_run(work.path(), "emulated");
+    let from = ["--from", trained.to_str().unwrap(), "--json"];
+    let found = find(&from);
+    assert_eq!(json(&found)["device"], "emulated", "where the run was trained: {}", text(&found));
+    assert!(!words(&found).contains("NOTICE"), "{}", text(&found));
+    let found = find(&[&from[..], &["--device", "cpu"]].concat());
+    assert_eq!(json(&found)["device"], "cpu");
+    assert!(words(&found).contains("trained on emulated and is swept on cpu"), "{}", text(&found));
+}
+
+#[test]
+fn trials_run_on_the_device_that_the_sweep_is_told() {
+    let work = workplace();
+    let sweep = "name = 'few'\nbase = 'tiny.toml'\nseeds = [1]\n[axes]\n'phases[0].steps' = [2, 3]\n";
+    std::fs::write(work.path().join("few.toml"), sweep).unwrap();
+    let sweep =
+        |words: &[&str]| run(work.path(), &[&["sweep", "few.toml", "--device", "emulated"][..], words].concat());
+    let dry = sweep(&["--dry-run"]);
+    assert_exit(&dry, 0);
+    assert!(words(&dry).contains("on emulated (kernels for CUDA, emulated by a CPU) ("), "{}", text(&dry));
+    assert_exit(&sweep(&["--jobs", "2", "--runs-dir", "swept"]), 0);
+    let swept = only_run(&work.path().join("swept"));
+    for trial in ["t000-s1", "t001-s1"] {
+        let info = RunReader::open(&swept.join(trial)).unwrap().info().unwrap();
+        assert_eq!((info.status, info.device.as_str()), (Status::Done, "emulated"), "{trial}");
+    }
+}
+
+#[test]
+fn bench_names_the_device_and_holds_it_against_no_cpu() {
+    let bench = |words: &[&str]| {
+        let fixed = ["bench", "--device", "emulated", "--batch", "2", "--size", "8", "--steps", "1"];
+        let output = runner().args(fixed).args(["--set", "model.backbone.width=2"]).args(words).output().unwrap();
+        assert_exit(&output, 0);
+        output
+    };
+    let found = json(&bench(&["--json"]));
+    assert_eq!(found["device"], "emulated");
+    assert_eq!(found["device_name"], "kernels for CUDA, emulated by a CPU");
+    assert!(found["device_versions"].is_object() && found["percent_of_peak"].is_null(), "{found}");
+    assert!(
+        found["device_memory_mib"].as_f64().is_some() && found["images_per_second"].as_f64() > Some(0.0),
+        "{found}"
+    );
+
+    let said = text(&bench(&["--by-layer"]));
+    assert!(said.starts_with("device emulated (kernels for CUDA, emulated by a CPU)\n"), "{said}");
+    for part in ["runner ", " emulated threads=", "planned on the device for activations, gradients and scratch"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert!(said.contains("GFLOP/s") && !said.contains("peak:") && !said.contains("of peak"), "{said}");
+}
+
+/// Each command that computes, without its `--device`.
+const COMMANDS: [&[&str]; 4] = [&["train", "tiny.toml"], &["find-lr", "tiny.toml"], &["sweep", "few.toml"], &["bench"]];
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_program_without_cuda_says_how_to_get_one_that_has_it() {
+    let work = workplace();
+    let trained = short_run(work.path(), "cpu");
+    let sweep = "name = 'few'\nbase = 'tiny.toml'\nseeds = [1]\n[axes]\n'phases[0].steps' = [2, 3]\n";
+    std::fs::write(work.path().join("few.toml"), sweep).unwrap();
+    let eval = ["eval", trained.to_str().unwrap()];
+    for command in COMMANDS.into_iter().chain([&eval[..]]) {
+        for device in ["cuda", "cuda:1"] {
+            let output = run(work.path(), &[command, &["--device", device]].concat());
+            assert_exit(&output, 2);
+            assert!(text(&output).contains("--features cuda"), "{command:?}: {}", text(&output));
+        }
+    }
+    assert!(!work.path().join("runs").exists(), "nothing is made");
+}
+
+#[test]
+fn a_device_that_is_none_is_answered_with_those_that_are() {
+    for command in COMMANDS.into_iter().chain([&["eval", "runs/a"][..]]) {
+        let output = runner().args(command).args(["--device", "cudda"]).output().unwrap();
+        assert_exit(&output, 2);
+        let said = words(&output);
+        assert!(said.contains("cudda") && said.contains("known are auto, cpu, cuda and cuda:N"), "{said}");
+        let help = runner().args([command[0], "--help"]).output().unwrap();
+        assert_exit(&help, 0);
+        assert!(words(&help).contains("--device <DEVICE>"), "{}", text(&help));
+        // It is for tests.
+        assert!(![said, words(&help)].iter().any(|said| said.contains("emulated")), "{command:?}");
+    }
+}
