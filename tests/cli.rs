@@ -337,7 +337,7 @@ fn bench_measures_steps_of_any_net() {
     let want = [
         &["net", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
         &rates,
-        &["percent_of_peak", "peak_memory_mib", "device_memory_mib"],
+        &["percent_of_peak", "peak_memory_mib", "device_memory_mib", "recorded_steps"],
     ];
     assert_eq!(keys, want.concat());
     assert_eq!((&json["net"], &json["precision"], &json["batch"]), (&"resnet9".into(), &"bf16".into(), &4.into()));

@@ -123,6 +123,30 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes_on_its_device() {
     }
 }
 
+/// A step that the loss scale leaves out moves running statistics and nothing else; what takes part in them goes on.
+#[test]
+fn steps_are_left_out_beside_averages_and_lookahead() {
+    let work = workplace();
+    let scaled = [
+        "--device",
+        "emulated",
+        "--set",
+        "train.precision='f16'",
+        "--set",
+        "train.loss_scale={kind='dynamic',initial=16777216.0,every=3}",
+        "--set",
+        "phases[0].clip_norm=5.0",
+    ];
+    let average = "train.average={kind='ema',decay=0.9,every='1step'}";
+    let lookahead = "train.lookahead={every=2,decay=0.5}";
+    for (runs, more) in [("ema", average), ("slow", lookahead)] {
+        let words = [&scaled[..], &["--set", more]].concat();
+        assert_exit(&train(work.path(), runs, &words).output().unwrap(), 0);
+        let info = RunReader::open(&only_run(&work.path().join(runs))).unwrap().info().unwrap();
+        assert!(info.skipped_steps.is_some_and(|skipped| (2..15).contains(&skipped)), "{:?}", info.skipped_steps);
+    }
+}
+
 #[test]
 fn a_run_goes_on_elsewhere_where_that_is_asked_for_and_says_so() {
     let work = workplace();

@@ -29,6 +29,8 @@ fn compile_for_cards() {
     }
     let out = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels.fatbin");
     let Some(nvcc) = find_nvcc() else {
+        // A path that is not there is looked at again each time.
+        println!("cargo::rerun-if-changed=/usr/local/cuda/bin/nvcc");
         println!("cargo::warning=no nvcc: the kernels for cards are left out (scripts/cuda_toolkit sets one up)");
         println!("cargo::rustc-env=RUNNER_GPU_KERNELS=no card");
         std::fs::write(out, []).expect("the build folder can be written");

@@ -162,11 +162,11 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
     overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
     let loaded = paths::load(path, &overrides)?;
-    // The files of a set may be looked at by several threads.
-    let painting = task::painting(loaded.spec.task.as_ref());
-    let machine = args.machine(args.device.for_task(painting.is_some()).compute(isa)?)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
+    let painting = task::painting(loaded.spec.task.as_ref());
+    // The files of a set may be looked at by several threads.
+    let machine = args.machine(args.device.for_task(painting.is_some()).compute(isa)?)?;
     if let Some(painting) = painting {
         let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
         job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
@@ -216,7 +216,10 @@ fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
     let why = match Kept::read(from) {
         Ok(kept) if Beginning::of(job, kept.phase).as_ref() == Some(&kept.beginning) => return Some(kept),
         Ok(kept) => {
-            format!("{} begins otherwise: with other settings, images, instructions or another program", kept.run)
+            format!(
+                "{} begins otherwise: with other settings, images, instructions, another device or another program",
+                kept.run
+            )
         }
         Err(error) => format!("{error:#}"),
     };

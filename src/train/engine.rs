@@ -163,8 +163,10 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
     let averaged = match (planned, &mut state.average) {
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {
-                // Its memory is needed for a tape that measures.
-                evaluator.forget();
+                if compute.device.is_some() {
+                    // A card's memory may not hold a third tape.
+                    evaluator.forget();
+                }
                 // Without them there is no such model: finding them is training.
                 statistics::measure(params, spec, plan, dataset, step, compute)?;
                 clock.lap(|spent| &mut spent.train);

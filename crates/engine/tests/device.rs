@@ -10,7 +10,7 @@ use runner_engine::nn::{Bridge, Builder, Compute, Executor, Graph, Mode, Noise, 
 use runner_gpu::Device;
 use runner_gpu::device::Order;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 const N: usize = 5;
 
@@ -21,14 +21,27 @@ fn host() -> Compute {
 /// The emulation in both orders of threads; where this program has CUDA and the machine a card, that one twice.
 fn devices() -> [Compute; 2] {
     let on = |device: Device| Compute { device: Some(device), ..host() };
-    match Device::cuda(0) {
+    match card() {
+        Some(card) => [on(card.clone()), on(card)],
+        None => [Order::Ascending, Order::Descending].map(|order| on(Device::emulated(order))),
+    }
+}
+
+/// The first card, opened once.
+fn card() -> Option<Device> {
+    static CARD: OnceLock<Option<Device>> = OnceLock::new();
+    let open = || match Device::cuda(0) {
         Ok(card) => {
             card.set_deterministic(true);
             card.set_strict(true);
-            [on(card.clone()), on(card)]
+            Some(card)
         }
-        Err(_) => [Order::Ascending, Order::Descending].map(|order| on(Device::emulated(order))),
-    }
+        Err(error) => {
+            eprintln!("tested by the emulation alone: {error}");
+            None
+        }
+    };
+    CARD.get_or_init(open).clone()
 }
 
 fn noise(len: usize, seed: u32) -> Vec<f32> {

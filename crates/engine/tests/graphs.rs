@@ -155,8 +155,19 @@ impl Training {
     }
 }
 
+/// The emulation in both orders of threads; where this program has CUDA and the machine a card, two devices of that card.
 fn devices() -> [Device; 2] {
-    [Order::Ascending, Order::Descending].map(Device::emulated)
+    [Order::Ascending, Order::Descending].map(|order| match Device::cuda(0) {
+        Ok(card) => {
+            card.set_deterministic(true);
+            card.set_strict(true);
+            card
+        }
+        Err(error) => {
+            eprintln!("tested by the emulation alone: {error}");
+            Device::emulated(order)
+        }
+    })
 }
 
 /// Holds what `train` leaves with recordings against what it leaves without, and gives the number of steps that were

@@ -125,9 +125,14 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
             let tape = &rehearsal.tape;
             (tape.memory_bytes() + tape.scratch_bytes()) as f64 / MIB
         }),
+        recorded_steps: rehearsal.tape.replays(),
         compute,
         rates,
     };
+    if let Some(why) = rehearsal.tape.replay_refusal() {
+        let text = format!("steps are not recorded, and take longer to launch: {why}");
+        anstream::eprintln!("{}", console::notice(&text, console::stderr_width()));
+    }
     if args.json {
         output::print(&format!("{}\n", measured.json()))?;
         return Ok(Exit::Done);
@@ -179,6 +184,8 @@ struct Measured {
     memory: Option<f64>,
     /// MiB on a device as planned: activations, gradients and scratch.
     device_memory: Option<f64>,
+    /// Steps, those before the timed ones included, that were taken by running what the device had recorded.
+    recorded_steps: u64,
     rates: Rates,
 }
 
@@ -211,6 +218,7 @@ impl Measured {
             "percent_of_peak": self.percent_of_peak().map(tenth),
             "peak_memory_mib": self.memory.map(tenth),
             "device_memory_mib": self.device_memory.map(tenth),
+            "recorded_steps": self.recorded_steps,
         })
     }
 

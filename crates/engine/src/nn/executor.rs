@@ -230,6 +230,22 @@ impl Executor {
         }
     }
 
+    /// Steps that were taken by running what a device had recorded; see [`DeviceTape::gradient`].
+    pub fn replays(&self) -> u64 {
+        match self {
+            Self::Host(_) => 0,
+            Self::Device(tape) => tape.replays(),
+        }
+    }
+
+    /// Why a device no longer records steps, where it could not.
+    pub fn replay_refusal(&self) -> Option<&str> {
+        match self {
+            Self::Host(_) => None,
+            Self::Device(tape) => tape.replay_refusal(),
+        }
+    }
+
     /// See [`Tape::memory_bytes`].
     pub fn memory_bytes(&self) -> usize {
         match self {

@@ -269,9 +269,11 @@ impl Params {
         Ok(mirror)
     }
 
-    /// The device that the values are on, if they are newer there.
+    /// The device that values and running statistics are on, if one of them is newer there: a step that is left out moves the
+    /// statistics alone.
     pub fn away(&self) -> Option<Device> {
-        self.mirror.as_ref().filter(|mirror| mirror.ahead().values).map(|mirror| mirror.device().clone())
+        let is_newer = |mirror: &&Mirror| mirror.ahead().values || mirror.ahead().stats;
+        self.mirror.as_ref().filter(is_newer).map(|mirror| mirror.device().clone())
     }
 
     /// Those on a device, where their gradients are too; `None` where these are on the host.
