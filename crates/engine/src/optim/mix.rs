@@ -1,5 +1,8 @@
-use super::{Applied, Closure, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, make, pass};
+use super::device::Tables;
+use super::{Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, make, pass};
 use crate::registry::{Choice, Default, Entry, Interval, Kind, Param, RampValue, Settings};
+use runner_gpu::ops::optim as gpu;
+use runner_gpu::{Buffer, DType};
 
 /// The keys of the two rules, which are the prefixes of their states too.
 pub const RULES: [&str; 2] = ["from", "to"];
@@ -74,6 +77,9 @@ struct Mix {
     /// The gradients, which a rule may use up, and the weights before the step, then what the first rule moved them by.
     grads: Vec<f32>,
     before: Vec<f32>,
+    /// The same two on a device, made at the first step there.
+    there: Option<[Buffer; 2]>,
+    tables: Tables,
 }
 
 struct Rule {
@@ -83,7 +89,17 @@ struct Rule {
 
 impl Rule {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, share: f64, closure: &mut Closure<'_>) -> anyhow::Result<()> {
-        self.optimizer.step(flat, &Hypers { lr: self.rate * hypers.lr, share, ..*hypers }, closure)
+        self.optimizer.step(flat, &self.hypers(hypers, share), closure)
+    }
+
+    /// Those of the rule with that share, in a step of the whole mix.
+    fn hypers(&self, hypers: &Hypers, share: f64) -> Hypers {
+        Hypers { lr: self.rate * hypers.lr, share, ..*hypers }
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers, share: f64) -> Result<(), runner_gpu::Error> {
+        let hypers = self.hypers(hypers, share);
+        self.optimizer.step_on_device(flat, &hypers)
     }
 }
 
@@ -93,7 +109,8 @@ impl Mix {
             let rate = settings.float(&format!("{key}_rate"));
             Rule { optimizer: make(&settings.choice(key), len), rate }
         });
-        Self { from, to, share: 0.0, used: None, grads: vec![0.0; len], before: vec![0.0; len] }
+        let (grads, before) = (vec![0.0; len], vec![0.0; len]);
+        Self { from, to, share: 0.0, used: None, grads, before, there: None, tables: Tables::default() }
     }
 }
 
@@ -120,6 +137,32 @@ impl Optimizer for Mix {
             part.params.iter_mut().zip(moved).for_each(|(p, moved)| *p += *moved);
         });
         Ok(())
+    }
+
+    fn has_kernels(&self) -> bool {
+        self.from.optimizer.has_kernels() && self.to.optimizer.has_kernels()
+    }
+
+    fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
+        self.share = self.used.insert(Applied::of(hypers)).share;
+        let DeviceFlat { device, params, grads, .. } = flat;
+        let len = self.grads.len();
+        let [kept, before] = match &mut self.there {
+            Some(there) => there,
+            none => none.insert([device.allocate(DType::F32, len)?, device.allocate(DType::F32, len)?]),
+        };
+        let mix = gpu::mix::Mix { params, grads, before: before.view(), kept: kept.view() };
+        let (table, _) = self.tables.of(&flat, |_| false)?;
+        mix.keep(device, table)?;
+        self.from.step_on_device(flat, hypers, 1.0 - self.share)?;
+        mix.turn(device, table)?;
+        self.to.step_on_device(flat, hypers, self.share)?;
+        mix.join(device, table)
+    }
+
+    fn home(&mut self) -> Result<(), runner_gpu::Error> {
+        self.from.optimizer.home()?;
+        self.to.optimizer.home()
     }
 
     fn takes(&self, shape: &[usize]) -> bool {

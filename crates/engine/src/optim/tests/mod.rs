@@ -1,6 +1,7 @@
 //! Optimizers: what each must do is in `contract`; here is what tells them apart.
 
 mod contract;
+mod device;
 mod lbfgs;
 mod mix;
 
