@@ -124,10 +124,12 @@ impl DeviceChoice {
     }
 }
 
-/// `cpu`, `cuda:0 (NVIDIA H200)`
-pub fn label(compute: &Compute) -> String {
-    let maker = compute.device.as_ref().map(|device| format!(" ({})", device.facts().name));
-    compute.name().to_owned() + &maker.unwrap_or_default()
+/// `RUNNER_ISA`, or the widest that this machine has.
+///
+/// # Errors
+/// When `RUNNER_ISA` names none, or one that this machine lacks.
+pub fn instruction_set() -> Result<Isa, Failure> {
+    Isa::detect().map_err(|e| Failure::Usage(e.to_string()))
 }
 
 /// What to say where a run goes on elsewhere than it was begun.

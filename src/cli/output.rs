@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::plot;
-use crate::record::atomic;
+use crate::record::{atomic, console};
 use anyhow::Context as _;
 use std::io::Write;
 use std::path::Path;
@@ -26,6 +26,11 @@ pub fn width() -> usize {
 /// When standard output cannot be written.
 pub fn print(text: &str) -> anyhow::Result<()> {
     to_stdout(|| anstream::stdout().write_all(text.as_bytes()))
+}
+
+/// Says what a person should know on standard error.
+pub fn notice(text: &str) {
+    anstream::eprintln!("{}", console::notice(text, console::stderr_width()));
 }
 
 /// Writes bytes to a file, replaced as a whole, or with `-` to standard output.

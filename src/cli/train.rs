@@ -1,6 +1,6 @@
 //! `runner train`, and `runner CONFIG`.
 
-use super::device::{DeviceChoice, other_device};
+use super::device::{DeviceChoice, instruction_set, other_device};
 use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, paths, prepare};
@@ -117,7 +117,7 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
 
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
-    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let isa = instruction_set()?;
     let sink = sink(args)?;
     let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
     let work = match (args.resume.as_ref().or(begun), &args.config) {

@@ -2,10 +2,12 @@
 
 use crate::config::groups::{Unit, Units};
 use crate::config::spec::Spec;
-use crate::gpu::ops::optim::{self as gpu, Table, gradient};
+use crate::gpu::ops::optim::gradient;
 use crate::kernels::Isa;
 use crate::model::Member;
 use crate::nn::Params;
+use crate::nn::device::Mirror;
+use crate::optim::device::Tables;
 use crate::optim::{self, Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
 use crate::registry::Choice;
 use anyhow::Context as _;
@@ -50,14 +52,14 @@ struct Group {
     own: Option<Choice>,
     choice: Choice,
     optimizer: Box<dyn Optimizer>,
-    /// Its segments on a device, for gradients that are to be zero; made when first needed.
-    table: Option<Table>,
+    /// Its segments on a device, for gradients that are to be zero.
+    tables: Tables,
 }
 
 impl Group {
     fn new(segments: Vec<Segment>, own: Option<Choice>, phase: &Choice) -> Self {
         let choice = own.as_ref().unwrap_or(phase).clone();
-        Self { optimizer: make(&choice, &segments), segments, own, choice, table: None }
+        Self { optimizer: make(&choice, &segments), segments, own, choice, tables: Tables::default() }
     }
 
     /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but when
@@ -83,9 +85,9 @@ impl Group {
     }
 }
 
-/// As a device's tables take them.
-fn on_device(segments: &[Segment]) -> Vec<gpu::Segment> {
-    segments.iter().map(|segment| gpu::Segment { range: segment.range.clone(), adapted: false }).collect()
+/// Parameters of one group on a device.
+fn flat<'a>(there: &'a Mirror, segments: &'a [Segment]) -> DeviceFlat<'a> {
+    DeviceFlat { device: there.device(), params: there.values(), grads: there.grads(), segments }
 }
 
 /// A fresh optimizer for these parameters.
@@ -148,12 +150,8 @@ impl Optimizers {
     pub fn silence(&mut self, params: &mut Params, hypers: &[Option<Hypers>]) -> anyhow::Result<()> {
         for (group, _) in self.0.iter_mut().zip(hypers).filter(|(_, hypers)| hypers.is_none()) {
             if let Some(mirror) = params.grads_away() {
-                let device = mirror.device();
-                let table = match &mut group.table {
-                    Some(table) => table,
-                    none => none.insert(Table::new(device, &on_device(&group.segments))?),
-                };
-                gradient::zero(device, table, mirror.grads())?;
+                let (table, _) = group.tables.of(&flat(mirror, &group.segments), |_| false)?;
+                gradient::zero(mirror.device(), table, mirror.grads())?;
             } else {
                 let grads = params.grads_mut();
                 group.segments.iter().for_each(|segment| grads[segment.range.clone()].fill(0.0));
@@ -212,9 +210,7 @@ impl Optimizers {
         let there = params.grads_away().context("the gradients are on a device")?;
         for (group, hypers) in self.0.iter_mut().zip(hypers) {
             let Some(hypers) = hypers else { continue };
-            let (device, segments) = (there.device(), &group.segments);
-            let flat = DeviceFlat { device, params: there.values(), grads: there.grads(), segments };
-            group.optimizer.step_on_device(flat, hypers)?;
+            group.optimizer.step_on_device(flat(there, &group.segments), hypers)?;
         }
         params.updated_on_device();
         Ok(())

@@ -50,10 +50,7 @@ impl Beginning {
             seed: job.spec.seed,
             datasets: job.datasets.iter().map(|set| set.digest.clone()).collect(),
             weights: job.weights.as_ref().map(|weights| weights.sha256.clone()),
-            device: job.machine.compute.device.as_ref().map_or_else(cpu, |device| {
-                let facts = device.facts();
-                format!("{} ({})", facts.device, facts.name)
-            }),
+            device: job.machine.compute.label(),
             instruction_set: job.machine.compute.isa.name().to_owned(),
             program: format!("{} of {commit}", env!("CARGO_PKG_VERSION")),
         })

@@ -101,7 +101,7 @@ pub(super) fn take_step(
     let clipped_norm = match step.clip.is_none() || skipped {
         true => grad_norm,
         false => match state.params.grads_away() {
-            Some(away) => away.clip(step.clip.value, step.clip.norm, grad_norm)?,
+            Some(away) => step.clip.apply_on_device(away, grad_norm)?,
             None => step.clip.apply(state.params.grads_mut(), |grads| reduce::norm(isa, grads)),
         },
     };

@@ -1,8 +1,8 @@
 /* Work on (images, pixels, channels) by columns: a column is one channel of all pixels of an image, and one number of (images,
  * channels). A block takes `across` neighbouring columns; its threads are that many times some lanes, which take turns with the
  * pixels: thread t is lane t / across of column t % across. */
-#ifndef RUNNER_COLUMNS_H
-#define RUNNER_COLUMNS_H
+#ifndef RUNNER_LANES_H
+#define RUNNER_LANES_H
 
 typedef struct {
     /* Of all images. */

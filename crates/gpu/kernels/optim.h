@@ -26,6 +26,18 @@ FUNCTION float optim_times(float x, float y) {
 #endif
 }
 
+/* Adds the threads' sums in `first` and `second` up, and puts them where optim_share_of_sum finds those of this block's chunk. */
+#define OPTIM_PUT_SUMS(partial, first, second)                                                                                   \
+    BLOCK_SUM(first);                                                                                                            \
+    BLOCK_SUM(second);                                                                                                           \
+    THREADS {                                                                                                                    \
+        if (t == 0) {                                                                                                            \
+            (partial)[2 * (u64)BLOCK_X] = (first)[0];                                                                            \
+            (partial)[2 * (u64)BLOCK_X + 1] = (second)[0];                                                                       \
+        }                                                                                                                        \
+    }                                                                                                                            \
+    END
+
 /* A thread's share of the sum of a segment's partial sums, of which each chunk has two: `which` says whose. In double, since the
  * rates of whole tensors depend on it. */
 FUNCTION double optim_share_of_sum(const float *partial, OptimSegment segment, u32 which, u32 t, u32 threads) {
@@ -33,5 +45,15 @@ FUNCTION double optim_share_of_sum(const float *partial, OptimSegment segment, u
     for (u32 k = t; k < segment.chunks; k += threads) sum += (double)partial[2 * ((u64)segment.first_chunk + k) + which];
     return sum;
 }
+
+/* first[0] and second[0] become the two sums over all chunks of the segment. */
+#define OPTIM_GET_SUMS(segment, partial, first, second)                                                                          \
+    THREADS {                                                                                                                    \
+        (first)[t] = optim_share_of_sum(partial, segment, 0, t, THREAD_COUNT);                                                   \
+        (second)[t] = optim_share_of_sum(partial, segment, 1, t, THREAD_COUNT);                                                  \
+    }                                                                                                                            \
+    END                                                                                                                          \
+    BLOCK_SUM(first);                                                                                                            \
+    BLOCK_SUM(second);
 
 #endif

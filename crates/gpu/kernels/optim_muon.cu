@@ -30,15 +30,7 @@ KERNEL(optim_muon_momentum, OptimMuonMomentum) {
         sum_g[t] = gg;
     }
     END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_g);
-    THREADS {
-        if (t == 0) {
-            a.partial[2 * (u64)BLOCK_X] = sum_p[0];
-            a.partial[2 * (u64)BLOCK_X + 1] = sum_g[0];
-        }
-    }
-    END
+    OPTIM_PUT_SUMS(a.partial, sum_p, sum_g)
 }
 
 /* Of each matrix: what it is multiplied by for the iterations, 1/(‖g‖ + 1e-7), and what is kept of its weights, `keep` or, if
@@ -53,14 +45,7 @@ typedef struct {
 
 KERNEL(optim_muon_factors, OptimMuonFactors) {
     SHARED double sum_p[BLOCK], sum_g[BLOCK];
-    THREADS {
-        const OptimSegment segment = a.segments[BLOCK_X];
-        sum_p[t] = optim_share_of_sum(a.partial, segment, 0, t, THREAD_COUNT);
-        sum_g[t] = optim_share_of_sum(a.partial, segment, 1, t, THREAD_COUNT);
-    }
-    END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_g);
+    OPTIM_GET_SUMS(a.segments[BLOCK_X], a.partial, sum_p, sum_g)
     THREADS {
         if (t == 0) {
             const double norm = a.renormalise ? sqrt(sum_p[0]) : 0.0;

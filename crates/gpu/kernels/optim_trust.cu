@@ -22,15 +22,7 @@ KERNEL(optim_lars_norms, OptimLarsNorms) {
         sum_g[t] = gg;
     }
     END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_g);
-    THREADS {
-        if (t == 0) {
-            a.partial[2 * (u64)BLOCK_X] = sum_p[0];
-            a.partial[2 * (u64)BLOCK_X + 1] = sum_g[0];
-        }
-    }
-    END
+    OPTIM_PUT_SUMS(a.partial, sum_p, sum_g)
 }
 
 /* of/by, and 1 where one of them is 0 or no number. */
@@ -46,14 +38,7 @@ typedef struct {
 
 KERNEL(optim_lars_ratios, OptimLarsRatios) {
     SHARED double sum_p[BLOCK], sum_g[BLOCK];
-    THREADS {
-        const OptimSegment segment = a.segments[BLOCK_X];
-        sum_p[t] = optim_share_of_sum(a.partial, segment, 0, t, THREAD_COUNT);
-        sum_g[t] = optim_share_of_sum(a.partial, segment, 1, t, THREAD_COUNT);
-    }
-    END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_g);
+    OPTIM_GET_SUMS(a.segments[BLOCK_X], a.partial, sum_p, sum_g)
     THREADS {
         if (t == 0) {
             const double p = sqrt(sum_p[0]), g = sqrt(sum_g[0]);
@@ -123,15 +108,7 @@ KERNEL(optim_lamb_directions, OptimLambDirections) {
         sum_u[t] = uu;
     }
     END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_u);
-    THREADS {
-        if (t == 0) {
-            a.partial[2 * (u64)BLOCK_X] = sum_p[0];
-            a.partial[2 * (u64)BLOCK_X + 1] = sum_u[0];
-        }
-    }
-    END
+    OPTIM_PUT_SUMS(a.partial, sum_p, sum_u)
 }
 
 /* rate = lr·‖p‖/‖u‖ */
@@ -144,14 +121,7 @@ typedef struct {
 
 KERNEL(optim_lamb_rates, OptimLambRates) {
     SHARED double sum_p[BLOCK], sum_u[BLOCK];
-    THREADS {
-        const OptimSegment segment = a.segments[BLOCK_X];
-        sum_p[t] = optim_share_of_sum(a.partial, segment, 0, t, THREAD_COUNT);
-        sum_u[t] = optim_share_of_sum(a.partial, segment, 1, t, THREAD_COUNT);
-    }
-    END
-    BLOCK_SUM(sum_p);
-    BLOCK_SUM(sum_u);
+    OPTIM_GET_SUMS(a.segments[BLOCK_X], a.partial, sum_p, sum_u)
     THREADS {
         if (t == 0) {
             const double ratio = a.segments[BLOCK_X].adapted ? optim_ratio(sqrt(sum_p[0]), sqrt(sum_u[0])) : 1.0;

@@ -28,7 +28,7 @@ pub fn run(args: &BenchArgs, path: &Path) -> Result<Exit, Failure> {
     let Opened { loaded, datasets } = Opened::open(&loaded, display, None, &mut notices)?;
     let opening = begun.elapsed().as_secs_f64();
     for notice in &notices {
-        anstream::eprintln!("{}", crate::record::console::notice(notice, crate::record::console::stderr_width()));
+        output::notice(notice);
     }
     let (spec, set) = (&loaded.spec, &datasets[0]);
     let phase = &spec.phases[0];

@@ -5,15 +5,14 @@ mod layers;
 mod measure;
 mod nets;
 
-use super::device::{DeviceChoice, label};
+use super::device::{DeviceChoice, instruction_set};
 use super::train::start_threads;
 use super::{Exit, Failure, Overrides, output, paths, prepare};
 use crate::config::spec::Precision;
 use crate::config::{Loaded, Override};
 use crate::gpu;
-use crate::kernels::{Isa, peak};
+use crate::kernels::peak;
 use crate::nn::{Compute, cost};
-use crate::record::console;
 use crate::train::Rehearsal;
 use crate::train::device::{name_and_versions, remarks};
 use crate::train::net::parts;
@@ -83,7 +82,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.data {
         return data::run(args, path);
     }
-    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
+    let isa = instruction_set()?;
     let loaded = args.loaded()?;
     let facts = prepare::facts(&loaded.spec)?;
     let (spec, facts) = (&loaded.spec.for_sets(&facts), &facts[0]);
@@ -93,7 +92,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let threads = start_threads(args.threads)?;
     let compute = args.device.compute(isa)?;
     for remark in remarks(&compute) {
-        anstream::eprintln!("{}", console::notice(remark, console::stderr_width()));
+        output::notice(remark);
     }
     let refused = |error: anyhow::Error| match error.is::<gpu::Error>() {
         true => Failure::Other(error),
@@ -131,7 +130,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     };
     if let Some(why) = rehearsal.tape.replay_refusal() {
         let text = format!("steps are not recorded, and take longer to launch: {why}");
-        anstream::eprintln!("{}", console::notice(&text, console::stderr_width()));
+        output::notice(&text);
     }
     if args.json {
         output::print(&format!("{}\n", measured.json()))?;
@@ -165,7 +164,7 @@ fn device_line(compute: &Compute) -> Option<String> {
     let facts = compute.device.as_ref()?.facts();
     let versions: Vec<String> = facts.versions.iter().map(|(what, version)| format!("{what} {version}")).collect();
     let colon = if versions.is_empty() { "" } else { ": " };
-    Some(format!("device {}{colon}{}\n", label(compute), versions.join(", ")))
+    Some(format!("device {}{colon}{}\n", compute.label(), versions.join(", ")))
 }
 
 /// What came out, and what of.

@@ -15,7 +15,7 @@ use crate::nn::{Compute, Params};
 use crate::plan::Plan;
 use crate::plot;
 use crate::record::confusion::Confusion;
-use crate::record::console::{self, Counter, Display};
+use crate::record::console::{Counter, Display};
 use crate::record::folder::file;
 use crate::record::{DatasetFacts, Status, atomic, csv_file};
 use crate::train::CHECKPOINT_FILE;
@@ -92,7 +92,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     prepare::check_size(&spec, &facts[0], size)?;
     let (dataset, before) = open(args, &recorded, plan.phases[last.phase].set, &mut notices)?;
     for notice in &notices {
-        anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
+        output::notice(notice);
     }
 
     let dataset = Arc::new(dataset);

@@ -1,6 +1,5 @@
 //! What `runner eval` found, as text and as JSON.
 
-use crate::cli::device::label;
 use crate::config::spec::Tta;
 use crate::data::Dataset;
 use crate::nn::Compute;
@@ -81,7 +80,7 @@ impl Report<'_> {
             line("weights", format!("averaged: {average}"));
         }
         line("data", self.images());
-        line("device", label(self.compute));
+        line("device", self.compute.label());
         line("accuracy", format!("{BOLD}{}{BOLD:#}, top-5 {}, loss {loss:.4}", percent(acc), percent(acc_top5)));
         let mut rows = self.confusion.by_class();
         // NaN, of classes without images, comes last.

@@ -2,15 +2,14 @@
 
 mod report;
 
-use super::device::DeviceChoice;
+use super::device::{DeviceChoice, instruction_set};
 use super::output::{self, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_data, start_threads};
 use super::{Exit, Failure, Overrides, paths, prepare};
 use crate::find_lr::Unusable;
-use crate::kernels::Isa;
 use crate::nn::Compute;
-use crate::record::console::{self, Counter, Display};
+use crate::record::console::{Counter, Display};
 use crate::record::csv_file;
 use crate::record::folder::file;
 use crate::registry::{Choice, RampValue};
@@ -104,7 +103,7 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
     }
     job.notices.extend_from_slice(device::remarks(&job.machine.compute));
     for notice in &job.notices {
-        anstream::eprintln!("{}", console::notice(notice, console::stderr_width()));
+        output::notice(notice);
     }
     let found = sweeps(args, &job, &begin)?;
     let report = Report { job: &job, phase, lr, weights, found };
@@ -151,10 +150,6 @@ struct Prepared {
     weights: String,
     /// The step that a run has come to.
     at_step: Option<u64>,
-}
-
-fn instruction_set() -> Result<Isa, Failure> {
-    Isa::detect().map_err(|e| Failure::Usage(e.to_string()))
 }
 
 fn machine(args: &FindLrArgs, compute: Compute) -> Result<Machine, Failure> {

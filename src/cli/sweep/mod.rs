@@ -3,13 +3,12 @@
 mod display;
 mod point;
 
-use super::device::{DeviceChoice, label};
+use super::device::{DeviceChoice, instruction_set};
 use super::{Exit, Failure, output};
 use crate::compare::{Options, report};
 use crate::config;
 use crate::config::suggest::nearest;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
-use crate::kernels::Isa;
 use crate::launch::{self, Launcher, Setup, local};
 use crate::nn::Compute;
 use crate::record::rows::{MetricsRow, Row as _};
@@ -136,8 +135,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
 
 /// Where trials of this machine compute.
 fn compute(args: &SweepArgs) -> Result<Compute, Failure> {
-    let isa = Isa::detect().map_err(|e| Failure::Usage(e.to_string()))?;
-    args.device.unwrap_or_default().compute(isa)
+    args.device.unwrap_or_default().compute(instruction_set()?)
 }
 
 fn is_known(ledger: &Ledger, number: usize) -> bool {
@@ -256,7 +254,7 @@ fn dry_run(
         shared_seconds += estimate::seconds_before(common.border.phase, &loaded.spec, plan, facts, speed)?;
     }
     let place = match compute.device {
-        Some(_) => label(&compute),
+        Some(_) => compute.label(),
         None => "all cores of this machine".to_owned(),
     };
     let total = format!(

@@ -33,6 +33,12 @@ impl Compute {
     pub fn name(&self) -> &str {
         self.device.as_ref().map_or("cpu", |device| &device.facts().device)
     }
+
+    /// With what its maker calls it: `cpu`, `cuda:0 (NVIDIA H200)`.
+    pub fn label(&self) -> String {
+        let maker = self.device.as_ref().map(|device| format!(" ({})", device.facts().name));
+        self.name().to_owned() + &maker.unwrap_or_default()
+    }
 }
 
 /// A [`Tape`], or its twin on a device.

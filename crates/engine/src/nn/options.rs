@@ -1,5 +1,6 @@
 //! What a tape is made for.
 
+use super::shape::Shape;
 use crate::kernels::conv::Algorithm;
 use crate::kernels::{DType, Isa};
 
@@ -39,6 +40,16 @@ pub struct TapeOptions {
 }
 
 impl TapeOptions {
+    /// How many images of that shape these values are.
+    ///
+    /// # Panics
+    /// When they are not whole images, or more than the largest batch.
+    pub(super) fn images(&self, shape: Shape, values: &[f32]) -> usize {
+        assert_eq!(values.len() % shape.len(), 0, "images of another size than the tape's {shape}");
+        let n = values.len() / shape.len();
+        assert!((1..=self.max_batch).contains(&n), "{n} images on a tape for {}", self.max_batch);
+        n
+    }
     /// For training steps.
     pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
         Self {

@@ -194,10 +194,7 @@ impl Tape {
 
     /// The first layers in order.
     fn run_layers(&mut self, params: &mut Params, images: &[f32], layers: usize) -> anyhow::Result<()> {
-        let per_image = self.shapes[0].len();
-        assert_eq!(images.len() % per_image, 0, "images of another size than the tape's {}", self.shapes[0]);
-        let n = images.len() / per_image;
-        assert!((1..=self.options.max_batch).contains(&n), "{n} images on a tape for {}", self.options.max_batch);
+        let n = self.options.images(self.shapes[0], images);
         self.n = n;
         self.store(self.values[0], images);
         self.observe(ValueId(0));

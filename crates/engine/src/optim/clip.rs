@@ -1,7 +1,9 @@
 //! Gradients held within bounds before an optimizer sees them.
 
 use super::pass::CHUNK;
+use crate::nn::device::Mirror;
 use rayon::prelude::*;
+use runner_gpu::ops::optim::gradient;
 
 /// Keeps the scale finite where the norm is 0; as PyTorch's.
 const EPS: f64 = 1e-6;
@@ -37,14 +39,33 @@ impl Clip {
             grads.par_chunks_mut(CHUNK).for_each(|part| part.iter_mut().for_each(each));
         }
         let norm = norm_of(grads);
-        let scale = self.norm.map_or(1.0, |most| most / (norm + EPS));
-        // A norm that is NaN scales all by NaN: it is not to be lost.
-        if scale >= 1.0 {
-            return norm;
-        }
+        let Some(scale) = self.scale(norm) else { return norm };
         let by = scale as f32;
         grads.par_chunks_mut(CHUNK).for_each(|part| part.iter_mut().for_each(|g| *g *= by));
         norm * scale
+    }
+
+    /// The same of gradients on a device, whose [`grad_norm`](Mirror::grad_norm) has just been found to be `norm`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn apply_on_device(&self, there: &mut Mirror, mut norm: f64) -> Result<f64, runner_gpu::Error> {
+        if let Some(value) = self.value {
+            gradient::clip_value(there.device(), there.grads(), value as f32)?;
+            norm = there.grad_norm()?;
+        }
+        if let Some(most) = self.norm {
+            // By the norm as it lies there: nothing has to be waited for.
+            gradient::clip_norm(there.device(), there.grads(), most, there.last_norm())?;
+        }
+        Ok(self.scale(norm).map_or(norm, |scale| norm * scale))
+    }
+
+    /// What a gradient that is so long is multiplied by; `None` where it is short enough.
+    fn scale(&self, norm: f64) -> Option<f64> {
+        let scale = self.norm.map_or(1.0, |most| most / (norm + EPS));
+        // A norm that is NaN scales all by NaN: it is not to be lost.
+        if scale >= 1.0 { None } else { Some(scale) }
     }
 }
 

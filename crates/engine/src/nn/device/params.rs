@@ -3,9 +3,6 @@
 use runner_gpu::ops::optim::gradient;
 use runner_gpu::{Buffer, DType, Device, Error, View};
 
-/// Keeps the scale of a clipped norm finite where the norm is 0; as PyTorch's.
-const CLIP_EPS: f64 = 1e-6;
-
 /// The copy of a net's [`Params`](crate::nn::Params) that lies on a device, laid out as on the host.
 ///
 /// It takes over what the host has changed, by versions, and says what is newer on the device.
@@ -112,52 +109,28 @@ impl Mirror {
         Ok(())
     }
 
-    /// The L2 norm of the gradients, left on the device.
-    fn norm_there(&mut self) -> Result<View<'_>, Error> {
-        let parts = gradient::norm_scratch_len(self.grads.view().len());
-        if self.norm.is_none() {
-            self.norm = Some(self.device.allocate(DType::F32, parts + 1)?);
-        }
-        let room = self.norm.as_ref().expect("just made").view();
-        let norm = room.part(parts..parts + 1);
-        gradient::norm(&self.device, self.grads.view(), room.part(0..parts), norm)?;
-        Ok(norm)
-    }
-
     /// The L2 norm of the gradients; waits for them.
     ///
     /// # Errors
     /// Those of the device.
     pub fn grad_norm(&mut self) -> Result<f64, Error> {
-        let device = self.device.clone();
+        let parts = gradient::norm_scratch_len(self.grads.view().len());
+        if self.norm.is_none() {
+            self.norm = Some(self.device.allocate(DType::F32, parts + 1)?);
+        }
+        let room = self.norm.as_ref().expect("just made").view();
+        gradient::norm(&self.device, self.grads.view(), room.part(0..parts), self.last_norm())?;
         let mut norm = [0.0f32];
-        device.read(self.norm_there()?, &mut norm)?;
+        self.device.read(self.last_norm(), &mut norm)?;
         Ok(f64::from(norm[0]))
     }
 
-    /// Clips the gradients, of which [`grad_norm`](Self::grad_norm) has just said that they are `whole` long, and gives the norm that is
-    /// left: see [`Clip::apply`](crate::optim::Clip::apply).
-    ///
-    /// # Errors
-    /// Those of the device.
+    /// The norm that [`grad_norm`](Self::grad_norm) has last found, where it lies on the device.
     ///
     /// # Panics
-    /// When the norm was never asked for.
-    pub fn clip(&mut self, value: Option<f64>, norm: Option<f64>, whole: f64) -> Result<f64, Error> {
-        let mut left = whole;
-        if let Some(value) = value {
-            gradient::clip_value(&self.device, self.grads.view(), value as f32)?;
-            left = self.grad_norm()?;
-        }
-        let Some(most) = norm else { return Ok(left) };
-        // It is still on the device.
-        let there = self.norm.as_ref().expect("the norm was asked for").view();
-        gradient::clip_norm(&self.device, self.grads.view(), most, there.part(there.len() - 1..there.len()))?;
-        let scale = most / (left + CLIP_EPS);
-        Ok(if scale >= 1.0 { left } else { left * scale })
-    }
-
-    pub fn bytes(&self) -> usize {
-        [&self.values, &self.grads, &self.stats].into_iter().map(Buffer::bytes).sum()
+    /// When it was never asked for.
+    pub fn last_norm(&self) -> View<'_> {
+        let room = self.norm.as_ref().expect("the norm was asked for").view();
+        room.part(room.len() - 1..room.len())
     }
 }

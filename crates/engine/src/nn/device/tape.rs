@@ -200,11 +200,7 @@ impl DeviceTape {
 
     /// Puts images and parameters where passes look for them.
     fn begin(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
-        let per_image = self.shapes[0].len();
-        assert_eq!(images.len() % per_image, 0, "images of another size than the tape's {}", self.shapes[0]);
-        let n = images.len() / per_image;
-        assert!((1..=self.options.max_batch).contains(&n), "{n} images on a tape for {}", self.options.max_batch);
-        self.n = n;
+        self.n = self.options.images(self.shapes[0], images);
         params.on_device(&self.device)?;
         let to = self.view(self.values[0]);
         if self.options.dtype == DType::F32 {
