@@ -335,7 +335,7 @@ fn bench_measures_steps_of_any_net() {
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let rates = ["images_per_second", "images_per_second_min", "images_per_second_max"];
     let want = [
-        &["net", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
+        &["net", "data", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
         &rates,
         &["percent_of_peak", "peak_memory_mib", "device_memory_mib", "recorded_steps"],
     ];
@@ -366,4 +366,34 @@ fn bench_measures_steps_of_any_net() {
     let output = runner().args(["bench", "--size", "3"]).output().unwrap();
     assert_exit(&output, 2);
     assert!(text(&output).contains("the net takes no images of 3×3"), "{}", text(&output));
+}
+
+#[test]
+fn bench_takes_steps_on_batches_that_are_made_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", SMALL);
+    let config = config.to_str().unwrap();
+    let bench = |more: &[&str]| {
+        runner().args(["bench", "--data", config, "--batch", "4", "--steps", "2"]).args(more).output().unwrap()
+    };
+    let net = ["--net", "resnet9", "--set", "model.backbone.width=2"];
+    let output = bench(&[&net[..], &["--json"]].concat());
+    assert_exit(&output, 0);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["net"], &json["data"], &json["batch"]), (&"resnet9".into(), &"shapes".into(), &4.into()));
+    let number = |key: &str| json[key].as_f64().unwrap();
+    assert!(number("images_per_second_min") <= number("images_per_second"), "{json}");
+    assert!(number("images_per_second") <= number("images_per_second_max"), "{json}");
+    let output = bench(&["--config", config]);
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("net=small data=shapes precision=f32 batch=4"), "{}", text(&output));
+
+    let output = bench(&[&net[..], &["--set", "model.classes=3"]].concat());
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("the net tells 3 classes apart, and `shapes` has 10"), "{}", text(&output));
+    for option in [&["--by-layer"][..], &["--precision", "bf16"], &["--device", "cpu"]] {
+        let output = bench(option);
+        assert_exit(&output, 2);
+        assert!(text(&output).contains("means nothing without a net"), "{}", text(&output));
+    }
 }

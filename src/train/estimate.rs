@@ -1,7 +1,7 @@
 //! How long a training will take, from a few steps of it.
 
 use super::net;
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, noise};
 use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::nn::Compute;
@@ -25,10 +25,11 @@ pub fn flops_per_second(spec: &Spec, facts: &Facts, compute: &Compute) -> anyhow
     let phase = &spec.phases[0];
     let (size, batch) = (phase.size.unwrap_or(facts.size), phase.batch.div_ceil(phase.accumulate).min(BATCH));
     let mut rehearsal = Rehearsal::new(spec, facts, size, batch, compute)?;
+    let images = noise(spec, facts, size, batch);
     let mut fastest = f64::INFINITY;
     for _ in 0..=STEPS {
         let begun = Instant::now();
-        rehearsal.step()?;
+        rehearsal.step(&images)?;
         fastest = fastest.min(begun.elapsed().as_secs_f64());
     }
     Ok(STEP * rehearsal.graph.flops() as f64 * batch as f64 / fastest)

@@ -1,10 +1,11 @@
-//! Training steps that train nothing: on images of noise that stay in memory, to measure how fast they are.
+//! Training steps whose weights nobody wants: to measure how fast they are.
 
 use super::device;
 use super::net;
 use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
-use crate::data::Facts;
+use crate::data::{Batch, Facts};
+use crate::kernels::loss;
 use crate::nn::device::Target;
 use crate::nn::{Compute, Executor, Graph, Loss, Params};
 use crate::optim::Hypers;
@@ -14,7 +15,7 @@ use std::time::Instant;
 /// What every step uses: small enough that noise can be trained on for a while.
 const HYPERS: Hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 5e-4, beta: None, share: 1.0 };
 
-/// The net, the precision and the first optimizer of an experiment, and a batch.
+/// The net, the precision and the first optimizer of an experiment.
 pub struct Rehearsal {
     pub graph: Graph,
     pub tape: Executor,
@@ -24,12 +25,21 @@ pub struct Rehearsal {
     optimizers: Optimizers,
     hypers: Vec<Option<Hypers>>,
     compute: Compute,
-    images: Vec<f32>,
-    labels: Vec<u32>,
+}
+
+/// A batch of noise, which tells a net as little as its labels do.
+pub fn noise(spec: &Spec, facts: &Facts, size: usize, images: usize) -> Batch {
+    let (pixels, classes) = (images * size * size * facts.channels, spec.model.classes.unwrap_or(facts.classes));
+    Batch {
+        images: (0..pixels).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
+        labels: (0..images).map(|k| (k % classes) as u32).collect(),
+        size,
+        ..Batch::default()
+    }
 }
 
 impl Rehearsal {
-    /// Makes net and batch.
+    /// Makes the net, for batches of so many images.
     ///
     /// # Errors
     /// When the net takes no images of that size.
@@ -38,15 +48,11 @@ impl Rehearsal {
         let graph = net::graph(spec, facts, size)?;
         let params = Params::new(graph.params(), graph.stats(), spec.seed);
         let rules = net::rules(spec, facts, size)?;
-        let pixels = batch * size * size * facts.channels;
-        let classes = spec.model.classes.unwrap_or(facts.classes);
         Ok(Self {
             tape: Executor::new(compute, &graph, &params, net::train_options(spec, batch, compute.isa))?,
             optimizers: Optimizers::new(&params, &rules, &spec.phases[0].optimizer),
             hypers: vec![Some(HYPERS); 1 + rules.0.len()],
             compute: compute.clone(),
-            images: (0..pixels).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect(),
-            labels: (0..batch).map(|k| (k % classes) as u32).collect(),
             update: 0.0,
             graph,
             params,
@@ -57,9 +63,10 @@ impl Rehearsal {
     ///
     /// # Errors
     /// Those of a candle bridge; an optimizer that searches along a line.
-    pub fn step(&mut self) -> anyhow::Result<Loss> {
-        let Self { tape, params, labels, images, .. } = self;
-        let loss = tape.gradient(params, images, Target { labels, mixed: None, smoothing: 0.0 })?;
+    pub fn step(&mut self, batch: &Batch) -> anyhow::Result<Loss> {
+        let Self { tape, params, .. } = self;
+        let mixed = batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own });
+        let loss = tape.gradient(params, &batch.images, Target { labels: &batch.labels, mixed, smoothing: 0.0 })?;
         let begun = Instant::now();
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
             anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")

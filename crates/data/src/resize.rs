@@ -1,12 +1,8 @@
 //! Resizing with antialiasing.
 
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::{Isa, rows};
+use crate::kernels::Isa;
+use crate::kernels::resample::{self, Taps};
 use std::fmt;
-use std::ops::Range;
-
-/// Fractional bits of a weight: 32 bits less 8 for the byte and 2 for sums that overshoot.
-const PRECISION: u32 = 32 - 8 - 2;
 
 /// Width and height of an image in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,20 +121,13 @@ impl Resizer {
         }
         self.across.set(Span { of: from.width, start: region.left, len: region.width, to: to.width });
         self.down.set(Span { of: from.height, start: region.top, len: region.height, to: to.height });
-        let (c, row) = (self.channels, to.width * self.channels);
-        let reach = self.down.reach();
+        let row = to.width * self.channels;
+        let reach = self.down.taps.reach();
         self.narrow.resize(reach.len() * row, 0);
-        let stride = from.width * c;
+        let stride = from.width * self.channels;
         let wide = &source[reach.start * stride..reach.end * stride];
-        match c {
-            1 => {
-                let lines = wide.chunks_exact(stride).zip(self.narrow.chunks_exact_mut(row));
-                lines.for_each(|(wide, narrow)| narrow_row::<1>(&self.across, wide, narrow));
-            }
-            3 => self.isa.run(Across { axis: &self.across, wide, stride, narrow: &mut self.narrow, row }),
-            _ => unreachable!("images have one channel or three"),
-        }
-        self.isa.run(Down { axis: &self.down, first: reach.start, rows: &self.narrow, row, target });
+        resample::across(self.isa, &self.across.taps, self.channels, (wide, stride), &mut self.narrow);
+        resample::down(self.isa, &self.down.taps, (&self.narrow, reach.start), row, target);
     }
 }
 
@@ -155,9 +144,7 @@ struct Span {
 #[derive(Default)]
 struct Axis {
     span: Span,
-    ranges: Vec<Range<usize>>,
-    /// Those of all pixels, one after the other.
-    weights: Vec<i32>,
+    taps: Taps,
 }
 
 impl Axis {
@@ -170,8 +157,7 @@ impl Axis {
         let inside = span.start >= -LOST && span.start + span.len <= span.of as f64 + LOST;
         assert!(span.len > 0.0 && inside, "a window beyond the image: {span:?}");
         self.span = span;
-        self.ranges.clear();
-        self.weights.clear();
+        self.taps.clear();
         let scale = span.len / span.to as f64;
         let support = scale.max(1.0);
         for i in 0..span.to {
@@ -180,138 +166,7 @@ impl Axis {
             let start = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(span.of);
             let weight = |x: usize| (1.0 - ((x as f64 - centre + 0.5) / support).abs()).max(0.0);
-            let total: f64 = (start..end).map(weight).sum();
-            let fixed = |w: f64| (w / total * f64::from(1u32 << PRECISION) + 0.5) as i32;
-            self.weights.extend((start..end).map(|x| fixed(weight(x))));
-            self.ranges.push(start..end);
-        }
-    }
-
-    /// Of each output pixel, the source pixels and their weights.
-    fn taps(&self) -> impl Iterator<Item = (&Range<usize>, &[i32])> {
-        let mut rest = &self.weights[..];
-        self.ranges.iter().map(move |range| {
-            let (weights, behind) = rest.split_at(range.len());
-            rest = behind;
-            (range, weights)
-        })
-    }
-
-    /// The source pixels that are read at all.
-    fn reach(&self) -> Range<usize> {
-        let start = self.ranges.first().map_or(0, |range| range.start);
-        start..self.ranges.last().map_or(start, |range| range.end)
-    }
-}
-
-/// Half of the last bit that is kept.
-const HALF: i32 = 1 << (PRECISION - 1);
-
-/// A sum of weighted bytes as a byte.
-#[inline(always)]
-fn byte(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
-}
-
-/// Resizes a row of pixels of `C` channels: the slow twin of [`narrow_rows`].
-fn narrow_row<const C: usize>(axis: &Axis, wide: &[u8], narrow: &mut [u8]) {
-    let (wide, narrow) = (wide.as_chunks::<C>().0, narrow.as_chunks_mut::<C>().0);
-    for (pixel, (range, weights)) in narrow.iter_mut().zip(axis.taps()) {
-        let mut sums = [HALF; C];
-        for (weight, from) in weights.iter().zip(&wide[range.clone()]) {
-            for (sum, byte) in sums.iter_mut().zip(from) {
-                *sum += weight * i32::from(*byte);
-            }
-        }
-        *pixel = sums.map(byte);
-    }
-}
-
-/// Resizes rows of three channels, some of them at a time: [`narrow_row`] by vectors.
-struct Across<'a> {
-    axis: &'a Axis,
-    wide: &'a [u8],
-    /// Bytes in a row of `wide`.
-    stride: usize,
-    narrow: &'a mut [u8],
-    /// Bytes in a row of `narrow`.
-    row: usize,
-}
-
-/// Rows at a time: each weight serves as many pixels.
-const TOGETHER: usize = 4;
-
-impl Kernel for Across<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { axis, wide, stride, narrow, row } = self;
-        // Behind the last pixel of the last row there is no byte.
-        let (fast, last) = narrow.split_at_mut(narrow.len() - row);
-        for (k, narrow) in fast.chunks_mut(TOGETHER * row).enumerate() {
-            let wide = &wide[k * TOGETHER * stride..];
-            if narrow.len() == TOGETHER * row {
-                narrow_rows::<TOGETHER>(axis, wide, stride, narrow);
-            } else {
-                let lines = narrow.chunks_exact_mut(row).enumerate();
-                lines.for_each(|(r, narrow)| narrow_rows::<1>(axis, &wide[r * stride..], stride, narrow));
-            }
-        }
-        narrow_row::<3>(axis, &wide[wide.len() - stride..], last);
-    }
-}
-
-/// Resizes `R` rows of `stride` bytes, behind which there is at least one more byte.
-#[inline(always)]
-fn narrow_rows<const R: usize>(axis: &Axis, wide: &[u8], stride: usize, narrow: &mut [u8]) {
-    let row = narrow.len() / R;
-    rows::weigh::<R>(wide, stride, axis.taps(), HALF, |i, r, sums| {
-        narrow[r * row + 3 * i..][..3].copy_from_slice(&sums.map(byte));
-    });
-}
-
-/// Resizes columns, many of them at a time.
-struct Down<'a> {
-    axis: &'a Axis,
-    /// The row of the image that `rows` begins with.
-    first: usize,
-    rows: &'a [u8],
-    /// Bytes in one.
-    row: usize,
-    target: &'a mut [u8],
-}
-
-/// Bytes of a row at a time: their sums fit into a few vector registers.
-const TILE: usize = 32;
-
-impl Kernel for Down<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { axis, first, rows, row, target } = self;
-        for (line, (range, weights)) in target.chunks_exact_mut(row).zip(axis.taps()) {
-            let above = &rows[(range.start - first) * row..];
-            let (tiles, rest) = line.as_chunks_mut::<TILE>();
-            for (k, tile) in tiles.iter_mut().enumerate() {
-                let mut sums = [HALF; TILE];
-                for (weight, from) in weights.iter().zip(above.chunks(row)) {
-                    if let Some(from) = from[k * TILE..].first_chunk::<TILE>() {
-                        for (sum, byte) in sums.iter_mut().zip(from) {
-                            *sum += weight * i32::from(*byte);
-                        }
-                    }
-                }
-                for (to, sum) in tile.iter_mut().zip(sums) {
-                    *to = byte(sum);
-                }
-            }
-            let done = row - rest.len();
-            for (k, to) in rest.iter_mut().enumerate() {
-                let column = above.chunks(row).map(|from| i32::from(from[done + k]));
-                *to = byte(weights.iter().zip(column).fold(HALF, |sum, (weight, byte)| sum + weight * byte));
-            }
+            self.taps.push(start, (start..end).map(weight));
         }
     }
 }
@@ -388,24 +243,6 @@ mod tests {
         let mut target = [0; 6];
         Resizer::new(1).resize(&source, from, Window { left: 4, top: 3, width: 3, height: 2 }, to, &mut target);
         assert_eq!(target, [25, 26, 27, 32, 33, 34]);
-    }
-
-    #[test]
-    fn rows_together_are_rows_one_by_one_on_every_instruction_set() {
-        for (width, height, to) in [(1, 1, 1), (2, 1, 3), (7, 2, 3), (33, 5, 40), (31, 6, 9), (64, 13, 17)] {
-            let wide: Vec<u8> = (0..width * height * 3).map(|i| (i * i * 13 + i / 7 * 29) as u8).collect();
-            let mut axis = Axis::default();
-            axis.set(Span { of: width, start: 0.25 * (width / 7) as f64, len: 0.7 * width as f64, to });
-            let mut expected = vec![0; height * to * 3];
-            for (wide, narrow) in wide.chunks_exact(width * 3).zip(expected.chunks_exact_mut(to * 3)) {
-                narrow_row::<3>(&axis, wide, narrow);
-            }
-            for isa in Isa::available() {
-                let mut narrow = vec![1; expected.len()];
-                isa.run(Across { axis: &axis, wide: &wide, stride: width * 3, narrow: &mut narrow, row: to * 3 });
-                assert_eq!(narrow, expected, "{isa}: {width}×{height} to {to}");
-            }
-        }
     }
 
     #[test]

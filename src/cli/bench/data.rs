@@ -1,12 +1,13 @@
-//! `runner bench --data`: how fast the batches of an experiment are prepared, with no net to train on them.
+//! `runner bench --data`: the batches of an experiment, for a net to take steps on, or by themselves.
 
 use super::BenchArgs;
 use super::measure::{Rates, peak_memory_mib};
-use crate::cli::train::{Opened, start_threads};
+use crate::cli::train::Opened;
 use crate::cli::{Exit, Failure, output, paths, prepare};
+use crate::config::Override;
 use crate::data::augment::chain;
 use crate::data::mix::mixer;
-use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::data::{Batch, BatchPlan, Dataset, Facts, Loader, Training};
 use crate::record::console::Display;
 use anyhow::Context as _;
 use serde_json::json;
@@ -14,35 +15,60 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Batches before the timed ones: those that are ready before anyone asks, and their like.
+/// Batches before the timed ones, where nothing else is timed: those that are ready before anyone asks, and their like.
 const WARM_UP: u64 = 8;
 
-/// Prepares batches as the first phase takes them, and counts.
-pub fn run(args: &BenchArgs, path: &Path) -> Result<Exit, Failure> {
-    let loaded = paths::load(path, &args.overrides.list())?;
-    let threads = start_threads(args.threads)?;
-    prepare::check(&loaded)?;
-    let begun = Instant::now();
-    let mut notices = Vec::new();
-    let display = if args.json { Display::Json } else { Display::Progress };
-    let Opened { loaded, datasets } = Opened::open(&loaded, display, None, &mut notices)?;
-    let opening = begun.elapsed().as_secs_f64();
-    for notice in &notices {
-        output::notice(notice);
+/// The batches that an experiment's first phase takes, or such of another size.
+pub struct Pipeline {
+    pub facts: Facts,
+    pub batch: usize,
+    pub size: usize,
+    opening: f64,
+    loader: Loader,
+}
+
+impl Pipeline {
+    /// Opens the experiment's first data set, and prepares batches for `steps` steps.
+    pub fn open(args: &BenchArgs, path: &Path, overrides: &[Override], steps: u64) -> Result<Self, Failure> {
+        let loaded = paths::load(path, overrides)?;
+        prepare::check(&loaded)?;
+        let begun = Instant::now();
+        let mut notices = Vec::new();
+        let display = if args.json { Display::Json } else { Display::Progress };
+        let Opened { loaded, datasets } = Opened::open(&loaded, display, None, &mut notices)?;
+        let opening = begun.elapsed().as_secs_f64();
+        for notice in &notices {
+            output::notice(notice);
+        }
+        let (spec, set) = (&loaded.spec, &datasets[0]);
+        let phase = &spec.phases[0];
+        let size = args.size.map_or_else(|| phase.size.unwrap_or(set.facts.size), usize::from);
+        let batch = (args.batch as usize).min(set.facts.train_images);
+        let training = Training {
+            datasets: vec![Arc::clone(set)],
+            seed: spec.seed,
+            augment: vec![chain(&phase.augment)],
+            mix: vec![mixer(&phase.mix_images)],
+        };
+        let loader = Loader::training(training, 0, plan(set, batch, size, steps));
+        Ok(Self { facts: set.facts.clone(), batch, size, opening, loader })
     }
-    let (spec, set) = (&loaded.spec, &datasets[0]);
-    let phase = &spec.phases[0];
-    let size = args.size.map_or_else(|| phase.size.unwrap_or(set.facts.size), usize::from);
-    let batch = (args.batch as usize).min(set.facts.train_images);
-    let training = Training {
-        datasets: vec![Arc::clone(set)],
-        seed: spec.seed,
-        augment: vec![chain(&phase.augment)],
-        mix: vec![mixer(&phase.mix_images)],
-    };
-    let plan = plan(set, batch, size, WARM_UP + u64::from(args.steps));
-    let rates = rates(Loader::training(training, 0, plan), batch)?;
-    let (name, memory) = (&set.facts.name, peak_memory_mib());
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// When one cannot be made, or there are no more steps.
+    pub fn next(&mut self) -> anyhow::Result<&Batch> {
+        Ok(self.loader.next_batch()?.context("no batch came")?.0)
+    }
+}
+
+/// Prepares batches, and counts.
+pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failure> {
+    let steps = WARM_UP + u64::from(args.steps);
+    let Pipeline { facts, batch, size, opening, loader } = Pipeline::open(args, path, &args.overrides.list(), steps)?;
+    let rates = rates(loader, batch)?;
+    let (name, memory) = (&facts.name, peak_memory_mib());
     let tenth = |x: f64| (x * 10.0).round() / 10.0;
     let text = match args.json {
         true => json!({

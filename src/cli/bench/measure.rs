@@ -1,5 +1,7 @@
 //! Running the steps and looking at the clock.
 
+use super::data::Pipeline;
+use crate::data::Batch;
 use crate::train::Rehearsal;
 use std::time::Instant;
 
@@ -16,18 +18,19 @@ pub struct Rates {
     pub steps: usize,
 }
 
-/// Warms up, then times steps; `watch` hears the rate of each.
+/// Warms up, then times steps, waiting for their images included; `watch` hears the rate of each.
 ///
 /// # Errors
-/// Those of a step and of `watch`; a loss that is not finite, as what is fast and wrong is no measurement.
+/// Those of a step, of its images and of `watch`; a loss that is not finite, as what is fast and wrong is no measurement.
 pub fn rates(
     rehearsal: &mut Rehearsal,
+    images: &mut Images,
     steps: usize,
     by_layer: bool,
     mut watch: impl FnMut(usize, f64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Rates> {
     for _ in 0..WARM_UP {
-        rehearsal.step()?;
+        rehearsal.step(images.next()?)?;
     }
     if by_layer {
         rehearsal.time_layers();
@@ -35,7 +38,7 @@ pub fn rates(
     let (mut rates, mut seconds) = (Vec::new(), 0.0);
     for step in 0..steps {
         let begun = Instant::now();
-        let loss = rehearsal.step()?;
+        let loss = rehearsal.step(images.next()?)?;
         let spent = begun.elapsed().as_secs_f64();
         anyhow::ensure!(
             loss.sum.is_finite(),
@@ -46,6 +49,22 @@ pub fn rates(
         watch(step, loss.images as f64 / spent)?;
     }
     Ok(Rates::of(rates, seconds))
+}
+
+/// Where the images of the steps are from.
+pub enum Images {
+    /// One batch, again and again.
+    Noise(Box<Batch>),
+    Pipeline(Box<Pipeline>),
+}
+
+impl Images {
+    fn next(&mut self) -> anyhow::Result<&Batch> {
+        match self {
+            Self::Noise(batch) => Ok(batch),
+            Self::Pipeline(pipeline) => pipeline.next(),
+        }
+    }
 }
 
 impl Rates {

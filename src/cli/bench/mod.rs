@@ -8,16 +8,19 @@ mod nets;
 use super::device::{DeviceChoice, instruction_set};
 use super::train::start_threads;
 use super::{Exit, Failure, Overrides, output, paths, prepare};
-use crate::config::spec::Precision;
+use crate::config::spec::{Precision, Spec};
 use crate::config::{Loaded, Override};
+use crate::data::Facts;
 use crate::gpu;
 use crate::kernels::peak;
 use crate::nn::{Compute, cost};
 use crate::train::Rehearsal;
 use crate::train::device::{name_and_versions, remarks};
 use crate::train::net::parts;
+use crate::train::rehearsal::noise;
 use crate::units::number;
-use measure::Rates;
+use data::Pipeline;
+use measure::{Images, Rates};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -30,9 +33,11 @@ Examples:
   runner bench --device cuda --precision bf16 --batch 1024
   runner bench --config configs/dawnbench.toml --size 24 --json
   runner bench --data mine.toml --steps 50       batches alone, no net: how fast images are read, decoded, cropped
+  runner bench --net resnet18_imagenet --data mine.toml --steps 20   steps on those batches, made meanwhile
 
 A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the
-experiment's first optimizer), on images of noise that stay in memory. The nets have the names of
+experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while training, and the
+rate is then that of all steps together. The nets have the names of
 scripts/torch_throughput.py, which measures PyTorch the same way; scripts/bench_against_torch runs both in turn.
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against
@@ -40,14 +45,14 @@ the most f32 multiply-adds that all threads did in a second just before and afte
 idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were planned
 to have there; parameters, optimizer and libraries come on top.")]
 pub struct BenchArgs {
-    /// Which net
-    #[arg(long, value_name = "NET", default_value = "resnet9", value_parser = nets::names())]
-    net: String,
+    /// Which net [default: resnet9, but for --data alone]
+    #[arg(long, value_name = "NET", value_parser = nets::names())]
+    net: Option<String>,
     /// The net, first optimizer and parameter rules of an experiment, in place of --net
     #[arg(long, value_name = "FILE", conflicts_with = "net")]
     config: Option<PathBuf>,
-    /// Prepare the batches of an experiment's first phase, and train on none
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["net", "config", "precision", "device", "by_layer"])]
+    /// Take images as an experiment's first phase does; without --net and --config prepare batches and train on none
+    #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
@@ -66,9 +71,9 @@ pub struct BenchArgs {
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Where to compute: cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: DeviceChoice,
+    /// Where to compute: cpu, cuda or cuda:N [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
     /// Show a table of the layers: where the time of a step goes
     #[arg(long, conflicts_with = "json")]
     by_layer: bool,
@@ -79,18 +84,33 @@ pub struct BenchArgs {
 
 /// Measures how fast training steps are.
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
+    let threads = start_threads(args.threads)?;
+    let has_net = args.net.is_some() || args.config.is_some();
+    let mut pipeline = None;
     if let Some(path) = &args.data {
-        return data::run(args, path);
+        if !has_net {
+            args.no_net()?;
+            return data::run(args, path, threads);
+        }
+        // The experiment whose values are replaced is that of the net. Batches are made up to the last timed step and beyond it, as
+        // in the middle of a training.
+        pipeline = Some(Pipeline::open(args, path, &[], u64::MAX)?);
     }
     let isa = instruction_set()?;
-    let loaded = args.loaded()?;
+    let loaded = args.loaded(pipeline.as_ref().map(|pipeline| &pipeline.facts))?;
     let facts = prepare::facts(&loaded.spec)?;
-    let (spec, facts) = (&loaded.spec.for_sets(&facts), &facts[0]);
-    let usual = || if args.config.is_some() { facts.size } else { nets::size(&args.net) };
-    let size = args.size.map_or_else(usual, usize::from);
-    let batch = args.batch as usize;
-    let threads = start_threads(args.threads)?;
-    let compute = args.device.compute(isa)?;
+    let spec = &loaded.spec.for_sets(&facts);
+    let facts = &pipeline.as_ref().map_or(&facts[0], |pipeline| &pipeline.facts).clone();
+    let usual = || if args.config.is_some() { facts.size } else { nets::size(args.net()) };
+    let size = pipeline.as_ref().map_or_else(|| args.size.map_or_else(usual, usize::from), |pipeline| pipeline.size);
+    let batch = pipeline.as_ref().map_or(args.batch as usize, |pipeline| pipeline.batch);
+    fits(spec, facts)?;
+    let data = pipeline.as_ref().map(|pipeline| pipeline.facts.name.clone());
+    let mut images = match pipeline {
+        Some(pipeline) => Images::Pipeline(Box::new(pipeline)),
+        None => Images::Noise(Box::new(noise(spec, facts, size, batch))),
+    };
+    let compute = args.device.unwrap_or(DeviceChoice::Cpu).compute(isa)?;
     for remark in remarks(&compute) {
         output::notice(remark);
     }
@@ -110,9 +130,10 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         true => Ok(()),
         false => output::print(&format!("step {step}: {rate:.1} img/s\n")),
     };
-    let rates = measure::rates(&mut rehearsal, args.steps as usize, args.by_layer, watch)?;
+    let rates = measure::rates(&mut rehearsal, &mut images, args.steps as usize, args.by_layer, watch)?;
     let measured = Measured {
-        net: if args.config.is_some() { spec.name.clone() } else { args.net.clone() },
+        net: if args.config.is_some() { spec.name.clone() } else { args.net().to_owned() },
+        data,
         precision: spec.train.precision,
         batch,
         size,
@@ -146,14 +167,46 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
 }
 
 impl BenchArgs {
-    /// The experiment that holds the net: the file's, or one made around a net of the list.
-    fn loaded(&self) -> Result<Loaded, Failure> {
+    fn net(&self) -> &str {
+        self.net.as_deref().unwrap_or("resnet9")
+    }
+
+    /// Sees that nothing is asked for that only a net has.
+    fn no_net(&self) -> Result<(), Failure> {
+        let asked = [
+            ("--precision", self.precision.is_some()),
+            ("--device", self.device.is_some()),
+            ("--by-layer", self.by_layer),
+        ];
+        match asked.iter().find(|(_, asked)| *asked) {
+            Some((option, _)) => Err(Failure::Usage(format!(
+                "{option} means nothing without a net\nhelp: --data alone prepares batches; add --net or --config"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The experiment that holds the net: the file's, or one made around a net of the list. `data`: what it is to take its images from.
+    fn loaded(&self, data: Option<&Facts>) -> Result<Loaded, Failure> {
         let mut overrides = self.overrides.list();
         overrides.extend(self.precision.iter().map(|word| Override::Set(format!("train.precision={word}"))));
         match &self.config {
             Some(path) => paths::load(path, &overrides),
-            None => Ok(nets::load(&self.net, &overrides)?),
+            None => Ok(nets::load(self.net(), data.map_or(nets::CLASSES, |facts| facts.classes), &overrides)?),
         }
+    }
+}
+
+/// Sees that a net has an output for each class of the images.
+fn fits(spec: &Spec, facts: &Facts) -> Result<(), Failure> {
+    match spec.model.classes {
+        Some(classes) if classes < facts.classes => {
+            let (name, has) = (&facts.name, facts.classes);
+            Err(Failure::Usage(format!(
+                "the net tells {classes} classes apart, and `{name}` has {has}\nhelp: --set model.classes={has}"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -170,6 +223,8 @@ fn device_line(compute: &Compute) -> Option<String> {
 /// What came out, and what of.
 struct Measured {
     net: String,
+    /// Where images came from; `None` for noise.
+    data: Option<String>,
     precision: Precision,
     batch: usize,
     size: usize,
@@ -189,9 +244,15 @@ struct Measured {
 }
 
 impl Measured {
+    /// Images a second: of the median step; where batches are made meanwhile, of all steps, as single ones wait for each other.
+    fn rate(&self) -> f64 {
+        let Rates { median, steps, seconds, .. } = self.rates;
+        if self.data.is_some() { (steps * self.batch) as f64 / seconds } else { median }
+    }
+
     /// Operations a second.
     fn speed(&self) -> f64 {
-        self.rates.median * self.flops as f64
+        self.rate() * self.flops as f64
     }
 
     fn percent_of_peak(&self) -> Option<f64> {
@@ -204,6 +265,7 @@ impl Measured {
         let versions = name.is_some().then_some(versions);
         json!({
             "net": self.net,
+            "data": self.data,
             "precision": self.precision.word(),
             "batch": self.batch,
             "size": self.size,
@@ -211,7 +273,7 @@ impl Measured {
             "device_name": name,
             "device_versions": versions,
             "threads": self.threads,
-            "images_per_second": tenth(self.rates.median),
+            "images_per_second": tenth(self.rate()),
             "images_per_second_min": tenth(self.rates.min),
             "images_per_second_max": tenth(self.rates.max),
             "percent_of_peak": self.percent_of_peak().map(tenth),
@@ -223,16 +285,18 @@ impl Measured {
 
     /// The line of scripts/torch_throughput.py, and what it is held against.
     fn lines(&self) -> String {
-        let Self { net, precision, batch, size, threads, compute, rates, .. } = self;
+        let Self { net, data, precision, batch, size, threads, compute, rates, .. } = self;
+        let from = data.as_ref().map_or(String::new(), |name| format!(" data={name}"));
+        let which = if data.is_some() { "all steps" } else { "median" };
         let memory = self.memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB"));
         format!(
-            "runner {} {} threads={threads} net={net} precision={} batch={batch} size={size}: \
-             median {:.1} img/s (min {:.1}, max {:.1})\n\
+            "runner {} {} threads={threads} net={net}{from} precision={} batch={batch} size={size}: \
+             {which} {:.1} img/s (min {:.1}, max {:.1})\n\
              {}; peak memory {memory}\n",
             env!("CARGO_PKG_VERSION"),
             compute.name(),
             precision.word(),
-            rates.median,
+            self.rate(),
             rates.min,
             rates.max,
             self.speed_in_words(),

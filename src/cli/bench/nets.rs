@@ -19,6 +19,9 @@ const NETS: &[Net] = &[
     Net { name: "wrn22", model: "backbone = 'wrn22'", size: 32 },
 ];
 
+/// Outputs where nothing says otherwise.
+pub const CLASSES: usize = 10;
+
 /// For the command line.
 pub fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(NETS.iter().map(|net| net.name))
@@ -33,13 +36,13 @@ pub fn size(name: &str) -> usize {
     named(name).size
 }
 
-/// An experiment around a net: ten classes, and the optimizer that PyTorch's side has.
+/// An experiment around a net: so many classes, and the optimizer that PyTorch's side has.
 ///
 /// # Errors
 /// When the overrides do not fit.
-pub fn load(name: &str, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+pub fn load(name: &str, classes: usize, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
     let content = format!(
-        "name = '{name}'\n[data]\ndataset = 'shapes'\n[model]\nclasses = 10\n{}\n\
+        "name = '{name}'\n[data]\ndataset = 'shapes'\n[model]\nclasses = {classes}\n{}\n\
          [[phases]]\nsteps = 1\nbatch = 128\noptimizer = {{ kind = 'sgd', nesterov = true }}\nlr = 1e-3\n",
         named(name).model
     );
@@ -54,7 +57,7 @@ mod tests {
     #[test]
     fn every_net_is_one_and_fits_its_images() {
         for net in NETS {
-            let spec = load(net.name, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
+            let spec = load(net.name, CLASSES, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
             let parts = crate::train::net::parts(&spec, 10);
             let image = crate::nn::Shape::new(net.size, net.size, 3);
             crate::model::build(&parts, image).unwrap_or_else(|error| panic!("{}: {error}", net.name));

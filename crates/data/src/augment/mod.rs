@@ -18,6 +18,7 @@ pub mod rotate;
 pub mod translate;
 
 use super::resize::{Extent, Window};
+use crate::kernels::{Isa, pixels};
 use crate::registry::{Choice, Describe, Entry, Family, Settings};
 use crate::units::{Purpose, number, rng};
 use rand_chacha::ChaCha8Rng;
@@ -90,12 +91,15 @@ pub struct Image {
     pub mean: Vec<u8>,
     /// A second image's worth of bytes, for changes that cannot be made in place.
     scratch: Vec<u8>,
+    /// The bytes are the same with any.
+    isa: Isa,
 }
 
 impl Image {
     /// Room for images of any size; `mean` has a byte for each channel.
     pub fn new(mean: Vec<u8>) -> Self {
-        Self { pixels: Vec::new(), size: 0, channels: mean.len(), mean, scratch: Vec::new() }
+        let isa = Isa::detect().unwrap_or(Isa::Portable);
+        Self { pixels: Vec::new(), size: 0, channels: mean.len(), mean, scratch: Vec::new(), isa }
     }
 
     /// Sets the side; the pixels are then unspecified.
@@ -109,7 +113,7 @@ impl Image {
     pub fn mirror(&mut self) {
         for row in self.pixels.chunks_exact_mut(self.size * self.channels) {
             match self.channels {
-                3 => row.as_chunks_mut::<3>().0.reverse(),
+                3 => pixels::mirror(self.isa, row.as_chunks_mut().0),
                 channels => {
                     row.reverse();
                     // Now the pixels stand in the right order and the channels of each in the wrong one.
@@ -121,7 +125,7 @@ impl Image {
 
     /// Makes the image anew, row by row, from the old one: `write(old, y, row)`.
     fn rewrite(&mut self, write: impl Fn(&Old<'_>, usize, &mut [u8])) {
-        let Self { pixels, size, channels, mean, scratch } = self;
+        let Self { pixels, size, channels, mean, scratch, .. } = self;
         let old = Old { pixels, size: *size, channels: *channels, mean };
         for (y, row) in scratch.chunks_exact_mut(*size * *channels).enumerate() {
             write(&old, y, row);

@@ -1,36 +1,101 @@
-//! Whether a JPEG file is all there: the decoder makes up what is missing, in grey, and says nothing.
+//! What the markers of a JPEG file tell: whether it is all there, for the decoder makes up what is missing, in grey, and says
+//! nothing; and how it is told to stop early.
+
+use memchr::memchr;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
+const SOS: u8 = 0xda;
+/// Frames that are one pass of Huffman codes, eight bits a sample: baseline and extended.
+const SEQUENTIAL: [u8; 2] = [0xc0, 0xc1];
 /// Markers without a length: TEM and the restarts, which stand in the coded data.
 const BARE: [std::ops::RangeInclusive<u8>; 2] = [0x01..=0x01, 0xd0..=0xd7];
+
+/// A file that ends where it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Of an image that is coded from top to bottom in one scan.
+    frame: Option<Frame>,
+    scans: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Frame {
+    /// Where in the file its height stands, two bytes.
+    at: usize,
+    height: usize,
+    /// Rows of pixels that are coded together.
+    together: usize,
+}
 
 /// Follows the markers to the end of the image (ITU-T T.81, annex B). What comes after it is no part of it.
 ///
 /// # Errors
 /// The byte at which the file ends before the image does.
-pub fn check_whole(bytes: &[u8]) -> Result<(), usize> {
+pub fn layout(bytes: &[u8]) -> Result<Layout, usize> {
     let end = bytes.len();
-    let mut at = 0;
+    let (mut at, mut layout) = (0, Layout::default());
     loop {
         // A marker is a byte ff, which may be repeated, and one that is neither ff nor 00. After the header of a scan this
         // passes over the coded data.
-        at += bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)).ok_or(end)?;
+        at += bytes.get(at..).and_then(|rest| memchr(0xff, rest)).ok_or(end)?;
         let marker = *bytes.get(at + 1).ok_or(end)?;
         match marker {
             0xff => at += 1,
-            EOI => return Ok(()),
+            EOI => return Ok(layout),
             // A byte ff of the coded data, or nothing but a marker.
             0x00 | SOI => at += 2,
             bare if BARE.iter().any(|range| range.contains(&bare)) => at += 2,
             _ => {
                 let length = bytes.get(at + 2..at + 4).ok_or(end)?;
-                at += 2 + usize::from(length[0]) * 256 + usize::from(length[1]);
-                if at > end {
+                let segment = at + 4..at + 2 + usize::from(length[0]) * 256 + usize::from(length[1]);
+                if segment.end > end {
                     return Err(end);
                 }
+                match marker {
+                    SOS => layout.scans += 1,
+                    _ if SEQUENTIAL.contains(&marker) => {
+                        layout.frame = frame(bytes.get(segment.clone()).unwrap_or(&[]), segment.start)
+                    }
+                    _ => {}
+                }
+                at = segment.end;
             }
         }
+    }
+}
+
+/// Of a frame's segment: bits, height, width, and of each component a name, its parts each way and a table.
+fn frame(segment: &[u8], start: usize) -> Option<Frame> {
+    let (height, components) = (segment.get(1..3)?, segment.get(6..)?);
+    let parts = components.as_chunks::<3>().0.iter().map(|[_, parts, _]| usize::from(parts & 15));
+    Some(Frame {
+        at: start + 1,
+        height: usize::from(height[0]) * 256 + usize::from(height[1]),
+        together: 8 * parts.max()?,
+    })
+}
+
+impl Layout {
+    /// Rows that the file says it has, where it could be told to have fewer.
+    pub fn height(&self) -> Option<usize> {
+        self.frame.filter(|_| self.scans == 1).map(|frame| frame.height)
+    }
+
+    /// Makes `copy` a file of which the first `rows` rows are the same, and the rest of it is missing but for a few; gives its height.
+    /// `None` where that would not save any.
+    ///
+    /// One more row of blocks is kept: colours of half the resolution are interpolated between the last one and the next.
+    pub fn shortened(&self, bytes: &[u8], rows: usize, copy: &mut Vec<u8>) -> Option<usize> {
+        let Frame { at, height, together } = self.frame.filter(|_| self.scans == 1)?;
+        let kept = (rows.min(height).div_ceil(together.max(1)) + 1) * together;
+        if kept == 0 || kept >= height {
+            return None;
+        }
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        copy[at..at + 2].copy_from_slice(&(kept as u16).to_be_bytes());
+        Some(kept)
     }
 }
 
@@ -47,10 +112,11 @@ mod tests {
         let mut file = Cursor::new(Vec::new());
         noise.write_to(&mut file, ImageFormat::Jpeg).unwrap();
         let bytes = file.into_inner();
-        assert_eq!(check_whole(&bytes), Ok(()));
-        assert_eq!(check_whole(&[&bytes[..], b"tail"].concat()), Ok(()));
+        let whole = layout(&bytes).unwrap();
+        assert_eq!((whole.height(), whole.frame.unwrap().together), (Some(30), 8));
+        assert_eq!(layout(&[&bytes[..], b"tail"].concat()), Ok(whole));
         for length in 0..bytes.len() {
-            assert_eq!(check_whole(&bytes[..length]), Err(length));
+            assert_eq!(layout(&bytes[..length]), Err(length));
         }
     }
 }

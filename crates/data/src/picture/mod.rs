@@ -68,6 +68,8 @@ pub struct Decoder {
     pixels: Vec<u8>,
     /// An image of other channels than are wanted.
     raw: Vec<u8>,
+    /// A file that is told to end earlier.
+    shortened: Vec<u8>,
 }
 
 /// A decoded image, or as much of it as was wanted.
@@ -91,7 +93,7 @@ impl Decoder {
     /// When it cannot be decoded whole, or asks for more memory than there is for all.
     pub fn whole(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Decoded<'_>, DataError> {
         let share = share(path, bytes, extent_of(path, bytes)?)?;
-        let extent = self.full(path, bytes, channels)?;
+        let (extent, _) = self.full(path, bytes, channels, usize::MAX)?;
         Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
     }
 
@@ -111,26 +113,25 @@ impl Decoder {
         let share = share(path, bytes, of)?;
         let scale = reduced::scale(region, to);
         if scale > 1 && is_jpeg(bytes) {
-            check_whole(path, bytes)?;
+            layout(path, bytes)?;
             let rows = reduced::rows(of, region, to, scale);
             let done = reduced::decode(bytes, channels, of, scale, rows, &mut self.pixels);
             if let Some(extent) = done.map_err(|why| broken(path, &why))? {
                 return Ok(Decoded { pixels: &self.pixels, extent, scale, _share: share });
             }
         }
-        let extent = self.full(path, bytes, channels)?;
-        if extent != of {
-            let (found, was) = (extent.to_string(), of.to_string());
-            return Err(broken(path, &format!("it is {found} pixels now, and was {was} when the set was opened")));
+        let rows = reduced::rows(of, region, to, 1);
+        let (found, height) = self.full(path, bytes, channels, rows)?;
+        if found != of {
+            return Err(broken(path, &format!("it is {found} pixels now, and was {of} when the set was opened")));
         }
-        Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
+        Ok(Decoded { pixels: &self.pixels, extent: Extent { height, ..found }, scale: 1, _share: share })
     }
 
-    /// Decodes all pixels into `pixels`.
-    fn full(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Extent, DataError> {
+    /// Decodes into `pixels` so many rows at least, or all of an image of fewer. Gives the image's extent, and how many rows there are.
+    fn full(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<(Extent, usize), DataError> {
         if is_jpeg(bytes) {
-            check_whole(path, bytes)?;
-            return self.jpeg(path, bytes, channels);
+            return self.jpeg(path, bytes, channels, rows);
         }
         let decoded = reader(path, Cursor::new(bytes))?.decode().map_err(|e| broken(path, &e.to_string()))?;
         let extent = Extent { width: decoded.width() as usize, height: decoded.height() as usize };
@@ -138,12 +139,15 @@ impl Decoder {
             1 => grey(decoded),
             _ => decoded.into_rgb8().into_raw(),
         };
-        Ok(extent)
+        Ok((extent, extent.height))
     }
 
-    /// As the crate `image` decodes JPEG, but into room that is there already.
-    fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Extent, DataError> {
+    /// As the crate `image` decodes JPEG, but into room that is there already, and of a shortened file.
+    fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<(Extent, usize), DataError> {
         let bad = |e: zune_jpeg::errors::DecodeErrors| broken(path, &e.to_string());
+        let layout = layout(path, bytes)?;
+        let shortened = layout.shortened(bytes, rows, &mut self.shortened).and(layout.height());
+        let bytes = if shortened.is_some() { &self.shortened } else { bytes };
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
         decoder.decode_headers().map_err(bad)?;
         let is_grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
@@ -161,7 +165,7 @@ impl Decoder {
             self.pixels.clear();
             self.pixels.extend(self.raw.as_chunks().0.iter().map(|pixel| luma(*pixel)));
         }
-        Ok(Extent { width, height })
+        Ok((Extent { width, height: shortened.unwrap_or(height) }, height))
     }
 }
 
@@ -192,7 +196,7 @@ pub fn with_whole<T>(
         let found = (width * height) as u64;
         if found <= pixels {
             let mut decoder = Decoder::default();
-            let extent = decoder.full(path, &bytes, channels)?;
+            let (extent, _) = decoder.full(path, &bytes, channels, usize::MAX)?;
             let result = use_it(&decoder.pixels, extent);
             drop(share);
             return result;
@@ -226,8 +230,9 @@ pub fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 
-fn check_whole(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    jpeg::check_whole(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
+/// Of a JPEG file that is whole.
+fn layout(path: &Path, bytes: &[u8]) -> Result<jpeg::Layout, DataError> {
+    jpeg::layout(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
 }
 
 fn check_size(path: &Path) -> Result<u64, DataError> {

@@ -95,6 +95,31 @@ fn rows_that_are_not_read_are_not_decoded_and_change_nothing() {
 }
 
 #[test]
+fn a_shortened_file_gives_the_rows_that_are_read_unchanged() {
+    let mut decoder = Decoder::default();
+    for name in ["colour.jpg", "full.jpg", "grey.jpg", "cmyk.jpg", "progressive.jpg"] {
+        let (path, bytes) = file(name);
+        let of = extent_of(&path, &bytes).unwrap();
+        let all = decoder.whole(&path, &bytes, 3).unwrap().pixels.to_vec();
+        let mut fewest = of.height;
+        for height in 1..=of.height {
+            let region = Region { left: 2.0, top: 0.0, width: 40.0, height: height as f64 };
+            let to = Extent { width: 40, height };
+            let decoded = decoder.part(&path, &bytes, 3, of, (region, to)).unwrap();
+            let rows = reduced::rows(of, region, to, 1);
+            assert!(
+                decoded.scale == 1 && decoded.extent.width == of.width && decoded.extent.height >= rows,
+                "{name}: {height}"
+            );
+            assert_eq!(decoded.pixels[..rows * of.width * 3], all[..rows * of.width * 3], "{name}: {height}");
+            fewest = fewest.min(decoded.extent.height);
+        }
+        // Several scans, as a progressive file has them, are decoded whole.
+        assert_eq!(fewest < of.height, name != "progressive.jpg", "{name}: {fewest} of {}", of.height);
+    }
+}
+
+#[test]
 fn the_middle_of_a_reduced_image_is_that_of_the_whole_one() {
     let (path, bytes) = file("full.jpg");
     let of = extent_of(&path, &bytes).unwrap();

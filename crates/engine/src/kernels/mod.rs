@@ -32,9 +32,10 @@ pub mod norm;
 pub mod parallel;
 pub mod peak;
 pub mod pieces;
+pub mod pixels;
 pub mod pool;
 pub mod reduce;
-pub mod rows;
+pub mod resample;
 pub mod simd;
 #[cfg(test)]
 mod testing;
