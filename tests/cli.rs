@@ -337,13 +337,18 @@ fn bench_measures_steps_of_any_net() {
     let want = [
         &["net", "data", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
         &rates,
-        &["percent_of_peak", "peak_memory_mib", "device_memory_mib", "recorded_steps"],
+        &["percent_of_peak", "peak_memory_mib", "device_memory_mib", "recorded_steps", "waiting_seconds"],
     ];
     assert_eq!(keys, want.concat());
     assert_eq!((&json["net"], &json["precision"], &json["batch"]), (&"resnet9".into(), &"bf16".into(), &4.into()));
     let number = |key: &str| json[key].as_f64().unwrap();
     assert!(number("percent_of_peak") > 0.0 && json["device"] == "cpu");
-    assert!(["device_name", "device_versions", "device_memory_mib"].iter().all(|key| json[key].is_null()), "{json}");
+    assert!(
+        ["device_name", "device_versions", "device_memory_mib", "data", "waiting_seconds"]
+            .iter()
+            .all(|key| json[key].is_null()),
+        "{json}"
+    );
     assert!(0.0 < number(rates[1]) && number(rates[1]) <= number(rates[0]) && number(rates[0]) <= number(rates[2]));
 
     let output = bench(&["--net", "airbench94", "--set", "model.backbone.widths=[4]", "--by-layer"]);
@@ -384,9 +389,16 @@ fn bench_takes_steps_on_batches_that_are_made_meanwhile() {
     let number = |key: &str| json[key].as_f64().unwrap();
     assert!(number("images_per_second_min") <= number("images_per_second"), "{json}");
     assert!(number("images_per_second") <= number("images_per_second_max"), "{json}");
-    let output = bench(&["--config", config]);
+    assert!(number("waiting_seconds") >= 0.0, "{json}");
+    // The net's own data are not looked at.
+    let absent = SMALL.replace("dataset = \"shapes\"", "dataset = \"folder\"");
+    assert_ne!(absent, SMALL);
+    let net_of = write(dir.path(), "absent.toml", &absent);
+    let output = bench(&["--config", net_of.to_str().unwrap(), "--set", "data.augment=['flip']", "--by-layer"]);
     assert_exit(&output, 0);
-    assert!(text(&output).contains("net=small data=shapes precision=f32 batch=4"), "{}", text(&output));
+    for words in ["data=shapes precision=f32 batch=4", "s for images", "images: waiting for them"] {
+        assert!(text(&output).contains(words), "no {words} in {}", text(&output));
+    }
 
     let output = bench(&[&net[..], &["--set", "model.classes=3"]].concat());
     assert_exit(&output, 2);

@@ -15,14 +15,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Batches before the timed ones, where nothing else is timed: those that are ready before anyone asks, and their like.
-const WARM_UP: u64 = 8;
+/// Batches before the timed ones: those that are ready before anyone asks, and their like.
+pub const WARM_UP: usize = 8;
 
 /// The batches that an experiment's first phase takes, or such of another size.
 pub struct Pipeline {
     pub facts: Facts,
     pub batch: usize,
     pub size: usize,
+    /// Seconds that batches were waited for so far.
+    pub waited: f64,
     opening: f64,
     loader: Loader,
 }
@@ -51,7 +53,7 @@ impl Pipeline {
             mix: vec![mixer(&phase.mix_images)],
         };
         let loader = Loader::training(training, 0, plan(set, batch, size, steps));
-        Ok(Self { facts: set.facts.clone(), batch, size, opening, loader })
+        Ok(Self { facts: set.facts.clone(), batch, size, waited: 0.0, opening, loader })
     }
 
     /// The next batch.
@@ -59,14 +61,17 @@ impl Pipeline {
     /// # Errors
     /// When one cannot be made, or there are no more steps.
     pub fn next(&mut self) -> anyhow::Result<&Batch> {
-        Ok(self.loader.next_batch()?.context("no batch came")?.0)
+        let (batch, waited) = self.loader.next_batch()?.context("no batch came")?;
+        self.waited += waited;
+        Ok(batch)
     }
 }
 
 /// Prepares batches, and counts.
 pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failure> {
-    let steps = WARM_UP + u64::from(args.steps);
-    let Pipeline { facts, batch, size, opening, loader } = Pipeline::open(args, path, &args.overrides.list(), steps)?;
+    let steps = WARM_UP as u64 + u64::from(args.steps);
+    let Pipeline { facts, batch, size, opening, loader, .. } =
+        Pipeline::open(args, path, &args.overrides.list(), steps)?;
     let rates = rates(loader, batch)?;
     let (name, memory) = (&facts.name, peak_memory_mib());
     let tenth = |x: f64| (x * 10.0).round() / 10.0;

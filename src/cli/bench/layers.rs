@@ -78,7 +78,7 @@ fn rows(rehearsal: &Rehearsal, spec: &Spec, measured: &Measured, step: f64) -> V
     rows.push((spec.phases[0].optimizer.kind.clone(), row("update", "", rehearsal.update, cost)));
     let timed: f64 = rows.iter().map(|(_, row)| row.seconds).sum();
     rows.push((
-        "images into the tape, and the like".to_owned(),
+        "images: waiting for them, into the tape; and the like".to_owned(),
         Row { seconds: step - timed, ..Row::empty("rest", "") },
     ));
     rows

@@ -1,11 +1,11 @@
 //! Running the steps and looking at the clock.
 
-use super::data::Pipeline;
+use super::data::{self, Pipeline};
 use crate::data::Batch;
 use crate::train::Rehearsal;
 use std::time::Instant;
 
-/// Steps before the timed ones: the first touches all memory.
+/// Steps before the timed ones, where images are there: the first touches all memory.
 const WARM_UP: usize = 3;
 
 /// Images a second of the timed steps.
@@ -15,6 +15,8 @@ pub struct Rates {
     pub max: f64,
     /// Of the timed steps together.
     pub seconds: f64,
+    /// The part of them in which images were waited for.
+    pub waited: f64,
     pub steps: usize,
 }
 
@@ -29,13 +31,13 @@ pub fn rates(
     by_layer: bool,
     mut watch: impl FnMut(usize, f64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Rates> {
-    for _ in 0..WARM_UP {
+    for _ in 0..images.warm_up() {
         rehearsal.step(images.next()?)?;
     }
     if by_layer {
         rehearsal.time_layers();
     }
-    let (mut rates, mut seconds) = (Vec::new(), 0.0);
+    let (mut rates, mut seconds, waited) = (Vec::new(), 0.0, images.waited());
     for step in 0..steps {
         let begun = Instant::now();
         let loss = rehearsal.step(images.next()?)?;
@@ -48,7 +50,7 @@ pub fn rates(
         rates.push(loss.images as f64 / spent);
         watch(step, loss.images as f64 / spent)?;
     }
-    Ok(Rates::of(rates, seconds))
+    Ok(Rates { waited: images.waited() - waited, ..Rates::of(rates, seconds) })
 }
 
 /// Where the images of the steps are from.
@@ -59,6 +61,22 @@ pub enum Images {
 }
 
 impl Images {
+    /// Steps before the timed ones.
+    fn warm_up(&self) -> usize {
+        match self {
+            Self::Noise(_) => WARM_UP,
+            Self::Pipeline(_) => data::WARM_UP,
+        }
+    }
+
+    /// Seconds that they were waited for so far.
+    fn waited(&self) -> f64 {
+        match self {
+            Self::Noise(_) => 0.0,
+            Self::Pipeline(pipeline) => pipeline.waited,
+        }
+    }
+
     fn next(&mut self) -> anyhow::Result<&Batch> {
         match self {
             Self::Noise(batch) => Ok(batch),
@@ -73,7 +91,7 @@ impl Rates {
         rates.sort_by(f64::total_cmp);
         let steps = rates.len();
         let median = (rates[(steps - 1) / 2] + rates[steps / 2]) / 2.0;
-        Self { median, min: rates[0], max: rates[steps - 1], seconds, steps }
+        Self { median, min: rates[0], max: rates[steps - 1], seconds, waited: 0.0, steps }
     }
 }
 

@@ -37,7 +37,7 @@ Examples:
 
 A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the
 experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while training, and the
-rate is then that of all steps together. The nets have the names of
+rate is then that of all steps together; of --set what is under `data.` goes to that experiment, the rest to the net's. The nets have the names of
 scripts/torch_throughput.py, which measures PyTorch the same way; scripts/bench_against_torch runs both in turn.
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against
@@ -65,7 +65,7 @@ pub struct BenchArgs {
     /// Side of the images [default: 32; 128 for resnet18_imagenet; the set's own with --config, the first phase's with --data]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
-    /// Steps that are timed; three more come before them
+    /// Steps that are timed; three more come before them, with --data eight
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
     /// Threads to compute with [default: one a core]
@@ -85,22 +85,28 @@ pub struct BenchArgs {
 /// Measures how fast training steps are.
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let threads = start_threads(args.threads)?;
-    let has_net = args.net.is_some() || args.config.is_some();
-    let mut pipeline = None;
-    if let Some(path) = &args.data {
-        if !has_net {
-            args.no_net()?;
-            return data::run(args, path, threads);
-        }
-        // The experiment whose values are replaced is that of the net. Batches are made up to the last timed step and beyond it, as
-        // in the middle of a training.
-        pipeline = Some(Pipeline::open(args, path, &[], u64::MAX)?);
+    if let (Some(path), false) = (&args.data, args.has_net()) {
+        args.no_net()?;
+        return data::run(args, path, threads);
     }
     let isa = instruction_set()?;
+    let compute = args.device.unwrap_or(DeviceChoice::Cpu).compute(isa)?;
+    for remark in remarks(&compute) {
+        output::notice(remark);
+    }
+    // Of this machine's CPU, while nobody else uses it.
+    let peak = || compute.device.is_none().then(|| peak::flops_per_second(isa));
+    let before = peak();
+
+    // Batches are made up to the last timed step and beyond it, as in the middle of a training.
+    let pipeline =
+        args.data.as_ref().map(|path| Pipeline::open(args, path, &args.overrides_of_data(), u64::MAX)).transpose()?;
     let loaded = args.loaded(pipeline.as_ref().map(|pipeline| &pipeline.facts))?;
-    let facts = prepare::facts(&loaded.spec)?;
-    let spec = &loaded.spec.for_sets(&facts);
-    let facts = &pipeline.as_ref().map_or(&facts[0], |pipeline| &pipeline.facts).clone();
+    let facts = match &pipeline {
+        Some(pipeline) => vec![pipeline.facts.clone()],
+        None => prepare::facts(&loaded.spec)?,
+    };
+    let (spec, facts) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let usual = || if args.config.is_some() { facts.size } else { nets::size(args.net()) };
     let size = pipeline.as_ref().map_or_else(|| args.size.map_or_else(usual, usize::from), |pipeline| pipeline.size);
     let batch = pipeline.as_ref().map_or(args.batch as usize, |pipeline| pipeline.batch);
@@ -110,10 +116,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         Some(pipeline) => Images::Pipeline(Box::new(pipeline)),
         None => Images::Noise(Box::new(noise(spec, facts, size, batch))),
     };
-    let compute = args.device.unwrap_or(DeviceChoice::Cpu).compute(isa)?;
-    for remark in remarks(&compute) {
-        output::notice(remark);
-    }
     let refused = |error: anyhow::Error| match error.is::<gpu::Error>() {
         true => Failure::Other(error),
         false => Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")),
@@ -123,14 +125,12 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         output::print(&line)?;
     }
 
-    // Of this machine's CPU.
-    let peak = || compute.device.is_none().then(|| peak::flops_per_second(isa));
-    let before = peak();
     let watch = |step: usize, rate: f64| match args.json {
         true => Ok(()),
         false => output::print(&format!("step {step}: {rate:.1} img/s\n")),
     };
     let rates = measure::rates(&mut rehearsal, &mut images, args.steps as usize, args.by_layer, watch)?;
+    drop(images);
     let measured = Measured {
         net: if args.config.is_some() { spec.name.clone() } else { args.net().to_owned() },
         data,
@@ -167,8 +167,17 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
 }
 
 impl BenchArgs {
+    fn has_net(&self) -> bool {
+        self.net.is_some() || self.config.is_some() || self.data.is_none()
+    }
+
     fn net(&self) -> &str {
         self.net.as_deref().unwrap_or("resnet9")
+    }
+
+    /// Those of `--set` that go to the experiment of `--data`, where the net is another's: that one's own data are not used.
+    fn overrides_of_data(&self) -> Vec<Override> {
+        self.overrides.list().into_iter().filter(is_of_data).collect()
     }
 
     /// Sees that nothing is asked for that only a net has.
@@ -189,12 +198,19 @@ impl BenchArgs {
     /// The experiment that holds the net: the file's, or one made around a net of the list. `data`: what it is to take its images from.
     fn loaded(&self, data: Option<&Facts>) -> Result<Loaded, Failure> {
         let mut overrides = self.overrides.list();
+        if data.is_some() {
+            overrides.retain(|one| !is_of_data(one));
+        }
         overrides.extend(self.precision.iter().map(|word| Override::Set(format!("train.precision={word}"))));
         match &self.config {
             Some(path) => paths::load(path, &overrides),
             None => Ok(nets::load(self.net(), data.map_or(nets::CLASSES, |facts| facts.classes), &overrides)?),
         }
     }
+}
+
+fn is_of_data(one: &Override) -> bool {
+    matches!(one, Override::Set(argument) if argument.starts_with("data."))
 }
 
 /// Sees that a net has an output for each class of the images.
@@ -280,6 +296,7 @@ impl Measured {
             "peak_memory_mib": self.memory.map(tenth),
             "device_memory_mib": self.device_memory.map(tenth),
             "recorded_steps": self.recorded_steps,
+            "waiting_seconds": self.data.is_some().then(|| tenth(self.rates.waited)),
         })
     }
 
@@ -287,12 +304,16 @@ impl Measured {
     fn lines(&self) -> String {
         let Self { net, data, precision, batch, size, threads, compute, rates, .. } = self;
         let from = data.as_ref().map_or(String::new(), |name| format!(" data={name}"));
+        let waited = match data {
+            Some(_) => format!("; waited {:.1} of {:.1} s for images", rates.waited, rates.seconds),
+            None => String::new(),
+        };
         let which = if data.is_some() { "all steps" } else { "median" };
         let memory = self.memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB"));
         format!(
             "runner {} {} threads={threads} net={net}{from} precision={} batch={batch} size={size}: \
              {which} {:.1} img/s (min {:.1}, max {:.1})\n\
-             {}; peak memory {memory}\n",
+             {}; peak memory {memory}{waited}\n",
             env!("CARGO_PKG_VERSION"),
             compute.name(),
             precision.word(),

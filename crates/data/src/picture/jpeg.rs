@@ -6,6 +6,8 @@ use memchr::memchr;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+/// A height that stands behind the first scan.
+const DNL: u8 = 0xdc;
 /// Frames that are one pass of Huffman codes, eight bits a sample: baseline and extended.
 const SEQUENTIAL: [u8; 2] = [0xc0, 0xc1];
 /// Markers without a length: TEM and the restarts, which stand in the coded data.
@@ -14,9 +16,11 @@ const BARE: [std::ops::RangeInclusive<u8>; 2] = [0x01..=0x01, 0xd0..=0xd7];
 /// A file that ends where it should.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// Of an image that is coded from top to bottom in one scan.
+    /// Of an image that is coded from top to bottom, if it is in one scan.
     frame: Option<Frame>,
     scans: usize,
+    /// Where the image ends.
+    end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub fn layout(bytes: &[u8]) -> Result<Layout, usize> {
         let marker = *bytes.get(at + 1).ok_or(end)?;
         match marker {
             0xff => at += 1,
-            EOI => return Ok(layout),
+            EOI => return Ok(Layout { end: at + 2, ..layout }),
             // A byte ff of the coded data, or nothing but a marker.
             0x00 | SOI => at += 2,
             bare if BARE.iter().any(|range| range.contains(&bare)) => at += 2,
@@ -54,8 +58,10 @@ pub fn layout(bytes: &[u8]) -> Result<Layout, usize> {
                 }
                 match marker {
                     SOS => layout.scans += 1,
-                    _ if SEQUENTIAL.contains(&marker) => {
-                        layout.frame = frame(bytes.get(segment.clone()).unwrap_or(&[]), segment.start)
+                    DNL => layout.frame = None,
+                    // The decoder takes no frame behind a scan.
+                    _ if layout.scans == 0 && SEQUENTIAL.contains(&marker) => {
+                        layout.frame = frame(bytes.get(segment.clone()).unwrap_or(&[]), segment.start);
                     }
                     _ => {}
                 }
@@ -77,13 +83,8 @@ fn frame(segment: &[u8], start: usize) -> Option<Frame> {
 }
 
 impl Layout {
-    /// Rows that the file says it has, where it could be told to have fewer.
-    pub fn height(&self) -> Option<usize> {
-        self.frame.filter(|_| self.scans == 1).map(|frame| frame.height)
-    }
-
-    /// Makes `copy` a file of which the first `rows` rows are the same, and the rest of it is missing but for a few; gives its height.
-    /// `None` where that would not save any.
+    /// Makes `copy` a file of which the first `rows` rows are the same, and the rest of it is missing but for a few; gives the height that
+    /// it had. `None` where there are no fewer to be had.
     ///
     /// One more row of blocks is kept: colours of half the resolution are interpolated between the last one and the next.
     pub fn shortened(&self, bytes: &[u8], rows: usize, copy: &mut Vec<u8>) -> Option<usize> {
@@ -93,9 +94,9 @@ impl Layout {
             return None;
         }
         copy.clear();
-        copy.extend_from_slice(bytes);
+        copy.extend_from_slice(&bytes[..self.end]);
         copy[at..at + 2].copy_from_slice(&(kept as u16).to_be_bytes());
-        Some(kept)
+        Some(height)
     }
 }
 
@@ -113,7 +114,8 @@ mod tests {
         noise.write_to(&mut file, ImageFormat::Jpeg).unwrap();
         let bytes = file.into_inner();
         let whole = layout(&bytes).unwrap();
-        assert_eq!((whole.height(), whole.frame.unwrap().together), (Some(30), 8));
+        let frame = whole.frame.unwrap();
+        assert_eq!((frame.height, frame.together, whole.end), (30, 8, bytes.len()));
         assert_eq!(layout(&[&bytes[..], b"tail"].concat()), Ok(whole));
         for length in 0..bytes.len() {
             assert_eq!(layout(&bytes[..length]), Err(length));

@@ -145,8 +145,7 @@ impl Decoder {
     /// As the crate `image` decodes JPEG, but into room that is there already, and of a shortened file.
     fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<(Extent, usize), DataError> {
         let bad = |e: zune_jpeg::errors::DecodeErrors| broken(path, &e.to_string());
-        let layout = layout(path, bytes)?;
-        let shortened = layout.shortened(bytes, rows, &mut self.shortened).and(layout.height());
+        let shortened = layout(path, bytes)?.shortened(bytes, rows, &mut self.shortened);
         let bytes = if shortened.is_some() { &self.shortened } else { bytes };
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
         decoder.decode_headers().map_err(bad)?;
@@ -156,6 +155,8 @@ impl Decoder {
         let Some((width, height)) = decoder.dimensions() else { return Err(broken(path, "it has no dimensions")) };
         let same = is_grey == (channels == 1);
         let target = if same { &mut self.pixels } else { &mut self.raw };
+        // Of a damaged file the decoder may leave rows out: what was decoded before must not be seen there.
+        target.clear();
         target.resize(width * height * if is_grey { 1 } else { 3 }, 0);
         decoder.decode_into(target).map_err(bad)?;
         if !same && is_grey {
@@ -211,7 +212,7 @@ fn share(path: &Path, bytes: &[u8], Extent { width, height }: Extent) -> Result<
 }
 
 fn take(path: &Path, bytes: u64, pixels: u64) -> Result<Share, DataError> {
-    // The decoder of PNG makes a copy of the file.
+    // The decoder of PNG makes a copy of the file, and a shortened JPEG is one.
     let need = 2 * bytes + pixels * PER_PIXEL;
     MEMORY.take(need).ok_or_else(|| {
         let megabytes = |bytes: u64| bytes / 1_000_000;

@@ -72,6 +72,7 @@ fn decode_unwinding(
     };
     let extent = Extent { width: started.width(), height: rows.min(started.height()) };
     let len = extent.width * extent.height;
+    pixels.clear();
     pixels.resize(len * given, 0);
     started.read_scanlines_into::<u8>(pixels).map_err(words)?;
     match (given, channels) {

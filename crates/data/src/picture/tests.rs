@@ -119,6 +119,53 @@ fn a_shortened_file_gives_the_rows_that_are_read_unchanged() {
     }
 }
 
+/// A baseline file whose colours have a part of the resolution.
+fn sampled(width: usize, height: usize, pixels: (u8, u8)) -> Vec<u8> {
+    let mut coder = mozjpeg::Compress::new(mozjpeg::ColorSpace::JCS_RGB);
+    coder.set_fastest_defaults();
+    coder.set_size(width, height);
+    coder.set_chroma_sampling_pixel_sizes(pixels, pixels);
+    let mut coder = coder.start_compress(Vec::new()).unwrap();
+    let image: Vec<u8> = (0..width * height * 3).map(|i| (i * i / 7 + i % 3 * 90 + i / 50 * 3) as u8).collect();
+    coder.write_scanlines(&image).unwrap();
+    coder.finish().unwrap()
+}
+
+#[test]
+fn shortened_files_keep_their_rows_however_colours_are_sampled() {
+    let path = Path::new("sampled.jpg");
+    let (width, height) = (50, 90);
+    for pixels in [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)] {
+        let bytes = sampled(width, height, pixels);
+        let of = Extent { width, height };
+        let all = Decoder::default().whole(path, &bytes, 3).unwrap().pixels.to_vec();
+        // One decoder for all: nothing is left of the image before.
+        let mut decoder = Decoder::default();
+        for rows in 1..=height {
+            let (found, kept) = decoder.full(path, &bytes, 3, rows).unwrap();
+            assert!(found == of && kept >= rows && decoder.pixels.len() == kept * width * 3, "{pixels:?}: {rows}");
+            assert_eq!(decoder.pixels[..rows * width * 3], all[..rows * width * 3], "{pixels:?}: {rows}");
+            assert!(kept < height || rows > height - 2 * 16, "{pixels:?}: {kept} for {rows}");
+        }
+    }
+}
+
+#[test]
+fn what_was_decoded_before_is_never_seen() {
+    let (path, bytes) = file("colour.jpg");
+    let of = extent_of(&path, &bytes).unwrap();
+    let white = sampled(of.width, of.height, (1, 1));
+    for at in (bytes.len() / 3..bytes.len() - 2).step_by(5) {
+        let mut damaged = bytes.clone();
+        (damaged[at], damaged[at + 1]) = (0xff, 0xfe);
+        let mut used = Decoder::default();
+        used.whole(&path, &white, 3).unwrap();
+        let fresh = Decoder::default().whole(&path, &damaged, 3).map(|decoded| decoded.pixels.to_vec());
+        let again = used.whole(&path, &damaged, 3).map(|decoded| decoded.pixels.to_vec());
+        assert_eq!(fresh.ok(), again.ok(), "damage at {at}");
+    }
+}
+
 #[test]
 fn the_middle_of_a_reduced_image_is_that_of_the_whole_one() {
     let (path, bytes) = file("full.jpg");

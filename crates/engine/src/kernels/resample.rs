@@ -3,7 +3,7 @@
 //! A weight is a whole number of `2⁻²²`, a sum is rounded to a byte: with any instruction set the bytes are the same.
 
 use super::Isa;
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Portable, Simd};
 use std::ops::Range;
 
 /// Fractional bits of a weight: 32 bits less 8 for the byte and 2 for sums that overshoot.
@@ -24,11 +24,15 @@ pub struct Taps {
     /// Those of all pixels, one after the other.
     weights: Vec<i32>,
     /// The same, by fours.
+    #[cfg(target_arch = "x86_64")]
     fours: Vec<Four>,
+    /// Room for the shares of one pixel.
+    shares: Vec<f64>,
 }
 
 /// The weights of four source pixels: two 16-bit numbers in each word, of a pixel and its neighbour. A weight is
 /// `high · 2¹¹ + low`; what is beyond the last pixel weighs nothing.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Four {
     high: [i32; 2],
@@ -36,8 +40,10 @@ struct Four {
 }
 
 /// Bits of a weight's lower half.
+#[cfg(target_arch = "x86_64")]
 const LOW: u32 = PRECISION / 2;
 
+#[cfg(target_arch = "x86_64")]
 impl Four {
     fn new(weights: &[i32]) -> Self {
         let weight = |k: usize| weights.get(k).copied().unwrap_or(0);
@@ -50,6 +56,7 @@ impl Taps {
     pub fn clear(&mut self) {
         self.ranges.clear();
         self.weights.clear();
+        #[cfg(target_arch = "x86_64")]
         self.fours.clear();
     }
 
@@ -57,14 +64,16 @@ impl Taps {
     ///
     /// # Panics
     /// When a share is negative, or there is none that is not 0.
-    pub fn push(&mut self, start: usize, shares: impl Iterator<Item = f64> + Clone) {
-        let total: f64 = shares.clone().sum();
-        assert!(total > 0.0 && shares.clone().all(|share| share >= 0.0), "shares of nothing");
-        let first = self.weights.len();
-        self.weights.extend(shares.map(|share| (share / total * f64::from(1u32 << PRECISION) + 0.5) as i32));
-        let weights = &self.weights[first..];
-        self.fours.extend(weights.chunks(4).map(Four::new));
-        self.ranges.push(start..start + weights.len());
+    pub fn push(&mut self, start: usize, shares: impl Iterator<Item = f64>) {
+        self.shares.clear();
+        self.shares.extend(shares);
+        let total: f64 = self.shares.iter().sum();
+        assert!(total > 0.0 && self.shares.iter().all(|share| *share >= 0.0), "shares of nothing");
+        let weight = |share: &f64| (share / total * f64::from(1u32 << PRECISION) + 0.5) as i32;
+        self.weights.extend(self.shares.iter().map(weight));
+        #[cfg(target_arch = "x86_64")]
+        self.fours.extend(self.weights[self.weights.len() - self.shares.len()..].chunks(4).map(Four::new));
+        self.ranges.push(start..start + self.shares.len());
     }
 
     /// Pixels of the result.
@@ -102,12 +111,12 @@ impl Taps {
 /// or three.
 ///
 /// # Panics
-/// When a tap lies beyond its row, or a slice has not as many bytes as that says.
+/// When there are no taps or one lies beyond its row, or a slice has not as many bytes as that says.
 pub fn across(isa: Isa, taps: &Taps, channels: usize, (wide, stride): (&[u8], usize), narrow: &mut [u8]) {
     let row = taps.len() * channels;
     taps.check(stride / channels);
     assert!(
-        stride > 0 && wide.len().is_multiple_of(stride) && narrow.len() == wide.len() / stride * row,
+        row > 0 && stride > 0 && wide.len().is_multiple_of(stride) && narrow.len() == wide.len() / stride * row,
         "rows of another length"
     );
     if channels == 1 {
@@ -123,12 +132,12 @@ pub fn across(isa: Isa, taps: &Taps, channels: usize, (wide, stride): (&[u8], us
     };
     let (fast_rows, slow_rows) = narrow.split_at_mut(fast * row);
     match isa {
-        Isa::Portable => isa.run(Across { taps, wide, stride, narrow: fast_rows, row }),
+        Isa::Portable => Across { taps, wide, stride, narrow: fast_rows, row }.run::<Portable>(),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 | Isa::Avx512 => {
             assert!(isa.is_available(), "vectors that this machine does not have");
             // SAFETY: AVX2 is there, with AVX-512 too; the rows and their taps were checked above, and behind the last of these
-            // rows there is another one.
+            // rows there is another one, of at least as many bytes as are read behind a row.
             unsafe { x86::across(taps, wide, stride, fast_rows) }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -138,7 +147,7 @@ pub fn across(isa: Isa, taps: &Taps, channels: usize, (wide, stride): (&[u8], us
     lines.for_each(|(wide, narrow)| narrow_row::<3>(taps, wide, narrow));
 }
 
-/// The most bytes that are read behind a row.
+/// Bytes that are read at a pixel, at most; of the last pixel of a row all but three lie behind it.
 const SPILL: usize = 16;
 
 /// Weighs a row of pixels of `C` channels: the slow twin of all else here.
@@ -196,7 +205,7 @@ fn narrow_rows<const R: usize>(taps: &Taps, wide: &[u8], stride: usize, narrow: 
         let mut sums = [[HALF; 4]; R];
         for (weight, x) in weights.iter().zip(range.clone()) {
             for (r, sums) in sums.iter_mut().enumerate() {
-                let Some(four) = wide[r * stride + 3 * x..].first_chunk::<4>() else { continue };
+                let four = &wide[r * stride + 3 * x..][..4];
                 for (sum, byte) in sums.iter_mut().zip(four) {
                     *sum += weight * i32::from(*byte);
                 }
@@ -393,6 +402,9 @@ mod tests {
             (7, 6, 5, 7),
             (33, 5, 40, 5),
             (31, 6, 9, 13),
+            (9, 8, 7, 4),
+            (12, 9, 5, 6),
+            (11, 16, 12, 3),
             (64, 13, 17, 4),
         ] {
             let wide: Vec<u8> = (0..width * height * 3)
@@ -408,6 +420,18 @@ mod tests {
                 across(isa, &taps, 3, (&wide, width * 3), &mut narrow);
                 assert_eq!(narrow, expected, "{isa}: {width}×{height} to {to}");
             }
+        }
+    }
+
+    #[test]
+    fn sums_over_the_widest_rows_fit() {
+        let (width, height) = (1 << 14, 9);
+        let mut taps = Taps::default();
+        taps.push(0, std::iter::repeat_n(1.0, width));
+        for isa in Isa::available() {
+            let mut narrow = vec![1; height * 3];
+            across(isa, &taps, 3, (&vec![255; width * height * 3], width * 3), &mut narrow);
+            assert!(narrow.iter().all(|byte| *byte == 255), "{isa}: {narrow:?}");
         }
     }
 
