@@ -3,7 +3,9 @@
 mod common;
 
 use common::{SMALL, assert_exit, only_run, runner, text, timeless};
+use runner::config::spec::SetSpec;
 use runner::config::sweep;
+use runner::data::Facts;
 use runner::plan::Plan;
 use runner::sweep::ledger::Ledger;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -38,8 +40,12 @@ fn shipped_sweeps_are_right_and_of_the_schemas_form() {
         for trial in runner::sweep::missing(&sweep, &Ledger::new(PathBuf::new(), vec![]), &|point| sweep.allows(point))
         {
             let spec = sweep.experiment(&trial.values).unwrap_or_else(|errors| panic!("{errors}")).spec;
-            let facts = runner::data::sets::make(&spec.data.dataset).official().unwrap();
-            Plan::compile(&spec, &[facts]).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+            let known = |set: &SetSpec| {
+                let official = runner::data::sets::make(&set.dataset).official();
+                official.unwrap_or_else(|| runner::data::facts(&spec.request(set), &set.given()).unwrap())
+            };
+            let facts: Vec<Facts> = spec.sets().iter().map(known).collect();
+            Plan::compile(&spec, &facts).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
         }
         seen += 1;
     }

@@ -162,7 +162,7 @@ fn what_was_decoded_before_is_never_seen() {
         used.whole(&path, &white, 3).unwrap();
         let fresh = Decoder::default().whole(&path, &damaged, 3).map(|decoded| decoded.pixels.to_vec());
         let again = used.whole(&path, &damaged, 3).map(|decoded| decoded.pixels.to_vec());
-        assert_eq!(fresh.ok(), again.ok(), "damage at {at}");
+        assert!(fresh.ok() == again.ok(), "damage at {at}");
     }
 }
 
