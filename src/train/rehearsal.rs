@@ -4,8 +4,8 @@ use super::device;
 use super::net;
 use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
+use crate::data::mix::Mixed;
 use crate::data::{Batch, Facts};
-use crate::kernels::loss;
 use crate::nn::device::Target;
 use crate::nn::{Compute, Executor, Graph, Loss, Params};
 use crate::optim::Hypers;
@@ -65,7 +65,7 @@ impl Rehearsal {
     /// Those of a candle bridge; an optimizer that searches along a line.
     pub fn step(&mut self, batch: &Batch) -> anyhow::Result<Loss> {
         let Self { tape, params, .. } = self;
-        let mixed = batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own });
+        let mixed = batch.mixed.as_ref().map(Mixed::targets);
         let loss = tape.gradient(params, &batch.images, Target { labels: &batch.labels, mixed, smoothing: 0.0 })?;
         let begun = Instant::now();
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {

@@ -7,7 +7,8 @@ use super::state::State;
 use crate::average::Statistics;
 use crate::config::spec::Spec;
 use crate::data::Batch;
-use crate::kernels::{loss, reduce};
+use crate::data::mix::Mixed;
+use crate::kernels::reduce;
 use crate::loss_scale::{self, LossScale, Scale};
 use crate::nn::{Compute, Loss, Noise, Params};
 use crate::optim::{Applied, Hypers};
@@ -134,7 +135,7 @@ fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch) -> Lesson<'a> {
     Lesson {
         images: &batch.images,
         labels: &batch.labels,
-        mixed: batch.mixed.as_ref().map(|mixed| loss::Mixed { labels: &mixed.labels, own: mixed.own }),
+        mixed: batch.mixed.as_ref().map(Mixed::targets),
         smoothing: spec.train.label_smoothing as f32,
         noise: Noise { seed: spec.seed, step: step.step, first: 0 },
     }

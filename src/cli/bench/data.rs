@@ -30,8 +30,9 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Opens the experiment's first data set, and prepares batches for `steps` steps.
-    pub fn open(args: &BenchArgs, path: &Path, overrides: &[Override], steps: u64) -> Result<Self, Failure> {
+    /// Opens the experiment's first data set, and prepares batches as long as it lives: up to the last one that is timed and beyond
+    /// it, as in the middle of a training.
+    pub fn open(args: &BenchArgs, path: &Path, overrides: &[Override]) -> Result<Self, Failure> {
         let loaded = paths::load(path, overrides)?;
         prepare::check(&loaded)?;
         let begun = Instant::now();
@@ -52,14 +53,14 @@ impl Pipeline {
             augment: vec![chain(&phase.augment)],
             mix: vec![mixer(&phase.mix_images)],
         };
-        let loader = Loader::training(training, 0, plan(set, batch, size, steps));
+        let loader = Loader::training(training, 0, plan(set, batch, size));
         Ok(Self { facts: set.facts.clone(), batch, size, waited: 0.0, opening, loader })
     }
 
     /// The next batch.
     ///
     /// # Errors
-    /// When one cannot be made, or there are no more steps.
+    /// When it cannot be made.
     pub fn next(&mut self) -> anyhow::Result<&Batch> {
         let (batch, waited) = self.loader.next_batch()?.context("no batch came")?;
         self.waited += waited;
@@ -69,11 +70,10 @@ impl Pipeline {
 
 /// Prepares batches, and counts.
 pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failure> {
-    let steps = WARM_UP as u64 + u64::from(args.steps);
-    let Pipeline { facts, batch, size, opening, loader, .. } =
-        Pipeline::open(args, path, &args.overrides.list(), steps)?;
-    let rates = rates(loader, batch)?;
-    let (name, memory) = (&facts.name, peak_memory_mib());
+    let mut pipeline = Pipeline::open(args, path, &args.overrides.list())?;
+    let rates = rates(&mut pipeline, args.steps)?;
+    let Pipeline { facts: Facts { name, .. }, batch, size, opening, .. } = pipeline;
+    let (all, memory) = (rates.all(batch), peak_memory_mib());
     let tenth = |x: f64| (x * 10.0).round() / 10.0;
     let text = match args.json {
         true => json!({
@@ -81,9 +81,9 @@ pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failur
             "batch": batch,
             "size": size,
             "threads": threads,
-            "images_per_second": tenth(rates.all),
-            "images_per_second_min": tenth(rates.each.min),
-            "images_per_second_max": tenth(rates.each.max),
+            "images_per_second": tenth(all),
+            "images_per_second_min": tenth(rates.min),
+            "images_per_second_max": tenth(rates.max),
             "opening_seconds": tenth(opening),
             "peak_memory_mib": memory.map(tenth),
         })
@@ -92,10 +92,10 @@ pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failur
             "runner {} data={name} threads={threads} batch={batch} size={size}: {:.1} img/s (batches: median {:.1}, min \
              {:.1}, max {:.1})\nopened in {opening:.1} s; peak memory {}",
             env!("CARGO_PKG_VERSION"),
-            rates.all,
-            rates.each.median,
-            rates.each.min,
-            rates.each.max,
+            all,
+            rates.median,
+            rates.min,
+            rates.max,
             memory.map_or("not told by the system".to_owned(), |mib| format!("{mib:.0} MiB")),
         ),
     };
@@ -103,39 +103,27 @@ pub fn run(args: &BenchArgs, path: &Path, threads: usize) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// Whole batches of one epoch after another, so many in all.
-fn plan(set: &Dataset, batch: usize, size: usize, steps: u64) -> impl Fn(u64) -> Option<BatchPlan> + Send + 'static {
+/// Whole batches of one epoch after another, without end.
+fn plan(set: &Dataset, batch: usize, size: usize) -> impl Fn(u64) -> Option<BatchPlan> + Send + 'static {
     let an_epoch = (set.facts.train_images / batch) as u64;
     move |step| {
         let (epoch, first) = (step / an_epoch, (step % an_epoch) as usize * batch);
-        (step < steps).then_some(BatchPlan { epoch, first, images: batch, size, phase: 0, set: 0 })
+        Some(BatchPlan { epoch, first, images: batch, size, phase: 0, set: 0 })
     }
 }
 
-struct DataRates {
-    /// Of all timed batches together: single ones wait for each other.
-    all: f64,
-    each: Rates,
-}
-
-fn rates(mut loader: Loader, batch: usize) -> Result<DataRates, Failure> {
-    let (mut rates, mut step) = (Vec::new(), 0);
-    let mut last = Instant::now();
-    let mut begun = last;
-    while let Some((batch, _)) = loader.next_batch().map_err(anyhow::Error::from)? {
-        let spent = last.elapsed().as_secs_f64().max(1e-9);
-        last = Instant::now();
-        if step < WARM_UP {
-            begun = last;
-        } else {
-            rates.push(batch.labels.len() as f64 / spent);
-        }
-        step += 1;
+/// Warms up, then times batches.
+fn rates(pipeline: &mut Pipeline, batches: u32) -> anyhow::Result<Rates> {
+    for _ in 0..WARM_UP {
+        pipeline.next()?;
     }
-    let seconds = (last - begun).as_secs_f64();
-    let all = (rates.len() * batch) as f64 / seconds;
-    if rates.is_empty() {
-        return Err(Failure::Other(None::<()>.context("no batch came").expect_err("there is none")));
+    let (mut rates, mut seconds) = (Vec::new(), 0.0);
+    for _ in 0..batches {
+        let begun = Instant::now();
+        let images = pipeline.next()?.labels.len();
+        let spent = begun.elapsed().as_secs_f64().max(1e-9);
+        seconds += spent;
+        rates.push(images as f64 / spent);
     }
-    Ok(DataRates { all, each: Rates::of(rates, seconds) })
+    Ok(Rates::of(rates, seconds))
 }

@@ -86,6 +86,11 @@ impl Images {
 }
 
 impl Rates {
+    /// Of all steps together, each of so many images: where they are made meanwhile, single ones wait for each other.
+    pub fn all(&self, batch: usize) -> f64 {
+        (self.steps * batch) as f64 / self.seconds
+    }
+
     /// Of single steps, and the seconds of all.
     pub fn of(mut rates: Vec<f64>, seconds: f64) -> Self {
         rates.sort_by(f64::total_cmp);

@@ -98,9 +98,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let peak = || compute.device.is_none().then(|| peak::flops_per_second(isa));
     let before = peak();
 
-    // Batches are made up to the last timed step and beyond it, as in the middle of a training.
-    let pipeline =
-        args.data.as_ref().map(|path| Pipeline::open(args, path, &args.overrides_of_data(), u64::MAX)).transpose()?;
+    let pipeline = args.data.as_ref().map(|path| Pipeline::open(args, path, &args.overrides_of_data())).transpose()?;
     let loaded = args.loaded(pipeline.as_ref().map(|pipeline| &pipeline.facts))?;
     let facts = match &pipeline {
         Some(pipeline) => vec![pipeline.facts.clone()],
@@ -108,10 +106,12 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     };
     let (spec, facts) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let usual = || if args.config.is_some() { facts.size } else { nets::size(args.net()) };
-    let size = pipeline.as_ref().map_or_else(|| args.size.map_or_else(usual, usize::from), |pipeline| pipeline.size);
-    let batch = pipeline.as_ref().map_or(args.batch as usize, |pipeline| pipeline.batch);
+    let (size, batch) = match &pipeline {
+        Some(pipeline) => (pipeline.size, pipeline.batch),
+        None => (args.size.map_or_else(usual, usize::from), args.batch as usize),
+    };
     fits(spec, facts)?;
-    let data = pipeline.as_ref().map(|pipeline| pipeline.facts.name.clone());
+    let data = pipeline.is_some().then(|| facts.name.clone());
     let mut images = match pipeline {
         Some(pipeline) => Images::Pipeline(Box::new(pipeline)),
         None => Images::Noise(Box::new(noise(spec, facts, size, batch))),
@@ -260,10 +260,9 @@ struct Measured {
 }
 
 impl Measured {
-    /// Images a second: of the median step; where batches are made meanwhile, of all steps, as single ones wait for each other.
+    /// Images a second: of the median step; where batches are made meanwhile, of all steps.
     fn rate(&self) -> f64 {
-        let Rates { median, steps, seconds, .. } = self.rates;
-        if self.data.is_some() { (steps * self.batch) as f64 / seconds } else { median }
+        if self.data.is_some() { self.rates.all(self.batch) } else { self.rates.median }
     }
 
     /// Operations a second.

@@ -15,7 +15,7 @@ pub mod mixup;
 
 use super::draw::{below, between};
 use super::resize::Window;
-use crate::kernels::Element;
+use crate::kernels::{Element, loss};
 use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, Param, Settings, find};
 use crate::units::{Purpose, rng};
 use rand_chacha::ChaCha8Rng;
@@ -77,6 +77,13 @@ pub struct Mixed {
     pub labels: Vec<u32>,
     /// The share of the first ones, in `0..=1`.
     pub own: f32,
+}
+
+impl Mixed {
+    /// As the loss takes them.
+    pub fn targets(&self) -> loss::Mixed<'_> {
+        loss::Mixed { labels: &self.labels, own: self.own }
+    }
 }
 
 /// A phase's list.

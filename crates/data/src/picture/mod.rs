@@ -93,7 +93,7 @@ impl Decoder {
     /// When it cannot be decoded whole, or asks for more memory than there is for all.
     pub fn whole(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Decoded<'_>, DataError> {
         let share = share(path, bytes, extent_of(path, bytes)?)?;
-        let (extent, _) = self.full(path, bytes, channels, usize::MAX)?;
+        let extent = self.full(path, bytes, channels, usize::MAX)?;
         Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
     }
 
@@ -121,15 +121,16 @@ impl Decoder {
             }
         }
         let rows = reduced::rows(of, region, to, 1);
-        let (found, height) = self.full(path, bytes, channels, rows)?;
+        let found = self.full(path, bytes, channels, rows)?;
         if found != of {
             return Err(broken(path, &format!("it is {found} pixels now, and was {of} when the set was opened")));
         }
-        Ok(Decoded { pixels: &self.pixels, extent: Extent { height, ..found }, scale: 1, _share: share })
+        let height = self.pixels.len() / (of.width * channels);
+        Ok(Decoded { pixels: &self.pixels, extent: Extent { height, ..of }, scale: 1, _share: share })
     }
 
-    /// Decodes into `pixels` so many rows at least, or all of an image of fewer. Gives the image's extent, and how many rows there are.
-    fn full(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<(Extent, usize), DataError> {
+    /// Decodes into `pixels` so many rows at least, or all of an image of fewer, and gives the extent of all of it.
+    fn full(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<Extent, DataError> {
         if is_jpeg(bytes) {
             return self.jpeg(path, bytes, channels, rows);
         }
@@ -139,11 +140,11 @@ impl Decoder {
             1 => grey(decoded),
             _ => decoded.into_rgb8().into_raw(),
         };
-        Ok((extent, extent.height))
+        Ok(extent)
     }
 
     /// As the crate `image` decodes JPEG, but into room that is there already, and of a shortened file.
-    fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<(Extent, usize), DataError> {
+    fn jpeg(&mut self, path: &Path, bytes: &[u8], channels: usize, rows: usize) -> Result<Extent, DataError> {
         let bad = |e: zune_jpeg::errors::DecodeErrors| broken(path, &e.to_string());
         let shortened = layout(path, bytes)?.shortened(bytes, rows, &mut self.shortened);
         let bytes = if shortened.is_some() { &self.shortened } else { bytes };
@@ -166,7 +167,7 @@ impl Decoder {
             self.pixels.clear();
             self.pixels.extend(self.raw.as_chunks().0.iter().map(|pixel| luma(*pixel)));
         }
-        Ok((Extent { width, height: shortened.unwrap_or(height) }, height))
+        Ok(Extent { width, height: shortened.unwrap_or(height) })
     }
 }
 
@@ -197,7 +198,7 @@ pub fn with_whole<T>(
         let found = (width * height) as u64;
         if found <= pixels {
             let mut decoder = Decoder::default();
-            let (extent, _) = decoder.full(path, &bytes, channels, usize::MAX)?;
+            let extent = decoder.full(path, &bytes, channels, usize::MAX)?;
             let result = use_it(&decoder.pixels, extent);
             drop(share);
             return result;

@@ -47,6 +47,15 @@ impl Isa {
         }
     }
 
+    /// Whether a kernel that is written in AVX2's instructions is to be used: with AVX-512 they are there too.
+    ///
+    /// # Panics
+    /// When it is, and this machine lacks them.
+    pub fn has_avx2(self) -> bool {
+        assert!(self.is_available(), "{self} kernels on a machine without them");
+        self >= Isa::Avx2
+    }
+
     /// All that this machine has, plainest first: what tests loop over.
     pub fn available() -> Vec<Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()

@@ -4,16 +4,11 @@ use super::Isa;
 
 /// Reverses the order of pixels.
 pub fn mirror(isa: Isa, row: &mut [[u8; 3]]) {
-    match isa {
-        Isa::Portable => row.reverse(),
+    match isa.has_avx2() {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::Avx512 => {
-            assert!(isa.is_available(), "vectors that this machine does not have");
-            // SAFETY: AVX2 is there, with AVX-512 too.
-            unsafe { x86::mirror(row) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("x86 kernels on another architecture"),
+        // SAFETY: AVX2 is there.
+        true => unsafe { x86::mirror(row) },
+        _ => row.reverse(),
     }
 }
 

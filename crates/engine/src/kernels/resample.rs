@@ -3,7 +3,7 @@
 //! A weight is a whole number of `2⁻²²`, a sum is rounded to a byte: with any instruction set the bytes are the same.
 
 use super::Isa;
-use super::simd::{Kernel, Portable, Simd};
+use super::simd::{Kernel, Simd};
 use std::ops::Range;
 
 /// Fractional bits of a weight: 32 bits less 8 for the byte and 2 for sums that overshoot.
@@ -131,17 +131,12 @@ pub fn across(isa: Isa, taps: &Taps, channels: usize, (wide, stride): (&[u8], us
         _ => 0,
     };
     let (fast_rows, slow_rows) = narrow.split_at_mut(fast * row);
-    match isa {
-        Isa::Portable => Across { taps, wide, stride, narrow: fast_rows, row }.run::<Portable>(),
+    match isa.has_avx2() {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::Avx512 => {
-            assert!(isa.is_available(), "vectors that this machine does not have");
-            // SAFETY: AVX2 is there, with AVX-512 too; the rows and their taps were checked above, and behind the last of these
-            // rows there is another one, of at least as many bytes as are read behind a row.
-            unsafe { x86::across(taps, wide, stride, fast_rows) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("x86 kernels on another architecture"),
+        // SAFETY: AVX2 is there; the rows and their taps were checked above, and behind the last of these rows there is another
+        // one, of at least as many bytes as are read behind a row.
+        true => unsafe { x86::across(taps, wide, stride, fast_rows) },
+        _ => across_portable(taps, wide, stride, fast_rows),
     }
     let lines = wide.chunks_exact(stride).skip(fast).zip(slow_rows.chunks_exact_mut(row));
     lines.for_each(|(wide, narrow)| narrow_row::<3>(taps, wide, narrow));
@@ -164,34 +159,19 @@ fn narrow_row<const C: usize>(taps: &Taps, wide: &[u8], narrow: &mut [u8]) {
     }
 }
 
-/// Rows of three channels, some of them at a time: [`narrow_row`] as the compiler makes vectors of it.
-struct Across<'a> {
-    taps: &'a Taps,
-    wide: &'a [u8],
-    /// Bytes in a row of `wide`.
-    stride: usize,
-    narrow: &'a mut [u8],
-    /// Bytes in a row of `narrow`.
-    row: usize,
-}
-
 /// Rows at a time: each weight serves as many pixels.
 const TOGETHER: usize = 4;
 
-impl Kernel for Across<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { taps, wide, stride, narrow, row } = self;
-        for (k, narrow) in narrow.chunks_mut(TOGETHER * row).enumerate() {
-            let wide = &wide[k * TOGETHER * stride..];
-            if narrow.len() == TOGETHER * row {
-                narrow_rows::<TOGETHER>(taps, wide, stride, narrow);
-            } else {
-                let lines = narrow.chunks_exact_mut(row).enumerate();
-                lines.for_each(|(r, narrow)| narrow_rows::<1>(taps, &wide[r * stride..], stride, narrow));
-            }
+/// Rows of three channels, some of them at a time: [`narrow_row`] as the compiler makes vectors of it.
+fn across_portable(taps: &Taps, wide: &[u8], stride: usize, narrow: &mut [u8]) {
+    let row = 3 * taps.len();
+    for (k, narrow) in narrow.chunks_mut(TOGETHER * row).enumerate() {
+        let wide = &wide[k * TOGETHER * stride..];
+        if narrow.len() == TOGETHER * row {
+            narrow_rows::<TOGETHER>(taps, wide, stride, narrow);
+        } else {
+            let lines = narrow.chunks_exact_mut(row).enumerate();
+            lines.for_each(|(r, narrow)| narrow_rows::<1>(taps, &wide[r * stride..], stride, narrow));
         }
     }
 }
@@ -263,7 +243,7 @@ mod x86 {
     unsafe fn pairs<const P: usize>(taps: &Taps, wide: &[u8], stride: usize, narrow: &mut [u8], rows: usize) {
         let row = 3 * taps.len();
         // A row that is missing is the one before it again.
-        let second: usize = if rows == 2 * P { 1 } else { 0 };
+        let second = usize::from(rows == 2 * P);
         let (from, to) = (wide.as_ptr(), narrow.as_mut_ptr());
         let last_pixel = taps.len() - 1;
         // SAFETY: 16 bytes are read at pixels that lie in one of `rows` rows of at least 16 bytes, behind which there is one more;
@@ -388,8 +368,11 @@ mod tests {
         for ((_, weights), range) in taps.iter().zip(&taps.ranges) {
             assert!((weights.iter().sum::<i32>() - (1 << PRECISION)).abs() <= range.len() as i32);
         }
-        let four = Four::new(&[1 << PRECISION, 5, 2048 + 7]);
-        assert_eq!((four.high, four.low), ([2048, 1], [5 << 16, 7]));
+        #[cfg(target_arch = "x86_64")]
+        {
+            let four = Four::new(&[1 << PRECISION, 5, 2048 + 7]);
+            assert_eq!((four.high, four.low), ([2048, 1], [5 << 16, 7]));
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl TapeOptions {
         assert!((1..=self.max_batch).contains(&n), "{n} images on a tape for {}", self.max_batch);
         n
     }
+
     /// For training steps.
     pub fn train(max_batch: usize, dtype: DType, isa: Isa) -> Self {
         Self {
