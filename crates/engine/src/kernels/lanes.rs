@@ -88,3 +88,37 @@ pub unsafe fn write<S: Simd, E: Element>(p: *mut E, n: usize, v: S::V, mode: Wri
         store::<S, E>(p, n, v);
     }
 }
+
+/// The first `n` bytes, as numbers; zero in the other lanes.
+///
+/// # Safety
+/// `p` has `n ≤ S::LANES` readable bytes.
+#[inline(always)]
+pub unsafe fn load_bytes<S: Simd>(p: *const u8, n: usize) -> S::V {
+    // SAFETY: as in `load`.
+    unsafe {
+        if n == S::LANES {
+            return S::load_u8(p);
+        }
+        let mut part = [0; MAX_LANES];
+        std::ptr::copy_nonoverlapping(p, part.as_mut_ptr(), n);
+        S::load_u8(part.as_ptr())
+    }
+}
+
+/// Stores the first `n` lanes, which are integers in `0..256`, as bytes.
+///
+/// # Safety
+/// `p` has `n ≤ S::LANES` writable bytes.
+#[inline(always)]
+pub unsafe fn store_bytes<S: Simd>(p: *mut u8, n: usize, v: S::V) {
+    // SAFETY: as in `load`.
+    unsafe {
+        if n == S::LANES {
+            return S::store_u8(p, v);
+        }
+        let mut part = [0; MAX_LANES];
+        S::store_u8(part.as_mut_ptr(), v);
+        std::ptr::copy_nonoverlapping(part.as_ptr(), p, n);
+    }
+}

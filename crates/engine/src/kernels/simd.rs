@@ -23,6 +23,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_f16(p: *const half::f16) -> Self::V;
     /// Rounds to nearest even, subnormal results too; what lies beyond 65504 becomes infinite; NaN stays NaN.
     unsafe fn store_f16(p: *mut half::f16, v: Self::V);
+    /// Widens `LANES` bytes.
+    unsafe fn load_u8(p: *const u8) -> Self::V;
+    /// Of integers in `0..256`.
+    unsafe fn store_u8(p: *mut u8, v: Self::V);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -129,6 +133,18 @@ impl Simd for Portable {
         let raw: [half::f16; 8] = std::array::from_fn(|k| half::f16::from_f32(v[k]));
         // SAFETY: the caller grants eight writable elements.
         unsafe { p.cast::<[half::f16; 8]>().write_unaligned(raw) }
+    }
+    #[inline(always)]
+    unsafe fn load_u8(p: *const u8) -> [f32; 8] {
+        // SAFETY: the caller grants eight readable elements.
+        let raw = unsafe { p.cast::<[u8; 8]>().read_unaligned() };
+        lanes!(|k: usize| f32::from(raw[k]))
+    }
+    #[inline(always)]
+    unsafe fn store_u8(p: *mut u8, v: [f32; 8]) {
+        let raw: [u8; 8] = std::array::from_fn(|k| v[k] as u8);
+        // SAFETY: the caller grants eight writable elements.
+        unsafe { p.cast::<[u8; 8]>().write_unaligned(raw) }
     }
     #[inline(always)]
     unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
@@ -246,6 +262,18 @@ pub mod x86 {
             unsafe { _mm_storeu_si128(p.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
         }
         #[inline(always)]
+        unsafe fn load_u8(p: *const u8) -> __m256 {
+            unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn store_u8(p: *mut u8, v: __m256) {
+            unsafe {
+                let ints = _mm256_cvtps_epi32(v);
+                let words = _mm_packus_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256::<1>(ints));
+                _mm_storel_epi64(p.cast(), _mm_packus_epi16(words, words));
+            }
+        }
+        #[inline(always)]
         unsafe fn add(a: __m256, b: __m256) -> __m256 {
             unsafe { _mm256_add_ps(a, b) }
         }
@@ -336,6 +364,14 @@ pub mod x86 {
         #[inline(always)]
         unsafe fn store_f16(p: *mut half::f16, v: __m512) {
             unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
+        }
+        #[inline(always)]
+        unsafe fn load_u8(p: *const u8) -> __m512 {
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn store_u8(p: *mut u8, v: __m512) {
+            unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
         }
         #[inline(always)]
         unsafe fn add(a: __m512, b: __m512) -> __m512 {

@@ -330,6 +330,12 @@ mod tests {
         unsafe fn store_f16(_: *mut half::f16, _: [f32; 16]) {
             unreachable!()
         }
+        unsafe fn load_u8(_: *const u8) -> [f32; 16] {
+            unreachable!()
+        }
+        unsafe fn store_u8(_: *mut u8, _: [f32; 16]) {
+            unreachable!()
+        }
         unsafe fn add(_: [f32; 16], _: [f32; 16]) -> [f32; 16] {
             unreachable!()
         }

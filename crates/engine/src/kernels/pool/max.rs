@@ -2,7 +2,7 @@
 //! PyTorch, and NaN anywhere in the window gives NaN.
 
 use super::{Window, len};
-use crate::kernels::lanes::{MAX_LANES, load, spans, store, write};
+use crate::kernels::lanes::{load, load_bytes, spans, store, store_bytes, write};
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
@@ -81,12 +81,7 @@ impl<E: Element> Kernel for Forward<'_, E> {
                     unsafe {
                         let (best, place) = self.window_max::<S>(image, [oy, ox], ky.clone(), kx.clone(), channel, n);
                         store::<S, E>(self.y.as_mut_ptr().add(at), n, best);
-                        let mut places = [0.0f32; MAX_LANES];
-                        S::store(places.as_mut_ptr(), place);
-                        for (to, place) in self.argmax[at..at + n].iter_mut().zip(places) {
-                            // Places are integers in 0..256: the unchecked conversion is one instruction.
-                            *to = place.to_int_unchecked::<i32>() as u8;
-                        }
+                        store_bytes::<S>(self.argmax.as_mut_ptr().add(at), n, place);
                     }
                 }
             }
@@ -152,43 +147,36 @@ impl<E: Element> Kernel for Backward<'_, E> {
         let [_, h, w, c] = self.shape;
         let [_, oh, ow, _] = self.out;
         let window = self.window;
+        let columns: Vec<Range<usize>> = (0..w).map(|x| window.covering(1, x, ow)).collect();
+        // The outputs over a pixel, and its place in their windows.
+        let mut over = Vec::new();
         for (index, row) in self.rows.clone().enumerate() {
             let (image, y) = (row / h, row % h);
-            let oys = window.covering(0, y, oh);
-            for x in 0..w {
-                let oxs = window.covering(1, x, ow);
+            for (x, oxs) in columns.iter().enumerate() {
+                over.clear();
+                for oy in window.covering(0, y, oh) {
+                    let ty = y + window.padding[0] - oy * window.stride[0];
+                    for ox in oxs.clone() {
+                        let tx = x + window.padding[1] - ox * window.stride[1];
+                        over.push((((image * oh + oy) * ow + ox) * c, (ty * window.kernel[1] + tx) as f32));
+                    }
+                }
+                let to = &mut self.to[(index * w + x) * c..][..c];
                 for (channel, n) in spans::<S>(c) {
-                    // SAFETY: outputs lie inside `out`, `(index, x, channel)` inside this task's rows.
+                    // SAFETY: outputs lie inside `out`, the channels inside theirs.
                     unsafe {
                         let mut sum = S::splat(0.0);
-                        for oy in oys.clone() {
-                            let ty = y + window.padding[0] - oy * window.stride[0];
-                            for ox in oxs.clone() {
-                                let tx = x + window.padding[1] - ox * window.stride[1];
-                                let from = ((image * oh + oy) * ow + ox) * c + channel;
-                                let here = is_place::<S>(&self.argmax[from..from + n], ty * window.kernel[1] + tx);
-                                sum = S::fma(here, load::<S, E>(self.dy.as_ptr().add(from), n), sum);
-                            }
+                        for (from, place) in &over {
+                            let dy = load::<S, E>(self.dy.as_ptr().add(from + channel), n);
+                            let places = load_bytes::<S>(self.argmax.as_ptr().add(from + channel), n);
+                            let off = S::sub(places, S::splat(*place));
+                            let here = S::select_gt(S::splat(0.5), S::mul(off, off), dy, S::splat(0.0));
+                            sum = S::add(sum, here);
                         }
-                        let at = (index * w + x) * c + channel;
-                        write::<S, E>(self.to.as_mut_ptr().add(at), n, sum, self.mode);
+                        write::<S, E>(to.as_mut_ptr().add(channel), n, sum, self.mode);
                     }
                 }
             }
         }
     }
-}
-
-/// 1 where the place is `place`, else 0.
-///
-/// # Safety
-/// As for [`Simd`].
-#[inline(always)]
-unsafe fn is_place<S: Simd>(places: &[u8], place: usize) -> S::V {
-    let mut here = [0.0f32; MAX_LANES];
-    for (here, p) in here.iter_mut().zip(places) {
-        *here = f32::from(u8::from(usize::from(*p) == place));
-    }
-    // SAFETY: the array holds a vector of any instruction set.
-    unsafe { S::load(here.as_ptr()) }
 }

@@ -131,6 +131,15 @@ fn the_first_of_equals_wins_and_nan_goes_through() {
 }
 
 #[test]
+fn an_infinite_gradient_goes_to_the_largest_alone() {
+    for isa in Isa::available() {
+        let mut dx = [9.0f32; 4];
+        max::backward(isa, Window::tiles(2), [1, 2, 2, 1], &[2], &[f32::INFINITY], Grad::overwrite(&mut dx));
+        assert_eq!(dx, [0.0, 0.0, f32::INFINITY, 0.0], "{isa}");
+    }
+}
+
+#[test]
 fn windows_that_do_not_fit_have_no_output() {
     let fits = |kernel, padding, size| {
         Window { kernel: [kernel; 2], stride: [1; 2], padding: [padding; 2] }.output([1, size, size, 1]).is_some()
