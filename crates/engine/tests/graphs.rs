@@ -366,7 +366,7 @@ impl Layer for Waits {
     fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
         Ok(inputs[0])
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         Saves::default()
     }
     fn prepare(&self, _inputs: &[Shape], _options: &TapeOptions) -> Box<dyn Op> {

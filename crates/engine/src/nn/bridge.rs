@@ -53,7 +53,7 @@ impl Layer for Bridge {
     fn params(&self, _inputs: &[Shape]) -> Vec<ParamDecl> {
         self.params.clone()
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         // candle's graph holds copies of what its backward needs.
         Saves::default()
     }

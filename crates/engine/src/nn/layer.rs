@@ -61,11 +61,12 @@ pub trait Layer: Send + Sync {
         Reach::Pixel
     }
 
-    fn saves(&self) -> Saves;
+    /// What a layer of so many inputs keeps.
+    fn saves(&self, inputs: usize) -> Saves;
 
     /// Likewise where no gradient of a parameter is wanted.
-    fn saves_frozen(&self) -> Saves {
-        self.saves()
+    fn saves_frozen(&self, inputs: usize) -> Saves {
+        self.saves(inputs)
     }
 
     /// Whether it makes windows of pixels one pixel: a max or average pool.

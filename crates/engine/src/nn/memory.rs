@@ -91,7 +91,8 @@ impl MemoryPlan {
         let mut lives: Vec<Tenant> =
             (0..=count).map(|v| Tenant { len: graph.shapes[v].len(), birth: v, death: v }).collect();
         for (k, node) in nodes.iter().enumerate() {
-            let saves = if purpose.frozen { node.layer.saves_frozen() } else { node.layer.saves() };
+            let (layer, inputs) = (&node.layer, node.inputs.len());
+            let saves = if purpose.frozen { layer.saves_frozen(inputs) } else { layer.saves(inputs) };
             for input in &node.inputs {
                 let until = if purpose.backward && saves.inputs { backward(k) } else { forward(k) };
                 lives[input.0].death = lives[input.0].death.max(until);

@@ -58,7 +58,7 @@ impl Layer for Add {
     fn flops(&self, inputs: &[Shape]) -> u64 {
         inputs.iter().map(|shape| shape.len() as u64).sum()
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         let output = self.reads_output();
         Saves { inputs: self.act != Act::None && !output, output }
     }

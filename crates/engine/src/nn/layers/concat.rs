@@ -21,7 +21,7 @@ impl Layer for Concat {
             None => Ok(Shape { c: inputs.iter().map(|shape| shape.c).sum(), ..*first }),
         }
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         Saves::default()
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {

@@ -141,10 +141,10 @@ impl Layer for Conv {
     fn reach(&self) -> Reach {
         Reach::Window { span: [0, 1].map(|k| (self.kernel[k] - 1) * self.dilation[k] + 1), stride: self.stride }
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         Saves { inputs: !self.is_frozen(), output: false }
     }
-    fn saves_frozen(&self) -> Saves {
+    fn saves_frozen(&self, _: usize) -> Saves {
         Saves::default()
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {

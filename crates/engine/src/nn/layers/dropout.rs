@@ -36,7 +36,7 @@ impl Layer for Dropout {
     fn flops(&self, inputs: &[Shape]) -> u64 {
         inputs[0].len() as u64
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         // Only the mask, which it keeps itself.
         Saves::default()
     }

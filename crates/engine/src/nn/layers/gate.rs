@@ -24,7 +24,7 @@ impl Layer for Gate {
     fn flops(&self, inputs: &[Shape]) -> u64 {
         inputs[0].len() as u64
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         Saves { inputs: true, output: false }
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {

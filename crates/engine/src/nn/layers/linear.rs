@@ -61,10 +61,10 @@ impl Layer for Linear {
     fn flops(&self, inputs: &[Shape]) -> u64 {
         2 * (inputs[0].len() * self.outputs) as u64
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         Saves { inputs: true, output: false }
     }
-    fn saves_frozen(&self) -> Saves {
+    fn saves_frozen(&self, _: usize) -> Saves {
         Saves::default()
     }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {

@@ -112,9 +112,10 @@ impl Layer for BatchNorm {
         // Scale and shift; the statistics are training's alone.
         2 * inputs[0].len() as u64
     }
-    fn saves(&self) -> Saves {
-        // A relu reads its sign off the output; a residual that it was added to is then not read.
-        Saves { inputs: true, output: self.act == Act::Relu }
+    fn saves(&self, inputs: usize) -> Saves {
+        // A relu of a sum reads its sign off the output, and the residual not at all. Of a norm alone the sign follows from the
+        // input, which is read anyway.
+        Saves { inputs: true, output: inputs == 2 && self.act == Act::Relu }
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(*self, &inputs[..1], inputs.len() == 2, options))
@@ -159,8 +160,8 @@ impl Layer for ConcatNorm {
     fn flops(&self, inputs: &[Shape]) -> u64 {
         self.0.flops(&[whole(inputs)])
     }
-    fn saves(&self) -> Saves {
-        self.0.saves()
+    fn saves(&self, _: usize) -> Saves {
+        Saves { inputs: true, output: false }
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(self.0, inputs, false, options))
@@ -283,9 +284,9 @@ impl Op for NormOp {
         let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
         with_element!(cx.dtype, E => {
             let dy = cx.output_grad::<E>();
-            let relu = self.norm.act == Act::Relu;
-            let y = relu.then(|| cx.output::<E>());
-            let residual = self.residual().filter(|_| !relu).map(|k| cx.input::<E>(k));
+            let from_output = self.residual && self.norm.act == Act::Relu;
+            let y = from_output.then(|| cx.output::<E>());
+            let residual = self.residual().filter(|_| !from_output).map(|k| cx.input::<E>(k));
             let mut dresidual = self.residual().and_then(|k| cx.input_grad::<E>(k));
             let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
             for (k, part) in self.parts.iter().enumerate() {

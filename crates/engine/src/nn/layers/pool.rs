@@ -89,7 +89,7 @@ impl Layer for Pool {
     fn pools(&self) -> bool {
         matches!(self, Pool::Max(_) | Pool::Average(Average::Windows(_) | Average::Inside(_)))
     }
-    fn saves(&self) -> Saves {
+    fn saves(&self, _: usize) -> Saves {
         // Max pools keep the places of the maxima themselves.
         Saves::default()
     }

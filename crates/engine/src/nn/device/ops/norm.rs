@@ -120,14 +120,14 @@ impl DeviceOp for NormOp {
     fn backward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
         let settings = &self.settings;
         let ghosts = settings.ghosts(cx.n);
-        let relu = settings.act == Act::Relu;
-        let y = relu.then(|| cx.output());
+        let from_output = settings.residual && settings.act == Act::Relu;
+        let y = from_output.then(|| cx.output());
         let residual_at = settings.residual.then_some(self.parts.len());
         let statistics = if cx.train { Statistics::OfBatch } else { Statistics::Frozen };
         for (k, part) in self.parts.iter().enumerate() {
             let gradient = |k: usize| (!cx.frozen).then(|| cx.param_grad(k).part(part.channels.clone()));
-            let saved =
-                Saved { x: cx.input(k), residual: residual_at.filter(|_| !relu).map(|k| cx.input(k)), y, statistics };
+            let residual = residual_at.filter(|_| !from_output).map(|k| cx.input(k));
+            let saved = Saved { x: cx.input(k), residual, y, statistics };
             let grads = Grads {
                 dx: cx.input_grad(k),
                 dresidual: residual_at.and_then(|k| cx.input_grad(k)),
