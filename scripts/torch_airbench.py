@@ -23,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_throughput import AirbenchGroup
+
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 HALF = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": None}
 
@@ -36,22 +38,6 @@ def load(folder, names, device):
     return images, torch.from_numpy(raw[:, 0].astype(np.int64)).to(device)
 
 
-class Group(nn.Module):
-    def __init__(self, i, o):
-        super().__init__()
-        self.conv1 = nn.Conv2d(i, o, 3, padding=1, bias=False)
-        self.conv2 = nn.Conv2d(o, o, 3, padding=1, bias=False)
-        self.norm1, self.norm2 = (nn.BatchNorm2d(o, eps=1e-12, momentum=0.4) for _ in range(2))
-        for conv in (self.conv1, self.conv2):
-            nn.init.dirac_(conv.weight.data[: conv.in_channels])
-        for norm in (self.norm1, self.norm2):
-            norm.weight.requires_grad_(False)
-
-    def forward(self, x):
-        x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
-        return F.gelu(self.norm2(self.conv2(x)))
-
-
 class Net(nn.Module):
     """airbench94, its stem whitening the patches of these images."""
 
@@ -63,9 +49,15 @@ class Net(nn.Module):
         filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(12, 3, 2, 2)
         self.whiten.weight.data = torch.cat([filters, -filters])
         self.whiten.weight.requires_grad_(False)
-        self.groups = nn.Sequential(Group(24, 64), Group(64, 256), Group(256, 256))
+        self.groups = nn.Sequential(AirbenchGroup(24, 64), AirbenchGroup(64, 256), AirbenchGroup(256, 256))
+        for conv in self.convolutions():
+            nn.init.dirac_(conv.weight.data[: conv.in_channels])
         self.head = nn.Linear(256, 10, bias=False)
         self.head.weight.data /= self.head.weight.data.std()
+
+    def convolutions(self):
+        """Those behind the stem."""
+        return [module for module in self.groups.modules() if isinstance(module, nn.Conv2d)]
 
     def forward(self, x):
         x = F.max_pool2d(self.groups(F.gelu(self.whiten(x))), 3).flatten(1)
@@ -152,7 +144,7 @@ def main():
     sgd = torch.optim.SGD(
         [{"params": params, "lr": lr, "weight_decay": decay / lr} for params, lr, _ in groups], momentum=0.85, nesterov=True
     )
-    filters = [p for p in net.groups.parameters() if p.ndim == 4]
+    filters = [conv.weight for conv in net.convolutions()]
     momenta = [torch.zeros_like(p) for p in filters]
     mirror = (torch.rand(len(images), device=device) < 0.5).view(-1, 1, 1, 1)
     padded = F.pad(torch.where(mirror, images.flip(-1), images), (2,) * 4, "reflect")
