@@ -38,11 +38,12 @@ pub fn backward<E: Element>(isa: Isa, window: Window, shape: [usize; 4], argmax:
     let row = w * c;
     let pieces = Pieces::worth_a_task(n * h, row);
     let (to, mode) = (Shared::new(dx.to), dx.write);
+    let columns: Vec<_> = (0..w).map(|x| window.covering(1, x, out[2])).collect();
     parallel::for_each(pieces.count(), |task| {
         let rows = pieces.get(task);
         // SAFETY: pieces are disjoint.
         let to = unsafe { to.part(rows.start * row, rows.len() * row) };
-        isa.run(Backward { window, shape, out, rows, argmax, dy, to, mode });
+        isa.run(Backward { window, shape, out, rows, columns: &columns, argmax, dy, to, mode });
     });
 }
 
@@ -134,6 +135,8 @@ struct Backward<'a, E> {
     out: [usize; 4],
     /// Of the input, over all images; `to` is these alone.
     rows: Range<usize>,
+    /// The outputs over each column of the input.
+    columns: &'a [Range<usize>],
     argmax: &'a [u8],
     dy: &'a [E],
     to: &'a mut [E],
@@ -147,12 +150,11 @@ impl<E: Element> Kernel for Backward<'_, E> {
         let [_, h, w, c] = self.shape;
         let [_, oh, ow, _] = self.out;
         let window = self.window;
-        let columns: Vec<Range<usize>> = (0..w).map(|x| window.covering(1, x, ow)).collect();
         // The outputs over a pixel, and its place in their windows.
         let mut over = Vec::new();
         for (index, row) in self.rows.clone().enumerate() {
             let (image, y) = (row / h, row % h);
-            for (x, oxs) in columns.iter().enumerate() {
+            for (x, oxs) in self.columns.iter().enumerate() {
                 over.clear();
                 for oy in window.covering(0, y, oh) {
                     let ty = y + window.padding[0] - oy * window.stride[0];

@@ -65,12 +65,19 @@ impl BatchNorm {
             update: self.update,
             frozen_scale: self.frozen_scale,
             residual,
+            reads_output: self.reads_output(residual),
             pixels: inputs[0].h * inputs[0].w,
             ghost_batch: ghost_batch(options),
             max_batch: options.max_batch,
         };
         let channels: Vec<usize> = inputs.iter().map(|shape| shape.c).collect();
         Ok(Some(Box::new(ops::NormOp::new(device, settings, &channels)?)))
+    }
+
+    /// Whether backward reads the output, from which relu's sign shows, in place of the residual. Without one the sign follows
+    /// from the input, which is read anyway.
+    fn reads_output(&self, residual: bool) -> bool {
+        residual && self.act == Act::Relu
     }
 }
 
@@ -113,9 +120,7 @@ impl Layer for BatchNorm {
         2 * inputs[0].len() as u64
     }
     fn saves(&self, inputs: usize) -> Saves {
-        // A relu of a sum reads its sign off the output, and the residual not at all. Of a norm alone the sign follows from the
-        // input, which is read anyway.
-        Saves { inputs: true, output: inputs == 2 && self.act == Act::Relu }
+        Saves { inputs: true, output: self.reads_output(inputs == 2) }
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(*self, &inputs[..1], inputs.len() == 2, options))
@@ -161,7 +166,8 @@ impl Layer for ConcatNorm {
         self.0.flops(&[whole(inputs)])
     }
     fn saves(&self, _: usize) -> Saves {
-        Saves { inputs: true, output: false }
+        // Nothing is added.
+        self.0.saves(1)
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         Box::new(NormOp::new(self.0, inputs, false, options))
@@ -284,9 +290,9 @@ impl Op for NormOp {
         let (isa, frozen_scale) = (cx.isa, self.norm.frozen_scale);
         with_element!(cx.dtype, E => {
             let dy = cx.output_grad::<E>();
-            let from_output = self.residual && self.norm.act == Act::Relu;
-            let y = from_output.then(|| cx.output::<E>());
-            let residual = self.residual().filter(|_| !from_output).map(|k| cx.input::<E>(k));
+            let reads_output = self.norm.reads_output(self.residual);
+            let y = reads_output.then(|| cx.output::<E>());
+            let residual = self.residual().filter(|_| !reads_output).map(|k| cx.input::<E>(k));
             let mut dresidual = self.residual().and_then(|k| cx.input_grad::<E>(k));
             let statistics = if cx.train { norm::Statistics::OfBatch } else { norm::Statistics::Frozen };
             for (k, part) in self.parts.iter().enumerate() {

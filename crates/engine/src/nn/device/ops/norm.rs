@@ -21,6 +21,8 @@ pub struct NormSettings {
     pub frozen_scale: bool,
     /// Whether an input behind those that are normalised is added.
     pub residual: bool,
+    /// Whether backward reads the output in place of that input.
+    pub reads_output: bool,
     /// Of an image.
     pub pixels: usize,
     /// Images that share statistics; `None`: all of a batch.
@@ -120,13 +122,12 @@ impl DeviceOp for NormOp {
     fn backward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
         let settings = &self.settings;
         let ghosts = settings.ghosts(cx.n);
-        let from_output = settings.residual && settings.act == Act::Relu;
-        let y = from_output.then(|| cx.output());
+        let y = settings.reads_output.then(|| cx.output());
         let residual_at = settings.residual.then_some(self.parts.len());
         let statistics = if cx.train { Statistics::OfBatch } else { Statistics::Frozen };
         for (k, part) in self.parts.iter().enumerate() {
             let gradient = |k: usize| (!cx.frozen).then(|| cx.param_grad(k).part(part.channels.clone()));
-            let residual = residual_at.filter(|_| !from_output).map(|k| cx.input(k));
+            let residual = residual_at.filter(|_| !settings.reads_output).map(|k| cx.input(k));
             let saved = Saved { x: cx.input(k), residual, y, statistics };
             let grads = Grads {
                 dx: cx.input_grad(k),
