@@ -33,6 +33,7 @@ pub use summary::hex;
 
 use resize::Extent;
 use runner_engine::{kernels, registry, units};
+use runner_jpeg as jpeg;
 use std::path::Path;
 use stored::{Skipped, Stored};
 

@@ -45,9 +45,9 @@ impl Region {
         Self { left: (w - width) / 2.0, top: (h - height) / 2.0, width, height }
     }
 
-    /// The same part of the image at a fraction of its size.
-    pub fn shrunk(self, scale: usize) -> Self {
-        let by = 1.0 / scale as f64;
+    /// The same part of the image at eighths of its size.
+    pub fn at(self, eighths: usize) -> Self {
+        let by = eighths as f64 / 8.0;
         Self { left: self.left * by, top: self.top * by, width: self.width * by, height: self.height * by }
     }
 }
@@ -108,23 +108,40 @@ impl Resizer {
         self.resize_region(source, from, window.into(), to, target);
     }
 
-    /// As [`resize`](Self::resize), of a part that may begin and end within pixels.
+    /// As [`resize`](Self::resize), of a region that may begin and end within pixels.
     ///
     /// # Panics
     /// Likewise.
     pub fn resize_region(&mut self, source: &[u8], from: Extent, region: Region, to: Extent, target: &mut [u8]) {
-        assert_eq!(source.len(), from.width * from.height * self.channels, "an image of another extent");
+        self.resize_part((source, Window::whole(from)), from, region, to, target);
+    }
+
+    /// As [`resize_region`](Self::resize_region), of an image of which a part is there, `(part.height, part.width, channels)`:
+    /// the same bytes as if it were all there.
+    ///
+    /// # Panics
+    /// Likewise; when a pixel is not there that the region's filter reaches.
+    pub fn resize_part(
+        &mut self,
+        (source, part): (&[u8], Window),
+        from: Extent,
+        region: Region,
+        to: Extent,
+        target: &mut [u8],
+    ) {
+        assert_eq!(source.len(), part.width * part.height * self.channels, "an image of another extent");
         assert_eq!(target.len(), to.width * to.height * self.channels, "room for an image of another extent");
-        if from == to && region == Region::from(Window::whole(from)) {
+        if from == to && part == Window::whole(from) && region == Region::from(part) {
             target.copy_from_slice(source);
             return;
         }
-        self.across.set(Span { of: from.width, start: region.left, len: region.width, to: to.width });
-        self.down.set(Span { of: from.height, start: region.top, len: region.height, to: to.height });
+        let (across, down) = ((part.left, part.width), (part.top, part.height));
+        self.across.set(Span { of: from.width, there: across, start: region.left, len: region.width, to: to.width });
+        self.down.set(Span { of: from.height, there: down, start: region.top, len: region.height, to: to.height });
         let row = to.width * self.channels;
         let reach = self.down.taps.reach();
         self.narrow.resize(reach.len() * row, 0);
-        let stride = from.width * self.channels;
+        let stride = part.width * self.channels;
         let wide = &source[reach.start * stride..reach.end * stride];
         resample::across(self.isa, &self.across.taps, self.channels, (wide, stride), &mut self.narrow);
         resample::down(self.isa, &self.down.taps, (&self.narrow, reach.start), row, target);
@@ -135,6 +152,8 @@ impl Resizer {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Span {
     of: usize,
+    /// The first pixel that is there, and how many are.
+    there: (usize, usize),
     start: f64,
     len: f64,
     to: usize,
@@ -166,7 +185,9 @@ impl Axis {
             let start = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(span.of);
             let weight = |x: usize| (1.0 - ((x as f64 - centre + 0.5) / support).abs()).max(0.0);
-            self.taps.push(start, (start..end).map(weight));
+            let (first, count) = span.there;
+            assert!(start >= first && end <= first + count, "pixels {start}..{end} are not all there: {span:?}");
+            self.taps.push(start - first, (start..end).map(weight));
         }
     }
 }

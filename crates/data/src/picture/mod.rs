@@ -1,19 +1,21 @@
 //! One image file: decoded at the scale that is wanted, made grey or colour.
 
 mod budget;
-mod jpeg;
-mod reduced;
+mod crop;
+mod markers;
 
 #[cfg(test)]
 mod tests;
 
 use crate::DataError;
+use crate::jpeg;
 use crate::luma::luma;
-use crate::resize::{Extent, Region, Resizer};
+use crate::resize::{Extent, Region, Resizer, Window};
 use budget::{Budget, Share};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::mem;
 use std::path::Path;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -74,12 +76,14 @@ pub struct Decoder {
 
 /// A decoded image, or as much of it as was wanted.
 pub struct Decoded<'a> {
-    /// `(extent.height, extent.width, channels)`
+    /// `(part.height, part.width, channels)`
     pub pixels: &'a [u8],
-    /// Rows below the wanted region may be missing.
+    /// What of the image was decoded: all that resizing the wanted region reads, at least.
+    pub part: Window,
+    /// That of all of the image, at this scale.
     pub extent: Extent,
-    /// One pixel stands for so many of the file's, either way: 1, 2, 4 or 8.
-    pub scale: usize,
+    /// The scale: so many eighths of the file's, either way.
+    pub eighths: usize,
     /// Of the memory for all.
     _share: Share,
 }
@@ -94,11 +98,12 @@ impl Decoder {
     pub fn whole(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Decoded<'_>, DataError> {
         let share = share(path, bytes, extent_of(path, bytes)?)?;
         let extent = self.full(path, bytes, channels, usize::MAX)?;
-        Ok(Decoded { pixels: &self.pixels, extent, scale: 1, _share: share })
+        Ok(Decoded { pixels: &self.pixels, part: Window::whole(extent), extent, eighths: 8, _share: share })
     }
 
-    /// As [`whole`](Self::whole), for a region that will be brought to the extent `to`: at the smallest scale at which it
-    /// still has as many pixels. `of` is the image's own extent.
+    /// As [`whole`](Self::whole), for a region that will be brought to the extent `to`: no more than that needs, of a JPEG
+    /// file at the smallest scale at which the region still has as many pixels, or at full size where that takes less time.
+    /// `of` is the image's own extent.
     ///
     /// # Errors
     /// Likewise; when the image has another extent.
@@ -111,22 +116,44 @@ impl Decoder {
         (region, to): (Region, Extent),
     ) -> Result<Decoded<'_>, DataError> {
         let share = share(path, bytes, of)?;
-        let scale = reduced::scale(region, to);
-        if scale > 1 && is_jpeg(bytes) {
-            layout(path, bytes)?;
-            let rows = reduced::rows(of, region, to, scale);
-            let done = reduced::decode(bytes, channels, of, scale, rows, &mut self.pixels);
-            if let Some(extent) = done.map_err(|why| broken(path, &why))? {
-                return Ok(Decoded { pixels: &self.pixels, extent, scale, _share: share });
+        let other = |found: Extent| format!("it is {found} pixels now, and was {of} when the set was opened");
+        let eighths = crop::eighths(region, to);
+        if is_jpeg(bytes) && crop::pays(of, region, eighths) && layout(path, bytes)?.has_few_scans() {
+            let wanted = crop::window(of, region, to, eighths);
+            match jpeg::decode(bytes, (of.width, of.height), eighths, wanted.into(), &mut self.pixels) {
+                Ok(jpeg::Found::Pixels { part, channels: given }) => {
+                    if given != channels {
+                        // Grey is made of the colours, as for whole images.
+                        mem::swap(&mut self.pixels, &mut self.raw);
+                        self.convert(given == 1);
+                    }
+                    let (part, extent) = (part.into(), crop::at(of, eighths));
+                    return Ok(Decoded { pixels: &self.pixels, part, extent, eighths, _share: share });
+                }
+                Ok(jpeg::Found::OtherSize(width, height)) => {
+                    return Err(broken(path, &other(Extent { width, height })));
+                }
+                // Left to the other decoder: rare, or what that one may take none the less, and has the last word on.
+                Ok(jpeg::Found::FourChannels) | Err(_) => {}
             }
         }
-        let rows = reduced::rows(of, region, to, 1);
-        let found = self.full(path, bytes, channels, rows)?;
+        let wanted = crop::window(of, region, to, 8);
+        let found = self.full(path, bytes, channels, wanted.top + wanted.height)?;
         if found != of {
-            return Err(broken(path, &format!("it is {found} pixels now, and was {of} when the set was opened")));
+            return Err(broken(path, &other(found)));
         }
-        let height = self.pixels.len() / (of.width * channels);
-        Ok(Decoded { pixels: &self.pixels, extent: Extent { height, ..of }, scale: 1, _share: share })
+        let part = Window { height: self.pixels.len() / (of.width * channels), ..Window::whole(of) };
+        Ok(Decoded { pixels: &self.pixels, part, extent: of, eighths: 8, _share: share })
+    }
+
+    /// Makes `pixels` of `raw`, which has other channels: colour of grey, or grey of colour.
+    fn convert(&mut self, is_grey: bool) {
+        self.pixels.clear();
+        if is_grey {
+            self.pixels.extend(self.raw.iter().flat_map(|grey| [*grey; 3]));
+        } else {
+            self.pixels.extend(self.raw.as_chunks().0.iter().map(|pixel| luma(*pixel)));
+        }
     }
 
     /// Decodes into `pixels` so many rows at least, or all of an image of fewer, and gives the extent of all of it.
@@ -160,14 +187,22 @@ impl Decoder {
         target.clear();
         target.resize(width * height * if is_grey { 1 } else { 3 }, 0);
         decoder.decode_into(target).map_err(bad)?;
-        if !same && is_grey {
-            self.pixels.clear();
-            self.pixels.extend(self.raw.iter().flat_map(|grey| [*grey; 3]));
-        } else if !same {
-            self.pixels.clear();
-            self.pixels.extend(self.raw.as_chunks().0.iter().map(|pixel| luma(*pixel)));
+        if !same {
+            self.convert(is_grey);
         }
         Ok(Extent { width, height: shortened.unwrap_or(height) })
+    }
+}
+
+impl From<Window> for jpeg::Part {
+    fn from(Window { left, top, width, height }: Window) -> Self {
+        Self { left, top, width, height }
+    }
+}
+
+impl From<jpeg::Part> for Window {
+    fn from(jpeg::Part { left, top, width, height }: jpeg::Part) -> Self {
+        Self { left, top, width, height }
     }
 }
 
@@ -175,7 +210,7 @@ impl Decoded<'_> {
     /// Writes a region of the file's image, resized, into `target`, `(to.height, to.width, channels)`. As with Pillow's
     /// `box`, the filter of a pixel at the region's border reaches beyond it, where there is more of the image.
     pub fn resize(&self, resizer: &mut Resizer, region: Region, to: Extent, target: &mut [u8]) {
-        resizer.resize_region(self.pixels, self.extent, region.shrunk(self.scale), to, target);
+        resizer.resize_part((self.pixels, self.part), self.extent, region.at(self.eighths), to, target);
     }
 }
 
@@ -233,8 +268,8 @@ pub fn is_jpeg(bytes: &[u8]) -> bool {
 }
 
 /// Of a JPEG file that is whole.
-fn layout(path: &Path, bytes: &[u8]) -> Result<jpeg::Layout, DataError> {
-    jpeg::layout(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
+fn layout(path: &Path, bytes: &[u8]) -> Result<markers::Layout, DataError> {
+    markers::layout(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
 }
 
 fn check_size(path: &Path) -> Result<u64, DataError> {

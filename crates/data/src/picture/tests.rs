@@ -64,33 +64,95 @@ fn reduced_images_are_pillows_drafts() {
     for stem in ["colour", "full", "progressive", "grey"] {
         let (path, bytes) = file(&format!("{stem}.jpg"));
         let of = extent_of(&path, &bytes).unwrap();
-        for (scale, word) in [(2, "half"), (4, "quarter"), (8, "eighth")] {
+        for (eighths, word) in [(4, "half"), (2, "quarter"), (1, "eighth")] {
             let (expected, extent) = pillows(&format!("{stem}.{word}.png"), 3);
             let whole = Region::from(Window::whole(of));
-            let to = Extent { width: of.width / scale, height: of.height / scale };
+            let to = Extent { width: of.width * eighths / 8, height: of.height * eighths / 8 };
             let decoded = decoder.part(&path, &bytes, 3, of, (whole, to)).unwrap();
-            assert_eq!((decoded.scale, decoded.extent), (scale, extent), "{stem} {word}");
+            let found = (decoded.eighths, decoded.extent, decoded.part);
+            assert_eq!(found, (eighths, extent, Window::whole(extent)), "{stem} {word}");
             assert_eq!(decoded.pixels, expected, "{stem} {word}: the same library, the same bytes");
         }
     }
 }
 
+/// All of an image at eighths of its size.
+fn scaled(bytes: &[u8], of: Extent, eighths: usize) -> (Vec<u8>, Extent, usize) {
+    let extent = crop::at(of, eighths);
+    let whole = jpeg::Part { left: 0, top: 0, width: extent.width, height: extent.height };
+    let mut pixels = Vec::new();
+    let found = jpeg::decode(bytes, (of.width, of.height), eighths, whole, &mut pixels).unwrap();
+    let jpeg::Found::Pixels { part, channels } = found else { panic!("{found:?}") };
+    assert!(part == whole && pixels.len() == extent.width * extent.height * channels);
+    (pixels, extent, channels)
+}
+
 #[test]
-fn rows_that_are_not_read_are_not_decoded_and_change_nothing() {
+fn parts_of_jpeg_files_are_the_same_as_in_the_whole_image() {
+    let photos = ["colour.jpg", "full.jpg", "grey.jpg", "progressive.jpg"].map(|name| file(name).1);
+    let samplings = [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)].map(|pixels| sampled(50, 90, pixels));
+    let mut pixels = Vec::new();
+    for (k, bytes) in photos.iter().chain(&samplings).enumerate() {
+        let of = extent_of(Path::new("x.jpg"), bytes).unwrap();
+        for eighths in 1..=8 {
+            let (all, extent, channels) = scaled(bytes, of, eighths);
+            let (Extent { width: w, height: h }, stride) = (extent, extent.width * channels);
+            for (left, right) in [(0, 1), (0, w), (w - 1, w), (w / 3, w / 3 + 1), (w / 4, w / 2 + 1), (w / 2, w)] {
+                // Every first row, and a part that is not a row alone.
+                for (top, bottom) in (0..h).map(|top| (top, top + 1)).chain((0..h).step_by(3).map(|top| (top, h))) {
+                    let wanted = jpeg::Part { left, top, width: right - left, height: bottom - top };
+                    let found = jpeg::decode(bytes, (of.width, of.height), eighths, wanted, &mut pixels).unwrap();
+                    let jpeg::Found::Pixels { part, .. } = found else { panic!("{found:?}") };
+                    assert!(part.left <= left && part.left + part.width >= right, "{part:?} for {wanted:?}");
+                    assert_eq!((part.top, part.height), (top, bottom - top));
+                    for (y, row) in pixels.chunks_exact(part.width * channels).enumerate() {
+                        let found = &row[(left - part.left) * channels..(right - part.left) * channels];
+                        let expected =
+                            &all[(top + y) * stride + left * channels..(top + y) * stride + right * channels];
+                        assert!(found == expected, "file {k} at {eighths} eighths: row {y} of {wanted:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pixels_that_are_not_read_are_not_decoded_and_change_nothing() {
     let (path, bytes) = file("colour.jpg");
     let of = extent_of(&path, &bytes).unwrap();
     let (mut decoder, mut resizer) = (Decoder::default(), Resizer::new(3));
-    let to = Extent::square(12);
-    for top in 0..20 {
-        let region = Region { left: 7.5, top: f64::from(top) * 1.5, width: 31.0, height: 29.5 };
-        let decoded = decoder.part(&path, &bytes, 3, of, (region, to)).unwrap();
-        assert!(decoded.scale == 2 && decoded.extent.height <= of.height.div_ceil(2));
-        assert!(top > 10 || decoded.extent.height < of.height.div_ceil(2), "{top}: {:?}", decoded.extent);
-        let (mut part, mut all) = (vec![0; 12 * 12 * 3], vec![0; 12 * 12 * 3]);
-        decoded.resize(&mut resizer, region, to, &mut part);
-        let (pixels, half) = pillows("colour.half.png", 3);
-        resizer.resize_region(&pixels, half, region.shrunk(2), to, &mut all);
-        assert_eq!(part, all, "{top}");
+    for (side, eighths) in [(7, 2), (9, 3), (12, 4), (16, 5), (22, 6), (25, 7), (28, 8)] {
+        let to = Extent::square(side);
+        let (all, extent, _) = scaled(&bytes, of, eighths);
+        let mut least = extent;
+        for top in 0..20 {
+            let region = Region { left: f64::from(top) * 2.5, top: f64::from(top) * 1.5, width: 31.0, height: 29.5 };
+            let decoded = decoder.part(&path, &bytes, 3, of, (region, to)).unwrap();
+            assert_eq!((decoded.eighths, decoded.extent), (eighths, extent), "{side}: {top}");
+            least.width = least.width.min(decoded.part.width);
+            least.height = least.height.min(decoded.part.height);
+            let (mut part, mut whole) = (vec![0; side * side * 3], vec![0; side * side * 3]);
+            decoded.resize(&mut resizer, region, to, &mut part);
+            resizer.resize_region(&all, extent, region.at(eighths), to, &mut whole);
+            assert_eq!(part, whole, "{side}: {top}");
+        }
+        assert!(least.width < extent.width && least.height * 4 < extent.height * 3, "{side}: {least} of {extent}");
+    }
+}
+
+#[test]
+fn an_image_whose_part_would_take_longer_is_decoded_at_full_size() {
+    let (path, bytes) = file("colour.jpg");
+    let of = extent_of(&path, &bytes).unwrap();
+    let mut decoder = Decoder::default();
+    let all = decoder.whole(&path, &bytes, 3).unwrap().pixels.to_vec();
+    let whole = Region::from(Window::whole(of));
+    for eighths in 5..=8 {
+        let to = Extent { width: of.width * eighths / 8, height: of.height * eighths / 8 };
+        let decoded = decoder.part(&path, &bytes, 3, of, (whole, to)).unwrap();
+        assert_eq!((decoded.eighths, decoded.extent, decoded.part), (8, of, Window::whole(of)));
+        assert_eq!(decoded.pixels, all);
     }
 }
 
@@ -103,16 +165,17 @@ fn a_shortened_file_gives_the_rows_that_are_read_unchanged() {
         let all = decoder.whole(&path, &bytes, 3).unwrap().pixels.to_vec();
         let mut fewest = of.height;
         for height in 1..=of.height {
-            let region = Region { left: 2.0, top: 0.0, width: 40.0, height: height as f64 };
-            let to = Extent { width: 40, height };
+            let region = Region { left: 0.0, top: 0.0, width: of.width as f64, height: height as f64 };
+            let to = Extent { width: of.width, height };
             let decoded = decoder.part(&path, &bytes, 3, of, (region, to)).unwrap();
-            let rows = reduced::rows(of, region, to, 1);
+            let rows = crop::window(of, region, to, 8).height;
+            let Window { left, top, width, height: there } = decoded.part;
             assert!(
-                decoded.scale == 1 && decoded.extent.width == of.width && decoded.extent.height >= rows,
+                decoded.eighths == 8 && (left, top, width) == (0, 0, of.width) && there >= rows,
                 "{name}: {height}"
             );
             assert_eq!(decoded.pixels[..rows * of.width * 3], all[..rows * of.width * 3], "{name}: {height}");
-            fewest = fewest.min(decoded.extent.height);
+            fewest = fewest.min(there);
         }
         // Several scans, as a progressive file has them, are decoded whole.
         assert_eq!(fewest < of.height, name != "progressive.jpg", "{name}: {fewest} of {}", of.height);
@@ -176,7 +239,7 @@ fn the_middle_of_a_reduced_image_is_that_of_the_whole_one() {
     let region = Region::middle(of, to, 8.0 / 7.0);
     let (mut reduced, mut whole) = (vec![0; 24 * 24 * 3], vec![0; 24 * 24 * 3]);
     let decoded = decoder.part(&path, &bytes, 3, of, (region, to)).unwrap();
-    assert_eq!(decoded.scale, 2);
+    assert_eq!(decoded.eighths, 4);
     decoded.resize(&mut resizer, region, to, &mut reduced);
     decoder.whole(&path, &bytes, 3).unwrap().resize(&mut resizer, region, to, &mut whole);
     let (most, mean) = distance(&reduced, &whole);

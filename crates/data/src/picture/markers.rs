@@ -82,7 +82,15 @@ fn frame(segment: &[u8], start: usize) -> Option<Frame> {
     })
 }
 
+/// An empty scan is a few bytes, and passes over all of an image: who wants to can keep a decoder busy for hours.
+const MANY_SCANS: usize = 100;
+
 impl Layout {
+    /// Whether the image is in no more scans than programs make: some ten, if it is progressive.
+    pub fn has_few_scans(&self) -> bool {
+        self.scans <= MANY_SCANS
+    }
+
     /// Makes `copy` a file of which the first `rows` rows are the same, and the rest of it is missing but for a few; gives the height that
     /// it had. `None` where there are no fewer to be had.
     ///
@@ -120,5 +128,12 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(layout(&bytes[..length]), Err(length));
         }
+    }
+
+    #[test]
+    fn empty_scans_are_counted() {
+        let scans = |count| [&[0xff, 0xd8][..], &[0xff, 0xda, 0, 2].repeat(count), &[0xff, 0xd9]].concat();
+        assert!(layout(&scans(MANY_SCANS)).unwrap().has_few_scans());
+        assert!(!layout(&scans(MANY_SCANS + 1)).unwrap().has_few_scans());
     }
 }
