@@ -1,7 +1,7 @@
-//! The convolution shapes of ResNet-9, and one of 256 channels, at batch 128: three directions each, in GFLOP/s and per
-//! cent of the machine's peak.
+//! The convolution shapes of ResNet-9, one of 256 channels, and the strided and 1 × 1 ones of ResNet-18 on photographs of 128
+//! pixels, at batch 128: three directions each, in GFLOP/s and per cent of the machine's peak.
 //!
-//! Each with direct sums and with what is fastest (Winograd's, where it is less work), both counted as direct sums.
+//! Each with direct sums and, where that is less work, with Winograd's, both counted as direct sums.
 //!
 //! `cargo bench --bench conv [-- FILTER]`. Peak is what a loop that only multiplies and adds registers reaches on as many
 //! threads. Per cent is of each layer's fastest sample, as others' work on the machine only ever slows a sample down.
@@ -16,9 +16,24 @@ use std::time::{Duration, Instant};
 
 const BATCH: usize = 128;
 
-/// `(cin, cout, size)`, each 3 × 3 with padding 1.
-const LAYERS: [(usize, usize, usize); 7] =
-    [(3, 64, 32), (64, 128, 32), (128, 128, 16), (128, 256, 16), (256, 256, 8), (256, 512, 8), (512, 512, 4)];
+/// `(cin, cout, size, kernel, stride)`, square, with padding that keeps the size at stride 1.
+const LAYERS: [(usize, usize, usize, usize, usize); 15] = [
+    (3, 64, 32, 3, 1),
+    (64, 128, 32, 3, 1),
+    (128, 128, 16, 3, 1),
+    (128, 256, 16, 3, 1),
+    (256, 256, 8, 3, 1),
+    (256, 512, 8, 3, 1),
+    (512, 512, 4, 3, 1),
+    (3, 64, 128, 7, 2),
+    (64, 128, 32, 3, 2),
+    (128, 256, 16, 3, 2),
+    (256, 512, 8, 3, 2),
+    (64, 128, 32, 1, 2),
+    (128, 256, 16, 1, 2),
+    (64, 64, 32, 1, 1),
+    (256, 128, 16, 1, 1),
+];
 
 /// Multiply-adds on twelve independent registers, ten thousand times.
 struct Peak;
@@ -79,9 +94,12 @@ fn bench<E: Element>(c: &mut Criterion) {
     let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     let algorithms = [(Algorithm::Fastest, ""), (Algorithm::Direct, "_direct")];
-    for ((cin, cout, size), (algorithm, suffix)) in LAYERS.into_iter().flat_map(|layer| algorithms.map(|a| (layer, a)))
-    {
-        let conv = Conv2d::same(cin, cout, 3);
+    for (layer, (algorithm, suffix)) in LAYERS.into_iter().flat_map(|layer| algorithms.map(|a| (layer, a))) {
+        let (cin, cout, size, kernel, stride) = layer;
+        if algorithm == Algorithm::Direct && (kernel, stride) != (3, 1) {
+            continue; // It is the fastest already.
+        }
+        let conv = Conv2d { stride: [stride; 2], ..Conv2d::same(cin, cout, kernel) };
         let plan = ConvPlan::with(algorithm, conv, size, size, isa);
         let (inputs, outputs, weights) = (plan.input_len(BATCH), plan.output_len(BATCH), conv.weight_len());
         let [forward_len, backward_len] = [plan.forward_pack_len(), plan.backward_pack_len()];
@@ -94,7 +112,8 @@ fn bench<E: Element>(c: &mut Criterion) {
         let flops = conv.flops(size, size) * BATCH as u64;
         group.throughput(Throughput::Elements(flops));
         let mut measure = |direction: &str, run: &mut dyn FnMut()| {
-            let (name, direction) = (format!("{cin}-{cout}@{size}"), format!("{direction}{suffix}"));
+            let form = format!("{kernel}x{kernel}{}", if stride == 1 { "" } else { "s2" });
+            let (name, direction) = (format!("{cin}-{cout}@{size}_{form}"), format!("{direction}{suffix}"));
             let best = Cell::new(f64::MAX);
             group.bench_function(BenchmarkId::new(&direction, &name), |b| {
                 b.iter_custom(|iterations| {

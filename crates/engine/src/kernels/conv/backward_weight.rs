@@ -74,7 +74,7 @@ impl WeightPass {
         let task_panels = even((TASK_SUMS / (sums * task_blocks)).max(1), panels);
         // Taps that touch are one run of rows, which a first layer of three channels needs to fill its tiles; a tap of a
         // full block is cut into tiles well enough by itself.
-        let merged = segments(&grid, block);
+        let merged = segments(&grid, [&grid.rows, &grid.cols], block);
         let single = |width: usize| -> Vec<Segment> {
             let starts = merged.iter().flat_map(|s| (s.offset..s.offset + s.len).step_by(block));
             starts.map(|offset| Segment { offset, len: width }).collect()

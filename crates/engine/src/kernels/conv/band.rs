@@ -34,13 +34,14 @@ impl<E: Element> Kernel for FillBand<'_, E> {
         let line = grid.band_cols() * block;
         let blocks = take.len().div_ceil(block);
         // Columns of the band that hold source: the rest is padding.
-        let left = (-cols.low()).clamp(0, grid.band_cols() as isize) as usize;
-        let skip = cols.low().max(0) as usize;
-        let inside = cols.source.saturating_sub(skip).min(grid.band_cols() - left);
+        let left = cols.low().min(0).unsigned_abs().div_ceil(cols.pick).min(grid.band_cols());
+        let skip = (cols.low() + (left * cols.pick) as isize).max(0) as usize;
+        let inside = cols.source.saturating_sub(skip).div_ceil(cols.pick).min(grid.band_cols() - left);
+        let distance = channels * cols.pick;
         for (slot, image) in chunk.images.clone().enumerate() {
             for r in 0..rows.span(chunk.rows.len()) {
                 let start = (slot * grid.band_rows() + r) * line;
-                let row = (chunk.rows.start * rows.step + r) as isize + rows.low();
+                let row = ((chunk.rows.start * rows.step + r) * rows.pick) as isize + rows.low();
                 if row < 0 || row >= rows.source as isize {
                     for b in 0..blocks {
                         band[b * stride + start..][..line].fill(0.0);
@@ -52,9 +53,13 @@ impl<E: Element> Kernel for FillBand<'_, E> {
                     line[..left * block].fill(0.0);
                     line[(left + inside) * block..].fill(0.0);
                 }
+                if inside == 0 {
+                    continue;
+                }
                 let from = ((image * rows.source + row as usize) * cols.source + skip) * channels;
-                let from = &source[from..from + inside * channels];
-                split::<S, E>(from, channels, take.clone(), block, &mut band[start + left * block..], stride);
+                let from = &source[from..from + (inside - 1) * distance + channels];
+                let pixels = Pixels { from, channels, distance, count: inside };
+                split::<S, E>(pixels, take.clone(), block, &mut band[start + left * block..], stride);
             }
         }
     }
@@ -79,46 +84,55 @@ impl<E: Element> Kernel for FillPanels<'_, E> {
     fn run<S: Simd>(self) {
         let Self { source, channels, take, lanes, stride, panels } = self;
         let (whole, used) = (take.len() / lanes, take.len() % lanes);
+        let count = source.len() / channels;
         if used > 0 {
-            for pixel in panels[whole * stride..][..source.len() / channels * lanes].chunks_exact_mut(lanes) {
+            for pixel in panels[whole * stride..][..count * lanes].chunks_exact_mut(lanes) {
                 pixel[used..].fill(0.0);
             }
         }
-        split::<S, E>(source, channels, take, lanes, panels, stride);
+        split::<S, E>(Pixels { from: source, channels, distance: channels, count }, take, lanes, panels, stride);
     }
 }
 
-/// Copies channels `take` of each pixel of `from`, `block` after `block`: block `b` of pixel `p` goes to
-/// `to[b · stride + p · block..]`.
+/// Pixels to copy from.
+struct Pixels<'a, E> {
+    /// From the first one on.
+    from: &'a [E],
+    channels: usize,
+    /// Elements from one pixel to the next.
+    distance: usize,
+    count: usize,
+}
+
+/// Copies channels `take` of each pixel, `block` after `block`: block `b` of pixel `p` goes to `to[b · stride + p · block..]`.
 #[inline(always)]
 fn split<S: Simd, E: Element>(
-    from: &[E],
-    channels: usize,
+    Pixels { from, channels, distance, count }: Pixels<'_, E>,
     take: Range<usize>,
     block: usize,
     to: &mut [f32],
     stride: usize,
 ) {
-    if take.len() == channels && block == channels {
+    if take.len() == channels && block == channels && distance == channels {
         return widen::<S, E>(from, &mut to[..from.len()]);
     }
     let (whole, rest) = (take.len() / block, take.len() % block);
-    let pixels = from.len() / channels;
-    assert!(from.len() == pixels * channels && take.end <= channels);
-    assert!(pixels == 0 || whole == 0 || (whole - 1) * stride + pixels * block <= to.len());
+    assert!(take.end <= channels && channels <= distance);
+    assert!(count == 0 || (count - 1) * distance + channels <= from.len());
+    assert!(count == 0 || whole == 0 || (whole - 1) * stride + count * block <= to.len());
     // SAFETY: the assertions bound what the whole blocks of all pixels read and write.
     unsafe {
         let (from, to) = (from.as_ptr().add(take.start), to.as_mut_ptr());
-        let shape = Blocks { pixels, channels, whole, block, stride };
+        let shape = Blocks { pixels: count, distance, whole, block, stride };
         match block {
             b if b == 2 * S::LANES => split_vectors::<S, E, 2>(from, to, shape),
             b if b == S::LANES => split_vectors::<S, E, 1>(from, to, shape),
-            _ => split_scalars(from, to, shape),
+            _ => split_any::<S, E>(from, to, shape),
         }
     }
     if rest > 0 {
-        for (p, pixel) in from.chunks_exact(channels).enumerate() {
-            let pixel = &pixel[take.clone()][whole * block..];
+        for p in 0..count {
+            let pixel = &from[p * distance..][take.clone()][whole * block..];
             widen::<S, E>(pixel, &mut to[whole * stride + p * block..][..rest]);
         }
     }
@@ -127,7 +141,7 @@ fn split<S: Simd, E: Element>(
 /// What [`split`] copies of whole blocks.
 struct Blocks {
     pixels: usize,
-    channels: usize,
+    distance: usize,
     whole: usize,
     block: usize,
     stride: usize,
@@ -141,7 +155,7 @@ unsafe fn split_vectors<S: Simd, E: Element, const VECTORS: usize>(from: *const 
             for v in 0..VECTORS {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let x = E::load::<S>(from.add(p * shape.channels + b * shape.block + v * S::LANES));
+                    let x = E::load::<S>(from.add(p * shape.distance + b * shape.block + v * S::LANES));
                     S::store(to.add(b * shape.stride + p * shape.block + v * S::LANES), x);
                 }
             }
@@ -149,17 +163,18 @@ unsafe fn split_vectors<S: Simd, E: Element, const VECTORS: usize>(from: *const 
     }
 }
 
+/// Blocks of any size.
 #[inline(always)]
-unsafe fn split_scalars<E: Element>(from: *const E, to: *mut f32, shape: Blocks) {
+unsafe fn split_any<S: Simd, E: Element>(from: *const E, to: *mut f32, shape: Blocks) {
     for p in 0..shape.pixels {
         for b in 0..shape.whole {
-            for c in 0..shape.block {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let x = *from.add(p * shape.channels + b * shape.block + c);
-                    *to.add(b * shape.stride + p * shape.block + c) = x.to_f32();
-                }
-            }
+            // SAFETY: the caller's promise.
+            let (from, to) = unsafe {
+                let from = from.add(p * shape.distance + b * shape.block);
+                let to = to.add(b * shape.stride + p * shape.block);
+                (std::slice::from_raw_parts(from, shape.block), std::slice::from_raw_parts_mut(to, shape.block))
+            };
+            widen::<S, E>(from, to);
         }
     }
 }

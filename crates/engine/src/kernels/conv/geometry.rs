@@ -14,14 +14,17 @@ pub(super) struct Tap {
     pub kernel: usize,
 }
 
-/// One axis of a correlation: output `i` reads source positions `i · step + tap.offset` and lies at `first + i · every`
+/// One axis of a correlation: output `i` reads source positions `(i · step) · pick + tap.offset` and lies at `first + i · every`
 /// of the destination.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     /// Length of the source.
     pub source: usize,
     pub outputs: usize,
+    /// Positions of the band from one output to the next.
     pub step: usize,
+    /// Source positions from one of the band to the next: with a single tap those in between are never read.
+    pub pick: usize,
     /// By ascending offset.
     pub taps: Vec<Tap>,
     pub first: usize,
@@ -39,7 +42,8 @@ impl Axis {
         dilation: usize,
     ) -> Self {
         let tap = |k: usize| Tap { offset: (k * dilation) as isize - padding as isize, kernel: k };
-        Self { source, outputs, step: stride, taps: (0..kernel).map(tap).collect(), first: 0, every: 1 }
+        let [step, pick] = if kernel == 1 { [1, stride] } else { [stride, 1] };
+        Self { source, outputs, step, pick, taps: (0..kernel).map(tap).collect(), first: 0, every: 1 }
     }
 
     /// Those outputs of the data gradient whose position is `phase` modulo the stride.
@@ -47,14 +51,24 @@ impl Axis {
     /// Input `i` was read through tap `k` by output `(i + padding − k · dilation) / stride` where that is whole; in one
     /// phase this picks the same taps for all `i`, so nothing is multiplied with zeros put in between.
     pub fn backward(forward: &Axis, dilation: usize, padding: usize, phase: usize) -> Self {
-        let stride = forward.step as isize;
+        let every = forward.step * forward.pick;
+        let stride = every as isize;
         let tap = |t: &Tap| {
             let reach = (phase + padding) as isize - (t.kernel * dilation) as isize;
             (reach.rem_euclid(stride) == 0).then_some(Tap { offset: reach / stride, kernel: t.kernel })
         };
         let taps = forward.taps.iter().rev().filter_map(tap).collect();
-        let outputs = forward.source.saturating_sub(phase).div_ceil(forward.step);
-        Self { source: forward.outputs, outputs, step: 1, taps, first: phase, every: forward.step }
+        let outputs = forward.source.saturating_sub(phase).div_ceil(every);
+        Self { source: forward.outputs, outputs, step: 1, pick: 1, taps, first: phase, every }
+    }
+
+    /// What several phases read together: as many outputs as the longest has, and every offset of any.
+    pub fn union(phases: &[&Axis]) -> Self {
+        let mut taps: Vec<Tap> = phases.iter().flat_map(|axis| axis.taps.iter().copied()).collect();
+        taps.sort_by_key(|tap| tap.offset);
+        taps.dedup_by_key(|tap| tap.offset);
+        let outputs = phases.iter().map(|axis| axis.outputs).max().unwrap_or(0);
+        Self { taps, outputs, ..phases[0].clone() }
     }
 
     /// The smallest offset.
@@ -62,7 +76,7 @@ impl Axis {
         self.taps.first().map_or(0, |t| t.offset)
     }
 
-    /// Source positions from the first that `outputs` neighbouring outputs read to the last; none without taps.
+    /// Positions of the band from the first that `outputs` neighbouring outputs read to the last; none without taps.
     pub fn span(&self, outputs: usize) -> usize {
         let (Some(first), Some(last)) = (self.taps.first(), self.taps.last()) else { return 0 };
         outputs.saturating_sub(1) * self.step + (last.offset - first.offset) as usize + 1
@@ -130,7 +144,12 @@ impl Grid {
 
     /// Output pixels of this chunk.
     pub fn pixels(&self, chunk: &Chunk) -> usize {
-        chunk.images.len() * chunk.rows.len() * self.cols.outputs
+        self.pixels_of([self.rows.outputs, self.cols.outputs], chunk)
+    }
+
+    /// Output pixels of this chunk in a phase that has so many rows and columns of outputs.
+    pub fn pixels_of(&self, [rows, cols]: [usize; 2], chunk: &Chunk) -> usize {
+        chunk.images.len() * chunk.rows.end.min(rows).saturating_sub(chunk.rows.start) * cols
     }
 
     /// Columns of a band: the padded width of the source.
@@ -151,22 +170,28 @@ impl Grid {
     /// For each output of the largest chunk, in order, the band pixel that an output with tap offset `low` would read.
     /// A smaller chunk uses the beginning: pictures are outermost, then rows.
     pub fn band_offsets(&self, pixel: usize) -> Vec<u32> {
+        self.band_offsets_of([self.rows.outputs, self.cols.outputs], pixel)
+    }
+
+    /// The same of a phase that has so many rows and columns of outputs.
+    pub fn band_offsets_of(&self, outputs: [usize; 2], pixel: usize) -> Vec<u32> {
         let (line, picture) = (self.band_cols(), self.band_rows() * self.band_cols());
-        self.each_output(|i, r, c| (i * picture + r * self.rows.step * line + c * self.cols.step) * pixel)
+        self.each_output(outputs, |i, r, c| (i * picture + r * self.rows.step * line + c * self.cols.step) * pixel)
     }
 
-    /// For each output of the largest chunk, its pixel in a destination `width` wide and `height` high, from the pixel
-    /// of picture and row (0, 0) of the chunk.
-    pub fn destination_offsets(&self, height: usize, width: usize) -> Vec<u32> {
-        let col = |c: usize| self.cols.first + c * self.cols.every;
-        self.each_output(|i, r, c| (i * height + r * self.rows.every) * width + col(c))
+    /// For each output of the largest chunk that a phase has, its pixel in a destination `width` wide and `height` high, from
+    /// that of picture and row (0, 0) of the chunk in the first phase.
+    pub fn destination_offsets(&self, [rows, cols]: [&Axis; 2], height: usize, width: usize) -> Vec<u32> {
+        let row = |r: usize| rows.first + r * rows.every;
+        let col = |c: usize| cols.first + c * cols.every;
+        self.each_output([rows.outputs, cols.outputs], |i, r, c| (i * height + row(r)) * width + col(c))
     }
 
-    fn each_output(&self, f: impl Fn(usize, usize, usize) -> usize) -> Vec<u32> {
+    fn each_output(&self, [rows, cols]: [usize; 2], f: impl Fn(usize, usize, usize) -> usize) -> Vec<u32> {
         let mut out = Vec::with_capacity(self.chunk_pixels());
         for i in 0..self.chunk_images {
-            for r in 0..self.chunk_rows {
-                for c in 0..self.cols.outputs {
+            for r in 0..self.chunk_rows.min(rows) {
+                for c in 0..cols {
                     out.push(u32::try_from(f(i, r, c)).expect("a chunk has fewer than 2^32 elements"));
                 }
             }

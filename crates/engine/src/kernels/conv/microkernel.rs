@@ -81,6 +81,12 @@ fn balanced(total: usize, tiles: usize, index: usize) -> Range<usize> {
     start..start + small + usize::from(index < larger)
 }
 
+/// The largest of them, by vectors: `Iterator::max` is a branch each.
+#[inline(always)]
+fn furthest(offsets: &[u32]) -> usize {
+    offsets.iter().fold(0, |most, &offset| most.max(offset)) as usize
+}
+
 /// `sums[q][l] = Σ_k band[offsets[q] + k-th float of the segments] · weights[k][l]`: one panel of a correlation.
 pub(super) struct Correlate<'a> {
     pub band: &'a [f32],
@@ -104,7 +110,7 @@ impl Kernel for Correlate<'_> {
         let Self { band, offsets, segments, blocks, weights, sums } = self;
         let depth: usize = segments.iter().map(|s| s.len).sum();
         let reach = segments.iter().map(|s| s.offset + s.len).max().unwrap_or(0);
-        let furthest = offsets.iter().max().map_or(0, |&o| o as usize);
+        let furthest = furthest(offsets);
         assert!(weights.len() == depth * shape.lanes && sums.len() == offsets.len() * shape.lanes);
         if depth == 0 {
             sums.fill(0.0);
@@ -203,7 +209,7 @@ impl Kernel for Outer<'_> {
         let Self { band, offsets, segments, panel, sums, first } = self;
         let depth: usize = segments.iter().map(|s| s.len).sum();
         let reach = segments.iter().map(|s| s.offset + s.len).max().unwrap_or(0);
-        let furthest = offsets.iter().max().map_or(0, |&o| o as usize);
+        let furthest = furthest(offsets);
         assert!(furthest + reach <= band.len(), "a band shorter than what its pixels read");
         assert!(panel.len() == offsets.len() * shape.lanes && sums.len() == depth * shape.lanes);
         let mut sums = sums.as_mut_ptr();
@@ -234,11 +240,12 @@ unsafe fn outer_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
     // SAFETY: the caller's promise, see `Outer::run`.
     unsafe {
         let mut acc = load_tile::<S, ROWS, VECTORS>(sums, first);
-        // The sums of the next tiles lie in L2 or beyond: a line of them is asked for at each step.
-        let mut next = sums.cast_const().wrapping_add(ROWS * VECTORS * S::LANES);
+        // The sums of the next tile lie in L2 or beyond.
+        let len = ROWS * VECTORS * S::LANES;
+        for line in (0..len).step_by(LINE) {
+            prefetch(sums.cast_const().wrapping_add(len + line));
+        }
         for &offset in offsets {
-            prefetch(next);
-            next = next.wrapping_add(LINE);
             let pixel = band.add(offset as usize);
             let mut w = [S::splat(0.0); VECTORS];
             for (v, w) in w.iter_mut().enumerate() {

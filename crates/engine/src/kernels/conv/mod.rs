@@ -107,9 +107,9 @@ pub enum Algorithm {
 enum Kernels {
     Direct {
         forward: Pass,
-        /// One a stride phase that has any input pixels.
-        backward: Vec<Pass>,
-        weight: WeightPass,
+        /// With a phase for each that the stride makes and that has any input pixels.
+        backward: Pass,
+        weight: Box<WeightPass>,
     },
     Winograd {
         forward: WinogradPass,
@@ -174,18 +174,15 @@ impl ConvPlan {
             output_step: channels.input_step,
             ..channels
         };
-        let mut backward = Vec::new();
-        for down in 0..conv.stride[0].min(h) {
-            for right in 0..conv.stride[1].min(w) {
-                let rows = Axis::backward(&rows, conv.dilation[0], conv.padding[0], down);
-                let cols = Axis::backward(&cols, conv.dilation[1], conv.padding[1], right);
-                backward.push(Pass::new(rows, cols, back, [h, w], conv.kernel[1], isa));
-            }
-        }
+        let phases = |forward: &Axis, a: usize, source: usize| -> Vec<Axis> {
+            let phase = |phase| Axis::backward(forward, conv.dilation[a], conv.padding[a], phase);
+            (0..conv.stride[a].min(source)).map(phase).collect()
+        };
+        let backward = [phases(&rows, 0, h), phases(&cols, 1, w)];
         Kernels::Direct {
-            weight: WeightPass::new(rows.clone(), cols.clone(), &channels, isa),
-            forward: Pass::new(rows, cols, channels, output, conv.kernel[1], isa),
-            backward,
+            weight: Box::new(WeightPass::new(rows.clone(), cols.clone(), &channels, isa)),
+            forward: Pass::new(&[rows], &[cols], channels, output, conv.kernel[1], isa),
+            backward: Pass::new(&backward[0], &backward[1], back, [h, w], conv.kernel[1], isa),
         }
     }
 
@@ -228,7 +225,7 @@ impl ConvPlan {
     /// Floats that weights packed for [`ConvPlan::backward_data`] take.
     pub fn backward_pack_len(&self) -> usize {
         match &self.kernels {
-            Kernels::Direct { backward, .. } => backward.iter().map(Pass::packed_len).sum(),
+            Kernels::Direct { backward, .. } => backward.packed_len(),
             Kernels::Winograd { backward, .. } => backward.packed_len(),
         }
     }
@@ -238,14 +235,7 @@ impl ConvPlan {
         assert_eq!(weights.len(), self.conv.weight_len());
         assert_eq!(packed.len(), self.backward_pack_len());
         match &self.kernels {
-            Kernels::Direct { backward, .. } => {
-                let mut rest = packed;
-                for pass in backward {
-                    let (part, after) = rest.split_at_mut(pass.packed_len());
-                    pass.pack(weights, part);
-                    rest = after;
-                }
-            }
+            Kernels::Direct { backward, .. } => backward.pack(weights, packed),
             Kernels::Winograd { backward, .. } => backward.pack(weights, packed),
         }
     }
@@ -256,7 +246,7 @@ impl ConvPlan {
         let workers = parallel::workers();
         let (passes, weight) = match &self.kernels {
             Kernels::Direct { forward, backward, weight } => (
-                backward.iter().chain([forward]).map(Pass::task_scratch).max().unwrap_or(0),
+                forward.task_scratch().max(backward.task_scratch()),
                 weight.shared_scratch(n) + workers * weight.task_scratch(),
             ),
             Kernels::Winograd { forward, backward, weight } => (
@@ -302,14 +292,7 @@ impl ConvPlan {
         let to = Destination { pixels: Shared::new(dx), bias: None, accumulate };
         let scratch = Shared::new(scratch);
         match &self.kernels {
-            Kernels::Direct { backward, .. } => {
-                let mut rest = packed;
-                for pass in backward {
-                    let (part, after) = rest.split_at(pass.packed_len());
-                    pass.run(n, dy, part, &to, &scratch);
-                    rest = after;
-                }
-            }
+            Kernels::Direct { backward, .. } => backward.run(n, dy, packed, &to, &scratch),
             Kernels::Winograd { backward, .. } => backward.run(n, dy, packed, &to, &scratch),
         }
     }

@@ -1,7 +1,8 @@
-//! A correlation over whole batches: the forward pass, and one stride phase of the data gradient.
+//! A correlation over whole batches: the forward pass, and the data gradient with its stride phases.
 //!
 //! Implicit matrix product: a task copies a chunk's padded source rows ([`super::band`]), then multiplies it with one
-//! panel of weights after another. Nothing like im2col is made: a tap is an offset into the band.
+//! panel of weights after another. Nothing like im2col is made: a tap is an offset into the band. All phases of a stride read
+//! the same band, each with its own taps, and write pixels that lie between each other's.
 
 use super::band::FillBand;
 use super::geometry::{Axis, Chunk, Grid};
@@ -11,7 +12,7 @@ use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
 use std::ops::Range;
 
-/// Output pixels of a chunk: enough that weights streamed from L3 cost little, few enough that sums stay in L2.
+/// Output pixels of a chunk, in each phase: enough that weights streamed from L3 cost little, few enough that sums stay in L2.
 const CHUNK_PIXELS: usize = 256;
 /// Floats of a chunk's band, at most: well inside a 512 KiB L2, and four pictures of 4 × 4 pixels and 512 channels.
 const BAND_FLOATS: usize = 80 * 1024;
@@ -19,8 +20,8 @@ const BAND_FLOATS: usize = 80 * 1024;
 pub(super) const BLOCK_DEPTH: usize = 384;
 /// Inputs packed together: one cache line of weights a lane and tap.
 const PACK_INPUTS: usize = 16;
-/// Tasks to cut a call into at least, where chunks are few.
-const TASKS: usize = 32;
+/// Tasks to cut a call into at least, a worker, where chunks are few: each copies its chunk's band.
+const TASKS: usize = 4;
 
 /// Channels of a correlation, and where its weights lie.
 ///
@@ -64,40 +65,65 @@ struct Task {
     panels: Range<usize>,
 }
 
-/// One correlation, for one size of picture.
+/// A correlation, for one size of picture.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
     isa: Isa,
+    /// Over what all phases read, and as many outputs as the longest has.
     grid: Grid,
     channels: Channels,
     /// Height and width of the destination.
     size: [usize; 2],
+    /// The forward pass is one.
+    phases: Vec<Phase>,
+}
+
+/// Those outputs that read the same taps.
+#[derive(Clone, Debug)]
+struct Phase {
+    /// Rows and columns of outputs.
+    outputs: [usize; 2],
     /// Indices into the kernel, in the order of the packed weights.
     taps: Vec<usize>,
     segments: Vec<Segment>,
     blocks: Vec<Range<usize>>,
     band_offsets: Vec<u32>,
     destination_offsets: Vec<u32>,
+    /// Where its packed weights begin.
+    packed: usize,
 }
 
 impl Pass {
-    /// `kernel_width` is that of the weights, to number the taps.
-    pub fn new(rows: Axis, cols: Axis, channels: Channels, size: [usize; 2], kernel_width: usize, isa: Isa) -> Self {
-        let grid = Grid::new(rows, cols, CHUNK_PIXELS, BAND_FLOATS / channels.inputs);
-        let taps =
-            grid.rows.taps.iter().flat_map(|r| grid.cols.taps.iter().map(|c| r.kernel * kernel_width + c.kernel));
-        let (segments, blocks) = cut(&segments(&grid, channels.inputs), BLOCK_DEPTH);
-        Self {
-            isa,
-            channels,
-            size,
-            taps: taps.collect(),
-            segments,
-            blocks,
-            band_offsets: grid.band_offsets(channels.inputs),
-            destination_offsets: grid.destination_offsets(size[0], size[1]),
-            grid,
+    /// Phases are all pairs of one of `rows` and one of `cols`; `kernel_width` is that of the weights, to number the taps.
+    pub fn new(
+        rows: &[Axis],
+        cols: &[Axis],
+        channels: Channels,
+        size: [usize; 2],
+        kernel_width: usize,
+        isa: Isa,
+    ) -> Self {
+        let union = |axes: &[Axis]| Axis::union(&axes.iter().collect::<Vec<_>>());
+        let grid = Grid::new(union(rows), union(cols), CHUNK_PIXELS, BAND_FLOATS / channels.inputs);
+        let mut pass = Self { isa, channels, size, grid, phases: Vec::with_capacity(rows.len() * cols.len()) };
+        let mut packed = 0;
+        for (rows, cols) in rows.iter().flat_map(|rows| cols.iter().map(move |cols| (rows, cols))) {
+            let outputs = [rows.outputs, cols.outputs];
+            let taps = rows.taps.iter().flat_map(|r| cols.taps.iter().map(|c| r.kernel * kernel_width + c.kernel));
+            let (segments, blocks) = cut(&segments(&pass.grid, [rows, cols], channels.inputs), BLOCK_DEPTH);
+            let phase = Phase {
+                outputs,
+                taps: taps.collect(),
+                segments,
+                blocks,
+                band_offsets: pass.grid.band_offsets_of(outputs, channels.inputs),
+                destination_offsets: pass.grid.destination_offsets([rows, cols], size[0], size[1]),
+                packed,
+            };
+            packed += pass.packed_len_of(&phase);
+            pass.phases.push(phase);
         }
+        pass
     }
 
     fn lanes(&self) -> usize {
@@ -108,13 +134,17 @@ impl Pass {
         self.channels.outputs.div_ceil(self.lanes())
     }
 
-    fn panel_len(&self) -> usize {
-        self.taps.len() * self.channels.inputs * self.lanes()
+    fn panel_len(&self, phase: &Phase) -> usize {
+        phase.taps.len() * self.channels.inputs * self.lanes()
+    }
+
+    fn packed_len_of(&self, phase: &Phase) -> usize {
+        self.channels.groups * self.panels() * self.panel_len(phase)
     }
 
     /// Floats that the packed weights take.
     pub fn packed_len(&self) -> usize {
-        self.channels.groups * self.panels() * self.panel_len()
+        self.phases.iter().map(|phase| self.packed_len_of(phase)).sum()
     }
 
     /// Floats of scratch that one task takes.
@@ -127,16 +157,18 @@ impl Pass {
         (self.grid.band_pixels() * self.channels.inputs).next_multiple_of(16)
     }
 
-    /// Packs weights as `(group, panel, tap, input, lane)`; zero for lanes beyond the outputs, and between the groups of a
+    /// Packs weights as `(phase, group, panel, tap, input, lane)`; zero for lanes beyond the outputs, and between the groups of a
     /// bundle.
     pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(packed.len(), self.packed_len());
-        let Channels { inputs, input_step, .. } = self.channels;
-        let (lanes, panels, panel_len) = (self.lanes(), self.panels(), self.panel_len());
+        let Channels { groups, inputs, input_step, .. } = self.channels;
+        let (lanes, panels) = (self.lanes(), self.panels());
         let packed = Shared::new(packed);
-        parallel::for_each(self.channels.groups * panels, |index| {
-            // SAFETY: one task a panel.
-            let panel = unsafe { packed.part(index * panel_len, panel_len) };
+        parallel::for_each(self.phases.len() * groups * panels, |task| {
+            let (phase, index) = (&self.phases[task / (groups * panels)], task % (groups * panels));
+            let panel_len = self.panel_len(phase);
+            // SAFETY: one task a panel of a phase.
+            let panel = unsafe { packed.part(phase.packed + index * panel_len, panel_len) };
             let mut sources: [(usize, Range<usize>); MAX_LANES] = std::array::from_fn(|_| (0, 0..0));
             for (lane, source) in sources[..lanes].iter_mut().enumerate() {
                 *source = self.channels.weights_of(index / panels, index % panels * lanes + lane);
@@ -144,7 +176,7 @@ impl Pass {
             // A few inputs at a time: the weights of all their taps and lanes then stay in L1.
             for few in (0..inputs).step_by(PACK_INPUTS) {
                 let few = few..inputs.min(few + PACK_INPUTS);
-                for (t, tap) in self.taps.iter().enumerate() {
+                for (t, tap) in phase.taps.iter().enumerate() {
                     for input in few.clone() {
                         let row = &mut panel[(t * inputs + input) * lanes..][..lanes];
                         for (out, (start, own)) in row.iter_mut().zip(&sources) {
@@ -160,13 +192,11 @@ impl Pass {
     /// Correlates `n` pictures. `scratch` has [`Pass::task_scratch`] floats for each worker of the pool.
     pub fn run<E: Element>(&self, n: usize, source: &[E], packed: &[f32], to: &Destination<E>, scratch: &Shared<f32>) {
         assert_eq!(packed.len(), self.packed_len());
-        if to.accumulate && self.taps.is_empty() {
-            return; // A phase that no output reads: nothing to add.
-        }
         let chunks = self.grid.chunks(n);
         let panels = self.panels();
         // Parts of the panels become tasks of their own where chunks alone are too few. No sum depends on the cut.
-        let parts = TASKS.div_ceil((chunks * self.channels.groups).max(1)).min(panels);
+        let tasks = TASKS * parallel::workers();
+        let parts = tasks.div_ceil((chunks * self.channels.groups).max(1)).min(panels);
         parallel::for_each(chunks * self.channels.groups * parts, |task| {
             let part = task % parts;
             let task = Task {
@@ -189,46 +219,52 @@ impl Pass {
         scratch: &mut [f32],
     ) {
         let Channels { groups, inputs, outputs, .. } = self.channels;
-        let (lanes, panel_len) = (self.lanes(), self.panel_len());
-        let pixels = self.grid.pixels(chunk);
+        let lanes = self.lanes();
         let (band, sums) = scratch.split_at_mut(self.band_len());
-        let sums = &mut sums[..pixels * lanes];
         let take = group * inputs..(group + 1) * inputs;
         let channels = groups * inputs;
         self.isa.run(FillBand { grid: &self.grid, chunk, source, channels, take, block: inputs, stride: 0, band });
-        let row = self.grid.rows.first + chunk.rows.start * self.grid.rows.every;
+        let row = chunk.rows.start * self.grid.rows.every;
         let origin = (chunk.images.start * self.size[0] + row) * self.size[1];
         for panel in panels.clone() {
-            let start = (group * self.panels() + panel) * panel_len;
-            self.isa.run(Correlate {
-                band,
-                offsets: &self.band_offsets[..pixels],
-                segments: &self.segments,
-                blocks: &self.blocks,
-                weights: &packed[start..start + panel_len],
-                sums,
-            });
             let first = panel * lanes;
-            let channel = group * outputs + first;
-            self.isa.run(StorePanel {
-                sums,
-                lanes,
-                used: lanes.min(outputs - first),
-                offsets: &self.destination_offsets[..pixels],
-                origin,
-                channels: groups * outputs,
-                channel,
-                to,
-            });
+            for phase in &self.phases {
+                if to.accumulate && phase.taps.is_empty() {
+                    continue; // No output reads it: nothing to add.
+                }
+                let pixels = self.grid.pixels_of(phase.outputs, chunk);
+                let sums = &mut sums[..pixels * lanes];
+                let panel_len = self.panel_len(phase);
+                let start = phase.packed + (group * self.panels() + panel) * panel_len;
+                self.isa.run(Correlate {
+                    band,
+                    offsets: &phase.band_offsets[..pixels],
+                    segments: &phase.segments,
+                    blocks: &phase.blocks,
+                    weights: &packed[start..start + panel_len],
+                    sums,
+                });
+                self.isa.run(StorePanel {
+                    sums,
+                    lanes,
+                    used: lanes.min(outputs - first),
+                    offsets: &phase.destination_offsets[..pixels],
+                    origin,
+                    channels: groups * outputs,
+                    channel: group * outputs + first,
+                    to,
+                });
+            }
         }
     }
 }
 
-/// The floats that one pixel reads, in the order of the packed weights: taps of one row that touch are one segment.
-pub(super) fn segments(grid: &Grid, pixel: usize) -> Vec<Segment> {
-    let mut all: Vec<Segment> = Vec::with_capacity(grid.rows.taps.len() * grid.cols.taps.len());
-    for row in &grid.rows.taps {
-        for col in &grid.cols.taps {
+/// The floats that one pixel reads of the grid's band, in the order of the packed weights: taps of one row that touch are one
+/// segment.
+pub(super) fn segments(grid: &Grid, [rows, cols]: [&Axis; 2], pixel: usize) -> Vec<Segment> {
+    let mut all: Vec<Segment> = Vec::with_capacity(rows.taps.len() * cols.taps.len());
+    for row in &rows.taps {
+        for col in &cols.taps {
             let down = (row.offset - grid.rows.low()) as usize;
             let right = (col.offset - grid.cols.low()) as usize;
             let offset = (down * grid.band_cols() + right) * pixel;
