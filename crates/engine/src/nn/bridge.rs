@@ -120,7 +120,8 @@ impl Op for BridgeOp {
                 }
             });
         }
-        for (k, leaf) in params.iter().enumerate() {
+        let wanted = if cx.frozen { &[] } else { params };
+        for (k, leaf) in wanted.iter().enumerate() {
             let to = cx.param_grad(k);
             match grads.get(leaf) {
                 Some(grad) => to.copy_from_slice(&grad.flatten_all()?.to_vec1::<f32>()?),

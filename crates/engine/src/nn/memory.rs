@@ -108,11 +108,8 @@ impl MemoryPlan {
         let wanted = wants_grad(graph, purpose, kept);
         let mut grad_tenant = vec![None; count + 1];
         if purpose.backward {
-            for (v, wanted) in wanted.iter().enumerate() {
-                if !wanted {
-                    continue;
-                }
-                let last_reader = nodes.iter().rposition(|node| node.inputs.contains(&ValueId(v)));
+            for v in (0..=count).filter(|v| wanted[*v]) {
+                let last_reader = last_writer(graph, &wanted, ValueId(v));
                 // What is seeded from outside is so before the backward pass; the rest by its last reader.
                 let seeded = is_seeded(graph, kept, ValueId(v));
                 let birth = last_reader.filter(|_| !seeded).map_or(count + 1, backward);
@@ -156,6 +153,11 @@ pub fn wants_grad(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool
     wanted.iter().zip(reaches).map(|(wanted, reaches)| *wanted && reaches).collect()
 }
 
+/// The last layer in graph order that writes a value's gradient: one whose own output has none does not run backward.
+fn last_writer(graph: &Graph, wanted: &[bool], value: ValueId) -> Option<usize> {
+    graph.nodes().iter().zip(&wanted[1..]).rposition(|(node, runs)| *runs && node.inputs.contains(&value))
+}
+
 /// The places of every node, and which consumer of a value writes its gradient first (the last in graph order, as
 /// backward runs from the end) while the others add. A tapped value's gradient starts from zero, so all add.
 pub fn wire(
@@ -167,8 +169,6 @@ pub fn wire(
     backward: bool,
 ) -> Vec<Wiring> {
     let nodes = graph.nodes();
-    let last_consumer =
-        |v: ValueId| nodes.iter().rposition(|node| node.inputs.contains(&v)).expect("the asking node consumes it");
     nodes
         .iter()
         .enumerate()
@@ -181,7 +181,7 @@ pub fn wire(
                 .iter()
                 .map(|v| {
                     let place = plan.grads[v.0]?;
-                    let first_writer = !is_seeded(graph, kept, *v) && last_consumer(*v) == k;
+                    let first_writer = !is_seeded(graph, kept, *v) && last_writer(graph, wanted, *v) == Some(k);
                     Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
                 })
                 .collect(),
@@ -239,6 +239,26 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::layers::{Conv, Linear, Pool};
+    use crate::nn::{Builder, Shape};
+
+    #[test]
+    fn what_never_runs_backward_does_not_write_first() {
+        let mut b = Builder::new(Shape::new(4, 4, 3));
+        let x = b.input();
+        let shared = b.add("conv1", Conv::new(4, 3).padding(1), &[x]).unwrap();
+        let y = b.add("conv2", Conv::new(4, 3).padding(1), &[shared]).unwrap();
+        b.add("side", Conv::new(4, 3).padding(1), &[shared]).unwrap();
+        let y = b.add("gap", Pool::global_avg(), &[y]).unwrap();
+        let y = b.add("fc", Linear::new(2), &[y]).unwrap();
+        let graph = b.finish(y);
+        let params = Params::new(graph.params(), graph.stats(), 1);
+        let purpose = Purpose { backward: true, input_grad: true, frozen: false };
+        let (plan, wanted) = (MemoryPlan::new(&graph, purpose, &[]), wants_grad(&graph, purpose, &[]));
+        let wiring = wire(&graph, &params, &plan, &wanted, &[], true);
+        assert!(wiring[2].output_grad.is_none(), "nothing depends on the side");
+        assert!(wiring[1].input_grads[0].is_some_and(|target| target.write == Write::Overwrite));
+    }
 
     #[test]
     fn tenants_that_meet_do_not_share() {

@@ -1,6 +1,6 @@
 use super::device::Tables;
 use super::{Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, make, pass};
-use crate::registry::{Choice, Default, Entry, Interval, Kind, Param, RampValue, Settings};
+use crate::registry::{Choice, Default, Entry, Interval, Kind, Param, RampValue, Settings, Value};
 use runner_gpu::ops::optim as gpu;
 use runner_gpu::{Buffer, DType};
 
@@ -49,6 +49,16 @@ pub static ENTRY: OptimizerEntry = Entry {
     shorthand: None,
     make: |settings, len| Box::new(Mix::new(settings, len)),
 };
+
+/// A mix whose share stays where its curve ends, which is how it lives on in a phase that names no optimizer; any other
+/// optimizer is as it was.
+pub fn at_rest(choice: Choice) -> Choice {
+    let Some(ramp) = weight(&choice) else { return choice };
+    let mut settings = choice.settings;
+    let rest = RampValue { from: ramp.to.unwrap_or(ramp.from), to: None, curve: Choice::plain("constant") };
+    settings.0.insert(WEIGHT.to_owned(), Value::Ramp(rest));
+    Choice { kind: choice.kind, settings }
+}
 
 /// Two rules over the same gradients and the same weights, each with its state, momentum, weight decay and β of the step:
 ///

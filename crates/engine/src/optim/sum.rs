@@ -5,6 +5,9 @@ use super::{State, StateError};
 const WEIGHT_BITS: &str = "weight_bits";
 const HANDED_ON: &str = "handed_on";
 
+/// A weight of gradients that is as good as none: its inverse is still an `f32`.
+const FORGOTTEN: f64 = 1e-30;
+
 /// The names of the counters that [`Sum::counters`] gives.
 pub const COUNTERS: [&str; 2] = [HANDED_ON, WEIGHT_BITS];
 
@@ -34,8 +37,9 @@ impl Sum {
 
     /// The factor that makes the buffer a mean.
     pub fn to_mean(self) -> f32 {
-        // Before the first step the buffer is 0, whatever it is multiplied by.
-        if self.weight > 0.0 { (1.0 / self.weight) as f32 } else { 1.0 }
+        // Of no gradients, before the first step, or of such as are long forgotten, in a mix whose share has gone to 0: the
+        // factor would be infinite, and the buffer is 0 or nearly.
+        if self.weight > FORGOTTEN { (1.0 / self.weight) as f32 } else { 0.0 }
     }
 
     /// For a [`State`]; what is a number there is kept by its bits.
@@ -66,6 +70,18 @@ mod tests {
                 assert!((buffer * sum.to_mean() - 2.5).abs() < 1e-5, "{buffer}");
             }
         }
+    }
+
+    #[test]
+    fn gradients_that_are_long_forgotten_leave_no_mean() {
+        let (mut sum, mut buffer) = (Sum::default(), 0.0);
+        assert_eq!(buffer * sum.to_mean(), 0.0);
+        buffer = sum.step(0.9, 1.0) * buffer + 2.5;
+        for _ in 0..2000 {
+            buffer *= sum.step(0.9, 0.0);
+            assert!((buffer * sum.to_mean()).abs() < 2.6);
+        }
+        assert_eq!(buffer * sum.to_mean(), 0.0);
     }
 
     #[test]

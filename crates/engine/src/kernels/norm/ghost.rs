@@ -100,7 +100,7 @@ pub fn update_running(ghosts: Ghosts, momentum: f32, batch: [&[f32]; 2], running
                 rows / all * unbias * f64::from(batch[part * c + channel])
             };
             let (new, old) = ((0..ghosts.count).map(of_part).sum::<f64>(), f64::from(*r));
-            *r = (old + f64::from(momentum) * (new - old)) as f32;
+            *r = super::moved(old, new, momentum);
         }
     }
 }

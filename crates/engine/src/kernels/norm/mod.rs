@@ -99,9 +99,14 @@ pub fn update_running(rows: usize, momentum: f32, batch: [&[f32]; 2], running: [
     for ((batch, running), factor) in batch.into_iter().zip(running).zip([1.0, unbias]) {
         for (b, r) in batch.iter().zip(running) {
             let (new, old) = (f64::from(*b) * factor, f64::from(*r));
-            *r = (old + f64::from(momentum) * (new - old)) as f32;
+            *r = moved(old, new, momentum);
         }
     }
+}
+
+/// A running average moved towards `new`; with a momentum of 1 that replaces it, whatever it was, NaN too.
+fn moved(old: f64, new: f64, momentum: f32) -> f32 {
+    (if momentum == 1.0 { new } else { old + f64::from(momentum) * (new - old) }) as f32
 }
 
 /// `y = act(γ·x̂ + β [+ residual])`. `x`, `residual`, `y`: `(rows, c)`; `y` is `(rows, width)` where the norm lies

@@ -164,6 +164,10 @@ fn running_statistics_are_unbiased_and_nan_is_not_hidden() {
     update_running(5, 0.1, [&[3.0], &[4.0]], [&mut mean, &mut var]);
     assert_close("mean", &mean, &[1.2], 0.0);
     assert_close("var", &var, &[2.0 * 0.9 + 0.1 * 4.0 * 5.0 / 4.0], 0.0);
+    // With a momentum of 1 the batch's replace what was there, whatever it was.
+    let (mut mean, mut var) = ([f32::NAN], [f32::INFINITY]);
+    update_running(5, 1.0, [&[3.0], &[4.0]], [&mut mean, &mut var]);
+    assert_eq!((mean, var), ([3.0], [5.0]));
     let mut x = vec![1.0f32; 40];
     x[17] = f32::NAN;
     let (mut mean, mut var) = ([0.0; 4], [0.0; 4]);
