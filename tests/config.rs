@@ -232,6 +232,44 @@ fn a_recipe_is_the_phases_that_it_stands_for() {
     assert_eq!(line_of("phases[4].size"), "sizes = [16, 24, 32]");
 }
 
+/// One phase more than [`WHOLE`] has.
+fn with_phase(phase: &str) -> String {
+    format!("{WHOLE}\n[[phases]]\n{phase}")
+}
+
+#[test]
+fn groups_follow_the_shape_of_a_recipe_at_rates_of_their_own() {
+    let recipe =
+        with_phase("recipe = \"one-cycle\"\nepochs = 10\nlr = 0.3\ndiv = 30\nlr_values = { stem = 0.07, head = 0 }\n");
+    let phases = right(&format!("{recipe}\n[[phases]]\nepochs = 1\nlr = 0.1\n"), &[]).spec.phases;
+    let [.., up, down, out, after] = &phases[..] else { panic!("{phases:?}") };
+    let ends = |phase: &runner::config::spec::PhaseSpec, group: &str| {
+        let lr = &phase.lr_values[group];
+        (lr.from, lr.to)
+    };
+    // As the rate goes, times 0.07/0.3; at the top exactly what is written.
+    assert_eq!((ends(up, "stem").1, ends(down, "stem").0), (Some(0.07), 0.07));
+    assert!((ends(up, "stem").0 - 0.07 / 30.0).abs() < 1e-15);
+    assert!((ends(out, "stem").1.unwrap() - 0.07 / 3000.0).abs() < 1e-15);
+    assert_eq!(ends(down, "head"), (0.0, Some(0.0)));
+    assert!(after.lr_values.is_empty() && after.lr_groups.is_empty(), "over the recipe alone");
+    // The batch that rates are written for is theirs too.
+    let scaled = right(&recipe, &["train.lr_batch=512", "phases[3].batch=256"]).spec;
+    assert_eq!(scaled.phases[3].lr_values["stem"].to, Some(0.035));
+    let one = right(&recipe, &["phases[3].lr_values.stem=0.14"]).spec;
+    assert_eq!(one.phases[3].lr_values["stem"].to, Some(0.14));
+}
+
+#[test]
+fn a_mix_that_is_taken_over_stays_where_it_came_to() {
+    let mix = "optimizer = { kind = \"mix\", from = \"rmsprop\", to = \"sgd\", weight = { from = 0.1, to = 0.8 } }";
+    let content = with_phase(&format!("epochs = 1\nlr = 0.1\n{mix}\n\n[[phases]]\nepochs = 1\nlr = 0.1\n"));
+    let phases = right(&content, &[]).spec.phases;
+    let share = |k: usize| phases[k].optimizer.settings.ramp("weight");
+    assert_eq!((share(3).from, share(3).to), (0.1, Some(0.8)));
+    assert_eq!((share(4).from, share(4).to), (0.8, None));
+}
+
 #[test]
 fn rates_are_scaled_with_the_batch_where_a_file_says_for_which_they_are_written() {
     let content = format!("{WHOLE}{RECIPE_AND_GROUPS}");

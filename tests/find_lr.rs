@@ -60,6 +60,44 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// The highest rate that `plan` shows of a phase.
+fn planned(dir: &Path, sets: &[&str], phase: usize) -> f64 {
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let output = runner().current_dir(dir).args(["plan", "tiny.toml", "--csv", "-"]).args(sets).output().unwrap();
+    assert_exit(&output, 0);
+    let mut reader = csv::Reader::from_reader(&output.stdout[..]);
+    let at = |key: &str, header: &csv::StringRecord| header.iter().position(|name| name == key).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let row = reader.records().nth(phase).unwrap().unwrap();
+    let rate = |key: &str| row[at(key, &header)].parse::<f64>().unwrap();
+    rate("lr_from").max(rate("lr_to"))
+}
+
+#[test]
+fn what_it_says_to_set_gives_the_phase_that_rate() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe =
+        "recipe = \"step\"\nepochs = 2\nat = [1]\ngamma = 0.25\nsize = 8\nbatch = 50\noptimizer = \"sgd\"\nlr = 0.1\n";
+    let head = &TINY[..TINY.find("[[phases]]").unwrap()];
+    for (content, phase, sets) in [
+        (TINY.to_owned(), 0, vec!["train.lr_batch=25"]),
+        (TINY.to_owned(), 1, vec![]),
+        (format!("{head}[[phases]]\n{recipe}"), 1, vec![]),
+    ] {
+        write(dir.path(), &content);
+        let number = phase.to_string();
+        let mut args = vec!["tiny.toml", "--seeds", "1", "--lr-from", "1e-4", "--json", "--phase", &number];
+        args.extend(sets.iter().flat_map(|set| ["--set", *set]));
+        let output = find(&args, dir.path());
+        assert_exit(&output, 0);
+        let found = json(&output);
+        let (set, valley) =
+            (found["set"].as_str().unwrap(), found["suggestions"]["valley"]["median"].as_f64().unwrap());
+        let rate = planned(dir.path(), &[&sets[..], &[set]].concat(), phase);
+        assert!((rate / valley - 1.0).abs() < 0.06, "{set} gives {rate}, not {valley}, to two digits");
+    }
+}
+
 #[test]
 fn it_suggests_rates_draws_them_and_leaves_nothing_else() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The JSON Schema of experiment files, held against the checker by a library that knows neither.
 //!
-//! `BLESS=1 cargo test --test schema` writes `configs/experiment.schema.json` anew.
+//! `BLESS=1 cargo test --test schema` writes `configs/experiment.schema.json` anew, and the pages of settings in `docs/`.
 
 mod common;
 
@@ -78,6 +78,28 @@ fn the_committed_file_is_what_the_program_prints() {
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(committed == printed, "{} is out of date: BLESS=1 cargo test --test schema", file.display());
+}
+
+#[test]
+fn the_pages_of_settings_are_up_to_date() {
+    for (sort, name) in [("experiment", "docs/experiment.md"), ("sweep", "docs/sweep.md")] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let output = common::runner().args(["schema", sort, "--markdown"]).output().unwrap();
+        common::assert_exit(&output, 0);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&file, &printed).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == printed, "{name} is out of date: BLESS=1 cargo test --test schema");
+        // Every link leads to a heading.
+        let headings: Vec<String> = (printed.lines())
+            .filter_map(|line| Some(line.trim_start_matches('#').strip_prefix(' ')?.to_lowercase().replace(' ', "-")))
+            .collect();
+        for link in printed.split("](#").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            assert!(headings.iter().any(|heading| heading == link), "{name} has no heading {link}");
+        }
+    }
 }
 
 #[test]

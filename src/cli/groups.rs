@@ -32,7 +32,28 @@ pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic
             errors.push(error.help("a phase trains something: leave a group out of `freeze`"));
         }
     }
+    errors.extend(never_trained(source, spec, members));
     errors.extend(overlap(source, spec, members));
+    errors
+}
+
+/// Rules of `[[params]]` with a rate or a momentum of parameters that every phase freezes.
+fn never_trained(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic> {
+    let always_frozen =
+        |member: &Member| spec.phases.iter().all(|phase| phase.freeze.iter().any(|name| is_in(name, member)));
+    let mut errors = Vec::new();
+    for (k, rule) in spec.params.iter().enumerate() {
+        let mut mine = members.iter().filter(|member| spec.rule_of(member) == Some(k)).peekable();
+        if mine.peek().is_none() || !mine.all(always_frozen) {
+            continue;
+        }
+        let path = |key: &str| format!("params[{k}].{key}");
+        let given = ["lr", "lr_factor", "momentum"].into_iter().find(|key| source.is_given(&path(key)));
+        if let Some(key) = given.filter(|_| rule.lr.is_some() || rule.momentum.is_some()) {
+            let message = format!("`{key}` of parameters that are frozen in every phase");
+            errors.push(source.diagnostic(&path(key), message).help("take it out, or the group out of `freeze`"));
+        }
+    }
     errors
 }
 
@@ -42,6 +63,8 @@ fn path_of(at: &str, phase: &PhaseSpec, name: &str) -> String {
         join(&format!("{at}.lr_groups"), name)
     } else if phase.lr_values.contains_key(name) {
         join(&format!("{at}.lr_values"), name)
+    } else if phase.weight_decay_groups.contains_key(name) {
+        join(&format!("{at}.weight_decay_groups"), name)
     } else {
         format!("{at}.freeze")
     }

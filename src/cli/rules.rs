@@ -50,9 +50,10 @@ pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic
         .collect();
     let mut before = None;
     for (k, phase) in spec.phases.iter().enumerate() {
+        let path = format!("phases[{k}].optimizer");
         // What is carried over is not told again.
-        if before.replace(&phase.optimizer) != Some(&phase.optimizer) {
-            errors.extend(misused(source, &format!("phases[{k}].optimizer"), &phase.optimizer, &of_phases));
+        if before.replace(&phase.optimizer) != Some(&phase.optimizer) && source.carried_from(&path).is_none() {
+            errors.extend(misused(source, &path, &phase.optimizer, &of_phases));
         }
     }
     errors

@@ -2,7 +2,7 @@
 
 use super::output;
 use super::{Exit, Failure};
-use crate::config::json_schema;
+use crate::config::{json_schema, reference};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -12,11 +12,15 @@ the schema, by a path that starts from the file's folder:
 
 Examples:
   runner schema > experiment.schema.json
-  runner schema sweep | less")]
+  runner schema sweep | less
+  runner schema --markdown | less")]
 pub struct SchemaArgs {
     /// Which files to describe
     #[arg(value_enum, default_value_t = Sort::Experiment)]
     sort: Sort,
+    /// Print a page for people instead: every setting with what it takes, its default and meaning, in Markdown
+    #[arg(long)]
+    markdown: bool,
 }
 
 /// A sort of file that people write.
@@ -28,13 +32,15 @@ enum Sort {
     Sweep,
 }
 
-/// Prints the JSON Schema.
+/// Prints the JSON Schema, or the page.
 pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
-    let schema = match args.sort {
-        Sort::Experiment => json_schema::experiment(),
-        Sort::Sweep => json_schema::sweep(),
-    };
     // The alternate form of a JSON value is indented.
-    output::print(&format!("{schema:#}\n"))?;
+    let text = match (args.sort, args.markdown) {
+        (Sort::Experiment, false) => format!("{:#}\n", json_schema::experiment()),
+        (Sort::Sweep, false) => format!("{:#}\n", json_schema::sweep()),
+        (Sort::Experiment, true) => reference::experiment(),
+        (Sort::Sweep, true) => reference::sweep(),
+    };
+    output::print(&text)?;
     Ok(Exit::Done)
 }

@@ -83,8 +83,8 @@ impl Files {
             return Err(error(format!("`{KEY}` is empty")).expected(one_path));
         }
         let by = &self.texts[number];
-        let path = by.folder.join(value);
-        let name = Path::new(&by.name).parent().unwrap_or(Path::new("")).join(value).display().to_string();
+        let path = files::named(&by.folder, value);
+        let name = files::named(Path::new(&by.name).parent().unwrap_or(Path::new("")), value).display().to_string();
         let real = std::fs::canonicalize(&path).ok();
         if let Some(at) = self.chain.iter().position(|(above, _)| real.is_some() && *above == real) {
             return Err(error(circle(&self.chain[at..])).help(format!("take one `{KEY}` out")));

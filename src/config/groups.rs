@@ -39,7 +39,8 @@ pub fn is_in(group: &str, member: &Member) -> bool {
 impl PhaseSpec {
     /// The names of the groups that the phase speaks of.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.lr_groups.keys().chain(self.lr_values.keys()).chain(&self.freeze).map(String::as_str)
+        let numbers = self.lr_groups.keys().chain(self.lr_values.keys()).chain(self.weight_decay_groups.keys());
+        numbers.chain(&self.freeze).map(String::as_str)
     }
 }
 

@@ -26,6 +26,7 @@ mod overrides;
 mod phases;
 mod printable;
 mod recipes;
+pub mod reference;
 mod rules;
 pub mod schema;
 mod sets;

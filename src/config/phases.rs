@@ -4,8 +4,9 @@ use super::build::{Builder, choices};
 use super::check::{expected, join};
 use super::schema::{FIRST_PHASE, PHASE, PHASE_LENGTH};
 use super::spec::{Length, PhaseSpec, SetSpec};
-use crate::optim;
-use crate::registry::{Choice, RampValue, Settings, Value};
+use crate::optim::{self, mix};
+use crate::registry::{Choice, RampValue, Settings, Value, find};
+use crate::schedule::recipes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 /// The phases, each made whole from the one before.
 ///
 /// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
-/// `lr_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
+/// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
 /// given by every phase: a ramp that has run down has no
 /// sensible sequel. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
@@ -50,11 +51,14 @@ struct Carried {
     augment: Vec<Choice>,
     mix_images: Vec<Choice>,
     optimizer: Option<Choice>,
+    /// Whether the optimizer before this phase's has a momentum.
+    had_momentum: Option<bool>,
     weight_decay: Option<RampValue>,
     beta: Option<RampValue>,
     clip_norm: Option<RampValue>,
     clip_value: Option<RampValue>,
     lr_groups: BTreeMap<String, f64>,
+    weight_decay_groups: BTreeMap<String, f64>,
     freeze: BTreeSet<String>,
 }
 
@@ -92,6 +96,7 @@ impl Phase<'_, '_> {
             "clip_norm",
             "clip_value",
             "lr_groups",
+            "weight_decay_groups",
             "freeze",
         ];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
@@ -114,7 +119,10 @@ impl Phase<'_, '_> {
             // What a ramp has come to is what lives on: it does not run again.
             if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| constant(ramp.to.unwrap_or(ramp.from))) }
         };
+        let by_group =
+            |key: &str, before: BTreeMap<String, f64>| if given(key) { numbers(settings, key) } else { before };
         Carried {
+            had_momentum: before.optimizer.as_ref().map(has_momentum),
             data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
@@ -125,9 +133,13 @@ impl Phase<'_, '_> {
             beta: ramp("beta", before.beta),
             clip_norm: ramp("clip_norm", before.clip_norm),
             clip_value: ramp("clip_value", before.clip_value),
-            lr_groups: if given("lr_groups") { factors(settings) } else { before.lr_groups },
+            lr_groups: by_group("lr_groups", before.lr_groups),
+            weight_decay_groups: by_group("weight_decay_groups", before.weight_decay_groups),
             freeze: if given("freeze") { names(settings) } else { before.freeze },
-            optimizer: if given("optimizer") { settings.opt_choice("optimizer") } else { before.optimizer },
+            optimizer: match given("optimizer") {
+                true => settings.opt_choice("optimizer"),
+                false => before.optimizer.map(mix::at_rest),
+            },
         }
     }
 
@@ -138,7 +150,7 @@ impl Phase<'_, '_> {
         }
         let optimizer = carried.optimizer.clone()?;
         let beta = self.beta(&optimizer, carried.beta.as_ref());
-        let momentum = self.momentum(&optimizer);
+        let momentum = self.momentum(&optimizer, carried.had_momentum);
         CLIPS.into_iter().for_each(|key| self.clip(key));
         let own = self.lr_values();
         // A rate of its own stands in place of a factor that is taken over.
@@ -163,6 +175,7 @@ impl Phase<'_, '_> {
             clip_value: carried.clip_value.clone(),
             optimizer,
             lr_groups: factors,
+            weight_decay_groups: carried.weight_decay_groups.clone(),
             lr_values: own.into_iter().map(|(name, lr)| (name, scaled(lr, scale))).collect(),
             freeze: carried.freeze.clone(),
             source,
@@ -222,16 +235,31 @@ impl Phase<'_, '_> {
 
     /// The momentum, or its default. Another than 0 given to an optimizer that has none would change nothing, which is an
     /// error; so is handing one on to it.
-    fn momentum(&mut self, optimizer: &Choice) -> RampValue {
-        let has_momentum = optim::make(optimizer, 0).momentum().is_some();
+    fn momentum(&mut self, optimizer: &Choice, before: Option<bool>) -> RampValue {
+        let has_momentum = has_momentum(optimizer);
         let given = self.settings.opt_ramp("momentum");
         if !has_momentum && given.as_ref().is_some_and(|given| *given != constant(0.0)) {
             let message = format!("`momentum` means nothing to optimizer `{}`", optimizer.kind);
             let error = self.builder.source.diagnostic(&self.at("momentum"), message);
-            self.builder.error(error.help("its steps follow from the gradients of their own batch: leave it out"));
+            let of_recipe =
+                self.builder.phase_sources[self.index].1.as_deref().and_then(|name| find(recipes::ENTRIES, name));
+            let moved: Vec<String> = of_recipe
+                .into_iter()
+                .flat_map(|recipe| recipe.params)
+                .filter(|param| param.key.ends_with("_momentum"))
+                .map(|param| format!("`{} = 0`", param.key))
+                .collect();
+            self.builder.error(error.help(match moved.is_empty() {
+                true => "its steps follow from the gradients of their own batch: leave it out".to_owned(),
+                false => format!("the recipe moves it: give {}", moved.join(" and ")),
+            }));
         }
-        if !has_momentum && self.index > 0 && self.settings.opt_bool("carry") == Some(true) {
-            let message = format!("optimizer `{}` has no momentum to carry over", optimizer.kind);
+        let carries = self.index > 0 && self.settings.opt_bool("carry") == Some(true);
+        if carries && (!has_momentum || before == Some(false)) {
+            let message = match has_momentum {
+                false => format!("optimizer `{}` has no momentum to carry over", optimizer.kind),
+                true => "the optimizer of the phase before has no momentum to carry over".to_owned(),
+            };
             let error = self.builder.source.diagnostic(&self.at("carry"), message);
             self.builder.error(error.help("leave `carry` out"));
         }
@@ -276,6 +304,10 @@ impl Phase<'_, '_> {
     }
 }
 
+fn has_momentum(optimizer: &Choice) -> bool {
+    optim::make(optimizer, 0).momentum().is_some()
+}
+
 /// Momentum where a phase gives none: 0.9, as in fast.ai's TrainPhase; RMSProp goes without, as in PyTorch.
 fn default_momentum(optimizer: &str) -> f64 {
     if optimizer == "rmsprop" { 0.0 } else { 0.9 }
@@ -296,9 +328,10 @@ fn scaled(lr: RampValue, scale: f64) -> RampValue {
     RampValue { from: lr.from * scale, to: lr.to.map(|to| to * scale), ..lr }
 }
 
-fn factors(settings: &Settings) -> BTreeMap<String, f64> {
+/// A number for each of some groups.
+fn numbers(settings: &Settings, key: &str) -> BTreeMap<String, f64> {
     let factor = |(name, value)| if let Value::Float(factor) = value { Some((name, factor)) } else { None };
-    settings.opt_table("lr_groups").unwrap_or_default().0.into_iter().filter_map(factor).collect()
+    settings.opt_table(key).unwrap_or_default().0.into_iter().filter_map(factor).collect()
 }
 
 fn names(settings: &Settings) -> BTreeSet<String> {

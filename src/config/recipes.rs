@@ -2,14 +2,19 @@
 //!
 //! From here on phases are numbered as they are planned, not as they stand in the file.
 
+use super::check::join;
 use super::diagnostics::Diagnostic;
 use super::schema::{EACH, PHASE, PHASES, RAMP, RECIPE};
 use super::source::Origin;
+use crate::optim::mix;
 use crate::registry::{Choice, Default, Kind, Param, RampValue, Settings, Value, find};
 use crate::schedule::recipes::{self, Misuse, Part};
 use crate::schedule::{Length, constant};
 use crate::units::count;
 use std::collections::BTreeMap;
+
+/// The setting of rates by group.
+const OWN_RATES: &str = "lr_values";
 
 /// The experiment's settings in which every phase is a plain one.
 pub struct Expanded {
@@ -66,6 +71,15 @@ fn by_phase(origins: BTreeMap<String, Origin>, count: usize) -> (Vec<Origins>, B
     (of_phases, others)
 }
 
+/// What groups have in place of a recipe's rate.
+#[derive(std::default::Default)]
+struct OwnRates {
+    /// The recipe's own.
+    highest: f64,
+    /// The highest rate of each.
+    of_groups: Vec<(String, f64)>,
+}
+
 /// By what follows `phases[k]` in a path: nothing, or `.lr.from`.
 type Origins = BTreeMap<String, Origin>;
 
@@ -84,11 +98,15 @@ impl Phase {
         if self.is_wrong(entry.params) {
             return vec![Self::default()];
         }
-        let parts = recipes::expand(entry, &self.settings).and_then(|parts| self.counted(&name, parts));
+        let parts = recipes::expand(entry, &self.settings).and_then(|parts| {
+            self.counted(&name, &parts)?;
+            self.moves_within(&name, &parts)?;
+            Ok((self.own_rates(&parts)?, parts))
+        });
         match parts {
-            Ok(parts) => {
+            Ok((own, parts)) => {
                 let keys: Vec<&str> = entry.params.iter().map(|param| param.key).collect();
-                (0..).zip(parts).map(|(k, part)| self.part(k, part, &keys, is_first)).collect()
+                (0..).zip(parts).map(|(k, part)| self.part(k, part, &own, &keys, is_first)).collect()
             }
             Err(Misuse { key, message, help }) => {
                 errors.push(Diagnostic::new(self.origin(&format!(".{key}")), message).help(help));
@@ -107,8 +125,8 @@ impl Phase {
             })
     }
 
-    /// The parts, when what is said of each in turn is of as many.
-    fn counted(&self, name: &str, parts: Vec<Part>) -> Result<Vec<Part>, Misuse> {
+    /// That what is said of each part in turn is of as many.
+    fn counted(&self, name: &str, parts: &[Part]) -> Result<(), Misuse> {
         for (plural, key) in EACH {
             let Some(list) = self.settings.opt_list(plural) else { continue };
             if self.settings.0.contains_key(key) {
@@ -126,11 +144,40 @@ impl Phase {
                 return Err(Misuse { key: plural.to_owned(), message, help });
             }
         }
-        Ok(parts)
+        Ok(())
+    }
+
+    /// That no share of a mix moves in an optimizer of several parts: over which of them would it?
+    fn moves_within(&self, name: &str, parts: &[Part]) -> Result<(), Misuse> {
+        let weight = self.settings.opt_choice("optimizer").and_then(|choice| mix::weight(&choice));
+        if parts.len() < 2 || weight.is_none_or(|weight| weight.to.is_none_or(|to| to == weight.from)) {
+            return Ok(());
+        }
+        let phases = count(parts.len() as u64);
+        Err(Misuse {
+            key: format!("optimizer.{}", mix::WEIGHT),
+            message: format!("a share that moves, in a mix for the {phases} phases that this `{name}` stands for"),
+            help: "give the mix one number, or the recipe `optimizers`, one for each of its phases".to_owned(),
+        })
+    }
+
+    /// The rates of groups that have their own.
+    fn own_rates(&self, parts: &[Part]) -> Result<OwnRates, Misuse> {
+        let Some(own) = self.settings.opt_table(OWN_RATES) else { return Ok(OwnRates::default()) };
+        let highest = parts.iter().map(|part| part.lr.from.max(part.lr.to.unwrap_or(0.0))).fold(0.0, f64::max);
+        if highest == 0.0 {
+            return Err(Misuse {
+                key: OWN_RATES.to_owned(),
+                message: format!("`{OWN_RATES}` follow the shape of the recipe's rate, which is 0 throughout"),
+                help: "give the recipe a rate".to_owned(),
+            });
+        }
+        let rate = |(name, value)| if let Value::Float(rate) = value { Some((name, rate)) } else { None };
+        Ok(OwnRates { highest, of_groups: own.0.into_iter().filter_map(rate).collect() })
     }
 
     /// Phase `k` of those that this one stands for. What is said of all stands in the first, and is taken over.
-    fn part(&self, k: usize, part: Part, of_recipe: &[&str], is_first: bool) -> Self {
+    fn part(&self, k: usize, part: Part, own: &OwnRates, of_recipe: &[&str], is_first: bool) -> Self {
         let mut phase = Self::default();
         phase.origins.extend(self.origins.get("").map(|origin| (String::new(), origin.clone())));
         let Part { length, lr, momentum } = part;
@@ -138,12 +185,18 @@ impl Phase {
             Length::Epochs(epochs) => phase.put("epochs", Value::Float(epochs), self.origin(".epochs")),
             Length::Steps(steps) => phase.put("steps", Value::Int(steps.cast_signed()), self.origin(".steps")),
         }
+        if !own.of_groups.is_empty() {
+            self.put_own_rates(own, &lr, &mut phase);
+        }
         phase.put("lr", Value::Ramp(lr), self.origin(".lr"));
         if let Some(momentum) = momentum {
             phase.put("momentum", Value::Ramp(momentum), self.origin(".momentum"));
         }
         let plurals = EACH.map(|(plural, _)| plural);
-        let of_all = self.settings.0.iter().filter(|(key, _)| !of_recipe.contains(&key.as_str()) && *key != "recipe");
+        let of_all =
+            self.settings.0.iter().filter(|(key, _)| {
+                !of_recipe.contains(&key.as_str()) && !["recipe", OWN_RATES].contains(&key.as_str())
+            });
         for (key, value) in of_all.filter(|(key, _)| !plurals.contains(&key.as_str())) {
             let again = key == "carry" && self.settings.0.contains_key("optimizers") && !(is_first && k == 0);
             match value {
@@ -161,6 +214,20 @@ impl Phase {
             }
         }
         phase
+    }
+
+    /// Gives a part the rates of groups, which go as its own does.
+    fn put_own_rates(&self, own: &OwnRates, lr: &RampValue, to: &mut Self) {
+        let mut rates = Settings::default();
+        for (name, highest) in &own.of_groups {
+            let scaled = |rate: f64| highest * (rate / own.highest);
+            let lr = RampValue { from: scaled(lr.from), to: lr.to.map(scaled), ..lr.clone() };
+            rates.0.insert(name.clone(), Value::Ramp(lr));
+            let path = format!(".{}", join(OWN_RATES, name));
+            let below = RAMP.iter().map(|param| format!("{path}.{}", param.key));
+            to.origins.extend(below.chain([path.clone()]).map(|rest| (rest, self.origin(&path))));
+        }
+        to.put(OWN_RATES, Value::Table(rates), self.origin(&format!(".{OWN_RATES}")));
     }
 
     fn put(&mut self, key: &str, value: Value, origin: Origin) {

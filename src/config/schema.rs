@@ -601,14 +601,20 @@ pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
 /// How a phase names a recipe, which stands for several phases.
 pub static RECIPE: Beside = Beside {
     family: &schedule::recipes::FAMILY,
-    adds: RECIPE_EACH,
+    adds: RECIPE_ADDS,
     replaces: &["epochs", "steps", "lr", "momentum", "lr_values"],
 };
 
 /// What a recipe may say of each of its phases in turn, in place of one for all: the plural, and the setting.
 pub const EACH: [(&str, &str); 3] = [("sizes", "size"), ("batches", "batch"), ("optimizers", "optimizer")];
 
-const RECIPE_EACH: &[Param] = &[
+const RECIPE_ADDS: &[Param] = &[
+    Param {
+        key: "lr_values",
+        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
+        default: Default::Absent,
+        doc: "highest learning rates of groups of parameters in place of the recipe's, whose shape they follow, over this recipe alone",
+    },
     Param {
         key: EACH[0].0,
         kind: Kind::List(&SIZE.kind),
@@ -760,6 +766,12 @@ pub const PHASE: &[Param] = &[
         kind: Kind::Map(&Kind::Ramp(Interval::at_least(0.0))),
         default: Default::Absent,
         doc: "learning rates of groups of parameters in place of the phase's, over this phase alone",
+    },
+    Param {
+        key: "weight_decay_groups",
+        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
+        default: Default::Absent,
+        doc: "weight decay of groups of parameters in place of the phase's; left out: as in the phase before",
     },
     Param {
         key: "freeze",

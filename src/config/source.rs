@@ -57,7 +57,7 @@ impl Source {
     }
 
     /// The path that the setting at `path`, or a parent of it, was taken over from.
-    pub(super) fn carried_from(&self, path: &str) -> Option<&str> {
+    pub fn carried_from(&self, path: &str) -> Option<&str> {
         self.carried_at(path).map(|(_, from)| from)
     }
 

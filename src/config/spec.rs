@@ -266,6 +266,9 @@ pub struct PhaseSpec {
     /// Rates in place of the phase's, by group, before any factor.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lr_values: BTreeMap<String, RampValue>,
+    /// Weight decay in place of the phase's, by group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weight_decay_groups: BTreeMap<String, f64>,
     /// Groups that are not trained.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub freeze: BTreeSet<String>,

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 pub fn check(builder: &mut Builder<'_>, spec: &Spec) {
     let mut before = None;
     for (k, phase) in spec.phases.iter().enumerate() {
+        let path = format!("phases[{k}].optimizer");
         // What is carried over is not told again.
-        if before.replace(&phase.optimizer) != Some(&phase.optimizer) {
-            mixable(builder, &format!("phases[{k}].optimizer"), &phase.optimizer);
+        if before.replace(&phase.optimizer) != Some(&phase.optimizer) && builder.source.carried_from(&path).is_none() {
+            mixable(builder, &path, &phase.optimizer);
         }
     }
     for (k, rule) in spec.params.iter().enumerate() {
@@ -43,6 +44,8 @@ fn mixable(builder: &mut Builder<'_>, path: &str, choice: &Choice) {
             "a mix cannot be part of another"
         } else if reevaluates(&rule) {
             "an optimizer that evaluates its batch again cannot be part of a mix"
+        } else if rule.settings.opt_bool("renormalise") == Some(true) {
+            "an optimizer that brings weights to a norm of its own cannot be part of a mix, whatever its share"
         } else {
             continue;
         };
@@ -109,6 +112,7 @@ fn first_with_groups(spec: &Spec) -> Option<(usize, &'static str)> {
         let speaks = [
             ("lr_groups", !phase.lr_groups.is_empty()),
             ("lr_values", !phase.lr_values.is_empty()),
+            ("weight_decay_groups", !phase.weight_decay_groups.is_empty()),
             ("freeze", !phase.freeze.is_empty()),
         ];
         speaks.into_iter().find(|(_, speaks)| *speaks).map(|(key, _)| (k, key))

@@ -194,6 +194,8 @@ impl Out {
     fn groups(&mut self, phase: &PhaseSpec) {
         self.field("lr_groups", table(phase.lr_groups.iter().map(|(name, factor)| (name, float(*factor)))));
         self.field("lr_values", table(phase.lr_values.iter().map(|(name, value)| (name, ramp(value)))));
+        let decays = phase.weight_decay_groups.iter().map(|(name, decay)| (name, float(*decay)));
+        self.field("weight_decay_groups", table(decays));
         self.field("freeze", array(phase.freeze.iter().map(|name| text(name))));
     }
 }

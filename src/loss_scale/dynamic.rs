@@ -58,14 +58,14 @@ impl LossScale for Dynamic {
     }
 
     fn after(&self, scale: Scale, finite: bool) -> Option<Scale> {
-        let Scale { value, steady, skipped } = scale;
+        let Scale { value, streak, skipped } = scale;
         if !finite {
             let value = value * self.backoff;
-            return (value >= 1.0).then_some(Scale { value, steady: 0, skipped: skipped + 1 });
+            return (value >= 1.0).then_some(Scale { value, streak: 0, skipped: skipped + 1 });
         }
-        Some(match steady + 1 >= self.every {
-            true => Scale { value: (value * self.growth).min(LARGEST), steady: 0, skipped },
-            false => Scale { value, steady: steady + 1, skipped },
+        Some(match streak + 1 >= self.every {
+            true => Scale { value: (value * self.growth).min(LARGEST), streak: 0, skipped },
+            false => Scale { value, streak: streak + 1, skipped },
         })
     }
 }

@@ -3,17 +3,20 @@ use crate::registry::{Default, Entry, Interval, Kind, Param};
 
 pub static ENTRY: LossScaleEntry = Entry {
     name: "static",
-    summary: "the same factor from the first step to the last; a gradient that is not finite ends training",
+    summary: "the same factor from the first step to the last; a step whose gradient is not finite is left out",
     cite: "Micikevicius et al. 2018, arXiv:1710.03740, section 3.2",
     params: &[Param {
         key: "scale",
         kind: Kind::Float(Interval::closed(1.0, 16_777_216.0)),
         default: Default::Required,
-        doc: "the factor; a power of two rounds nothing",
+        doc: "the factor; a power of two rounds nothing; training ends where a hundred steps in a row are left out",
     }],
     shorthand: Some("scale"),
     make: |settings| Box::new(Fixed { scale: settings.float("scale") }),
 };
+
+/// So many steps in a row that are left out end training: nothing else would change.
+const MOST_LEFT_OUT: u64 = 100;
 
 struct Fixed {
     scale: f64,
@@ -25,6 +28,10 @@ impl LossScale for Fixed {
     }
 
     fn after(&self, scale: Scale, finite: bool) -> Option<Scale> {
-        finite.then_some(scale)
+        let Scale { value, streak, skipped } = scale;
+        match finite {
+            true => Some(Scale { streak: 0, ..scale }),
+            false => (streak + 1 < MOST_LEFT_OUT).then_some(Scale { value, streak: streak + 1, skipped: skipped + 1 }),
+        }
     }
 }

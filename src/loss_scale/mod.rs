@@ -23,8 +23,8 @@ pub trait LossScale: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     pub value: f64,
-    /// Steps since it last changed.
-    pub steady: u64,
+    /// Steps in a row that the rule counts: of `dynamic` the good ones since it last changed, of `static` those left out.
+    pub streak: u64,
     /// Steps that were left out so far.
     pub skipped: u64,
 }
@@ -63,7 +63,7 @@ mod tests {
     fn a_dynamic_scale_grows_when_all_is_well_and_shrinks_when_it_is_not() {
         let numbers = [("initial", 8.0), ("growth", 2.0), ("backoff", 0.5)].map(|(key, x)| (key, Value::Float(x)));
         let rule = rule(&dynamic::ENTRY, &[&numbers[..], &[("every", Value::Int(3))]].concat());
-        let mut scale = Scale { value: rule.initial(), steady: 0, skipped: 0 };
+        let mut scale = Scale { value: rule.initial(), streak: 0, skipped: 0 };
         // As PyTorch's GradScaler with these constants: the third good step in a row doubles it, a bad one halves it.
         let good = [true, true, true, true, false, true, true, false, true, true, true];
         let expected = [8.0, 8.0, 16.0, 16.0, 8.0, 8.0, 8.0, 4.0, 4.0, 4.0, 8.0];
@@ -75,15 +75,20 @@ mod tests {
         assert_eq!(scale.skipped, 2);
         let last = Scale { value: 1.0, ..scale };
         assert_eq!(rule.after(last, false), None, "no scale below 1");
-        let huge = Scale { value: dynamic::LARGEST, steady: 2, skipped: 0 };
+        let huge = Scale { value: dynamic::LARGEST, streak: 2, skipped: 0 };
         assert_eq!(rule.after(huge, true).unwrap().value, dynamic::LARGEST);
     }
 
     #[test]
-    fn a_fixed_scale_stays_and_leaves_no_step_out() {
+    fn a_fixed_scale_stays_and_leaves_out_what_is_not_finite() {
         let rule = rule(&fixed::ENTRY, &[("scale", Value::Float(512.0))]);
-        let scale = Scale { value: rule.initial(), steady: 0, skipped: 0 };
+        let scale = Scale { value: rule.initial(), streak: 0, skipped: 0 };
         assert_eq!(rule.after(scale, true), Some(scale));
-        assert_eq!(rule.after(scale, false), None);
+        let bad = rule.after(scale, false).unwrap();
+        assert_eq!(bad, Scale { skipped: 1, streak: 1, ..scale });
+        assert_eq!(rule.after(bad, true), Some(Scale { streak: 0, ..bad }));
+        // When no step is good any more, it is no use to go on.
+        let after_many = (0..99).fold(scale, |scale, _| rule.after(scale, false).unwrap());
+        assert_eq!(rule.after(after_many, false), None);
     }
 }

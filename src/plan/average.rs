@@ -27,6 +27,13 @@ impl Plan {
         average.cadence.is_due(step, self.epoch_images(step)).then_some(average)
     }
 
+    /// The step after which weights are first taken in; the last where there are none.
+    pub(super) fn first_averaged(&self) -> u64 {
+        let last = self.total_steps - 1;
+        let start = self.average.as_ref().map_or(last, |average| average.first.max(1) - 1);
+        (start..last).find(|step| self.averages_after(&self.at(*step)).is_some()).unwrap_or(last)
+    }
+
     pub(super) fn plan_average(&self, choice: &Choice) -> Result<PlannedAverage, PlanError> {
         let settings = &choice.settings;
         let every = settings.duration("every");

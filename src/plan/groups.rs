@@ -28,6 +28,8 @@ pub struct Groups {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupInPhase {
     pub rate: RuleRate,
+    /// `None`: that of the phase.
+    pub weight_decay: Option<f64>,
     pub frozen: bool,
 }
 
@@ -53,7 +55,8 @@ impl Groups {
                 (None, Some(factor)) => RuleRate::Factor(*factor),
                 (None, None) => RuleRate::OfPhase,
             };
-            Ok(GroupInPhase { rate, frozen: phase.freeze.contains(name) })
+            let weight_decay = phase.weight_decay_groups.get(name).copied();
+            Ok(GroupInPhase { rate, weight_decay, frozen: phase.freeze.contains(name) })
         };
         self.names.iter().map(group).collect()
     }
@@ -78,7 +81,8 @@ impl Plan {
             RuleRate::Factor(factor) => Some(factor * step.hypers.lr),
             RuleRate::Own(ramp) => Some(ramp.at(i, n)),
         });
-        let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), ..step.hypers };
+        let weight_decay = groups().find_map(|group| group.weight_decay).unwrap_or(step.hypers.weight_decay);
+        let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), weight_decay, ..step.hypers };
         match unit.rule {
             None => Some(hypers),
             Some(rule) => self.rules[rule].hypers(&StepPlan { hypers, ..step.clone() }),
@@ -138,14 +142,20 @@ impl Plan {
         lines
     }
 
-    /// `stem 0.1 × lr`, `head lr 0.1 → 0 linear`, `layer1 frozen`
+    /// `stem 0.1 × lr`, `head lr 0.1 → 0 linear`, `stem weight decay 0`, `layer1 frozen`
     fn said_of_groups(&self, phase: &PlannedPhase) -> Vec<String> {
-        let said = |(name, group): (&String, &GroupInPhase)| match &group.rate {
-            _ if group.frozen => Some(format!("{name} frozen")),
-            RuleRate::OfPhase => None,
-            RuleRate::Factor(factor) => Some(format!("{name} {} × lr", number(*factor))),
-            RuleRate::Own(ramp) => Some(format!("{name} lr {ramp}")),
+        let said = |(name, group): (&String, &GroupInPhase)| {
+            if group.frozen {
+                return vec![format!("{name} frozen")];
+            }
+            let rate = match &group.rate {
+                RuleRate::OfPhase => None,
+                RuleRate::Factor(factor) => Some(format!("{name} {} × lr", number(*factor))),
+                RuleRate::Own(ramp) => Some(format!("{name} lr {ramp}")),
+            };
+            let decay = group.weight_decay.map(|decay| format!("{name} weight decay {}", number(decay)));
+            rate.into_iter().chain(decay).collect()
         };
-        self.groups.names.iter().zip(&phase.groups).filter_map(said).collect()
+        self.groups.names.iter().zip(&phase.groups).flat_map(said).collect()
     }
 }

@@ -4,6 +4,7 @@ use super::compile::PlanError;
 use super::{Plan, StepPlan};
 use crate::config::spec::LookaheadSpec;
 use crate::schedule::Ramp;
+use crate::units::count;
 use std::fmt;
 
 /// `[train] lookahead`, laid out over training.
@@ -41,12 +42,20 @@ impl Plan {
         let error = |e: crate::schedule::RampError| {
             PlanError::new(format!("train.lookahead.decay.{}", e.key), e.message, e.help)
         };
-        Ok(PlannedLookahead {
-            every: spec.every,
-            decay: Ramp::new(&spec.decay).map_err(error)?,
-            first_step: self.steps_until(spec.start),
-            at_epoch_end: spec.at_epoch_end,
-        })
+        let decay = Ramp::new(&spec.decay).map_err(error)?;
+        let (all, first_step) = (self.total_steps, self.steps_until(spec.start));
+        // What remains of training are the slow weights: those that take nothing in would be all of it.
+        if first_step < all && all / spec.every == first_step / spec.every {
+            let (every, all) = (count(spec.every), count(all));
+            let message = format!("the slow weights take nothing in, every {every} steps: training is of {all}");
+            let help = "let `every` be shorter, or `start` earlier: the slow weights are what remains";
+            return Err(PlanError::new("train.lookahead.every", message, help));
+        }
+        if decay == Ramp::constant(1.0) {
+            let help = "give less than 1: the slow weights are what remains";
+            return Err(PlanError::new("train.lookahead.decay", "slow weights of decay 1 take nothing in", help));
+        }
+        Ok(PlannedLookahead { every: spec.every, decay, first_step, at_epoch_end: spec.at_epoch_end })
     }
 }
 

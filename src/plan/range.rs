@@ -61,6 +61,7 @@ impl PlannedRule {
                 other => other.clone(),
             },
             momentum: self.momentum.as_ref().map(still),
+            mix: self.mix.as_ref().map(still),
             steps: if at < self.steps { steps } else { 0 },
             until: None,
             ..self.clone()

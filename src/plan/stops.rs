@@ -2,6 +2,8 @@
 
 use super::compile::PlanError;
 use super::{Plan, PlannedPhase, StepPlan};
+use crate::config::spec::Metric;
+use crate::optim::mix;
 use crate::registry::Choice;
 use crate::units::count;
 
@@ -31,12 +33,13 @@ impl Plan {
     /// Patience that lasts longer than the plan.
     pub(super) fn check_patience(&self) -> Option<PlanError> {
         let patience = self.stop.patience?;
-        let evaluations = self.count_evaluations();
+        let evaluations = self.count_evaluations(patience.metric);
         // The first evaluation is the best so far: only those after it can be without improvement.
         (patience.evaluations >= evaluations).then(|| {
-            let which = if self.sets.len() > 1 { " on its last data set" } else { "" };
+            let set = if self.sets.len() > 1 { " on its last data set" } else { "" };
+            let of = if is_average(patience.metric) { " of averaged weights" } else { "" };
             let message = format!(
-                "{} evaluations without improvement, in a plan of {}{which}: it would never end the training",
+                "{} evaluations without improvement, in a plan of {}{of}{set}: it would never end the training",
                 count(patience.evaluations),
                 count(evaluations)
             );
@@ -45,19 +48,27 @@ impl Plan {
         })
     }
 
-    /// Evaluations that are planned on the last phase's data set.
-    fn count_evaluations(&self) -> u64 {
+    /// Evaluations that are planned on the last phase's data set and know the metric.
+    fn count_evaluations(&self, metric: Metric) -> u64 {
         let last = self.at(self.total_steps - 1);
         let multiples = |step: &StepPlan| self.evaluations.multiples(step, self.epoch_images(step));
         let [before, after] = multiples(&last);
-        let from = self.phases[self.last_set_since()].first_step;
+        let since = self.phases[self.last_set_since()].first_step;
+        let from = if is_average(metric) { since.max(self.first_averaged()) } else { since };
         let earlier = multiples(&self.at(from))[0];
         // The last step is evaluated in any case, and none more than once, however short the interval.
         ((after - earlier) as u64 + u64::from(after <= before)).min(self.total_steps - from)
     }
 }
 
+/// Whether it is known once there are averaged weights, and not before.
+fn is_average(metric: Metric) -> bool {
+    matches!(metric, Metric::ValAccAvg | Metric::ValLossAvg)
+}
+
 /// What the size of a loss depends on.
-fn scale(phase: &PlannedPhase) -> ([usize; 3], [&[Choice]; 2], &Choice) {
-    ([phase.set, phase.size, phase.batch], [&phase.augment, &phase.mix_images], &phase.optimizer)
+fn scale(phase: &PlannedPhase) -> ([usize; 3], [&[Choice]; 2], Choice) {
+    // Where the shares of a mix go is no other scale: they move within a phase too.
+    let optimizer = mix::at_rest(phase.optimizer.clone());
+    ([phase.set, phase.size, phase.batch], [&phase.augment, &phase.mix_images], optimizer)
 }

@@ -209,4 +209,25 @@ mod tests {
             assert!(distance < 1e-6, "{part}: {distance}");
         }
     }
+
+    #[test]
+    fn a_search_sees_one_draw_however_often_it_looks() {
+        let graph = net();
+        let isa = Isa::detect().unwrap();
+        let mut params = Params::new(graph.params(), graph.stats(), 4);
+        let images: Vec<f32> = (0..10 * 108).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
+        let [labels, second] = [1, 3].map(|s| (0..10).map(|k| k * s / 2 % 5).collect::<Vec<u32>>());
+        let tape = Executor::new(&isa.into(), &graph, &params, TapeOptions::train(10, DType::F32, isa)).unwrap();
+        let mut passes = Passes::new(tape, 10);
+        let mut gradient = |step: u64| {
+            let noise = Noise { seed: 1, step, first: 0 };
+            let mixed = Some(Mixed { labels: &second, own: 0.7 });
+            let lesson = Lesson { images: &images, labels: &labels, mixed, smoothing: 0.1, noise };
+            let loss = passes.gradient(&mut params, lesson).unwrap();
+            (loss.sum, params.grads().to_vec())
+        };
+        let first = gradient(5);
+        assert!(gradient(5) == first && gradient(5) == first);
+        assert!(gradient(6) != first, "dropout draws anew in each step");
+    }
 }

@@ -144,7 +144,7 @@ fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch) -> Lesson<'a> {
 /// The rule of the loss scale, where there is one, and the scale of this step.
 fn scaling(spec: &Spec, state: &mut State) -> Option<(Box<dyn LossScale>, Scale)> {
     let rule = loss_scale::make(spec.train.loss_scale.as_ref()?);
-    let first = Scale { value: rule.initial(), steady: 0, skipped: 0 };
+    let first = Scale { value: rule.initial(), streak: 0, skipped: 0 };
     let scale = *state.progress.scale.get_or_insert(first);
     Some((rule, scale))
 }

@@ -167,6 +167,11 @@ impl<'a> Root<'a> {
         })
     }
 
+    /// The user's home folder, in which the cache folder lies where nothing else is said.
+    pub fn home() -> Option<PathBuf> {
+        etcetera::home_dir().ok()
+    }
+
     fn choose(given: Option<Self>, env: Option<PathBuf>, cache: impl FnOnce() -> Option<PathBuf>) -> Option<Self> {
         if given.is_some() {
             return given;

@@ -1,6 +1,7 @@
 //! `runner find-lr`.
 
 mod report;
+mod set;
 
 use super::device::{DeviceChoice, instruction_set};
 use super::output::{self, PictureFormat};
@@ -106,7 +107,9 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
         output::notice(notice);
     }
     let found = sweeps(args, &job, &begin)?;
-    let report = Report { job: &job, phase, lr, weights, found };
+    let mut report = Report { job: &job, phase, lr, weights, found, set: None };
+    report.set =
+        report.suggestion().and_then(|spread| set::for_rate(args, &job.spec, phase, &report::short(spread.median)));
     write(args, &report)?;
     Ok(exit(&report.found))
 }
@@ -115,6 +118,13 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
 fn check_outputs(args: &FindLrArgs) -> Result<(), Failure> {
     if let Some(to) = &args.plot {
         PictureFormat::of(to, "--plot")?;
+    }
+    for (flag, to) in [("--plot", &args.plot), ("--csv", &args.csv)] {
+        let folder = to.as_deref().filter(|to| !output::is_stdout(to)).and_then(Path::parent);
+        if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            let shown = folder.display();
+            return Err(Failure::Usage(format!("{flag}: there is no folder {shown}\nhelp: mkdir -p {shown}")));
+        }
     }
     if args.json && args.csv.as_deref().is_some_and(output::is_stdout) {
         return Err(Failure::Usage("--json and --csv - both want standard output: name a file for one".to_owned()));
@@ -181,12 +191,13 @@ fn from_run(args: &FindLrArgs, run: &Path) -> Result<Prepared, Failure> {
     prepare::trains(&recorded.loaded.spec)?;
     let edited = Recorded::read_with(folder, &args.overrides.list())?.loaded;
     for (what, same) in [
-        ("model", edited.spec.model == recorded.loaded.spec.model),
-        ("params", edited.spec.params == recorded.loaded.spec.params),
+        ("model…", edited.spec.model == recorded.loaded.spec.model),
+        ("params…", edited.spec.params == recorded.loaded.spec.params),
+        ("phases… of other groups of parameters", edited.spec.groups() == recorded.loaded.spec.groups()),
     ] {
         if !same {
             let message = format!(
-                "--set {what}…: the checkpoint is of the run's own net and rules\nhelp: begin with the run's weights \
+                "--set {what}: the checkpoint is of the run's own net and rules\nhelp: begin with the run's weights \
                  alone: `runner find-lr CONFIG --set model.weights={}`",
                 folder.join(file::MODEL).display()
             );

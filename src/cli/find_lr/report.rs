@@ -1,13 +1,10 @@
 //! What `runner find-lr` found: as text, as JSON, as rows, as a picture.
 
 use crate::cli::table::{Align, BOLD, DIM, Table, wrap};
-use crate::config::spec::PhaseSpec;
 use crate::find_lr::{Curve, End, Method, Point, Spread, Unusable, judge};
 use crate::plan::RuleRate;
 use crate::plot::{self, RateCurve, RateMark, RateScale};
-use crate::registry::{Kind, find};
 use crate::schedule::Ramp;
-use crate::schedule::recipes;
 use crate::train::Job;
 use crate::units::number;
 use serde_json::{Map, Value, json};
@@ -37,6 +34,8 @@ pub struct Report<'a> {
     /// What the weights are, in a few words.
     pub weights: String,
     pub found: Vec<Found>,
+    /// What to paste for the suggestion, where some setting gives the phase that rate.
+    pub set: Option<String>,
 }
 
 impl Found {
@@ -65,25 +64,8 @@ impl Report<'_> {
     }
 
     /// What fastai would take: the valley of the seed in the middle.
-    fn suggestion(&self) -> Option<Spread> {
+    pub fn suggestion(&self) -> Option<Spread> {
         self.spreads().find_map(|(method, spread)| spread.filter(|_| method == Method::Valley))
-    }
-
-    /// The setting that a rate belongs in: the phase's rate or, of one that moves, its higher end; that of a recipe, which stands
-    /// for the phase, where it has one.
-    fn setting(&self) -> Option<String> {
-        let PhaseSpec { source, recipe, lr, .. } = &self.job.spec.phases[self.phase];
-        if let Some(recipe) = recipe {
-            let entry = find(recipes::ENTRIES, recipe).expect("a checked recipe is known");
-            let has_one = entry.params.iter().any(|param| param.key == "lr" && matches!(param.kind, Kind::Float(_)));
-            return has_one.then(|| format!("phases[{source}].lr"));
-        }
-        let end = match lr.to {
-            None => "",
-            Some(to) if to > lr.from => ".to",
-            Some(_) => ".from",
-        };
-        Some(format!("phases[{source}].lr{end}"))
     }
 
     /// `phase 1: sgd, 24 px, batch 125, shapes (stand-in for cifar10), fresh weights`
@@ -130,14 +112,17 @@ impl Report<'_> {
             let times = number(spread.factor().round());
             remarks.push(format!("The seeds' valleys lie {times} times apart: take more --steps or larger batches."));
         }
-        let rules = self.job.plan.rules.iter().filter(|rule| matches!(rule.lr, RuleRate::Own(_)));
-        let own: Vec<&str> = rules.map(|rule| rule.label.as_str()).collect();
-        if !own.is_empty() {
-            remarks.push(format!(
-                "Not swept, for [[params]] gives them a rate of their own: {}. The loss falls by those too.",
-                own.join(", ")
-            ));
-        }
+        let plan = &self.job.plan;
+        let is_own = |rate: &RuleRate| matches!(rate, RuleRate::Own(_));
+        let rules = plan.rules.iter().filter(|rule| is_own(&rule.lr)).map(|rule| rule.label.as_str());
+        let groups = plan.groups.names.iter().zip(&plan.phases[0].groups);
+        let groups = groups.filter(|(_, group)| is_own(&group.rate) && !group.frozen).map(|(name, _)| name.as_str());
+        let own = |by: &str, names: Vec<&str>| {
+            let names = Some(names.join(", ")).filter(|names| !names.is_empty())?;
+            Some(format!("Not swept, for {by} gives them a rate of their own: {names}. The loss falls by those too."))
+        };
+        remarks.extend(own("[[params]]", rules.collect()));
+        remarks.extend(own("`lr_values` of the phase", groups.collect()));
         remarks
     }
 
@@ -170,8 +155,8 @@ impl Report<'_> {
         for remark in self.remarks() {
             out += &format!("\n{}\n", wrap(&remark, width.max(20)).join("\n"));
         }
-        if let Some((spread, setting)) = self.suggestion().zip(self.setting()) {
-            out += &format!("\nTo train with the valley's rate: --set '{setting}={}'\n", short(spread.median));
+        if let Some(set) = &self.set {
+            out += &format!("\nTo train with the valley's rate: --set '{set}'\n");
         }
         out
     }
@@ -184,8 +169,6 @@ impl Report<'_> {
         let suggestions: Map<String, Value> =
             self.spreads().map(|(method, s)| (method.name().to_owned(), s.map_or(Value::Null, spread))).collect();
         let seeds: Vec<Value> = self.found.iter().map(Found::json).collect();
-        let set_words = self.suggestion().zip(self.setting());
-        let set_words = set_words.map(|(spread, setting)| format!("{setting}={}", short(spread.median)));
         let object = json!({
             "name": self.job.spec.name,
             "phase": self.phase,
@@ -201,7 +184,7 @@ impl Report<'_> {
             "lr_to": self.lr.to(),
             "curve": self.lr.curve_name(),
             "suggestions": suggestions,
-            "set": set_words,
+            "set": self.set,
             "remarks": self.remarks(),
             "seeds": seeds,
         });
@@ -268,6 +251,6 @@ impl Found {
 }
 
 /// Two digits: a range test tells no more.
-fn short(rate: f64) -> String {
+pub fn short(rate: f64) -> String {
     format!("{rate:.1e}").parse().map_or_else(|_| number(rate), number)
 }

@@ -1,6 +1,7 @@
 //! Plain values: numbers, names, words, paths, durations.
 
 use super::super::diagnostics::Diagnostic;
+use super::super::files;
 use super::super::source::Origin;
 use super::super::suggest::nearest;
 use super::super::wire::{Node, Wire};
@@ -57,13 +58,13 @@ impl Checker<'_> {
     }
 
     /// A path, made absolute: a relative one starts from the folder of the file that names it, in an override from the
-    /// current one.
+    /// current one, and `~` is the home folder.
     pub(super) fn path(&mut self, node: &Node, file: &str, path: &str) -> Option<Value> {
         let folder = match node.origin {
             Origin::Text { text, .. } => self.texts.get(text).map_or(Path::new(""), |text| &text.folder),
             Origin::Default => Path::new(""),
         };
-        match std::path::absolute(folder.join(file)) {
+        match std::path::absolute(files::named(folder, file)) {
             Ok(absolute) if !file.is_empty() => Some(Value::Text(absolute.to_string_lossy().into_owned())),
             _ => {
                 let message = format!("`{}` is empty", last_key(path));

@@ -51,29 +51,24 @@ pub fn sweep() -> Value {
     let mut properties: Map<_, _> = SWEEP.iter().map(|param| (param.key.to_owned(), part(param))).collect();
     let values = json!({ "type": "array", "minItems": 1 });
     let range = json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 });
+    let form = |key: &str| match key {
+        "uniform" | "log_uniform" | "int" => range.clone(),
+        "paths" => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        "rows" => json!({ "type": "array", "items": { "type": "array" }, "minItems": 1 }),
+        "alternatives" => json!({ "type": "array", "minItems": 1, "items": { "anyOf": [
+            { "type": "string", "description": "an experiment file" },
+            { "type": "object", "required": ["name"] },
+        ] } }),
+        _ => values.clone(),
+    };
+    let forms = sweep::FORMS.into_iter().map(|(key, _, doc)| {
+        let mut schema = form(key);
+        schema["description"] = json!(doc);
+        (key.to_owned(), schema)
+    });
+    let forms: Map<_, _> = forms.collect();
     let axis = json!({
-        "anyOf": [
-            values,
-            {
-                "type": "object",
-                "properties": {
-                    "paths": { "type": "array", "items": { "type": "string" }, "minItems": 1,
-                        "description": "the settings that take each value together" },
-                    "values": values,
-                    "choice": values,
-                    "rows": { "type": "array", "items": { "type": "array" }, "minItems": 1,
-                        "description": "for each value of the axis one value for each of `paths`" },
-                    "uniform": range,
-                    "log_uniform": range,
-                    "int": range,
-                    "alternatives": { "type": "array", "minItems": 1, "items": { "anyOf": [
-                        { "type": "string", "description": "an experiment file" },
-                        { "type": "object", "required": ["name"] },
-                    ] }, "description": "whole parts of the experiment" },
-                },
-                "additionalProperties": false,
-            },
-        ],
+        "anyOf": [values, { "type": "object", "properties": forms, "additionalProperties": false }],
     });
     properties.insert(
         sweep::AXES.to_owned(),

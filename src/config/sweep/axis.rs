@@ -103,7 +103,26 @@ pub(super) fn read(section: Option<&Field>, named: &mut Named<'_>) -> Vec<Axis> 
 }
 
 const DISTRIBUTIONS: [&str; 4] = ["uniform", "log_uniform", "int", "choice"];
-const FORMS: [&str; 8] = ["uniform", "log_uniform", "int", "choice", "paths", "values", "rows", "alternatives"];
+
+/// The keys of an axis that is a table: how each is written, and what it says.
+pub const FORMS: [(&str, &str, &str); 8] = [
+    ("uniform", "[LOW, HIGH]", "numbers between the two, evenly; for points that are drawn"),
+    ("log_uniform", "[LOW, HIGH]", "numbers between the two, their logarithms evenly; for points that are drawn"),
+    ("int", "[LOW, HIGH]", "whole numbers from the one to the other, evenly; for points that are drawn"),
+    ("choice", "an array", "the same as `values`"),
+    (
+        "paths",
+        "an array of strings",
+        "the settings that take each value together; left out: the axis's name is the path",
+    ),
+    ("values", "an array", "the values: all of them in a grid, else drawn from"),
+    ("rows", "an array of arrays", "for each value of the axis one value for each of `paths`"),
+    (
+        "alternatives",
+        "an array",
+        "whole parts of the experiment, laid over the base: experiment files, or tables with a `name`",
+    ),
+];
 
 fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
     let path = || Sort::Paths(vec![field.key.clone()]);
@@ -111,10 +130,11 @@ fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
     match &field.node.value {
         Wire::Array(items) => Some(axis(list(items, &field.node, named)?, path())),
         Wire::Table(table) => {
-            if let Some(unknown) = table.fields.iter().find(|f| !FORMS.contains(&f.key.as_str())) {
+            let keys = FORMS.map(|(key, ..)| key);
+            if let Some(unknown) = table.fields.iter().find(|f| !keys.contains(&f.key.as_str())) {
                 let message = format!("unknown key `{}` in axis `{}`", unknown.key, field.key);
-                let error = Diagnostic::new(unknown.key_origin.clone(), message).expected(one_of(&FORMS));
-                named.errors.push(error.did_you_mean(nearest(&unknown.key, FORMS.iter().copied())));
+                let error = Diagnostic::new(unknown.key_origin.clone(), message).expected(one_of(&keys));
+                named.errors.push(error.did_you_mean(nearest(&unknown.key, keys)));
                 return None;
             }
             if let Some(alternatives) = table.get("alternatives") {

@@ -21,7 +21,7 @@ mod equal;
 mod method;
 mod prune;
 
-pub use axis::{Axis, Values};
+pub use axis::{Axis, FORMS, Values};
 pub use constraint::Constraint;
 pub use equal::{Equal, Measure};
 pub use method::{Draws, Method, Search};
@@ -32,15 +32,18 @@ use super::extends::Files;
 use super::files::{self, ReadError};
 use super::merge::merge;
 use super::overrides::Override;
+use super::schema::{EXPERIMENT, PHASES, SWEEP};
 use super::source::{Origin, Text};
-use super::wire::{self, Table};
+use super::wire::{self, Field, Table};
 use super::{Loaded, Read, check, put_together};
-use crate::registry::Value;
+use crate::registry::{Param, Value};
 use axis::Effect;
 use std::path::{Path, PathBuf};
 
 /// The section of the axes.
 pub const AXES: &str = "axes";
+/// The key of the base experiment.
+const BASE: &str = "base";
 
 /// A checked sweep file, and its base experiment as written.
 #[derive(Clone, Debug)]
@@ -90,12 +93,16 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         let note = Some("its settings are checked once it is TOML");
         return Err(Diagnostics::new(texts.into(), errors).note(note));
     };
+    if let Some(error) = given_as_sweep(&tree, &texts[0].name) {
+        errors.push(error);
+        return Err(Diagnostics::new(texts.into(), errors));
+    }
     let axes = tree.take(AXES);
     let mut checker = check::Checker::new(&texts);
     let settings = checker.sweep(&tree);
     errors.append(&mut checker.errors);
     let mut named = Named { texts: &mut texts, errors: &mut errors, paths: Vec::new() };
-    let base = settings.opt_text("base").and_then(|_| named.experiment(&tree.get("base")?.node));
+    let base = settings.opt_text(BASE).and_then(|_| named.experiment(&tree.get(BASE)?.node));
     let axes = axis::read(axes.as_ref(), &mut named);
     let paths = named.paths;
     let method = method::read(&tree, &settings, &axes, &mut errors);
@@ -119,6 +126,38 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         true => Ok(sweep),
         false => Err(Diagnostics::new(sweep.texts.into(), errors)),
     }
+}
+
+/// What to say of a sweep file that was given as an experiment; nothing of any other file.
+pub fn given_as_experiment(path: &Path) -> Option<Diagnostics> {
+    let content = files::read(path).ok()?;
+    let tree = wire::parse(&content, 0, &mut Vec::new())?;
+    let sign = tree.get(AXES).or_else(|| tree.get(BASE))?;
+    // Beside settings of an experiment `base` alone may be meant for `extends`.
+    if tree.get(PHASES).is_some() || (sign.key == BASE && own_key(&tree, EXPERIMENT, SWEEP).is_some()) {
+        return None;
+    }
+    let name = path.display().to_string();
+    let error = Diagnostic::new(sign.key_origin.clone(), "this is a sweep file, not an experiment");
+    let error = error.help(format!("`runner sweep {name}` runs it"));
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    Some(Diagnostics::new(vec![Text { name, content, folder }].into(), vec![error]))
+}
+
+/// What to say of an experiment, called `name`, that was given as a sweep file; nothing of any other file.
+fn given_as_sweep(tree: &Table, name: &str) -> Option<Diagnostic> {
+    let sign = tree.get(PHASES).or_else(|| own_key(tree, EXPERIMENT, SWEEP))?;
+    if tree.get(AXES).or_else(|| tree.get(BASE)).or_else(|| own_key(tree, SWEEP, EXPERIMENT)).is_some() {
+        return None;
+    }
+    let error = Diagnostic::new(sign.key_origin.clone(), "this is an experiment, not a sweep file");
+    Some(error.help(format!("`runner train {name}` runs it; a sweep file names it as its `{BASE}`")))
+}
+
+/// The first field that belongs to files of the one sort and not to those of the other.
+fn own_key<'a>(tree: &'a Table, of: &[Param], others: &[Param]) -> Option<&'a Field> {
+    let is_of = |params: &[Param], key: &str| params.iter().any(|param| param.key == key);
+    tree.fields.iter().find(|field| is_of(of, &field.key) && !is_of(others, &field.key))
 }
 
 impl Sweep {
@@ -206,8 +245,8 @@ impl Named<'_> {
         let wire::Wire::Text(value) = &node.value else { return None };
         let Origin::Text { span, .. } = &node.origin else { return None };
         let by = &self.texts[0];
-        let path = by.folder.join(value);
-        let name = Path::new(&by.name).parent().unwrap_or(Path::new("")).join(value).display().to_string();
+        let path = files::named(&by.folder, value);
+        let name = files::named(Path::new(&by.name).parent().unwrap_or(Path::new("")), value).display().to_string();
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let content = match files::read(&path) {
             Ok(content) => content,

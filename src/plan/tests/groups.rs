@@ -58,6 +58,25 @@ fn frozen_groups_have_no_rate_until_a_phase_trains_them_again() {
 }
 
 #[test]
+fn a_group_decays_as_its_phase_says_and_a_rule_before_it() {
+    let params = "[[params]]\nrole = 'bias'\nweight_decay = 7.0\n";
+    let first = "weight_decay = 0.5\nweight_decay_groups = { stem = 0.0, head = 0.25 }";
+    let plan = planned(params, &[first, "weight_decay = 2.0", "weight_decay_groups = {}"]);
+    let decays = |step: u64| {
+        let mut decays: Vec<f64> =
+            plan.unit_hypers(&plan.at(step)).into_iter().map(|hypers| hypers.unwrap().weight_decay).collect();
+        decays.sort_by(f64::total_cmp);
+        decays.dedup();
+        decays
+    };
+    // What is in no group, the stem, the head, biases; taken over, then no more.
+    assert_eq!(decays(0), [0.0, 0.25, 0.5, 7.0]);
+    assert_eq!(decays(10), [0.0, 0.25, 2.0, 7.0]);
+    assert_eq!(decays(20), [2.0, 7.0]);
+    assert!(plan.table(120).contains("head weight decay 0.25, stem weight decay 0"), "{}", plan.table(120));
+}
+
+#[test]
 fn rules_and_groups_compose() {
     let params = "[[params]]\nrole = 'norm'\nlr_factor = 3.0\n[[params]]\nmatch = 'head.fc.*'\nlr = 7.0\n\
                   [[params]]\nmatch = 'layer2.*'\nweight_decay = 0.0";

@@ -47,6 +47,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         clip_norm: None,
         clip_value: None,
         lr_groups: BTreeMap::new(),
+        weight_decay_groups: BTreeMap::new(),
         lr_values: BTreeMap::new(),
         freeze: BTreeSet::new(),
         source: 0,

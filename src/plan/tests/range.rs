@@ -8,6 +8,14 @@ fn sweep() -> Ramp {
     Ramp::new(&curve(1e-4, Some(1.0), "exponential")).unwrap()
 }
 
+/// From one rule to the other over all of training.
+fn mix() -> Choice {
+    let rules = ["from", "to"].map(|key| (key.to_owned(), Value::Choice(Choice::plain("sgd"))));
+    let rates = ["from_rate", "to_rate"].map(|key| (key.to_owned(), Value::Float(1.0)));
+    let weight = [("weight".to_owned(), Value::Ramp(curve(0.0, Some(1.0), "linear")))];
+    Choice { kind: "mix".into(), settings: Settings(rules.into_iter().chain(rates).chain(weight).collect()) }
+}
+
 /// Ten steps, then ten of twice the batch, with all that can move moving; rules of each sort.
 fn whole() -> Plan {
     let mut phases = vec![epochs(1.0, 10), steps(10, 20)];
@@ -28,6 +36,7 @@ fn whole() -> Plan {
         rule(Role::Norm, RuleLr::Factor(0.5)),
         rule(Role::Conv, RuleLr::Own(curve(2.0, Some(0.0), "linear"))),
         ParamRule { until: Some(frozen), ..rule(Role::Bias, RuleLr::Factor(1.0)) },
+        ParamRule { optimizer: Some(mix()), ..rule(Role::Linear, RuleLr::Factor(1.0)) },
     ];
     Plan::compile(&Spec { params: rules, ..spec(phases, LastBatch::Serve) }, &facts(100)).unwrap()
 }
@@ -49,6 +58,8 @@ fn the_rate_sweeps_and_all_else_stands_still() {
         assert_eq!(lr(0), Some(0.5 * step.hypers.lr));
         assert_eq!(lr(1), whole.rules[1].hypers(&first).map(|hypers| hypers.lr), "as it stands there");
         assert_eq!(lr(2), None, "frozen by then");
+        let share = |plan: &Plan, step: &StepPlan| plan.rules[3].hypers(step).map(|hypers| hypers.share);
+        assert_eq!(share(&plan, &step), share(&whole, &first));
     }
     assert!(whole.range_test(0, sweep(), 8).rules[2].hypers(&plan.at(7)).is_some(), "not yet frozen");
 }
