@@ -111,6 +111,28 @@ fn runs_of_equal_names_are_told_apart() {
 }
 
 #[test]
+fn a_folder_of_runs_is_each_of_them_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().join("runs");
+    let a = run(&runs, "a", "00aa", 1);
+    run(&runs, "b", "00bb", 2);
+    for paths in [&[&runs][..], &[&a, &runs]] {
+        let paths: Vec<&Path> = paths.iter().map(|path| path.as_path()).collect();
+        let (output, svg) = plot(dir.path(), &paths, &[]);
+        assert!(text(&output).contains("p.svg shows 2 runs"), "{}", text(&output));
+        assert!(svg.contains(">a: ") && svg.contains(">b: "), "{svg}");
+    }
+    // Beside runs, a folder without any is left out; alone it is an error.
+    let none = dir.path().join("none");
+    std::fs::create_dir(&none).unwrap();
+    let (output, _) = plot(dir.path(), &[&runs, &none], &[]);
+    assert!(text(&output).contains("left out: ") && text(&output).contains("shows 2 runs"), "{}", text(&output));
+    let output = runner().arg("plot").arg(&none).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("is not a run folder: it holds no run.json"), "{}", text(&output));
+}
+
+#[test]
 fn every_axis_and_the_schedule_can_be_drawn() {
     let dir = tempfile::tempdir().unwrap();
     let runs = [run(dir.path(), "a", "00aa", 1), run(dir.path(), "b", "00bb", 2)];

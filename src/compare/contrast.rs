@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 /// The chance with which enough seeds should find a difference.
 const POWER: f64 = 0.8;
 const CONFIDENCE: f64 = 0.95;
+/// An interval of fewer runs cannot be as wide as it should.
+const ENOUGH: usize = 6;
 
 /// How it is tested whether a difference could be chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -17,6 +19,20 @@ pub enum Test {
     Welch,
     /// Wilcoxon's: signed ranks where the groups have the same seeds, else rank sums.
     Wilcoxon,
+}
+
+/// Why there is no p-value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untested {
+    TooFew,
+    /// Times of runs, some of which did not reach the target.
+    NotReached,
+    /// Values that are NaN or infinite.
+    NotFinite,
+    /// The runs of each group agree to the bit.
+    Constant,
+    /// The runs of each seed do.
+    EqualPairs,
 }
 
 /// A group against a baseline.
@@ -29,12 +45,18 @@ pub struct Contrast {
     pub baseline: usize,
     /// `mean of the group − mean of the baseline`; over the seeds that both have, when paired.
     pub difference: f64,
-    /// Bootstrap, 95 %.
+    /// The runs of the group, or of the baseline, that has fewer.
+    #[serde(skip)]
+    pub runs: usize,
+    /// Bootstrap, 95 %; of three runs or more.
     pub interval: Option<Interval>,
     /// Whether runs of the same seed were taken together, for the interval (and for Wilcoxon's test).
     pub pairing: Pairing,
     pub test: Test,
     pub p: Option<f64>,
+    /// Where there is no p.
+    #[serde(skip)]
+    pub untested: Option<Untested>,
     /// After Holm's correction for the number of comparisons.
     pub p_adjusted: Option<f64>,
     /// Hedges' g.
@@ -47,8 +69,8 @@ pub struct Contrast {
 #[derive(Default)]
 pub struct Contrasts(HashMap<Compared, Contrast>);
 
-/// Seeds and values, to the bit, of a group and of the baseline.
-type Compared = [Vec<(u64, u64)>; 2];
+/// Seeds and values, to the bit, of a group and of the baseline; `None` where not all runs have a value.
+type Compared = [Option<Vec<(u64, u64)>>; 2];
 
 impl Contrasts {
     /// All other groups against the baseline, for options that are always the same.
@@ -56,9 +78,9 @@ impl Contrasts {
         if groups.is_empty() {
             return Vec::new();
         }
-        let bits = |k: usize| -> Vec<(u64, u64)> {
-            let values = groups[k].quantities(options.by).unwrap_or_default();
-            values.into_iter().map(|(seed, value)| (seed, value.to_bits())).collect()
+        let bits = |k: usize| -> Option<Vec<(u64, u64)>> {
+            let values = groups[k].quantities(options.by)?;
+            Some(values.into_iter().map(|(seed, value)| (seed, value.to_bits())).collect())
         };
         let theirs = bits(baseline);
         let before = &self.0;
@@ -79,8 +101,9 @@ impl Contrasts {
 impl Contrast {
     /// Compares by `options.by`. Everything that the runs do not suffice for is absent.
     pub fn between(groups: &[Group], group: usize, baseline: usize, options: &Options) -> Self {
-        let values = |k: usize| groups[k].quantities(options.by).unwrap_or_default();
-        let (ours, theirs) = (values(group), values(baseline));
+        let [ours, theirs] = [group, baseline].map(|k| groups[k].quantities(options.by));
+        let all_have = ours.is_some() && theirs.is_some();
+        let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
         let pairing = match ours.len() > 1 && ours.keys().eq(theirs.keys()) {
             true => Pairing::Paired,
             false => Pairing::Unpaired,
@@ -98,15 +121,22 @@ impl Contrast {
         Self {
             group,
             baseline,
+            runs: a.len().min(b.len()),
             difference: stats::mean(&a) - stats::mean(&b),
             interval: stats::bootstrap(&a, &b, pairing, CONFIDENCE),
             pairing,
             test: options.test,
             p,
+            untested: p.is_none().then(|| if all_have { untested(&a, &b, options.test) } else { Untested::NotReached }),
             p_adjusted: None,
             effect: stats::hedges_g(&a, &b),
             more_seeds: needed.map(|needed| needed.saturating_sub(a.len().min(b.len()))),
         }
+    }
+
+    /// Whether there is an interval, of too few runs to be as wide as it should.
+    pub fn is_narrow(&self) -> bool {
+        self.interval.is_some() && self.runs < ENOUGH
     }
 
     /// Whether the difference is there at that level, corrected for the number of comparisons.
@@ -118,5 +148,16 @@ impl Contrast {
     pub fn is_better(&self, options: &Options) -> bool {
         let lower = options.lower_is_better() || options.by == Quantity::Time;
         if lower { self.difference < 0.0 } else { self.difference > 0.0 }
+    }
+}
+
+/// Why the test finds nothing in these values.
+fn untested(a: &[f64], b: &[f64], test: Test) -> Untested {
+    match test {
+        _ if a.len().min(b.len()) < 2 => Untested::TooFew,
+        _ if a.iter().chain(b).any(|x| !x.is_finite()) => Untested::NotFinite,
+        Test::Welch => Untested::Constant,
+        // Rank sums of finite values always have a p.
+        Test::Wilcoxon => Untested::EqualPairs,
     }
 }

@@ -3,7 +3,7 @@
 //! An entry is a table of training progress, tab-separated (`epoch`, `hours`, `top1Accuracy` and for ImageNet `top5Accuracy`, in per
 //! cent), and a JSON file of the same name that says who trained what on which machine.
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Read, Without};
 use super::{CompareError, Options};
 use crate::record::rows::MetricsRow;
 use crate::record::run_json::RunInfo;
@@ -27,11 +27,11 @@ pub fn table(path: &Path) -> Option<PathBuf> {
     ((is(TABLE) || is(ABOUT)) && table.is_file()).then_some(table)
 }
 
-/// Reads an entry; `None` where it does not have the metric.
+/// Reads an entry.
 ///
 /// # Errors
 /// When a file of it cannot be read, or is none of an entry.
-pub fn read(table: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
+pub fn read(table: &Path, options: &Options) -> Result<Read, RecordError> {
     let about = about(&table.with_extension(ABOUT))?;
     let bytes = reader::read_file(table).map_err(RecordError::io("read", table))?;
     let malformed = |line: u64, what: String| RecordError::Malformed { path: table.to_owned(), line, what };
@@ -43,8 +43,11 @@ pub fn read(table: &Path, options: &Options) -> Result<Option<Outcome>, RecordEr
         let what = "it has no column `hours`: the table of a DAWNBench entry is `epoch`, `hours`, `top1Accuracy`, tab-separated";
         return Err(malformed(1, what.to_owned()));
     };
-    let wanted = COLUMNS.iter().find(|(ours, _)| *ours == options.metric).and_then(|(_, theirs)| place(theirs));
-    let Some(accuracy) = wanted else { return Ok(None) };
+    let metrics = COLUMNS.into_iter().filter_map(|(ours, theirs)| Some((ours, place(theirs)?)));
+    let Some((_, accuracy)) = metrics.clone().find(|(ours, _)| *ours == options.metric) else {
+        let columns = metrics.map(|(ours, _)| ours.to_owned()).collect();
+        return Ok(Read::Without(Without { has_words: false, columns }));
+    };
     let (mut metric, mut seconds) = (Vec::new(), Vec::new());
     for record in rows.records() {
         let record =
@@ -61,7 +64,8 @@ pub fn read(table: &Path, options: &Options) -> Result<Option<Outcome>, RecordEr
     let images = vec![f64::NAN; metric.len()];
     let price = about["costPerHour"].as_f64();
     let info = info(table, &about, &bytes);
-    Ok(Some(Outcome::of(table.to_owned(), None, info, [metric, seconds, images, Vec::new()], price, options)))
+    let columns = [metric, seconds, images, Vec::new()];
+    Ok(Read::Run(Box::new(Outcome::of(table.to_owned(), None, info, columns, price, options))))
 }
 
 fn about(path: &Path) -> Result<Value, RecordError> {
@@ -221,17 +225,18 @@ mod tests {
     fn what_is_no_entry_says_where() {
         let root = tempfile::tempdir().unwrap();
         let tsv = root.path().join("entry.tsv");
-        let note = |text: &str| {
+        let error = |text: &str| {
             fs::write(&tsv, text).unwrap();
-            compare(std::slice::from_ref(&tsv), options()).unwrap().notes[0].clone()
+            compare(std::slice::from_ref(&tsv), options()).unwrap_err().to_string()
         };
-        assert!(note("a\tb\n1\t2\n").contains("entry.tsv:1: it has no column `hours`"));
-        assert!(note(&TSV.replace("0.02", "soon")).contains("entry.tsv:3: `soon` of column hours"));
+        assert!(error("a\tb\n1\t2\n").contains("entry.tsv:1: it has no column `hours`"));
+        assert!(error(&TSV.replace("0.02", "soon")).contains("entry.tsv:3: `soon` of column hours"));
         let lost = Options { metric: "val_loss".to_owned(), ..options() };
         fs::write(&tsv, TSV).unwrap();
-        assert!(compare(std::slice::from_ref(&tsv), lost).unwrap_err().to_string().contains("val_loss"));
+        let lost = compare(std::slice::from_ref(&tsv), lost).unwrap_err().to_string();
+        assert!(lost.contains("`val_loss`") && lost.ends_with("the columns are val_acc"), "{lost}");
         fs::write(root.path().join("entry.json"), "{").unwrap();
-        assert!(note(TSV).contains("entry.json:1"));
+        assert!(error(TSV).contains("entry.json:1"));
     }
 
     #[test]
@@ -262,7 +267,7 @@ mod tests {
         let tsv = root.path().join("entry.tsv");
         fs::write(&tsv, &entry.tsv).unwrap();
         fs::write(root.path().join("entry.json"), &entry.json).unwrap();
-        let back = read(&tsv, &options()).unwrap().unwrap();
+        let Read::Run(back) = read(&tsv, &options()).unwrap() else { panic!("an entry") };
         assert_eq!((back.metric, back.seconds, back.price), (vec![0.5, 0.945], vec![3600.0, 7200.0], Some(0.5)));
         assert_eq!(back.info.name, "ResNet 9 (Some Body)");
         assert!(Entry::of(&info, &[], &author).is_err());

@@ -1,6 +1,6 @@
 //! Claims that can be kept in CI: `a > b at 0.05`.
 
-use super::contrast::Contrast;
+use super::contrast::{Contrast, Untested};
 use super::{CompareError, Comparison, name};
 use crate::stats::holm;
 use std::str::FromStr;
@@ -37,6 +37,8 @@ pub struct Verdict {
     pub expectation: Expectation,
     pub difference: f64,
     pub p_adjusted: Option<f64>,
+    /// Where there is no p.
+    pub untested: Option<Untested>,
     pub holds: bool,
 }
 
@@ -85,7 +87,7 @@ impl Comparison {
                 Order::Below => difference < 0.0,
             };
             let holds = direction && p_adjusted.is_some_and(|p| p <= expectation.alpha);
-            Verdict { expectation: expectation.clone(), difference, p_adjusted, holds }
+            Verdict { expectation: expectation.clone(), difference, p_adjusted, untested: contrast.untested, holds }
         });
         Ok(judged.collect())
     }

@@ -3,6 +3,7 @@
 use super::name;
 use super::outcome::Outcome;
 use super::{Options, Quantity};
+use crate::record::DatasetFacts;
 use crate::stats::{deviation, mean};
 use crate::units::Seconds;
 use serde_json::Value;
@@ -141,8 +142,8 @@ fn one_a_seed(runs: &[Outcome]) -> Vec<usize> {
 }
 
 /// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
-/// not count, and of groups whose seconds are of different machines.
-pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
+/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images.
+pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
     let mut order: Vec<String> = Vec::new();
     let mut by_hash: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for outcome in outcomes {
@@ -166,7 +167,39 @@ pub fn group(outcomes: Vec<Outcome>, notes: &mut Vec<String>) -> Vec<Group> {
         let machines: Vec<String> = machines.into_iter().collect();
         notes.push(format!("seconds are of different machines: {}", machines.join("; ")));
     }
+    notes.extend(other_images(&groups, metric));
     groups
+}
+
+/// What is said of runs that count where they were evaluated on different images.
+fn other_images(groups: &[Group], metric: &str) -> Option<String> {
+    // Of others' runs the images are not known.
+    let known = groups.iter().flat_map(Group::counted).map(Outcome::dataset).filter(|set| !set.digest.is_empty());
+    let sets: BTreeMap<&str, &DatasetFacts> = known.map(|set| (set.digest.as_str(), set)).collect();
+    if sets.len() < 2 {
+        return None;
+    }
+    let names: Vec<String> = sets.values().map(|set| set_name(set)).collect();
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    if distinct.len() == names.len() {
+        let names: Vec<&str> = distinct.into_iter().map(String::as_str).collect();
+        return Some(format!("{metric} is of different images: {}", names.join("; ")));
+    }
+    // Of one name: the images that are evaluated may be the same ones all the same, and those trained on others.
+    let digest = |digest: &str| digest.chars().take(DIGEST_SHOWN).collect::<String>();
+    let named = names.iter().zip(sets.keys()).map(|(name, of)| format!("{name} ({}…)", digest(of)));
+    Some(format!("{metric} may be of different images: {}", named.collect::<Vec<_>>().join("; ")))
+}
+
+/// `sha256:` and as many digits as tell sets apart.
+const DIGEST_SHOWN: usize = 15;
+
+/// `shapes (stands in for cifar10)`
+fn set_name(set: &DatasetFacts) -> String {
+    match &set.stands_in_for {
+        Some(absent) => format!("{} (stands in for {absent})", set.name),
+        None => set.name.clone(),
+    }
 }
 
 fn note(groups: &[Group], notes: &mut Vec<String>) {

@@ -21,7 +21,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use contrast::{Contrast, Test};
+pub use contrast::{Contrast, Test, Untested};
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::{FindError, runs as runs_in};
 pub use group::{Group, Summary, TimeToTarget};
@@ -102,21 +102,45 @@ pub struct Comparison {
 pub enum CompareError {
     #[error(transparent)]
     Find(#[from] FindError),
-    #[error("none of the {runs} runs has a column `{metric}` in its metrics.csv; the columns are {columns}")]
+    /// `columns`: those of numbers that some of the runs have.
+    #[error("{} column `{metric}` in its metrics.csv; the columns are {columns}", none_has(*runs))]
     NoMetric { metric: String, runs: usize, columns: String },
+    #[error("`{metric}` is no column of numbers; the columns of numbers are {columns}")]
+    NoNumbers { metric: String, columns: String },
+    #[error("no run can be compared:{}", listed(left_out))]
+    Unreadable { left_out: Vec<String> },
     #[error("{what}")]
     Group { what: String },
+}
+
+fn none_has(runs: usize) -> String {
+    if runs == 1 { "the run has no".to_owned() } else { format!("none of the {runs} runs has a") }
+}
+
+/// More runs than this are not listed one by one.
+const MOST_LISTED: usize = 8;
+
+/// A line each.
+fn listed(lines: &[String]) -> String {
+    let mut text: String = lines.iter().take(MOST_LISTED).map(|line| format!("\n  {line}")).collect();
+    if lines.len() > MOST_LISTED {
+        text += &format!("\n  and {} more", lines.len() - MOST_LISTED);
+    }
+    text
 }
 
 /// Reads the runs in `paths` (run folders, or folders that hold some) and compares them.
 ///
 /// # Errors
-/// When a path holds no run, no run has the metric, or the baseline is no group.
+/// When a path holds no run, no run can be read or has the metric, or the baseline is no group.
 pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, CompareError> {
     let folders = find::runs(paths)?;
     let read = outcome::read_all(&folders, &options);
     let (outcomes, mut notes) = outcome::sort_out(folders.iter().map(PathBuf::as_path).zip(read), &options)?;
-    let groups = group::group(outcomes, &mut notes);
+    if outcomes.is_empty() {
+        return Err(CompareError::Unreadable { left_out: notes });
+    }
+    let groups = group::group(outcomes, &options.metric, &mut notes);
     let baseline = match &options.baseline {
         None => 0,
         Some(text) => name::resolve(&groups, text).map_err(|what| CompareError::Group { what })?,
@@ -124,9 +148,22 @@ pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, Compar
     Ok(Comparison::new(options, groups, baseline, notes, &mut Contrasts::default()))
 }
 
+/// What is said of intervals that few runs give.
+const NARROW: &str =
+    "intervals of fewer than six runs are too narrow: they cannot leave the range of the runs' differences";
+
 impl Comparison {
-    fn new(options: Options, groups: Vec<Group>, baseline: usize, notes: Vec<String>, known: &mut Contrasts) -> Self {
+    fn new(
+        options: Options,
+        groups: Vec<Group>,
+        baseline: usize,
+        mut notes: Vec<String>,
+        known: &mut Contrasts,
+    ) -> Self {
         let contrasts = corrected(known.of(&groups, baseline, &options));
+        if contrasts.iter().any(Contrast::is_narrow) {
+            notes.push(NARROW.to_owned());
+        }
         Self { options, groups, baseline, contrasts, notes }
     }
 }

@@ -4,6 +4,7 @@ use super::group::Group;
 use crate::units::number;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// More settings than this in a name are cut short.
 const MOST_SETTINGS: usize = 4;
@@ -66,7 +67,7 @@ fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
         .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
         .collect();
     let mut maps = vec![BTreeMap::new(); groups.len()];
-    for (path, values) in together(&rows) {
+    for (path, values) in together(&rows, phases_of_all(&settings)) {
         for (k, value) in known.iter().zip(values) {
             maps[*k].insert(path.clone(), value.clone());
         }
@@ -74,13 +75,26 @@ fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
     maps
 }
 
-/// Puts `phases[0].x`, `phases[1].x`… together where all phases have the same row.
-fn together<'a>(rows: &'a BTreeMap<&String, Vec<Value>>) -> BTreeMap<String, &'a [Value]> {
+/// How many phases each of the experiments has; `None` where one has more than another: what is said of all phases would
+/// be said of some that it lacks.
+fn phases_of_all(settings: &[&BTreeMap<String, Value>]) -> Option<usize> {
+    let count = |of_one: &&BTreeMap<String, Value>| {
+        of_one.keys().filter_map(|path| in_phase(path)).map(|(phase, _)| phase).collect::<BTreeSet<_>>().len()
+    };
+    let counts: BTreeSet<usize> = settings.iter().map(count).collect();
+    counts.first().copied().filter(|_| counts.len() == 1)
+}
+
+/// Puts `phases[0].x`, `phases[1].x`… together where each of as many phases has the same row.
+fn together<'a>(rows: &'a BTreeMap<&String, Vec<Value>>, phases: Option<usize>) -> BTreeMap<String, &'a [Value]> {
     let mut out = BTreeMap::new();
     for (path, values) in rows {
-        let all = in_phase(path).map(|rest| {
-            let of_all: Vec<_> = rows.iter().filter(|(other, _)| in_phase(other) == Some(rest)).collect();
-            (format!("phases[*].{rest}"), of_all.len() > 1 && of_all.iter().all(|(_, other)| *other == values))
+        let all = in_phase(path).map(|(_, rest)| {
+            let alike = |(other, row): &(&&String, &Vec<Value>)| {
+                *row == values && in_phase(other).is_some_and(|(_, of_other)| of_other == rest)
+            };
+            let alike = rows.iter().filter(alike).count();
+            (format!("phases[*].{rest}"), alike > 1 && Some(alike) == phases)
         });
         match all {
             Some((path, true)) => out.insert(path, values.as_slice()),
@@ -90,12 +104,13 @@ fn together<'a>(rows: &'a BTreeMap<&String, Vec<Value>>) -> BTreeMap<String, &'a
     out
 }
 
-/// `phases[2].lr.to` → `lr.to`
-fn in_phase(path: &str) -> Option<&str> {
-    path.strip_prefix("phases[")?.split_once("].").map(|(_, rest)| rest)
+/// `phases[2].lr.to` → `2`, `lr.to`
+fn in_phase(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix("phases[")?.split_once("].")
 }
 
-/// The group that a person means: by its whole name, by a number from 1 as tables show it (`#2`), or by a part of one name.
+/// The group that a person means: by its whole name, by a number from 1 as tables show it (`#2`, or `2`), by its
+/// experiment's name or a run folder's where no other group has that, or by a part of one name.
 ///
 /// # Errors
 /// A message that lists the groups, when none or several are meant.
@@ -103,15 +118,19 @@ pub fn resolve(groups: &[Group], text: &str) -> Result<usize, String> {
     if let Some(exact) = groups.iter().position(|group| group.name == text) {
         return Ok(exact);
     }
-    let number = text.strip_prefix('#').and_then(|number| number.parse::<usize>().ok());
-    if let Some(k) = number.filter(|k| (1..=groups.len()).contains(k)) {
-        return Ok(k - 1);
+    let number = |text: &str| text.parse::<usize>().ok().filter(|k| (1..=groups.len()).contains(k)).map(|k| k - 1);
+    if let Some(k) = text.strip_prefix('#').and_then(number) {
+        return Ok(k);
     }
-    let meant = |group: &Group| {
-        let runs = || group.runs.iter().filter_map(|run| run.path.file_name());
-        group.name.contains(text) || group.runs[0].info.name == text || runs().any(|name| name == text)
-    };
-    let found: Vec<usize> = (0..groups.len()).filter(|k| meant(&groups[*k])).collect();
+    let found = named(groups, text).unwrap_or_else(|| {
+        let parts = with(groups, |group| group.name.contains(text));
+        match (number(text), &parts[..]) {
+            (None, _) => parts,
+            // `2` of `batch=2`, which is not #2: either may be meant.
+            (Some(k), [one]) if *one != k => vec![k.min(*one), k.max(*one)],
+            (Some(k), _) => vec![k],
+        }
+    });
     let names = |which: &mut dyn Iterator<Item = usize>| -> String {
         which.map(|k| format!("\n  #{} {}", k + 1, groups[k].name)).collect()
     };
@@ -120,4 +139,20 @@ pub fn resolve(groups: &[Group], text: &str) -> Result<usize, String> {
         [] => Err(format!("no group is called `{text}`; the groups are{}", names(&mut (0..groups.len())))),
         _ => Err(format!("`{text}` may mean several groups:{}", names(&mut found.into_iter()))),
     }
+}
+
+/// The groups of an experiment or a run folder of exactly that name, if any: the one that alone has it as its experiment's,
+/// else as a folder's, else the several that have it.
+fn named(groups: &[Group], text: &str) -> Option<Vec<usize>> {
+    let experiment = with(groups, |group| group.runs.iter().any(|run| run.info.name == text));
+    let is_folder = |path: &Path| path.file_name().is_some_and(|name| name == text);
+    let folder = with(groups, |group| group.runs.iter().any(|run| is_folder(&run.path)));
+    let mut found = [experiment, folder];
+    found.sort_by_key(|found| found.len() != 1);
+    found.into_iter().find(|found| !found.is_empty())
+}
+
+/// The indices of the groups of which that holds.
+fn with(groups: &[Group], holds: impl Fn(&Group) -> bool) -> Vec<usize> {
+    (0..groups.len()).filter(|k| holds(&groups[*k])).collect()
 }

@@ -3,12 +3,12 @@
 use super::{CompareError, Options, dawnbench};
 use crate::record::columns::read_columns;
 use crate::record::folder::file;
-use crate::record::reader::{RunReader, TableState};
-use crate::record::rows::{MetricsRow, Row};
+use crate::record::reader::{self, RunReader, TableState};
 use crate::record::run_json::RunInfo;
-use crate::record::{RecordError, Status};
+use crate::record::{DatasetFacts, RecordError, Status};
 use crate::units::Seconds;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A run, as far as comparing is concerned.
@@ -90,6 +90,19 @@ impl Outcome {
         }
     }
 
+    /// The data set of the last phase: what was evaluated on others is no measure of the run.
+    pub fn dataset(&self) -> &DatasetFacts {
+        let RunInfo { dataset, further_datasets, last_set_since, settings, .. } = &self.info;
+        let Some(last) = further_datasets.last() else { return dataset };
+        let setting = settings.get(&format!("phases[{last_set_since}].data.dataset"));
+        let Some(name) = setting.and_then(serde_json::Value::as_str) else {
+            // A phase that names no set is back on the first one; a run of an older program does not say.
+            return if settings.is_empty() { last } else { dataset };
+        };
+        let is_named = |set: &&DatasetFacts| set.name == name || set.stands_in_for.as_deref() == Some(name);
+        further_datasets.iter().rev().chain([dataset]).find(is_named).unwrap_or(last)
+    }
+
     /// What the run was computed on: seconds on different machines are not comparable.
     pub fn machine(&self) -> String {
         let RunInfo { device, instruction_set, threads, .. } = &self.info;
@@ -102,20 +115,57 @@ impl Outcome {
 #[derive(Clone, Debug)]
 pub enum Read {
     Run(Box<Outcome>),
-    /// A run with evaluations, but not of the metric.
-    Without,
+    /// A run with evaluations, but without numbers of the metric.
+    Without(Without),
     /// In words.
     Unreadable(String),
+}
+
+/// What a run has that has no numbers of the metric.
+#[derive(Clone, Debug)]
+pub struct Without {
+    /// Whether it has a column of that name, which holds words.
+    pub has_words: bool,
+    /// Its columns of numbers.
+    pub columns: Vec<String>,
+}
+
+impl Without {
+    /// Of the run with that `metrics.csv`; what cannot be read of it is not there.
+    fn of(table: &Path, metric: &str) -> Self {
+        let (columns, words) = kinds(table).unwrap_or_default();
+        Self { has_words: words.iter().any(|column| column == metric), columns }
+    }
+
+    fn note(&self, folder: &Path, metric: &str) -> String {
+        match self.has_words {
+            true => format!("`{metric}` is no column of numbers in {}, which is left out", folder.display()),
+            false => format!("{} has no column `{metric}`, and is left out", folder.display()),
+        }
+    }
+}
+
+/// The columns of a table that hold numbers, and those that hold words.
+fn kinds(table: &Path) -> Option<(Vec<String>, Vec<String>)> {
+    let bytes = reader::read_file(table).ok()?;
+    let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
+    let header = rows.headers().ok()?.clone();
+    let rows: Vec<csv::StringRecord> = rows.records().filter_map(Result::ok).collect();
+    // A single field may be damaged; where nothing was measured it is empty.
+    let has_numbers = |k: usize| {
+        let mut fields = rows.iter().filter_map(|row| row.get(k)).filter(|field| !field.is_empty()).peekable();
+        fields.peek().is_none() || fields.any(|field| field.parse::<f64>().is_ok())
+    };
+    let (numbers, words): (Vec<_>, Vec<_>) = header.iter().enumerate().partition(|(k, _)| has_numbers(*k));
+    let names = |columns: Vec<(usize, &str)>| columns.into_iter().map(|(_, name)| name.to_owned()).collect();
+    Some((names(numbers), names(words)))
 }
 
 /// Reads a run.
 pub fn read(folder: &Path, options: &Options) -> Read {
     let is_entry = dawnbench::table(folder).is_some();
-    match if is_entry { dawnbench::read(folder, options) } else { try_read(folder, options) } {
-        Ok(Some(outcome)) => Read::Run(Box::new(outcome)),
-        Ok(None) => Read::Without,
-        Err(error) => Read::Unreadable(error.to_string()),
-    }
+    let read = if is_entry { dawnbench::read(folder, options) } else { try_read(folder, options) };
+    read.unwrap_or_else(|error| Read::Unreadable(error.to_string()))
 }
 
 /// Reads all runs, on all threads.
@@ -123,42 +173,66 @@ pub fn read_all(folders: &[PathBuf], options: &Options) -> Vec<Read> {
     folders.par_iter().map(|folder| read(folder, options)).collect()
 }
 
-/// The runs that could be read. Notes tell of the others, which are left out.
+/// The runs that could be read, of which there may be none. Notes tell of the others, which are left out.
+///
+/// # Errors
+/// When runs could be read, and none has numbers of the metric.
 pub fn sort_out<'a>(
     read: impl IntoIterator<Item = (&'a Path, Read)>,
     options: &Options,
 ) -> Result<(Vec<Outcome>, Vec<String>), CompareError> {
-    let (mut outcomes, mut notes, mut without) = (Vec::new(), Vec::new(), 0);
+    let (mut outcomes, mut notes, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for (folder, read) in read {
         match read {
             Read::Run(outcome) => outcomes.push(*outcome),
-            Read::Without => {
-                without += 1;
-                notes.push(format!("{} has no column `{}`, and is left out", folder.display(), options.metric));
+            Read::Without(run) => {
+                notes.push(run.note(folder, &options.metric));
+                without.push(run);
             }
             Read::Unreadable(why) => notes.push(format!("left out: {why}")),
         }
     }
-    if outcomes.is_empty() && without > 0 {
-        let columns = MetricsRow::COLUMNS.join(", ");
-        return Err(CompareError::NoMetric { metric: options.metric.clone(), runs: without, columns });
+    if outcomes.is_empty() && !without.is_empty() {
+        return Err(no_metric(&without, &options.metric));
     }
     Ok((outcomes, notes))
 }
 
-/// `None` when the run has evaluations, but not of that metric.
-fn try_read(folder: &Path, options: &Options) -> Result<Option<Outcome>, RecordError> {
+fn no_metric(runs: &[Without], metric: &str) -> CompareError {
+    let metric = metric.to_owned();
+    // Each once, in the order of the tables.
+    let mut seen = BTreeSet::new();
+    let columns = runs.iter().flat_map(|run| &run.columns).map(String::as_str);
+    let columns = columns.filter(|column| seen.insert(*column)).collect::<Vec<_>>().join(", ");
+    match runs.iter().any(|run| run.has_words) {
+        true => CompareError::NoNumbers { metric, columns },
+        false => CompareError::NoMetric { metric, runs: runs.len(), columns },
+    }
+}
+
+fn try_read(folder: &Path, options: &Options) -> Result<Read, RecordError> {
     let run = RunReader::open(folder)?;
     let info = run.info()?;
-    let columns = read_columns(&folder.join(file::METRICS), [&options.metric, "train_seconds", "images", "phase"])?;
+    let table = folder.join(file::METRICS);
+    let columns = match read_columns(&table, [&options.metric, "train_seconds", "images", "phase"]) {
+        Ok(columns) => columns,
+        Err(error) => {
+            // A column of words is as it should be, and nothing to restore.
+            let without = Without::of(&table, &options.metric);
+            return if without.has_words { Ok(Read::Without(without)) } else { Err(error) };
+        }
+    };
+    let outcome = |columns| Read::Run(Box::new(Outcome::new(&run, info, columns, options)));
     Ok(match columns.values {
         [Some(metric), Some(seconds), Some(images), phase] => {
-            Some(Outcome::new(&run, info, [metric, seconds, images, phase.unwrap_or_default()], options))
+            outcome([metric, seconds, images, phase.unwrap_or_default()])
         }
         // A run that was just begun has no file yet, or one whose first line is being written.
-        [None, None, None, None] if columns.state != TableState::Whole => {
-            Some(Outcome::new(&run, info, Default::default(), options))
+        [None, None, None, None] if columns.state != TableState::Whole => outcome(Default::default()),
+        [Some(_), seconds, ..] => {
+            let lost = if seconds.is_none() { "train_seconds" } else { "images" };
+            return Err(RecordError::Malformed { path: table, line: 1, what: format!("it has no column `{lost}`") });
         }
-        _ => None,
+        _ => Read::Without(Without::of(&table, &options.metric)),
     })
 }

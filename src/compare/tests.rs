@@ -40,7 +40,7 @@ fn runs_that_differ_in_the_seed_are_one_group_named_by_what_differs() {
     let (last, best) = (found.groups[1].last().unwrap(), found.groups[1].best().unwrap());
     assert!((last.mean - 0.848).abs() < 1e-12 && (last.sd.unwrap() - 0.002).abs() < 1e-12);
     assert_eq!((best.mean, best.sd), (0.86, Some(0.0)));
-    assert!(found.notes.is_empty(), "{:?}", found.notes);
+    assert_eq!(found.notes, [NARROW]);
 
     let [contrast] = &found.contrasts[..] else { panic!("one contrast") };
     assert!((contrast.difference - 0.046).abs() < 1e-12);
@@ -151,6 +151,110 @@ fn a_setting_that_differs_alike_in_all_phases_is_one() {
     assert_eq!(compared(root.path(), Options::default()).groups[1].name, "a #b");
 }
 
+/// What is said of all phases is said of those that every experiment has.
+#[test]
+fn a_phase_that_only_one_has_is_named() {
+    let differing = |of_each: [serde_json::Value; 2]| {
+        let root = tempfile::tempdir().unwrap();
+        for (hash, settings) in ["a", "b"].into_iter().zip(of_each) {
+            Run { hash, settings, ..Run::default() }.write(root.path(), hash);
+        }
+        compared(root.path(), Options::default()).groups[1].differing.keys().cloned().collect::<Vec<_>>()
+    };
+    let sgd = |phases: usize| (0..phases).map(|k| (format!("phases[{k}].optimizer"), json!("sgd"))).collect();
+    assert_eq!(differing([sgd(2), sgd(4)]), ["phases[2].optimizer", "phases[3].optimizer"]);
+    // As many phases, of which none of the one has the setting.
+    let none = json!({ "phases[0].batch": 1, "phases[1].batch": 1 });
+    let both = json!({ "phases[0].batch": 1, "phases[1].batch": 1, "phases[0].mix": 0.5, "phases[1].mix": 0.5 });
+    assert_eq!(differing([none, both]), ["phases[*].mix"]);
+    // Two of three phases are not all.
+    let batches = |last: [u32; 3]| (0..3).map(|k| (format!("phases[{k}].batch"), json!(last[k]))).collect();
+    assert_eq!(differing([batches([1, 1, 1]), batches([1, 2, 2])]), ["phases[1].batch", "phases[2].batch"]);
+}
+
+#[test]
+fn a_group_is_meant_by_the_exact_name_of_its_experiment_or_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [("dawn", "fast", "aa"), ("dawn-factored", "slow", "bb"), ("dawn-factored", "dawn-2", "cc")];
+    let runs = runs.map(|(name, folder, hash)| {
+        // Too many settings for a name.
+        let settings = (0..5).map(|k| (format!("s{k}"), json!(hash))).collect();
+        Run { name, hash, settings, ..Run::default() }.write(root.path(), folder)
+    });
+    let groups = compare(&runs, Options::default()).unwrap().groups;
+    let meant = |text: &str| name::resolve(&groups, text);
+    for (text, group) in [("dawn", 0), ("fast", 0), ("slow", 1), ("dawn-2", 2), ("2", 1), ("#3", 2)] {
+        assert_eq!(meant(text), Ok(group), "{text}");
+    }
+    assert!(meant("factored (5").unwrap_err().contains("several groups"), "a part of two names");
+    let several = meant("dawn-factored").unwrap_err();
+    assert!(several.contains("#2 dawn-factored") && several.contains("#3 ") && !several.contains("#1 "), "{several}");
+    assert!(meant("4").unwrap_err().contains("no group is called `4`"));
+    let claim = "dawn > dawn-2 at 0.05".parse().unwrap();
+    assert!(compare(&runs, Options::default()).unwrap().judge(&[claim]).is_ok());
+}
+
+#[test]
+fn a_number_that_is_also_a_part_of_another_name_may_mean_both() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [("a", 2), ("b", 4)].map(|(hash, batch)| {
+        Run { hash, settings: json!({ "batch": batch }), ..Run::default() }.write(root.path(), hash)
+    });
+    let groups = compare(&runs, Options::default()).unwrap().groups;
+    let several = name::resolve(&groups, "2").unwrap_err();
+    assert!(several.contains("#1 batch=2") && several.contains("#2 batch=4"), "{several}");
+    assert_eq!((name::resolve(&groups, "#2"), name::resolve(&groups, "1")), (Ok(1), Ok(0)));
+}
+
+/// Changes the text of a run's `run.json`.
+fn edit(run: &Path, changes: &[(&str, &str)]) {
+    let path = run.join(file::RUN);
+    let mut text = fs::read_to_string(&path).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "`{from}` is not in {text}");
+        text = text.replacen(from, to, 1);
+    }
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn values_of_different_images_are_said_to_be() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|hash| Run { hash, ..Run::default() }.write(root.path(), hash));
+    let notes = || compared(root.path(), Options::default()).notes.join("\n");
+    assert_eq!(notes(), "", "images that are not known");
+    edit(&a, &[(r#""digest":"""#, r#""digest":"sha256:0123456789""#)]);
+    assert_eq!(notes(), "", "those of one run alone are");
+    edit(&b, &[(r#""digest":"""#, r#""digest":"sha256:abcdefabcdef""#)]);
+    assert_eq!(
+        notes(),
+        "val_acc may be of different images: shapes (sha256:01234567…); shapes (sha256:abcdefab…)",
+        "perhaps those trained on alone differ"
+    );
+    edit(&a, &[(r#""name":"shapes""#, r#""name":"cifar10""#)]);
+    edit(&b, &[(r#""stands_in_for":null"#, r#""stands_in_for":"cifar10""#)]);
+    assert_eq!(notes(), "val_acc is of different images: cifar10; shapes (stands in for cifar10)");
+}
+
+/// One run goes over to the set that the other has throughout.
+#[test]
+fn the_last_sets_images_are_those_of_the_values() {
+    let root = tempfile::tempdir().unwrap();
+    let further = r#""further_datasets":[{"name":"small","images":1,"val_images":1,"digest":"sha256:2","stand_in":false,
+        "stands_in_for":null}],"seed":0"#;
+    let write = |last: usize| {
+        let settings = json!({ "phases[0].lr": 1, "phases[1].data.dataset": "small" });
+        let a = Run { hash: "a", settings, last_set_since: last, ..Run::default() }.write(root.path(), "a");
+        edit(&a, &[(r#""seed":0"#, further), (r#""digest":"""#, r#""digest":"sha256:1""#)]);
+        let b = Run { hash: "b", ..Run::default() }.write(root.path(), "b");
+        edit(&b, &[(r#""digest":"""#, r#""digest":"sha256:2""#), (r#""name":"shapes""#, r#""name":"small""#)]);
+        compared(root.path(), Options::default()).notes
+    };
+    assert!(write(1).is_empty(), "{:?}", write(1));
+    // And back again: no set is named by the phase.
+    assert_eq!(write(2), ["val_acc is of different images: shapes; small"]);
+}
+
 #[test]
 fn claims_hold_or_not() {
     let root = tempfile::tempdir().unwrap();
@@ -175,12 +279,115 @@ fn what_cannot_be_compared_says_why() {
     study(root.path());
     let error = |options| compare(&[root.path().to_owned()], options).unwrap_err().to_string();
     let no_metric = error(Options { metric: "val_f1".to_owned(), ..Options::default() });
-    assert!(no_metric.contains("`val_f1`") && no_metric.contains("val_acc_top5"), "{no_metric}");
+    assert!(no_metric.contains("none of the 6 runs has a column `val_f1`"), "{no_metric}");
     assert!(error(Options { baseline: Some("none".to_owned()), ..Options::default() }).contains("no group is called"));
     fs::write(root.path().join("a0").join(file::RUN), "{").unwrap();
     let found = compared(root.path(), Options::default());
     assert_eq!(found.groups[0].counted.len(), 2);
     assert!(found.notes[0].contains("a0") && found.notes[0].contains("left out"), "{:?}", found.notes);
+}
+
+#[test]
+fn a_metric_that_no_run_has_is_an_error_that_names_those_there_are() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |folder: &str, text: &str| {
+        let run = Run { hash: folder, ..Run::default() }.write(root.path(), folder);
+        fs::write(run.join(file::METRICS), text).unwrap();
+    };
+    write("a", "step,phase,optimizer,val_acc,images,train_seconds\n0,0,sgd,0.5,1000,10\n1,0,sgd,0.6,2000,20\n");
+    write("b", "step,phase,optimizer,val_acc,images,train_seconds,val_acc_tta\n0,0,sgd,0.5,1000,10,\n");
+    let error = |metric: &str| {
+        let options = Options { metric: metric.to_owned(), ..Options::default() };
+        compare(&[root.path().to_owned()], options).unwrap_err().to_string()
+    };
+    let columns = "step, phase, val_acc, images, train_seconds, val_acc_tta";
+    assert_eq!(
+        error("val_f1"),
+        format!("none of the 2 runs has a column `val_f1` in its metrics.csv; the columns are {columns}")
+    );
+    assert_eq!(
+        error("optimizer"),
+        format!("`optimizer` is no column of numbers; the columns of numbers are {columns}")
+    );
+    // One field that is damaged makes no column of words.
+    write("a", "step,phase,val_acc,images,train_seconds\n0,0,0.5,1000,10\n1,0,0.x,2000,20\n");
+    let notes = compared(root.path(), Options::default()).notes;
+    assert!(notes[0].contains("a/metrics.csv:3: `0.x` of column val_acc is no number; restore"), "{notes:?}");
+    write("a", "step,phase,val_acc,train_seconds\n0,0,0.5,10\n");
+    let notes = compared(root.path(), Options::default()).notes;
+    assert!(notes[0].contains("a/metrics.csv:1: it has no column `images`"), "{notes:?}");
+}
+
+#[test]
+fn runs_of_which_none_can_be_read_are_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    for k in 0..10 {
+        let run = Run::default().write(root.path(), &format!("r{k}"));
+        fs::write(run.join(file::RUN), "{").unwrap();
+    }
+    let error = compare(&[root.path().to_owned()], Options::default()).unwrap_err().to_string();
+    assert!(error.starts_with("no run can be compared:\n  left out: ") && error.contains("r7/run.json:1"), "{error}");
+    assert!(!error.contains("r8/run.json") && error.ends_with("and 2 more"), "{error}");
+}
+
+/// Runs of two experiments by seed, with these last values.
+fn of_seeds(root: &Path, values: [&[f64]; 2]) {
+    for (hash, values) in ["a", "b"].into_iter().zip(values) {
+        for (seed, value) in (0..).zip(values) {
+            let run = Run { hash, seed, accuracies: &[*value], ..Run::default() };
+            run.write(root, &format!("{hash}{seed}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_for_a_verdict_is_said() {
+    let said = |values: [&[f64]; 2], options: Options| {
+        let root = tempfile::tempdir().unwrap();
+        of_seeds(root.path(), values);
+        let found = compared(root.path(), options);
+        let verdicts = found.judge(&["#2 > #1 at 0.05".parse().unwrap()]).unwrap();
+        assert!(!verdicts[0].holds);
+        report::markdown(&found, &verdicts)
+    };
+    let by_time = Options { target: Some(0.7), by: Quantity::Time, ..Options::default() };
+    let wilcoxon = Options { test: Test::Wilcoxon, ..Options::default() };
+    let few = said([&[0.5], &[0.6]], Options::default());
+    assert!(few.contains("| too few runs to tell") && few.contains(", too few runs to test)"), "{few}");
+    assert!(said([&[0.5], &[0.6]], wilcoxon.clone()).contains("| too few runs to tell"));
+    for (words, values, options) in [
+        ("not all runs reached the target", [&[0.8, 0.8][..], &[0.8, 0.6]], by_time),
+        ("the values do not vary: no test", [&[0.5, 0.5][..], &[0.6, 0.6]], Options::default()),
+        ("the runs of each seed are equal: no test", [&[0.5, 0.6][..], &[0.5, 0.6]], wilcoxon),
+        ("not all values are finite: no test", [&[0.5, 0.6][..], &[0.5, f64::NAN]], Options::default()),
+    ] {
+        let text = said(values, options);
+        assert!(text.contains(&format!("| {words}")) && text.contains(&format!(", {words})")), "{words}: {text}");
+        assert!(!text.contains("too few"), "{text}");
+    }
+}
+
+#[test]
+fn an_interval_is_of_three_runs_or_more_and_narrow_below_six() {
+    let (a, b) = ([0.50, 0.52, 0.55, 0.51, 0.53, 0.54], [0.60, 0.61, 0.67, 0.62, 0.65, 0.62]);
+    for (runs, has, narrow) in [(2, false, false), (3, true, true), (5, true, true), (6, true, false)] {
+        let root = tempfile::tempdir().unwrap();
+        of_seeds(root.path(), [&a[..runs], &b[..runs]]);
+        let found = compared(root.path(), Options::default());
+        assert_eq!(found.notes == [NARROW], narrow, "{runs}: {:?}", found.notes);
+        let text = report::markdown(&found, &[]);
+        assert_eq!(text.matches("too narrow").count(), usize::from(narrow), "{text}");
+        assert_eq!(text.contains("intervals: bootstrap"), has, "{text}");
+        let contrast = &report::json(&found, &[])["groups"][1]["contrast"];
+        assert_eq!(contrast["interval"].is_object(), has, "{contrast}");
+        assert!(contrast.get("interval").is_some() && contrast.get("untested").is_none(), "{contrast}");
+        let mut csv = Vec::new();
+        report::csv(&found, &mut csv).unwrap();
+        let mut reader = ::csv::Reader::from_reader(&csv[..]);
+        let low = reader.headers().unwrap().iter().position(|head| head == "low").unwrap();
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(!rows[1][low].is_empty(), has, "{:?}", rows[1]);
+    }
 }
 
 #[test]
@@ -236,7 +443,8 @@ fn reports_say_the_same_in_every_form() {
     for width in [60, 80, 140] {
         let text = report::terminal(&found, &verdicts, width);
         let widest = text.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap();
-        let table = text.lines().filter(|line| !line.starts_with("against") && !line.contains("holds"));
+        let sentence = |line: &str| ["against", "note: "].iter().any(|word| line.starts_with(word));
+        let table = text.lines().filter(|line| !sentence(line) && !line.contains("holds"));
         assert!(table.map(unicode_width::UnicodeWidthStr::width).all(|w| w <= width), "{widest} of {width}:\n{text}");
     }
     let text = report::markdown(&found, &verdicts);

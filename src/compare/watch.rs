@@ -119,7 +119,7 @@ impl Watched {
     pub fn comparison(&mut self) -> Result<Comparison, CompareError> {
         let read = self.runs.iter().map(|(path, known)| (path.as_path(), known.read.clone()));
         let (outcomes, mut notes) = outcome::sort_out(read, &self.options)?;
-        let groups = group::group(outcomes, &mut notes);
+        let groups = group::group(outcomes, &self.options.metric, &mut notes);
         let baseline = match &self.options.baseline {
             Some(text) if !groups.is_empty() => name::resolve(&groups, text).unwrap_or_else(|_| {
                 notes.push(format!("`{text}` is no one group so far: differences are against the first"));

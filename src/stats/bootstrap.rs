@@ -5,6 +5,8 @@ use crate::units::{Purpose, rng};
 use rand::RngExt as _;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+/// Two values give three different resamples: no interval of theirs is 95 % of anything.
+const FEWEST: usize = 3;
 /// Resamples drawn.
 const RESAMPLES: usize = 9_999;
 
@@ -28,8 +30,8 @@ pub struct Interval {
 /// The bias-corrected and accelerated bootstrap interval of `mean a − mean b` at `confidence` (Efron 1987; SciPy's
 /// `bootstrap(method="BCa")`), from 9,999 resamples of a fixed seed: the same samples give the same interval.
 ///
-/// From three values a side it is too narrow, for there are few different resamples: read it as the least that the
-/// uncertainty can be. `None` for fewer than two values a side, for pairs of unequal number, and when nothing varies.
+/// From few values a side it is too narrow, for it cannot leave the range of what was observed: read it as the least that the
+/// uncertainty can be. `None` for fewer than three values a side, for pairs of unequal number, and when nothing varies.
 pub fn bootstrap(a: &[f64], b: &[f64], pairing: Pairing, confidence: f64) -> Option<Interval> {
     let differences: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
     let samples = match pairing {
@@ -37,7 +39,7 @@ pub fn bootstrap(a: &[f64], b: &[f64], pairing: Pairing, confidence: f64) -> Opt
         Pairing::Paired if a.len() == b.len() => vec![(1.0, differences.as_slice())],
         Pairing::Paired => return None,
     };
-    if samples.iter().any(|(_, sample)| sample.len() < 2) {
+    if samples.iter().any(|(_, sample)| sample.len() < FEWEST) {
         return None;
     }
     let acceleration = acceleration(&samples)?;

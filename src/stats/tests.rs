@@ -86,7 +86,12 @@ fn too_little_to_tell_is_no_number() {
     assert_eq!(hedges_g(&[1.0, 1.0], &[2.0, 2.0]), None);
     assert_eq!((signed_rank(&[]), signed_rank(&[0.0, 0.0]), rank_sum(&[], &[1.0])), (None, None, None));
     assert_eq!(bootstrap(&[1.0, 1.0], &[2.0, 2.0], Pairing::Unpaired, 0.95), None);
-    assert_eq!(bootstrap(&[1.0, 2.0], &[2.0, 3.0, 4.0], Pairing::Paired, 0.95), None);
+    assert_eq!(bootstrap(&[1.0, 2.0, 4.0], &[2.0, 3.0], Pairing::Paired, 0.95), None);
+    for pairing in [Pairing::Unpaired, Pairing::Paired] {
+        assert_eq!(bootstrap(&[1.0, 2.0], &[2.0, 4.0], pairing, 0.95), None, "of two values");
+        assert!(bootstrap(&[1.0, 2.0, 3.0], &[2.0, 4.0, 5.0], pairing, 0.95).is_some(), "of three");
+    }
+    assert_eq!(bootstrap(&[1.0, 2.0, 3.0], &[2.0, 4.0], Pairing::Unpaired, 0.95), None);
     assert_eq!(samples_needed(&[1.0, 2.0], &[1.0, 2.0], 0.05, 0.8), None);
     assert!(holm(&[]).is_empty());
 }

@@ -4,6 +4,7 @@ mod labels;
 
 use super::output::{self, PictureFormat};
 use super::{Exit, Failure, paths};
+use crate::compare::runs_in;
 use crate::plot::{self, Across, RunRows, ScheduleOptions};
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
@@ -20,13 +21,14 @@ Examples:
   runner plot runs/20261123T120000Z-dawnbench-1a2b
   runner plot runs/*-dawnbench-* --output seeds.png --across epochs
   runner plot runs/* --schedule --output schedules.svg
+  runner plot runs/20261123T120000Z-peak-lr-1a2b          the trials of a sweep
 
 Runs that are still going on or ended badly are drawn as far as they came. What is no run is left out, and said."
 )]
 pub struct PlotArgs {
-    /// Folders of runs
-    #[arg(required = true, value_name = "RUN")]
-    runs: Vec<PathBuf>,
+    /// Run folders, or folders that hold some (a sweep, runs/)
+    #[arg(required = true, value_name = "RUN|FOLDER")]
+    paths: Vec<PathBuf>,
     /// The picture [default: curves.svg, with --schedule schedule.svg, in the current folder]
     #[arg(long, short, value_name = "FILE.svg|FILE.png")]
     output: Option<PathBuf>,
@@ -52,7 +54,7 @@ struct Read {
 pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let to = output_file(args)?;
     PictureFormat::of(&to, "--output")?;
-    let runs = read_all(&args.runs)?;
+    let runs = read_all(&args.paths)?;
     let labels = labels::labels(&runs);
     let rows: Vec<RunRows<'_>> = runs.iter().zip(&labels).map(|(run, label)| run.rows(label)).collect();
     output::picture(&to, "--output", draw(args, &title(&runs, &labels), &rows))?;
@@ -74,15 +76,23 @@ fn output_file(args: &PlotArgs) -> Result<PathBuf, Failure> {
     Ok(to.into())
 }
 
-/// Reads the runs; says what is left out, and what is not whole.
-fn read_all(folders: &[PathBuf]) -> Result<Vec<Read>, Failure> {
-    if let [only] = folders {
+/// The run folders that the paths are or hold, each once; behind them the paths that lead to none, of which reading says why.
+fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let leads_to_runs = |path: &PathBuf| runs_in(std::slice::from_ref(path)).is_ok();
+    let (known, others): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(leads_to_runs);
+    if let ([only], []) = (&others[..], &known[..]) {
         // With a better guess at what was meant than among many.
         paths::run(only)?;
     }
+    let runs = runs_in(&known).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(runs.into_iter().chain(others).collect())
+}
+
+/// Reads the runs; says what is left out, and what is not whole.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let (mut runs, mut left_out) = (Vec::new(), Vec::new());
-    for folder in folders {
-        match Read::new(folder) {
+    for folder in folders(paths)? {
+        match Read::new(&folder) {
             Ok(run) => runs.push(run),
             Err(error) => left_out.push(error.to_string()),
         }

@@ -2,7 +2,7 @@
 
 use super::{Scale, images, p_value, span};
 use crate::compare::name::written;
-use crate::compare::{Comparison, Contrast, Group, Options, Quantity, Summary, Test, TimeToTarget, Verdict};
+use crate::compare::{Comparison, Contrast, Group, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict};
 use crate::stats::Pairing;
 use crate::units::number;
 use std::ops::Range;
@@ -152,13 +152,15 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
         0 | 1 => String::new(),
         several => format!(", p corrected for {several} comparisons (Holm)"),
     };
-    let intervals = match pairings(comparison.contrasts.iter().filter(|c| c.interval.is_some())) {
-        Pairings::All => "intervals: bootstrap, paired by seed",
-        Pairings::Mixed => "intervals: bootstrap, paired by seed where the seeds are the same",
-        Pairings::None => "intervals: bootstrap",
+    let with_interval = || comparison.contrasts.iter().filter(|c| c.interval.is_some());
+    let intervals = match pairings(with_interval()) {
+        _ if with_interval().next().is_none() => "",
+        Pairings::All => "; intervals: bootstrap, paired by seed",
+        Pairings::Mixed => "; intervals: bootstrap, paired by seed where the seeds are the same",
+        Pairings::None => "; intervals: bootstrap",
     };
     let baseline = comparison.baseline + 1;
-    format!("against #{baseline}: {what}; {test}{holm}; {intervals}")
+    format!("against #{baseline}: {what}; {test}{holm}{intervals}")
 }
 
 /// How many of some contrasts are paired.
@@ -205,8 +207,9 @@ fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     if contrast.is_settled(options.alpha) {
         return better.to_owned();
     }
-    if contrast.p.is_none() {
-        return "too few runs to tell".to_owned();
+    // Rank sums give single runs a p, too: one that can hardly be small.
+    if contrast.p.is_none() || contrast.runs < 2 {
+        return untested(contrast.untested).unwrap_or("too few runs to tell").to_owned();
     }
     match contrast.more_seeds {
         Some(0) => format!("{better}? a few more seeds"),
@@ -216,13 +219,25 @@ fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     }
 }
 
+/// Why there is no p, where more runs would not help.
+fn untested(why: Option<Untested>) -> Option<&'static str> {
+    match why? {
+        Untested::TooFew => None,
+        Untested::NotReached => Some("not all runs reached the target"),
+        Untested::NotFinite => Some("not all values are finite: no test"),
+        Untested::Constant => Some("the values do not vary: no test"),
+        Untested::EqualPairs => Some("the runs of each seed are equal: no test"),
+    }
+}
+
 /// `holds: #1 > #2 at 0.05 (difference +0.35 %, p 0.0021)`
 pub fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
     let scale = Scale::of_quantity(&comparison.options);
     let expectation = &verdict.expectation;
     let sign = expectation.order.sign();
     let word = if verdict.holds { "holds" } else { "DOES NOT HOLD" };
-    let p = verdict.p_adjusted.map_or("too few runs to test".to_owned(), |p| format!("p {}", p_value(p)));
+    let no_test = untested(verdict.untested).unwrap_or("too few runs to test");
+    let p = verdict.p_adjusted.map_or(no_test.to_owned(), |p| format!("p {}", p_value(p)));
     format!(
         "{word}: {} {sign} {} at {} (difference {}{}, {p})",
         expectation.left,
