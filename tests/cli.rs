@@ -307,7 +307,12 @@ fn paths_that_are_not_there_are_answered_with_what_was_meant() {
     let run = dir.path().join("runs/20260131T235959Z-small-00aa");
     std::fs::create_dir_all(&run).unwrap();
     write(&run, "run.json", "{}");
-    let cases: [(&[&str], &[&str]); 9] = [
+    for name in ["dawn", "dawn-factored"] {
+        let run = dir.path().join("runs").join(name);
+        std::fs::create_dir_all(&run).unwrap();
+        write(&run, "run.json", "{}");
+    }
+    let cases: [(&[&str], &[&str]); 12] = [
         (&["configs/small"], &["there is no file configs/small", "did you mean configs/small.toml?"]),
         (&["plan", "smal.toml"], &["did you mean configs/small.toml?"]),
         (&["configs/small.tml"], &["did you mean configs/small.toml?"]),
@@ -315,6 +320,10 @@ fn paths_that_are_not_there_are_answered_with_what_was_meant() {
         (&["train", "configs"], &["is a folder", "it holds configs/small.toml"]),
         (&["train", "runs/20260131T235959Z-small-00aa"], &["is a run folder", "--resume runs/", "runner eval runs/"]),
         (&["train", "--resume", "runs/small"], &["did you mean runs/20260131T235959Z-small-00aa?"]),
+        (&["eval", "dawn"], &["there is no folder dawn", "did you mean runs/dawn?"]),
+        (&["eval", "fact"], &["did you mean runs/dawn-factored?"]),
+        // No run's name has it, only the folder's.
+        (&["eval", "ru"], &["there is no folder ru", "name a folder that `runner train` made"]),
         (&["nothing-like-it"], &["there is no file nothing-like-it", "runner --help"]),
         (&["evl"], &["there is no file evl", "did you mean the command `runner eval`?"]),
     ];

@@ -174,3 +174,117 @@ fn absent_sets_are_planned_stood_in_for_or_missed_by_their_settings() {
     assert_exit(&missed, 3);
     assert!(text(&missed).contains("--set phases[1].data.root=DIR"), "{}", text(&missed));
 }
+
+/// A set that is absent, for which another stands in.
+const ABSENT: &str = r#"
+name = "absent"
+[data]
+dataset = "cifar10"
+stand_in = "shapes"
+[model]
+backbone = "shallow"
+[[phases]]
+epochs = 1
+size = 8
+batch = 100
+optimizer = "sgd"
+lr = 0.1
+"#;
+
+/// What was printed with its lines joined: where they are broken depends on a width.
+fn joined(printed: &[u8]) -> String {
+    String::from_utf8_lossy(printed).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn figures_of_a_stand_in_are_said_to_be_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("absent.toml");
+    std::fs::write(&config, ABSENT).unwrap();
+    let of = |arguments: &[&str]| {
+        let output = runner().args(arguments).arg(&config).current_dir(dir.path()).output().unwrap();
+        assert_exit(&output, 0);
+        output
+    };
+    for command in ["plan", "model"] {
+        let output = of(&[command]);
+        let said = joined(&output.stdout);
+        assert!(said.contains("the stand-in: the set itself is absent"), "{said}");
+        assert!(output.stderr.is_empty(), "the table says so: {}", text(&output));
+    }
+    let silent = [&["plan", "--csv", "-"][..], &["plan", "--trace", "-"], &["plan", "--expand"], &["model", "--json"]];
+    for arguments in silent {
+        let output = of(arguments);
+        let said = joined(&output.stderr);
+        for words in ["the figures of `shapes`, which stands in for `cifar10`", "shapes: 5,000 training and 1,000"] {
+            assert!(said.contains(words), "{arguments:?}: {said}");
+        }
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("NOTICE"), "{}", text(&output));
+    }
+    let net: Value = serde_json::from_slice(&of(&["model", "--json"]).stdout).unwrap();
+    assert_eq!((&net["dataset"], &net["stands_in_for"]), (&"shapes".into(), &"cifar10".into()));
+    let net: Value = serde_json::from_slice(&of(&["model", "--json", "--set", "data.dataset=shapes"]).stdout).unwrap();
+    assert_eq!((&net["dataset"], &net["stands_in_for"]), (&"shapes".into(), &Value::Null));
+}
+
+#[test]
+fn what_fits_an_absent_set_alone_is_planned_with_its_official_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("absent.toml");
+    std::fs::write(&config, ABSENT).unwrap();
+    let of = |arguments: &[&str], batch: &str, exit: i32| {
+        let set = format!("phases[0].batch={batch}");
+        let mut command = runner();
+        command.args(arguments).arg(&config).args(["--set", &set]).current_dir(dir.path());
+        let output = command.output().unwrap();
+        assert_exit(&output, exit);
+        output
+    };
+    let official = "the official figures of `cifar10`: what is asked for does not fit the stand-in `shapes`";
+    let figures = "cifar10: 50,000 training and 10,000 validation images";
+    for command in ["plan", "model"] {
+        let output = of(&[command], "6000", 0);
+        assert!(joined(&output.stdout).contains(figures), "{}", text(&output));
+        let said = joined(&output.stderr);
+        assert!(said.contains(official) && !said.contains(figures), "{said}");
+    }
+    for arguments in [&["plan", "--trace", "-"][..], &["model", "--json"]] {
+        let said = joined(&of(arguments, "6000", 0).stderr);
+        assert!(said.contains(official) && said.contains(figures), "{said}");
+    }
+    let net: Value = serde_json::from_slice(&of(&["model", "--json"], "6000", 0).stdout).unwrap();
+    assert_eq!((&net["dataset"], &net["stands_in_for"]), (&"cifar10".into(), &Value::Null));
+    // What fits neither is refused by the figures that are planned with otherwise.
+    let refused = of(&["plan"], "60000", 2);
+    assert!(text(&refused).contains("a batch of 60,000 from 5,000 training images"), "{}", text(&refused));
+    // A set of one's own has no official figures.
+    let own = ["plan", "--set", "data.dataset={ kind = 'folder', size = 8 }"];
+    let refused = of(&own, "6000", 2);
+    assert!(text(&refused).contains("a batch of 6,000 from 5,000 training images"), "{}", text(&refused));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_path_that_begins_with_a_tilde_lies_in_the_home_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    // As the program sees the current folder.
+    let here = dir.path().canonicalize().unwrap();
+    let (home, config) = (here.join("home"), here.join("top.toml"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("absent.toml"), ABSENT).unwrap();
+    let root = |extends: &str, arguments: &[&str]| {
+        std::fs::write(&config, format!("extends = '{extends}'\n[data]\nroot = '~/written'\n")).unwrap();
+        let mut command = runner();
+        command.env("HOME", &home).current_dir(&here).args(["plan", "top.toml", "--expand"]).args(arguments);
+        let expanded: toml::Table = said(&mut command).parse().unwrap();
+        PathBuf::from(expanded["data"]["root"].as_str().unwrap())
+    };
+    assert_eq!(root("~/absent.toml", &[]), home.join("written"));
+    assert_eq!(root("home/absent.toml", &["--set", "data.root=~/set"]), home.join("set"));
+    assert_eq!(root("~/absent.toml", &["--set", "data.root=~"]), home);
+    // What is really called so.
+    assert_eq!(root("~/absent.toml", &["--set", "data.root=./~"]), here.join("~"));
+    std::fs::create_dir(here.join("~")).unwrap();
+    std::fs::rename(home.join("absent.toml"), here.join("~/absent.toml")).unwrap();
+    assert_eq!(root("./~/absent.toml", &["--set", "data.root=~you"]), here.join("~you"));
+}

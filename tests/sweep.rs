@@ -153,6 +153,155 @@ fn a_dry_run_lists_and_makes_nothing() {
     assert!(!runs.exists());
 }
 
+/// What a dry run of a sweep over one phase on CIFAR-10, which is absent, lists and says.
+fn dry_run_without_the_set(content: &str) -> String {
+    let (work, file) = workplace();
+    let base = "name = 'b'\n[data]\ndataset = 'cifar10'\nstand_in = 'shapes'\n[model]\nbackbone = 'shallow'\n\
+                [[phases]]\nepochs = 1\nbatch = 500\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+    std::fs::write(work.path().join("small.toml"), base).unwrap();
+    std::fs::write(&file, format!("name = 's'\nbase = 'small.toml'\n{content}")).unwrap();
+    let output = begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap();
+    assert_exit(&output, 0);
+    // Where a notice is broken depends on its width.
+    text(&output).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn points_are_planned_with_a_stand_ins_figures_or_all_with_official_ones() {
+    let said = dry_run_without_the_set("[axes]\n'phases[0].batch' = [500, 1000]\n");
+    let stand_in = "planned with the figures of `shapes`, which stands in for `cifar10` shapes: 5,000 training";
+    assert!(said.contains(stand_in) && said.matches("NOTICE").count() == 1, "{said}");
+    assert!(said.contains("2 trials, 10,000 images"), "{said}");
+
+    // One that does not fit the stand-in is no reason to refuse it; the others are told by the same figures.
+    let official = "planned with the official figures of `cifar10`: what is asked for does not fit the stand-in `shapes` \
+                    cifar10: 50,000 training";
+    let said = dry_run_without_the_set("[axes]\n'phases[0].batch' = [500, 6000]\n");
+    assert!(said.contains(official) && said.matches("NOTICE").count() == 1, "{said}");
+    assert!(said.contains("2 trials, 100,000 images"), "{said}");
+
+    // Nor to leave it out where points are to cost as much.
+    let equal = "equal = { images = 'phases[0].epochs' }\n[axes]\n'phases[0].batch' = [500, 10000]\n";
+    let said = dry_run_without_the_set(equal);
+    assert!(said.contains(official) && said.contains("2 trials, 100,000 images"), "{said}");
+}
+
+#[test]
+fn an_experiment_is_no_sweep_and_a_sweep_no_experiment() {
+    let (work, _) = workplace();
+    let said = |arguments: &[&str]| {
+        let output = runner().args(arguments).current_dir(work.path()).output().unwrap();
+        assert_exit(&output, 2);
+        assert!(text(&output).ends_with(&format!("\n1 error in {}\n", arguments[1])), "{}", text(&output));
+        text(&output)
+    };
+    for arguments in
+        [&["plan", "rates.toml"][..], &["train", "rates.toml"], &["model", "rates.toml", "--set", "seed=1"]]
+    {
+        let said = said(arguments);
+        assert!(said.starts_with("rates.toml:5:2: error: this is a sweep file, not an experiment\n"), "{said}");
+        assert!(said.contains("help: `runner sweep rates.toml` runs it\n"), "{said}");
+    }
+    let experiment = said(&["sweep", "small.toml", "--dry-run"]);
+    assert!(experiment.contains("error: this is an experiment, not a sweep file\n"), "{experiment}");
+    assert!(
+        experiment.contains("[[phases]]\n") && experiment.contains("`runner train small.toml` runs it"),
+        "{experiment}"
+    );
+
+    // One that takes its phases from another is one too, and what lacks its axes is still a sweep.
+    std::fs::write(work.path().join("top.toml"), "extends = 'small.toml'\nseed = 2\n").unwrap();
+    let experiment = said(&["sweep", "top.toml"]);
+    assert!(experiment.starts_with("top.toml:1:1: error: this is an experiment"), "{experiment}");
+    std::fs::write(work.path().join("seeds.toml"), "name = 's'\nbase = 'small.toml'\nseeds = [1, 2]\n").unwrap();
+    let sweep = said(&["plan", "seeds.toml"]);
+    assert!(sweep.starts_with("seeds.toml:2:1: error: this is a sweep file"), "{sweep}");
+    // Beside settings of an experiment the key is misspelt.
+    std::fs::write(work.path().join("top.toml"), "base = 'small.toml'\n[train]\nlabel_smoothing = 0.1\n").unwrap();
+    let output = runner().args(["plan", "top.toml"]).current_dir(work.path()).output().unwrap();
+    assert!(text(&output).contains("did you mean `extends`?"), "{}", text(&output));
+}
+
+/// L-BFGS evaluates a batch as often as its search along a line needs: how long a step takes cannot be measured before.
+#[test]
+fn a_dry_run_says_where_the_time_cannot_be_told() {
+    let (work, file) = workplace();
+    std::fs::write(work.path().join("small.toml"), common::SEARCH).unwrap();
+    std::fs::write(&file, SWEEP.replace("0.01, 1e30", "1.0, 0.5")).unwrap();
+    let output = begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap();
+    assert_exit(&output, 0);
+    let said = text(&output);
+    for words in ["unknown", "4 trials", "how long is unknown"] {
+        assert!(said.contains(words), "`{words}` is not in\n{said}");
+    }
+    assert!(!said.contains("GFLOP/s"), "{said}");
+}
+
+/// Changes states in the ledger of a sweep; those of one seed.
+fn relabel(sweep: &Path, seed: u64, from: &str, to: &str) {
+    let path = sweep.join("trials.csv");
+    let table = std::fs::read_to_string(&path).unwrap();
+    let row = |row: &str| match row.split(',').nth(1) == Some(&seed.to_string()) {
+        true => row.replacen(&format!(",{from},"), &format!(",{to},"), 1) + "\n",
+        false => format!("{row}\n"),
+    };
+    std::fs::write(&path, table.lines().map(row).collect::<String>()).unwrap();
+}
+
+#[test]
+fn trials_that_are_tried_again_run_side_by_side_and_are_counted_once() {
+    let (work, file) = workplace();
+    std::fs::write(work.path().join("small.toml"), tiny()).unwrap();
+    std::fs::write(&file, SWEEP.replace("0.01, 1e30", "0.01")).unwrap();
+    let runs = work.path().join("runs");
+    // Nobody reads what it says.
+    let mut child = begin(&file, &runs).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let sweep = only_run(&runs);
+
+    relabel(&sweep, 2, "done", "failed");
+    let best = runner().args(["sweep", "--best"]).arg(&sweep).output().unwrap();
+    assert_exit(&best, 0);
+    assert!(text(&best).contains("on average over 1 seed\n"), "{}", text(&best));
+
+    relabel(&sweep, 1, "done", "failed");
+    let output = resume(&sweep).arg("--retry-failed").output().unwrap();
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("2 trials, 0 of them over; 2 at a time"), "{said}");
+    assert!(said.contains("[1/2]") && said.contains("[2/2]") && !said.contains("[3/2]"), "{said}");
+
+    // Killed before it wrote down that one was done.
+    relabel(&sweep, 1, "done", "running");
+    relabel(&sweep, 2, "done", "failed");
+    let output = resume(&sweep).arg("--retry-failed").output().unwrap();
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("[2/2]"), "{}", text(&output));
+    let best = runner().args(["sweep", "--best"]).arg(&sweep).output().unwrap();
+    assert!(text(&best).contains("on average over 2 seeds\n"), "{}", text(&best));
+}
+
+/// The other process may be in the middle of writing what would be read.
+#[test]
+fn a_sweep_is_not_read_while_another_process_runs_it() {
+    let (work, file) = workplace();
+    let sweep = work.path().join("sweep");
+    std::fs::create_dir(&sweep).unwrap();
+    let content = std::fs::read_to_string(&file).unwrap().replace("small.toml", "../small.toml");
+    std::fs::write(sweep.join("sweep.toml"), content).unwrap();
+    std::fs::write(sweep.join("trials.csv"), "not of this sweep\n").unwrap();
+    let lock = std::fs::File::create(sweep.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let output = resume(&sweep).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("is being written by another process"), "{}", text(&output));
+    drop(lock);
+    let output = resume(&sweep).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("trials.csv:1"), "{}", text(&output));
+}
+
 #[test]
 fn a_point_that_is_wrong_is_found_before_anything_runs() {
     let (work, file) = workplace();
@@ -161,6 +310,21 @@ fn a_point_that_is_wrong_is_found_before_anything_runs() {
     assert_exit(&output, 2);
     assert!(text(&output).contains("out of range"), "{}", text(&output));
     assert!(!work.path().join("runs").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn the_base_of_a_sweep_may_lie_in_the_home_folder() {
+    let (work, file) = workplace();
+    let home = work.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::rename(work.path().join("small.toml"), home.join("small.toml")).unwrap();
+    std::fs::write(&file, SWEEP.replace("small.toml", "~/small.toml").replace("1e30", "-1")).unwrap();
+    let output = begin(&file, &work.path().join("runs")).env("HOME", &home).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("out of range"), "the base was read: {}", text(&output));
+    let output = begin(&file, &work.path().join("runs")).env("HOME", work.path()).output().unwrap();
+    assert!(text(&output).contains("there is no file"), "{}", text(&output));
 }
 
 /// Proposals follow from results: with other numbers of jobs, and killed in between, the same points are tried.
@@ -427,4 +591,32 @@ fn a_beginning_that_does_not_fit_is_trained_anew() {
     assert!(log(&second).contains("the first 13 steps are those of first"), "{}", log(&second));
     assert!(log(&third).contains("all steps are trained here: first begins otherwise"), "{}", log(&third));
     assert_eq!(timeless(&third.join("trace.csv")).len(), 43);
+}
+
+/// What was kept is damaged: the run fails, and what its folder says is enough to go on, from its start.
+#[test]
+fn a_run_that_could_not_begin_is_taken_up_by_the_same_command() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    std::fs::write(&experiment, tiny()).unwrap();
+    let [first, second] = ["first", "second"].map(|name| work.path().join(name));
+    let train = |run: &Path, options: &[&str]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--go-on", "--run-folder"]).arg(run).arg(&experiment).args(options);
+        command.output().unwrap()
+    };
+    assert_exit(&train(&first, &["--keep-prefix", "1"]), 0);
+    let kept = first.join("checkpoint/before-phase-1");
+    let state = std::fs::read(kept.join("state.safetensors")).unwrap();
+    std::fs::write(kept.join("state.safetensors"), &state[..state.len() / 2]).unwrap();
+    assert_exit(&train(&second, &["--prefix", kept.to_str().unwrap()]), 1);
+    let info: serde_json::Value = serde_json::from_slice(&std::fs::read(second.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["status"], "failed", "{info}");
+    // As a sweep says it once there is a record.
+    assert_exit(&train(&second, &[]), 0);
+    for table in ["trace.csv", "metrics.csv"] {
+        assert_eq!(timeless(&second.join(table)), timeless(&first.join(table)), "{table}");
+    }
+    let model = |run: &Path| std::fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(&second) == model(&first), "it has other weights");
 }

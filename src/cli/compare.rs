@@ -1,21 +1,27 @@
 //! `runner compare`.
 
-use super::{Exit, Failure, output};
-use crate::compare::{CompareError, Expectation, Options, Quantity, Test, compare, report};
+use super::output::{self, Outputs, PictureFormat};
+use super::{Exit, Failure};
+use crate::compare::{CompareError, Expectation, Options, Quantity, Test, Verdict, compare, report};
+use crate::units::number;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Runs that differ in the seed alone are one group, named by the settings in which groups differ. Only runs that trained to
-their end count, one a seed.
+Runs that differ in the seed alone are one group, named by the settings in which groups differ. Only runs that trained \
+to their end count, one a seed.
 
 Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
-  runner compare runs --baseline phases[1].lr.to=0.2 --markdown
+  runner compare runs --baseline 'phases[1].lr.to=0.2' --markdown
+  runner compare runs --baseline 2
   runner compare runs/20261123T120000Z-peak-lr-1a2b --plot peak-lr.svg
-  runner compare runs/20261123T120000Z-peak-lr-1a2b --html peak-lr.html      opens in any browser
-  runner compare runs/*cosine* runs/*linear* --expect \"cosine > linear at 0.05\"     exits 6 when it does not hold")]
+  runner compare runs/20261123T120000Z-peak-lr-1a2b --html peak-lr.html     # for any browser
+  runner compare runs/*cosine* runs/*linear* --expect 'cosine > linear at 0.05'
+
+Exit codes: 0 done; 1 a file cannot be written; 2 usage, or runs that cannot be compared; 6 a claim does not hold, which \
+is then said on standard error where no tables are printed.")]
 pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
     #[arg(required = true, value_name = "RUN|FOLDER")]
@@ -48,11 +54,11 @@ pub struct Question {
     /// What is compared: a column of metrics.csv
     #[arg(long, value_name = "NAME", default_value = "val_acc")]
     metric: String,
-    /// Time how soon the metric reaches this value: the first evaluation at or beyond it
-    #[arg(long, value_name = "VALUE")]
+    /// Time how soon the metric reaches this value, of an accuracy a fraction, as 0.94: the first evaluation at or beyond it
+    #[arg(long, value_name = "VALUE", value_parser = finite, allow_negative_numbers = true)]
     target: Option<f64>,
     /// Price of an hour of training, for the cost of reaching the target
-    #[arg(long, value_name = "PRICE", requires = "target")]
+    #[arg(long, value_name = "PRICE", requires = "target", value_parser = price, allow_negative_numbers = true)]
     price: Option<f64>,
     /// Compare the last evaluation, the best one, or the seconds to the target
     #[arg(long, value_enum, default_value_t = By::Final)]
@@ -60,11 +66,11 @@ pub struct Question {
     /// How differences are tested
     #[arg(long, value_enum, default_value_t = TestName::Welch)]
     test: TestName,
-    /// The group that others are held against: its name, a part of it, or #NUMBER [default: the first]
+    /// The group that others are held against: its name, a part of it, or its number, 2 or '#2' [default: the first]
     #[arg(long, value_name = "GROUP")]
     baseline: Option<String>,
     /// The level at which a difference counts
-    #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level)]
+    #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level, allow_negative_numbers = true)]
     alpha: f64,
 }
 
@@ -77,6 +83,7 @@ impl Question {
                 "--by time compares the seconds to a target: give one with --target".to_owned(),
             ));
         }
+        self.check_target()?;
         Ok(Options {
             metric: self.metric.clone(),
             target: self.target,
@@ -93,6 +100,22 @@ impl Question {
             baseline: self.baseline.clone(),
             alpha: self.alpha,
         })
+    }
+
+    /// Accuracies are fractions: no run reaches a target in per cent.
+    fn check_target(&self) -> Result<(), Failure> {
+        let is_accuracy = self.metric.contains("acc");
+        let Some(target) = self.target.filter(|target| is_accuracy && !(0.0..=1.0).contains(target)) else {
+            return Ok(());
+        };
+        // Rounded: 93.1 / 100 is not 0.931.
+        let fraction = (target * 100.0).round() / 1e4;
+        let help = match target > 1.0 && target <= 100.0 {
+            true => format!("\nhelp: did you mean {}?", number(fraction)),
+            false => String::new(),
+        };
+        let (metric, target) = (&self.metric, number(target));
+        Err(Failure::Usage(format!("--target {target}: {metric} is a fraction, between 0 and 1{help}")))
     }
 }
 
@@ -115,12 +138,32 @@ fn level(text: &str) -> Result<f64, String> {
     level.filter(|p| *p > 0.0 && *p < 1.0).ok_or_else(|| "expected a number between 0 and 1, such as 0.05".to_owned())
 }
 
+fn finite(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok();
+    value.filter(|value| value.is_finite()).ok_or_else(|| "expected a number, such as 0.94".to_owned())
+}
+
+/// What an hour of a machine costs.
+pub fn price(text: &str) -> Result<f64, String> {
+    let price = finite(text).ok().filter(|price| *price >= 0.0);
+    price.ok_or_else(|| "expected a number that is not below 0, such as 2.5".to_owned())
+}
+
+impl CompareArgs {
+    fn outputs(&self) -> Outputs<'_> {
+        let printed = Outputs::default().prints("--json", self.json).prints("--markdown", self.markdown);
+        printed.file("--csv", &self.csv).file("--html", &self.html).file("--plot", &self.plot)
+    }
+}
+
 /// Reads, compares, prints.
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     let options = args.question.options()?;
     if let Some(to) = &args.plot {
-        output::PictureFormat::of(to, "--plot")?;
+        PictureFormat::of(to, "--plot")?;
     }
+    let outputs = args.outputs();
+    outputs.check(&args.paths)?;
     let usage = |error: CompareError| Failure::Usage(error.to_string());
     let comparison = compare(&args.paths, options).map_err(usage)?;
     let verdicts = comparison.judge(&args.expect).map_err(usage)?;
@@ -132,14 +175,28 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     }
     if let Some(to) = &args.html {
         let page = report::html(&comparison, &verdicts).map_err(anyhow::Error::from)?;
-        output::write(to, |out| out.write_all(page.as_bytes()))?;
+        output::write_bytes(to, page.as_bytes())?;
     }
     if args.json {
         output::print(&format!("{:#}\n", report::json(&comparison, &verdicts)))?;
     } else if args.markdown {
         output::print(&report::markdown(&comparison, &verdicts))?;
-    } else if ![&args.csv, &args.html].iter().any(|to| to.as_deref().is_some_and(output::is_stdout)) {
+    } else if !outputs.take_stdout() {
         output::print(&report::terminal(&comparison, &verdicts, output::width()))?;
     }
-    Ok(if verdicts.iter().all(|verdict| verdict.holds) { Exit::Done } else { Exit::NotAsExpected })
+    let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.holds).collect();
+    // The tables say it themselves.
+    if outputs.take_stdout() && !args.markdown {
+        failed.iter().for_each(|verdict| anstream::eprintln!("{}", in_words(verdict)));
+    }
+    Ok(if failed.is_empty() { Exit::Done } else { Exit::NotAsExpected })
+}
+
+/// A claim that does not hold.
+fn in_words(verdict: &Verdict) -> String {
+    let Verdict { expectation, difference, p_adjusted, .. } = verdict;
+    let Expectation { left, order, right, alpha } = expectation;
+    let p = p_adjusted.map_or("not tested".to_owned(), |p| format!("p {p:.4}"));
+    let (sign, alpha) = (order.sign(), number(*alpha));
+    format!("does not hold: {left} {sign} {right} at {alpha} (difference {difference:+.4}, {p})")
 }

@@ -55,8 +55,8 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  runner configs/dawnbench.toml                          train; the same as `runner train …`
-  runner configs/dawnbench.toml --set phases[1].lr.to=0.2 --seed 2
+  runner configs/dawnbench.toml                          # trains, as `runner train` does
+  runner configs/dawnbench.toml --set 'phases[1].lr.to=0.2' --seed 2
   runner plan configs/dawnbench.toml --plot schedule.png
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b
   runner data fetch cifar10
@@ -104,15 +104,19 @@ enum Command {
 /// Which experiment, as edited on the command line.
 #[derive(Args, Clone, Debug)]
 pub struct Overrides {
-    /// Replace a value of the experiment: a path and a TOML value, as `phases[1].lr.to=0.4` (repeatable)
+    /// Replace a value of the experiment: a path and a TOML value, as `--set 'phases[1].lr.to=0.4'` (repeatable)
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+    /// Replace the experiment's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 impl Overrides {
-    /// In the order given.
+    /// Those of `--set` in the order given; an option of its own has the last word.
     pub fn list(&self) -> Vec<Override> {
-        self.set.iter().cloned().map(Override::Set).collect()
+        let seed = |seed: u64| Override::Flag { flag: "--seed", key: "seed", value: seed.to_string() };
+        self.set.iter().cloned().map(Override::Set).chain(self.seed.map(seed)).collect()
     }
 }
 

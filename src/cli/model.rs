@@ -1,5 +1,6 @@
 //! `runner model`.
 
+use super::prepare::Planned;
 use super::table::{Align, BOLD, DIM, Table, wrap};
 use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
 use crate::config::spec::{Precision, Spec};
@@ -41,8 +42,10 @@ pub struct ModelArgs {
 /// Lists the layers of the net, and what it takes in each phase.
 pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     let loaded = paths::load(&args.config, &args.overrides.list())?;
-    let facts = prepare::facts(&loaded.spec)?;
-    let plan = prepare::plan(&loaded, &facts)?;
+    let Planned { plan, facts } = prepare::planned(&loaded)?;
+    if let Some(notice) = prepare::notice(&loaded.spec, &facts, !args.json) {
+        output::notice(&notice);
+    }
     let (spec, first) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let parts = parts(spec, first.classes);
     let painting = task::painting(spec.task.as_ref());
@@ -64,8 +67,15 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
         .collect::<Result<_, Failure>>()?;
     let members = prepare::members(spec, first)?;
     let text = if args.json {
-        let (name, rules) = (&spec.name, rules_as_json(spec, &plan, &members));
-        let value = json!({ "name": name, "classes": parts.classes, "net": net, "phases": phases, "rules": rules });
+        let value = json!({
+            "name": spec.name,
+            "dataset": first.name,
+            "stands_in_for": prepare::is_stand_in(first).then_some(&spec.data.dataset.kind),
+            "classes": parts.classes,
+            "net": net,
+            "phases": phases,
+            "rules": rules_as_json(spec, &plan, &members),
+        });
         format!("{value:#}\n")
     } else {
         let heading = heading(spec, &parts, &net);

@@ -2,17 +2,133 @@
 
 use super::Failure;
 use crate::plot;
-use crate::record::{atomic, console};
+use crate::record::{RecordError, atomic, console};
 use anyhow::Context as _;
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 /// Pixels of a PNG for each unit of the drawing.
 const PNG_SCALE: f32 = 2.0;
 
+/// What stands for standard output. Under the system's names it may be a file, which must not be replaced while it is written.
+const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/// Below these lie files that are open already: the shell made them for this process.
+const OPENED: [&str; 3] = ["/dev/fd", "/dev/stderr", "/proc/self/fd"];
+
+/// So many links are followed, by the system too: they may lead in a circle.
+const MOST_LINKS: usize = 40;
+
 /// Whether a file argument stands for standard output.
 pub fn is_stdout(to: &Path) -> bool {
-    to == Path::new("-")
+    STDOUT.iter().any(|name| to == Path::new(name))
+}
+
+/// Where a command's options send its results: seen to before the work, not after it.
+#[derive(Default)]
+pub struct Outputs<'a> {
+    /// Options that print something else than the usual tables.
+    printing: Vec<&'static str>,
+    files: Vec<(&'static str, &'a Path)>,
+}
+
+impl<'a> Outputs<'a> {
+    /// With an option that prints something else than the usual tables, where it is given.
+    pub fn prints(mut self, flag: &'static str, is_given: bool) -> Self {
+        self.printing.extend(is_given.then_some(flag));
+        self
+    }
+
+    /// With the files that an option names.
+    pub fn file(mut self, flag: &'static str, to: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        self.files.extend(to.into_iter().map(|to| (flag, to.as_path())));
+        self
+    }
+
+    /// Whether standard output is wanted for something else than the usual tables.
+    pub fn take_stdout(&self) -> bool {
+        !self.on_stdout().is_empty()
+    }
+
+    /// The options that want standard output, as they were given.
+    fn on_stdout(&self) -> Vec<String> {
+        let files = self.files.iter().filter(|(_, to)| is_stdout(to));
+        let files = files.map(|(flag, to)| format!("{flag} {}", to.display()));
+        self.printing.iter().map(|flag| (*flag).to_owned()).chain(files).collect()
+    }
+
+    /// Sees to it that every result has a place of its own, and that none takes that of `inputs`.
+    ///
+    /// # Errors
+    /// A usage error, which names the options.
+    pub fn check(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), Failure> {
+        if let [one, other, ..] = &self.on_stdout()[..] {
+            let message = format!("{one} and {other} both want standard output: name a file for one");
+            return Err(Failure::Usage(message));
+        }
+        let inputs: Vec<PathBuf> = inputs.into_iter().map(|input| place(input.as_ref())).collect();
+        let mut taken: Vec<(PathBuf, String)> = Vec::new();
+        for (flag, to) in self.files.iter().filter(|(_, to)| !is_stdout(to)) {
+            let (argument, place) = (format!("{flag} {}", to.display()), place(to));
+            check_folder(&argument, to)?;
+            if inputs.contains(&place) {
+                let message = format!("{argument}: that is what is read, and would be lost\nhelp: name another file");
+                return Err(Failure::Usage(message));
+            }
+            if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == place) {
+                let message = format!("{other} and {argument} are the same file: name another for one");
+                return Err(Failure::Usage(message));
+            }
+            taken.push((place, argument));
+        }
+        Ok(())
+    }
+}
+
+/// Sees to it that there is a folder for the file of an argument.
+fn check_folder(argument: &str, to: &Path) -> Result<(), Failure> {
+    let path = followed(to);
+    let folder = folder_of(&path);
+    let shown = folder.display();
+    let problem = match (to.is_dir(), folder.is_dir(), folder.exists()) {
+        (true, ..) => "that is a folder\nhelp: name a file in it".to_owned(),
+        (_, true, _) => return Ok(()),
+        (.., true) => format!("{shown} is a file, not a folder"),
+        (.., false) => format!("there is no folder {shown}\nhelp: `mkdir -p {shown}` makes it"),
+    };
+    Err(Failure::Usage(format!("{argument}: {problem}")))
+}
+
+/// Where a path leads when its links are followed, whether a file is there or not.
+fn followed(to: &Path) -> PathBuf {
+    let mut path = to.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            // Beside the link; where it is absolute, it alone counts.
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+/// One name for a file, whatever way leads to it.
+fn place(path: &Path) -> PathBuf {
+    let path = followed(path);
+    match (fs::canonicalize(folder_of(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a path is no file to replace, but takes what comes: a device, a pipe, what the shell has opened.
+fn is_stream(to: &Path) -> bool {
+    OPENED.iter().any(|opened| to.starts_with(opened)) || fs::metadata(to).is_ok_and(|found| !found.is_file())
 }
 
 /// Columns that a table may take: the terminal's, or 100 where there is none.
@@ -33,15 +149,51 @@ pub fn notice(text: &str) {
     anstream::eprintln!("{}", console::notice(text, console::stderr_width()));
 }
 
-/// Writes bytes to a file, replaced as a whole, or with `-` to standard output.
+/// Writes to a file that a person named, or with `-` to standard output.
+///
+/// A file is replaced as a whole, at the end of its links and with the permissions that it had; a device or a pipe is written to.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(to: &Path, rows: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
+pub fn write(to: &Path, rows: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let rows = |out: &mut dyn Write| rows(out).map_err(plain);
     if is_stdout(to) {
-        return to_stdout(|| rows(&mut std::io::stdout().lock()));
+        return to_stdout(|| {
+            let mut out = io::stdout().lock();
+            rows(&mut out)?;
+            out.flush()
+        });
     }
-    Ok(atomic::write_with(to, |out| rows(out))?)
+    if is_stream(to) {
+        return Ok(pass_on(to, rows).map_err(RecordError::io("write", to))?);
+    }
+    Ok(atomic::write_over(&followed(to), |out| rows(out))?)
+}
+
+/// As [`write`], of bytes that are there as a whole.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_bytes(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write(to, |out| out.write_all(bytes))
+}
+
+/// Writes to something that takes what comes.
+fn pass_on(to: &Path, rows: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    // Behind what is there: a file that the shell opened by `>>` keeps what it held.
+    let mut out = BufWriter::new(OpenOptions::new().append(true).open(to)?);
+    unless_closed(rows(&mut out).and_then(|()| out.flush()))
+}
+
+/// The file that a path leads to, for what cannot be written to anything else.
+///
+/// # Errors
+/// A usage error where the path is something else: a folder, a device, a pipe.
+pub fn file_only(to: &Path, flag: &str) -> Result<PathBuf, Failure> {
+    match is_stream(to) || is_stdout(to) {
+        true => Err(Failure::Usage(format!("{flag} {}: that is no file\nhelp: name a file", to.display()))),
+        false => Ok(followed(to)),
+    }
 }
 
 /// What a picture's name says it is to be.
@@ -74,13 +226,29 @@ pub fn picture(to: &Path, flag: &str, svg: String) -> Result<(), Failure> {
         PictureFormat::Svg => svg.into_bytes(),
         PictureFormat::Png => plot::png(&svg, PNG_SCALE).context("cannot draw the picture")?,
     };
-    Ok(atomic::write(to, &bytes).map_err(anyhow::Error::from)?)
+    Ok(write_bytes(to, &bytes)?)
 }
 
-/// Writes to standard output; a reader that has seen enough, as `head`, is no error.
-fn to_stdout(write: impl FnOnce() -> std::io::Result<()>) -> anyhow::Result<()> {
-    match write() {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write to standard output"),
+fn to_stdout(write: impl FnOnce() -> io::Result<()>) -> anyhow::Result<()> {
+    unless_closed(write()).context("cannot write to standard output")
+}
+
+/// A reader that has seen enough, as `head`, is no error.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// What the system said, out of the error that a writer of CSV has made of it: its kind tells what to do.
+fn plain(error: io::Error) -> io::Error {
+    match error.downcast::<csv::Error>() {
+        Ok(error) if error.is_io_error() => match error.into_kind() {
+            csv::ErrorKind::Io(cause) => cause,
+            other => io::Error::other(format!("{other:?}")),
+        },
+        Ok(error) => io::Error::other(error),
+        Err(error) => error,
     }
 }

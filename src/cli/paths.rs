@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::suggest::nearest;
-use crate::config::{self, Loaded, Override};
+use crate::config::{self, Loaded, Override, sweep};
 use crate::record::folder::file;
 use clap::CommandFactory as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, Failure> {
         };
         return Err(Failure::Usage(format!("there is no file {shown}\nhelp: {help}")));
     }
-    Ok(config::load_with(path, overrides)?)
+    // Of a sweep file each setting would be an error, and none would say what it is.
+    Ok(config::load_with(path, overrides).map_err(|errors| sweep::given_as_experiment(path).unwrap_or(errors))?)
 }
 
 /// The command that a word without a file was meant to be.
@@ -99,16 +100,17 @@ fn meant(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The run that a path that is none was meant to be: one in `runs`, the newest whose name is or contains the last part.
+/// The run that a path that is none was meant to be: one in `runs` whose name is the last part, or the newest whose name
+/// contains it, or one spelt alike.
 fn run_meant(path: &Path) -> Option<PathBuf> {
     let word = path.file_name()?.to_str()?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(RUNS));
     let runs = runs_in(beside);
-    if let Some(named) = runs.iter().rev().find(|run| run.to_string_lossy().contains(word)) {
-        return Some(named.clone());
-    }
     let names: Vec<&str> = runs.iter().filter_map(|run| run.file_name()?.to_str()).collect();
-    nearest(word, names).map(|name| beside.join(name))
+    let whole = names.iter().find(|name| **name == word);
+    let newest = || names.iter().rev().find(|name| name.contains(word));
+    let name = whole.or_else(newest).copied().or_else(|| nearest(word, names.iter().copied()))?;
+    Some(beside.join(name))
 }
 
 /// TOML files of a folder, in order of their names.
@@ -138,4 +140,30 @@ fn listed(paths: &[PathBuf]) -> String {
         text.push(format!("{} more", paths.len() - SHOWN));
     }
     text.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_meant_by_its_name_before_a_part_of_it_and_never_by_its_folder() {
+        let runs = tempfile::tempdir().unwrap();
+        for name in ["dawn", "dawn-factored", "prog-1", "prog-2"] {
+            std::fs::create_dir(runs.path().join(name)).unwrap();
+            std::fs::write(runs.path().join(name).join(file::RUN), "{}").unwrap();
+        }
+        let folder = runs.path().file_name().unwrap().to_str().unwrap();
+        let cases = [
+            ("dawn", Some("dawn")),
+            ("dawn-fact", Some("dawn-factored")),
+            ("prog", Some("prog-2")),
+            ("dwan", Some("dawn")),
+            (&folder[..3], None),
+            ("ru", None),
+        ];
+        for (word, want) in cases {
+            assert_eq!(run_meant(&runs.path().join(word)), want.map(|name| runs.path().join(name)), "{word}");
+        }
+    }
 }

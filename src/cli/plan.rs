@@ -1,6 +1,7 @@
 //! `runner plan`.
 
-use super::output::{self, PictureFormat};
+use super::output::{self, Outputs, PictureFormat};
+use super::prepare::Planned;
 use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::config;
 use crate::data::{Facts, FactsSource};
@@ -15,8 +16,8 @@ use std::path::PathBuf;
 Examples:
   runner plan configs/dawnbench.toml
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
-  runner plan configs/dawnbench.toml --set phases[1].lr.from=0.2 --csv -
-  runner plan configs/dawnbench.toml --set seed=2 --origins
+  runner plan configs/dawnbench.toml --set 'phases[1].lr.from=0.2' --csv -
+  runner plan configs/dawnbench.toml --seed 2 --origins
   runner plan configs/schedules/one-cycle.toml --expand > plain.toml")]
 pub struct PlanArgs {
     /// The experiment: a TOML file
@@ -47,9 +48,9 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// The flag, if one is given, that prints something else than the table.
-    fn printing(&self) -> Option<&'static str> {
-        if self.origins { Some("--origins") } else { self.expand.then_some("--expand") }
+    fn outputs(&self) -> Outputs<'_> {
+        let printed = Outputs::default().prints("--origins", self.origins).prints("--expand", self.expand);
+        printed.file("--csv", &self.csv).file("--trace", &self.trace).file("--plot", &self.plot)
     }
 }
 
@@ -58,23 +59,22 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(to) = &args.plot {
         PictureFormat::of(to, "--plot")?;
     }
-    let is_taken = |to: &Option<PathBuf>| to.as_deref().is_some_and(output::is_stdout);
-    let is_taken = is_taken(&args.csv) || is_taken(&args.trace);
-    if let (Some(flag), true) = (args.printing(), is_taken) {
-        let message = format!("{flag} prints to standard output, as `-` does\nhelp: write the CSV to a file");
-        return Err(Failure::Usage(message));
-    }
+    let outputs = args.outputs();
+    outputs.check([&args.config])?;
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     if args.origins {
         // Before the plan is made: where a setting comes from is asked most when something does not fit.
         output::print(&origins::table(&loaded, output::width()))?;
     }
-    let facts = prepare::facts(&loaded.spec)?;
-    let plan = prepare::plan(&loaded, &facts)?;
+    let Planned { plan, facts } = prepare::planned(&loaded)?;
+    let has_table = !outputs.take_stdout();
+    if let Some(notice) = prepare::notice(&loaded.spec, &facts, has_table) {
+        output::notice(&notice);
+    }
     if args.expand {
         output::print(&config::write(&loaded.spec))?;
     }
-    if args.printing().is_none() && !is_taken {
+    if has_table {
         let spec = loaded.spec.for_sets(&facts);
         let rules = rules::table(&spec, &plan, &prepare::members(&spec, &facts[0])?);
         let (table, data) = (plan.table(output::width()), facts.iter().map(data_line).collect::<Vec<_>>());

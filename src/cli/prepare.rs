@@ -1,9 +1,10 @@
 //! From a checked experiment to a plan: what only shows when the parts are put together, reported at its place in the
 //! file.
 
+use super::plan::data_line;
 use super::{Failure, groups, rules};
 use crate::config::spec::{SetSpec, Spec};
-use crate::config::suggest::nearest;
+use crate::config::suggest::{nearest, quoted};
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
 use crate::data::resize::Extent;
 use crate::data::{DataError, Facts, FactsSource};
@@ -61,6 +62,74 @@ pub fn trains(spec: &Spec) -> Result<(), Failure> {
     Err(Failure::Usage(format!("`{}` paints: it has no data set\nhelp: {help}", spec.name)))
 }
 
+/// Whether the figures are those of a set that stands in for another.
+pub fn is_stand_in(facts: &Facts) -> bool {
+    facts.source == FactsSource::StandIn
+}
+
+/// The figures with the official ones of the sets themselves in the place of a stand-in's. `None` where nothing stands in, or
+/// for a set that has none.
+pub fn official(spec: &Spec, facts: &[Facts]) -> Option<Vec<Facts>> {
+    let itself = |(set, facts): (&SetSpec, &Facts)| match is_stand_in(facts) {
+        true => crate::data::sets::make(&set.dataset).official(),
+        false => Some(facts.clone()),
+    };
+    facts.iter().any(is_stand_in).then(|| spec.sets().iter().zip(facts).map(itself).collect())?
+}
+
+/// Whether official figures took the place of a stand-in's: with a stand-in, a set that is absent has none otherwise.
+pub fn is_beyond_stand_in(spec: &Spec, facts: &[Facts]) -> bool {
+    spec.data.stand_in.is_some() && facts.iter().any(|facts| facts.source == FactsSource::Official)
+}
+
+/// What to say of the figures of sets for which another stands in; nothing where a table shows them, unless they are not the
+/// stand-in's.
+pub fn notice(spec: &Spec, facts: &[Facts], are_shown: bool) -> Option<String> {
+    let stand_in = &spec.data.stand_in.as_ref()?.kind;
+    let sets = spec.sets();
+    let of = |source: FactsSource| {
+        let sets = sets.iter().zip(facts).filter(|(_, facts)| facts.source == source);
+        quoted(sets.map(|(set, _)| set.dataset.kind.as_str()))
+    };
+    let said = if is_beyond_stand_in(spec, facts) {
+        let sets = of(FactsSource::Official);
+        format!("planned with the official figures of {sets}: what is asked for does not fit the stand-in `{stand_in}`")
+    } else if facts.iter().any(is_stand_in) && !are_shown {
+        format!("planned with the figures of `{stand_in}`, which stands in for {}", of(FactsSource::StandIn))
+    } else {
+        return None;
+    };
+    let lines = facts.iter().filter(|_| !are_shown).map(data_line);
+    Some([said].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// A plan, and the figures of the data sets that it was made with.
+pub struct Planned {
+    pub plan: Plan,
+    /// Of each of the spec's sets.
+    pub facts: Vec<Facts>,
+}
+
+/// Plans with what is known of the data sets without network.
+///
+/// # Errors
+/// As [`check`], the weights aside.
+pub fn planned(loaded: &Loaded) -> Result<Planned, Failure> {
+    Ok(fitting(loaded, facts(&loaded.spec)?)?)
+}
+
+/// Plans with these figures. A stand-in's give way to the official ones where the experiment fits these alone: the set itself
+/// may still be reached.
+fn fitting(loaded: &Loaded, facts: Vec<Facts>) -> Result<Planned, Diagnostics> {
+    let errors = match plan(loaded, &facts) {
+        Ok(plan) => return Ok(Planned { plan, facts }),
+        Err(errors) => errors,
+    };
+    let facts = official(&loaded.spec, &facts);
+    let planned = facts.and_then(|facts| Some(Planned { plan: plan(loaded, &facts).ok()?, facts }));
+    planned.ok_or(errors)
+}
+
 /// Checks the experiment against what is known of its data sets without network. Where that is a stand-in's figures, the
 /// set itself may still be reached: the experiment is refused only when it fits neither.
 ///
@@ -68,25 +137,15 @@ pub fn trains(spec: &Spec) -> Result<(), Failure> {
 /// All that does not fit; files of a set that are there but not whole.
 pub fn check(loaded: &Loaded) -> Result<(), Failure> {
     let facts = facts(&loaded.spec)?;
-    let result = plan(loaded, &facts);
-    let stands_in = |facts: &Facts| facts.source == FactsSource::StandIn;
-    let some_absent = facts.iter().any(stands_in);
-    if result.is_ok() && !some_absent {
-        weights(&loaded.spec.for_sets(&facts), &loaded.source, &facts[0])?;
+    let some_absent = facts.iter().any(is_stand_in);
+    let planned = fitting(loaded, facts);
+    if let (Ok(Planned { facts, .. }), false) = (&planned, some_absent) {
+        weights(&loaded.spec.for_sets(facts), &loaded.source, &facts[0])?;
     } else if let Some(path) = &loaded.spec.model.weights {
         // Whether they fit shows once it is clear which set is used.
         Weights::read(path).map_err(|error| misplaced(&loaded.source, &error))?;
     }
-    if some_absent {
-        let itself = |(set, facts): (&SetSpec, &Facts)| match stands_in(facts) {
-            true => crate::data::sets::make(&set.dataset).official(),
-            false => Some(facts.clone()),
-        };
-        let official: Option<Vec<Facts>> = loaded.spec.sets().iter().zip(&facts).map(itself).collect();
-        let fits = official.is_some_and(|official| plan(loaded, &official).is_ok());
-        return Ok(result.map(drop).or_else(|errors| if fits { Ok(()) } else { Err(errors) })?);
-    }
-    Ok(result.map(drop)?)
+    Ok(planned.map(drop)?)
 }
 
 /// Compiles the plan and builds the net at every size it uses. `facts`: of each of the spec's sets.

@@ -13,17 +13,18 @@ const TOKEN: &str = "RUNNER_TOKEN";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-The page is that of `runner compare --html`: it compares the runs in the folder, follows those that are being trained, and links to
-their files. Nothing is changed by it. Sweeps in the folder have pages of their own, linked from the first.
+The page is that of `runner compare --html`: it compares the runs in the folder, follows those that are being trained, \
+and links to their files. Nothing is changed by it. Sweeps in the folder have pages of their own, linked from the first.
 
-On this machine's own address no token is needed, but other users of the machine can see the page, too. On any other address a token
-is: from a file, or in the environment variable RUNNER_TOKEN. What is sent is not encrypted: across networks that are not your own,
-use `ssh -L 8765:localhost:8765 MACHINE` instead.
+On this machine's own address no token is needed, but other users of the machine can see the page, too. On any other \
+address a token is: from a file, or in the environment variable RUNNER_TOKEN. What is sent is not encrypted: across \
+networks that are not your own, use `ssh -L 8765:localhost:8765 MACHINE` instead.
 
 Examples:
   runner serve
   runner serve runs/20261123T120000Z-peak-lr-1a2b --target 0.9
-  head -c 24 /dev/urandom | base64 > token && runner serve --address 0.0.0.0 --token-file token
+  head -c 24 /dev/urandom | base64 > token
+  runner serve --address 0.0.0.0 --token-file token
 
 Ends with a signal (Ctrl-C), as exit code 0.")]
 pub struct ServeArgs {

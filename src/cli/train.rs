@@ -26,8 +26,9 @@ use std::time::Duration;
     after_help = "\
 Examples:
   runner train configs/dawnbench.toml
-  runner train configs/dawnbench.toml --set phases[1].lr.to=0.2 --set train.precision=bf16 --seed 2 --name hot
-  runner train configs/dawnbench.toml --set model.weights=runs/20261123T120000Z-dawnbench-1a2b/model.safetensors
+  runner train configs/dawnbench.toml --set 'phases[1].lr.to=0.2' --seed 2 --name hot
+  runner train configs/dawnbench.toml \\
+    --set model.weights=runs/20261123T120000Z-dawnbench-1a2b/model.safetensors
   runner train --resume runs/20261123T120000Z-dawnbench-1a2b"
 )]
 pub struct TrainArgs {
@@ -36,9 +37,6 @@ pub struct TrainArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
-    /// Replace the experiment's seed
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Where to compute: auto, cpu, cuda or cuda:N; auto is a GPU where there is one, and for a run that is taken up where it was
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
@@ -157,10 +155,8 @@ fn sink(args: &TrainArgs) -> Result<Box<dyn Sink>, Failure> {
 }
 
 fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
-    let flag = |flag, key, value| Override::Flag { flag, key, value };
     let mut overrides = args.overrides.list();
-    overrides.extend(args.seed.map(|seed| flag("--seed", "seed", seed.to_string())));
-    overrides.extend(args.name.clone().map(|name| flag("--name", "name", name)));
+    overrides.extend(args.name.clone().map(|value| Override::Flag { flag: "--name", key: "name", value }));
     let loaded = paths::load(path, &overrides)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
@@ -205,10 +201,21 @@ fn folder(args: &TrainArgs, name: &str) -> Result<(RunFolder, StopFlag), Failure
         return Err(Failure::TryAgain(format!("stopped before the run began: {reason}")));
     }
     let folder = match &args.run_folder {
-        Some(path) => RunFolder::create_at(path).map_err(|e| Failure::TryAgain(e.to_string()))?,
+        Some(path) => RunFolder::create_at(path).map_err(|error| not_ours(error, args.go_on))?,
         None => RunFolder::create(&args.runs_dir, name).map_err(|e| Failure::Other(e.into()))?,
     };
     Ok((folder, stop))
+}
+
+/// What it means that the folder of `--run-folder` cannot be had.
+fn not_ours(error: RecordError, go_on: bool) -> Failure {
+    match error {
+        RecordError::Locked { .. } => Failure::TryAgain(error.to_string()),
+        // Begun by another process since it was looked at: the same command goes on with it.
+        RecordError::Taken { .. } if go_on => Failure::TryAgain(error.to_string()),
+        RecordError::Taken { .. } => Failure::Usage(error.to_string()),
+        error => Failure::Other(error.into()),
+    }
 }
 
 /// What a run that begins alike kept. Where it does not fit, the run trains its beginning itself, and says why.
@@ -287,7 +294,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         job.weights = before.weights.clone();
         job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
-        same_spec(&before, &folder, &job.spec_hash())?;
+        same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
         let session = PaintSession::resume(job, folder, sink, stop()?)?;
         return Ok(Some(Work::Painting(Box::new(session))));
     }
@@ -299,7 +306,7 @@ fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;
     }
-    same_spec(&before, &folder, &job.spec_hash())?;
+    same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
     job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
     Ok(Some(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?))))
 }
@@ -310,13 +317,13 @@ fn same_images(name: &str, before: &str, now: &str) -> Result<(), Failure> {
     if before == now { Ok(()) } else { Err(Failure::Usage(message())) }
 }
 
-/// Sees that a run that is taken up is the one that was begun.
-fn same_spec(before: &RunInfo, folder: &RunFolder, now: &str) -> Result<(), Failure> {
+/// Sees that a run that is taken up is the one that was begun. The hash leaves the seed out.
+fn same_spec(before: &RunInfo, folder: &RunFolder, hash: &str, seed: u64) -> Result<(), Failure> {
     let message = || {
         let experiment = folder.join(file::EXPERIMENT);
         format!("{} was changed since the run was begun: put it back, or start a new run with it", experiment.display())
     };
-    if before.spec_hash == now { Ok(()) } else { Err(Failure::Usage(message())) }
+    if before.spec_hash == hash && before.seed == seed { Ok(()) } else { Err(Failure::Usage(message())) }
 }
 
 /// What to say where numbers will not be those of the instruction set that a run was begun with.
@@ -422,4 +429,39 @@ fn skipped(dataset: &Dataset) -> Option<String> {
         let (count, name) = (skipped.len(), &dataset.facts.name);
         format!("{count} damaged files of `{name}` are left out, as skip_bad says\n{}", lines.join("\n"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_other_in_a_moment_is_worth_another_try() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let code = |path: &Path, go_on: bool| {
+            not_ours(RunFolder::create_at(path).expect_err("it cannot be had"), go_on).exit() as i32
+        };
+        let held = RunFolder::create_at(&path).unwrap();
+        assert_eq!([code(&path, false), code(&path, true)], [75, 75], "another process is at it");
+        drop(held);
+        std::fs::write(path.join(file::RUN), "{}").unwrap();
+        assert_eq!([code(&path, false), code(&path, true)], [2, 75], "there is a run");
+        let in_the_way = dir.path().join("file");
+        std::fs::write(&in_the_way, "").unwrap();
+        assert_eq!([code(&in_the_way, false), code(&in_the_way.join("run"), true)], [1, 1], "no folder can be there");
+    }
+
+    #[test]
+    fn another_seed_is_another_experiment() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create_at(&dir.path().join("run")).unwrap();
+        let before = RunInfo { seed: 3, ..RunInfo::of_others("a", "aaaaaaaa", "cpu", "2026-01-01T00:00:00Z") };
+        assert!(same_spec(&before, &folder, "aaaaaaaa", 3).is_ok());
+        for (hash, seed) in [("aaaaaaaa", 4), ("bbbbbbbb", 3)] {
+            let error = same_spec(&before, &folder, hash, seed).expect_err("it is another one");
+            let is_said = matches!(&error, Failure::Usage(said) if said.contains("experiment.toml was changed"));
+            assert!(is_said, "{error:?}");
+        }
+    }
 }

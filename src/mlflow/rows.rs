@@ -1,9 +1,9 @@
 //! Metrics of a run, out of its tables.
 
 use crate::record::RecordError;
-use crate::record::reader::read_file;
 use serde_json::{Value, json};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 /// What is sent of a table, and under which names.
@@ -57,50 +57,120 @@ pub const METRICS: Table = Table {
 pub struct Row {
     pub step: u64,
     pub metrics: Vec<Value>,
+    /// Behind it.
+    pub end: Place,
+}
+
+/// A place in a table between two lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Before it, and so many lines.
+    bytes: u64,
+    lines: u64,
+    /// The time of the row before it, in seconds since the run began.
+    seconds: f64,
+}
+
+/// How far a table was read, which grows: nothing is read twice.
+#[derive(Debug, Default)]
+pub struct Bookmark {
+    /// The table's first line; empty while there is none.
+    header: Vec<u8>,
+    /// Behind the header, where there is one.
+    place: Place,
+}
+
+impl Bookmark {
+    /// What is before that place is done with.
+    pub fn move_to(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// The header, and the whole lines from the bookmark on. A table that is shorter than that is read from its start.
+    fn unread(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let found = std::fs::metadata(path)?;
+        if !found.is_file() {
+            // It might never end.
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        if found.len() < self.place.bytes {
+            *self = Self::default();
+        }
+        let mut lines = self.header.clone();
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(self.place.bytes))?;
+        file.read_to_end(&mut lines)?;
+        let is_end = |byte: &u8| *byte == b'\n';
+        lines.truncate(lines.iter().rposition(is_end).map_or(0, |end| end + 1));
+        if self.header.is_empty() {
+            let length = lines.iter().position(is_end).map_or(0, |end| end + 1);
+            self.header = lines[..length].to_vec();
+            self.place = Place { bytes: length as u64, lines: 1, seconds: 0.0 };
+        }
+        Ok(lines)
+    }
 }
 
 impl Table {
-    /// The whole rows after step `after`, as metrics that MLflow takes. Equal rows give equal metrics, their times too: what
-    /// is sent twice is there once. `begun`: milliseconds since 1970.
+    /// The whole rows from a bookmark on that are after step `after`, as metrics that MLflow takes. Equal rows give equal metrics,
+    /// their times too: what is sent twice is there once. `begun`: milliseconds since 1970. The bookmark moves behind rows
+    /// that come before the first of them.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub fn rows(&self, run: &Path, begun: i64, after: Option<u64>) -> Result<Vec<Row>, RecordError> {
+    pub fn rows(
+        &self,
+        run: &Path,
+        from: &mut Bookmark,
+        begun: i64,
+        after: Option<u64>,
+    ) -> Result<Vec<Row>, RecordError> {
         let path = run.join(self.file);
-        let bytes = match read_file(&path) {
+        let lines = match from.unread(&path) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(RecordError::io("read", &path))?,
         };
-        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        // The reader has seen the header, and none of the lines between that and the bookmark.
+        let (start, head) = (from.place, from.header.len() as u64);
         let malformed = |error: csv::Error| RecordError::Malformed {
             path: path.clone(),
-            line: error.position().map_or(1, csv::Position::line),
+            line: error.position().map_or(1, |at| start.lines + at.line() - 1),
             what: error.to_string(),
         };
-        let mut reader = csv::Reader::from_reader(&bytes[..whole]);
+        let behind = |at: &csv::Position, seconds: f64| Place {
+            bytes: start.bytes + at.byte() - head,
+            lines: start.lines + at.line() - 2,
+            seconds,
+        };
+        let mut reader = csv::Reader::from_reader(&lines[..]);
         let header = reader.headers().map_err(malformed)?.clone();
         let place = |name: &str| header.iter().position(|column| column == name);
         let sent: Vec<(usize, String)> =
             header.iter().enumerate().filter_map(|(k, column)| Some((k, self.key(column)?))).collect();
         let (step_at, clock_at) = (place("step"), place(self.seconds.column()));
         let mut rows = Vec::new();
-        let mut spent = 0.0;
-        for record in reader.records() {
-            let record = record.map_err(malformed)?;
+        let mut spent = start.seconds;
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(malformed)? {
             let number = |k: usize| record.get(k).and_then(|text| text.parse::<f64>().ok());
-            let Some(step) = step_at.and_then(number) else { continue };
-            let seconds = clock_at.and_then(number).unwrap_or(0.0);
-            spent = if matches!(self.seconds, Clock::Since(_)) { seconds } else { spent + seconds };
-            let step = step as u64;
-            if after.is_some_and(|after| step <= after) {
-                continue;
+            let step = step_at.and_then(number).map(|step| step as u64);
+            if step.is_some() {
+                let seconds = clock_at.and_then(number).unwrap_or(0.0);
+                spent = if matches!(self.seconds, Clock::Since(_)) { seconds } else { spent + seconds };
             }
+            let end = behind(reader.position(), spent);
+            let Some(step) = step.filter(|step| after.is_none_or(|after| *step > after)) else {
+                if rows.is_empty() {
+                    from.move_to(end);
+                }
+                continue;
+            };
             let timestamp = begun + (1000.0 * spent) as i64;
             let metric = |(k, key): &(usize, String)| {
                 let value = number_of(number(*k)?);
                 Some(json!({ "key": key, "value": value, "timestamp": timestamp, "step": step }))
             };
-            rows.push(Row { step, metrics: sent.iter().filter_map(metric).collect() });
+            rows.push(Row { step, metrics: sent.iter().filter_map(metric).collect(), end });
         }
         Ok(rows)
     }

@@ -2,7 +2,7 @@
 
 use super::STATE;
 use super::client::{Address, Client, MlflowError};
-use super::rows::{METRICS, Row, TRACE, Table, plain};
+use super::rows::{Bookmark, METRICS, Row, TRACE, Table, plain};
 use crate::record::folder::file;
 use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, Status, atomic};
@@ -37,6 +37,9 @@ pub struct Sender {
     run: PathBuf,
     client: Client,
     sent: Sent,
+    /// Of `trace.csv`, and of `metrics.csv`.
+    trace: Bookmark,
+    metrics: Bookmark,
 }
 
 impl Sender {
@@ -59,7 +62,8 @@ impl Sender {
         };
         // Sent to another server, it is not there yet.
         let sent = if sent.uri == address.uri { sent } else { Sent { uri: address.uri.clone(), ..Sent::default() } };
-        Ok(Self { run: run.to_owned(), client: Client::new(address), sent })
+        let (trace, metrics) = (Bookmark::default(), Bookmark::default());
+        Ok(Self { run: run.to_owned(), client: Client::new(address), sent, trace, metrics })
     }
 
     /// Sends all that is not sent yet, and notes how far that came.
@@ -88,9 +92,8 @@ impl Sender {
             self.sent.params = true;
             self.note()?;
         }
-        let (step, evaluated) = (self.sent.step, self.sent.evaluated);
-        self.table(&METRICS, begun, evaluated, |sent, step| sent.evaluated = Some(step))?;
-        self.table(&TRACE, begun, step, |sent, step| sent.step = Some(step))?;
+        self.table(&METRICS, begun, |sender| (&mut sender.metrics, &mut sender.sent.evaluated))?;
+        self.table(&TRACE, begun, |sender| (&mut sender.trace, &mut sender.sent.step))?;
         self.status(&info)
     }
 
@@ -124,6 +127,8 @@ impl Sender {
         };
         self.sent =
             Sent { uri: self.sent.uri.clone(), experiment_id, run_id, status: "RUNNING".to_owned(), ..Sent::default() };
+        // It has nothing of either table.
+        (self.trace, self.metrics) = (Bookmark::default(), Bookmark::default());
         Ok(self.note()?)
     }
 
@@ -168,21 +173,25 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends the rows after a step, in batches, each noted when it has arrived.
+    /// Sends the rows of a table that are not sent yet, in batches, each noted when it has arrived. `reached`: how far the table was
+    /// read, and the last step of it that was sent.
     fn table(
         &mut self,
         table: &Table,
         begun: i64,
-        after: Option<u64>,
-        mark: fn(&mut Sent, u64),
+        reached: fn(&mut Self) -> (&mut Bookmark, &mut Option<u64>),
     ) -> Result<(), MlflowError> {
-        let rows = table.rows(&self.run, begun, after)?;
+        let run = self.run.clone();
+        let (bookmark, sent) = reached(self);
+        let rows = table.rows(&run, bookmark, begun, *sent)?;
         let wide = rows.iter().map(|row| row.metrics.len()).max().unwrap_or(0).max(1);
         for some in rows.chunks((MOST_METRICS / wide).max(1)) {
             let metrics: Vec<&Value> = some.iter().flat_map(|row: &Row| &row.metrics).collect();
             self.batch(&json!({ "run_id": self.sent.run_id, "metrics": metrics }))?;
             if let Some(last) = some.last() {
-                mark(&mut self.sent, last.step);
+                let (bookmark, sent) = reached(self);
+                bookmark.move_to(last.end);
+                *sent = Some(last.step);
                 self.note()?;
             }
         }

@@ -1,6 +1,6 @@
 //! Against a server that keeps what it is sent, and fails where it is told to.
 
-use super::rows::{METRICS, plain};
+use super::rows::{Bookmark, METRICS, plain};
 use super::{Address, MlflowError, STATE, Sender};
 use crate::record::folder::file;
 use crate::record::testing::Run;
@@ -239,17 +239,72 @@ fn a_run_that_the_server_forgot_or_another_server_begins_anew() {
     assert!(Sender::new(&path, server.address.clone()).err().unwrap().to_string().contains("mlflow.json:1"));
 }
 
+/// What a server has of it in the end is what another has that is sent the whole run at once.
+#[test]
+fn a_table_is_sent_as_it_grows_and_no_row_is_read_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let path = run(root.path());
+    let trace = path.join(file::TRACE);
+    let whole = fs::read_to_string(&trace).unwrap();
+    let (server, at_once) = (Server::start(), Server::start());
+    Sender::new(&path, at_once.address.clone()).unwrap().send().unwrap();
+
+    let mut sender = Sender::new(&path, server.address.clone()).unwrap();
+    let header = whole.find('\n').unwrap() + 1;
+    let middle = whole[..9000].rfind('\n').unwrap() + 1;
+    // Nothing, a part of the header, the header, a row and a part of the next, many rows.
+    for length in [0, 7, header, header + 50, middle] {
+        fs::write(&trace, &whole[..length]).unwrap();
+        sender.send().unwrap();
+    }
+    // Were rows read again, the times of all later ones would be others.
+    let (old, new) = whole.split_at(middle);
+    fs::write(&trace, old.replace(",0.25,", ",9.25,") + new).unwrap();
+    // The server goes away between two batches.
+    let asked = server.known.lock().unwrap().asked.values().sum::<usize>();
+    server.known.lock().unwrap().fails_after = Some(asked + 1);
+    assert!(matches!(sender.send(), Err(MlflowError::Unreachable { .. })));
+    server.known.lock().unwrap().fails_after = None;
+    sender.send().unwrap();
+    assert_eq!(server.known.lock().unwrap().metrics, at_once.known.lock().unwrap().metrics);
+
+    // Cut back, it is read from its start, and what was sent is not sent again.
+    let asked = server.known.lock().unwrap().asked.clone();
+    fs::write(&trace, old).unwrap();
+    sender.send().unwrap();
+    assert_eq!(server.known.lock().unwrap().asked, asked);
+    fs::write(&trace, format!("{whole},0.9,NaN,0.25,0.01\n")).unwrap();
+    sender.send().unwrap();
+    let known = server.known.lock().unwrap();
+    let times: Vec<(u64, i64)> =
+        known.metrics.keys().filter(|(name, ..)| name == "train/loss").map(|(_, step, time)| (*step, *time)).collect();
+    assert_eq!((times.len(), times[500].0, times[500].1 - times[499].1), (501, 500, 250));
+}
+
+#[test]
+fn a_bad_line_is_named_by_its_place_in_the_whole_table() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, mut bookmark) = (root.path().join(file::METRICS), Bookmark::default());
+    let table = "step,val_acc,wall_seconds\n9,0.5,1\n19,0.6,2\n";
+    fs::write(&path, table).unwrap();
+    let rows = METRICS.rows(root.path(), &mut bookmark, 0, None).unwrap();
+    bookmark.move_to(rows[1].end);
+    fs::write(&path, format!("{table}29,0.7,3\n39,0.8\n")).unwrap();
+    let error = METRICS.rows(root.path(), &mut bookmark, 0, None).unwrap_err().to_string();
+    assert!(error.contains("metrics.csv:5: "), "{error}");
+}
+
 #[test]
 fn rows_are_whole_and_have_times_of_their_own() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();
     let header = "step,val_acc,val_acc_tta,wall_seconds,phase\n";
     fs::write(path.join(file::METRICS), format!("{header}9,0.5,,1.5,0\n19,0.75,0.8,3,0\n29,0.8,0.")).unwrap();
-    let rows = METRICS.rows(path, 1000, None).unwrap();
+    let rows = METRICS.rows(path, &mut Bookmark::default(), 1000, None).unwrap();
     assert_eq!(rows.iter().map(|row| row.step).collect::<Vec<_>>(), [9, 19]);
     assert_eq!(rows[0].metrics, [json!({ "key": "eval/val_acc", "value": 0.5, "timestamp": 2500, "step": 9 })]);
     assert_eq!(rows[1].metrics[1], json!({ "key": "eval/val_acc_tta", "value": 0.8, "timestamp": 4000, "step": 19 }));
-    assert_eq!(METRICS.rows(path, 1000, Some(9)).unwrap(), rows[1..]);
+    assert_eq!(METRICS.rows(path, &mut Bookmark::default(), 1000, Some(9)).unwrap(), rows[1..]);
     assert_eq!(plain("lr.head.*"), "lr.head._");
     for uri in ["sqlite:///a.db", "mlruns", "file:///a"] {
         assert!(Address::new(uri).err().unwrap().to_string().contains(uri));

@@ -1,7 +1,7 @@
 //! Files that are either the old ones or the new ones, never half written, whatever happens in between.
 
 use super::error::RecordError;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
 /// # Errors
 /// Those of [`write()`], and those of `fill`.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), RecordError> {
+    replace(path, None, fill)
+}
+
+/// As [`write_with`], and a file that was there before hands its permissions on: for files that belong to a person.
+///
+/// # Errors
+/// Those of [`write_with`].
+pub fn write_over(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), RecordError> {
+    let before = fs::metadata(path).ok().map(|found| found.permissions());
+    replace(path, before, fill)
+}
+
+fn replace(
+    path: &Path,
+    permissions: Option<Permissions>,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), RecordError> {
     let temp = temporary(path);
-    let replaced = write_synced(&temp, fill).and_then(|()| fs::rename(&temp, path));
+    let replaced = write_synced(&temp, permissions, fill).and_then(|()| fs::rename(&temp, path));
     if let Err(cause) = replaced {
         // The first error is the one to tell; a temporary file that stays is replaced by the next write.
         let _ = fs::remove_file(&temp);
@@ -52,8 +69,17 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_synced(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+fn write_synced(
+    path: &Path,
+    permissions: Option<Permissions>,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = File::create(path)?;
+    if let Some(permissions) = permissions {
+        // Before anything is in it: what is kept from others must not be theirs to read for a moment.
+        file.set_permissions(permissions)?;
+    }
+    let mut file = BufWriter::new(file);
     fill(&mut file)?;
     file.into_inner()?.sync_all()
 }
@@ -106,6 +132,22 @@ mod tests {
         assert!(error.to_string().contains("free some space"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(dir.path()), ["run.json"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_written_over_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("classes.csv");
+        write_over(&path, |file| file.write_all(b"new")).unwrap();
+        for mode in [0o600, 0o640, 0o444] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            write_over(&path, |file| write!(file, "{mode:o}")).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{mode:o}"));
+        }
+        assert_eq!(names(dir.path()), ["classes.csv"]);
     }
 
     #[test]

@@ -63,8 +63,14 @@ impl RunFolder {
     /// # Errors
     /// When it holds a run, cannot be made, or another process writes it.
     pub fn create_at(path: &Path) -> Result<Self, RecordError> {
+        let is_new = !path.is_dir();
         fs::create_dir_all(path).map_err(RecordError::io("create the folder", path))?;
         let lock = lock(path)?;
+        let synced = atomic::sync_folder(path.parent().unwrap_or(Path::new("")));
+        // One that was there may lie in a folder that is not ours to read.
+        if is_new {
+            synced?;
+        }
         if path.join(file::RUN).exists() {
             return Err(RecordError::Taken { folder: path.to_owned() });
         }

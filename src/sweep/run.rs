@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 /// How often signals and the clock are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
 /// How long a trial of an earlier sweep process may take to write its last checkpoint before it is taken for stuck.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Tests do not wait that long.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(120) };
 /// How often a trial may be interrupted by itself, without a step between: by a signal of its own, a time limit, or because one of an
 /// earlier sweep process was still at it.
 const TRIES: usize = 5;
@@ -56,7 +57,7 @@ pub trait Watcher {
     fn event(&mut self, trial: &Trial, event: &serde_json::Value);
     /// A trial is over, or was interrupted.
     fn ended(&mut self, trial: &Trial, ledger: &Ledger);
-    /// Trials were added.
+    /// Trials were added, or found to be over, or to be run again, by what an earlier process left.
     fn planned(&mut self, _ledger: &Ledger) {}
     /// Time goes by.
     fn tick(&mut self) {}
@@ -66,7 +67,10 @@ pub trait Watcher {
 pub trait Source {
     /// Those that follow from the ledger as it is now, numbered after the ones there; none while they depend on trials that
     /// are not over.
-    fn next(&mut self, ledger: &Ledger) -> Vec<Trial>;
+    ///
+    /// # Errors
+    /// When one cannot be made for reasons that are not its own, as of a full disk: later the same ones follow.
+    fn next(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Trial>>;
 
     /// The beginnings of a point that came from here, where points share them.
     fn beginnings(&self, _number: usize) -> Vec<Prefix> {
@@ -82,8 +86,8 @@ pub trait Source {
 
 /// No further ones.
 impl Source for () {
-    fn next(&mut self, _: &Ledger) -> Vec<Trial> {
-        Vec::new()
+    fn next(&mut self, _: &Ledger) -> anyhow::Result<Vec<Trial>> {
+        Ok(Vec::new())
     }
 }
 
@@ -94,6 +98,8 @@ pub enum SweepError {
     Record(#[from] RecordError),
     #[error("cannot start a trial: {0}")]
     Launch(std::io::Error),
+    #[error("{0:#}")]
+    Propose(anyhow::Error),
     #[error("{} is still being written by an earlier process; wait until it ends, or stop it", .0.display())]
     Busy(PathBuf),
 }
@@ -103,10 +109,18 @@ pub fn experiment_file(folder: &Path, number: usize) -> PathBuf {
     folder.join("points").join(format!("t{number:03}.toml"))
 }
 
+/// Whether a trial is to be run: it is not over, or it failed and those that did are tried again. Some proposals of a search never
+/// made an experiment.
+pub fn is_left(trial: &Trial, folder: &Path, retry_failed: bool) -> bool {
+    let again = || retry_failed && trial.state == State::Failed && experiment_file(folder, trial.number).is_file();
+    !trial.state.is_over() || again()
+}
+
 /// Runs all trials that are left, until all are over or `stop` says so; then those under way write a checkpoint and end.
 ///
 /// # Errors
-/// When the records cannot be written or a process cannot be started. Trials under way are stopped in good order first.
+/// When the records cannot be written, a process cannot be started or a further trial cannot be made; when an earlier process does not
+/// let go of the last trials. Trials under way are stopped in good order first.
 pub fn run(
     ledger: &mut Ledger,
     order: &Order,
@@ -131,6 +145,7 @@ pub fn run(
         keeping: BTreeMap::new(),
     };
     sweep.begin()?;
+    sweep.watcher.planned(sweep.ledger);
     let result = sweep.work(stop);
     sweep.launcher.stop();
     // Whatever went wrong, those under way end in good order, and what they came to is written down.
@@ -181,10 +196,7 @@ impl Running<'_> {
             let (folder, log) = (self.run_folder(index), self.log(index));
             let trial = &mut self.ledger.trials[index];
             match trial.state {
-                // Some proposals of a search never made an experiment.
-                State::Failed
-                    if self.order.retry_failed && experiment_file(&self.order.folder, trial.number).is_file() =>
-                {
+                State::Failed if is_left(trial, &self.order.folder, self.order.retry_failed) => {
                     (trial.state, trial.reason) = (State::Planned, String::new())
                 }
                 // The process that would have written down how it ended is gone. It may have come to its end all the same.
@@ -301,7 +313,7 @@ impl Running<'_> {
 
     /// Takes in what follows from the trials that are over by now; whether there was anything.
     fn plan_further(&mut self) -> Result<bool, SweepError> {
-        let further = self.source.next(self.ledger);
+        let further = self.source.next(self.ledger).map_err(SweepError::Propose)?;
         if further.is_empty() {
             return Ok(false);
         }
@@ -325,7 +337,11 @@ impl Running<'_> {
     }
 
     /// Takes the next trial that no earlier process still writes.
+    ///
+    /// # Errors
+    /// When all that may begin have been written for too long, and nothing is under way that others could follow.
     fn next_free(&mut self, busy_since: &mut BTreeMap<usize, Instant>) -> Result<Option<usize>, SweepError> {
+        let (mut stuck, mut others) = (None, !self.under_way.is_empty());
         for place in (0..self.waiting.len()).rev() {
             let index = self.waiting[place];
             if self.must_wait(index) {
@@ -337,10 +353,15 @@ impl Running<'_> {
                 return Ok(Some(index));
             }
             if busy_since.entry(index).or_insert_with(Instant::now).elapsed() > PATIENCE {
-                return Err(SweepError::Busy(folder));
+                stuck.get_or_insert(folder);
+            } else {
+                others = true;
             }
         }
-        Ok(None)
+        match stuck {
+            Some(folder) if !others => Err(SweepError::Busy(folder)),
+            _ => Ok(None),
+        }
     }
 
     fn pruner(&self) -> Option<Pruner<'_>> {
@@ -512,21 +533,27 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
     let status = info.as_ref().map(|info| info.status);
     note_cost(trial, info.as_ref());
     trial.objective = objective(folder, metric);
+    let killed = |signal: i32| format!("killed by signal {signal}");
     (trial.state, trial.reason) = match (ending, status) {
-        (Ending::Exit(_), Some(Status::Done)) => (State::Done, said.unwrap_or_default()),
-        (Ending::Exit(_), Some(Status::Diverged)) => (State::Diverged, said.unwrap_or_default()),
+        // However its process ended after that.
+        (_, Some(Status::Done)) => (State::Done, said.unwrap_or_default()),
+        (_, Some(Status::Diverged)) => (State::Diverged, said.unwrap_or_default()),
+        // Before it listened to signals, which it does once it has its data, or by a second one.
+        (Ending::Signal(signal @ (2 | 15)), _) => (State::Interrupted, killed(signal)),
+        (Ending::Exit(code @ (130 | 143)), _) => (State::Interrupted, killed(code - 128)),
         // With another code it was taken up and failed before it could say so in its record.
         (Ending::Exit(75), Some(Status::Interrupted)) => (State::Interrupted, said.unwrap_or_default()),
-        (Ending::Exit(_), Some(Status::Failed)) => (State::Failed, said.unwrap_or_default()),
-        // Stopped by a signal before there was anything to record.
+        // Stopped by a signal before there was anything to record; what is on record is of an earlier try.
         (Ending::Exit(75), _) => (State::Interrupted, String::new()),
+        // The record may be of an earlier try, too.
+        (Ending::Exit(_), Some(Status::Failed)) => (State::Failed, last_error(log).or(said).unwrap_or_default()),
         (Ending::Exit(code), _) => {
             (State::Failed, format!("exit code {code}{}", last_words(log).map_or(String::new(), |w| format!(": {w}"))))
         }
         (Ending::Signal(9), _) => {
             (State::Failed, "killed by signal 9, as the system does when memory runs out".to_owned())
         }
-        (Ending::Signal(signal), _) => (State::Failed, format!("killed by signal {signal}")),
+        (Ending::Signal(signal), _) => (State::Failed, killed(signal)),
     };
     if trial.state != State::Done {
         // What goes on is not final, and what broke off has no result.
@@ -552,6 +579,12 @@ fn last_words(log: &Path) -> Option<String> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().rfind(|line| line.contains("error:") || line.contains("panicked"));
     error.or_else(|| lines().next_back()).map(str::to_owned)
+}
+
+/// The same as a record would say it.
+fn last_error(log: &Path) -> Option<String> {
+    let words = last_words(log)?;
+    Some(words.strip_prefix("error: ").unwrap_or(&words).to_owned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,16 @@ use crate::stats::mean;
 use std::collections::BTreeMap;
 
 /// Makes a point's experiment, by number and values, or says why not. Gives the beginnings that it may have in common with others.
-pub type Prepare<'a> = dyn Fn(usize, &[String]) -> Result<Vec<Prefix>, String> + 'a;
+pub type Prepare<'a> = dyn Fn(usize, &[String]) -> Result<Vec<Prefix>, NoPoint> + 'a;
+
+/// Why a point has no experiment.
+#[derive(Debug)]
+pub enum NoPoint {
+    /// Its values make none: it is a failed one, for that reason, and the search goes on.
+    Refused(String),
+    /// Something else went wrong, and may go better another time: the point is not tried yet.
+    Broken(anyhow::Error),
+}
 
 /// A search under way.
 pub struct Searching<'a> {
@@ -41,7 +50,7 @@ impl<'a> Searching<'a> {
 }
 
 impl Source for Searching<'_> {
-    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+    fn next(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Trial>> {
         let mut points: BTreeMap<usize, Vec<&Trial>> = BTreeMap::new();
         for trial in &ledger.trials {
             points.entry(trial.number).or_default().push(trial);
@@ -55,9 +64,9 @@ impl Source for Searching<'_> {
                 break;
             }
             let seen: Vec<Seen> = (0..needed).filter_map(|k| self.seen(&points[&k])).collect();
-            trials.extend(self.propose(number, &seen));
+            trials.extend(self.propose(number, &seen)?);
         }
-        trials
+        Ok(trials)
     }
 
     fn beginnings(&self, number: usize) -> Vec<Prefix> {
@@ -71,24 +80,31 @@ impl Source for Searching<'_> {
 }
 
 impl Searching<'_> {
-    fn propose(&mut self, number: usize, seen: &[Seen]) -> Vec<Trial> {
+    fn propose(&mut self, number: usize, seen: &[Seen]) -> anyhow::Result<Vec<Trial>> {
         let (axes, seed) = (values(self.sweep), self.search.draws.seed);
         let found = propose::tpe(&axes, seed, number as u64, seen, self.allows);
         let refused = "the constraints refuse whatever is proposed: widen the axes or the constraints";
         let made = match &found {
             Some(point) => (self.prepare)(number, point),
-            None => Err(refused.to_owned()),
+            None => Err(NoPoint::Refused(refused.to_owned())),
         };
-        let result = made.map(|beginnings| self.beginnings.insert(number, beginnings));
+        let refusal = match made {
+            Ok(beginnings) => {
+                self.beginnings.insert(number, beginnings);
+                None
+            }
+            Err(NoPoint::Refused(reason)) => Some(reason),
+            Err(NoPoint::Broken(error)) => return Err(error.context(format!("cannot make point {number}"))),
+        };
         let point = found.unwrap_or_else(|| vec![String::new(); axes.len()]);
         let trial = |seed: &u64| {
             let mut trial = Trial::planned(number, *seed, point.clone());
-            if let Err(reason) = &result {
+            if let Some(reason) = &refusal {
                 (trial.state, trial.reason) = (State::Failed, reason.clone());
             }
             trial
         };
-        self.sweep.seeds.iter().map(trial).collect()
+        Ok(self.sweep.seeds.iter().map(trial).collect())
     }
 
     /// What came of a point: the mean over its seeds, worse than all such where one was pruned, the worst where one diverged. A point that only failed tells nothing.
@@ -132,7 +148,7 @@ mod tests {
         let prepared = RefCell::new(Vec::new());
         let prepare = |number: usize, _: &[String]| {
             prepared.borrow_mut().push(number);
-            if number == 9 { Err("no such point".to_owned()) } else { Ok(Vec::new()) }
+            if number == 9 { Err(NoPoint::Refused("no such point".to_owned())) } else { Ok(Vec::new()) }
         };
         let allows = |point: &[String]| sweep.allows(point);
         let mut source = Searching::new(sweep, search, false, &prepare, &allows);
@@ -141,7 +157,7 @@ mod tests {
         let mut ledger = Ledger::new(path.clone(), axes.clone());
         ledger.extend(crate::sweep::missing(sweep, &ledger, &|_| true));
         for turn in 0.. {
-            let further = source.next(&ledger);
+            let further = source.next(&ledger).unwrap();
             ledger.extend(further);
             if killed {
                 ledger.write().unwrap();
@@ -179,5 +195,31 @@ mod tests {
             trials.iter().filter(|trial| (0.06..1.5).contains(&lr(trial))).count() as f64 / trials.len() as f64
         };
         assert!(near(&first[30..]) > 0.5, "{}", near(&first[30..]));
+    }
+
+    #[test]
+    fn a_point_that_could_not_be_written_down_is_proposed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let sweep = sweep(folder.path());
+        let Method::Tpe(search) = sweep.method else { panic!("a search") };
+        let full = std::cell::Cell::new(true);
+        let prepare = |_: usize, _: &[String]| match full.get() {
+            true => Err(NoPoint::Broken(anyhow::anyhow!("no space"))),
+            false => Ok(Vec::new()),
+        };
+        let allows = |point: &[String]| sweep.allows(point);
+        let mut ledger = Ledger::new(folder.path().join("trials.csv"), Vec::new());
+        ledger.extend(crate::sweep::missing(&sweep, &ledger, &|_| true));
+        for trial in &mut ledger.trials {
+            (trial.state, trial.objective) = (State::Done, Some(trial.number as f64));
+        }
+        let mut source = Searching::new(&sweep, search, false, &prepare, &allows);
+        let error = format!("{:#}", source.next(&ledger).unwrap_err());
+        assert!(error.contains("point 6") && error.contains("no space"), "{error}");
+        full.set(false);
+        let trials = source.next(&ledger).unwrap();
+        assert!(trials.iter().all(|trial| trial.state == State::Planned), "{trials:?}");
+        assert_eq!((trials.len(), trials[0].number), (6, 6), "three points by two seeds");
+        assert_eq!(trials, Searching::new(&sweep, search, false, &prepare, &allows).next(&ledger).unwrap());
     }
 }

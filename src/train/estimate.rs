@@ -17,14 +17,17 @@ const STEPS: usize = 3;
 const STEP: f64 = 3.0;
 
 /// Floating-point operations a second that this machine trains the experiment's net with, measured on images of noise at
-/// the size of the first phase.
+/// the size of the first phase. `None` where its optimizer takes no fixed time a step.
 ///
 /// # Errors
 /// When the net cannot be built.
-pub fn flops_per_second(spec: &Spec, facts: &Facts, compute: &Compute) -> anyhow::Result<f64> {
+pub fn flops_per_second(spec: &Spec, facts: &Facts, compute: &Compute) -> anyhow::Result<Option<f64>> {
     let phase = &spec.phases[0];
     let (size, batch) = (phase.size.unwrap_or(facts.size), phase.batch.div_ceil(phase.accumulate).min(BATCH));
     let mut rehearsal = Rehearsal::new(spec, facts, size, batch, compute)?;
+    if !rehearsal.is_regular() {
+        return Ok(None);
+    }
     let images = noise(spec, facts, size, batch);
     let mut fastest = f64::INFINITY;
     for _ in 0..=STEPS {
@@ -32,7 +35,7 @@ pub fn flops_per_second(spec: &Spec, facts: &Facts, compute: &Compute) -> anyhow
         rehearsal.step(&images)?;
         fastest = fastest.min(begun.elapsed().as_secs_f64());
     }
-    Ok(STEP * rehearsal.graph.flops() as f64 * batch as f64 / fastest)
+    Ok(Some(STEP * rehearsal.graph.flops() as f64 * batch as f64 / fastest))
 }
 
 /// Seconds that a training and its evaluations take at that speed: an estimate, for other image sizes and other nets are not

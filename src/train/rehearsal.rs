@@ -59,6 +59,11 @@ impl Rehearsal {
         })
     }
 
+    /// Whether all steps take as long: not those of an optimizer that searches along a line, and so cannot be rehearsed.
+    pub fn is_regular(&self) -> bool {
+        !self.optimizers.reevaluates()
+    }
+
     /// Forward, loss, backward, update.
     ///
     /// # Errors

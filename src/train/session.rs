@@ -117,6 +117,8 @@ impl Session {
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
         job.set_up();
+        // First: a run that cannot begin is tried again by what stands there.
+        chores::write_plan(&job.spec, &job.plan, &folder)?;
         let begun = Instant::now();
         match give_start(&job, &mut state.params)? {
             Start::Weights(words) => job.notices.push(words),
@@ -127,7 +129,6 @@ impl Session {
             }
             Start::Drawn => {}
         }
-        chores::write_plan(&job.spec, &job.plan, &folder)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::create(folder, facts, display)?;
         chores::tell(&mut recorder, &job.notices)?;
@@ -162,12 +163,12 @@ impl Session {
         stop: StopFlag,
     ) -> anyhow::Result<Self> {
         job.set_up();
+        chores::write_plan(&job.spec, &job.plan, &folder)?;
         let Kept { run, phase, steps, seconds, .. } = kept;
         let path = from.join(CHECKPOINT_FILE);
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         device::choose_again(&job.machine.compute, &path)?;
-        chores::write_plan(&job.spec, &job.plan, &folder)?;
-        prefix::copy_into(folder.path(), from, &positions)?;
+        prefix::copy_into(folder.path(), from, &positions).inspect_err(|_| without_tables(&folder))?;
         let facts = run_facts(&job, &state);
         let spent = chores::by_kind(&state.progress.seconds);
         job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));
@@ -383,6 +384,14 @@ impl Session {
     fn end(&self, status: Status, reason: String) -> End {
         let (step, spent) = (self.state.progress.step, self.clock.spent);
         End { status, reason, step, spent, skipped_steps: self.skipped_steps() }
+    }
+}
+
+/// Takes tables away whose checkpoint could not be copied as well: the run is then one that has not begun.
+fn without_tables(folder: &RunFolder) {
+    for table in [file::METRICS, file::TRACE] {
+        // What was not copied need not go.
+        let _ = std::fs::remove_file(folder.join(table));
     }
 }
 

@@ -27,23 +27,24 @@ use std::path::PathBuf;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  runner bench                                   ResNet-9, f32, batches of 128, 32 pixels
+  runner bench                                   # ResNet-9, f32, batches of 128, 32 pixels
   runner bench --net wrn22 --precision bf16 --batch 512
   runner bench --net resnet18_imagenet --by-layer
   runner bench --device cuda --precision bf16 --batch 1024
   runner bench --config configs/dawnbench.toml --size 24 --json
-  runner bench --data mine.toml --steps 50       batches alone, no net: how fast images are read, decoded, cropped
-  runner bench --net resnet18_imagenet --data mine.toml --steps 20   steps on those batches, made meanwhile
+  runner bench --data mine.toml --steps 50       # batches alone: reading, decoding, cropping
+  runner bench --net resnet18_imagenet --data mine.toml --steps 20      # steps on such batches
 
-A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the
-experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while training, and the
-rate is then that of all steps together; of --set what is under `data.` goes to that experiment, the rest to the net's. The nets have the names of
-scripts/torch_throughput.py, which measures PyTorch the same way; scripts/bench_against_torch runs both in turn.
+A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the \
+experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while \
+training, and the rate is then that of all steps together; of --set what is under `data.` goes to that experiment, the \
+rest, and --seed, to the net's. The nets have the names of scripts/torch_throughput.py, which measures PyTorch the same \
+way; scripts/bench_against_torch runs both in turn.
 
-The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against
-the most f32 multiply-adds that all threads did in a second just before and after, in a loop in registers. Run it on an
-idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were planned
-to have there; parameters, optimizer and libraries come on top.")]
+The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against \
+the most f32 multiply-adds that all threads did in a second just before and after, in a loop in registers. Run it on an \
+idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were \
+planned to have there; parameters, optimizer and libraries come on top.")]
 pub struct BenchArgs {
     /// Which net [default: resnet9, but for --data alone]
     #[arg(long, value_name = "NET", value_parser = nets::names())]
@@ -71,7 +72,7 @@ pub struct BenchArgs {
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Where to compute: cpu, cuda or cuda:N [default: cpu]
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto is a GPU where there is one [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Show a table of the layers: where the time of a step goes

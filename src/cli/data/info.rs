@@ -4,7 +4,7 @@ use super::overview::{Counts, Overview};
 use super::pack::name_skipped;
 use super::sheet::{self, Served};
 use super::{RootArg, experiment, verify};
-use crate::cli::output::{self, PictureFormat};
+use crate::cli::output::{self, Outputs, PictureFormat};
 use crate::cli::{Exit, Failure, Overrides};
 use crate::config::Loaded;
 use crate::data::sets::{self, Origin, SetReader};
@@ -51,7 +51,8 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage(message.to_owned()));
     }
     let format = args.sheet.as_deref().map(|to| PictureFormat::of(to, "--sheet")).transpose()?;
-    let Loaded { mut spec, .. } = experiment(&args.name, &args.overrides.set)?;
+    Outputs::default().file("--sheet", &args.sheet).check([&args.name])?;
+    let Loaded { mut spec, .. } = experiment(&args.name, &args.overrides.list())?;
     if let Some(root) = &args.root.root {
         spec.data.root = Some(root.clone());
     }

@@ -10,7 +10,7 @@ mod verify;
 
 use super::{Exit, Failure};
 use crate::config::suggest::{nearest, quoted};
-use crate::config::{self, Loaded, Text};
+use crate::config::{self, Loaded, Override, Text};
 use crate::data::sets;
 use crate::registry::find;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  runner data                                  which sets there are, and where
+  runner data                                  # which sets there are, and where
   runner data fetch cifar10
-  runner data fetch vgg16-weights              weights to start from
+  runner data fetch vgg16-weights              # weights to start from
   runner data info cifar10 --sheet sheet.png
   runner data pack photos -o photos.pack --short-side 256
   RUNNER_DATA=/data runner data"
@@ -63,18 +63,18 @@ struct RootArg {
 }
 
 /// The experiment of a file, or for the name of a data set the least one that uses it: so both take the same `--set`.
-fn experiment(name: &str, changes: &[String]) -> Result<Loaded, Failure> {
+fn experiment(name: &str, changes: &[Override]) -> Result<Loaded, Failure> {
     if find(sets::ENTRIES, name).is_none() {
         if !Path::new(name).is_file() {
             return Err(unknown(name));
         }
-        return Ok(config::load(Path::new(name), changes)?);
+        return Ok(config::load_with(Path::new(name), changes)?);
     }
     let content = format!(
         "name = \"data\"\n[data]\ndataset = {{ kind = \"{name}\" }}\n[model]\nbackbone = \"shallow\"\n\
          [[phases]]\nepochs = 1\nbatch = 1\noptimizer = \"sgd\"\nlr = 0.1\n"
     );
-    Ok(config::read(Text { name: name.to_owned(), content, folder: PathBuf::new() }, changes)?)
+    Ok(config::read_with(Text { name: name.to_owned(), content, folder: PathBuf::new() }, changes)?)
 }
 
 /// Neither a data set nor a file.

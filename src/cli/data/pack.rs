@@ -1,8 +1,8 @@
 //! `runner data pack`.
 
 use super::experiment;
-use crate::cli::{Exit, Failure, Overrides, output};
-use crate::config::Loaded;
+use crate::cli::{Exit, Failure, output};
+use crate::config::{Loaded, Override};
 use crate::data::sets;
 use crate::data::stored::Skipped;
 use crate::data::stored::pack::{Form, Options, is_pack, write};
@@ -13,20 +13,20 @@ use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Every file is decoded on the way, so what is damaged is found. A pack is used as a data folder is, by its name: root = \"FILE\".
-It holds the files as they are, unless they are to be smaller, of another quality, or decoded. A pack that was stopped goes on
-where it was when given again.
+Every file is decoded on the way, so what is damaged is found. A pack is used as a data folder is, by its name: \
+root = \"FILE\". It holds the files as they are, unless they are to be smaller, of another quality, or decoded. A pack \
+that was stopped goes on where it was when given again.
 
 Examples:
-  runner data pack photos -o photos.pack --short-side 256              JPEG, smaller
-  runner data pack photos -o photos.pack --short-side 160 --decoded    pixels: nothing is left to decode
+  runner data pack photos -o photos.pack --short-side 256              # JPEG, smaller
+  runner data pack photos -o photos.pack --short-side 160 --decoded    # nothing is left to decode
   runner train mine.toml --set data.root=photos.pack --set data.dataset.keep=disk")]
 pub struct PackArgs {
     /// The folder with train/ and val/, or with the class folders
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// The file to write
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     out: PathBuf,
     /// Bring images whose shorter side is longer than this to it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -43,13 +43,16 @@ pub struct PackArgs {
     /// The data set whose files these are
     #[arg(long, value_name = "NAME", default_value = "folder", value_parser = ["folder", "imagenet"])]
     set_name: String,
-    #[command(flatten)]
-    overrides: Overrides,
+    /// Replace a setting of the data set, as `--set data.dataset.val=0.1` (repeatable)
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
 }
 
 /// Packs.
 pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
-    let Loaded { spec, .. } = experiment(&args.set_name, &args.overrides.set)?;
+    let to = output::file_only(&args.out, "--out")?;
+    let changes: Vec<Override> = args.set.iter().cloned().map(Override::Set).collect();
+    let Loaded { spec, .. } = experiment(&args.set_name, &changes)?;
     let set = sets::make(&spec.data.dataset);
     let root = Root { path: args.folder.clone(), source: "DIR" };
     let absent = || DataError::Absent {
@@ -67,7 +70,7 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     };
     let options = Options { short_side: args.short_side.map(usize::from), form, skip_bad: args.skip_bad };
     let counter = Counter::new("packing", "images", listing.files.len() as u64);
-    let packed = write(&listing, options, &args.out, |done| counter.at(done as u64))?;
+    let packed = write(&listing, options, &to, |done| counter.at(done as u64))?;
     drop(counter);
     if packed.resumed > 0 {
         anstream::eprintln!("{} files had been packed before", count(packed.resumed as u64));

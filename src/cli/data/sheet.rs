@@ -1,7 +1,7 @@
 //! The contact sheet of a set: which images, and how they are served.
 
 use crate::cli::Failure;
-use crate::cli::output::PictureFormat;
+use crate::cli::output::{self, PictureFormat};
 use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::Mixer;
@@ -9,7 +9,6 @@ use crate::data::resize::{Extent, Resizer, Window};
 use crate::data::stored::Hand;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::plot::{Sheet, SheetRow};
-use crate::record::atomic;
 use crate::units::count;
 use anyhow::Context as _;
 use std::borrow::Cow;
@@ -78,7 +77,7 @@ pub fn write(sheet: &Sheet, to: &Path, format: PictureFormat) -> Result<(), Fail
         PictureFormat::Png => sheet.png(),
     };
     let bytes = bytes.context("cannot draw the sheet")?;
-    Ok(atomic::write(to, &bytes).map_err(anyhow::Error::from)?)
+    Ok(output::write_bytes(to, &bytes)?)
 }
 
 /// The images found so far, by class, as large as they are drawn.

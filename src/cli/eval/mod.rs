@@ -3,7 +3,7 @@
 mod report;
 
 use super::device::DeviceChoice;
-use super::output::{self, PictureFormat};
+use super::output::{self, Outputs, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_dataset, start_threads};
 use super::{Exit, Failure, paths, prepare};
@@ -17,7 +17,7 @@ use crate::plot;
 use crate::record::confusion::Confusion;
 use crate::record::console::{Counter, Display};
 use crate::record::folder::file;
-use crate::record::{DatasetFacts, Status, atomic, csv_file};
+use crate::record::{DatasetFacts, Status, csv_file};
 use crate::train::CHECKPOINT_FILE;
 use crate::train::{Evaluator, Figures, Weights, checkpoint, device, net};
 use crate::units::count;
@@ -68,6 +68,12 @@ pub struct EvalArgs {
     /// Threads to compute with [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+}
+
+impl EvalArgs {
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs::default().prints("--json", self.json).file("--csv", &self.csv).file("--confusion", &self.confusion)
+    }
 }
 
 /// Evaluates a run's weights on its validation images.
@@ -128,10 +134,7 @@ fn check_outputs(args: &EvalArgs) -> Result<(), Failure> {
             return Err(Failure::Usage(message));
         }
     }
-    if args.json && args.csv.as_deref().is_some_and(output::is_stdout) {
-        return Err(Failure::Usage("--json and --csv - both want standard output: name a file for one".to_owned()));
-    }
-    Ok(())
+    args.outputs().check([&args.run])
 }
 
 fn is_csv(path: &Path) -> bool {
@@ -270,17 +273,17 @@ fn class_names(dataset: &Dataset) -> Vec<String> {
 fn write(args: &EvalArgs, report: &Report<'_>) -> Result<(), Failure> {
     if args.json {
         output::print(&report.json()?)?;
-    } else if !args.csv.as_deref().is_some_and(output::is_stdout) {
+    } else if !args.outputs().take_stdout() {
         output::print(&report.text(output::width()))?;
     }
     if let Some(to) = &args.csv {
         let bytes = csv_file::encode(report.confusion.by_class()).map_err(anyhow::Error::from)?;
-        output::write(to, |out| out.write_all(&bytes))?;
+        output::write_bytes(to, &bytes)?;
     }
     for to in &args.confusion {
         if is_csv(to) {
             let bytes = report.confusion.to_csv().map_err(anyhow::Error::from)?;
-            atomic::write(to, &bytes).map_err(anyhow::Error::from)?;
+            output::write_bytes(to, &bytes)?;
         } else {
             let svg = plot::confusion(&report.title(), &report.subtitle(), &report.confusion);
             output::picture(to, "--confusion", svg)?;

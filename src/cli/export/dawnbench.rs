@@ -1,8 +1,8 @@
 //! `runner export dawnbench`.
 
+use crate::cli::compare::price;
 use crate::cli::{Exit, Failure, output, paths};
 use crate::compare::dawnbench::{Author, Entry};
-use crate::record::atomic;
 use crate::record::reader::RunReader;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub struct DawnbenchArgs {
     #[arg(long, value_name = "URL")]
     code: Option<String>,
     /// What an hour of the machine costs, in US dollars
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", value_parser = price, allow_negative_numbers = true)]
     cost_per_hour: Option<f64>,
     /// The folder to write both files to
     #[arg(long, short, value_name = "DIR", default_value = ".")]
@@ -51,7 +51,7 @@ pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
     let entry = Entry::of(&info, &rows, &author).map_err(|error| Failure::Usage(error.to_string()))?;
     for (ending, text) in [("tsv", &entry.tsv), ("json", &entry.json)] {
         let path = args.output.join(format!("{}.{ending}", entry.stem));
-        atomic::write(&path, text.as_bytes()).map_err(anyhow::Error::from)?;
+        output::write_bytes(&path, text.as_bytes())?;
         output::print(&format!("{}\n", path.display()))?;
     }
     Ok(Exit::Done)

@@ -9,8 +9,10 @@ use super::{Exit, Failure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  runner export dawnbench runs/20261123T120000Z-dawnbench-1a2b --author \"A. Body\" --email a.body@example.org --cost-per-hour 0.9
-  runner export optuna runs/20261123T120000Z-peak-lr-1a2b && optuna-dashboard runs/20261123T120000Z-peak-lr-1a2b/optuna-journal.log
+  runner export dawnbench runs/20261123T120000Z-dawnbench-1a2b --cost-per-hour 0.9 \\
+    --author 'A. Body' --email a.body@example.org
+  runner export optuna runs/20261123T120000Z-peak-lr-1a2b --output journal.log
+  optuna-dashboard journal.log
   MLFLOW_TRACKING_URI=http://localhost:5000 runner export mlflow runs
 
 TensorBoard's files are written while a run trains: `[record] tensorboard = true`.")]

@@ -21,7 +21,7 @@ pub fn run(args: &OptunaArgs) -> Result<Exit, Failure> {
     let (file, ledger) = sweep::read(&args.sweep)?;
     let text = journal(&args.sweep, &file, &ledger, sweep::lower_is_better(&file.metric));
     let to = args.output.clone().unwrap_or_else(|| args.sweep.join("optuna-journal.log"));
-    output::write(&to, |out| out.write_all(text.as_bytes()))?;
+    output::write_bytes(&to, text.as_bytes())?;
     if !output::is_stdout(&to) {
         let trials = ledger.trials.len();
         output::print(&format!(

@@ -5,10 +5,11 @@ use super::assignments;
 use crate::record::console::{Screen, can_move_cursor};
 use crate::record::text::span;
 use crate::sweep::ledger::{Ledger, State, Trial};
-use crate::sweep::run::{Order, Watcher};
+use crate::sweep::run::{Order, Watcher, is_left};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ pub struct Display {
     lower_is_better: bool,
     screen: Option<Lines>,
     begun: Instant,
-    /// Trials that are over, those of earlier processes included, and all.
+    /// Trials that are over, those of earlier processes included, and all: as the ledger has them.
     over: usize,
     all: usize,
     best: Option<(f64, String)>,
@@ -32,15 +33,12 @@ struct Lines {
 
 impl Display {
     pub fn new(folder: &Path, ledger: &Ledger, order: &Order, lower_is_better: bool) -> Self {
-        let over = ledger.trials.iter().filter(|trial| trial.state.is_over()).count();
+        let over = ledger.trials.iter().filter(|trial| !is_left(trial, folder, order.retry_failed)).count();
         let all = ledger.trials.len();
         let threads =
             if order.threads == 1 { "1 thread each".to_owned() } else { format!("{} threads each", order.threads) };
-        anstream::eprintln!(
-            "{}: {all} trials, {over} of them over; {} at a time, {threads}",
-            folder.display(),
-            order.jobs
-        );
+        let (shown, jobs) = (folder.display(), order.jobs);
+        tell(&format!("{shown}: {all} trials, {over} of them over; {jobs} at a time, {threads}"));
         let screen = can_move_cursor().then(|| {
             let screen = Screen::open();
             let style =
@@ -50,10 +48,21 @@ impl Display {
         });
         let mut display =
             Self { lower_is_better, screen, begun: Instant::now(), over, all, best: None, axes: ledger.axes.clone() };
-        for trial in ledger.trials.iter().filter(|trial| trial.state == State::Done) {
-            display.take_best(trial, ledger);
-        }
+        display.find_best(ledger);
         display
+    }
+
+    /// Takes in how the trials stand.
+    fn take_in(&mut self, ledger: &Ledger) {
+        self.over = ledger.trials.iter().filter(|trial| trial.state.is_over()).count();
+        self.all = ledger.trials.len();
+        self.find_best(ledger);
+    }
+
+    fn find_best(&mut self, ledger: &Ledger) {
+        for trial in ledger.trials.iter().filter(|trial| trial.state == State::Done) {
+            self.take_best(trial, ledger);
+        }
     }
 
     fn take_best(&mut self, trial: &Trial, ledger: &Ledger) {
@@ -69,10 +78,15 @@ impl Display {
 
     fn say(&self, line: &str) {
         match &self.screen {
-            Some(lines) => lines.screen.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(lines) => lines.screen.suspend(|| tell(line)),
+            None => tell(line),
         }
     }
+}
+
+/// Where nobody can read it any more, the sweep goes on all the same.
+fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// A value of the metric, as the ledger's reader wants it: four digits.
@@ -109,10 +123,7 @@ impl Watcher for Display {
         {
             bar.finish_and_clear();
         }
-        self.over += usize::from(trial.state.is_over());
-        if trial.state == State::Done {
-            self.take_best(trial, ledger);
-        }
+        self.take_in(ledger);
         let objective = trial.objective.map(|x| format!(" {}", figure(x))).unwrap_or_default();
         let seconds = trial.seconds.map(|s| format!(" in {}", span(s))).unwrap_or_default();
         let reason = match trial.state {
@@ -125,7 +136,7 @@ impl Watcher for Display {
     }
 
     fn planned(&mut self, ledger: &Ledger) {
-        self.all = ledger.trials.len();
+        self.take_in(ledger);
         if let Some(lines) = &self.screen {
             lines.total.set_length(self.all as u64);
         }
@@ -136,5 +147,49 @@ impl Watcher for Display {
         lines.total.set_position(self.over as u64);
         let best = self.best.as_ref().map(|(best, values)| format!("  best {} at {values}", figure(*best)));
         lines.total.set_message(format!("{}{}", span(self.begun.elapsed().as_secs_f64()), best.unwrap_or_default()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::prefix::Prefixes;
+    use crate::sweep::run::experiment_file;
+
+    #[test]
+    fn the_ledger_says_how_many_are_over_and_which_is_best() {
+        let folder = tempfile::tempdir().unwrap();
+        let order = Order {
+            folder: folder.path().to_owned(),
+            metric: "val_acc".to_owned(),
+            jobs: 1,
+            threads: 1,
+            device: None,
+            retry_failed: true,
+            prune: None,
+            lower_is_better: false,
+            prefixes: Prefixes::default(),
+        };
+        let mut ledger = Ledger::new(folder.path().join("trials.csv"), vec!["lr".to_owned()]);
+        ledger.extend((0..4).map(|number| Trial::planned(number, 1, vec![number.to_string()])));
+        // One that made no experiment, one that is tried again, and one of which nothing is written down yet.
+        (ledger.trials[0].state, ledger.trials[1].state, ledger.trials[2].state) =
+            (State::Failed, State::Failed, State::Running);
+        std::fs::create_dir(folder.path().join("points")).unwrap();
+        std::fs::write(experiment_file(folder.path(), 1), "").unwrap();
+        let mut display = Display::new(folder.path(), &ledger, &order, false);
+        assert_eq!((display.over, display.all), (1, 4));
+
+        // As the sweep finds them.
+        ledger.trials[1].state = State::Planned;
+        (ledger.trials[2].state, ledger.trials[2].objective) = (State::Done, Some(0.5));
+        display.planned(&ledger);
+        assert_eq!((display.over, display.best.clone()), (2, Some((0.5, "lr=2".to_owned()))));
+        (ledger.trials[1].state, ledger.trials[1].objective) = (State::Done, Some(0.75));
+        display.ended(&ledger.trials[1], &ledger);
+        assert_eq!((display.over, display.best.clone()), (3, Some((0.75, "lr=1".to_owned()))));
+        ledger.trials[3].state = State::Interrupted;
+        display.ended(&ledger.trials[3], &ledger);
+        assert_eq!((display.over, display.all), (3, 4));
     }
 }

@@ -4,7 +4,7 @@ mod display;
 mod point;
 
 use super::device::{DeviceChoice, instruction_set};
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, prepare};
 use crate::compare::{Options, report};
 use crate::config;
 use crate::config::suggest::nearest;
@@ -12,13 +12,13 @@ use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::launch::{self, Launcher, Setup, local};
 use crate::nn::Compute;
 use crate::record::rows::{MetricsRow, Row as _};
-use crate::record::text::span;
+use crate::record::text::{plural, span};
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
 use crate::sweep::ledger::{Ledger, Saved, State, Trial};
 use crate::sweep::prefix::Shared;
-use crate::sweep::run::{Order, Source, experiment_file, run as run_trials};
-use crate::sweep::search::Searching;
+use crate::sweep::run::{Order, Source, SweepError, experiment_file, is_left, run as run_trials};
+use crate::sweep::search::{NoPoint, Searching};
 use crate::sweep::{self, file};
 use crate::train::{StopFlag, estimate};
 use crate::units::count;
@@ -75,7 +75,7 @@ pub struct SweepArgs {
     /// Run trials that failed once more
     #[arg(long)]
     retry_failed: bool,
-    /// List trials, steps, images and estimated time, and run nothing
+    /// List trials, steps, images and the time they would take, by a few timing steps taken now, and run none of them
     #[arg(long)]
     dry_run: bool,
 }
@@ -95,6 +95,11 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         (None, Some(path)) => (path.clone(), PathBuf::new()),
         (None, None) => unreachable!("clap asks for one of the two"),
     };
+    // Before anything is read that another process may be writing.
+    let locked = match &args.resume {
+        Some(folder) if !args.dry_run => Some(RunFolder::create_at(folder).map_err(no_folder)?),
+        _ => None,
+    };
     let sweep = sweep_file::load(&path)?;
     let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
     let mut ledger = match &args.resume {
@@ -110,6 +115,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     check_metric(&sweep)?;
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
+    for notice in notices(&points, args.dry_run) {
+        output::notice(&notice);
+    }
     if args.dry_run {
         return dry_run(args, &maker, &sweep, &new, &points);
     }
@@ -117,20 +125,31 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         // Said once, before anything is made, and not by each trial.
         drop(compute(args)?);
     }
-    let left = ledger.trials.iter().filter(|trial| !trial.state.is_over()).count() + new.len();
+    // A new sweep has no others.
+    let is_left = |trial: &&Trial| args.resume.as_ref().is_some_and(|at| is_left(trial, at, args.retry_failed));
+    let left = ledger.trials.iter().filter(is_left).count() + new.len();
     let room = Room::new(args, &sweep, left);
     let mut launcher = launcher(args, room.threads)?;
-    let folder = match &args.resume {
-        Some(folder) => RunFolder::create_at(folder),
-        None => RunFolder::create(&args.runs_dir, &sweep.name),
+    let folder = match locked {
+        Some(folder) => folder,
+        None => RunFolder::create(&args.runs_dir, &sweep.name).map_err(no_folder)?,
     };
-    let folder = folder.map_err(|e| Failure::Usage(e.to_string()))?;
     if args.resume.is_none() {
         ledger.move_to(folder.join(file::TRIALS));
     }
     write_points(&folder, &sweep, &ledger, &points)?;
     ledger.extend(new);
     work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
+}
+
+/// What to say of absent sets, each once. Trials say themselves what stands in for one; what is listed would not.
+fn notices(points: &BTreeMap<usize, Point>, are_listed: bool) -> BTreeSet<String> {
+    let of = |point: &Point| prepare::notice(&point.loaded.spec, &point.facts, !are_listed);
+    points.values().filter_map(of).collect()
+}
+
+fn no_folder(error: RecordError) -> Failure {
+    Failure::Usage(error.to_string())
 }
 
 /// Where trials of this machine compute.
@@ -224,7 +243,10 @@ fn dry_run(
         return Ok(Exit::Done);
     };
     let compute = compute(args)?;
-    let speed = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], &compute)?;
+    let measured = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], &compute)?;
+    // Without it, no number of seconds is one.
+    let speed = measured.unwrap_or(f64::NAN);
+    let time = |seconds: f64| if measured.is_some() { span(seconds) } else { "unknown".to_owned() };
     let mut table = comfy_table::Table::new();
     report::plain(&mut table, output::width());
     let axes: Vec<&str> = sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
@@ -240,7 +262,7 @@ fn dry_run(
         images += of_one * of_point.len() as u64;
         seconds += each * of_point.len() as f64;
         let seeds: Vec<String> = of_point.iter().map(|trial| trial.seed.to_string()).collect();
-        let fixed = [number.to_string(), seeds.join(" "), count(plan.total_steps), count(of_one), span(each)];
+        let fixed = [number.to_string(), seeds.join(" "), count(plan.total_steps), count(of_one), time(each)];
         let values = &of_point[0].values;
         let values = if has_columns { values.clone() } else { vec![pairs(&axes, values)] };
         table.add_row(fixed.into_iter().chain(values));
@@ -257,19 +279,21 @@ fn dry_run(
         Some(_) => compute.label(),
         None => "all cores of this machine".to_owned(),
     };
-    let total = format!(
-        "{} trials, {} images, about {} on {place} ({:.0} GFLOP/s, measured just now)",
-        trials.len(),
-        count(images - shared_images),
-        span(seconds - shared_seconds),
-        speed / 1e9
-    );
+    let total = format!("{} trials, {} images", trials.len(), count(images - shared_images));
+    let total = match measured {
+        Some(speed) => format!(
+            "{total}, about {} on {place} ({:.0} GFLOP/s, measured just now)",
+            span(seconds - shared_seconds),
+            speed / 1e9
+        ),
+        None => format!("{total}; how long is unknown, for the optimizer takes no fixed time a step"),
+    };
+    let about = if measured.is_some() { format!(", about {},", span(shared_seconds)) } else { String::new() };
     let total = match shared_images {
         0 => total,
         _ => format!(
-            "{total}\nwithout {} images, about {}, of beginnings that trials have in common and one of them trains",
-            count(shared_images),
-            span(shared_seconds)
+            "{total}\nwithout {} images{about} of beginnings that trials have in common and one of them trains",
+            count(shared_images)
         ),
     };
     let further = match sweep.method {
@@ -307,15 +331,18 @@ fn write_point(folder: &Path, number: usize, point: &Point) -> Result<(), Record
     atomic::write(&experiment_file(folder, number), config::write(&point.loaded.spec).as_bytes())
 }
 
-/// What is wrong with a point, as `trials.csv` has room for.
-fn first_line(failure: &Failure) -> String {
-    let text = match failure {
-        Failure::Config(diagnostics) => diagnostics.to_string(),
-        Failure::Usage(message) | Failure::TryAgain(message) => message.clone(),
-        Failure::Data(error) => error.to_string(),
-        Failure::Other(error) => format!("{error:#}"),
-    };
-    text.lines().next().unwrap_or_default().to_owned()
+/// What a search makes of a point that cannot be made. What is wrong with the point itself will always be; a disk or a network may do
+/// better another time.
+fn no_point(failure: Failure) -> NoPoint {
+    // As much as `trials.csv` has room for.
+    let first_line = |text: &str| NoPoint::Refused(text.lines().next().unwrap_or_default().to_owned());
+    match failure {
+        Failure::Config(diagnostics) => first_line(&diagnostics.to_string()),
+        Failure::Usage(message) => first_line(&message),
+        Failure::TryAgain(message) => NoPoint::Broken(anyhow::Error::msg(message)),
+        Failure::Data(error) => NoPoint::Broken(error.into()),
+        Failure::Other(error) => NoPoint::Broken(error),
+    }
 }
 
 fn work(
@@ -341,8 +368,8 @@ fn work(
     let lower = lower_is_better(&sweep.metric);
     let mut display = display::Display::new(folder.path(), ledger, &order, lower);
     let prepare = |number: usize, values: &[String]| {
-        let point = maker.make(values).map_err(|failure| first_line(&failure))?;
-        write_point(folder.path(), number, &point).map_err(|error| error.to_string())?;
+        let point = maker.make(values).map_err(no_point)?;
+        write_point(folder.path(), number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
         Ok(maker.beginnings(&point))
     };
     let allows = |point: &[String]| maker.allows(point);
@@ -356,7 +383,10 @@ fn work(
     };
     let result = run_trials(ledger, &order, source, launcher, &mut display, &|| stop.raised().is_some());
     drop(display);
-    result.map_err(|e| Failure::Other(e.into()))?;
+    result.map_err(|error| match error {
+        SweepError::Propose(error) => error.into(),
+        error => Failure::Other(error.into()),
+    })?;
     summary(folder.path(), ledger, lower)?;
     Ok(match () {
         () if !is_whole(sweep, ledger) => Exit::Interrupted,
@@ -441,12 +471,14 @@ fn best(folder: &Path) -> Result<Exit, Failure> {
     let experiment = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let of_point: Vec<&Trial> = ledger.trials.iter().filter(|trial| trial.number == number).collect();
     let values = of_point.first().map(|trial| assignments(&ledger, trial)).unwrap_or_default();
+    // Those that the mean is of.
+    let seeds = of_point.iter().filter(|trial| trial.state == State::Done && trial.objective.is_some()).count();
     let head = format!(
-        "# The best point of sweep {}: {values}\n# {} {} on average over {} seeds\n\n",
+        "# The best point of sweep {}: {values}\n# {} {} on average over {}\n\n",
         sweep.name,
         sweep.metric,
         display::figure(mean),
-        of_point.len()
+        plural(seeds as u64, "seed")
     );
     output::print(&(head + &experiment))?;
     Ok(Exit::Done)

@@ -1,7 +1,7 @@
 //! From a sweep's points to experiments that may be tried.
 
 use crate::cli::{Failure, prepare};
-use crate::config::spec::SetSpec;
+use crate::config::spec::{SetSpec, Spec};
 use crate::config::sweep::{Measure, Sweep};
 use crate::config::{self, Diagnostics, Loaded};
 use crate::data::Facts;
@@ -29,6 +29,27 @@ impl Point {
     fn prefixes(&self) -> Vec<Prefix> {
         self.plan.prefixes(&self.loaded.spec.for_sets(&self.facts))
     }
+
+    /// Whether it fits an absent set alone, and not what stands in for that.
+    fn is_beyond_stand_in(&self) -> bool {
+        prepare::is_beyond_stand_in(&self.loaded.spec, &self.facts)
+    }
+}
+
+/// The figures of an absent set for which another stands in.
+#[derive(Clone, Copy)]
+enum Figures {
+    /// Those of the other.
+    StandIn,
+    /// Its own, as they are published.
+    Official,
+}
+
+/// What points are planned with.
+struct Basis {
+    figures: Figures,
+    /// What the base costs by these, where points are to cost as much.
+    cost: Option<f64>,
 }
 
 /// The data sets that an experiment asks for, and what may stand in for them.
@@ -37,8 +58,8 @@ type Asked = (Vec<SetSpec>, Option<Choice>);
 /// Puts points together as `runner train` would, and fits those that are to cost as much as the base.
 pub struct Maker<'a> {
     sweep: &'a Sweep,
-    /// What the base costs, where points are to cost as much.
-    cost: Option<f64>,
+    /// At least one; a point is planned with the first that it fits.
+    bases: Vec<Basis>,
     facts: RefCell<Vec<(Asked, Vec<Facts>)>>,
 }
 
@@ -46,26 +67,51 @@ impl<'a> Maker<'a> {
     /// # Errors
     /// When points are to cost as much as the base, and that cannot be planned.
     pub fn new(sweep: &'a Sweep) -> Result<Self, Failure> {
-        let mut maker = Self { sweep, cost: None, facts: RefCell::default() };
-        if let Some(equal) = &sweep.equal {
-            let base = maker.whole(sweep.base()?)?;
-            maker.cost = Some(cost(&base, equal.measure)?);
+        let mut maker = Self { sweep, bases: Vec::new(), facts: RefCell::default() };
+        let stand_in = maker.basis(Figures::StandIn);
+        let official = match sweep.equal.is_none() || maker.knows_stand_ins() {
+            true => maker.basis(Figures::Official).ok(),
+            // Nothing stands in: it would be the same once more.
+            false => None,
+        };
+        match (stand_in, official) {
+            (Err(failure), None) => return Err(failure),
+            (stand_in, official) => maker.bases.extend(stand_in.ok().into_iter().chain(official)),
         }
         Ok(maker)
+    }
+
+    fn basis(&self, figures: Figures) -> Result<Basis, Failure> {
+        let Some(equal) = &self.sweep.equal else { return Ok(Basis { figures, cost: None }) };
+        let base = self.whole(self.sweep.base()?, figures)?;
+        Ok(Basis { figures, cost: Some(cost(&base, equal.measure)?) })
+    }
+
+    /// Whether one set stands in for another in what was planned so far.
+    fn knows_stand_ins(&self) -> bool {
+        self.facts.borrow().iter().flat_map(|(_, facts)| facts).any(prepare::is_stand_in)
     }
 
     /// Whether a point keeps the constraints and can cost as much as the base. What is wrong with it otherwise shows when it
     /// is made.
     pub fn allows(&self, point: &[String]) -> bool {
-        if self.cost.is_none() {
+        if self.sweep.equal.is_none() {
             return self.sweep.allows(point);
         }
-        match self.experiment(point) {
+        let allows = |basis: &Basis| match self.experiment(point, basis) {
             // With its length fitted: constraints may speak of that.
-            Ok(Some(loaded)) => self.sweep.holds(point, &loaded),
-            Ok(None) => false,
-            Err(_) => true,
-        }
+            Ok(Some(loaded)) => Some(self.sweep.holds(point, &loaded)),
+            Ok(None) if self.fits(point, basis) => Some(false),
+            // It may fit other figures.
+            Ok(None) => None,
+            Err(_) => Some(true),
+        };
+        self.bases.iter().find_map(allows).unwrap_or(false)
+    }
+
+    /// Whether a point can be planned, whatever it costs.
+    fn fits(&self, point: &[String], basis: &Basis) -> bool {
+        self.sweep.experiment(point).is_ok_and(|loaded| self.whole(loaded, basis.figures).is_ok())
     }
 
     /// Puts a point together and checks it as `runner train` would.
@@ -73,13 +119,30 @@ impl<'a> Maker<'a> {
     /// # Errors
     /// All that is wrong with it.
     pub fn make(&self, point: &[String]) -> Result<Point, Failure> {
-        match self.experiment(point)? {
-            Some(loaded) => self.whole(loaded),
+        self.first(|basis| self.made(point, basis))
+    }
+
+    fn made(&self, point: &[String], basis: &Basis) -> Result<Point, Failure> {
+        match self.experiment(point, basis)? {
+            Some(loaded) => self.whole(loaded, basis.figures),
             None => Err(Failure::Usage(self.no_length())),
         }
     }
 
-    /// Makes the points of these trials, each once.
+    /// What can be made with the first figures that allow it; what is wrong by the first of all where none does.
+    fn first(&self, make: impl Fn(&Basis) -> Result<Point, Failure>) -> Result<Point, Failure> {
+        let mut refused = None;
+        for basis in &self.bases {
+            match make(basis) {
+                Ok(point) => return Ok(point),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
+        Err(refused.expect("points are planned with some figures"))
+    }
+
+    /// Makes the points of these trials, each once. Where some do not fit what stands in for a set, all that can be are planned
+    /// with that set's own figures: they are seen side by side.
     ///
     /// # Errors
     /// All that is wrong with the first that cannot be made.
@@ -88,6 +151,16 @@ impl<'a> Maker<'a> {
         for trial in trials {
             if let Entry::Vacant(free) = points.entry(trial.number) {
                 free.insert(self.make(&trial.values)?);
+            }
+        }
+        if let (true, Some(official)) = (points.values().any(Point::is_beyond_stand_in), self.bases.last()) {
+            for trial in trials {
+                let point = points.get_mut(&trial.number).expect("each trial has its point");
+                if point.facts.iter().any(prepare::is_stand_in)
+                    && let Ok(other) = self.made(&trial.values, official)
+                {
+                    *point = other;
+                }
             }
         }
         Ok(points)
@@ -109,7 +182,8 @@ impl<'a> Maker<'a> {
         let numbers: BTreeSet<usize> = ledger.trials.iter().map(|trial| trial.number).collect();
         let of_point = |number: usize| {
             let loaded = config::load(&experiment_file(folder, number), &[]).ok()?;
-            Some((number, self.whole(loaded).ok()?.prefixes()))
+            let point = self.first(|basis| self.whole(loaded.clone(), basis.figures)).ok()?;
+            Some((number, point.prefixes()))
         };
         Prefixes(numbers.into_iter().filter(|_| self.sweep.share).filter_map(of_point).collect())
     }
@@ -120,28 +194,34 @@ impl<'a> Maker<'a> {
     }
 
     /// `None` where no length makes it cost as much as the base.
-    fn experiment(&self, point: &[String]) -> Result<Option<Loaded>, Diagnostics> {
-        let (Some(equal), Some(target)) = (&self.sweep.equal, self.cost) else {
+    fn experiment(&self, point: &[String], basis: &Basis) -> Result<Option<Loaded>, Diagnostics> {
+        let (Some(equal), Some(target)) = (&self.sweep.equal, basis.cost) else {
             return self.sweep.experiment(point).map(Some);
         };
-        let of = |loaded: &Loaded| cost(&self.whole(loaded.clone()).ok()?, equal.measure).ok();
+        let of = |loaded: &Loaded| cost(&self.whole(loaded.clone(), basis.figures).ok()?, equal.measure).ok();
         fitted(self.sweep, equal, point, target, &of)
     }
 
-    fn whole(&self, mut loaded: Loaded) -> Result<Point, Failure> {
+    fn whole(&self, mut loaded: Loaded, figures: Figures) -> Result<Point, Failure> {
         prepare::with_absolute_paths(&mut loaded.spec)?;
-        let asked = (loaded.spec.sets(), loaded.spec.data.stand_in.clone());
-        let known = self.facts.borrow().iter().find(|(data, _)| *data == asked).map(|(_, facts)| facts.clone());
-        let facts = match known {
-            Some(facts) => facts,
-            None => {
-                let facts = prepare::facts(&loaded.spec)?;
-                self.facts.borrow_mut().push((asked, facts.clone()));
-                facts
-            }
+        let known = self.known(&loaded.spec)?;
+        let facts = match figures {
+            Figures::StandIn => known,
+            Figures::Official => prepare::official(&loaded.spec, &known).unwrap_or(known),
         };
         let plan = prepare::plan(&loaded, &facts)?;
         Ok(Point { loaded, plan, facts })
+    }
+
+    /// What is known of an experiment's data sets without network, looked at once.
+    fn known(&self, spec: &Spec) -> Result<Vec<Facts>, Failure> {
+        let asked = (spec.sets(), spec.data.stand_in.clone());
+        if let Some((_, facts)) = self.facts.borrow().iter().find(|(data, _)| *data == asked) {
+            return Ok(facts.clone());
+        }
+        let facts = prepare::facts(spec)?;
+        self.facts.borrow_mut().push((asked, facts.clone()));
+        Ok(facts)
     }
 }
 

@@ -12,6 +12,8 @@ enum Deed {
     End(&'static str, i32),
     /// Ends without any record.
     Crash(Ending),
+    /// Says this in its `run.json`, and is killed.
+    Kill(&'static str),
     /// Runs until it is stopped.
     Hang,
     /// Ends well, and by then has kept its state before phase 1.
@@ -79,6 +81,10 @@ impl Launcher for Fake {
                 Run { accuracies: &[0.25], ..Run::default() }.write(&self.root, &run);
                 self.to_keep.push(prefix::folder(&self.root.join(&run), 1));
                 self.reports.push_back(Report::Ended(task.id, Ending::Exit(0)));
+            }
+            Deed::Kill(status) => {
+                Run { status, accuracies: &[0.25, 0.75], ..Run::default() }.write(&self.root, &run);
+                self.reports.push_back(Report::Ended(task.id, Ending::Signal(9)));
             }
             Deed::Crash(ending) => self.reports.push_back(Report::Ended(task.id, ending)),
             Deed::Hang => self.hanging.push(task),
@@ -306,10 +312,10 @@ fn where_the_first_breaks_off_the_next_trains_the_beginning() {
 struct OneByOne;
 
 impl Source for OneByOne {
-    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+    fn next(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Trial>> {
         let number = ledger.trials.len();
         let is_next = number < 4 && ledger.trials.iter().all(|trial| trial.state.is_over());
-        is_next.then(|| Trial::planned(number, 1, vec![number.to_string()])).into_iter().collect()
+        Ok(is_next.then(|| Trial::planned(number, 1, vec![number.to_string()])).into_iter().collect())
     }
 
     fn beginnings(&self, number: usize) -> Vec<Prefix> {
@@ -338,14 +344,14 @@ fn while_points_are_to_come_each_keeps_what_they_may_begin_with() {
 struct Refusing;
 
 impl Source for Refusing {
-    fn next(&mut self, ledger: &Ledger) -> Vec<Trial> {
+    fn next(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Trial>> {
         let number = ledger.trials.len();
         let is_next = number < 6 && ledger.trials.iter().all(|trial| trial.state.is_over());
         let mut trial = Trial::planned(number, 1, vec![number.to_string()]);
         if number % 2 == 1 || number == 4 {
             trial.state = State::Failed;
         }
-        is_next.then_some(trial).into_iter().collect()
+        Ok(is_next.then_some(trial).into_iter().collect())
     }
 }
 
@@ -366,4 +372,171 @@ fn what_is_taken_up_and_fails_is_failed_though_its_record_says_interrupted() {
     run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
     assert_eq!(states(&ledger), ["failed"]);
     assert!(ledger.trials[0].reason.contains("exit code 3"), "{}", ledger.trials[0].reason);
+}
+
+#[test]
+fn what_a_signal_ends_before_it_listens_to_signals_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 1);
+    let deeds = [Deed::Crash(Ending::Signal(15)), Deed::Crash(Ending::Exit(130)), Deed::End("done", 0)];
+    let mut fake = Fake::new(folder.path(), deeds);
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!((states(&ledger), fake.started.len()), (vec!["done"], 3));
+
+    // Not for ever: it may be a limit of the system.
+    for (ending, reason) in [(Ending::Signal(2), "killed by signal 2"), (Ending::Exit(143), "killed by signal 15")] {
+        let mut ledger = planned(folder.path(), 2);
+        ledger.trials.remove(0);
+        let mut fake = Fake::new(folder.path(), [Deed::Crash(ending); TRIES]);
+        run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+        assert_eq!((states(&ledger), fake.started.len()), (vec!["interrupted"], TRIES));
+        assert_eq!(ledger.trials[0].reason, reason);
+    }
+}
+
+#[test]
+fn what_came_to_its_end_did_so_though_it_was_killed_after_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 3);
+    let deeds = [Deed::Kill("done"), Deed::Kill("diverged"), Deed::Kill("running")];
+    let mut fake = Fake::new(folder.path(), deeds);
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &|| false).unwrap();
+    assert_eq!(states(&ledger), ["done", "diverged", "failed"]);
+    assert_eq!((ledger.trials[0].objective, ledger.trials[1].objective), (Some(0.75), None));
+}
+
+/// A trial that was tried before, and failed then for a reason that is on record.
+fn failed_before(folder: &Path) -> (Trial, PathBuf, PathBuf) {
+    let run = Run { status: "failed", ..Run::default() }.write(folder, "t000-s1");
+    let info = std::fs::read_to_string(run.join(file::RUN)).unwrap();
+    std::fs::write(run.join(file::RUN), info.replace("\"exit_reason\":null", "\"exit_reason\":\"no space\"")).unwrap();
+    (Trial::planned(0, 1, vec!["0".to_owned()]), run, folder.join("log.txt"))
+}
+
+#[test]
+fn a_trial_that_fails_again_says_why_it_failed_the_last_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut trial, run, log) = failed_before(folder.path());
+    close(&mut trial, &run, &log, Ending::Exit(1), "val_acc");
+    assert_eq!((trial.state, trial.reason.as_str()), (State::Failed, "no space"), "there is no log");
+    std::fs::write(&log, "error: no space\nhelp: free some\nerror: the images are gone\nhelp: look\n").unwrap();
+    close(&mut trial, &run, &log, Ending::Exit(3), "val_acc");
+    assert_eq!((trial.state, trial.reason.as_str()), (State::Failed, "the images are gone"));
+    // Stopped while it waited in a queue: its record knows nothing of that.
+    close(&mut trial, &run, &log, Ending::Exit(75), "val_acc");
+    assert_eq!((trial.state, trial.reason.as_str()), (State::Interrupted, ""));
+}
+
+/// Holds a trial's run folder, as a process of an earlier sweep does.
+fn lock(folder: &Path, trial: &Trial) -> std::fs::File {
+    let run = folder.join(&trial.run);
+    std::fs::create_dir_all(&run).unwrap();
+    let file = std::fs::File::create(run.join(file::LOCK)).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn others_run_while_an_earlier_process_is_at_a_trial_and_its_sweep_ends_when_nothing_else_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 3);
+    let _held = lock(folder.path(), &ledger.trials[0]);
+    // The second trial is under way for longer than a trial of an earlier process is waited for.
+    let begun = Instant::now();
+    let stop = || begun.elapsed() > 3 * PATIENCE;
+    let mut fake = Fake::new(folder.path(), [Deed::Hang]);
+    ledger.trials[2].state = State::Done;
+    run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &stop).unwrap();
+    assert_eq!(states(&ledger), ["planned", "interrupted", "done"]);
+
+    ledger.trials[2].state = State::Planned;
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0); 2]);
+    let result = run(&mut ledger, &order(folder.path(), 2), &mut (), &mut fake, &mut Quiet, &|| false);
+    assert!(matches!(&result, Err(SweepError::Busy(run)) if run.ends_with("t000-s1")), "{result:?}");
+    assert_eq!(states(&ledger), ["planned", "done", "done"]);
+    assert_eq!(fake.started, ["t001-s1", "t002-s1"]);
+}
+
+#[test]
+fn a_trial_is_taken_up_once_an_earlier_process_lets_go_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 1);
+    let held = std::cell::RefCell::new(Some(lock(folder.path(), &ledger.trials[0])));
+    let begun = Instant::now();
+    let stop = || {
+        if begun.elapsed() > PATIENCE / 4 {
+            drop(held.take());
+        }
+        false
+    };
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0)]);
+    run(&mut ledger, &order(folder.path(), 1), &mut (), &mut fake, &mut Quiet, &stop).unwrap();
+    assert_eq!(states(&ledger), ["done"]);
+}
+
+/// A source that has no room for what it makes.
+struct Broken;
+
+impl Source for Broken {
+    fn next(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Trial>> {
+        match ledger.trials.iter().all(|trial| trial.state.is_over()) {
+            true => anyhow::bail!("no space"),
+            false => Ok(Vec::new()),
+        }
+    }
+}
+
+#[test]
+fn a_proposal_that_cannot_be_written_ends_the_sweep_and_is_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 1);
+    let mut fake = Fake::new(folder.path(), [Deed::End("done", 0)]);
+    let result = run(&mut ledger, &order(folder.path(), 1), &mut Broken, &mut fake, &mut Quiet, &|| false);
+    assert!(matches!(&result, Err(error @ SweepError::Propose(_)) if error.to_string() == "no space"), "{result:?}");
+    let written = Ledger::read(&folder.path().join("trials.csv"), ledger.axes.clone()).unwrap();
+    assert_eq!(states(&written), ["done"]);
+}
+
+#[test]
+fn trials_that_failed_are_left_where_they_are_tried_again_and_have_an_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trial = Trial::planned(0, 1, Vec::new());
+    let left = |trial: &Trial| [false, true].map(|retry_failed| is_left(trial, folder.path(), retry_failed));
+    assert_eq!(left(&trial), [true, true]);
+    trial.state = State::Failed;
+    assert_eq!(left(&trial), [false, false]);
+    std::fs::create_dir(folder.path().join("points")).unwrap();
+    std::fs::write(experiment_file(folder.path(), 0), "").unwrap();
+    assert_eq!(left(&trial), [false, true]);
+    trial.state = State::Pruned;
+    assert_eq!(left(&trial), [false, false]);
+}
+
+/// Keeps what it is told of trials that are over.
+#[derive(Default)]
+struct Counting(Vec<usize>);
+
+impl Watcher for Counting {
+    fn begun(&mut self, _: &Trial) {}
+    fn event(&mut self, _: &Trial, _: &serde_json::Value) {}
+    fn ended(&mut self, _: &Trial, ledger: &Ledger) {
+        self.planned(ledger);
+    }
+    fn planned(&mut self, ledger: &Ledger) {
+        self.0.push(ledger.trials.iter().filter(|trial| trial.state.is_over()).count());
+    }
+}
+
+#[test]
+fn who_watches_is_told_what_earlier_processes_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 3);
+    Run::default().write(folder.path(), "t000-s1");
+    (ledger.trials[0].state, ledger.trials[1].state) = (State::Running, State::Failed);
+    std::fs::create_dir(folder.path().join("points")).unwrap();
+    std::fs::write(experiment_file(folder.path(), 1), "").unwrap();
+    let order = Order { retry_failed: true, ..order(folder.path(), 1) };
+    let (mut fake, mut counting) = (Fake::new(folder.path(), [Deed::End("done", 0); 2]), Counting::default());
+    run(&mut ledger, &order, &mut (), &mut fake, &mut counting, &|| false).unwrap();
+    assert_eq!(counting.0, [1, 2, 3]);
 }
