@@ -251,7 +251,7 @@ fn groups_follow_the_shape_of_a_recipe_at_rates_of_their_own() {
     assert_eq!((ends(up, "stem").1, ends(down, "stem").0), (Some(0.07), 0.07));
     assert!((ends(up, "stem").0 - 0.07 / 30.0).abs() < 1e-15);
     assert!((ends(out, "stem").1.unwrap() - 0.07 / 3000.0).abs() < 1e-15);
-    assert_eq!(ends(down, "head"), (0.0, Some(0.0)));
+    assert_eq!(ends(down, "head"), (0.0, None));
     assert!(after.lr_values.is_empty() && after.lr_groups.is_empty(), "over the recipe alone");
     // The batch that rates are written for is theirs too.
     let scaled = right(&recipe, &["train.lr_batch=512", "phases[3].batch=256"]).spec;

@@ -198,7 +198,8 @@ mod unix {
 #[test]
 fn results_in_each_others_place_are_refused_before_anything_is_written() {
     let dir = small();
-    fs::create_dir(dir.path().join("folder")).unwrap();
+    fs::create_dir_all(dir.path().join("folder/run")).unwrap();
+    fs::write(dir.path().join("folder/run/run.json"), "{}").unwrap();
     let plan = |arguments: &[&'static str]| [&["plan", "small.toml"][..], arguments].concat();
     refused(
         dir.path(),
@@ -213,8 +214,13 @@ fn results_in_each_others_place_are_refused_before_anything_is_written() {
             (&["eval", "run", "--confusion", "m.svg", "--confusion", "m.svg"], &["are the same file"]),
             (&["compare", "folder", "--csv", "m.csv", "--html", "./m.csv"], &["are the same file"]),
             (&["compare", "a.tsv", "--csv", "a.tsv"], &["--csv a.tsv", "what is read"]),
+            (&["find-lr", "small.toml", "--csv", "small.toml"], &["what is read"]),
+            (&["find-lr", "small.toml", "--csv", "m.svg", "--plot", "m.svg"], &["are the same file"]),
+            (&plan(&["--trace", "folder/run/trace.csv"]), &["a run or sweep keeps its records there"]),
+            (&["compare", "folder", "--csv", "folder/run/metrics.csv"], &["a run or sweep keeps its records there"]),
         ],
     );
+    assert_eq!(names(&dir.path().join("folder/run")), ["run.json"]);
     assert_eq!(names(dir.path()), ["folder", "small.toml"]);
     assert_eq!(fs::read_to_string(dir.path().join("small.toml")).unwrap(), SMALL);
 }

@@ -2,7 +2,9 @@
 
 use super::Failure;
 use crate::plot;
+use crate::record::folder::file;
 use crate::record::{RecordError, atomic, console};
+use crate::sweep::file::TRIALS;
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -72,6 +74,10 @@ impl<'a> Outputs<'a> {
         for (flag, to) in self.files.iter().filter(|(_, to)| !is_stdout(to)) {
             let (argument, place) = (format!("{flag} {}", to.display()), place(to));
             check_folder(&argument, to)?;
+            if is_of_run(&place) {
+                let message = format!("{argument}: a run or sweep keeps its records there\nhelp: name another file");
+                return Err(Failure::Usage(message));
+            }
             if inputs.contains(&place) {
                 let message = format!("{argument}: that is what is read, and would be lost\nhelp: name another file");
                 return Err(Failure::Usage(message));
@@ -98,6 +104,17 @@ fn check_folder(argument: &str, to: &Path) -> Result<(), Failure> {
         (.., false) => format!("there is no folder {shown}\nhelp: `mkdir -p {shown}` makes it"),
     };
     Err(Failure::Usage(format!("{argument}: {problem}")))
+}
+
+/// Whether a place is that of a file by which a run or a sweep is known, in its folder.
+fn is_of_run(place: &Path) -> bool {
+    let beside = |name: &str| place.with_file_name(name).exists();
+    let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let of_run =
+        [file::EXPERIMENT, file::RUN, file::PLAN, file::METRICS, file::TRACE, file::LOG, file::LOCK, file::MLFLOW];
+    let is_model = name.starts_with("model") && name.ends_with(".safetensors");
+    (beside(file::RUN) && (of_run.contains(&name) || is_model))
+        || (beside(file::SWEEP) && [file::SWEEP, TRIALS, file::LOCK].contains(&name))
 }
 
 /// Where a path leads when its links are followed, whether a file is there or not.

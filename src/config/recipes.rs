@@ -221,7 +221,11 @@ impl Phase {
         let mut rates = Settings::default();
         for (name, highest) in &own.of_groups {
             let scaled = |rate: f64| highest * (rate / own.highest);
-            let lr = RampValue { from: scaled(lr.from), to: lr.to.map(scaled), ..lr.clone() };
+            // Nothing at both ends is no curve.
+            let lr = match scaled(lr.from) {
+                from if *highest == 0.0 => RampValue { from, to: None, curve: Choice::plain(constant::ENTRY.name) },
+                from => RampValue { from, to: lr.to.map(scaled), ..lr.clone() },
+            };
             rates.0.insert(name.clone(), Value::Ramp(lr));
             let path = format!(".{}", join(OWN_RATES, name));
             let below = RAMP.iter().map(|param| format!("{path}.{}", param.key));

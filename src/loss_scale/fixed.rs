@@ -9,13 +9,13 @@ pub static ENTRY: LossScaleEntry = Entry {
         key: "scale",
         kind: Kind::Float(Interval::closed(1.0, 16_777_216.0)),
         default: Default::Required,
-        doc: "the factor; a power of two rounds nothing; training ends where a hundred steps in a row are left out",
+        doc: "the factor; a power of two rounds nothing; training ends at the hundredth such step in a row",
     }],
     shorthand: Some("scale"),
     make: |settings| Box::new(Fixed { scale: settings.float("scale") }),
 };
 
-/// So many steps in a row that are left out end training: nothing else would change.
+/// The step that would be the last of so many left out in a row ends training: nothing else would change.
 const MOST_LEFT_OUT: u64 = 100;
 
 struct Fixed {

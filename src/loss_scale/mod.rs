@@ -24,6 +24,7 @@ pub trait LossScale: Send + Sync {
 pub struct Scale {
     pub value: f64,
     /// Steps in a row that the rule counts: of `dynamic` the good ones since it last changed, of `static` those left out.
+    #[serde(alias = "steady")]
     pub streak: u64,
     /// Steps that were left out so far.
     pub skipped: u64,

@@ -94,10 +94,14 @@ impl Plan {
     /// Rules with a rate have one, `lr.norm`; groups too, `lr.stem`, for what no such rule takes; and what of such a rule
     /// lies in a group, `lr.stem.norm`.
     pub(super) fn name_columns(&mut self) {
+        let has_rate = |group: &&usize| {
+            let of_phases = self.phases.iter().map(|phase| &phase.groups[**group]);
+            of_phases.into_iter().any(|group| group.frozen || group.rate != RuleRate::OfPhase)
+        };
         let mut columns: Vec<(String, usize)> = Vec::new();
         for place in self.groups.inhabited.iter().copied() {
             let Unit { rule, groups } = &self.groups.units[place];
-            let group = groups.first().map(|group| self.groups.names[*group].as_str());
+            let group = groups.iter().find(has_rate).map(|group| self.groups.names[*group].as_str());
             let rule =
                 rule.map(|rule| &self.rules[rule]).filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
             let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(rule).collect();

@@ -69,6 +69,9 @@ fn is_average(metric: Metric) -> bool {
 /// What the size of a loss depends on.
 fn scale(phase: &PlannedPhase) -> ([usize; 3], [&[Choice]; 2], Choice) {
     // Where the shares of a mix go is no other scale: they move within a phase too.
-    let optimizer = mix::at_rest(phase.optimizer.clone());
+    let mut optimizer = phase.optimizer.clone();
+    if mix::weight(&optimizer).is_some() {
+        optimizer.settings.0.remove(mix::WEIGHT);
+    }
     ([phase.set, phase.size, phase.batch], [&phase.augment, &phase.mix_images], optimizer)
 }

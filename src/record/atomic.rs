@@ -74,7 +74,13 @@ fn write_synced(
     permissions: Option<Permissions>,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let file = File::create(path)?;
+    let file = match File::create(path) {
+        // What a killed process left may have the permissions of a file that is not to be written.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            fs::remove_file(path).and_then(|()| File::create(path)).map_err(|_| error)?
+        }
+        other => other?,
+    };
     if let Some(permissions) = permissions {
         // Before anything is in it: what is kept from others must not be theirs to read for a moment.
         file.set_permissions(permissions)?;

@@ -4,7 +4,7 @@ mod report;
 mod set;
 
 use super::device::{DeviceChoice, instruction_set};
-use super::output::{self, PictureFormat};
+use super::output::{self, Outputs, PictureFormat};
 use super::recorded::Recorded;
 use super::train::{open_data, start_threads};
 use super::{Exit, Failure, Overrides, paths, prepare};
@@ -107,11 +107,19 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
         output::notice(notice);
     }
     let found = sweeps(args, &job, &begin)?;
-    let mut report = Report { job: &job, phase, lr, weights, found, set: None };
+    let mut report = Report { job: &job, phase, lr, weights, found, set: None, of_run: None };
     report.set =
         report.suggestion().and_then(|spread| set::for_rate(args, &job.spec, phase, &report::short(spread.median)));
+    // Its phases are plain and its rates for the batches they have, whatever file the run was made from.
+    report.of_run = args.from.as_ref().map(|run| run.join(file::EXPERIMENT));
     write(args, &report)?;
     Ok(exit(&report.found))
+}
+
+impl FindLrArgs {
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs::default().prints("--json", self.json).file("--csv", &self.csv).file("--plot", &self.plot)
+    }
 }
 
 /// Sees to it that results can be written before they are computed.
@@ -119,17 +127,7 @@ fn check_outputs(args: &FindLrArgs) -> Result<(), Failure> {
     if let Some(to) = &args.plot {
         PictureFormat::of(to, "--plot")?;
     }
-    for (flag, to) in [("--plot", &args.plot), ("--csv", &args.csv)] {
-        let folder = to.as_deref().filter(|to| !output::is_stdout(to)).and_then(Path::parent);
-        if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            let shown = folder.display();
-            return Err(Failure::Usage(format!("{flag}: there is no folder {shown}\nhelp: mkdir -p {shown}")));
-        }
-    }
-    if args.json && args.csv.as_deref().is_some_and(output::is_stdout) {
-        return Err(Failure::Usage("--json and --csv - both want standard output: name a file for one".to_owned()));
-    }
-    Ok(())
+    args.outputs().check(args.config.iter().chain(&args.from))
 }
 
 /// How the rate moves.

@@ -8,6 +8,7 @@ use crate::schedule::Ramp;
 use crate::train::Job;
 use crate::units::number;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// Suggestions that differ by more than this between seeds are said to.
 const FAR_APART: f64 = 10.0;
@@ -36,6 +37,8 @@ pub struct Report<'a> {
     pub found: Vec<Found>,
     /// What to paste for the suggestion, where some setting gives the phase that rate.
     pub set: Option<String>,
+    /// The experiment of a run, which `set` is for; `None`: that of the command line.
+    pub of_run: Option<PathBuf>,
 }
 
 impl Found {
@@ -156,7 +159,12 @@ impl Report<'_> {
             out += &format!("\n{}\n", wrap(&remark, width.max(20)).join("\n"));
         }
         if let Some(set) = &self.set {
-            out += &format!("\nTo train with the valley's rate: --set '{set}'\n");
+            out += &match &self.of_run {
+                None => format!("\nTo train with the valley's rate: --set '{set}'\n"),
+                Some(file) => {
+                    format!("\nTo train with the valley's rate: runner train {} --set '{set}'\n", file.display())
+                }
+            };
         }
         out
     }
@@ -185,6 +193,7 @@ impl Report<'_> {
             "curve": self.lr.curve_name(),
             "suggestions": suggestions,
             "set": self.set,
+            "set_in": self.of_run.as_ref().map(|file| file.display().to_string()),
             "remarks": self.remarks(),
             "seeds": seeds,
         });

@@ -2,7 +2,7 @@
 
 mod labels;
 
-use super::output::{self, PictureFormat};
+use super::output::{self, Outputs, PictureFormat};
 use super::{Exit, Failure, paths};
 use crate::compare::runs_in;
 use crate::plot::{self, Across, RunRows, ScheduleOptions};
@@ -54,6 +54,7 @@ struct Read {
 pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     let to = output_file(args)?;
     PictureFormat::of(&to, "--output")?;
+    Outputs::default().file("--output", [&to]).check(&args.paths)?;
     let runs = read_all(&args.paths)?;
     let labels = labels::labels(&runs);
     let rows: Vec<RunRows<'_>> = runs.iter().zip(&labels).map(|(run, label)| run.rows(label)).collect();

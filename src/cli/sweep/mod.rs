@@ -9,6 +9,7 @@ use crate::compare::{Options, report};
 use crate::config;
 use crate::config::suggest::nearest;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
+use crate::data::DataError;
 use crate::launch::{self, Launcher, Setup, local};
 use crate::nn::Compute;
 use crate::record::rows::{MetricsRow, Row as _};
@@ -26,6 +27,7 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use point::{Maker, Point};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A dry run lists at most so many axes as columns of their own.
@@ -340,7 +342,11 @@ fn no_point(failure: Failure) -> NoPoint {
         Failure::Config(diagnostics) => first_line(&diagnostics.to_string()),
         Failure::Usage(message) => first_line(&message),
         Failure::TryAgain(message) => NoPoint::Broken(anyhow::Error::msg(message)),
-        Failure::Data(error) => NoPoint::Broken(error.into()),
+        // A file that is not there, or is no image, is the point's own.
+        Failure::Data(error) => match &error {
+            DataError::Io { source, .. } if source.kind() != ErrorKind::NotFound => NoPoint::Broken(error.into()),
+            _ => first_line(&error.to_string()),
+        },
         Failure::Other(error) => NoPoint::Broken(error),
     }
 }

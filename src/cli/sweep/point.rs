@@ -12,7 +12,7 @@ use crate::sweep::ledger::{Ledger, Trial};
 use crate::sweep::prefix::Prefixes;
 use crate::sweep::run::experiment_file;
 use crate::train::estimate;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -60,6 +60,8 @@ pub struct Maker<'a> {
     sweep: &'a Sweep,
     /// At least one; a point is planned with the first that it fits.
     bases: Vec<Basis>,
+    /// Whether some point was planned with the official figures, and all are since then.
+    official: Cell<bool>,
     facts: RefCell<Vec<(Asked, Vec<Facts>)>>,
 }
 
@@ -67,7 +69,7 @@ impl<'a> Maker<'a> {
     /// # Errors
     /// When points are to cost as much as the base, and that cannot be planned.
     pub fn new(sweep: &'a Sweep) -> Result<Self, Failure> {
-        let mut maker = Self { sweep, bases: Vec::new(), facts: RefCell::default() };
+        let mut maker = Self { sweep, bases: Vec::new(), official: Cell::new(false), facts: RefCell::default() };
         let stand_in = maker.basis(Figures::StandIn);
         let official = match sweep.equal.is_none() || maker.knows_stand_ins() {
             true => maker.basis(Figures::Official).ok(),
@@ -106,7 +108,13 @@ impl<'a> Maker<'a> {
             Ok(None) => None,
             Err(_) => Some(true),
         };
-        self.bases.iter().find_map(allows).unwrap_or(false)
+        self.in_turn().find_map(allows).unwrap_or(false)
+    }
+
+    /// What a point is planned with, in the order in which it is tried.
+    fn in_turn(&self) -> impl Iterator<Item = &Basis> {
+        let official = self.bases.last().filter(|_| self.official.get());
+        official.into_iter().chain(&self.bases)
     }
 
     /// Whether a point can be planned, whatever it costs.
@@ -132,7 +140,7 @@ impl<'a> Maker<'a> {
     /// What can be made with the first figures that allow it; what is wrong by the first of all where none does.
     fn first(&self, make: impl Fn(&Basis) -> Result<Point, Failure>) -> Result<Point, Failure> {
         let mut refused = None;
-        for basis in &self.bases {
+        for basis in self.in_turn() {
             match make(basis) {
                 Ok(point) => return Ok(point),
                 Err(failure) => refused = refused.or(Some(failure)),
@@ -154,6 +162,7 @@ impl<'a> Maker<'a> {
             }
         }
         if let (true, Some(official)) = (points.values().any(Point::is_beyond_stand_in), self.bases.last()) {
+            self.official.set(true);
             for trial in trials {
                 let point = points.get_mut(&trial.number).expect("each trial has its point");
                 if point.facts.iter().any(prepare::is_stand_in)

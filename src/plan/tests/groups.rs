@@ -73,6 +73,7 @@ fn a_group_decays_as_its_phase_says_and_a_rule_before_it() {
     assert_eq!(decays(0), [0.0, 0.25, 0.5, 7.0]);
     assert_eq!(decays(10), [0.0, 0.25, 2.0, 7.0]);
     assert_eq!(decays(20), [2.0, 7.0]);
+    assert!(plan.lr_columns().is_empty(), "their rates are the phase's");
     assert!(plan.table(120).contains("head weight decay 0.25, stem weight decay 0"), "{}", plan.table(120));
 }
 
