@@ -194,7 +194,7 @@ fn a_bad_instruction_set_is_named() {
     let config = write(dir.path(), "small.toml", &short());
     let output = runner().env("RUNNER_ISA", "sse9").arg(&config).output().unwrap();
     assert_exit(&output, 2);
-    assert!(text(&output).contains("portable, avx2 or avx512"), "{}", text(&output));
+    assert!(text(&output).contains("portable, avx2, avx512 or avx512bf16"), "{}", text(&output));
 }
 
 /// [`short`] with rates at which small differences stay small.

@@ -125,6 +125,8 @@ mod tests {
 
     /// Every number of the type is widened exactly; a number between two neighbours, in their middle or a bit beside it, goes
     /// to the one that `half` rounds to.
+    ///
+    /// The instruction for bf16 makes zeros of subnormal numbers, its own and those of `f32`.
     fn rounds_as_half<E: Element>(bits: impl Fn(E) -> u16, from_bits: impl Fn(u16) -> E) {
         let all: Vec<E> = (0..=u16::MAX).map(&from_bits).collect();
         for isa in Isa::available() {
@@ -143,6 +145,8 @@ mod tests {
                 isa.run(Convert(&inputs, &mut stored));
                 for (x, found) in inputs.iter().zip(&stored) {
                     let exact = E::from_f32(*x);
+                    let flushed = isa == Isa::Avx512Bf16 && E::DTYPE == DType::Bf16 && x.is_subnormal();
+                    let exact = if flushed { E::from_f32(0.0f32.copysign(*x)) } else { exact };
                     let same = bits(*found) == bits(exact) || x.is_nan() && found.to_f32().is_nan();
                     assert!(same, "{isa}: {x:e} is {found:?}, not {exact:?}");
                 }

@@ -13,16 +13,19 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, VL, DQ: sixteen `f32` lanes.
     Avx512,
+    /// AVX-512 with the instructions for bf16: rounding, and products of pairs with `f32` sums.
+    Avx512Bf16,
 }
 
 impl Isa {
-    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16];
 
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Bf16 => "avx512bf16",
         }
     }
 
@@ -42,6 +45,8 @@ impl Isa {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -95,6 +100,12 @@ impl Isa {
                 // SAFETY: the features were detected on the line above.
                 unsafe { super::simd::x86::run_avx512(kernel) }
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => {
+                assert!(self.is_available(), "AVX512-BF16 kernels on a machine without AVX512-BF16");
+                // SAFETY: the features were detected on the line above.
+                unsafe { super::simd::x86::run_avx512bf16(kernel) }
+            }
             #[cfg(not(target_arch = "x86_64"))]
             _ => unreachable!("x86 kernels on another architecture"),
         }
@@ -117,7 +128,7 @@ impl FromStr for Isa {
 /// A bad `RUNNER_ISA`.
 #[derive(Debug, thiserror::Error)]
 pub enum IsaError {
-    #[error("RUNNER_ISA={0} names no instruction set; use portable, avx2 or avx512, or unset it")]
+    #[error("RUNNER_ISA={0} names no instruction set; use portable, avx2, avx512 or avx512bf16, or unset it")]
     Unknown(String),
     #[error("RUNNER_ISA={0}, but this machine does not have it; unset the variable to use what it has")]
     Missing(Isa),

@@ -17,8 +17,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn store(p: *mut f32, v: Self::V);
     /// Widens `LANES` bf16 values.
     unsafe fn load_bf16(p: *const half::bf16) -> Self::V;
-    /// Rounds to nearest even; NaN stays NaN.
+    /// Rounds to nearest even; NaN stays NaN. Subnormal numbers may become zero.
     unsafe fn store_bf16(p: *mut half::bf16, v: Self::V);
+    /// Rounds both to bf16, as [`Simd::store_bf16`] does, and puts them side by side: each lane's low half is of `a`, its high half
+    /// of `b`. Such a *word* is in the place of an `f32`, and no number.
+    unsafe fn pair_bf16(a: Self::V, b: Self::V) -> Self::V;
+    /// `c + a₀·b₀ + a₁·b₁` in each lane, of words of two bf16. The order, and how often it is rounded, is the instruction set's.
+    unsafe fn dot_bf16(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Widens `LANES` f16 values, exactly.
     unsafe fn load_f16(p: *const half::f16) -> Self::V;
     /// Rounds to nearest even, subnormal results too; what lies beyond 65504 becomes infinite; NaN stays NaN.
@@ -77,6 +82,19 @@ pub trait Kernel {
     fn run<S: Simd>(self) -> Self::Out;
 }
 
+/// Two numbers in the place of one `f32`, see [`Simd::pair_bf16`].
+#[inline(always)]
+pub fn word(low: half::bf16, high: half::bf16) -> f32 {
+    f32::from_bits(u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16)
+}
+
+/// The two of a [`word`], widened.
+#[inline(always)]
+fn halves(word: f32) -> (f32, f32) {
+    let bits = word.to_bits();
+    (f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000))
+}
+
 /// Plain Rust: eight lanes that the compiler may or may not vectorise.
 #[derive(Clone, Copy)]
 pub struct Portable;
@@ -121,6 +139,17 @@ impl Simd for Portable {
         let raw: [half::bf16; 8] = std::array::from_fn(|k| half::bf16::from_f32(v[k]));
         // SAFETY: the caller grants eight writable elements.
         unsafe { p.cast::<[half::bf16; 8]>().write_unaligned(raw) }
+    }
+    #[inline(always)]
+    unsafe fn pair_bf16(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| word(half::bf16::from_f32(a[k]), half::bf16::from_f32(b[k])))
+    }
+    #[inline(always)]
+    unsafe fn dot_bf16(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        lanes!(|k: usize| {
+            let ((a0, a1), (b0, b1)) = (halves(a[k]), halves(b[k]));
+            c[k] + a1 * b1 + a0 * b0
+        })
     }
     #[inline(always)]
     unsafe fn load_f16(p: *const half::f16) -> [f32; 8] {
@@ -199,6 +228,8 @@ pub mod x86 {
     pub struct Avx2;
     #[derive(Clone, Copy)]
     pub struct Avx512;
+    #[derive(Clone, Copy)]
+    pub struct Avx512Bf16;
 
     /// # Safety
     /// The machine has AVX2, FMA and F16C.
@@ -212,6 +243,41 @@ pub mod x86 {
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
     pub unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
         kernel.run::<Avx512>()
+    }
+
+    /// # Safety
+    /// The machine has what [`run_avx512`] asks for, and AVX512-BF16.
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    pub unsafe fn run_avx512bf16<K: Kernel>(kernel: K) -> K::Out {
+        kernel.run::<Avx512Bf16>()
+    }
+
+    /// The bits of numbers rounded to bf16 in the upper halves, whatever is in the lower ones.
+    #[inline(always)]
+    unsafe fn rounded_256(v: __m256) -> __m256i {
+        // SAFETY: the caller's, as everywhere here.
+        unsafe {
+            let bits = _mm256_castps_si256(v);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
+            let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+            _mm256_blendv_epi8(rounded, quiet, nan)
+        }
+    }
+
+    /// As [`rounded_256`].
+    #[inline(always)]
+    unsafe fn rounded_512(v: __m512) -> __m512i {
+        // SAFETY: the caller's, as everywhere here.
+        unsafe {
+            let bits = _mm512_castps_si512(v);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+            _mm512_mask_blend_epi32(nan, rounded, quiet)
+        }
     }
 
     // SAFETY of every body below: the pointers are the caller's promise (see `Simd`), the instructions are there because
@@ -242,15 +308,26 @@ pub mod x86 {
         #[inline(always)]
         unsafe fn store_bf16(p: *mut half::bf16, v: __m256) {
             unsafe {
-                let bits = _mm256_castps_si256(v);
-                let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-                let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-                let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
-                let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
-                let top = _mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan));
+                let top = _mm256_srli_epi32::<16>(rounded_256(v));
                 let packed = _mm256_packus_epi32(top, top);
                 let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
                 _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
+            }
+        }
+        #[inline(always)]
+        unsafe fn pair_bf16(a: __m256, b: __m256) -> __m256 {
+            unsafe {
+                let low = _mm256_srli_epi32::<16>(rounded_256(a));
+                _mm256_castsi256_ps(_mm256_blend_epi16::<0b1010_1010>(low, rounded_256(b)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot_bf16(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe {
+                let low = |x| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(x)));
+                let high = |x| _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0xffff_0000u32 as i32)));
+                let (a0, b0, a1, b1) = (low(a), low(b), high(a), high(b));
+                _mm256_fmadd_ps(a0, b0, _mm256_fmadd_ps(a1, b1, c))
             }
         }
         #[inline(always)]
@@ -322,99 +399,143 @@ pub mod x86 {
         }
     }
 
-    impl Simd for Avx512 {
-        const LANES: usize = 16;
-        const REGISTERS: usize = 32;
-        type V = __m512;
-        #[inline(always)]
-        unsafe fn splat(x: f32) -> __m512 {
-            unsafe { _mm512_set1_ps(x) }
-        }
-        #[inline(always)]
-        unsafe fn load(p: *const f32) -> __m512 {
-            unsafe { _mm512_loadu_ps(p) }
-        }
-        #[inline(always)]
-        unsafe fn store(p: *mut f32, v: __m512) {
-            unsafe { _mm512_storeu_ps(p, v) }
-        }
-        #[inline(always)]
-        unsafe fn load_bf16(p: *const half::bf16) -> __m512 {
-            unsafe {
-                let raw = _mm256_loadu_si256(p.cast());
-                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(raw)))
+    /// What both sets of 512 bits have in common, and what is each one's own.
+    macro_rules! avx512 {
+        ($set:ty { $($own:item)* }) => {
+            impl Simd for $set {
+                const LANES: usize = 16;
+                const REGISTERS: usize = 32;
+                type V = __m512;
+                #[inline(always)]
+                unsafe fn splat(x: f32) -> __m512 {
+                    unsafe { _mm512_set1_ps(x) }
+                }
+                #[inline(always)]
+                unsafe fn load(p: *const f32) -> __m512 {
+                    unsafe { _mm512_loadu_ps(p) }
+                }
+                #[inline(always)]
+                unsafe fn store(p: *mut f32, v: __m512) {
+                    unsafe { _mm512_storeu_ps(p, v) }
+                }
+                #[inline(always)]
+                unsafe fn load_bf16(p: *const half::bf16) -> __m512 {
+                    unsafe {
+                        let raw = _mm256_loadu_si256(p.cast());
+                        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(raw)))
+                    }
+                }
+                #[inline(always)]
+                unsafe fn load_f16(p: *const half::f16) -> __m512 {
+                    unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+                }
+                #[inline(always)]
+                unsafe fn store_f16(p: *mut half::f16, v: __m512) {
+                    unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
+                }
+                #[inline(always)]
+                unsafe fn load_u8(p: *const u8) -> __m512 {
+                    unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))) }
+                }
+                #[inline(always)]
+                unsafe fn store_u8(p: *mut u8, v: __m512) {
+                    unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
+                }
+                #[inline(always)]
+                unsafe fn add(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_add_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_sub_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_mul_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn div(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_div_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+                    unsafe { _mm512_fmadd_ps(a, b, c) }
+                }
+                #[inline(always)]
+                unsafe fn max(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_max_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn min(a: __m512, b: __m512) -> __m512 {
+                    unsafe { _mm512_min_ps(a, b) }
+                }
+                #[inline(always)]
+                unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+                    unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+                }
+                #[inline(always)]
+                unsafe fn pow2(n: __m512) -> __m512 {
+                    unsafe {
+                        let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+                        _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+                    }
+                }
+                #[inline(always)]
+                unsafe fn sum(v: __m512) -> f32 {
+                    unsafe { _mm512_reduce_add_ps(v) }
+                }
+                $(#[inline(always)] $own)*
             }
-        }
-        #[inline(always)]
+        };
+    }
+
+    avx512!(Avx512 {
         unsafe fn store_bf16(p: *mut half::bf16, v: __m512) {
             unsafe {
-                let bits = _mm512_castps_si512(v);
-                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-                let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-                let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
-                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
-                let top = _mm512_srli_epi32::<16>(_mm512_mask_blend_epi32(nan, rounded, quiet));
+                let top = _mm512_srli_epi32::<16>(rounded_512(v));
                 _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(top));
             }
         }
-        #[inline(always)]
-        unsafe fn load_f16(p: *const half::f16) -> __m512 {
-            unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
-        }
-        #[inline(always)]
-        unsafe fn store_f16(p: *mut half::f16, v: __m512) {
-            unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
-        }
-        #[inline(always)]
-        unsafe fn load_u8(p: *const u8) -> __m512 {
-            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))) }
-        }
-        #[inline(always)]
-        unsafe fn store_u8(p: *mut u8, v: __m512) {
-            unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
-        }
-        #[inline(always)]
-        unsafe fn add(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_add_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_sub_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_mul_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn div(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_div_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe { _mm512_fmadd_ps(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn max(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_max_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn min(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_min_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
-            unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
-        }
-        #[inline(always)]
-        unsafe fn pow2(n: __m512) -> __m512 {
+        unsafe fn pair_bf16(a: __m512, b: __m512) -> __m512 {
             unsafe {
-                let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-                _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+                let low = _mm512_srli_epi32::<16>(rounded_512(a));
+                _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, rounded_512(b)))
             }
         }
-        #[inline(always)]
-        unsafe fn sum(v: __m512) -> f32 {
-            unsafe { _mm512_reduce_add_ps(v) }
+        unsafe fn dot_bf16(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe {
+                let low = |x| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(x)));
+                let high = |x| _mm512_and_ps(x, _mm512_castsi512_ps(_mm512_set1_epi32(0xffff_0000u32 as i32)));
+                let (a0, b0, a1, b1) = (low(a), low(b), high(a), high(b));
+                _mm512_fmadd_ps(a0, b0, _mm512_fmadd_ps(a1, b1, c))
+            }
         }
-    }
+    });
+
+    avx512!(Avx512Bf16 {
+        // The instructions take subnormal numbers for zeros.
+        unsafe fn store_bf16(p: *mut half::bf16, v: __m512) {
+            unsafe { _mm256_storeu_si256(p.cast(), std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))) }
+        }
+        unsafe fn pair_bf16(a: __m512, b: __m512) -> __m512 {
+            unsafe {
+                // First all of `a`, then all of `b`.
+                let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
+                let order = _mm512_add_epi32(
+                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                    _mm512_setr_epi32(
+                        0x10_0000, 0x11_0000, 0x12_0000, 0x13_0000, 0x14_0000, 0x15_0000, 0x16_0000, 0x17_0000,
+                        0x18_0000, 0x19_0000, 0x1a_0000, 0x1b_0000, 0x1c_0000, 0x1d_0000, 0x1e_0000, 0x1f_0000,
+                    ),
+                );
+                _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both))
+            }
+        }
+        unsafe fn dot_bf16(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe {
+                let words = |x| std::mem::transmute::<__m512, __m512bh>(x);
+                _mm512_dpbf16_ps(c, words(a), words(b))
+            }
+        }
+    });
 }

@@ -4,11 +4,15 @@
 //! one panel of outputs and one block of at most 16 input channels, all taps read the same few kilobytes. So `x` is
 //! copied block by block, each block's pixels side by side. Tasks own blocks of the gradient; where those are few,
 //! pictures are split too, and partial sums added in the order of the splits.
+//!
+//! With [`Products::Pairs`] the two numbers of a word are those of one place in two images, as all taps move both alike: what is
+//! called a picture here is two images then, the last with one of zeros where their number is odd.
 
-use super::band::{FillBand, FillPanels};
+use super::band::{FillBlocks, FillPanels};
 use super::geometry::{Axis, Chunk, Grid};
 use super::microkernel::{Outer, Segment, TileShape};
 use super::pass::{Channels, segments};
+use super::products::Products;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa};
@@ -28,6 +32,7 @@ const TASKS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct WeightPass {
     isa: Isa,
+    products: Products,
     grid: Grid,
     /// Bundles of groups, and groups of a bundle: see [`Channels`].
     groups: usize,
@@ -59,7 +64,7 @@ struct Task {
 
 impl WeightPass {
     /// Axes and channels are those of the forward pass.
-    pub fn new(rows: Axis, cols: Axis, channels: &Channels, isa: Isa) -> Self {
+    pub fn new(rows: Axis, cols: Axis, channels: &Channels, products: Products, isa: Isa) -> Self {
         let Channels { groups, bundle, inputs, outputs, .. } = *channels;
         let lanes = TileShape::of(isa).lanes;
         let taps = rows.taps.len() * cols.taps.len();
@@ -84,6 +89,7 @@ impl WeightPass {
         let segments = if blocks == 1 && block < TileShape::of(isa).rows { merged } else { single(block) };
         Self {
             isa,
+            products,
             groups,
             bundle,
             inputs,
@@ -125,9 +131,9 @@ impl WeightPass {
     fn parts(&self) -> [usize; 3] {
         [self.groups, self.blocks().div_ceil(self.task_blocks), self.panels().div_ceil(self.task_panels)]
     }
-    /// Into how many ranges the chunks of `n` pictures are split.
+    /// Into how many ranges the chunks of `n` images are split.
     fn splits(&self, n: usize) -> usize {
-        TASKS.div_ceil(self.parts().iter().product()).min(self.grid.chunks(n)).max(1)
+        TASKS.div_ceil(self.parts().iter().product()).min(self.grid.chunks(self.products.words(n))).max(1)
     }
 
     /// Floats of scratch that a task takes.
@@ -143,10 +149,11 @@ impl WeightPass {
     /// Overwrites `dw`. `scratch` has [`WeightPass::shared_scratch`] floats and then [`WeightPass::task_scratch`] for
     /// each worker of the pool.
     pub fn run<E: Element>(&self, n: usize, x: &[E], dy: &[E], dw: &mut [f32], scratch: &mut [f32]) {
+        let pictures = self.products.words(n);
         let (sums, workers) = scratch.split_at_mut(self.shared_scratch(n));
         let (sums, workers) = (Shared::new(sums), Shared::new(workers));
         let [groups, block_parts, panel_parts] = self.parts();
-        let (splits, chunks) = (self.splits(n), self.grid.chunks(n));
+        let (splits, chunks) = (self.splits(n), self.grid.chunks(pictures));
         parallel::for_each(splits * groups * block_parts * panel_parts, |index| {
             let split = index / (groups * block_parts * panel_parts);
             let (block, panel) = (index / panel_parts % block_parts, index % panel_parts);
@@ -160,7 +167,14 @@ impl WeightPass {
             // SAFETY: a worker runs one task at a time.
             let scratch = unsafe { workers.part(parallel::worker() * self.task_scratch(), self.task_scratch()) };
             for chunk in task.chunks.clone() {
-                self.add_chunk(&task, &self.grid.chunk(chunk, n), chunk == task.chunks.start, (x, dy), &sums, scratch);
+                self.add_chunk(
+                    &task,
+                    &self.grid.chunk(chunk, pictures),
+                    chunk == task.chunks.start,
+                    (x, dy),
+                    &sums,
+                    scratch,
+                );
             }
         });
         self.reduce(if chunks == 0 { 0 } else { splits }, &sums, dw);
@@ -181,13 +195,24 @@ impl WeightPass {
         let start = task.group * self.inputs;
         let take = start + task.blocks.start * self.block..start + self.inputs.min(task.blocks.end * self.block);
         let (channels, block, stride) = (self.groups * self.inputs, self.block, self.band_len());
-        self.isa.run(FillBand { grid: &self.grid, chunk, source: x, channels, take, block, stride, band: bands });
+        let (products, grid, band) = (self.products, &self.grid, &mut *bands);
+        self.isa.run(FillBlocks { products, grid, chunk, source: x, channels, take, block, stride, band });
         let start = task.group * self.outputs;
         let take = start + task.panels.start * lanes..start + self.outputs.min(task.panels.end * lanes);
         let (channels, stride) = (self.groups * self.outputs, self.dy_len());
-        let origin = (chunk.images.start * self.grid.rows.outputs + chunk.rows.start) * self.grid.cols.outputs;
-        let source = &dy[origin * channels..(origin + pixels) * channels];
-        self.isa.run(FillPanels { source, channels, take, lanes, stride, panels: dys });
+        let width = self.grid.cols.outputs;
+        self.isa.run(FillPanels {
+            products,
+            source: dy,
+            channels,
+            image: self.grid.rows.outputs * width,
+            pictures: chunk.images.clone(),
+            pixels: chunk.rows.start * width..chunk.rows.end * width,
+            take,
+            lanes,
+            stride,
+            panels: dys,
+        });
         for (panel, dy) in task.panels.clone().zip(dys.chunks_exact(self.dy_len())) {
             for (block, band) in task.blocks.clone().zip(bands.chunks_exact(self.band_len())) {
                 let segments = if block + 1 == self.blocks() { &self.last_segments } else { &self.segments };
@@ -198,7 +223,8 @@ impl WeightPass {
                 // SAFETY: split, group, panel and block together belong to one task.
                 let sums = unsafe { sums.part(start, rows * lanes) };
                 let offsets = &self.band_offsets[..pixels];
-                self.isa.run(Outer { band, offsets, segments, panel: &dy[..pixels * lanes], sums, first });
+                let panel = &dy[..pixels * lanes];
+                self.isa.run(Outer { products, band, offsets, segments, panel, sums, first });
             }
         }
     }

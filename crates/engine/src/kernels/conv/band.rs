@@ -1,15 +1,49 @@
-//! Copies of what a chunk reads, as `f32`: bands of padded source rows, and panels of gradient pixels.
+//! Copies of what a chunk reads, as words ([`Products`]): bands of padded source rows, and panels of gradient pixels.
 //!
 //! A copy costs one pass over data that is then read once a tap and panel. It makes every tap a constant distance from
-//! its pixel, widens bf16 once, lets pixels lie where they do not fight over cache sets, and brings the chunk into L2.
+//! its pixel, widens or pairs numbers once, lets pixels lie where they do not fight over cache sets, and brings the chunk into L2.
 
 use super::geometry::{Chunk, Grid};
-use crate::kernels::Element;
-use crate::kernels::simd::{Kernel, Simd};
+use super::products::Products;
+use crate::kernels::simd::{Kernel, Simd, word};
+use crate::kernels::{DType, Element};
+use bytemuck::Zeroable;
+use half::bf16;
 use std::ops::Range;
 
-/// Copies the padded rows that `chunk` reads into `band`, laid out `(block, picture, row, column, channel of the block)`.
+/// Copies the padded rows that `chunk` reads into `band`, laid out `(picture, row, column, channel)`, a word being a channel or
+/// two neighbouring ones, the last with a zero where their number is odd.
 pub(super) struct FillBand<'a, E> {
+    pub products: Products,
+    pub grid: &'a Grid,
+    pub chunk: &'a Chunk,
+    /// `(n, h, w, channels)`.
+    pub source: &'a [E],
+    pub channels: usize,
+    /// The channels to copy.
+    pub take: Range<usize>,
+    pub band: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for FillBand<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { products, grid, chunk, source, channels, take, band } = self;
+        let block = products.words(take.len()) * products.per_word();
+        let rows = Rows { grid, chunk, source, channels, take, block, stride: 0 };
+        match products {
+            Products::Single => rows.copy::<S, Widened<E>>(band),
+            Products::Pairs => rows.copy::<S, Rounded<E>>(bytemuck::cast_slice_mut(band)),
+        }
+    }
+}
+
+/// As [`FillBand`], laid out `(block, picture, row, column, channel of the block)`; a word is a channel of one picture or of two,
+/// which are one *picture* of the chunk.
+pub(super) struct FillBlocks<'a, E> {
+    pub products: Products,
     pub grid: &'a Grid,
     pub chunk: &'a Chunk,
     /// `(n, h, w, channels)`.
@@ -24,52 +58,84 @@ pub(super) struct FillBand<'a, E> {
     pub band: &'a mut [f32],
 }
 
-impl<E: Element> Kernel for FillBand<'_, E> {
+impl<E: Element> Kernel for FillBlocks<'_, E> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { grid, chunk, source, channels, take, block, stride, band } = self;
+        let Self { products, grid, chunk, source, channels, take, block, stride, band } = self;
+        let rows = Rows { grid, chunk, source, channels, take, block, stride };
+        match products {
+            Products::Single => rows.copy::<S, Widened<E>>(band),
+            Products::Pairs => rows.copy::<S, Paired<E>>(band),
+        }
+    }
+}
+
+/// The rows to copy, and where they go to.
+struct Rows<'a, E> {
+    grid: &'a Grid,
+    chunk: &'a Chunk,
+    source: &'a [E],
+    channels: usize,
+    take: Range<usize>,
+    block: usize,
+    stride: usize,
+}
+
+impl<'a, E: Element> Rows<'a, E> {
+    #[inline(always)]
+    fn copy<S: Simd, R: Rule<'a, E>>(self, band: &mut [R::To]) {
+        let Self { grid, chunk, source, channels, take, block, stride } = self;
         let (rows, cols) = (&grid.rows, &grid.cols);
         let line = grid.band_cols() * block;
         let blocks = take.len().div_ceil(block);
+        let zero = R::To::zeroed();
         // Columns of the band that hold source: the rest is padding.
         let left = cols.low().min(0).unsigned_abs().div_ceil(cols.pick).min(grid.band_cols());
         let skip = (cols.low() + (left * cols.pick) as isize).max(0) as usize;
         let inside = cols.source.saturating_sub(skip).div_ceil(cols.pick).min(grid.band_cols() - left);
         let distance = channels * cols.pick;
-        for (slot, image) in chunk.images.clone().enumerate() {
+        for (slot, picture) in chunk.images.clone().enumerate() {
             for r in 0..rows.span(chunk.rows.len()) {
                 let start = (slot * grid.band_rows() + r) * line;
                 let row = ((chunk.rows.start * rows.step + r) * rows.pick) as isize + rows.low();
                 if row < 0 || row >= rows.source as isize {
                     for b in 0..blocks {
-                        band[b * stride + start..][..line].fill(0.0);
+                        band[b * stride + start..][..line].fill(zero);
                     }
                     continue;
                 }
                 for b in 0..blocks {
                     let line = &mut band[b * stride + start..][..line];
-                    line[..left * block].fill(0.0);
-                    line[(left + inside) * block..].fill(0.0);
+                    line[..left * block].fill(zero);
+                    line[(left + inside) * block..].fill(zero);
                 }
                 if inside == 0 {
                     continue;
                 }
-                let from = ((image * rows.source + row as usize) * cols.source + skip) * channels;
-                let from = &source[from..from + (inside - 1) * distance + channels];
-                let pixels = Pixels { from, channels, distance, count: inside };
-                split::<S, E>(pixels, take.clone(), block, &mut band[start + left * block..], stride);
+                let first = (row as usize * cols.source + skip) * channels;
+                let range = first..first + (inside - 1) * distance + channels;
+                let from = R::of(source, rows.source * cols.source * channels, picture, range);
+                let shape = Shape { channels, distance, pixels: inside };
+                split::<S, E, R>(&from, shape, take.clone(), block, &mut band[start + left * block..], stride);
             }
         }
     }
 }
 
-/// Copies pixels into panels of `lanes` channels: `(panel, pixel, lane)`, the last panel's other lanes zero.
+/// Copies the pixels of a chunk's outputs into panels of `lanes` channels: `(panel, picture, pixel, lane)`, the last panel's other
+/// lanes zero; words as in [`FillBlocks`].
 pub(super) struct FillPanels<'a, E> {
-    /// `(pixels, channels)`.
+    pub products: Products,
+    /// `(n, pixels, channels)`.
     pub source: &'a [E],
     pub channels: usize,
+    /// Pixels of an image.
+    pub image: usize,
+    pub pictures: Range<usize>,
+    /// Of each picture.
+    pub pixels: Range<usize>,
     pub take: Range<usize>,
     pub lanes: usize,
     /// Distance between panels.
@@ -82,64 +148,186 @@ impl<E: Element> Kernel for FillPanels<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { source, channels, take, lanes, stride, panels } = self;
+        match self.products {
+            Products::Single => self.copy::<S, Widened<E>>(),
+            Products::Pairs => self.copy::<S, Paired<E>>(),
+        }
+    }
+}
+
+impl<'a, E: Element> FillPanels<'a, E> {
+    #[inline(always)]
+    fn copy<S: Simd, R: Rule<'a, E, To = f32>>(self) {
+        let Self { products: _, source, channels, image, pictures, pixels, take, lanes, stride, panels } = self;
         let (whole, used) = (take.len() / lanes, take.len() % lanes);
-        let count = source.len() / channels;
+        let count = pictures.len() * pixels.len();
         if used > 0 {
             for pixel in panels[whole * stride..][..count * lanes].chunks_exact_mut(lanes) {
                 pixel[used..].fill(0.0);
             }
         }
-        split::<S, E>(Pixels { from: source, channels, distance: channels, count }, take, lanes, panels, stride);
+        for (slot, picture) in pictures.enumerate() {
+            let range = pixels.start * channels..pixels.end * channels;
+            let from = R::of(source, image * channels, picture, range);
+            let shape = Shape { channels, distance: channels, pixels: pixels.len() };
+            let to = &mut panels[slot * pixels.len() * lanes..];
+            split::<S, E, R>(&from, shape, take.clone(), lanes, to, stride);
+        }
     }
 }
 
-/// Pixels to copy from.
-struct Pixels<'a, E> {
-    /// From the first one on.
-    from: &'a [E],
+/// How numbers of the source become what is in a band.
+trait Rule<'a, E: Element>: Sized {
+    /// A word, or half of one.
+    type To: bytemuck::Pod;
+    /// Elements from which on `range` of a picture is read; an image has `image` of them.
+    fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self;
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// Copies a vector of elements, those at `at`.
+    ///
+    /// # Safety
+    /// `S::LANES` of them are there, and there is as much room at `to`.
+    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut Self::To);
+    fn single(&self, at: usize) -> Self::To;
+}
+
+/// Each number a word.
+struct Widened<'a, E>(&'a [E]);
+
+impl<'a, E: Element> Rule<'a, E> for Widened<'a, E> {
+    type To = f32;
+    #[inline(always)]
+    fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self {
+        Self(&source[picture * image..][range])
+    }
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { S::store(to, E::load::<S>(self.0.as_ptr().add(at))) }
+    }
+    #[inline(always)]
+    fn single(&self, at: usize) -> f32 {
+        self.0[at].to_f32()
+    }
+}
+
+/// Each number half a word: neighbours share one.
+struct Rounded<'a, E>(&'a [E]);
+
+impl<'a, E: Element> Rule<'a, E> for Rounded<'a, E> {
+    type To = bf16;
+    #[inline(always)]
+    fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self {
+        Self(&source[picture * image..][range])
+    }
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut bf16) {
+        // SAFETY: the caller's promise; of bf16 itself the bytes are copied.
+        unsafe {
+            let from = self.0.as_ptr().add(at);
+            if E::DTYPE == DType::Bf16 {
+                std::ptr::copy_nonoverlapping(from.cast::<bf16>(), to, S::LANES);
+            } else {
+                S::store_bf16(to, E::load::<S>(from));
+            }
+        }
+    }
+    #[inline(always)]
+    fn single(&self, at: usize) -> bf16 {
+        bf16::from_f32(self.0[at].to_f32())
+    }
+}
+
+/// The numbers at one place of two images a word; where there is no second one, a zero.
+struct Paired<'a, E>(&'a [E], Option<&'a [E]>);
+
+impl<'a, E: Element> Rule<'a, E> for Paired<'a, E> {
+    type To = f32;
+    #[inline(always)]
+    fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self {
+        let second = source.get((2 * picture + 1) * image..(2 * picture + 2) * image);
+        Self(&source[2 * picture * image..][range.clone()], second.map(|second| &second[range]))
+    }
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut f32) {
+        // SAFETY: the caller's promise; the second is as long as the first.
+        unsafe {
+            let second = match self.1 {
+                Some(second) => E::load::<S>(second.as_ptr().add(at)),
+                None => S::splat(0.0),
+            };
+            S::store(to, S::pair_bf16(E::load::<S>(self.0.as_ptr().add(at)), second));
+        }
+    }
+    #[inline(always)]
+    fn single(&self, at: usize) -> f32 {
+        let second = self.1.map_or(0.0, |second| second[at].to_f32());
+        word(bf16::from_f32(self.0[at].to_f32()), bf16::from_f32(second))
+    }
+}
+
+/// Of the pixels to copy from.
+struct Shape {
     channels: usize,
     /// Elements from one pixel to the next.
     distance: usize,
-    count: usize,
+    pixels: usize,
 }
 
-/// Copies channels `take` of each pixel, `block` after `block`: block `b` of pixel `p` goes to `to[b · stride + p · block..]`.
+/// Copies channels `take` of each pixel, `block` after `block`: block `b` of pixel `p` goes to `to[b · stride + p · block..]`. The
+/// only block, where it is a channel short of even, is filled up with zeros.
 #[inline(always)]
-fn split<S: Simd, E: Element>(
-    Pixels { from, channels, distance, count }: Pixels<'_, E>,
+fn split<'a, S: Simd, E: Element, R: Rule<'a, E>>(
+    from: &R,
+    Shape { channels, distance, pixels }: Shape,
     take: Range<usize>,
     block: usize,
-    to: &mut [f32],
+    to: &mut [R::To],
     stride: usize,
 ) {
     if take.len() == channels && block == channels && distance == channels {
-        return widen::<S, E>(from, &mut to[..from.len()]);
+        return copy::<S, E, R>(from, 0, &mut to[..from.len()]);
     }
     let (whole, rest) = (take.len() / block, take.len() % block);
     assert!(take.end <= channels && channels <= distance);
-    assert!(count == 0 || (count - 1) * distance + channels <= from.len());
-    assert!(count == 0 || whole == 0 || (whole - 1) * stride + count * block <= to.len());
-    // SAFETY: the assertions bound what the whole blocks of all pixels read and write.
-    unsafe {
-        let (from, to) = (from.as_ptr().add(take.start), to.as_mut_ptr());
-        let shape = Blocks { pixels: count, distance, whole, block, stride };
-        match block {
-            b if b == 2 * S::LANES => split_vectors::<S, E, 2>(from, to, shape),
-            b if b == S::LANES => split_vectors::<S, E, 1>(from, to, shape),
-            _ => split_any::<S, E>(from, to, shape),
-        }
+    assert!(pixels == 0 || (pixels - 1) * distance + channels <= from.len());
+    assert!(pixels == 0 || whole == 0 || (whole - 1) * stride + pixels * block <= to.len());
+    let blocks = Blocks { start: take.start, pixels, distance, whole, block, stride };
+    match block {
+        // SAFETY: the assertions bound what the whole blocks of all pixels read and write.
+        b if b == 2 * S::LANES => unsafe { split_vectors::<S, E, R, 2>(from, to, blocks) },
+        // SAFETY: as above.
+        b if b == S::LANES => unsafe { split_vectors::<S, E, R, 1>(from, to, blocks) },
+        _ => split_any::<S, E, R>(from, to, blocks),
     }
     if rest > 0 {
-        for p in 0..count {
-            let pixel = &from[p * distance..][take.clone()][whole * block..];
-            widen::<S, E>(pixel, &mut to[whole * stride + p * block..][..rest]);
+        for p in 0..pixels {
+            let to = &mut to[whole * stride + p * block..];
+            copy::<S, E, R>(from, p * distance + take.start + whole * block, &mut to[..rest]);
+            if whole == 0 && rest + 1 == block {
+                to[rest] = R::To::zeroed();
+            }
         }
     }
 }
 
 /// What [`split`] copies of whole blocks.
 struct Blocks {
+    /// The first channel.
+    start: usize,
     pixels: usize,
     distance: usize,
     whole: usize,
@@ -148,16 +336,22 @@ struct Blocks {
 }
 
 /// Blocks of `VECTORS` vectors: a few instructions each.
+///
+/// # Safety
+/// All of them are in `from`, and there is room for them.
 #[inline(always)]
-unsafe fn split_vectors<S: Simd, E: Element, const VECTORS: usize>(from: *const E, to: *mut f32, shape: Blocks) {
+unsafe fn split_vectors<'a, S: Simd, E: Element, R: Rule<'a, E>, const VECTORS: usize>(
+    from: &R,
+    to: &mut [R::To],
+    shape: Blocks,
+) {
+    let to = to.as_mut_ptr();
     for p in 0..shape.pixels {
         for b in 0..shape.whole {
             for v in 0..VECTORS {
+                let at = shape.start + p * shape.distance + b * shape.block + v * S::LANES;
                 // SAFETY: the caller's promise.
-                unsafe {
-                    let x = E::load::<S>(from.add(p * shape.distance + b * shape.block + v * S::LANES));
-                    S::store(to.add(b * shape.stride + p * shape.block + v * S::LANES), x);
-                }
+                unsafe { from.vector::<S>(at, to.add(b * shape.stride + p * shape.block + v * S::LANES)) }
             }
         }
     }
@@ -165,30 +359,25 @@ unsafe fn split_vectors<S: Simd, E: Element, const VECTORS: usize>(from: *const 
 
 /// Blocks of any size.
 #[inline(always)]
-unsafe fn split_any<S: Simd, E: Element>(from: *const E, to: *mut f32, shape: Blocks) {
+fn split_any<'a, S: Simd, E: Element, R: Rule<'a, E>>(from: &R, to: &mut [R::To], shape: Blocks) {
     for p in 0..shape.pixels {
         for b in 0..shape.whole {
-            // SAFETY: the caller's promise.
-            let (from, to) = unsafe {
-                let from = from.add(p * shape.distance + b * shape.block);
-                let to = to.add(b * shape.stride + p * shape.block);
-                (std::slice::from_raw_parts(from, shape.block), std::slice::from_raw_parts_mut(to, shape.block))
-            };
-            widen::<S, E>(from, to);
+            let at = shape.start + p * shape.distance + b * shape.block;
+            copy::<S, E, R>(from, at, &mut to[b * shape.stride + p * shape.block..][..shape.block]);
         }
     }
 }
 
-/// `to[i] = from[i]`, for slices of one length.
+/// Copies as many elements as `to` has, those at `at`.
 #[inline(always)]
-fn widen<S: Simd, E: Element>(from: &[E], to: &mut [f32]) {
-    assert_eq!(from.len(), to.len());
-    let whole = from.len() / S::LANES * S::LANES;
+fn copy<'a, S: Simd, E: Element, R: Rule<'a, E>>(from: &R, at: usize, to: &mut [R::To]) {
+    assert!(at + to.len() <= from.len());
+    let whole = to.len() / S::LANES * S::LANES;
     for i in (0..whole).step_by(S::LANES) {
         // SAFETY: `i + LANES <= whole <= len` of both.
-        unsafe { S::store(to.as_mut_ptr().add(i), E::load::<S>(from.as_ptr().add(i))) }
+        unsafe { from.vector::<S>(at + i, to.as_mut_ptr().add(i)) }
     }
-    for (to, from) in to[whole..].iter_mut().zip(&from[whole..]) {
-        *to = from.to_f32();
+    for (i, to) in to.iter_mut().enumerate().skip(whole) {
+        *to = from.single(at + i);
     }
 }

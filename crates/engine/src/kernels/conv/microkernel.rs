@@ -4,6 +4,7 @@
 //! the right factor as vectors, and multiplies it with one broadcast number a row. AVX2: 6 × 16 is 12 sums, 2 vectors and
 //! a broadcast in 16 registers, and 12 products on 8 loads keep both multipliers of a core busy.
 
+use super::products::{Multiply, Pairs, Products, Single};
 use crate::kernels::Isa;
 use crate::kernels::simd::{Kernel, Simd, prefetch, prefetch_l2};
 use std::ops::Range;
@@ -24,49 +25,49 @@ impl TileShape {
             Isa::Portable => Self { rows: 4, lanes: 8 },
             Isa::Avx2 => Self { rows: 6, lanes: 16 },
             // Twelve row pointers are what the general registers hold.
-            Isa::Avx512 => Self { rows: 12, lanes: 32 },
+            Isa::Avx512 | Isa::Avx512Bf16 => Self { rows: 12, lanes: 32 },
         }
     }
 }
 
-/// Floats of a cache line.
+/// Words of a cache line.
 const LINE: usize = 16;
 
-/// `len` neighbouring floats of a band, `offset` after the pixel's own: one or more taps, or part of one.
+/// `len` neighbouring words of a band, `offset` after the pixel's own: one or more taps, or part of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub offset: usize,
     pub len: usize,
 }
 
-/// Calls `$tile::<S, ROWS, VECTORS>` for the number of rows at hand.
+/// Calls `$tile::<S, M, ROWS, VECTORS>` for the number of rows at hand.
 macro_rules! dispatch {
-    ($S:ty, $rows:expr, $tile:ident($($arg:expr),*)) => {
+    ($S:ty, $M:ty, $rows:expr, $tile:ident($($arg:expr),*)) => {
         if <$S>::REGISTERS < 16 {
             match $rows {
-                1 => $tile::<$S, 1, 1>($($arg),*),
-                2 => $tile::<$S, 2, 1>($($arg),*),
-                3 => $tile::<$S, 3, 1>($($arg),*),
-                _ => $tile::<$S, 4, 1>($($arg),*),
+                1 => $tile::<$S, $M, 1, 1>($($arg),*),
+                2 => $tile::<$S, $M, 2, 1>($($arg),*),
+                3 => $tile::<$S, $M, 3, 1>($($arg),*),
+                _ => $tile::<$S, $M, 4, 1>($($arg),*),
             }
         } else if <$S>::REGISTERS < 32 || $rows < 6 {
             match $rows {
-                1 => $tile::<$S, 1, 2>($($arg),*),
-                2 => $tile::<$S, 2, 2>($($arg),*),
-                3 => $tile::<$S, 3, 2>($($arg),*),
-                4 => $tile::<$S, 4, 2>($($arg),*),
-                5 => $tile::<$S, 5, 2>($($arg),*),
-                _ => $tile::<$S, 6, 2>($($arg),*),
+                1 => $tile::<$S, $M, 1, 2>($($arg),*),
+                2 => $tile::<$S, $M, 2, 2>($($arg),*),
+                3 => $tile::<$S, $M, 3, 2>($($arg),*),
+                4 => $tile::<$S, $M, 4, 2>($($arg),*),
+                5 => $tile::<$S, $M, 5, 2>($($arg),*),
+                _ => $tile::<$S, $M, 6, 2>($($arg),*),
             }
         } else {
             match $rows {
-                6 => $tile::<$S, 6, 2>($($arg),*),
-                7 => $tile::<$S, 7, 2>($($arg),*),
-                8 => $tile::<$S, 8, 2>($($arg),*),
-                9 => $tile::<$S, 9, 2>($($arg),*),
-                10 => $tile::<$S, 10, 2>($($arg),*),
-                11 => $tile::<$S, 11, 2>($($arg),*),
-                _ => $tile::<$S, 12, 2>($($arg),*),
+                6 => $tile::<$S, $M, 6, 2>($($arg),*),
+                7 => $tile::<$S, $M, 7, 2>($($arg),*),
+                8 => $tile::<$S, $M, 8, 2>($($arg),*),
+                9 => $tile::<$S, $M, 9, 2>($($arg),*),
+                10 => $tile::<$S, $M, 10, 2>($($arg),*),
+                11 => $tile::<$S, $M, 11, 2>($($arg),*),
+                _ => $tile::<$S, $M, 12, 2>($($arg),*),
             }
         }
     };
@@ -87,8 +88,9 @@ fn furthest(offsets: &[u32]) -> usize {
     offsets.iter().fold(0, |most, &offset| most.max(offset)) as usize
 }
 
-/// `sums[q][l] = Σ_k band[offsets[q] + k-th float of the segments] · weights[k][l]`: one panel of a correlation.
+/// `sums[q][l] = Σ_k band[offsets[q] + k-th word of the segments] · weights[k][l]`: one panel of a correlation.
 pub(super) struct Correlate<'a> {
+    pub products: Products,
     pub band: &'a [f32],
     /// Where each output pixel's first tap lies in `band`.
     pub offsets: &'a [u32],
@@ -106,8 +108,18 @@ impl Kernel for Correlate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
+        match self.products {
+            Products::Single => self.correlate::<S, Single>(),
+            Products::Pairs => self.correlate::<S, Pairs>(),
+        }
+    }
+}
+
+impl Correlate<'_> {
+    #[inline(always)]
+    fn correlate<S: Simd, M: Multiply>(self) {
         let shape = shape::<S>();
-        let Self { band, offsets, segments, blocks, weights, sums } = self;
+        let Self { products: _, band, offsets, segments, blocks, weights, sums } = self;
         let depth: usize = segments.iter().map(|s| s.len).sum();
         let reach = segments.iter().map(|s| s.offset + s.len).max().unwrap_or(0);
         let furthest = furthest(offsets);
@@ -133,6 +145,7 @@ impl Kernel for Correlate<'_> {
                     let sums = sums.as_mut_ptr().add(rows.start * shape.lanes);
                     dispatch!(
                         S,
+                        M,
                         rows.len(),
                         correlate_tile(band.as_ptr(), offsets, segments, weights, next, sums, b == 0)
                     );
@@ -145,7 +158,7 @@ impl Kernel for Correlate<'_> {
 }
 
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+unsafe fn correlate_tile<S: Simd, M: Multiply, const ROWS: usize, const VECTORS: usize>(
     band: *const f32,
     offsets: *const u32,
     segments: &[Segment],
@@ -176,7 +189,7 @@ unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
                 for (acc, row) in acc.iter_mut().zip(&rows) {
                     let x = S::splat(*row.add(k));
                     for (acc, &w) in acc.iter_mut().zip(&w) {
-                        *acc = S::fma(x, w, *acc);
+                        *acc = M::multiply_add::<S>(x, w, *acc);
                     }
                 }
                 weights = weights.add(VECTORS * S::LANES);
@@ -188,9 +201,10 @@ unsafe fn correlate_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
 
 /// `sums[r][l] += Σ_q band[offsets[q] + start + r] · panel[q][l]` for `rows` rows: part of a weight gradient.
 pub(super) struct Outer<'a> {
+    pub products: Products,
     pub band: &'a [f32],
     pub offsets: &'a [u32],
-    /// Runs of neighbouring floats of the band: their rows of sums follow each other.
+    /// Runs of neighbouring words of the band: their rows of sums follow each other.
     pub segments: &'a [Segment],
     /// `(pixels, lanes)`.
     pub panel: &'a [f32],
@@ -205,8 +219,18 @@ impl Kernel for Outer<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
+        match self.products {
+            Products::Single => self.sum::<S, Single>(),
+            Products::Pairs => self.sum::<S, Pairs>(),
+        }
+    }
+}
+
+impl Outer<'_> {
+    #[inline(always)]
+    fn sum<S: Simd, M: Multiply>(self) {
         let shape = shape::<S>();
-        let Self { band, offsets, segments, panel, sums, first } = self;
+        let Self { products: _, band, offsets, segments, panel, sums, first } = self;
         let depth: usize = segments.iter().map(|s| s.len).sum();
         let reach = segments.iter().map(|s| s.offset + s.len).max().unwrap_or(0);
         let furthest = furthest(offsets);
@@ -221,7 +245,7 @@ impl Kernel for Outer<'_> {
                 // `sums` and number `depth` in all.
                 unsafe {
                     let band = band.as_ptr().add(segment.offset + rows.start);
-                    dispatch!(S, rows.len(), outer_tile(band, offsets, panel.as_ptr(), sums, first));
+                    dispatch!(S, M, rows.len(), outer_tile(band, offsets, panel.as_ptr(), sums, first));
                     sums = sums.add(rows.len() * shape.lanes);
                 }
             }
@@ -230,7 +254,7 @@ impl Kernel for Outer<'_> {
 }
 
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+unsafe fn outer_tile<S: Simd, M: Multiply, const ROWS: usize, const VECTORS: usize>(
     band: *const f32,
     offsets: &[u32],
     mut panel: *const f32,
@@ -254,7 +278,7 @@ unsafe fn outer_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
             for (m, acc) in acc.iter_mut().enumerate() {
                 let x = S::splat(*pixel.add(m));
                 for (acc, &w) in acc.iter_mut().zip(&w) {
-                    *acc = S::fma(x, w, *acc);
+                    *acc = M::multiply_add::<S>(x, w, *acc);
                 }
             }
             panel = panel.add(VECTORS * S::LANES);
@@ -301,7 +325,8 @@ fn shape<S: Simd>() -> TileShape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::Portable;
+    use crate::kernels::simd::{Portable, word};
+    use half::bf16;
 
     /// The shape of AVX-512 in plain Rust, so that its tiles are tested on any machine. Only what tiles call exists.
     #[derive(Clone, Copy)]
@@ -330,6 +355,15 @@ mod tests {
         }
         unsafe fn store_bf16(_: *mut half::bf16, _: [f32; 16]) {
             unreachable!()
+        }
+        unsafe fn pair_bf16(_: [f32; 16], _: [f32; 16]) -> [f32; 16] {
+            unreachable!()
+        }
+        unsafe fn dot_bf16(a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
+            let of = |x: [f32; 16], i: usize| -> [f32; 8] { x[8 * i..][..8].try_into().unwrap() };
+            // SAFETY: plain Rust.
+            let [low, high] = [0, 1].map(|i| unsafe { Portable::dot_bf16(of(a, i), of(b, i), of(c, i)) });
+            std::array::from_fn(|i| if i < 8 { low[i] } else { high[i - 8] })
         }
         unsafe fn load_f16(_: *const half::f16) -> [f32; 16] {
             unreachable!()
@@ -377,6 +411,29 @@ mod tests {
         (0..len).map(|i| ((i * 7 + salt) % 13) as f32 - 6.0).collect()
     }
 
+    /// Words of such numbers.
+    fn words(products: Products, len: usize, salt: usize) -> Vec<f32> {
+        let all = numbers(len * products.per_word(), salt);
+        match products {
+            Products::Single => all,
+            Products::Pairs => {
+                let pair = |two: &[f32]| word(bf16::from_f32(two[0]), bf16::from_f32(two[1]));
+                all.chunks_exact(2).map(pair).collect()
+            }
+        }
+    }
+
+    /// The product of two words.
+    fn product(products: Products, a: f32, b: f32) -> f32 {
+        match products {
+            Products::Single => a * b,
+            Products::Pairs => {
+                let halves = |word: f32| [word.to_bits() << 16, word.to_bits() & 0xffff_0000].map(f32::from_bits);
+                halves(a).iter().zip(halves(b)).map(|(a, b)| a * b).sum()
+            }
+        }
+    }
+
     const SEGMENTS: [Segment; 3] =
         [Segment { offset: 1, len: 5 }, Segment { offset: 9, len: 1 }, Segment { offset: 11, len: 16 }];
     const DEPTH: usize = 22;
@@ -386,39 +443,61 @@ mod tests {
         SEGMENTS.iter().flat_map(|s| s.offset..s.offset + s.len)
     }
 
-    fn check<S: Simd>() {
+    fn check<S: Simd>(products: Products) {
         let lanes = shape::<S>().lanes;
         for pixels in 1..30 {
             let offsets: Vec<u32> = (0..pixels as u32).map(|q| q * 3 % 40).collect();
-            let (band, weights) = (numbers(80, 1), numbers(DEPTH * lanes, 2));
+            let (band, weights) = (words(products, 80, 1), words(products, DEPTH * lanes, 2));
             let mut sums = vec![f32::NAN; pixels * lanes];
             let (segments, blocks) = (&SEGMENTS, &[0..2, 2..3]);
-            Correlate { band: &band, offsets: &offsets, segments, blocks, weights: &weights, sums: &mut sums }
-                .run::<S>();
-            let panel = numbers(pixels * lanes, 3);
+            Correlate {
+                products,
+                band: &band,
+                offsets: &offsets,
+                segments,
+                blocks,
+                weights: &weights,
+                sums: &mut sums,
+            }
+            .run::<S>();
+            let panel = words(products, pixels * lanes, 3);
             let mut outer = numbers(DEPTH * lanes, 4);
             for first in [true, false] {
                 let sums = &mut outer;
-                Outer { band: &band, offsets: &offsets, segments, panel: &panel, sums, first }.run::<S>();
+                Outer { products, band: &band, offsets: &offsets, segments, panel: &panel, sums, first }.run::<S>();
             }
             for l in 0..lanes {
                 let at = |q: usize, read: usize| band[offsets[q] as usize + read];
                 for q in 0..pixels {
-                    let sum: f32 = reads().enumerate().map(|(k, read)| at(q, read) * weights[k * lanes + l]).sum();
-                    assert_eq!(sums[q * lanes + l], sum, "{pixels} pixels: pixel {q}, lane {l}");
+                    let terms =
+                        reads().enumerate().map(|(k, read)| product(products, at(q, read), weights[k * lanes + l]));
+                    let sum: f32 = terms.sum();
+                    assert_eq!(sums[q * lanes + l], sum, "{products:?}, {pixels} pixels: pixel {q}, lane {l}");
                 }
                 for (k, read) in reads().enumerate() {
-                    let sum: f32 = (0..pixels).map(|q| at(q, read) * panel[q * lanes + l]).sum();
-                    assert_eq!(outer[k * lanes + l], 2.0 * sum, "{pixels} pixels: row {k}, lane {l}");
+                    let sum: f32 = (0..pixels).map(|q| product(products, at(q, read), panel[q * lanes + l])).sum();
+                    assert_eq!(outer[k * lanes + l], 2.0 * sum, "{products:?}, {pixels} pixels: row {k}, lane {l}");
                 }
             }
         }
     }
 
+    /// [`check`] on an instruction set of this machine.
+    struct Check(Products);
+
+    impl Kernel for Check {
+        type Out = ();
+        fn run<S: Simd>(self) {
+            check::<S>(self.0);
+        }
+    }
+
     #[test]
     fn tiles_of_every_height_are_right() {
-        check::<Portable>();
-        check::<Wide>();
+        for products in [Products::Single, Products::Pairs] {
+            check::<Wide>(products);
+            Isa::available().into_iter().for_each(|isa| isa.run(Check(products)));
+        }
     }
 
     #[test]
@@ -433,6 +512,7 @@ mod tests {
         {
             assert_shape::<crate::kernels::simd::x86::Avx2>(Isa::Avx2);
             assert_shape::<crate::kernels::simd::x86::Avx512>(Isa::Avx512);
+            assert_shape::<crate::kernels::simd::x86::Avx512Bf16>(Isa::Avx512Bf16);
         }
     }
 }

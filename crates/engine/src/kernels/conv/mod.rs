@@ -10,7 +10,7 @@
 //! Versions: [`mod@reference`] is the slow twin, plain loops in `f64`. The direct one is an implicit matrix product on
 //! register tiles (`microkernel`), over copies of the rows that a chunk of outputs reads (`band`): `pass` serves forward
 //! and data gradient, `backward_weight` sums over pixels. 3×3 kernels of stride 1 go through `winograd` instead where
-//! that is less work, on the same register tiles.
+//! that is less work, on the same register tiles. What tiles multiply is `f32` or pairs of bf16 ([`Products`]).
 
 mod backward_bias;
 mod backward_weight;
@@ -18,6 +18,7 @@ mod band;
 mod geometry;
 mod microkernel;
 mod pass;
+mod products;
 pub mod reference;
 mod store;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use backward_weight::WeightPass;
 use geometry::Axis;
 use microkernel::TileShape;
 use pass::{Channels, Pass};
+pub use products::Products;
 use store::Destination;
 use winograd::{Direction, WinogradPass, WinogradWeightPass};
 
@@ -119,35 +121,36 @@ enum Kernels {
 }
 
 impl ConvPlan {
-    /// Plans `conv` on pictures `h` high and `w` wide.
+    /// Plans `conv` on pictures `h` high and `w` wide, of any type of activations.
     ///
     /// # Panics
     /// When it does not fit: when [`Conv2d::output`] is none.
     pub fn new(conv: Conv2d, h: usize, w: usize, isa: Isa) -> Self {
-        Self::with(Algorithm::Fastest, conv, h, w, isa)
+        Self::with(Algorithm::Fastest, Products::Single, conv, h, w, isa)
     }
 
-    /// As [`ConvPlan::new`], with a choice of algorithm.
+    /// As [`ConvPlan::new`], with a choice of algorithm and products.
     ///
     /// # Panics
     /// As [`ConvPlan::new`].
-    pub fn with(algorithm: Algorithm, conv: Conv2d, h: usize, w: usize, isa: Isa) -> Self {
+    pub fn with(algorithm: Algorithm, products: Products, conv: Conv2d, h: usize, w: usize, isa: Isa) -> Self {
         let output = conv.output(h, w).expect("the convolution fits the picture");
         let kernels = match algorithm {
             Algorithm::Fastest if winograd::suits(&conv, output) => {
-                let back = conv.padding.map(|p| 2 - p);
+                let Conv2d { cin, cout, padding, .. } = conv;
+                let back = padding.map(|p| 2 - p);
                 Kernels::Winograd {
-                    forward: WinogradPass::new(Direction::Forward, [h, w], conv.padding, conv.cin, conv.cout, isa),
-                    backward: WinogradPass::new(Direction::Backward, output, back, conv.cout, conv.cin, isa),
-                    weight: WinogradWeightPass::new([h, w], conv.padding, conv.cin, conv.cout, isa),
+                    forward: WinogradPass::new(Direction::Forward, [h, w], padding, [cin, cout], products, isa),
+                    backward: WinogradPass::new(Direction::Backward, output, back, [cout, cin], products, isa),
+                    weight: WinogradWeightPass::new([h, w], padding, [cin, cout], products, isa),
                 }
             }
-            _ => Self::direct(&conv, [h, w], output, isa),
+            _ => Self::direct(&conv, [h, w], output, products, isa),
         };
         Self { conv, isa, input: [h, w], output, kernels }
     }
 
-    fn direct(conv: &Conv2d, [h, w]: [usize; 2], output: [usize; 2], isa: Isa) -> Kernels {
+    fn direct(conv: &Conv2d, [h, w]: [usize; 2], output: [usize; 2], products: Products, isa: Isa) -> Kernels {
         let axis = |a: usize, source: usize| {
             Axis::forward(source, output[a], conv.kernel[a], conv.stride[a], conv.padding[a], conv.dilation[a])
         };
@@ -180,9 +183,9 @@ impl ConvPlan {
         };
         let backward = [phases(&rows, 0, h), phases(&cols, 1, w)];
         Kernels::Direct {
-            weight: Box::new(WeightPass::new(rows.clone(), cols.clone(), &channels, isa)),
-            forward: Pass::new(&[rows], &[cols], channels, output, conv.kernel[1], isa),
-            backward: Pass::new(&backward[0], &backward[1], back, [h, w], conv.kernel[1], isa),
+            weight: Box::new(WeightPass::new(rows.clone(), cols.clone(), &channels, products, isa)),
+            forward: Pass::new(&[rows], &[cols], channels, output, conv.kernel[1], products, isa),
+            backward: Pass::new(&backward[0], &backward[1], back, [h, w], conv.kernel[1], products, isa),
         }
     }
 
@@ -205,7 +208,7 @@ impl ConvPlan {
         n * self.output[0] * self.output[1] * self.conv.cout
     }
 
-    /// Floats that weights packed for [`ConvPlan::forward`] take.
+    /// Words of 32 bits that weights packed for [`ConvPlan::forward`] take.
     pub fn forward_pack_len(&self) -> usize {
         match &self.kernels {
             Kernels::Direct { forward, .. } => forward.packed_len(),
@@ -222,7 +225,7 @@ impl ConvPlan {
         }
     }
 
-    /// Floats that weights packed for [`ConvPlan::backward_data`] take.
+    /// Words of 32 bits that weights packed for [`ConvPlan::backward_data`] take.
     pub fn backward_pack_len(&self) -> usize {
         match &self.kernels {
             Kernels::Direct { backward, .. } => backward.packed_len(),

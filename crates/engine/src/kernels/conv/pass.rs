@@ -7,19 +7,22 @@
 use super::band::FillBand;
 use super::geometry::{Axis, Chunk, Grid};
 use super::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
+use super::products::Products;
 use super::store::{Destination, StorePanel};
 use crate::kernels::parallel::{self, Shared};
+use crate::kernels::simd::word;
 use crate::kernels::{Element, Isa};
+use half::bf16;
 use std::ops::Range;
 
 /// Output pixels of a chunk, in each phase: enough that weights streamed from L3 cost little, few enough that sums stay in L2.
 const CHUNK_PIXELS: usize = 256;
-/// Floats of a chunk's band, at most: well inside a 512 KiB L2, and four pictures of 4 × 4 pixels and 512 channels.
-const BAND_FLOATS: usize = 80 * 1024;
-/// Depth of a block of weights, at most: 24 KiB in 16 lanes, which stay in L1 while the pixels go by.
+/// Words of a chunk's band, at most: well inside a 512 KiB L2, and four pictures of 4 × 4 pixels and 512 channels.
+const BAND_WORDS: usize = 80 * 1024;
+/// Words of a block of weights for each lane, at most: 24 KiB in 16 lanes, which stay in L1 while the pixels go by.
 pub(super) const BLOCK_DEPTH: usize = 384;
-/// Inputs packed together: one cache line of weights a lane and tap.
-const PACK_INPUTS: usize = 16;
+/// Words of inputs packed together: one cache line of weights a lane and tap.
+const PACK_WORDS: usize = 16;
 /// Tasks to cut a call into at least, a worker, where chunks are few: each copies its chunk's band.
 const TASKS: usize = 4;
 
@@ -69,6 +72,7 @@ struct Task {
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
     isa: Isa,
+    products: Products,
     /// Over what all phases read, and as many outputs as the longest has.
     grid: Grid,
     channels: Channels,
@@ -101,22 +105,25 @@ impl Pass {
         channels: Channels,
         size: [usize; 2],
         kernel_width: usize,
+        products: Products,
         isa: Isa,
     ) -> Self {
+        let words = products.words(channels.inputs);
         let union = |axes: &[Axis]| Axis::union(&axes.iter().collect::<Vec<_>>());
-        let grid = Grid::new(union(rows), union(cols), CHUNK_PIXELS, BAND_FLOATS / channels.inputs);
-        let mut pass = Self { isa, channels, size, grid, phases: Vec::with_capacity(rows.len() * cols.len()) };
+        let grid = Grid::new(union(rows), union(cols), CHUNK_PIXELS, BAND_WORDS / words);
+        let mut pass =
+            Self { isa, products, channels, size, grid, phases: Vec::with_capacity(rows.len() * cols.len()) };
         let mut packed = 0;
         for (rows, cols) in rows.iter().flat_map(|rows| cols.iter().map(move |cols| (rows, cols))) {
             let outputs = [rows.outputs, cols.outputs];
             let taps = rows.taps.iter().flat_map(|r| cols.taps.iter().map(|c| r.kernel * kernel_width + c.kernel));
-            let (segments, blocks) = cut(&segments(&pass.grid, [rows, cols], channels.inputs), BLOCK_DEPTH);
+            let (segments, blocks) = cut(&segments(&pass.grid, [rows, cols], words), BLOCK_DEPTH);
             let phase = Phase {
                 outputs,
                 taps: taps.collect(),
                 segments,
                 blocks,
-                band_offsets: pass.grid.band_offsets_of(outputs, channels.inputs),
+                band_offsets: pass.grid.band_offsets_of(outputs, words),
                 destination_offsets: pass.grid.destination_offsets([rows, cols], size[0], size[1]),
                 packed,
             };
@@ -134,35 +141,40 @@ impl Pass {
         self.channels.outputs.div_ceil(self.lanes())
     }
 
+    /// Words of a pixel of the band.
+    fn words(&self) -> usize {
+        self.products.words(self.channels.inputs)
+    }
+
     fn panel_len(&self, phase: &Phase) -> usize {
-        phase.taps.len() * self.channels.inputs * self.lanes()
+        phase.taps.len() * self.words() * self.lanes()
     }
 
     fn packed_len_of(&self, phase: &Phase) -> usize {
         self.channels.groups * self.panels() * self.panel_len(phase)
     }
 
-    /// Floats that the packed weights take.
+    /// Words that the packed weights take.
     pub fn packed_len(&self) -> usize {
         self.phases.iter().map(|phase| self.packed_len_of(phase)).sum()
     }
 
-    /// Floats of scratch that one task takes.
+    /// Words of scratch that one task takes.
     pub fn task_scratch(&self) -> usize {
         self.band_len() + self.grid.chunk_pixels() * self.lanes()
     }
 
     fn band_len(&self) -> usize {
         // Whole cache lines, so that the sums behind it are aligned as the scratch is.
-        (self.grid.band_pixels() * self.channels.inputs).next_multiple_of(16)
+        (self.grid.band_pixels() * self.words()).next_multiple_of(16)
     }
 
-    /// Packs weights as `(phase, group, panel, tap, input, lane)`; zero for lanes beyond the outputs, and between the groups of a
-    /// bundle.
+    /// Packs weights as `(phase, group, panel, tap, word of inputs, lane)`; zero for lanes beyond the outputs, between the groups
+    /// of a bundle, and beyond the last input.
     pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(packed.len(), self.packed_len());
-        let Channels { groups, inputs, input_step, .. } = self.channels;
-        let (lanes, panels) = (self.lanes(), self.panels());
+        let Channels { groups, input_step, .. } = self.channels;
+        let (lanes, panels, words) = (self.lanes(), self.panels(), self.words());
         let packed = Shared::new(packed);
         parallel::for_each(self.phases.len() * groups * panels, |task| {
             let (phase, index) = (&self.phases[task / (groups * panels)], task % (groups * panels));
@@ -173,15 +185,23 @@ impl Pass {
             for (lane, source) in sources[..lanes].iter_mut().enumerate() {
                 *source = self.channels.weights_of(index / panels, index % panels * lanes + lane);
             }
+            let weight = |(start, own): &(usize, Range<usize>), input: usize, tap: usize| {
+                if own.contains(&input) { weights[start + (input - own.start) * input_step + tap] } else { 0.0 }
+            };
             // A few inputs at a time: the weights of all their taps and lanes then stay in L1.
-            for few in (0..inputs).step_by(PACK_INPUTS) {
-                let few = few..inputs.min(few + PACK_INPUTS);
-                for (t, tap) in phase.taps.iter().enumerate() {
-                    for input in few.clone() {
-                        let row = &mut panel[(t * inputs + input) * lanes..][..lanes];
-                        for (out, (start, own)) in row.iter_mut().zip(&sources) {
-                            let inside = own.contains(&input);
-                            *out = if inside { weights[start + (input - own.start) * input_step + tap] } else { 0.0 };
+            for few in (0..words).step_by(PACK_WORDS) {
+                let few = few..words.min(few + PACK_WORDS);
+                for (t, &tap) in phase.taps.iter().enumerate() {
+                    for at in few.clone() {
+                        let row = &mut panel[(t * words + at) * lanes..][..lanes];
+                        for (out, source) in row.iter_mut().zip(&sources) {
+                            *out = match self.products {
+                                Products::Single => weight(source, at, tap),
+                                Products::Pairs => {
+                                    let [low, high] = [2 * at, 2 * at + 1].map(|input| weight(source, input, tap));
+                                    word(bf16::from_f32(low), bf16::from_f32(high))
+                                }
+                            };
                         }
                     }
                 }
@@ -189,7 +209,7 @@ impl Pass {
         });
     }
 
-    /// Correlates `n` pictures. `scratch` has [`Pass::task_scratch`] floats for each worker of the pool.
+    /// Correlates `n` pictures. `scratch` has [`Pass::task_scratch`] words for each worker of the pool.
     pub fn run<E: Element>(&self, n: usize, source: &[E], packed: &[f32], to: &Destination<E>, scratch: &Shared<f32>) {
         assert_eq!(packed.len(), self.packed_len());
         let chunks = self.grid.chunks(n);
@@ -223,7 +243,7 @@ impl Pass {
         let (band, sums) = scratch.split_at_mut(self.band_len());
         let take = group * inputs..(group + 1) * inputs;
         let channels = groups * inputs;
-        self.isa.run(FillBand { grid: &self.grid, chunk, source, channels, take, block: inputs, stride: 0, band });
+        self.isa.run(FillBand { products: self.products, grid: &self.grid, chunk, source, channels, take, band });
         let row = chunk.rows.start * self.grid.rows.every;
         let origin = (chunk.images.start * self.size[0] + row) * self.size[1];
         for panel in panels.clone() {
@@ -237,6 +257,7 @@ impl Pass {
                 let panel_len = self.panel_len(phase);
                 let start = phase.packed + (group * self.panels() + panel) * panel_len;
                 self.isa.run(Correlate {
+                    products: self.products,
                     band,
                     offsets: &phase.band_offsets[..pixels],
                     segments: &phase.segments,
@@ -259,7 +280,7 @@ impl Pass {
     }
 }
 
-/// The floats that one pixel reads of the grid's band, in the order of the packed weights: taps of one row that touch are one
+/// The words that one pixel reads of the grid's band, in the order of the packed weights: taps of one row that touch are one
 /// segment.
 pub(super) fn segments(grid: &Grid, [rows, cols]: [&Axis; 2], pixel: usize) -> Vec<Segment> {
     let mut all: Vec<Segment> = Vec::with_capacity(rows.taps.len() * cols.taps.len());

@@ -1,5 +1,5 @@
 use super::{single, window};
-use crate::kernels::conv::{Conv2d, ConvPlan};
+use crate::kernels::conv::{Conv2d, ConvPlan, Products};
 use crate::kernels::{Buffer, DType, Grad, Write, columns};
 use crate::nn::device::{DeviceOp, ops};
 use crate::nn::init::Init;
@@ -149,7 +149,8 @@ impl Layer for Conv {
     }
     fn prepare(&self, inputs: &[Shape], options: &TapeOptions) -> Box<dyn Op> {
         let (shape, [h, w]) = (self.kernel_shape(inputs[0]), [inputs[0].h, inputs[0].w]);
-        let plan = ConvPlan::with(options.algorithm, shape, h, w, options.isa);
+        let products = Products::of(options.dtype, options.isa);
+        let plan = ConvPlan::with(options.algorithm, products, shape, h, w, options.isa);
         let keep = options.mode == Mode::Evaluate;
         let forward = Packed::new(plan.forward_pack_len(), keep);
         let backward = Packed::new(plan.backward_pack_len(), keep);

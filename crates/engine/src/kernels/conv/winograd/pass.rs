@@ -3,17 +3,18 @@
 //! A task transforms the inputs of a chunk of tiles, then makes each of the 36 matrix products with one panel of weights
 //! after another, so that the plane of inputs stays in L2, and takes the products back to pixels.
 
-use super::transform::{TransformInputs, TransformOutputs, TransformWeights};
+use super::transform::{PairUp, TransformInputs, TransformOutputs, TransformWeights};
 use super::{GAP, PRODUCTS, Tiles, even, part};
 use crate::kernels::conv::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
 use crate::kernels::conv::pass::{BLOCK_DEPTH, cut};
+use crate::kernels::conv::products::Products;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
 use std::ops::Range;
 
-/// Transformed inputs and products of a chunk, at most, in floats: they go through L3 once.
-const CHUNK_FLOATS: usize = 256 * 1024;
+/// Transformed inputs and products of a chunk, at most, in words: they go through L3 once.
+const CHUNK_WORDS: usize = 256 * 1024;
 /// Tiles of a chunk, at least, where there are so many: the weights, which come from L3 or memory, serve as many.
 const CHUNK_TILES: usize = 48;
 /// Tasks to cut a call into at least, and panels that such a task has at least: all tasks of a chunk transform its inputs.
@@ -22,6 +23,7 @@ const PART_PANELS: usize = 4;
 
 /// Inputs whose weights are transformed before they are written: 1 KiB of each product in 32 lanes.
 const PACK_INPUTS: usize = 8;
+const _: () = assert!(PACK_INPUTS.is_multiple_of(2), "no word may lie in two parts");
 
 /// Where the weights come from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +38,7 @@ pub enum Direction {
 #[derive(Clone, Debug)]
 pub struct WinogradPass {
     isa: Isa,
+    products: Products,
     direction: Direction,
     tiles: Tiles,
     inputs: usize,
@@ -54,15 +57,22 @@ impl WinogradPass {
         direction: Direction,
         source: [usize; 2],
         padding: [usize; 2],
-        inputs: usize,
-        outputs: usize,
+        [inputs, outputs]: [usize; 2],
+        products: Products,
         isa: Isa,
     ) -> Self {
-        let (segments, blocks) = cut(&[Segment { offset: 0, len: inputs }], BLOCK_DEPTH);
+        let words = products.words(inputs);
+        let (segments, blocks) = cut(&[Segment { offset: 0, len: words }], BLOCK_DEPTH);
         let rows = TileShape::of(isa).rows;
-        let chunk = (CHUNK_FLOATS / (PRODUCTS * (inputs + outputs))).max(CHUNK_TILES).next_multiple_of(rows);
-        let offsets = (0..chunk).map(|tile| (tile * inputs) as u32).collect();
-        Self { isa, direction, tiles: Tiles::new(source, padding), inputs, outputs, segments, blocks, chunk, offsets }
+        let chunk = (CHUNK_WORDS / (PRODUCTS * (words + outputs))).max(CHUNK_TILES).next_multiple_of(rows);
+        let offsets = (0..chunk).map(|tile| (tile * words) as u32).collect();
+        let tiles = Tiles::new(source, padding);
+        Self { isa, products, direction, tiles, inputs, outputs, segments, blocks, chunk, offsets }
+    }
+
+    /// Words of a tile's inputs in a plane.
+    fn words(&self) -> usize {
+        self.products.words(self.inputs)
     }
 
     fn lanes(&self) -> usize {
@@ -71,32 +81,33 @@ impl WinogradPass {
     fn panels(&self) -> usize {
         self.outputs.div_ceil(self.lanes())
     }
-    /// Floats of one panel of weights of one product.
+    /// Words of one panel of weights of one product.
     fn panel_len(&self) -> usize {
-        self.inputs * self.lanes()
+        self.words() * self.lanes()
     }
-    /// Floats from one plane of transformed inputs to the next, and of products, which hold panel after panel.
+    /// Words from one plane of transformed inputs to the next, and of products, which hold panel after panel.
     fn strides(&self) -> [usize; 2] {
-        [self.chunk * self.inputs + GAP, self.panels() * self.chunk * self.lanes() + GAP]
+        [self.chunk * self.words() + GAP, self.panels() * self.chunk * self.lanes() + GAP]
     }
 
-    /// Floats from the weights of one product to those of the next.
+    /// Words from the weights of one product to those of the next.
     fn packed_stride(&self) -> usize {
         self.panels() * self.panel_len() + GAP
     }
 
-    /// Floats that the packed weights take.
+    /// Words that the packed weights take.
     pub fn packed_len(&self) -> usize {
         PRODUCTS * self.packed_stride()
     }
 
-    /// Floats of scratch that one task takes.
+    /// Words of scratch that one task takes.
     pub fn task_scratch(&self) -> usize {
         let [inputs, products] = self.strides();
         PRODUCTS * (inputs.next_multiple_of(16) + products)
     }
 
-    /// Packs OIHW weights as `(product, panel, input, lane)`, transformed; zero for lanes beyond the outputs.
+    /// Packs OIHW weights as `(product, panel, word of inputs, lane)`, transformed; zero for lanes beyond the outputs and beyond the
+    /// last input.
     pub fn pack(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(packed.len(), self.packed_len());
         assert_eq!(weights.len(), 9 * self.inputs * self.outputs);
@@ -114,11 +125,23 @@ impl WinogradPass {
                     let (taps, to) = (&taps[slot * 9 * lanes..][..9 * lanes], &mut few[slot * lanes..]);
                     self.isa.run(TransformWeights { taps, lanes, stride: PACK_INPUTS * lanes, to });
                 }
-                for (k, few) in few.chunks_exact(PACK_INPUTS * lanes).take(PRODUCTS).enumerate() {
-                    let start = k * self.packed_stride() + panel * panel_len + first * lanes;
+                let (before, words) = (first / self.products.per_word(), self.products.words(count));
+                for (k, few) in few.chunks_exact_mut(PACK_INPUTS * lanes).take(PRODUCTS).enumerate() {
+                    let start = k * self.packed_stride() + panel * panel_len + before * lanes;
                     // SAFETY: one task a panel, and the products do not overlap.
-                    let to = unsafe { packed.part(start, count * lanes) };
-                    to.copy_from_slice(&few[..count * lanes]);
+                    let to = unsafe { packed.part(start, words * lanes) };
+                    match self.products {
+                        Products::Single => to.copy_from_slice(&few[..count * lanes]),
+                        Products::Pairs => {
+                            if count % 2 == 1 {
+                                few[count * lanes..][..lanes].fill(0.0);
+                            }
+                            for (to, two) in to.chunks_exact_mut(lanes).zip(few.chunks_exact(2 * lanes)) {
+                                let (low, high) = two.split_at(lanes);
+                                self.isa.run(PairUp { low, high, to });
+                            }
+                        }
+                    }
                 }
             }
         });
@@ -143,7 +166,7 @@ impl WinogradPass {
         }
     }
 
-    /// Convolves `n` pictures. `scratch` has [`Self::task_scratch`] floats for each worker of the pool.
+    /// Convolves `n` pictures. `scratch` has [`Self::task_scratch`] words for each worker of the pool.
     pub fn run<E: Element>(&self, n: usize, source: &[E], packed: &[f32], to: &Destination<E>, scratch: &Shared<f32>) {
         assert_eq!(packed.len(), self.packed_len());
         let tiles = n * self.tiles.per_image();
@@ -174,19 +197,20 @@ impl WinogradPass {
         let [stride, product_stride] = self.strides();
         let (planes, products) = scratch.split_at_mut(PRODUCTS * stride.next_multiple_of(16));
         self.isa.run(TransformInputs {
+            products: self.products,
             tiles: &self.tiles,
             range: range.clone(),
             source,
             channels: self.inputs,
-            take: 0..self.inputs,
-            row: self.inputs,
+            row: self.words(),
             stride,
             planes,
         });
         for k in 0..PRODUCTS {
             for panel in panels.clone() {
                 self.isa.run(Correlate {
-                    band: &planes[k * stride..][..tiles * self.inputs],
+                    products: self.products,
+                    band: &planes[k * stride..][..tiles * self.words()],
                     offsets: &self.offsets[..tiles],
                     segments: &self.segments,
                     blocks: &self.blocks,

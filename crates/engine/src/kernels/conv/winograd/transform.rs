@@ -2,9 +2,12 @@
 
 use super::{IN, OUT, PRODUCTS, Tiles};
 use crate::kernels::Element;
+use crate::kernels::conv::products::Products;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::lanes::{self, spans};
 use crate::kernels::simd::{Kernel, Simd, prefetch};
+use half::bf16;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The points of the polynomials: 0, ±`P`, ±`Q`, ∞.
@@ -113,8 +116,9 @@ unsafe fn weight_gradient<S: Simd>(u: [S::V; IN]) -> [S::V; 3] {
 /// `row·$n + col`, `$to` takes element `row·$m + col`: neither matrix is ever held whole, as no register file has room.
 macro_rules! both_ways {
     ($S:ty, $f:ident, $n:expr => $m:expr, $from:expr, $to:expr) => {{
-        let (from, to) = ($from, $to);
-        let mut half = [[std::mem::MaybeUninit::<<$S as Simd>::V>::uninit(); $n]; $m];
+        #[allow(unused_mut)] // Some write to what they have borrowed, some do not.
+        let (from, mut to) = ($from, $to);
+        let mut half = [[MaybeUninit::<<$S as Simd>::V>::uninit(); $n]; $m];
         for col in 0..$n {
             let column = $f::<$S>(std::array::from_fn(|row| from(row * $n + col)));
             for (half, value) in half.iter_mut().zip(column) {
@@ -142,8 +146,68 @@ unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: Option<usize>, 
     }
 }
 
-/// `Bᵀ x B` of some tiles' inputs: `planes[k·stride + tile·row + channel]`, product `k` of 36.
+/// `Bᵀ x B` of some tiles' inputs: `planes[k·stride + tile·row + word]`, product `k` of 36. A word is a channel or two neighbouring
+/// ones, the last with a zero where their number is odd.
 pub(super) struct TransformInputs<'a, E> {
+    pub products: Products,
+    pub tiles: &'a Tiles,
+    pub range: Range<usize>,
+    /// `(n, h, w, channels)`.
+    pub source: &'a [E],
+    pub channels: usize,
+    pub row: usize,
+    pub stride: usize,
+    pub planes: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for TransformInputs<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        match self.products {
+            Products::Single => self.transform::<S, f32>(),
+            Products::Pairs => self.transform::<S, bf16>(),
+        }
+    }
+}
+
+impl<E: Element> TransformInputs<'_, E> {
+    /// With planes of `T`: an `f32` is a word, a bf16 half of one.
+    #[inline(always)]
+    fn transform<S: Simd, T: Element>(self) {
+        let Self { products, tiles, range, source, channels, row, stride, planes } = self;
+        assert!(range.len() * row <= stride && planes.len() >= PRODUCTS * stride && products.words(channels) <= row);
+        let (row, stride) = (row * products.per_word(), stride * products.per_word());
+        let width = products.words(channels) * products.per_word();
+        let planes = planes.as_mut_ptr().cast::<T>();
+        for (slot, index) in range.enumerate() {
+            let pixels = tiles.inputs(tiles.get(index));
+            check(&pixels, channels, source.len());
+            for (at, n) in spans::<S>(width) {
+                // SAFETY: the assertions above; `here` channels of each pixel and `n` numbers of each plane's row are there.
+                unsafe {
+                    let (from, to) = (source.as_ptr().add(at), planes.add(slot * row + at));
+                    let here = n.min(channels - at);
+                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, here);
+                    both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, T>(to.add(k * stride), n, v));
+                }
+            }
+        }
+    }
+}
+
+/// That the pixels lie in a source of so many elements.
+#[inline(always)]
+fn check(pixels: &[Option<usize>], channels: usize, len: usize) {
+    let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
+    assert!(last <= len, "a tile outside its picture");
+}
+
+/// `Bᵀ x B` of some tiles' inputs, some channels of them: `planes[k·stride + slot·row + channel]`. A word is a channel of one tile
+/// or of two neighbouring ones, the last with zeros where their number is odd; so a slot is one tile or two.
+pub(super) struct TransformBlock<'a, E> {
+    pub products: Products,
     pub tiles: &'a Tiles,
     pub range: Range<usize>,
     /// `(n, h, w, channels)`.
@@ -155,29 +219,50 @@ pub(super) struct TransformInputs<'a, E> {
     pub planes: &'a mut [f32],
 }
 
-impl<E: Element> Kernel for TransformInputs<'_, E> {
+impl<E: Element> Kernel for TransformBlock<'_, E> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { tiles, range, source, channels, take, row, stride, planes } = self;
+        let Self { products, tiles, range, source, channels, take, row, stride, planes } = self;
         let width = take.len();
         assert!(take.end <= channels && width <= row);
-        assert!(range.len() * row <= stride && planes.len() >= PRODUCTS * stride);
-        for (slot, index) in range.enumerate() {
-            let pixels = tiles.inputs(tiles.get(index));
-            let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
-            assert!(last <= source.len(), "a tile outside its picture");
+        assert!(products.words(range.len()) * row <= stride && planes.len() >= PRODUCTS * stride);
+        for slot in 0..products.words(range.len()) {
+            let [first, second] = slots(products, &range, slot).map(|tile| match tile {
+                Some(tile) => tiles.inputs(tiles.get(tile)),
+                None => [None; PRODUCTS],
+            });
+            check(&first, channels, source.len());
+            check(&second, channels, source.len());
             for (at, n) in spans::<S>(width) {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
                     let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
-                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, n);
-                    both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, f32>(to.add(k * stride), n, v));
+                    let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                    let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
+                    match products {
+                        Products::Single => both_ways!(S, input, IN => IN, load, store),
+                        Products::Pairs => {
+                            let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
+                            both_ways!(S, input, IN => IN, load, |k: usize, v| _ = half[k].write(v));
+                            let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                            // All of `half` was written above.
+                            let store = |k: usize, v| store(k, S::pair_bf16(half[k].assume_init(), v));
+                            both_ways!(S, input, IN => IN, load, store);
+                        }
+                    }
                 }
             }
         }
     }
+}
+
+/// The tiles of `range` that share slot `slot`: one, or two where words are pairs and the range has them.
+#[inline(always)]
+fn slots(products: Products, range: &Range<usize>, slot: usize) -> [Option<usize>; 2] {
+    let first = range.start + slot * products.per_word();
+    [Some(first), Some(first + 1).filter(|&second| products == Products::Pairs && second < range.end)]
 }
 
 /// `Aᵀ m A`: from one panel of products to the tiles' pixels, with the bias, rounded to `E`.
@@ -230,9 +315,10 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
     }
 }
 
-/// `A dy Aᵀ` of some tiles' output gradients, in panels: `panels[panel·PRODUCTS·stride + k·stride + tile·lanes + lane]`.
-/// Lanes beyond the channels are zero.
+/// `A dy Aᵀ` of some tiles' output gradients, in panels: `panels[panel·PRODUCTS·stride + k·stride + slot·lanes + lane]`, words as in
+/// [`TransformBlock`]. Lanes beyond the channels are zero.
 pub(super) struct TransformGradients<'a, E> {
+    pub products: Products,
     pub tiles: &'a Tiles,
     pub range: Range<usize>,
     /// `(n, oh, ow, channels)`.
@@ -249,22 +335,37 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { tiles, range, source, channels, take, lanes: width, stride, panels } = self;
+        let Self { products, tiles, range, source, channels, take, lanes: width, stride, panels } = self;
         let whole = take.len().next_multiple_of(width);
-        assert!(range.len() * width <= stride && panels.len() >= whole / width * PRODUCTS * stride);
+        assert!(products.words(range.len()) * width <= stride);
+        assert!(panels.len() >= whole / width * PRODUCTS * stride);
         assert!(take.end <= channels && width.is_multiple_of(S::LANES));
-        for (slot, index) in range.enumerate() {
-            let pixels = tiles.outputs(tiles.get(index));
-            let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
-            assert!(last <= source.len(), "a tile outside its picture");
+        for slot in 0..products.words(range.len()) {
+            let [first, second] = slots(products, &range, slot).map(|tile| match tile {
+                Some(tile) => tiles.outputs(tiles.get(tile)),
+                None => [None; OUT * OUT],
+            });
+            check(&first, channels, source.len());
+            check(&second, channels, source.len());
             for at in (0..whole).step_by(S::LANES) {
                 let n = S::LANES.min(take.len().saturating_sub(at));
                 // SAFETY: the assertions above: `n` channels of each pixel, `LANES` of each panel's row.
                 unsafe {
                     let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
-                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, n);
-                    both_ways!(S, gradient, OUT => IN, load, |k, m| S::store(to.add(k * stride), m));
+                    let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                    let store = |k: usize, m| S::store(to.add(k * stride), m);
+                    match products {
+                        Products::Single => both_ways!(S, gradient, OUT => IN, load, store),
+                        Products::Pairs => {
+                            let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
+                            both_ways!(S, gradient, OUT => IN, load, |k: usize, m| _ = half[k].write(m));
+                            let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                            // All of `half` was written above.
+                            let store = |k: usize, m| store(k, S::pair_bf16(half[k].assume_init(), m));
+                            both_ways!(S, gradient, OUT => IN, load, store);
+                        }
+                    }
                 }
             }
         }
@@ -294,6 +395,30 @@ impl Kernel for TransformWeights<'_> {
                 let (from, to) = (taps.as_ptr().add(at), to.as_mut_ptr().add(at));
                 let load = |tap: usize| S::load(from.add(tap * lanes));
                 both_ways!(S, weights, 3 => IN, load, |k, u| S::store(to.add(k * stride), u));
+            }
+        }
+    }
+}
+
+/// `to[i]`, a word of `low[i]` and `high[i]`, rounded to bf16.
+pub(super) struct PairUp<'a> {
+    pub low: &'a [f32],
+    pub high: &'a [f32],
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for PairUp<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { low, high, to } = self;
+        assert!(low.len() == to.len() && high.len() == to.len() && to.len().is_multiple_of(S::LANES));
+        for at in (0..to.len()).step_by(S::LANES) {
+            // SAFETY: the assertion above.
+            unsafe {
+                let word = S::pair_bf16(S::load(low.as_ptr().add(at)), S::load(high.as_ptr().add(at)));
+                S::store(to.as_mut_ptr().add(at), word);
             }
         }
     }

@@ -3,16 +3,17 @@
 //! Tasks own blocks of the gradient; where those are few, the tiles are split too, and partial sums added in the order of
 //! the splits.
 
-use super::transform::{TransformGradients, TransformInputs, TransformWeightGradients};
+use super::transform::{TransformBlock, TransformGradients, TransformWeightGradients};
 use super::{GAP, PRODUCTS, Tiles, even, part};
 use crate::kernels::conv::backward_weight::AddAssign;
 use crate::kernels::conv::microkernel::{MAX_LANES, Outer, Segment, TileShape};
+use crate::kernels::conv::products::Products;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
 use std::ops::Range;
 
-/// Tiles of a chunk: the sums go through L2 or L3 once a chunk.
-const CHUNK_TILES: usize = 48;
+/// Slots of a chunk, each a tile or two: the sums go through L2 or L3 once a chunk.
+const CHUNK_SLOTS: usize = 48;
 /// Channels of a task's block of the gradient each way: a pixel's transform serves so many products.
 const TASK_CHANNELS: usize = 128;
 /// Tasks to cut a call into at least, where the gradient has few blocks.
@@ -22,13 +23,14 @@ const TASKS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct WinogradWeightPass {
     isa: Isa,
+    products: Products,
     tiles: Tiles,
     inputs: usize,
     outputs: usize,
     /// Input channels and panels of outputs that one task owns.
     block: usize,
     panels: usize,
-    /// Where the inputs of each tile of a chunk lie in a plane.
+    /// Where the inputs of each slot of a chunk lie in a plane.
     offsets: Vec<u32>,
 }
 
@@ -42,12 +44,22 @@ struct Task {
 }
 
 impl WinogradWeightPass {
-    pub fn new(source: [usize; 2], padding: [usize; 2], inputs: usize, outputs: usize, isa: Isa) -> Self {
+    pub fn new(
+        source: [usize; 2],
+        padding: [usize; 2],
+        [inputs, outputs]: [usize; 2],
+        products: Products,
+        isa: Isa,
+    ) -> Self {
         let lanes = TileShape::of(isa).lanes;
         let block = even(TASK_CHANNELS, inputs);
         let panels = even((TASK_CHANNELS / lanes).max(1), outputs.div_ceil(lanes));
-        let offsets = (0..CHUNK_TILES).map(|tile| (tile * block) as u32).collect();
-        Self { isa, tiles: Tiles::new(source, padding), inputs, outputs, block, panels, offsets }
+        let offsets = (0..CHUNK_SLOTS).map(|slot| (slot * block) as u32).collect();
+        Self { isa, products, tiles: Tiles::new(source, padding), inputs, outputs, block, panels, offsets }
+    }
+
+    fn chunk_tiles(&self) -> usize {
+        CHUNK_SLOTS * self.products.per_word()
     }
 
     fn lanes(&self) -> usize {
@@ -65,14 +77,14 @@ impl WinogradWeightPass {
     }
     /// Floats from one plane of transformed inputs to the next, and from one plane of gradients.
     fn strides(&self) -> [usize; 2] {
-        [CHUNK_TILES * self.block + GAP, CHUNK_TILES * self.lanes() + GAP]
+        [CHUNK_SLOTS * self.block + GAP, CHUNK_SLOTS * self.lanes() + GAP]
     }
     /// Tasks of one split: parts of the inputs, parts of the panels.
     fn parts(&self) -> [usize; 2] {
         [self.inputs.div_ceil(self.block), self.all_panels().div_ceil(self.panels)]
     }
     fn chunks(&self, n: usize) -> usize {
-        (n * self.tiles.per_image()).div_ceil(CHUNK_TILES)
+        (n * self.tiles.per_image()).div_ceil(self.chunk_tiles())
     }
     /// Into how many ranges the tiles of `n` pictures are split.
     fn splits(&self, n: usize) -> usize {
@@ -99,7 +111,7 @@ impl WinogradWeightPass {
         let (splits, [blocks, parts]) = (self.splits(n), self.parts());
         let (sums, own) = scratch.split_at_mut(self.shared_scratch(n));
         let (sums, own) = (Shared::new(sums), Shared::new(own));
-        let per_split = self.chunks(n).div_ceil(splits) * CHUNK_TILES;
+        let per_split = self.chunks(n).div_ceil(splits) * self.chunk_tiles();
         parallel::for_each(splits * blocks * parts, |index| {
             let (split, index) = (index / (blocks * parts), index % (blocks * parts));
             let task = Task {
@@ -131,10 +143,11 @@ impl WinogradWeightPass {
                 }
             }
         }
-        for start in task.tiles.clone().step_by(CHUNK_TILES) {
-            let range = start..task.tiles.end.min(start + CHUNK_TILES);
-            let count = range.len();
-            self.isa.run(TransformInputs {
+        for start in task.tiles.clone().step_by(self.chunk_tiles()) {
+            let range = start..task.tiles.end.min(start + self.chunk_tiles());
+            let count = self.products.words(range.len());
+            self.isa.run(TransformBlock {
+                products: self.products,
                 tiles: &self.tiles,
                 range: range.clone(),
                 source: x,
@@ -145,6 +158,7 @@ impl WinogradWeightPass {
                 planes,
             });
             self.isa.run(TransformGradients {
+                products: self.products,
                 tiles: &self.tiles,
                 range,
                 source: dy,
@@ -159,6 +173,7 @@ impl WinogradWeightPass {
                     // SAFETY: split, inputs and panel together belong to one task.
                     let sums = unsafe { sums.part(place(panel, k), width * lanes) };
                     self.isa.run(Outer {
+                        products: self.products,
                         band: &planes[k * stride..][..count * self.block],
                         offsets: &self.offsets[..count],
                         segments: &segments,
