@@ -39,6 +39,14 @@ impl<S: Simd> Iterator for Spans<S> {
     }
 }
 
+/// As [`spans`]; where lanes may be worked on `twice`, the last is a whole vector too, which begins among those of the one before: a
+/// part of a vector is slow.
+#[inline(always)]
+pub fn overlapping<S: Simd>(len: usize, twice: bool) -> impl Iterator<Item = (usize, usize)> {
+    let fits = twice && len > S::LANES;
+    spans::<S>(len).map(move |(at, n)| if n < S::LANES && fits { (len - S::LANES, S::LANES) } else { (at, n) })
+}
+
 /// The first `n` lanes from memory, zero in the others.
 ///
 /// # Safety

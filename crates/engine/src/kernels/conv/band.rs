@@ -313,7 +313,13 @@ fn split<'a, S: Simd, E: Element, R: Rule<'a, E>>(
         b if b == S::LANES => unsafe { split_vectors::<S, E, R, 1>(from, to, blocks) },
         _ => split_any::<S, E, R>(from, to, blocks),
     }
-    if rest > 0 {
+    if whole == 0 && [rest, block] == [3, 4] {
+        // A first layer's: colours, which are pixels of a word and a half.
+        for (p, to) in to.chunks_exact_mut(4).take(pixels).enumerate() {
+            let at = p * distance + take.start;
+            to.copy_from_slice(&[from.single(at), from.single(at + 1), from.single(at + 2), R::To::zeroed()]);
+        }
+    } else if rest > 0 {
         for p in 0..pixels {
             let to = &mut to[whole * stride + p * block..];
             copy::<S, E, R>(from, p * distance + take.start + whole * block, &mut to[..rest]);

@@ -47,6 +47,9 @@ pub(super) fn suits(conv: &Conv2d, output: [usize; 2]) -> bool {
     shape && padding && channels && gain >= LEAST_GAIN
 }
 
+/// In the place of a pixel: there is none.
+const NOWHERE: usize = usize::MAX;
+
 /// Where the tiles of a batch lie.
 #[derive(Clone, Copy, Debug)]
 struct Tiles {
@@ -82,25 +85,38 @@ impl Tiles {
         Tile { image, row: within / self.across[1] * OUT, col: within % self.across[1] * OUT }
     }
 
-    /// The source pixels of a tile in rows, counted over the whole batch; `None` where there is padding.
-    fn inputs(&self, tile: Tile) -> [Option<usize>; PRODUCTS] {
+    /// The source pixels of a tile in rows, counted over the whole batch; [`NOWHERE`] where there is padding, and all of no tile.
+    ///
+    /// Written in place, here and below: as values they would be copied about, which took a twentieth of a step.
+    #[inline]
+    fn inputs(&self, tile: Option<usize>, pixels: &mut [usize; PRODUCTS]) {
+        let Some(tile) = tile.map(|index| self.get(index)) else { return pixels.fill(NOWHERE) };
         let inside = |first: usize, k: usize, axis: usize| {
-            let at = (first + k).checked_sub(self.padding[axis])?;
+            let at = (first + k).wrapping_sub(self.padding[axis]);
             (at < self.source[axis]).then_some(at)
         };
-        std::array::from_fn(|i| {
-            let (row, col) = (inside(tile.row, i / IN, 0)?, inside(tile.col, i % IN, 1)?);
-            Some((tile.image * self.source[0] + row) * self.source[1] + col)
-        })
+        for (i, row) in pixels.chunks_exact_mut(IN).enumerate() {
+            let Some(line) = inside(tile.row, i, 0) else {
+                row.fill(NOWHERE);
+                continue;
+            };
+            let line = (tile.image * self.source[0] + line) * self.source[1];
+            for (j, pixel) in row.iter_mut().enumerate() {
+                *pixel = inside(tile.col, j, 1).map_or(NOWHERE, |col| line + col);
+            }
+        }
     }
 
-    /// The output pixels of a tile in rows, counted over the whole batch; `None` beyond the edge.
-    fn outputs(&self, tile: Tile) -> [Option<usize>; OUT * OUT] {
-        std::array::from_fn(|i| {
+    /// The output pixels of a tile in rows, counted over the whole batch; [`NOWHERE`] beyond the edge, and all of no tile.
+    #[inline]
+    fn outputs(&self, tile: Option<usize>, pixels: &mut [usize; OUT * OUT]) {
+        let Some(tile) = tile.map(|index| self.get(index)) else { return pixels.fill(NOWHERE) };
+        for (i, pixel) in pixels.iter_mut().enumerate() {
             let (row, col) = (tile.row + i / OUT, tile.col + i % OUT);
             let inside = row < self.output[0] && col < self.output[1];
-            inside.then(|| (tile.image * self.output[0] + row) * self.output[1] + col)
-        })
+            let at = (tile.image * self.output[0] + row) * self.output[1] + col;
+            *pixel = if inside { at } else { NOWHERE };
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Into the transformed domain and back, a vector of channels at a time.
 
-use super::{IN, OUT, PRODUCTS, Tiles};
+use super::{IN, NOWHERE, OUT, PRODUCTS, Tiles};
 use crate::kernels::Element;
 use crate::kernels::conv::products::Products;
 use crate::kernels::conv::store::Destination;
-use crate::kernels::lanes::{self, spans};
+use crate::kernels::lanes::{self, overlapping};
 use crate::kernels::simd::{Kernel, Simd, prefetch};
 use half::bf16;
 use std::mem::MaybeUninit;
@@ -125,23 +125,38 @@ macro_rules! both_ways {
                 half[col].write(value);
             }
         }
-        for (row, half) in half.into_iter().enumerate() {
+        // By reference, row by row: by value, all of it would be copied first.
+        for (row, half) in half.iter().enumerate() {
             // All `$n` columns were written above.
-            for (col, value) in $f::<$S>(half.map(|value| value.assume_init())).into_iter().enumerate() {
+            let half = std::array::from_fn(|col| half[col].assume_init());
+            for (col, value) in $f::<$S>(half).into_iter().enumerate() {
                 to(row * $m + col, value);
             }
         }
     }};
 }
 
-/// `n` channels of a pixel at `from + pixel·channels`, or zeros outside the picture.
+/// `n` channels of a pixel at `from + pixel·channels`, or zeros where there is none.
 #[inline(always)]
-unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: Option<usize>, channels: usize, n: usize) -> S::V {
+unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: usize, channels: usize, n: usize) -> S::V {
     // SAFETY: the caller's promise that they are there. Of none, `from` may lie outside: nothing is read then.
     unsafe {
-        match pixel {
-            Some(pixel) => lanes::load::<S, E>(from.wrapping_add(pixel * channels), n),
-            None => S::splat(0.0),
+        if pixel == NOWHERE {
+            return S::splat(0.0);
+        }
+        lanes::load::<S, E>(from.wrapping_add(pixel * channels), n)
+    }
+}
+
+/// Asks for the cache lines that begin with channel `at` of the next tile's pixels: no machine foresees rows of a tile.
+///
+/// Not in the closures that load: larger ones are not inlined, and then lack the vector instructions.
+#[inline(always)]
+fn ask_for<E: Element>(from: *const E, pixels: &[usize], channels: usize, at: usize) {
+    if (at * size_of::<E>()).is_multiple_of(64) {
+        for pixel in pixels {
+            // Of `NOWHERE` some address, which does no harm.
+            prefetch(from.wrapping_add(pixel.wrapping_mul(channels)).cast());
         }
     }
 }
@@ -181,15 +196,21 @@ impl<E: Element> TransformInputs<'_, E> {
         let (row, stride) = (row * products.per_word(), stride * products.per_word());
         let width = products.words(channels) * products.per_word();
         let planes = planes.as_mut_ptr().cast::<T>();
-        for (slot, index) in range.enumerate() {
-            let pixels = tiles.inputs(tiles.get(index));
-            check(&pixels, channels, source.len());
-            for (at, n) in spans::<S>(width) {
+        // Of this tile and the next one, in turn.
+        let mut turns = [[NOWHERE; PRODUCTS]; 2];
+        tiles.inputs(Some(range.start), &mut turns[0]);
+        for (slot, index) in range.clone().enumerate() {
+            let [even, odd] = &mut turns;
+            let (pixels, next) = if slot % 2 == 0 { (even, odd) } else { (odd, even) };
+            tiles.inputs(Some(index + 1).filter(|&next| next < range.end), next);
+            check(pixels, channels, source.len());
+            for (at, n) in overlapping::<S>(width, true) {
                 // SAFETY: the assertions above; `here` channels of each pixel and `n` numbers of each plane's row are there.
                 unsafe {
                     let (from, to) = (source.as_ptr().add(at), planes.add(slot * row + at));
                     let here = n.min(channels - at);
                     let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, here);
+                    ask_for(from, next, channels, at);
                     both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, T>(to.add(k * stride), n, v));
                 }
             }
@@ -199,9 +220,9 @@ impl<E: Element> TransformInputs<'_, E> {
 
 /// That the pixels lie in a source of so many elements.
 #[inline(always)]
-fn check(pixels: &[Option<usize>], channels: usize, len: usize) {
-    let last = pixels.iter().flatten().max().map_or(0, |pixel| (pixel + 1) * channels);
-    assert!(last <= len, "a tile outside its picture");
+fn check(pixels: &[usize], channels: usize, len: usize) {
+    let there = pixels.iter().map(|&pixel| if pixel == NOWHERE { 0 } else { pixel + 1 });
+    assert!(there.fold(0, usize::max) * channels <= len, "a tile outside its picture");
 }
 
 /// `Bᵀ x B` of some tiles' inputs, some channels of them: `planes[k·stride + slot·row + channel]`. A word is a channel of one tile
@@ -228,18 +249,25 @@ impl<E: Element> Kernel for TransformBlock<'_, E> {
         let width = take.len();
         assert!(take.end <= channels && width <= row);
         assert!(products.words(range.len()) * row <= stride && planes.len() >= PRODUCTS * stride);
+        let find = |slot: usize, pixels: &mut [[usize; PRODUCTS]; 2]| {
+            slots(products, &range, slot).into_iter().zip(pixels).for_each(|(tile, pixels)| tiles.inputs(tile, pixels));
+        };
+        // Of this slot and the next one, in turn.
+        let mut turns = [[[NOWHERE; PRODUCTS]; 2]; 2];
+        find(0, &mut turns[0]);
         for slot in 0..products.words(range.len()) {
-            let [first, second] = slots(products, &range, slot).map(|tile| match tile {
-                Some(tile) => tiles.inputs(tiles.get(tile)),
-                None => [None; PRODUCTS],
-            });
-            check(&first, channels, source.len());
-            check(&second, channels, source.len());
-            for (at, n) in spans::<S>(width) {
+            let [even, odd] = &mut turns;
+            let (pixels, next) = if slot % 2 == 0 { (even, odd) } else { (odd, even) };
+            find(slot + 1, next);
+            let [first, second] = &*pixels;
+            check(first, channels, source.len());
+            check(second, channels, source.len());
+            for (at, n) in overlapping::<S>(width, true) {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
                     let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
                     let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                    next.iter().for_each(|next| ask_for(from, next, channels, at));
                     let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
                     match products {
                         Products::Single => both_ways!(S, input, IN => IN, load, store),
@@ -258,11 +286,12 @@ impl<E: Element> Kernel for TransformBlock<'_, E> {
     }
 }
 
-/// The tiles of `range` that share slot `slot`: one, or two where words are pairs and the range has them.
+/// The tiles of `range` that share slot `slot`: one, or two where words are pairs, as far as the range has them.
 #[inline(always)]
 fn slots(products: Products, range: &Range<usize>, slot: usize) -> [Option<usize>; 2] {
     let first = range.start + slot * products.per_word();
-    [Some(first), Some(first + 1).filter(|&second| products == Products::Pairs && second < range.end)]
+    let inside = |tile: usize| Some(tile).filter(|&tile| tile < range.end);
+    [inside(first), inside(first + 1).filter(|_| products == Products::Pairs)]
 }
 
 /// `Aᵀ m A`: from one panel of products to the tiles' pixels, with the bias, rounded to `E`.
@@ -289,9 +318,10 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
         let Self { tiles, range, products, stride, lanes: width, used, channels, channel, to } = self;
         let len = range.len() * width;
         assert!(len <= stride && products.len() >= (PRODUCTS - 1) * stride + len && used <= width);
+        let mut pixels = [NOWHERE; OUT * OUT];
         for (slot, index) in range.enumerate() {
-            let pixels = tiles.outputs(tiles.get(index));
-            for (at, n) in spans::<S>(used) {
+            tiles.outputs(Some(index), &mut pixels);
+            for (at, n) in overlapping::<S>(used, !to.accumulate) {
                 // SAFETY: the assertion above; each output pixel belongs to one task, and so does each panel.
                 unsafe {
                     let from = products.as_ptr().add(slot * width + at);
@@ -300,8 +330,10 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
                         None => S::splat(0.0),
                     };
                     let store = |i: usize, y: S::V| {
-                        let Some(pixel) = pixels[i] else { return };
-                        let p = to.pixels.part(pixel * channels + channel + at, n).as_mut_ptr();
+                        if pixels[i] == NOWHERE {
+                            return;
+                        }
+                        let p = to.pixels.part(pixels[i] * channels + channel + at, n).as_mut_ptr();
                         let mut y = S::add(y, bias);
                         if to.accumulate {
                             y = S::add(lanes::load::<S, E>(p, n), y);
@@ -340,13 +372,22 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
         assert!(products.words(range.len()) * width <= stride);
         assert!(panels.len() >= whole / width * PRODUCTS * stride);
         assert!(take.end <= channels && width.is_multiple_of(S::LANES));
+        let find = |slot: usize, pixels: &mut [[usize; OUT * OUT]; 2]| {
+            slots(products, &range, slot)
+                .into_iter()
+                .zip(pixels)
+                .for_each(|(tile, pixels)| tiles.outputs(tile, pixels));
+        };
+        // Of this slot and the next one, in turn.
+        let mut turns = [[[NOWHERE; OUT * OUT]; 2]; 2];
+        find(0, &mut turns[0]);
         for slot in 0..products.words(range.len()) {
-            let [first, second] = slots(products, &range, slot).map(|tile| match tile {
-                Some(tile) => tiles.outputs(tiles.get(tile)),
-                None => [None; OUT * OUT],
-            });
-            check(&first, channels, source.len());
-            check(&second, channels, source.len());
+            let [even, odd] = &mut turns;
+            let (pixels, next) = if slot % 2 == 0 { (even, odd) } else { (odd, even) };
+            find(slot + 1, next);
+            let [first, second] = &*pixels;
+            check(first, channels, source.len());
+            check(second, channels, source.len());
             for at in (0..whole).step_by(S::LANES) {
                 let n = S::LANES.min(take.len().saturating_sub(at));
                 // SAFETY: the assertions above: `n` channels of each pixel, `LANES` of each panel's row.
@@ -354,6 +395,7 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                     let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
                     let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                    next.iter().for_each(|next| ask_for(from, next, channels, at));
                     let store = |k: usize, m| S::store(to.add(k * stride), m);
                     match products {
                         Products::Single => both_ways!(S, gradient, OUT => IN, load, store),
