@@ -7,11 +7,9 @@
 //! threads. Per cent is of each layer's fastest sample, as others' work on the machine only ever slows a sample down.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use runner::kernels::conv::{Algorithm, Conv2d, ConvPlan};
-use runner::kernels::simd::{Kernel, Simd};
-use runner::kernels::{Buffer, DType, Element, Isa, parallel};
+use runner::kernels::conv::{Algorithm, Conv2d, ConvPlan, Products};
+use runner::kernels::{Buffer, DType, Element, Isa, parallel, peak};
 use std::cell::Cell;
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const BATCH: usize = 128;
@@ -35,49 +33,6 @@ const LAYERS: [(usize, usize, usize, usize, usize); 15] = [
     (256, 128, 16, 1, 1),
 ];
 
-/// Multiply-adds on twelve independent registers, ten thousand times.
-struct Peak;
-
-impl Peak {
-    const CHAINS: usize = 12;
-    const ROUNDS: usize = 10_000;
-}
-
-impl Kernel for Peak {
-    type Out = (usize, f32);
-
-    /// The operations done, and a value that keeps them.
-    #[inline(always)]
-    fn run<S: Simd>(self) -> (usize, f32) {
-        // SAFETY: `Isa::run` checked that the machine has the instructions.
-        unsafe {
-            let (a, b) = (S::splat(black_box(1.0)), S::splat(black_box(0.5)));
-            let mut chains = [S::splat(0.0); Peak::CHAINS];
-            for _ in 0..Peak::ROUNDS {
-                for c in &mut chains {
-                    *c = S::fma(a, b, *c);
-                }
-            }
-            let total = chains.into_iter().map(|c| S::sum(c)).sum();
-            (2 * Peak::ROUNDS * Peak::CHAINS * S::LANES, total)
-        }
-    }
-}
-
-/// Operations a second, on all threads at once.
-fn peak(isa: Isa) -> f64 {
-    let tasks = 50 * parallel::workers();
-    let once = || {
-        let start = Instant::now();
-        parallel::for_each(tasks, |_| {
-            black_box(isa.run(Peak));
-        });
-        start.elapsed().as_secs_f64()
-    };
-    let best = (0..20).map(|_| once()).fold(f64::MAX, f64::min);
-    (tasks * isa.run(Peak).0) as f64 / best
-}
-
 /// A buffer of `len` numbers around zero.
 fn numbers<E: Element>(len: usize) -> Buffer {
     let mut buffer = Buffer::new(E::DTYPE, len);
@@ -89,7 +44,8 @@ fn numbers<E: Element>(len: usize) -> Buffer {
 
 fn bench<E: Element>(c: &mut Criterion) {
     let isa = Isa::detect().expect("RUNNER_ISA names an instruction set of this machine");
-    let peak = peak(isa);
+    let products = Products::of(E::DTYPE, isa);
+    let peak = peak::flops_per_second(isa, products);
     println!("peak on {} threads, {isa}: {:.1} GFLOP/s", parallel::workers(), peak / 1e9);
     let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
@@ -100,7 +56,7 @@ fn bench<E: Element>(c: &mut Criterion) {
             continue; // It is the fastest already.
         }
         let conv = Conv2d { stride: [stride; 2], ..Conv2d::same(cin, cout, kernel) };
-        let plan = ConvPlan::with(algorithm, conv, size, size, isa);
+        let plan = ConvPlan::with(algorithm, products, conv, size, size, isa);
         let (inputs, outputs, weights) = (plan.input_len(BATCH), plan.output_len(BATCH), conv.weight_len());
         let [forward_len, backward_len] = [plan.forward_pack_len(), plan.backward_pack_len()];
         let (mut x, mut y, mut w) = (numbers::<E>(inputs), numbers::<E>(outputs), numbers::<f32>(weights));

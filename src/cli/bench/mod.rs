@@ -12,11 +12,12 @@ use crate::config::spec::{Precision, Spec};
 use crate::config::{Loaded, Override};
 use crate::data::Facts;
 use crate::gpu;
-use crate::kernels::peak;
+use crate::kernels::conv::Products;
+use crate::kernels::{DType, peak};
 use crate::nn::{Compute, cost};
 use crate::train::Rehearsal;
 use crate::train::device::{name_and_versions, remarks};
-use crate::train::net::parts;
+use crate::train::net::{dtype, parts};
 use crate::train::rehearsal::noise;
 use crate::units::number;
 use data::Pipeline;
@@ -42,8 +43,8 @@ rest, and --seed, to the net's. The nets have the names of scripts/torch_through
 way; scripts/bench_against_torch runs both in turn.
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against \
-the most f32 multiply-adds that all threads did in a second just before and after, in a loop in registers. Run it on an \
-idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were \
+the most multiply-adds that all threads did in a second just before and after, in a loop in registers: of f32, or of \
+pairs of bf16 where activations are bf16 and the CPU has instructions for it. Run it on an idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were \
 planned to have there; parameters, optimizer and libraries come on top.")]
 pub struct BenchArgs {
     /// Which net [default: resnet9, but for --data alone]
@@ -96,8 +97,10 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         output::notice(remark);
     }
     // Of this machine's CPU, while nobody else uses it.
-    let peak = || compute.device.is_none().then(|| peak::flops_per_second(isa));
-    let before = peak();
+    let peak = |products| compute.device.is_none().then(|| peak::flops_per_second(isa, products));
+    // What the net's activations are is known later, when a pipeline may be at work.
+    let before =
+        [DType::F32, DType::Bf16].map(|dtype| Products::of(dtype, isa)).map(|products| (products, peak(products)));
 
     let pipeline = args.data.as_ref().map(|path| Pipeline::open(args, path, &args.overrides_of_data())).transpose()?;
     let loaded = args.loaded(pipeline.as_ref().map(|pipeline| &pipeline.facts))?;
@@ -132,6 +135,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     };
     let rates = measure::rates(&mut rehearsal, &mut images, args.steps as usize, args.by_layer, watch)?;
     drop(images);
+    let products = Products::of(dtype(spec), isa);
     let measured = Measured {
         net: if args.config.is_some() { spec.name.clone() } else { args.net().to_owned() },
         data,
@@ -140,7 +144,11 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         size,
         threads,
         flops: cost::flops(&rehearsal.graph),
-        peak: before.zip(peak()).map(|(before, after)| before.max(after)),
+        products,
+        peak: before
+            .into_iter()
+            .find(|(of, _)| *of == products)
+            .and_then(|(_, before)| Some(before?.max(peak(products)?))),
         memory: measure::peak_memory_mib(),
         device_memory: compute.device.is_some().then(|| {
             let tape = &rehearsal.tape;
@@ -249,7 +257,9 @@ struct Measured {
     compute: Compute,
     /// Of convolutions and linear layers, for an image in a whole step.
     flops: u64,
-    /// Operations a second that the CPU can do; `None` where the net is not on it.
+    /// What the convolutions' products are made of.
+    products: Products,
+    /// Operations a second that the CPU can do with such; `None` where the net is not on it.
     peak: Option<f64>,
     /// The most MiB of the process; `None` where the system does not tell.
     memory: Option<f64>,
@@ -330,9 +340,13 @@ impl Measured {
         let (speed, threads) = (giga(self.speed()), self.threads);
         match self.peak {
             Some(peak) => format!(
-                "{:.1} % of the peak: {speed} of {} GFLOP/s (f32 multiply-adds in registers, {}, {threads} thread{})",
+                "{:.1} % of the peak: {speed} of {} GFLOP/s ({} multiply-adds in registers, {}, {threads} thread{})",
                 100.0 * self.speed() / peak,
                 giga(peak),
+                match self.products {
+                    Products::Single => "f32",
+                    Products::Pairs => "bf16",
+                },
                 self.compute.isa,
                 if threads == 1 { "" } else { "s" },
             ),

@@ -1,7 +1,9 @@
 //! What the machine's arithmetic can give at most: what a kernel's speed is held against.
 
 use super::Isa;
-use super::simd::{Kernel, Simd};
+use super::conv::Products;
+use super::simd::{Kernel, Simd, word};
+use half::bf16;
 use std::time::{Duration, Instant};
 
 /// Independent sums: enough to fill two units of four cycles each, few enough for the sixteen registers of AVX2.
@@ -12,18 +14,16 @@ const BLOCK: usize = 1 << 12;
 const ROUND: Duration = Duration::from_millis(20);
 const ROUNDS: usize = 8;
 
-/// The most `f32` multiply-adds, two operations each, that all threads of the pool together have done in a second: a loop of
-/// independent ones in registers, the best of a few short rounds.
-///
-/// An instruction set with another, faster product (`vdpbf16ps`) has a higher peak for that one than this says.
-pub fn flops_per_second(isa: Isa) -> f64 {
+/// The most multiply-adds of such products, two operations each, that all threads of the pool together have done in a second: a loop
+/// of independent ones in registers, the best of a few short rounds.
+pub fn flops_per_second(isa: Isa, products: Products) -> f64 {
     let round = || {
         // Once on each thread, all at a time.
         let rates = rayon::broadcast(|_| {
             let begun = Instant::now();
             let mut flops = 0;
             while begun.elapsed() < ROUND {
-                flops += isa.run(MultiplyAdds);
+                flops += isa.run(MultiplyAdds(products));
             }
             flops as f64 / begun.elapsed().as_secs_f64()
         });
@@ -33,7 +33,7 @@ pub fn flops_per_second(isa: Isa) -> f64 {
 }
 
 /// A block; gives the operations it took.
-struct MultiplyAdds;
+struct MultiplyAdds(Products);
 
 impl Kernel for MultiplyAdds {
     type Out = u64;
@@ -41,18 +41,32 @@ impl Kernel for MultiplyAdds {
     fn run<S: Simd>(self) -> u64 {
         // SAFETY: no memory but the kernel's own is touched.
         unsafe {
-            // The compiler knows neither factor nor summand, so it has to do them all. They go to 2, not to infinity.
-            let (factor, summand) = (S::splat(std::hint::black_box(0.5)), S::splat(std::hint::black_box(1.0)));
             let mut sums = [S::splat(0.0); SUMS];
-            for _ in 0..BLOCK {
-                for sum in &mut sums {
-                    *sum = S::fma(*sum, factor, summand);
+            match self.0 {
+                Products::Single => {
+                    // The compiler knows neither factor nor summand, so it has to do them all. They go to 2, not to infinity.
+                    let (factor, summand) = (S::splat(std::hint::black_box(0.5)), S::splat(std::hint::black_box(1.0)));
+                    for _ in 0..BLOCK {
+                        for sum in &mut sums {
+                            *sum = S::fma(*sum, factor, summand);
+                        }
+                    }
+                }
+                Products::Pairs => {
+                    // Two that cancel each other.
+                    let ones = |low: f32| S::splat(std::hint::black_box(word(bf16::from_f32(low), bf16::ONE)));
+                    let (x, w) = (ones(-1.0), ones(1.0));
+                    for _ in 0..BLOCK {
+                        for sum in &mut sums {
+                            *sum = S::dot_bf16(x, w, *sum);
+                        }
+                    }
                 }
             }
             let total = sums.into_iter().fold(S::splat(0.0), |a, b| S::add(a, b));
             std::hint::black_box(S::sum(total));
         }
-        2 * (BLOCK * SUMS * S::LANES) as u64
+        2 * (BLOCK * SUMS * S::LANES * self.0.per_word()) as u64
     }
 }
 
@@ -63,8 +77,10 @@ mod tests {
     #[test]
     fn every_instruction_set_does_something() {
         for isa in Isa::available() {
-            assert!(isa.run(MultiplyAdds) > 0);
+            let [single, pairs] = [Products::Single, Products::Pairs].map(|products| isa.run(MultiplyAdds(products)));
+            assert!(single > 0);
+            assert_eq!(pairs, 2 * single);
         }
-        assert!(flops_per_second(Isa::Portable) > 0.0);
+        assert!(flops_per_second(Isa::Portable, Products::Single) > 0.0);
     }
 }

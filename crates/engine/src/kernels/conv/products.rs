@@ -22,7 +22,7 @@ impl Products {
     }
 
     /// Numbers in a word.
-    pub(super) fn per_word(self) -> usize {
+    pub(in crate::kernels) fn per_word(self) -> usize {
         match self {
             Self::Single => 1,
             Self::Pairs => 2,

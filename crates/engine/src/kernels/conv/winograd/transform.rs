@@ -136,6 +136,18 @@ macro_rules! both_ways {
     }};
 }
 
+/// `$body` compiled twice: once for whole vectors alone, without the code for parts of them, which all but the last are spared.
+macro_rules! whole_or_part {
+    ($S:ty, $n:ident, $body:block) => {
+        if $n == <$S>::LANES {
+            let $n = <$S>::LANES;
+            $body
+        } else {
+            $body
+        }
+    };
+}
+
 /// `n` channels of a pixel at `from + pixel·channels`, or zeros where there is none.
 #[inline(always)]
 unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: usize, channels: usize, n: usize) -> S::V {
@@ -209,9 +221,12 @@ impl<E: Element> TransformInputs<'_, E> {
                 unsafe {
                     let (from, to) = (source.as_ptr().add(at), planes.add(slot * row + at));
                     let here = n.min(channels - at);
-                    let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, here);
                     ask_for(from, next, channels, at);
-                    both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, T>(to.add(k * stride), n, v));
+                    whole_or_part!(S, here, {
+                        let n = n.max(here);
+                        let load = |i: usize| load_pixel::<S, E>(from, pixels[i], channels, here);
+                        both_ways!(S, input, IN => IN, load, |k, v| lanes::store::<S, T>(to.add(k * stride), n, v));
+                    });
                 }
             }
         }
@@ -266,20 +281,22 @@ impl<E: Element> Kernel for TransformBlock<'_, E> {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
                     let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
-                    let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                     next.iter().for_each(|next| ask_for(from, next, channels, at));
-                    let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
-                    match products {
-                        Products::Single => both_ways!(S, input, IN => IN, load, store),
-                        Products::Pairs => {
-                            let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
-                            both_ways!(S, input, IN => IN, load, |k: usize, v| _ = half[k].write(v));
-                            let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
-                            // All of `half` was written above.
-                            let store = |k: usize, v| store(k, S::pair_bf16(half[k].assume_init(), v));
-                            both_ways!(S, input, IN => IN, load, store);
+                    whole_or_part!(S, n, {
+                        let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                        let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
+                        match products {
+                            Products::Single => both_ways!(S, input, IN => IN, load, store),
+                            Products::Pairs => {
+                                let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
+                                both_ways!(S, input, IN => IN, load, |k: usize, v| _ = half[k].write(v));
+                                let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                                // All of `half` was written above.
+                                let store = |k: usize, v| store(k, S::pair_bf16(half[k].assume_init(), v));
+                                both_ways!(S, input, IN => IN, load, store);
+                            }
                         }
-                    }
+                    });
                 }
             }
         }
@@ -325,22 +342,24 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
                 // SAFETY: the assertion above; each output pixel belongs to one task, and so does each panel.
                 unsafe {
                     let from = products.as_ptr().add(slot * width + at);
-                    let bias = match to.bias {
-                        Some(bias) => lanes::load::<S, f32>(bias[channel + at..][..n].as_ptr(), n),
-                        None => S::splat(0.0),
-                    };
-                    let store = |i: usize, y: S::V| {
-                        if pixels[i] == NOWHERE {
-                            return;
-                        }
-                        let p = to.pixels.part(pixels[i] * channels + channel + at, n).as_mut_ptr();
-                        let mut y = S::add(y, bias);
-                        if to.accumulate {
-                            y = S::add(lanes::load::<S, E>(p, n), y);
-                        }
-                        lanes::store::<S, E>(p, n, y);
-                    };
-                    both_ways!(S, output, IN => OUT, |k: usize| S::load(from.add(k * stride)), store);
+                    whole_or_part!(S, n, {
+                        let bias = match to.bias {
+                            Some(bias) => lanes::load::<S, f32>(bias[channel + at..][..n].as_ptr(), n),
+                            None => S::splat(0.0),
+                        };
+                        let store = |i: usize, y: S::V| {
+                            if pixels[i] == NOWHERE {
+                                return;
+                            }
+                            let p = to.pixels.part(pixels[i] * channels + channel + at, n).as_mut_ptr();
+                            let mut y = S::add(y, bias);
+                            if to.accumulate {
+                                y = S::add(lanes::load::<S, E>(p, n), y);
+                            }
+                            lanes::store::<S, E>(p, n, y);
+                        };
+                        both_ways!(S, output, IN => OUT, |k: usize| S::load(from.add(k * stride)), store);
+                    });
                 }
             }
         }
@@ -394,20 +413,22 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                 unsafe {
                     let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
-                    let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                     next.iter().for_each(|next| ask_for(from, next, channels, at));
-                    let store = |k: usize, m| S::store(to.add(k * stride), m);
-                    match products {
-                        Products::Single => both_ways!(S, gradient, OUT => IN, load, store),
-                        Products::Pairs => {
-                            let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
-                            both_ways!(S, gradient, OUT => IN, load, |k: usize, m| _ = half[k].write(m));
-                            let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
-                            // All of `half` was written above.
-                            let store = |k: usize, m| store(k, S::pair_bf16(half[k].assume_init(), m));
-                            both_ways!(S, gradient, OUT => IN, load, store);
+                    whole_or_part!(S, n, {
+                        let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
+                        let store = |k: usize, m| S::store(to.add(k * stride), m);
+                        match products {
+                            Products::Single => both_ways!(S, gradient, OUT => IN, load, store),
+                            Products::Pairs => {
+                                let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
+                                both_ways!(S, gradient, OUT => IN, load, |k: usize, m| _ = half[k].write(m));
+                                let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                                // All of `half` was written above.
+                                let store = |k: usize, m| store(k, S::pair_bf16(half[k].assume_init(), m));
+                                both_ways!(S, gradient, OUT => IN, load, store);
+                            }
                         }
-                    }
+                    });
                 }
             }
         }
