@@ -7,8 +7,8 @@
 //! threads. Per cent is of each layer's fastest sample, as others' work on the machine only ever slows a sample down.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use runner::kernels::conv::{Algorithm, Conv2d, ConvPlan, Products};
-use runner::kernels::{Buffer, DType, Element, Isa, parallel, peak};
+use runner::kernels::conv::{Algorithm, Conv2d, ConvPlan};
+use runner::kernels::{Buffer, DType, Element, Isa, Products, parallel, peak};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ fn bench<E: Element>(c: &mut Criterion) {
     let isa = Isa::detect().expect("RUNNER_ISA names an instruction set of this machine");
     let products = Products::of(E::DTYPE, isa);
     let peak = peak::flops_per_second(isa, products);
-    println!("peak on {} threads, {isa}: {:.1} GFLOP/s", parallel::workers(), peak / 1e9);
+    println!("peak on {} threads, {isa}, products {products:?}: {:.1} GFLOP/s", parallel::workers(), peak / 1e9);
     let mut group = c.benchmark_group(format!("conv/{:?}", E::DTYPE).to_lowercase());
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     let algorithms = [(Algorithm::Fastest, ""), (Algorithm::Direct, "_direct")];

@@ -262,20 +262,23 @@ fn timeless(table: &str) -> Vec<Vec<String>> {
 fn one_two_and_more_threads_leave_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let config = write(dir.path(), "small.toml", &short());
-    let left = |threads: &str| {
-        let runs = dir.path().join(threads);
-        let words = ["--quiet", "--threads", threads, "--runs-dir"];
+    let left = |precision: &str, threads: &str| {
+        let runs = dir.path().join(format!("{precision}-{threads}"));
+        let setting = format!("train.precision={precision}");
+        let words = ["--quiet", "--set", &setting, "--threads", threads, "--runs-dir"];
         assert_exit(&runner().arg(&config).args(words).arg(&runs).output().unwrap(), 0);
         let run = only_run(&runs);
         let rows = ["metrics.csv", "trace.csv"].map(|file| std::fs::read_to_string(run.join(file)).unwrap());
         let rows = rows.map(|table| timeless(&table));
         (std::fs::read(run.join("model.safetensors")).unwrap(), rows)
     };
-    let (model, rows) = left("1");
-    for threads in ["2", "3", "5"] {
-        let (other, others) = left(threads);
-        assert_eq!(others, rows, "{threads} threads");
-        assert!(other == model, "{threads} threads: other weights");
+    for precision in ["f32", "bf16"] {
+        let (model, rows) = left(precision, "1");
+        for threads in ["2", "3", "5"] {
+            let (other, others) = left(precision, threads);
+            assert_eq!(others, rows, "{precision}, {threads} threads");
+            assert!(other == model, "{precision}, {threads} threads: other weights");
+        }
     }
 }
 
@@ -344,7 +347,18 @@ fn bench_measures_steps_of_any_net() {
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let rates = ["images_per_second", "images_per_second_min", "images_per_second_max"];
     let want = [
-        &["net", "data", "precision", "batch", "size", "device", "device_name", "device_versions", "threads"][..],
+        &[
+            "net",
+            "data",
+            "precision",
+            "batch",
+            "size",
+            "device",
+            "device_name",
+            "device_versions",
+            "threads",
+            "instruction_set",
+        ][..],
         &rates,
         &["percent_of_peak", "peak_memory_mib", "device_memory_mib", "recorded_steps", "waiting_seconds"],
     ];

@@ -124,7 +124,7 @@ impl DeviceChoice {
     }
 }
 
-/// `RUNNER_ISA`, or the widest that this machine has.
+/// `RUNNER_ISA`, or the last set that this machine has.
 ///
 /// # Errors
 /// When `RUNNER_ISA` names none, or one that this machine lacks.

@@ -84,7 +84,7 @@ pub struct RunFacts {
     /// Of its driver and its libraries, by name; none of the CPU.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub device_versions: BTreeMap<String, String>,
-    /// Of the CPU kernels: `portable`, `avx2`, `avx512`.
+    /// Of the CPU kernels: `portable`, `avx2`, `avx512`, `avx512bf16`.
     pub instruction_set: String,
     pub threads: usize,
     /// `f32`, `f32-strict`, `bf16`, `f16`.

@@ -12,8 +12,7 @@ use crate::config::spec::{Precision, Spec};
 use crate::config::{Loaded, Override};
 use crate::data::Facts;
 use crate::gpu;
-use crate::kernels::conv::Products;
-use crate::kernels::{DType, peak};
+use crate::kernels::{DType, Products, peak};
 use crate::nn::{Compute, cost};
 use crate::train::Rehearsal;
 use crate::train::device::{name_and_versions, remarks};
@@ -44,7 +43,8 @@ way; scripts/bench_against_torch runs both in turn.
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against \
 the most multiply-adds that all threads did in a second just before and after, in a loop in registers: of f32, or of \
-pairs of bf16 where activations are bf16 and the CPU has instructions for it. Run it on an idle machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were \
+pairs of bf16 where activations are bf16 and the CPU has instructions for it (RUNNER_ISA=avx512bf16). Run it on an idle \
+machine. On a GPU there is no percentage, but the memory that the net's activations, gradients and scratch were \
 planned to have there; parameters, optimizer and libraries come on top.")]
 pub struct BenchArgs {
     /// Which net [default: resnet9, but for --data alone]
@@ -99,8 +99,9 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     // Of this machine's CPU, while nobody else uses it.
     let peak = |products| compute.device.is_none().then(|| peak::flops_per_second(isa, products));
     // What the net's activations are is known later, when a pipeline may be at work.
-    let before =
-        [DType::F32, DType::Bf16].map(|dtype| Products::of(dtype, isa)).map(|products| (products, peak(products)));
+    let mut possible = vec![Products::of(DType::F32, isa), Products::of(DType::Bf16, isa)];
+    possible.dedup();
+    let before: Vec<_> = possible.into_iter().map(|products| (products, peak(products))).collect();
 
     let pipeline = args.data.as_ref().map(|path| Pipeline::open(args, path, &args.overrides_of_data())).transpose()?;
     let loaded = args.loaded(pipeline.as_ref().map(|pipeline| &pipeline.facts))?;
@@ -299,6 +300,7 @@ impl Measured {
             "device_name": name,
             "device_versions": versions,
             "threads": self.threads,
+            "instruction_set": self.compute.isa.name(),
             "images_per_second": tenth(self.rate()),
             "images_per_second_min": tenth(self.rates.min),
             "images_per_second_max": tenth(self.rates.max),

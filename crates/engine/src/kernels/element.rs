@@ -32,6 +32,8 @@ pub trait Element: bytemuck::Pod + Send + Sync + PartialEq + std::fmt::Debug + '
     /// # Safety
     /// `p` has `S::LANES` readable elements.
     unsafe fn load<S: Simd>(p: *const Self) -> S::V;
+    /// Rounds as [`Element::from_f32`] does, but that subnormal bf16 may become zero.
+    ///
     /// # Safety
     /// `p` has `S::LANES` writable elements.
     unsafe fn store<S: Simd>(p: *mut Self, v: S::V);

@@ -66,7 +66,7 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The one to use: `RUNNER_ISA` when set, else the widest that the machine has.
+    /// The one to use: `RUNNER_ISA` when set, else the last of [`Isa::ALL`] that the machine has.
     ///
     /// # Errors
     /// When `RUNNER_ISA` names none, or one that this machine lacks.

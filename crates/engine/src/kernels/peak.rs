@@ -1,12 +1,11 @@
 //! What the machine's arithmetic can give at most: what a kernel's speed is held against.
 
-use super::Isa;
-use super::conv::Products;
 use super::simd::{Kernel, Simd, word};
+use super::{Isa, Products};
 use half::bf16;
 use std::time::{Duration, Instant};
 
-/// Independent sums: enough to fill two units of four cycles each, few enough for the sixteen registers of AVX2.
+/// Independent sums: enough to fill two units of six cycles each, few enough for the sixteen registers of AVX2.
 const SUMS: usize = 12;
 /// Multiply-adds of each sum between two looks at the clock: some microseconds.
 const BLOCK: usize = 1 << 12;

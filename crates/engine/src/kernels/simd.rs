@@ -19,10 +19,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_bf16(p: *const half::bf16) -> Self::V;
     /// Rounds to nearest even; NaN stays NaN. Subnormal numbers may become zero.
     unsafe fn store_bf16(p: *mut half::bf16, v: Self::V);
-    /// Rounds both to bf16, as [`Simd::store_bf16`] does, and puts them side by side: each lane's low half is of `a`, its high half
-    /// of `b`. Such a *word* is in the place of an `f32`, and no number.
+    /// Rounds both to bf16, as [`Simd::store_bf16`] does, and puts them side by side: of the two in a lane the first is of `a`, the
+    /// second of `b`. Such a *word* is in the place of an `f32`, and no number.
     unsafe fn pair_bf16(a: Self::V, b: Self::V) -> Self::V;
-    /// `c + a₀·b₀ + a₁·b₁` in each lane, of words of two bf16. The order, and how often it is rounded, is the instruction set's.
+    /// `c + a₀·b₀ + a₁·b₁` in each lane, of words of two bf16. Order and rounding are the instruction set's; subnormal factors, sums
+    /// and results may count as zero.
     unsafe fn dot_bf16(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Widens `LANES` f16 values, exactly.
     unsafe fn load_f16(p: *const half::f16) -> Self::V;
@@ -85,14 +86,15 @@ pub trait Kernel {
 /// Two numbers in the place of one `f32`, see [`Simd::pair_bf16`].
 #[inline(always)]
 pub fn word(low: half::bf16, high: half::bf16) -> f32 {
-    f32::from_bits(u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16)
+    // As two bf16 in memory, whatever the machine's order of bytes.
+    bytemuck::cast([low, high])
 }
 
 /// The two of a [`word`], widened.
 #[inline(always)]
 fn halves(word: f32) -> (f32, f32) {
-    let bits = word.to_bits();
-    (f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000))
+    let [low, high]: [half::bf16; 2] = bytemuck::cast(word);
+    (f32::from_bits(u32::from(low.to_bits()) << 16), f32::from_bits(u32::from(high.to_bits()) << 16))
 }
 
 /// Plain Rust: eight lanes that the compiler may or may not vectorise.
@@ -538,4 +540,68 @@ pub mod x86 {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+    use half::bf16;
+
+    /// Words of pairs of numbers, and their products with those from the other end, added to the numbers themselves.
+    struct Words<'a> {
+        numbers: &'a [f32],
+        words: &'a mut [f32],
+        sums: &'a mut [f32],
+    }
+
+    impl Kernel for Words<'_> {
+        type Out = ();
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            let half = self.numbers.len() / 2;
+            for at in (0..half).step_by(S::LANES) {
+                // SAFETY: half of the numbers are a multiple of all sets' lanes.
+                unsafe {
+                    let (a, b) =
+                        (S::load(self.numbers.as_ptr().add(at)), S::load(self.numbers.as_ptr().add(half + at)));
+                    let (word, turned) = (S::pair_bf16(a, b), S::pair_bf16(b, a));
+                    S::store(self.words.as_mut_ptr().add(at), word);
+                    S::store(self.sums.as_mut_ptr().add(at), S::dot_bf16(word, turned, a));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_those_of_half_and_their_products_are_summed() {
+        let mut numbers: Vec<f32> =
+            (0..1024).map(|i| ((i * 2654435761u64 % 1000003) as f32 / 1e6 - 0.5) * 3.0).collect();
+        // Ties to either side, what overflows when rounded, and what is no number.
+        let odd = [0x3f80_8000, 0x3f81_8000, 0xbf80_8001, 0x7f7f_ffff].map(f32::from_bits);
+        numbers[..4].copy_from_slice(&odd);
+        numbers[512..518].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-30]);
+        for isa in Isa::available() {
+            let (mut words, mut sums) = (vec![0.0; 512], vec![0.0; 512]);
+            isa.run(Words { numbers: &numbers, words: &mut words, sums: &mut sums });
+            for k in 0..512 {
+                let (a, b) = (numbers[k], numbers[512 + k]);
+                let [low, high]: [bf16; 2] = bytemuck::cast(words[k]);
+                for (half, exact) in [(low, a), (high, b)] {
+                    let exact = bf16::from_f32(exact);
+                    assert!(
+                        half.to_bits() == exact.to_bits() || half.is_nan() && exact.is_nan(),
+                        "{isa}: {half} is not {exact}"
+                    );
+                }
+                let product = 2.0 * f64::from(low.to_f32()) * f64::from(high.to_f32()) + f64::from(a);
+                let tolerance = 2e-7 * (f64::from(a).abs() + product.abs() + 1.0);
+                let found = f64::from(sums[k]);
+                let same = (found - product).abs() <= tolerance
+                    || found == product
+                    || !product.is_finite() && !found.is_finite();
+                assert!(same, "{isa}: {found} is not {product} ({a}, {b})");
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::band::{FillBlocks, FillPanels};
 use super::geometry::{Axis, Chunk, Grid};
 use super::microkernel::{Outer, Segment, TileShape};
 use super::pass::{Channels, segments};
-use super::products::Products;
+use crate::kernels::Products;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa};
@@ -136,17 +136,17 @@ impl WeightPass {
         TASKS.div_ceil(self.parts().iter().product()).min(self.grid.chunks(self.products.words(n))).max(1)
     }
 
-    /// Floats of scratch that a task takes.
+    /// Words of scratch that a task takes.
     pub fn task_scratch(&self) -> usize {
         self.task_blocks * self.band_len() + self.task_panels * self.dy_len()
     }
 
-    /// Floats of scratch that all tasks share: the partial sums.
+    /// Words of scratch that all tasks share: the partial sums.
     pub fn shared_scratch(&self, n: usize) -> usize {
         self.splits(n) * self.sums_len()
     }
 
-    /// Overwrites `dw`. `scratch` has [`WeightPass::shared_scratch`] floats and then [`WeightPass::task_scratch`] for
+    /// Overwrites `dw`. `scratch` has [`WeightPass::shared_scratch`] words and then [`WeightPass::task_scratch`] for
     /// each worker of the pool.
     pub fn run<E: Element>(&self, n: usize, x: &[E], dy: &[E], dw: &mut [f32], scratch: &mut [f32]) {
         let pictures = self.products.words(n);

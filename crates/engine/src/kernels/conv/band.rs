@@ -4,7 +4,7 @@
 //! its pixel, widens or pairs numbers once, lets pixels lie where they do not fight over cache sets, and brings the chunk into L2.
 
 use super::geometry::{Chunk, Grid};
-use super::products::Products;
+use crate::kernels::Products;
 use crate::kernels::simd::{Kernel, Simd, word};
 use crate::kernels::{DType, Element};
 use bytemuck::Zeroable;
@@ -40,7 +40,7 @@ impl<E: Element> Kernel for FillBand<'_, E> {
     }
 }
 
-/// As [`FillBand`], laid out `(block, picture, row, column, channel of the block)`; a word is a channel of one picture or of two,
+/// As [`FillBand`], laid out `(block, picture, row, column, channel of the block)`; a word is a channel of one image or of two,
 /// which are one *picture* of the chunk.
 pub(super) struct FillBlocks<'a, E> {
     pub products: Products,
@@ -180,7 +180,8 @@ impl<'a, E: Element> FillPanels<'a, E> {
 trait Rule<'a, E: Element>: Sized {
     /// A word, or half of one.
     type To: bytemuck::Pod;
-    /// Elements from which on `range` of a picture is read; an image has `image` of them.
+    /// Of the elements `range` of a picture, of whose `image` elements each image of `source` has as many; the last picture may lack its
+    /// second image.
     fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self;
     /// How many there are.
     fn len(&self) -> usize;
@@ -231,12 +232,13 @@ impl<'a, E: Element> Rule<'a, E> for Rounded<'a, E> {
     }
     #[inline(always)]
     unsafe fn vector<S: Simd>(&self, at: usize, to: *mut bf16) {
-        // SAFETY: the caller's promise; of bf16 itself the bytes are copied.
+        // SAFETY: the caller's promise.
         unsafe {
             let from = self.0.as_ptr().add(at);
             if E::DTYPE == DType::Bf16 {
                 std::ptr::copy_nonoverlapping(from.cast::<bf16>(), to, S::LANES);
             } else {
+                // Compiled, as `E` is any type here, and not used: see `ConvPlan::takes`.
                 S::store_bf16(to, E::load::<S>(from));
             }
         }
@@ -287,8 +289,8 @@ struct Shape {
     pixels: usize,
 }
 
-/// Copies channels `take` of each pixel, `block` after `block`: block `b` of pixel `p` goes to `to[b · stride + p · block..]`. The
-/// only block, where it is a channel short of even, is filled up with zeros.
+/// Copies channels `take` of each pixel, `block` after `block`: block `b` of pixel `p` goes to `to[b · stride + p · block..]`. An only
+/// block that is one channel short is filled up with a zero: half a word that would be multiplied.
 #[inline(always)]
 fn split<'a, S: Simd, E: Element, R: Rule<'a, E>>(
     from: &R,

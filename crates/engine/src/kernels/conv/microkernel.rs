@@ -4,8 +4,8 @@
 //! the right factor as vectors, and multiplies it with one broadcast number a row. AVX2: 6 × 16 is 12 sums, 2 vectors and
 //! a broadcast in 16 registers, and 12 products on 8 loads keep both multipliers of a core busy.
 
-use super::products::{Multiply, Pairs, Products, Single};
 use crate::kernels::Isa;
+use crate::kernels::products::{Multiply, Pairs, Products, Single};
 use crate::kernels::simd::{Kernel, Simd, prefetch, prefetch_l2};
 use std::ops::Range;
 
@@ -167,7 +167,7 @@ unsafe fn correlate_tile<S: Simd, M: Multiply, const ROWS: usize, const VECTORS:
     sums: *mut f32,
     first: bool,
 ) {
-    // SAFETY: the caller's promise, see `Correlate::run`.
+    // SAFETY: the caller's promise, see `Correlate::correlate`.
     unsafe {
         let mut pixels = [band; ROWS];
         for (m, pixel) in pixels.iter_mut().enumerate() {
@@ -261,7 +261,7 @@ unsafe fn outer_tile<S: Simd, M: Multiply, const ROWS: usize, const VECTORS: usi
     sums: *mut f32,
     first: bool,
 ) {
-    // SAFETY: the caller's promise, see `Outer::run`.
+    // SAFETY: the caller's promise, see `Outer::sum`.
     unsafe {
         let mut acc = load_tile::<S, ROWS, VECTORS>(sums, first);
         // The sums of the next tile lie in L2 or beyond.

@@ -1,10 +1,10 @@
 //! Convolution, channels last: forward, data gradient, weight gradient.
 //!
 //! `y[n, p, q, o] = bias[o] + Σ x[n, p·stride − padding + k·dilation, …, c] · w[o, c, k, …]`, sums in `f32`, one rounding
-//! to the activations' type. Weights and their gradient are OIHW, `(cout, cin / groups, kh, kw)`, as PyTorch keeps them;
+//! to the activations' type ([`Products`] says what else may be rounded). Weights and their gradient are OIHW, `(cout, cin / groups, kh, kw)`, as PyTorch keeps them;
 //! unlike candle, kernel, stride, padding and dilation are per axis.
 //!
-//! A [`ConvPlan`] is made once for a shape and an instruction set. Weights are packed for the kernels after each change:
+//! A [`ConvPlan`] is made once for a shape, products and an instruction set. Weights are packed for the kernels after each change:
 //! once for the forward pass, once for the data gradient. Scratch is the caller's and may be shared by all layers.
 //!
 //! Versions: [`mod@reference`] is the slow twin, plain loops in `f64`. The direct one is an implicit matrix product on
@@ -18,7 +18,6 @@ mod band;
 mod geometry;
 mod microkernel;
 mod pass;
-mod products;
 pub mod reference;
 mod store;
 #[cfg(test)]
@@ -26,12 +25,11 @@ mod tests;
 mod winograd;
 
 use super::parallel::{self, Shared};
-use super::{Element, Isa};
+use super::{DType, Element, Isa, Products};
 use backward_weight::WeightPass;
 use geometry::Axis;
 use microkernel::TileShape;
 use pass::{Channels, Pass};
-pub use products::Products;
 use store::Destination;
 use winograd::{Direction, WinogradPass, WinogradWeightPass};
 
@@ -82,15 +80,17 @@ impl Conv2d {
     }
 }
 
-/// A convolution made ready for pictures of one size: tables and blocking, a pure function of shape and instruction set.
+/// A convolution made ready for pictures of one size: tables and blocking, a pure function of shape, products and instruction set.
 ///
-/// All slices are of exact length, except scratch, which has at least [`ConvPlan::scratch_len`] floats.
+/// All slices are of exact length, except scratch, which has at least [`ConvPlan::scratch_len`] words of 32 bits, as packed weights
+/// are: `f32` or two bf16.
 #[derive(Clone, Debug)]
 pub struct ConvPlan {
     conv: Conv2d,
     isa: Isa,
     input: [usize; 2],
     output: [usize; 2],
+    products: Products,
     kernels: Kernels,
 }
 
@@ -129,7 +129,7 @@ impl ConvPlan {
         Self::with(Algorithm::Fastest, Products::Single, conv, h, w, isa)
     }
 
-    /// As [`ConvPlan::new`], with a choice of algorithm and products.
+    /// As [`ConvPlan::new`], with a choice of algorithm and products; one of pairs takes activations of bf16 alone.
     ///
     /// # Panics
     /// As [`ConvPlan::new`].
@@ -147,7 +147,7 @@ impl ConvPlan {
             }
             _ => Self::direct(&conv, [h, w], output, products, isa),
         };
-        Self { conv, isa, input: [h, w], output, kernels }
+        Self { conv, isa, input: [h, w], output, products, kernels }
     }
 
     fn direct(conv: &Conv2d, [h, w]: [usize; 2], output: [usize; 2], products: Products, isa: Isa) -> Kernels {
@@ -187,6 +187,11 @@ impl ConvPlan {
             forward: Pass::new(&[rows], &[cols], channels, output, conv.kernel[1], products, isa),
             backward: Pass::new(&backward[0], &backward[1], back, [h, w], conv.kernel[1], products, isa),
         }
+    }
+
+    /// That activations of `E` are what the products are made of.
+    fn takes<E: Element>(&self) {
+        assert!(self.products == Products::Single || E::DTYPE == DType::Bf16, "pairs of bf16 made of {:?}", E::DTYPE);
     }
 
     pub fn conv(&self) -> &Conv2d {
@@ -243,7 +248,7 @@ impl ConvPlan {
         }
     }
 
-    /// Floats of scratch that any call on `n` pictures takes, in the thread pool that this is asked in: scratch grows
+    /// Words of scratch that any call on `n` pictures takes, in the thread pool that this is asked in: scratch grows
     /// with the threads, results do not depend on them.
     pub fn scratch_len(&self, n: usize) -> usize {
         let workers = parallel::workers();
@@ -270,6 +275,7 @@ impl ConvPlan {
         y: &mut [E],
         scratch: &mut [f32],
     ) {
+        self.takes::<E>();
         assert_eq!([x.len(), y.len()], [self.input_len(n), self.output_len(n)]);
         assert!(bias.is_none_or(|b| b.len() == self.conv.cout));
         let to = Destination { pixels: Shared::new(y), bias, accumulate: false };
@@ -290,6 +296,7 @@ impl ConvPlan {
         accumulate: bool,
         scratch: &mut [f32],
     ) {
+        self.takes::<E>();
         assert_eq!([dx.len(), dy.len()], [self.input_len(n), self.output_len(n)]);
         assert_eq!(packed.len(), self.backward_pack_len());
         let to = Destination { pixels: Shared::new(dx), bias: None, accumulate };
@@ -302,6 +309,7 @@ impl ConvPlan {
 
     /// The gradient in the weights, OIHW, summed over the batch; overwrites `dw`.
     pub fn backward_weight<E: Element>(&self, n: usize, x: &[E], dy: &[E], dw: &mut [f32], scratch: &mut [f32]) {
+        self.takes::<E>();
         assert_eq!([x.len(), dy.len()], [self.input_len(n), self.output_len(n)]);
         assert_eq!(dw.len(), self.conv.weight_len());
         match &self.kernels {

@@ -7,8 +7,8 @@
 use super::band::FillBand;
 use super::geometry::{Axis, Chunk, Grid};
 use super::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
-use super::products::Products;
 use super::store::{Destination, StorePanel};
+use crate::kernels::Products;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::simd::word;
 use crate::kernels::{Element, Isa};
@@ -21,8 +21,8 @@ const CHUNK_PIXELS: usize = 256;
 const BAND_WORDS: usize = 80 * 1024;
 /// Words of a block of weights for each lane, at most: 24 KiB in 16 lanes, which stay in L1 while the pixels go by.
 pub(super) const BLOCK_DEPTH: usize = 384;
-/// Words of inputs packed together: one cache line of weights a lane and tap.
-const PACK_WORDS: usize = 16;
+/// Inputs packed together: one cache line of weights a lane and tap.
+const PACK_INPUTS: usize = 16;
 /// Tasks to cut a call into at least, a worker, where chunks are few: each copies its chunk's band.
 const TASKS: usize = 4;
 
@@ -189,8 +189,9 @@ impl Pass {
                 if own.contains(&input) { weights[start + (input - own.start) * input_step + tap] } else { 0.0 }
             };
             // A few inputs at a time: the weights of all their taps and lanes then stay in L1.
-            for few in (0..words).step_by(PACK_WORDS) {
-                let few = few..words.min(few + PACK_WORDS);
+            let step = self.products.words(PACK_INPUTS);
+            for few in (0..words).step_by(step) {
+                let few = few..words.min(few + step);
                 for (t, &tap) in phase.taps.iter().enumerate() {
                     for at in few.clone() {
                         let row = &mut panel[(t * words + at) * lanes..][..lanes];

@@ -1,20 +1,21 @@
-//! Blocks of C, one a task: panels of A and B are packed as `f32`, tiles of 4 rows × 2 vectors run over them.
+//! Blocks of C, one a task: panels of A and B are packed as words ([`Products`]), tiles of some rows × 2 vectors run over them.
 
 use super::{Epilogue, View};
 use crate::kernels::lanes::{load, spans, store};
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::pieces::Pieces;
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::{Element, Isa, Write};
+use crate::kernels::products::{Multiply, Pairs, Single};
+use crate::kernels::simd::{Kernel, Simd, word};
+use crate::kernels::{DType, Element, Isa, Products, Write};
+use half::bf16;
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::ops::Range;
 
-/// A block of C: rows, columns; and how much of the inner axis is packed at once. Together 80 KB, within the L2 cache.
+/// A block of C: rows, columns; and how many words of the inner axis are packed at once. Together 80 KB, within the L2 cache.
 const ROWS: usize = 64;
 const COLS: usize = 64;
 const DEPTH: usize = 128;
-/// Rows of a register tile.
-const TILE: usize = 4;
 
 /// What a task works in, kept by its thread for the next one: with the system's allocator in every task, products of a
 /// step would ask for hundreds of megabytes.
@@ -37,6 +38,53 @@ pub fn product<A: Element, B: Element, C: Element>(
     epilogue: Epilogue<'_>,
     c: &mut [C],
 ) {
+    match (a.cast::<bf16>(), b.cast::<bf16>()) {
+        (Some(a), Some(b)) if Products::of(DType::Bf16, isa) == Products::Pairs => {
+            blocks::<Pairs, _, _, _>(isa, a, b, epilogue, c)
+        }
+        _ => blocks::<Single, _, _, _>(isa, a, b, epilogue, c),
+    }
+}
+
+/// How panels are packed, and multiplied.
+trait Pack<A, B>: Multiply {
+    /// Numbers of the inner axis in a word.
+    const PER_WORD: usize;
+    fn pack_a(from: View<'_, A>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]);
+    fn pack_b(from: View<'_, B>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]);
+}
+
+impl<A: Element, B: Element> Pack<A, B> for Single {
+    const PER_WORD: usize = 1;
+    #[inline(always)]
+    fn pack_a(from: View<'_, A>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+        pack(from, rows, depth, group, to);
+    }
+    #[inline(always)]
+    fn pack_b(from: View<'_, B>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+        pack(from, rows, depth, group, to);
+    }
+}
+
+impl Pack<bf16, bf16> for Pairs {
+    const PER_WORD: usize = 2;
+    #[inline(always)]
+    fn pack_a(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+        pack_pairs(from, rows, depth, group, to);
+    }
+    #[inline(always)]
+    fn pack_b(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+        pack_pairs(from, rows, depth, group, to);
+    }
+}
+
+fn blocks<M: Pack<A, B>, A: Element, B: Element, C: Element>(
+    isa: Isa,
+    a: View<'_, A>,
+    b: View<'_, B>,
+    epilogue: Epilogue<'_>,
+    c: &mut [C],
+) {
     let rows = Pieces::of(a.rows, ROWS);
     let cols = Pieces::of(b.cols, COLS);
     let width = b.cols;
@@ -48,7 +96,16 @@ pub fn product<A: Element, B: Element, C: Element>(
             sums.resize(ROWS * COLS, 0.0);
             panel_a.resize(ROWS * DEPTH, 0.0);
             panel_b.resize(COLS * DEPTH, 0.0);
-            isa.run(Block { a, b, rows: rows.clone(), cols: cols.clone(), sums, panel_a, panel_b });
+            isa.run(Block::<M, A, B> {
+                a,
+                b,
+                rows: rows.clone(),
+                cols: cols.clone(),
+                sums,
+                panel_a,
+                panel_b,
+                of: PhantomData,
+            });
             for (row, sums) in rows.zip(sums.chunks_exact(COLS)) {
                 // SAFETY: blocks are disjoint, so are their rows.
                 let to = unsafe { c.part(row * width + cols.start, cols.len()) };
@@ -59,7 +116,7 @@ pub fn product<A: Element, B: Element, C: Element>(
     });
 }
 
-struct Block<'a, A, B> {
+struct Block<'a, M, A, B> {
     a: View<'a, A>,
     b: View<'a, B>,
     rows: Range<usize>,
@@ -68,23 +125,34 @@ struct Block<'a, A, B> {
     sums: &'a mut [f32],
     panel_a: &'a mut [f32],
     panel_b: &'a mut [f32],
+    of: PhantomData<M>,
 }
 
-impl<A: Element, B: Element> Kernel for Block<'_, A, B> {
+impl<M: Pack<A, B>, A: Element, B: Element> Kernel for Block<'_, M, A, B> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
+        // As many sums as registers hold beside the factors.
+        if S::REGISTERS < 32 { self.add::<S, 4>() } else { self.add::<S, 8>() }
+    }
+}
+
+impl<M: Pack<A, B>, A: Element, B: Element> Block<'_, M, A, B> {
+    /// With tiles of `TILE` rows.
+    #[inline(always)]
+    fn add<S: Simd, const TILE: usize>(self) {
         let strip = 2 * S::LANES;
-        let depths = Pieces::of(self.a.cols, DEPTH);
+        let depths = Pieces::of(self.a.cols, DEPTH * M::PER_WORD);
         for depth in (0..depths.count()).map(|i| depths.get(i)) {
-            pack(self.a, self.rows.clone(), depth.clone(), TILE, self.panel_a);
-            pack(self.b.transposed(), self.cols.clone(), depth.clone(), strip, self.panel_b);
+            let words = depth.len().div_ceil(M::PER_WORD);
+            M::pack_a(self.a, self.rows.clone(), depth.clone(), TILE, self.panel_a);
+            M::pack_b(self.b.transposed(), self.cols.clone(), depth, strip, self.panel_b);
             for col in (0..self.cols.len()).step_by(strip) {
                 for row in (0..self.rows.len()).step_by(TILE) {
-                    let b = &self.panel_b[col * depth.len()..][..strip * depth.len()];
-                    let a = &self.panel_a[row * depth.len()..][..TILE * depth.len()];
+                    let b = &self.panel_b[col * words..][..strip * words];
+                    let a = &self.panel_a[row * words..][..TILE * words];
                     // SAFETY: a tile that starts inside the block ends inside it: ROWS and COLS are multiples of it.
-                    unsafe { tile::<S>(a, b, self.sums[row * COLS + col..].as_mut_ptr()) };
+                    unsafe { tile::<S, M, TILE>(a, b, self.sums[row * COLS + col..].as_mut_ptr()) };
                 }
             }
         }
@@ -117,12 +185,42 @@ fn pack<T: Element>(from: View<'_, T>, rows: Range<usize>, depth: Range<usize>, 
     }
 }
 
+/// As [`pack`], of words of two neighbours along the depth, the last with a zero where that is odd.
+#[inline(always)]
+fn pack_pairs(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+    let words = depth.len().div_ceil(2);
+    for (start, to) in rows.clone().step_by(group).zip(to.chunks_exact_mut(group * words)) {
+        let lanes = group.min(rows.end - start);
+        if lanes < group {
+            to.fill(0.0);
+        }
+        if from.row_stride == 1 {
+            let run = |k: usize| &from.data[start + k * from.col_stride..][..lanes];
+            for (k, to) in depth.clone().step_by(2).zip(to.chunks_exact_mut(group)) {
+                if k + 1 < depth.end {
+                    run(k).iter().zip(run(k + 1)).zip(to).for_each(|((low, high), to)| *to = word(*low, *high));
+                } else {
+                    run(k).iter().zip(to).for_each(|(low, to)| *to = word(*low, bf16::ZERO));
+                }
+            }
+        } else {
+            for lane in 0..lanes {
+                let first = (start + lane) * from.row_stride + depth.start * from.col_stride;
+                let at = |k: usize| from.data[first + k * from.col_stride];
+                for (w, to) in to[lane..].iter_mut().step_by(group).enumerate() {
+                    *to = word(at(2 * w), if 2 * w + 1 < depth.len() { at(2 * w + 1) } else { bf16::ZERO });
+                }
+            }
+        }
+    }
+}
+
 /// `sums += a·b` for one tile.
 ///
 /// # Safety
-/// `a` holds `TILE` and `b` two vectors for every depth; `sums` has `TILE` rows of stride `COLS`, two vectors each.
+/// `a` holds `TILE` and `b` two vectors for every word of depth; `sums` has `TILE` rows of stride `COLS`, two vectors each.
 #[inline(always)]
-unsafe fn tile<S: Simd>(a: &[f32], b: &[f32], sums: *mut f32) {
+unsafe fn tile<S: Simd, M: Multiply, const TILE: usize>(a: &[f32], b: &[f32], sums: *mut f32) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut acc = [[S::splat(0.0); 2]; TILE];
@@ -130,8 +228,8 @@ unsafe fn tile<S: Simd>(a: &[f32], b: &[f32], sums: *mut f32) {
             let b = [S::load(b.as_ptr()), S::load(b.as_ptr().add(S::LANES))];
             for (acc, a) in acc.iter_mut().zip(a) {
                 let a = S::splat(*a);
-                acc[0] = S::fma(a, b[0], acc[0]);
-                acc[1] = S::fma(a, b[1], acc[1]);
+                acc[0] = M::multiply_add::<S>(a, b[0], acc[0]);
+                acc[1] = M::multiply_add::<S>(a, b[1], acc[1]);
             }
         }
         for (row, acc) in acc.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Matrix products for small shapes: `C = α·A·B [+ bias] [+ C]`, `f32` sums.
 //!
-//! Made for the classifier's ends of a net, where a product takes a thousandth of the step; convolutions have their own.
+//! Made for the classifier's ends of a net, where a product takes a thousandth of the step, and for Muon's iterations; convolutions
+//! have their own. Of two matrices of bf16 pairs are multiplied, where the machine has instructions for it ([`super::Products`]).
 
 mod cpu;
 pub mod reference;
@@ -41,6 +42,15 @@ impl<'a, T: Copy> View<'a, T> {
 
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// The same of that type, if it is.
+    fn cast<U: Element>(self) -> Option<View<'a, U>>
+    where
+        T: Element,
+    {
+        let Self { data, rows, cols, row_stride, col_stride } = self;
+        (T::DTYPE == U::DTYPE).then(|| View { data: bytemuck::cast_slice(data), rows, cols, row_stride, col_stride })
     }
 
     fn get(&self, row: usize, col: usize) -> T {

@@ -30,3 +30,23 @@ fn matches_the_twin<E: Element>() {
     }
 }
 for_all_types!(matches_the_twin);
+
+/// Neither factor `f32`: pairs of bf16, where there are instructions for it.
+fn factors_of_a_type_match_the_twin<E: Element>() {
+    for (seed, [m, k, n]) in
+        [[1, 1, 1], [3, 7, 17], [64, 256, 64], [65, 257, 66], [10, 601, 24]].into_iter().enumerate()
+    {
+        let (a, b) = (values::<E>(30 + seed as u64, m * k), values::<E>(40 + seed as u64, k * n));
+        for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+            let a = if ta { View::new(&a, k, m).transposed() } else { View::new(&a, m, k) };
+            let b = if tb { View::new(&b, n, k).transposed() } else { View::new(&b, k, n) };
+            let plain = reference::product(a, b);
+            for isa in Isa::available() {
+                let mut c = vec![f32::NAN; m * n];
+                product(isa, a, b, Epilogue::default(), &mut c);
+                assert_close(&format!("{isa} {m}×{k}×{n} {ta} {tb}"), &c, &plain, 1e-6 * k as f64);
+            }
+        }
+    }
+}
+for_all_types!(factors_of_a_type_match_the_twin);

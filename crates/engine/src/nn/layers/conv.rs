@@ -1,6 +1,6 @@
 use super::{single, window};
-use crate::kernels::conv::{Conv2d, ConvPlan, Products};
-use crate::kernels::{Buffer, DType, Grad, Write, columns};
+use crate::kernels::conv::{Conv2d, ConvPlan};
+use crate::kernels::{Buffer, DType, Grad, Products, Write, columns};
 use crate::nn::device::{DeviceOp, ops};
 use crate::nn::init::Init;
 use crate::nn::layer::{BackwardCx, ForwardCx, Layer, Op, Reach, Saves};

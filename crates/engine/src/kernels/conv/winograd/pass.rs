@@ -5,9 +5,9 @@
 
 use super::transform::{PairUp, TransformInputs, TransformOutputs, TransformWeights};
 use super::{GAP, PRODUCTS, Tiles, even, part};
+use crate::kernels::Products;
 use crate::kernels::conv::microkernel::{Correlate, MAX_LANES, Segment, TileShape};
 use crate::kernels::conv::pass::{BLOCK_DEPTH, cut};
-use crate::kernels::conv::products::Products;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
@@ -136,10 +136,7 @@ impl WinogradPass {
                             if count % 2 == 1 {
                                 few[count * lanes..][..lanes].fill(0.0);
                             }
-                            for (to, two) in to.chunks_exact_mut(lanes).zip(few.chunks_exact(2 * lanes)) {
-                                let (low, high) = two.split_at(lanes);
-                                self.isa.run(PairUp { low, high, to });
-                            }
+                            self.isa.run(PairUp { rows: &few[..2 * words * lanes], lanes, to });
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::{IN, NOWHERE, OUT, PRODUCTS, Tiles};
 use crate::kernels::Element;
-use crate::kernels::conv::products::Products;
+use crate::kernels::Products;
 use crate::kernels::conv::store::Destination;
 use crate::kernels::lanes::{self, overlapping};
 use crate::kernels::simd::{Kernel, Simd, prefetch};
@@ -166,9 +166,8 @@ unsafe fn load_pixel<S: Simd, E: Element>(from: *const E, pixel: usize, channels
 #[inline(always)]
 fn ask_for<E: Element>(from: *const E, pixels: &[usize], channels: usize, at: usize) {
     if (at * size_of::<E>()).is_multiple_of(64) {
-        for pixel in pixels {
-            // Of `NOWHERE` some address, which does no harm.
-            prefetch(from.wrapping_add(pixel.wrapping_mul(channels)).cast());
+        for &pixel in pixels.iter().filter(|&&pixel| pixel != NOWHERE) {
+            prefetch(from.wrapping_add(pixel * channels).cast());
         }
     }
 }
@@ -219,7 +218,7 @@ impl<E: Element> TransformInputs<'_, E> {
             for (at, n) in overlapping::<S>(width, true) {
                 // SAFETY: the assertions above; `here` channels of each pixel and `n` numbers of each plane's row are there.
                 unsafe {
-                    let (from, to) = (source.as_ptr().add(at), planes.add(slot * row + at));
+                    let (from, to) = (source.as_ptr().wrapping_add(at), planes.add(slot * row + at));
                     let here = n.min(channels - at);
                     ask_for(from, next, channels, at);
                     whole_or_part!(S, here, {
@@ -280,8 +279,9 @@ impl<E: Element> Kernel for TransformBlock<'_, E> {
             for (at, n) in overlapping::<S>(width, true) {
                 // SAFETY: the assertions above; `at + n` channels of each pixel and of each plane's row are there.
                 unsafe {
-                    let (from, to) = (source.as_ptr().add(take.start + at), planes.as_mut_ptr().add(slot * row + at));
-                    next.iter().for_each(|next| ask_for(from, next, channels, at));
+                    let from = source.as_ptr().wrapping_add(take.start + at);
+                    let to = planes.as_mut_ptr().add(slot * row + at);
+                    next[..products.per_word()].iter().for_each(|next| ask_for(from, next, channels, at));
                     whole_or_part!(S, n, {
                         let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                         let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
@@ -335,6 +335,7 @@ impl<E: Element> Kernel for TransformOutputs<'_, E> {
         let Self { tiles, range, products, stride, lanes: width, used, channels, channel, to } = self;
         let len = range.len() * width;
         assert!(len <= stride && products.len() >= (PRODUCTS - 1) * stride + len && used <= width);
+        assert!(width.is_multiple_of(S::LANES));
         let mut pixels = [NOWHERE; OUT * OUT];
         for (slot, index) in range.enumerate() {
             tiles.outputs(Some(index), &mut pixels);
@@ -413,7 +414,7 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                 unsafe {
                     let from = source.as_ptr().wrapping_add(take.start + at);
                     let to = panels.as_mut_ptr().add(at / width * PRODUCTS * stride + slot * width + at % width);
-                    next.iter().for_each(|next| ask_for(from, next, channels, at));
+                    next[..products.per_word()].iter().for_each(|next| ask_for(from, next, channels, at));
                     whole_or_part!(S, n, {
                         let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                         let store = |k: usize, m| S::store(to.add(k * stride), m);
@@ -463,10 +464,10 @@ impl Kernel for TransformWeights<'_> {
     }
 }
 
-/// `to[i]`, a word of `low[i]` and `high[i]`, rounded to bf16.
+/// Rows of `lanes` numbers, two a row of words, rounded to bf16.
 pub(super) struct PairUp<'a> {
-    pub low: &'a [f32],
-    pub high: &'a [f32],
+    pub rows: &'a [f32],
+    pub lanes: usize,
     pub to: &'a mut [f32],
 }
 
@@ -475,13 +476,15 @@ impl Kernel for PairUp<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { low, high, to } = self;
-        assert!(low.len() == to.len() && high.len() == to.len() && to.len().is_multiple_of(S::LANES));
-        for at in (0..to.len()).step_by(S::LANES) {
-            // SAFETY: the assertion above.
-            unsafe {
-                let word = S::pair_bf16(S::load(low.as_ptr().add(at)), S::load(high.as_ptr().add(at)));
-                S::store(to.as_mut_ptr().add(at), word);
+        let Self { rows, lanes, to } = self;
+        assert!(lanes.is_multiple_of(S::LANES));
+        for (two, to) in rows.chunks_exact(2 * lanes).zip(to.chunks_exact_mut(lanes)) {
+            for at in (0..lanes).step_by(S::LANES) {
+                // SAFETY: the assertion above, and `two` has twice as many as `to`.
+                unsafe {
+                    let (low, high) = (S::load(two.as_ptr().add(at)), S::load(two.as_ptr().add(lanes + at)));
+                    S::store(to.as_mut_ptr().add(at), S::pair_bf16(low, high));
+                }
             }
         }
     }

@@ -1,13 +1,14 @@
-//! The weight gradient: 36 products of transformed inputs with transformed output gradients, summed over the tiles.
+//! The weight gradient: 36 products of transformed inputs with transformed output gradients, summed over the tiles; words of two
+//! are of neighbouring tiles.
 //!
 //! Tasks own blocks of the gradient; where those are few, the tiles are split too, and partial sums added in the order of
 //! the splits.
 
 use super::transform::{TransformBlock, TransformGradients, TransformWeightGradients};
 use super::{GAP, PRODUCTS, Tiles, even, part};
+use crate::kernels::Products;
 use crate::kernels::conv::backward_weight::AddAssign;
 use crate::kernels::conv::microkernel::{MAX_LANES, Outer, Segment, TileShape};
-use crate::kernels::conv::products::Products;
 use crate::kernels::parallel::{self, Shared};
 use crate::kernels::{Element, Isa};
 use std::ops::Range;
@@ -75,7 +76,7 @@ impl WinogradWeightPass {
     fn sums_len(&self) -> usize {
         self.all_panels() * self.panel_len()
     }
-    /// Floats from one plane of transformed inputs to the next, and from one plane of gradients.
+    /// Words from one plane of transformed inputs to the next, and from one plane of gradients.
     fn strides(&self) -> [usize; 2] {
         [CHUNK_SLOTS * self.block + GAP, CHUNK_SLOTS * self.lanes() + GAP]
     }
@@ -91,12 +92,12 @@ impl WinogradWeightPass {
         TASKS.div_ceil(self.parts().iter().product()).min(self.chunks(n)).max(1)
     }
 
-    /// Floats of scratch that all tasks share.
+    /// Words of scratch that all tasks share.
     pub fn shared_scratch(&self, n: usize) -> usize {
         (self.splits(n) * self.sums_len()).next_multiple_of(16)
     }
 
-    /// Floats of scratch that one task takes.
+    /// Words of scratch that one task takes.
     pub fn task_scratch(&self) -> usize {
         let [inputs, gradients] = self.strides();
         PRODUCTS * (inputs.next_multiple_of(16) + self.panels * gradients).next_multiple_of(16)
