@@ -28,8 +28,8 @@ impl Products {
     /// Numbers in a word.
     pub(super) fn per_word(self) -> usize {
         match self {
-            Self::Single => 1,
-            Self::Pairs => 2,
+            Self::Single => Single::PER_WORD,
+            Self::Pairs => Pairs::PER_WORD,
         }
     }
 
@@ -41,6 +41,8 @@ impl Products {
 
 /// The product of two words, at compile time.
 pub(super) trait Multiply {
+    /// Numbers in a word.
+    const PER_WORD: usize;
     /// `sum + x·w`, all products of the words.
     ///
     /// # Safety
@@ -52,6 +54,7 @@ pub(super) trait Multiply {
 pub(super) struct Single;
 
 impl Multiply for Single {
+    const PER_WORD: usize = 1;
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(x: S::V, w: S::V, sum: S::V) -> S::V {
         // SAFETY: the caller's promise.
@@ -63,6 +66,7 @@ impl Multiply for Single {
 pub(super) struct Pairs;
 
 impl Multiply for Pairs {
+    const PER_WORD: usize = 2;
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(x: S::V, w: S::V, sum: S::V) -> S::V {
         // SAFETY: the caller's promise.

@@ -523,12 +523,9 @@ pub mod x86 {
             unsafe {
                 // First all of `a`, then all of `b`.
                 let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
-                let order = _mm512_add_epi32(
-                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                    _mm512_setr_epi32(
-                        0x10_0000, 0x11_0000, 0x12_0000, 0x13_0000, 0x14_0000, 0x15_0000, 0x16_0000, 0x17_0000,
-                        0x18_0000, 0x19_0000, 0x1a_0000, 0x1b_0000, 0x1c_0000, 0x1d_0000, 0x1e_0000, 0x1f_0000,
-                    ),
+                let order = _mm512_setr_epi32(
+                    0x10_0000, 0x11_0001, 0x12_0002, 0x13_0003, 0x14_0004, 0x15_0005, 0x16_0006, 0x17_0007,
+                    0x18_0008, 0x19_0009, 0x1a_000a, 0x1b_000b, 0x1c_000c, 0x1d_000d, 0x1e_000e, 0x1f_000f,
                 );
                 _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both))
             }

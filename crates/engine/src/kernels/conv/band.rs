@@ -4,11 +4,11 @@
 //! its pixel, widens or pairs numbers once, lets pixels lie where they do not fight over cache sets, and brings the chunk into L2.
 
 use super::geometry::{Chunk, Grid};
-use crate::kernels::Products;
 use crate::kernels::simd::{Kernel, Simd, word};
-use crate::kernels::{DType, Element};
+use crate::kernels::{Element, Products};
 use bytemuck::Zeroable;
 use half::bf16;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Copies the padded rows that `chunk` reads into `band`, laid out `(picture, row, column, channel)`, a word being a channel or
@@ -34,8 +34,8 @@ impl<E: Element> Kernel for FillBand<'_, E> {
         let block = products.words(take.len()) * products.per_word();
         let rows = Rows { grid, chunk, source, channels, take, block, stride: 0 };
         match products {
-            Products::Single => rows.copy::<S, Widened<E>>(band),
-            Products::Pairs => rows.copy::<S, Rounded<E>>(bytemuck::cast_slice_mut(band)),
+            Products::Single => rows.copy::<S, Each<E, f32>>(band),
+            Products::Pairs => rows.copy::<S, Each<E, bf16>>(bytemuck::cast_slice_mut(band)),
         }
     }
 }
@@ -66,7 +66,7 @@ impl<E: Element> Kernel for FillBlocks<'_, E> {
         let Self { products, grid, chunk, source, channels, take, block, stride, band } = self;
         let rows = Rows { grid, chunk, source, channels, take, block, stride };
         match products {
-            Products::Single => rows.copy::<S, Widened<E>>(band),
+            Products::Single => rows.copy::<S, Each<E, f32>>(band),
             Products::Pairs => rows.copy::<S, Paired<E>>(band),
         }
     }
@@ -149,7 +149,7 @@ impl<E: Element> Kernel for FillPanels<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         match self.products {
-            Products::Single => self.copy::<S, Widened<E>>(),
+            Products::Single => self.copy::<S, Each<E, f32>>(),
             Products::Pairs => self.copy::<S, Paired<E>>(),
         }
     }
@@ -193,59 +193,34 @@ trait Rule<'a, E: Element>: Sized {
     fn single(&self, at: usize) -> Self::To;
 }
 
-/// Each number a word.
-struct Widened<'a, E>(&'a [E]);
+/// Each number by itself: an `f32` a word, a bf16 half of one, which neighbours share.
+struct Each<'a, E, T>(&'a [E], PhantomData<T>);
 
-impl<'a, E: Element> Rule<'a, E> for Widened<'a, E> {
-    type To = f32;
+impl<'a, E: Element, T: Element> Rule<'a, E> for Each<'a, E, T> {
+    type To = T;
     #[inline(always)]
     fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self {
-        Self(&source[picture * image..][range])
+        Self(&source[picture * image..][range], PhantomData)
     }
     #[inline(always)]
     fn len(&self) -> usize {
         self.0.len()
     }
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe { S::store(to, E::load::<S>(self.0.as_ptr().add(at))) }
-    }
-    #[inline(always)]
-    fn single(&self, at: usize) -> f32 {
-        self.0[at].to_f32()
-    }
-}
-
-/// Each number half a word: neighbours share one.
-struct Rounded<'a, E>(&'a [E]);
-
-impl<'a, E: Element> Rule<'a, E> for Rounded<'a, E> {
-    type To = bf16;
-    #[inline(always)]
-    fn of(source: &'a [E], image: usize, picture: usize, range: Range<usize>) -> Self {
-        Self(&source[picture * image..][range])
-    }
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut bf16) {
+    unsafe fn vector<S: Simd>(&self, at: usize, to: *mut T) {
         // SAFETY: the caller's promise.
         unsafe {
             let from = self.0.as_ptr().add(at);
-            if E::DTYPE == DType::Bf16 {
-                std::ptr::copy_nonoverlapping(from.cast::<bf16>(), to, S::LANES);
+            if E::DTYPE == T::DTYPE {
+                std::ptr::copy_nonoverlapping(from.cast::<T>(), to, S::LANES);
             } else {
-                // Compiled, as `E` is any type here, and not used: see `ConvPlan::takes`.
-                S::store_bf16(to, E::load::<S>(from));
+                T::store::<S>(to, E::load::<S>(from));
             }
         }
     }
     #[inline(always)]
-    fn single(&self, at: usize) -> bf16 {
-        bf16::from_f32(self.0[at].to_f32())
+    fn single(&self, at: usize) -> T {
+        T::from_f32(self.0[at].to_f32())
     }
 }
 

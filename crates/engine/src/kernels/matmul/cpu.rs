@@ -46,39 +46,26 @@ pub fn product<A: Element, B: Element, C: Element>(
     }
 }
 
-/// How panels are packed, and multiplied.
-trait Pack<A, B>: Multiply {
-    /// Numbers of the inner axis in a word.
-    const PER_WORD: usize;
-    fn pack_a(from: View<'_, A>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]);
-    fn pack_b(from: View<'_, B>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]);
+/// How a panel of `T` is packed for such products.
+trait Pack<T>: Multiply {
+    fn pack(from: View<'_, T>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]);
 }
 
-impl<A: Element, B: Element> Pack<A, B> for Single {
-    const PER_WORD: usize = 1;
+impl<T: Element> Pack<T> for Single {
     #[inline(always)]
-    fn pack_a(from: View<'_, A>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
-        pack(from, rows, depth, group, to);
-    }
-    #[inline(always)]
-    fn pack_b(from: View<'_, B>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+    fn pack(from: View<'_, T>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
         pack(from, rows, depth, group, to);
     }
 }
 
-impl Pack<bf16, bf16> for Pairs {
-    const PER_WORD: usize = 2;
+impl Pack<bf16> for Pairs {
     #[inline(always)]
-    fn pack_a(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
-        pack_pairs(from, rows, depth, group, to);
-    }
-    #[inline(always)]
-    fn pack_b(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
+    fn pack(from: View<'_, bf16>, rows: Range<usize>, depth: Range<usize>, group: usize, to: &mut [f32]) {
         pack_pairs(from, rows, depth, group, to);
     }
 }
 
-fn blocks<M: Pack<A, B>, A: Element, B: Element, C: Element>(
+fn blocks<M: Pack<A> + Pack<B>, A: Element, B: Element, C: Element>(
     isa: Isa,
     a: View<'_, A>,
     b: View<'_, B>,
@@ -128,7 +115,7 @@ struct Block<'a, M, A, B> {
     of: PhantomData<M>,
 }
 
-impl<M: Pack<A, B>, A: Element, B: Element> Kernel for Block<'_, M, A, B> {
+impl<M: Pack<A> + Pack<B>, A: Element, B: Element> Kernel for Block<'_, M, A, B> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
@@ -137,7 +124,7 @@ impl<M: Pack<A, B>, A: Element, B: Element> Kernel for Block<'_, M, A, B> {
     }
 }
 
-impl<M: Pack<A, B>, A: Element, B: Element> Block<'_, M, A, B> {
+impl<M: Pack<A> + Pack<B>, A: Element, B: Element> Block<'_, M, A, B> {
     /// With tiles of `TILE` rows.
     #[inline(always)]
     fn add<S: Simd, const TILE: usize>(self) {
@@ -145,8 +132,8 @@ impl<M: Pack<A, B>, A: Element, B: Element> Block<'_, M, A, B> {
         let depths = Pieces::of(self.a.cols, DEPTH * M::PER_WORD);
         for depth in (0..depths.count()).map(|i| depths.get(i)) {
             let words = depth.len().div_ceil(M::PER_WORD);
-            M::pack_a(self.a, self.rows.clone(), depth.clone(), TILE, self.panel_a);
-            M::pack_b(self.b.transposed(), self.cols.clone(), depth, strip, self.panel_b);
+            <M as Pack<A>>::pack(self.a, self.rows.clone(), depth.clone(), TILE, self.panel_a);
+            <M as Pack<B>>::pack(self.b.transposed(), self.cols.clone(), depth, strip, self.panel_b);
             for col in (0..self.cols.len()).step_by(strip) {
                 for row in (0..self.rows.len()).step_by(TILE) {
                     let b = &self.panel_b[col * words..][..strip * words];

@@ -136,6 +136,23 @@ macro_rules! both_ways {
     }};
 }
 
+/// [`both_ways`] to words: of `$first`, or where words are pairs of `$first` and `$second`, which load two tiles.
+macro_rules! both_ways_to_words {
+    ($S:ty, $products:expr, $f:ident, $n:expr => $m:expr, [$first:expr, $second:expr], $to:expr) => {{
+        let to = $to;
+        match $products {
+            Products::Single => both_ways!($S, $f, $n => $m, $first, to),
+            Products::Pairs => {
+                let mut half = [MaybeUninit::<<$S as Simd>::V>::uninit(); $m * $m];
+                both_ways!($S, $f, $n => $m, $first, |k: usize, v| _ = half[k].write(v));
+                // All of `half` was written above.
+                let pair = |k: usize, v| to(k, <$S>::pair_bf16(half[k].assume_init(), v));
+                both_ways!($S, $f, $n => $m, $second, pair);
+            }
+        }
+    }};
+}
+
 /// `$body` compiled twice: once for whole vectors alone, without the code for parts of them, which all but the last are spared.
 macro_rules! whole_or_part {
     ($S:ty, $n:ident, $body:block) => {
@@ -285,17 +302,8 @@ impl<E: Element> Kernel for TransformBlock<'_, E> {
                     whole_or_part!(S, n, {
                         let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                         let store = |k: usize, v| lanes::store::<S, f32>(to.add(k * stride), n, v);
-                        match products {
-                            Products::Single => both_ways!(S, input, IN => IN, load, store),
-                            Products::Pairs => {
-                                let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
-                                both_ways!(S, input, IN => IN, load, |k: usize, v| _ = half[k].write(v));
-                                let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
-                                // All of `half` was written above.
-                                let store = |k: usize, v| store(k, S::pair_bf16(half[k].assume_init(), v));
-                                both_ways!(S, input, IN => IN, load, store);
-                            }
-                        }
+                        let next = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                        both_ways_to_words!(S, products, input, IN => IN, [load, next], store);
                     });
                 }
             }
@@ -418,17 +426,8 @@ impl<E: Element> Kernel for TransformGradients<'_, E> {
                     whole_or_part!(S, n, {
                         let load = |i: usize| load_pixel::<S, E>(from, first[i], channels, n);
                         let store = |k: usize, m| S::store(to.add(k * stride), m);
-                        match products {
-                            Products::Single => both_ways!(S, gradient, OUT => IN, load, store),
-                            Products::Pairs => {
-                                let mut half = [MaybeUninit::<S::V>::uninit(); PRODUCTS];
-                                both_ways!(S, gradient, OUT => IN, load, |k: usize, m| _ = half[k].write(m));
-                                let load = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
-                                // All of `half` was written above.
-                                let store = |k: usize, m| store(k, S::pair_bf16(half[k].assume_init(), m));
-                                both_ways!(S, gradient, OUT => IN, load, store);
-                            }
-                        }
+                        let next = |i: usize| load_pixel::<S, E>(from, second[i], channels, n);
+                        both_ways_to_words!(S, products, gradient, OUT => IN, [load, next], store);
                     });
                 }
             }
