@@ -51,7 +51,8 @@ fn a_step_allocates_nothing_large() {
     let parameters = matrices.map(|(name, _)| name.clone()).collect();
     let rules = Rules(vec![Rule { parameters, optimizer: Some(muon) }]);
     let mut optimizers = Optimizers::new(&params, &rules, &sgd);
-    let mut tape = Tape::new(&graph, &params, TapeOptions::train(32, DType::F32, isa));
+    let options = TapeOptions { recompute: true, ..TapeOptions::train(32, DType::F32, isa) };
+    let mut tape = Tape::new(&graph, &params, options);
     let (images, labels) = (vec![0.5f32; 32 * 32 * 32 * 3], vec![3u32; 32]);
     let hypers = Hypers { lr: 1e-3, momentum: 0.9, weight_decay: 0.0, beta: None, share: 1.0 };
     let mut step = || {

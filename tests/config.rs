@@ -190,6 +190,7 @@ lr = 1.5
 pct = 20
 sizes = [16, 24, 32]
 lr_groups = { stem = 0.1, "layer1.*" = 0.5 }
+weight_decay_groups = { stem = 1e-3 }
 freeze = ["layer2"]
 
 [[phases]]
@@ -197,6 +198,7 @@ epochs = 0.5
 lr = 0.01
 lr_groups = {}
 lr_values = { head = { from = 0.02, to = 0.01 } }
+weight_decay_groups = { stem = { from = 1e-3, to = 0.0, curve = "cosine" }, head = 5e-4 }
 freeze = []
 "#;
 
@@ -209,6 +211,8 @@ fn a_recipe_is_the_phases_that_it_stands_for() {
     assert_eq!(spec.phases[3..].iter().map(|phase| phase.size).collect::<Vec<_>>(), [16, 24, 32, 32].map(Some));
     assert!(spec.phases[3..6].iter().all(|phase| phase.lr_groups.len() == 2 && phase.freeze.contains("layer2")));
     assert!(spec.phases[6].lr_groups.is_empty() && spec.phases[6].freeze.is_empty());
+    let decay = |k: usize| spec.phases[k].weight_decay_groups.get("stem").map(|ramp| (ramp.from, ramp.to));
+    assert_eq!([2, 3, 5, 6].map(decay), [None, Some((1e-3, None)), Some((1e-3, None)), Some((1e-3, Some(0.0)))]);
 
     // Written back it is plain, and the same experiment.
     let written = config::write(spec);

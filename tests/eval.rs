@@ -105,6 +105,38 @@ fn averaged_weights_are_a_model_of_their_own() {
 }
 
 #[test]
+fn slow_weights_are_a_model_of_their_own() {
+    let slow = ["train.lookahead={ every = 3, decay = 0.8 }", "train.average='lookahead'", "train.eval_every='5step'"];
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), &slow);
+    let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    assert_eq!(rows.len(), 4);
+    for row in &rows {
+        // After 15 steps they were just mixed, and at the end the trained ones have become them.
+        let alike = row.val_loss_avg.unwrap().to_bits() == row.val_loss.to_bits();
+        assert_eq!(alike, [14, 19].contains(&row.step), "{row:?}");
+    }
+    let files = ["model.safetensors", "model-lookahead.safetensors"].map(|file| std::fs::read(run.join(file)).unwrap());
+    assert!(files[0] == files[1]);
+
+    // They are what remains of a training that is over then.
+    let dir = tempfile::tempdir().unwrap();
+    let shorter = "phases=[{ steps = 5, size = 8, batch = 50, optimizer = 'sgd', lr = 0.1 }]";
+    let short = RunReader::open(&train(dir.path(), &[slow[0], shorter])).unwrap().metrics().unwrap().rows;
+    assert_eq!((short.len(), Some(short[0].val_loss)), (1, rows[0].val_loss_avg));
+
+    // Where a target ends it, what was evaluated remains, and they beside it.
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), &[slow[0], slow[1], slow[2], "train.stop_at={ val_loss = 1e9 }"]);
+    let ended = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    assert_eq!((ended.len(), ended[0].val_loss, ended[0].val_loss_avg), (1, rows[0].val_loss, rows[0].val_loss_avg));
+    for (args, loss) in [(&["--json"][..], Some(ended[0].val_loss)), (&["--json", "--average"], ended[0].val_loss_avg)]
+    {
+        assert_eq!(json(&eval(&run, args))["val_loss"].as_f64(), loss, "{args:?}");
+    }
+}
+
+#[test]
 fn averaging_over_views_gives_the_figure_of_the_last_row() {
     for (at, filled) in [("every", 4), ("last", 1)] {
         let dir = tempfile::tempdir().unwrap();

@@ -79,7 +79,7 @@ fn assert_same(run: &Path, reference: &Path) {
     for table in ["metrics.csv", "trace.csv", "plan.csv"] {
         assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
     }
-    let averages = ["model-swa.safetensors", "model-ema.safetensors"];
+    let averages = ["model-swa.safetensors", "model-ema.safetensors", "model-lookahead.safetensors"];
     let averages = averages.into_iter().filter(|file| reference.join(file).is_file());
     for file in ["model.safetensors", "experiment.toml", "schedule.svg"].into_iter().chain(averages) {
         assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
@@ -303,6 +303,42 @@ fn a_stop_rule_counts_on() {
         assert_same(&run, &whole);
         assert_eq!(reason(&run), reason(&whole));
     }
+}
+
+#[test]
+fn slow_weights_that_are_evaluated_outlive_a_kill() {
+    let (dir, config) = workplace();
+    let sets = ["--set", "train.average='lookahead'", "--set", "train.lookahead.at_epoch_end=false"];
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).args(sets).output().unwrap(), 0);
+    let whole = only_run(&whole);
+    let metrics = RunReader::open(&whole).unwrap().metrics().unwrap().rows;
+    assert!(metrics.iter().any(|row| row.val_loss_avg.is_some_and(|slow| slow != row.val_loss)), "{metrics:?}");
+    let runs = dir.path().join("runs");
+    let mut child = begin(&config, &runs, 2).args(sets).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 26);
+    kill(&mut child);
+    assert_exit(&resume(&run, 2).output().unwrap(), 0);
+    assert_same(&run, &whole);
+}
+
+/// Activations that are made again cost time and nothing else: the run is the same, killed and taken up, to the byte.
+#[test]
+fn a_run_that_recomputes_is_the_run_that_does_not() {
+    let (dir, config) = workplace();
+    let reference = reference(&config, dir.path());
+    let runs = dir.path().join("runs");
+    let mut child = begin(&config, &runs, 2).args(["--set", "train.recompute=true"]).spawn().unwrap();
+    let run = wait_for(&mut child, &runs, 20);
+    kill(&mut child);
+    assert_exit(&resume(&run, 1).output().unwrap(), 0);
+    for table in ["metrics.csv", "trace.csv"] {
+        assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
+    }
+    for file in ["model.safetensors", "model-ema.safetensors"] {
+        assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
+    }
+    assert!(std::fs::read_to_string(run.join("experiment.toml")).unwrap().contains("recompute = true"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Means of the weights over training: what share of the mean each update gives to the newest weights.
 
 pub mod ema;
+pub mod lookahead;
 pub mod swa;
 
 use crate::registry::{Default, Describe, Entry, Family, Kind, Param, Settings};
@@ -12,10 +13,11 @@ pub trait Average: Send + Sync {
     fn share(&self, k: u64) -> f64;
 }
 
-/// An entry of the family `average`. Each has the settings `start`, `every`, `statistics` and `evaluate`, besides its own.
+/// An entry of the family `average`. Each has the settings `statistics` and `evaluate`, besides its own, and either both
+/// `start` and `every` or none of them: then weights are taken in whenever lookahead has mixed them.
 pub type AverageEntry = Entry<fn(&Settings) -> Box<dyn Average>>;
 
-pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY];
+pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY, &lookahead::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "average",
@@ -104,7 +106,8 @@ mod tests {
     fn all_have_the_common_settings() {
         for entry in ENTRIES {
             let keys: Vec<&str> = entry.params.iter().map(|param| param.key).collect();
-            assert!(keys.ends_with(&["start", "every", "statistics", "evaluate"]), "{}: {keys:?}", entry.name);
+            assert!(keys.ends_with(&["statistics", "evaluate"]), "{}: {keys:?}", entry.name);
+            assert_eq!(keys.contains(&"start"), keys.contains(&"every"), "{}: {keys:?}", entry.name);
         }
     }
 }

@@ -19,12 +19,15 @@ pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic
             }
         }
         let is_frozen = |member: &&Member| phase.freeze.iter().any(|name| is_in(name, member));
-        for name in phase.lr_values.keys() {
+        // A decay that is taken over moves no more.
+        let moving = phase.weight_decay_groups.iter().filter(|(_, decay)| decay.to.is_some());
+        let rates = phase.lr_values.keys().map(|name| ("lr_values", "rate", name));
+        for (key, what, name) in rates.chain(moving.map(|(name, _)| ("weight_decay_groups", "decay", name))) {
             let mut mine = members.iter().filter(|member| is_in(name, member)).peekable();
             if mine.peek().is_some() && mine.all(|member| is_frozen(&member)) {
-                let message = format!("`{name}` is frozen in this phase, and has a rate");
-                let error = source.diagnostic(&join(&format!("{at}.lr_values"), name), message);
-                errors.push(error.help("take the rate out, or the group out of `freeze`"));
+                let message = format!("`{name}` is frozen in this phase, and has a {what}");
+                let error = source.diagnostic(&join(&format!("{at}.{key}"), name), message);
+                errors.push(error.help(format!("take the {what} out, or the group out of `freeze`")));
             }
         }
         if members.iter().all(|member| is_frozen(&member)) {

@@ -53,7 +53,7 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
         let image = Shape::new(size, size, first.channels);
         let summary = match &painting {
             Some(painting) => looked_at(&parts, image, painting),
-            None => Summary::of(&parts, image).map_err(anyhow::Error::new),
+            None => Summary::of(&parts, image, spec.train.recompute).map_err(anyhow::Error::new),
         };
         summary.map_err(|error| Failure::Usage(format!("the net takes no images of {size}×{size}: {error}")))
     };

@@ -42,6 +42,10 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("params", &["param-groups", "parameters", "groups"]),
     ("phases", &["stages", "schedule", "training-phases"]),
     ("precision", &["dtype", "amp", "mixed-precision", "fp16", "f16", "half", "bf16"]),
+    (
+        "recompute",
+        &["gradient-checkpointing", "activation-checkpointing", "grad-checkpointing", "use-checkpoint", "remat"],
+    ),
     ("deterministic", &["cudnn-deterministic", "use-deterministic-algorithms", "reproducible"]),
     ("loss_scale", &["loss-scaling", "grad-scaler", "gradscaler", "fp16-scale", "static-loss-scale", "scaler"]),
     ("initial", &["init-scale"]),

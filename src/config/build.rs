@@ -195,6 +195,7 @@ impl Builder<'_> {
             tta: Tta::from_word(&train.opt_text("tta")?)?,
             winograd: train.opt_bool("winograd")?,
             deterministic: train.opt_bool("deterministic")?,
+            recompute: train.opt_bool("recompute")?,
             ghost_batch: train.opt_usize("ghost_batch"),
             tta_at: TtaAt::from_word(&train.opt_text("tta_at")?)?,
             lookahead: match train.opt_table("lookahead") {

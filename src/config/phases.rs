@@ -58,7 +58,7 @@ struct Carried {
     clip_norm: Option<RampValue>,
     clip_value: Option<RampValue>,
     lr_groups: BTreeMap<String, f64>,
-    weight_decay_groups: BTreeMap<String, f64>,
+    weight_decay_groups: BTreeMap<String, RampValue>,
     freeze: BTreeSet<String>,
 }
 
@@ -117,10 +117,8 @@ impl Phase<'_, '_> {
         }
         let ramp = |key: &str, before: Option<RampValue>| {
             // What a ramp has come to is what lives on: it does not run again.
-            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| constant(ramp.to.unwrap_or(ramp.from))) }
+            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| at_rest(&ramp)) }
         };
-        let by_group =
-            |key: &str, before: BTreeMap<String, f64>| if given(key) { numbers(settings, key) } else { before };
         Carried {
             had_momentum: before.optimizer.as_ref().map(has_momentum),
             data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
@@ -133,8 +131,11 @@ impl Phase<'_, '_> {
             beta: ramp("beta", before.beta),
             clip_norm: ramp("clip_norm", before.clip_norm),
             clip_value: ramp("clip_value", before.clip_value),
-            lr_groups: by_group("lr_groups", before.lr_groups),
-            weight_decay_groups: by_group("weight_decay_groups", before.weight_decay_groups),
+            lr_groups: if given("lr_groups") { numbers(settings, "lr_groups") } else { before.lr_groups },
+            weight_decay_groups: match given("weight_decay_groups") {
+                true => ramps(settings, "weight_decay_groups"),
+                false => before.weight_decay_groups.iter().map(|(name, ramp)| (name.clone(), at_rest(ramp))).collect(),
+            },
             freeze: if given("freeze") { names(settings) } else { before.freeze },
             optimizer: match given("optimizer") {
                 true => settings.opt_choice("optimizer"),
@@ -194,8 +195,7 @@ impl Phase<'_, '_> {
                     .error(error.help("give one of the two: a factor on the phase's rate, or a rate in place of it"));
             }
         }
-        let ramp = |(name, value)| if let Value::Ramp(ramp) = value { Some((name, ramp)) } else { None };
-        own.0.into_iter().filter_map(ramp).collect()
+        ramps(self.settings, "lr_values")
     }
 
     /// Exactly one of `epochs` and `steps`.
@@ -334,9 +334,20 @@ fn numbers(settings: &Settings, key: &str) -> BTreeMap<String, f64> {
     settings.opt_table(key).unwrap_or_default().0.into_iter().filter_map(factor).collect()
 }
 
+/// A curve for each of some groups.
+fn ramps(settings: &Settings, key: &str) -> BTreeMap<String, RampValue> {
+    let ramp = |(name, value)| if let Value::Ramp(ramp) = value { Some((name, ramp)) } else { None };
+    settings.opt_table(key).unwrap_or_default().0.into_iter().filter_map(ramp).collect()
+}
+
 fn names(settings: &Settings) -> BTreeSet<String> {
     let name = |value| if let Value::Text(name) = value { Some(name) } else { None };
     settings.opt_list("freeze").unwrap_or_default().into_iter().filter_map(name).collect()
+}
+
+/// What a curve has come to.
+fn at_rest(ramp: &RampValue) -> RampValue {
+    constant(ramp.to.unwrap_or(ramp.from))
 }
 
 fn constant(value: f64) -> RampValue {

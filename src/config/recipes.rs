@@ -265,14 +265,27 @@ impl Phase {
 /// What a setting beside a recipe is in a plain phase: what varies there is one number here.
 fn plain_value(key: &str, value: &Value) -> Value {
     match value {
-        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => {
-            let curve = Choice::plain(constant::ENTRY.name);
-            Value::Ramp(RampValue { from: *number, to: None, curve })
+        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => steady(*number),
+        Value::Table(of_groups) if has_ramps(key) => {
+            let one = |(name, value): (&String, &Value)| {
+                let Value::Float(number) = value else { return (name.clone(), value.clone()) };
+                (name.clone(), steady(*number))
+            };
+            Value::Table(Settings(of_groups.0.iter().map(one).collect()))
         }
         value => value.clone(),
     }
 }
 
+fn steady(number: f64) -> Value {
+    Value::Ramp(RampValue { from: number, to: None, curve: Choice::plain(constant::ENTRY.name) })
+}
+
 fn is_ramp(key: &str) -> bool {
     PHASE.iter().any(|param| param.key == key && matches!(param.kind, Kind::Ramp(_)))
+}
+
+/// Whether it is a curve for each of some groups.
+fn has_ramps(key: &str) -> bool {
+    PHASE.iter().any(|param| param.key == key && matches!(param.kind, Kind::Map(Kind::Ramp(_))))
 }

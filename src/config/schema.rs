@@ -389,6 +389,14 @@ pub const TRAIN: &[Param] = &[
               measuring which are fastest; on the CPU they always do",
     },
     Param {
+        key: "recompute",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether activations between blocks alone are kept for the backward pass, and those within a block computed \
+              a second time in it: less memory, for a larger batch or image, and up to a third more time; on the CPU the \
+              results are the same to the byte",
+    },
+    Param {
         key: "ghost_batch",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
@@ -603,7 +611,7 @@ pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
 pub static RECIPE: Beside = Beside {
     family: &schedule::recipes::FAMILY,
     adds: RECIPE_ADDS,
-    replaces: &["epochs", "steps", "lr", "momentum", "lr_values"],
+    replaces: &["epochs", "steps", "lr", "momentum", "lr_values", "weight_decay_groups"],
 };
 
 /// What a recipe may say of each of its phases in turn, in place of one for all: the plural, and the setting.
@@ -615,6 +623,12 @@ const RECIPE_ADDS: &[Param] = &[
         kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
         default: Default::Absent,
         doc: "highest learning rates of groups of parameters in place of the recipe's, whose shape they follow, over this recipe alone",
+    },
+    Param {
+        key: "weight_decay_groups",
+        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
+        default: Default::Absent,
+        doc: "weight decay of groups of parameters in place of the recipe's; left out: as in the phase before",
     },
     Param {
         key: EACH[0].0,
@@ -770,9 +784,9 @@ pub const PHASE: &[Param] = &[
     },
     Param {
         key: "weight_decay_groups",
-        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
+        kind: Kind::Map(&Kind::Ramp(Interval::at_least(0.0))),
         default: Default::Absent,
-        doc: "weight decay of groups of parameters in place of the phase's; left out: as in the phase before",
+        doc: "weight decay of groups of parameters in place of the phase's; left out: what it came to in the phase before",
     },
     Param {
         key: "freeze",

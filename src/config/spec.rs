@@ -95,6 +95,9 @@ pub struct TrainSpec {
     /// Whether a GPU's libraries are to use only algorithms that give the same bytes each time, as the CPU always does.
     #[serde(default, skip_serializing_if = "is_no")]
     pub deterministic: bool,
+    /// Whether activations that backward reads are computed a second time instead of kept. What comes out is the same.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub recompute: bool,
     /// Images that share a norm's statistics in training; the whole batch when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ghost_batch: Option<usize>,
@@ -266,9 +269,10 @@ pub struct PhaseSpec {
     /// Rates in place of the phase's, by group, before any factor.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lr_values: BTreeMap<String, RampValue>,
-    /// Weight decay in place of the phase's, by group.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub weight_decay_groups: BTreeMap<String, f64>,
+    /// Weight decay in place of the phase's, by group. One that does not move is a number, so that the hash is that of before
+    /// there were others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "numbers_or_ramps")]
+    pub weight_decay_groups: BTreeMap<String, RampValue>,
     /// Groups that are not trained.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub freeze: BTreeSet<String>,
@@ -286,4 +290,35 @@ fn one() -> usize {
 
 fn is_one(number: &usize) -> bool {
     *number == 1
+}
+
+/// Curves of groups as they are hashed: one that does not move is a number.
+mod numbers_or_ramps {
+    use super::RampValue;
+    use crate::registry::Choice;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Ramp(RampValue),
+    }
+
+    pub fn serialize<S: Serializer>(ramps: &BTreeMap<String, RampValue>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(ramps.iter().map(|(name, ramp)| match ramp.to {
+            None => (name, Written::Number(ramp.from)),
+            Some(_) => (name, Written::Ramp(ramp.clone())),
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, RampValue>, D::Error> {
+        let written = BTreeMap::<String, Written>::deserialize(from)?;
+        let ramp = |written| match written {
+            Written::Number(from) => RampValue { from, to: None, curve: Choice::plain("constant") },
+            Written::Ramp(ramp) => ramp,
+        };
+        Ok(written.into_iter().map(|(name, written)| (name, ramp(written))).collect())
+    }
 }

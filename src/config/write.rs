@@ -100,6 +100,7 @@ impl Out {
         self.field("eval_batch", train.eval_batch);
         self.field("winograd", train.winograd);
         self.field("deterministic", train.deterministic);
+        self.field("recompute", train.recompute);
         self.optional("ghost_batch", train.ghost_batch);
         self.field("tta", text(train.tta.word()));
         self.field("tta_at", text(train.tta_at.word()));
@@ -194,7 +195,7 @@ impl Out {
     fn groups(&mut self, phase: &PhaseSpec) {
         self.field("lr_groups", table(phase.lr_groups.iter().map(|(name, factor)| (name, float(*factor)))));
         self.field("lr_values", table(phase.lr_values.iter().map(|(name, value)| (name, ramp(value)))));
-        let decays = phase.weight_decay_groups.iter().map(|(name, decay)| (name, float(*decay)));
+        let decays = phase.weight_decay_groups.iter().map(|(name, decay)| (name, ramp(decay)));
         self.field("weight_decay_groups", table(decays));
         self.field("freeze", array(phase.freeze.iter().map(|name| text(name))));
     }

@@ -70,13 +70,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of the net that the parts make for images of that shape.
+    /// Of the net that the parts make for images of that shape, trained with activations that are made again or without.
     ///
     /// # Errors
     /// When two parts do not fit at this size.
-    pub fn of(parts: &Parts<'_>, image: Shape) -> Result<Self, Box<PairingError>> {
+    pub fn of(parts: &Parts<'_>, image: Shape, recompute: bool) -> Result<Self, Box<PairingError>> {
         let (graph, layers) = assemble(parts, image)?;
-        Ok(Self::new(parts, &graph, layers, Purpose { backward: true, input_grad: false, frozen: false }, &[]))
+        let purpose = Purpose { backward: true, input_grad: false, frozen: false, recompute };
+        Ok(Self::new(parts, &graph, layers, purpose, &[]))
     }
 
     /// Of a net as far as it is looked at, up to the last of these values, where it stays as it is and the image's gradient is
@@ -88,7 +89,13 @@ impl Summary {
         let stem = nodes.iter().take_while(|node| node.name.starts_with("stem.")).count();
         let head = nodes.iter().position(|node| node.name.starts_with("head.")).unwrap_or(nodes.len());
         let layers = [0..stem, stem..head, head..nodes.len()];
-        Self::new(parts, &graph, layers, Purpose { backward: true, input_grad: true, frozen: true }, values)
+        Self::new(
+            parts,
+            &graph,
+            layers,
+            Purpose { backward: true, input_grad: true, frozen: true, recompute: false },
+            values,
+        )
     }
 
     /// `kept` values are there to the end of a step. A part that begins behind the graph is left out.
@@ -169,7 +176,7 @@ mod tests {
     fn figures_are_those_of_the_net() {
         with_parts(|parts| {
             let image = Shape::new(16, 16, 3);
-            let summary = Summary::of(parts, image).unwrap();
+            let summary = Summary::of(parts, image, false).unwrap();
             let graph = build(parts, image).unwrap();
             let params = Params::new(graph.params(), graph.stats(), 1);
             assert_eq!(summary.figures.parameters, params.count() as u64);
@@ -180,15 +187,19 @@ mod tests {
             assert!(layers.iter().map(|layer| &layer.name).eq(graph.nodes().iter().map(|node| &node.name)));
             assert_eq!(layers.iter().map(|layer| layer.figures).sum::<Figures>(), summary.figures);
 
-            let tape = Tape::new(&graph, &params, TapeOptions::train(7, DType::F32, Isa::detect().unwrap()));
-            assert_eq!(summary.training_elements() * 7 * 4, tape.memory_bytes());
+            for recompute in [false, true] {
+                let options = TapeOptions { recompute, ..TapeOptions::train(7, DType::F32, Isa::detect().unwrap()) };
+                let tape = Tape::new(&graph, &params, options);
+                let elements = Summary::of(parts, image, recompute).unwrap().training_elements();
+                assert_eq!(elements * 7 * 4, tape.memory_bytes());
+            }
         });
     }
 
     #[test]
     fn a_part_has_its_own_layers() {
         with_parts(|parts| {
-            let summary = Summary::of(parts, Shape::new(16, 16, 3)).unwrap();
+            let summary = Summary::of(parts, Shape::new(16, 16, 3), false).unwrap();
             let names = |k: usize| summary.parts[k].layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>();
             assert_eq!(names(0), ["stem.conv", "stem.norm"]);
             assert_eq!(names(2), ["head.pool", "head.fc"]);
@@ -228,6 +239,6 @@ mod tests {
 
     #[test]
     fn an_image_too_small_is_an_error() {
-        with_parts(|parts| assert!(Summary::of(parts, Shape::new(3, 3, 3)).is_err()));
+        with_parts(|parts| assert!(Summary::of(parts, Shape::new(3, 3, 3), false).is_err()));
     }
 }

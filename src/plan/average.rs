@@ -1,8 +1,9 @@
 //! When the mean of the weights takes new ones in.
 
 use super::compile::PlanError;
-use super::{Cadence, Plan, StepPlan};
+use super::{Cadence, Mix, Plan, StepPlan};
 use crate::average::{ENTRIES, EvaluatedAt, Statistics};
+use crate::config::spec::LookaheadSpec;
 use crate::registry::{Choice, Duration, DurationUnit, find};
 use crate::units::count;
 use std::fmt;
@@ -11,37 +12,71 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedAverage {
     choice: Choice,
-    /// Steps taken when weights are first taken in.
-    first: u64,
-    every: Duration,
-    cadence: Cadence,
+    /// `None`: whenever lookahead has mixed the slow weights.
+    times: Option<Times>,
     pub statistics: Statistics,
     evaluated: EvaluatedAt,
 }
 
+/// When weights are taken in.
+#[derive(Clone, Debug, PartialEq)]
+struct Times {
+    /// Steps taken when the first are.
+    first: u64,
+    every: Duration,
+    cadence: Cadence,
+}
+
 impl Plan {
     /// The mean, where it takes in the weights as they are after a step: after every so many steps or epochs, once training is
-    /// far enough.
+    /// far enough, or with lookahead.
     pub fn averages_after(&self, step: &StepPlan) -> Option<&PlannedAverage> {
-        let average = self.average.as_ref().filter(|average| average.first <= step.step + 1)?;
-        average.cadence.is_due(step, self.epoch_images(step)).then_some(average)
+        let average = self.average.as_ref()?;
+        let due = match &average.times {
+            Some(Times { first, cadence, .. }) => {
+                *first <= step.step + 1 && cadence.is_due(step, self.epoch_images(step))
+            }
+            None => matches!(self.mix_after(step), Some(Mix::Blend { .. })),
+        };
+        due.then_some(average)
     }
 
     /// The step after which weights are first taken in; the last where there are none.
     pub(super) fn first_averaged(&self) -> u64 {
         let last = self.total_steps - 1;
-        let start = self.average.as_ref().map_or(last, |average| average.first.max(1) - 1);
+        let start = match self.average.as_ref().map(|average| &average.times) {
+            None => last,
+            Some(Some(times)) => times.first.max(1) - 1,
+            Some(None) => self.lookahead.as_ref().map_or(last, |lookahead| lookahead.first_step),
+        };
         (start..last).find(|step| self.averages_after(&self.at(*step)).is_some()).unwrap_or(last)
     }
 
-    pub(super) fn plan_average(&self, choice: &Choice) -> Result<PlannedAverage, PlanError> {
+    /// `lookahead`: what an average without times of its own follows.
+    pub(super) fn plan_average(
+        &self,
+        choice: &Choice,
+        lookahead: Option<&LookaheadSpec>,
+    ) -> Result<PlannedAverage, PlanError> {
         let settings = &choice.settings;
-        let every = settings.duration("every");
+        let times = match settings.opt_duration("every") {
+            Some(every) => Some(self.times(settings.duration("start"), every)?),
+            None => self.follows(&choice.kind, lookahead).map(|()| None)?,
+        };
+        let word = |key| settings.text(key);
+        Ok(PlannedAverage {
+            choice: choice.clone(),
+            times,
+            statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
+            evaluated: EvaluatedAt::from_word(&word("evaluate")).expect("a checked word is known"),
+        })
+    }
+
+    fn times(&self, start: Duration, every: Duration) -> Result<Times, PlanError> {
         let cadence = Cadence::new(every, self.total_steps).ok_or_else(|| {
             let help = "give a duration above zero, like \"1ep\"";
             PlanError::new("train.average.every", "`every` is no interval", help)
         })?;
-        let start = settings.duration("start");
         let first = self.steps_until(start);
         if self.is_beyond(start) || !self.is_ever_due(&cadence, first.max(1) - 1) {
             let steps = count(self.total_steps);
@@ -49,15 +84,20 @@ impl Plan {
                 format!("no weights are ever taken in, every {every} from {start} on: training is of {steps} steps");
             return Err(PlanError::new("train.average", message, "let `start` be earlier, or `every` shorter"));
         }
-        let word = |key| settings.text(key);
-        Ok(PlannedAverage {
-            choice: choice.clone(),
-            first,
-            every,
-            cadence,
-            statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
-            evaluated: EvaluatedAt::from_word(&word("evaluate")).expect("a checked word is known"),
-        })
+        Ok(Times { first, every, cadence })
+    }
+
+    /// That there are slow weights, which begin at some time. What else is wrong with them is said of lookahead.
+    fn follows(&self, kind: &str, lookahead: Option<&LookaheadSpec>) -> Result<(), PlanError> {
+        let Some(slow) = lookahead else {
+            let help = "it is lookahead's slow weights: add `lookahead = { every = 5, decay = 0.5 }`, or take \"ema\" or \"swa\"";
+            return Err(PlanError::new("train.average", format!("average `{kind}` without `lookahead`"), help));
+        };
+        if self.steps_until(slow.start) >= self.total_steps {
+            let message = format!("average `{kind}` of slow weights that never begin");
+            return Err(PlanError::new("train.lookahead.start", message, "let `start` be earlier"));
+        }
+        Ok(())
     }
 
     /// Whether training ends before it is that long.
@@ -101,11 +141,16 @@ impl PlannedAverage {
 }
 
 impl fmt::Display for PlannedAverage {
-    /// `swa of the weights every 1ep, from step 75 on`
+    /// `swa of the weights every 1ep, from step 75 on`, `lookahead's slow weights as a model of their own`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the weights every {}", self.choice.kind, self.every)?;
-        if self.first > 1 {
-            write!(f, ", from step {} on", self.first - 1)?;
+        match &self.times {
+            None => write!(f, "{}'s slow weights as a model of their own", self.choice.kind)?,
+            Some(Times { first, every, .. }) => {
+                write!(f, "{} of the weights every {every}", self.choice.kind)?;
+                if *first > 1 {
+                    write!(f, ", from step {} on", first - 1)?;
+                }
+            }
         }
         match self.statistics {
             Statistics::Measure => write!(f, ", statistics measured for each evaluation"),

@@ -137,7 +137,13 @@ impl Plan {
                 Err(error) => errors.push(error),
             }
         }
-        match spec.train.average.as_ref().map(|average| plan.plan_average(average)).transpose() {
+        match spec
+            .train
+            .average
+            .as_ref()
+            .map(|average| plan.plan_average(average, spec.train.lookahead.as_ref()))
+            .transpose()
+        {
             Ok(average) => plan.average = average,
             Err(error) => errors.push(error),
         }

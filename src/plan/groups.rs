@@ -7,9 +7,10 @@ use crate::config::groups::Unit;
 use crate::config::spec::{PhaseSpec, Spec};
 use crate::data::Facts;
 use crate::optim::Hypers;
+use crate::registry::RampValue;
 use crate::schedule::Ramp;
 use crate::units::number;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The groups that phases speak of, and the units that rules and groups divide the net's parameters into.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +30,7 @@ pub struct Groups {
 pub struct GroupInPhase {
     pub rate: RuleRate,
     /// `None`: that of the phase.
-    pub weight_decay: Option<f64>,
+    pub weight_decay: Option<Ramp>,
     pub frozen: bool,
 }
 
@@ -48,14 +49,16 @@ impl Groups {
     /// What a phase says of each.
     pub(super) fn in_phase(&self, index: usize, phase: &PhaseSpec) -> Result<Vec<GroupInPhase>, PlanError> {
         let group = |name: &String| {
-            let rate = match (phase.lr_values.get(name), phase.lr_groups.get(name)) {
-                (Some(value), _) => RuleRate::Own(Ramp::new(value).map_err(|e| {
-                    PlanError::new(format!("phases[{index}].lr_values.{name}.{}", e.key), e.message, e.help)
-                })?),
+            let ramp = |key: &str, of: &BTreeMap<String, RampValue>| {
+                let ramp = of.get(name).map(Ramp::new).transpose();
+                ramp.map_err(|e| PlanError::new(format!("phases[{index}].{key}.{name}.{}", e.key), e.message, e.help))
+            };
+            let rate = match (ramp("lr_values", &phase.lr_values)?, phase.lr_groups.get(name)) {
+                (Some(own), _) => RuleRate::Own(own),
                 (None, Some(factor)) => RuleRate::Factor(*factor),
                 (None, None) => RuleRate::OfPhase,
             };
-            let weight_decay = phase.weight_decay_groups.get(name).copied();
+            let weight_decay = ramp("weight_decay_groups", &phase.weight_decay_groups)?;
             Ok(GroupInPhase { rate, weight_decay, frozen: phase.freeze.contains(name) })
         };
         self.names.iter().map(group).collect()
@@ -81,7 +84,8 @@ impl Plan {
             RuleRate::Factor(factor) => Some(factor * step.hypers.lr),
             RuleRate::Own(ramp) => Some(ramp.at(i, n)),
         });
-        let weight_decay = groups().find_map(|group| group.weight_decay).unwrap_or(step.hypers.weight_decay);
+        let weight_decay = groups().find_map(|group| Some(group.weight_decay.as_ref()?.at(i, n)));
+        let weight_decay = weight_decay.unwrap_or(step.hypers.weight_decay);
         let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), weight_decay, ..step.hypers };
         match unit.rule {
             None => Some(hypers),
@@ -157,7 +161,7 @@ impl Plan {
                 RuleRate::Factor(factor) => Some(format!("{name} {} × lr", number(*factor))),
                 RuleRate::Own(ramp) => Some(format!("{name} lr {ramp}")),
             };
-            let decay = group.weight_decay.map(|decay| format!("{name} weight decay {}", number(decay)));
+            let decay = group.weight_decay.as_ref().map(|decay| format!("{name} weight decay {decay}"));
             rate.into_iter().chain(decay).collect()
         };
         self.groups.names.iter().zip(&phase.groups).flat_map(said).collect()

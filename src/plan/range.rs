@@ -47,7 +47,8 @@ impl GroupInPhase {
             RuleRate::Own(ramp) => RuleRate::Own(Ramp::constant(ramp.from())),
             other => other.clone(),
         };
-        Self { rate, ..self.clone() }
+        let weight_decay = self.weight_decay.as_ref().map(|ramp| Ramp::constant(ramp.from()));
+        Self { rate, weight_decay, ..self.clone() }
     }
 }
 

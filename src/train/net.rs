@@ -62,8 +62,8 @@ pub fn rules(spec: &Spec, facts: &Facts, size: usize) -> Result<Rules, Box<Pairi
 
 /// Of a tape for training on batches of that many images.
 pub fn train_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
-    let ghost_batch = spec.train.ghost_batch;
-    TapeOptions { algorithm: algorithm(spec), ghost_batch, ..TapeOptions::train(batch, dtype(spec), isa) }
+    let (ghost_batch, recompute) = (spec.train.ghost_batch, spec.train.recompute);
+    TapeOptions { algorithm: algorithm(spec), ghost_batch, recompute, ..TapeOptions::train(batch, dtype(spec), isa) }
 }
 
 /// Of a tape that finds the statistics of batches.

@@ -91,7 +91,7 @@ fn whole_nets_have_as_many_parameters_as_pytorchs() {
         let fixture = Fixture::read(file);
         let spec = common::net(whole);
         let classes = spec.model.classes.unwrap_or(10);
-        let figures = Summary::of(&parts(&spec, classes), Shape::new(64, 64, 3)).unwrap().figures;
+        let figures = Summary::of(&parts(&spec, classes), Shape::new(64, 64, 3), false).unwrap().figures;
         let case = fixture.case(name);
         assert_eq!(case["parameters"].as_u64(), Some(figures.parameters), "{name}");
         assert_eq!(case["frozen"].as_u64(), Some(figures.frozen), "{name}");
@@ -110,7 +110,7 @@ fn resnets_have_as_many_parameters_as_torchvisions() {
     ];
     for (name, parameters) in torchvisions {
         let spec = common::net(&format!("backbone = \"{name}\"\nclasses = 1000"));
-        let figures = Summary::of(&parts(&spec, 1000), Shape::new(224, 224, 3)).unwrap().figures;
+        let figures = Summary::of(&parts(&spec, 1000), Shape::new(224, 224, 3), false).unwrap().figures;
         assert_eq!((figures.parameters, figures.frozen), (parameters, 0), "{name}");
     }
 }

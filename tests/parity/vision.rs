@@ -126,7 +126,7 @@ fn whole_nets_have_as_many_parameters_as_published_ones() {
     ];
     for (name, parameters) in published {
         let spec = common::net(&format!("backbone = \"{name}\"\nclasses = 1000"));
-        let figures = Summary::of(&parts(&spec, 1000), Shape::new(299, 299, 3)).unwrap().figures;
+        let figures = Summary::of(&parts(&spec, 1000), Shape::new(299, 299, 3), false).unwrap().figures;
         assert_eq!((figures.parameters, figures.frozen), (parameters, 0), "{name}");
     }
     // Its three mixtures; the rest of the net is a head of 384 inputs, as those of the stem's 35×35.
@@ -134,7 +134,7 @@ fn whole_nets_have_as_many_parameters_as_published_ones() {
     let (graph, _) = build("stem = \"inception-v4\"\nbackbone = { kind = \"darknet\", blocks = [] }", 10, 299);
     let stem = graph.find("stem.mixed3.concat").expect("the stem's last layer");
     assert_eq!(graph.shape(stem), Shape::new(35, 35, 384));
-    let figures = Summary::of(&parts(&spec, 10), Shape::new(299, 299, 3)).unwrap().figures;
+    let figures = Summary::of(&parts(&spec, 10), Shape::new(299, 299, 3), false).unwrap().figures;
     assert_eq!(figures.parameters, 605_728 + 384 * 10 + 10);
 }
 

@@ -67,6 +67,17 @@ struct Left {
     grads: Vec<f32>,
     input_grad: Vec<f32>,
     stats: Vec<f32>,
+    /// Bytes of activations and gradients.
+    memory: usize,
+}
+
+impl Left {
+    /// Whether all that was computed is the same to the bit.
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { losses, correct, output, grads, input_grad, stats, .. } = self;
+        (losses, correct) == (&other.losses, &other.correct)
+            && [output, grads, input_grad, stats] == [&other.output, &other.grads, &other.input_grad, &other.stats]
+    }
 }
 
 /// Two steps, of which the first one has another number of images.
@@ -93,10 +104,10 @@ fn run(compute: &Compute, graph: &Graph, options: TapeOptions, mixed: bool) -> L
             net.backward(&mut params).unwrap();
         }
     }
-    let input_grad = net.input_grad().unwrap().unwrap_or_default();
+    let (input_grad, memory) = (net.input_grad().unwrap().unwrap_or_default(), net.memory_bytes());
     params.home().unwrap();
     let (grads, stats) = (params.grads().to_vec(), params.stats().to_vec());
-    Left { losses, correct, output: net.output().unwrap(), grads, input_grad, stats }
+    Left { losses, correct, output: net.output().unwrap(), grads, input_grad, stats, memory }
 }
 
 #[track_caller]
@@ -145,9 +156,23 @@ fn agrees(name: &str, graph: &Graph, options: TapeOptions, tolerance: f32) {
             }
         }
         let [a, b] = left;
-        let same = a.output == b.output && a.grads == b.grads && a.input_grad == b.input_grad && a.stats == b.stats;
-        assert!(same, "{name}: the order of threads shows");
+        assert!(a.is_same(&b), "{name}: the order of threads shows");
+        recomputed(name, graph, options, mixed, [&want, &a]);
     }
+}
+
+/// Values that are made again are what they were, on the host and on a device: they leave what is left where all are kept.
+/// Gives the bytes of activations and gradients of both ways on the host.
+#[track_caller]
+fn recomputed(name: &str, graph: &Graph, options: TapeOptions, mixed: bool, kept: [&Left; 2]) -> [usize; 2] {
+    let options = TapeOptions { recompute: true, ..options };
+    let [device, _] = devices();
+    let left = [host(), device].map(|compute| run(&compute, graph, options, mixed));
+    for (got, want) in left.iter().zip(kept) {
+        assert!(got.is_same(want), "{name}, {:?}: what is made again leaves other bytes", options.dtype);
+        assert!(got.memory <= want.memory, "{name}: {} bytes, {} where all is kept", got.memory, want.memory);
+    }
+    [left[0].memory, kept[0].memory]
 }
 
 fn train() -> TapeOptions {
@@ -290,12 +315,13 @@ impl Tap for Recorder {
 fn taps_see_and_push_on_a_device_too() {
     let graph = residual(Act::Relu);
     let images = noise(N * graph.input_shape().len(), 1);
-    let run = |compute: &Compute| {
+    let run = |compute: &Compute, recompute: bool| {
         let mut params = Params::new(graph.params(), graph.stats(), 7);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let tap: Box<dyn Tap> = Box::new(Recorder(Arc::clone(&seen)));
         let taps = BTreeMap::from([(graph.find("norm1").unwrap(), tap)]);
-        let mut net = Executor::with_taps(compute, &graph, &params, train(), taps).unwrap();
+        let options = TapeOptions { recompute, ..train() };
+        let mut net = Executor::with_taps(compute, &graph, &params, options, taps).unwrap();
         net.forward(&mut params, &images).unwrap();
         net.loss(&[1; N], 0.0).unwrap();
         net.backward(&mut params).unwrap();
@@ -303,9 +329,56 @@ fn taps_see_and_push_on_a_device_too() {
         params.home().unwrap();
         (seen, params.grads().to_vec(), net.input_grad().unwrap().unwrap())
     };
-    let want = run(&host());
-    let got = run(&devices()[0]);
+    let want = run(&host(), false);
+    let got = run(&devices()[0], false);
+    assert!(run(&host(), true) == want && run(&devices()[0], true) == got, "what is made again shows");
     close("seen", &got.0, &want.0, 1e-5);
     close("gradients", &got.1, &want.1, 2e-5);
     close("the input's gradient", &got.2, &want.2, 2e-5);
+}
+
+/// Blocks of all that remembers something of its forward pass, one after the other.
+fn deep() -> Graph {
+    let same = |shapes: &[Shape]| Ok(shapes[0]);
+    let mut b = Builder::new(Shape::new(12, 9, 3));
+    let input = b.input();
+    let mut x = b.add("stem", Conv::new(6, 3).padding(1).bias(true), &[input]).unwrap();
+    for (name, act) in [("one", Act::Relu), ("two", Act::Gelu), ("three", Act::Silu), ("four", Act::Relu)] {
+        x = b.scope(name, |b| {
+            let y = b.add("norm1", BatchNorm::new(act), &[x]).unwrap();
+            let y = b.add("conv1", Conv::new(5, 3).padding(1), &[y]).unwrap();
+            let y = b.add("dropped", Dropout::new(0.2), &[y]).unwrap();
+            let side = b.add("side", ConcatNorm::new(BatchNorm::new(act)), &[x, y]).unwrap();
+            let y = b.add("conv2", Conv::new(6, 1), &[side]).unwrap();
+            let g = b.add("squeeze", Pool::global_max(), &[y]).unwrap();
+            let g = b.add("excite", Conv::new(6, 1).bias(true), &[g]).unwrap();
+            let y = b.add("gate", Gate, &[y, g]).unwrap();
+            let y = b.add("norm2", BatchNorm::new(act), &[y, x]).unwrap();
+            let y = b.add("bridge", Bridge::new("relu", same, |inputs, _| inputs[0].relu()), &[y]).unwrap();
+            let window = Window { kernel: [3; 2], stride: [1; 2], padding: [1; 2] };
+            b.add("pool", Pool::Max(window), &[y]).unwrap()
+        });
+    }
+    let x = b.add("gap", Pool::global_avg(), &[x]).unwrap();
+    let out = b.add("fc", Linear::new(7), &[x]).unwrap();
+    b.finish(out)
+}
+
+#[test]
+fn what_is_made_again_is_what_it_was() {
+    let graph = deep();
+    let isa = Isa::detect().unwrap();
+    for (options, name) in [
+        (train(), "deep"),
+        (TapeOptions { input_grad: false, ghost_batch: Some(2), ..train() }, "deep, ghost batches"),
+        (TapeOptions::frozen(N, DType::F32, isa), "deep, frozen"),
+        (TapeOptions { mode: Mode::Evaluate, ..train() }, "deep, running statistics"),
+    ] {
+        for dtype in [DType::F32, DType::Bf16] {
+            let options = TapeOptions { dtype, ..options };
+            let kept = [host(), devices()[0].clone()].map(|compute| run(&compute, &graph, options, true));
+            let [less, all] = recomputed(name, &graph, options, true, [&kept[0], &kept[1]]);
+            assert!(5 * less < 3 * all, "{name}: {less} bytes, {all} where all is kept");
+        }
+    }
 }

@@ -79,8 +79,17 @@ struct Training {
 
 impl Training {
     fn with_taps(graph: &Graph, device: &Device, dtype: DType, taps: BTreeMap<ValueId, Box<dyn Tap>>) -> Self {
+        Self::with_options(graph, device, TapeOptions::train(N, dtype, Isa::detect().unwrap()), taps)
+    }
+
+    fn with_options(
+        graph: &Graph,
+        device: &Device,
+        options: TapeOptions,
+        taps: BTreeMap<ValueId, Box<dyn Tap>>,
+    ) -> Self {
         let params = Params::new(graph.params(), graph.stats(), 7);
-        let options = TapeOptions { input_grad: true, ..TapeOptions::train(N, dtype, Isa::detect().unwrap()) };
+        let options = TapeOptions { input_grad: true, ..options };
         let len = params.values().len();
         let decay = Value::Text("coupled".to_owned());
         let sgd = Choice::with("sgd", [("nesterov", Value::Bool(true)), ("decay", decay)]);
@@ -209,6 +218,37 @@ fn recorded_steps_leave_the_same_bytes() {
         }
     });
     assert_eq!(replays, 4, "all but the first, and the second, which is recorded");
+}
+
+/// Layers that run again before they run backward are part of what is recorded.
+#[test]
+fn recorded_steps_make_values_again_too() {
+    for device in devices() {
+        let mut left = Vec::new();
+        for (graphs, recompute) in [(false, false), (true, true)] {
+            device.set_graphs(graphs);
+            let options = TapeOptions { recompute, ..TapeOptions::train(N, DType::F32, Isa::detect().unwrap()) };
+            let mut training = Training::with_options(&chain(), &device, options, BTreeMap::new());
+            (0..5).for_each(|_| training.step(PLAIN));
+            assert_eq!(training.tape.replays(), if graphs { 3 } else { 0 });
+            left.push((training.tape.memory_bytes(), training.left));
+        }
+        assert!(left[1].0 < left[0].0, "{} bytes, {} where all is kept", left[1].0, left[0].0);
+        assert!(left[1].1 == left[0].1, "other bytes");
+    }
+}
+
+/// Six convolutions, each with a norm.
+fn chain() -> Graph {
+    let mut b = Builder::new(Shape::new(8, 8, 3));
+    let mut x = b.input();
+    for k in 0..6 {
+        x = b.add(&format!("conv{k}"), Conv::new(4, 3).padding(1), &[x]).unwrap();
+        x = b.add(&format!("norm{k}"), BatchNorm::new(Act::Gelu), &[x]).unwrap();
+    }
+    let x = b.add("gap", Pool::global_avg(), &[x]).unwrap();
+    let out = b.add("fc", Linear::new(CLASSES), &[x]).unwrap();
+    b.finish(out)
 }
 
 #[test]

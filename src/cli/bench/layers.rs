@@ -70,6 +70,10 @@ fn rows(rehearsal: &Rehearsal, spec: &Spec, measured: &Measured, step: f64) -> V
             rows.push((String::new(), row("", "backward", timings.backward[k], backward)));
         }
     }
+    if spec.train.recompute {
+        let what = "activations that were not kept, by second runs".to_owned();
+        rows.push((what, row("again", "", timings.again, Cost::default())));
+    }
     rows.push(("cross-entropy".to_owned(), row("loss", "", timings.loss, Cost::default())));
     // Parameters, gradients and one buffer of state are read, parameters and state written.
     let numbers =

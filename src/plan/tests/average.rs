@@ -1,6 +1,7 @@
 //! When the mean of the weights takes new ones in.
 
 use super::*;
+use crate::config::spec::LookaheadSpec;
 
 fn average(kind: &str, settings: [(&str, Duration); 2]) -> Choice {
     let words = [("statistics", "average"), ("evaluate", "every")].map(|(key, word)| (key, Value::Text(word.into())));
@@ -42,4 +43,33 @@ fn a_mean_of_nothing_is_an_error() {
     }
     assert_eq!(taken_in(every(100.0, Percent), every(1.0, Steps)).unwrap(), [12], "the last weights alone");
     assert_eq!(taken_in(every(0.0, Steps), every(0.0, Epochs)).unwrap_err()[0].path, "train.average.every");
+}
+
+#[test]
+fn slow_weights_are_taken_in_whenever_they_are_mixed() {
+    use DurationUnit::{Epochs, Percent, Steps};
+    let slow = || {
+        Choice::with(
+            "lookahead",
+            [("statistics", "average"), ("evaluate", "every")].map(|(key, word)| (key, Value::Text(word.into()))),
+        )
+    };
+    for (interval, start) in
+        [(4, every(0.0, Steps)), (3, every(1.0, Epochs)), (3, every(6.0, Steps)), (3, every(40.0, Percent))]
+    {
+        let mut spec = spec(vec![epochs(1.5, 40), epochs(2.0, 25)], LastBatch::Serve);
+        let decay = curve(0.0, Some(0.5), "linear");
+        spec.train.lookahead = Some(LookaheadSpec { every: interval, decay, start, at_epoch_end: true });
+        spec.train.average = Some(slow());
+        let plan = Plan::compile(&spec, &facts(100)).unwrap();
+        let steps = |is: &dyn Fn(&StepPlan) -> bool| plan.steps().filter(is).map(|step| step.step).collect::<Vec<_>>();
+        let mixed = steps(&|step| matches!(plan.mix_after(step), Some(Mix::Blend { .. })));
+        assert_eq!(steps(&|step| plan.averages_after(step).is_some()), mixed, "every {interval} from {start} on");
+        assert!(!mixed.is_empty());
+        assert!(plan.table(80).contains("lookahead's slow weights as a model of their own"), "{}", plan.table(80));
+    }
+    let mut spec = spec(vec![epochs(1.5, 40)], LastBatch::Serve);
+    spec.train.average = Some(slow());
+    let errors = Plan::compile(&spec, &facts(100)).unwrap_err();
+    assert_eq!((errors.len(), errors[0].path.as_str()), (1, "train.average"));
 }

@@ -1,6 +1,7 @@
 //! Rates by group of parameters, and groups that are frozen for a while.
 
 use super::*;
+use crate::config::groups::Unit;
 use crate::config::{self, Text};
 
 /// Ten steps a phase on a shallow net, with these lines of TOML before the phases and in each.
@@ -75,6 +76,33 @@ fn a_group_decays_as_its_phase_says_and_a_rule_before_it() {
     assert_eq!(decays(20), [2.0, 7.0]);
     assert!(plan.lr_columns().is_empty(), "their rates are the phase's");
     assert!(plan.table(120).contains("head weight decay 0.25, stem weight decay 0"), "{}", plan.table(120));
+}
+
+#[test]
+fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
+    let first = "weight_decay_groups = { stem = { from = 1.0, to = 0.5, curve = 'linear' }, head = 0.25 }";
+    let plan = planned("", &[first, "", "weight_decay_groups = { stem = { from = 0.5, to = 0.0, curve = 'cosine' } }"]);
+    let decay = |plan: &Plan, step: u64| {
+        let units = plan.unit_hypers(&plan.at(step)).into_iter().zip(&plan.groups.units);
+        let of = |name: &str| {
+            let is_of = |unit: &&Unit| unit.groups.iter().any(|group| plan.groups.names[*group] == name);
+            units.clone().find(|(_, unit)| is_of(unit)).map(|(hypers, _)| hypers.unwrap().weight_decay)
+        };
+        [of("stem").unwrap(), of("head").unwrap()]
+    };
+    for (step, stem, head) in [(0, 1.0, 0.25), (4, 0.8, 0.25), (9, 0.55, 0.25), (10, 0.5, 0.25), (19, 0.5, 0.25)] {
+        let found = decay(&plan, step);
+        assert!((found[0] - stem).abs() < 1e-15 && found[1] == head, "{step}: {found:?}");
+    }
+    // The third names the stem alone, so the head decays as its phase does.
+    for (step, stem) in [(20, 0.5), (25, 0.25)] {
+        let found = decay(&plan, step);
+        assert!((found[0] - stem).abs() < 1e-15 && found[1] == 0.0, "{step}: {found:?}");
+    }
+    let words = "head weight decay 0.25, stem weight decay 1 → 0.5 linear";
+    assert!(plan.table(120).contains(words), "{}", plan.table(120));
+    let still = plan.range_test(2, plan.phases[2].lr.clone(), 10);
+    assert_eq!([0, 9].map(|step| decay(&still, step)[0]), [0.5, 0.5], "a range test moves the rate alone");
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             tta_at: TtaAt::Every,
             winograd: true,
             deterministic: false,
+            recompute: false,
             ghost_batch: None,
             lookahead: None,
             average: None,

@@ -69,19 +69,9 @@ struct BridgeOp {
     graph: Option<(Vec<Var>, Tensor)>,
 }
 
-impl Op for BridgeOp {
-    fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
-        let mut leaves = Vec::new();
-        for (k, shape) in self.shapes.iter().enumerate() {
-            let data: Vec<f32> = with_element!(cx.dtype, E => cx.input::<E>(k).iter().map(|x| x.to_f32()).collect());
-            leaves.push(Var::from_vec(data, (cx.n, shape.h, shape.w, shape.c), &Device::Cpu)?);
-        }
-        for (k, decl) in self.bridge.params.iter().enumerate() {
-            leaves.push(Var::from_vec(cx.param(k).to_vec(), decl.shape.as_slice(), &Device::Cpu)?);
-        }
-        let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
-        let (inputs, params) = tensors.split_at(self.shapes.len());
-        let output = (self.bridge.function)(inputs, params)?;
+impl BridgeOp {
+    /// Writes what the function gave.
+    fn give(&self, cx: &ForwardCx<'_>, output: &Tensor) -> anyhow::Result<()> {
         let data = output.flatten_all()?.to_vec1::<f32>()?;
         with_element!(cx.dtype, E => {
             let mut to = cx.output::<E>();
@@ -95,6 +85,27 @@ impl Op for BridgeOp {
                 *to = E::from_f32(*from);
             }
         });
+        Ok(())
+    }
+}
+
+impl Op for BridgeOp {
+    fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
+        if let (true, Some((_, output))) = (cx.again, &self.graph) {
+            return self.give(&cx, output);
+        }
+        let mut leaves = Vec::new();
+        for (k, shape) in self.shapes.iter().enumerate() {
+            let data: Vec<f32> = with_element!(cx.dtype, E => cx.input::<E>(k).iter().map(|x| x.to_f32()).collect());
+            leaves.push(Var::from_vec(data, (cx.n, shape.h, shape.w, shape.c), &Device::Cpu)?);
+        }
+        for (k, decl) in self.bridge.params.iter().enumerate() {
+            leaves.push(Var::from_vec(cx.param(k).to_vec(), decl.shape.as_slice(), &Device::Cpu)?);
+        }
+        let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
+        let (inputs, params) = tensors.split_at(self.shapes.len());
+        let output = (self.bridge.function)(inputs, params)?;
+        self.give(&cx, &output)?;
         self.graph = Some((leaves, output));
         Ok(())
     }

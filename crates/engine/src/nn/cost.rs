@@ -25,7 +25,7 @@ pub struct LayerCost {
 
 /// The cost of each layer's passes in a training step, in the order of the graph.
 pub fn training_step(graph: &Graph) -> Vec<LayerCost> {
-    let wanted = wants_grad(graph, Purpose { backward: true, input_grad: false, frozen: false }, &[]);
+    let wanted = wants_grad(graph, Purpose { backward: true, input_grad: false, frozen: false, recompute: false }, &[]);
     (0..graph.nodes().len()).map(|k| layer(graph, k, &wanted)).collect()
 }
 

@@ -101,6 +101,10 @@ pub trait Op: Send {
 
     /// Computes the output.
     ///
+    /// Where a tape recomputes, some layers run twice, the second time with [`ForwardCx::again`]. The output must then come
+    /// out as the first time, to the bit; running statistics stay as they are, and so does what backward needs of the
+    /// first run, which the second may use.
+    ///
     /// # Errors
     /// Only the candle bridge fails.
     fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()>;
@@ -155,6 +159,9 @@ impl<'a> Cx<'a> {
 
 /// What an operation sees in the forward pass.
 pub struct ForwardCx<'a> {
+    /// Whether this is the second run of a layer whose output was not kept, just before it runs backward: see
+    /// [`Op::forward`].
+    pub again: bool,
     pub(super) cx: Cx<'a>,
     pub(super) stats: &'a mut [f32],
 }

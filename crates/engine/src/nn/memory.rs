@@ -3,10 +3,15 @@
 //! A value lives from the layer that makes it to the last layer that reads it, in the forward or the backward pass; its
 //! gradient from the first layer that writes it (the value's last consumer) to the layer that made the value. Values whose
 //! lives do not overlap share a buffer. The plan is a function of the graph alone.
+//!
+//! A value that is [made again](super::recompute) lives twice, in one place: while the forward pass reads it, and from the
+//! time it is made again to its last reader backward.
 
-use super::graph::{Graph, ValueId};
+use super::graph::{Graph, Node, ValueId};
+use super::layer::Saves;
 use super::options::TapeOptions;
 use super::params::Params;
+use super::recompute;
 use crate::kernels::{Buffer, DType, Element, Write};
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
@@ -47,11 +52,14 @@ pub struct Purpose {
     pub input_grad: bool,
     /// Those of parameters are not.
     pub frozen: bool,
+    /// Values that backward reads are computed a second time instead of kept, where that saves memory.
+    pub recompute: bool,
 }
 
 impl From<&TapeOptions> for Purpose {
     fn from(options: &TapeOptions) -> Self {
-        Self { backward: options.backward, input_grad: options.input_grad, frozen: options.frozen }
+        let TapeOptions { backward, input_grad, frozen, recompute, .. } = *options;
+        Self { backward, input_grad, frozen, recompute }
     }
 }
 
@@ -62,47 +70,99 @@ pub struct MemoryPlan {
     pub grads: Vec<Option<Place>>,
     /// Elements an image, of each slot.
     pub slots: Vec<usize>,
+    /// Of each layer: those, in order, that run forward again before it runs backward. None of them where all is kept.
+    pub again: Vec<Vec<usize>>,
 }
 
 impl MemoryPlan {
+    /// Elements an image of all buffers.
+    pub fn elements(&self) -> usize {
+        self.slots.iter().sum()
+    }
+
     /// Bytes of all buffers.
     pub fn bytes(&self, dtype: DType, max_batch: usize) -> usize {
         self.slots.iter().map(|len| len * max_batch * dtype.size()).sum()
     }
 }
 
-/// Something to place: elements an image, and the first and last moment of its life.
+/// Something to place: elements an image, and the first and last moment of each of its lives.
 struct Tenant {
     len: usize,
-    birth: usize,
-    death: usize,
+    lives: Vec<[usize; 2]>,
+}
+
+impl Tenant {
+    /// Of one life.
+    fn new(len: usize, birth: usize, death: usize) -> Self {
+        Self { len, lives: vec![[birth, death]] }
+    }
+
+    /// Its last life goes on to that moment, at which it is read or written.
+    fn lives_to(&mut self, moment: usize) {
+        let [_, death] = self.lives.last_mut().expect("a tenant lives");
+        *death = moment.max(*death);
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        let meet = |a: &[usize; 2], b: &[usize; 2]| a[0] <= b[1] && b[0] <= a[1];
+        self.lives.iter().any(|a| other.lives.iter().any(|b| meet(a, b)))
+    }
+}
+
+/// What of its values a layer's backward reads.
+pub(super) fn saves(graph: &Graph, purpose: Purpose, k: usize) -> Saves {
+    let Node { layer, inputs, .. } = &graph.nodes()[k];
+    if purpose.frozen { layer.saves_frozen(inputs.len()) } else { layer.saves(inputs.len()) }
 }
 
 impl MemoryPlan {
     /// `kept` values live to the end of the step, to be observed.
     pub fn new(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Self {
+        if purpose.recompute && purpose.backward {
+            return recompute::plan(graph, purpose, kept);
+        }
+        Self::making_again(graph, purpose, kept, vec![Vec::new(); graph.nodes().len()])
+    }
+
+    /// As `new`; `again` says which layers run forward once more before which runs backward.
+    pub(super) fn making_again(graph: &Graph, purpose: Purpose, kept: &[ValueId], again: Vec<Vec<usize>>) -> Self {
         let nodes = graph.nodes();
         let count = nodes.len();
-        // Moments: node k runs forward at k + 1 (the input exists at 0) and backward at 2·count + 1 − k.
-        let forward = |k: usize| k + 1;
-        let backward = |k: usize| 2 * count + 1 - k;
-        let end = 2 * count + 2;
-
-        let mut lives: Vec<Tenant> =
-            (0..=count).map(|v| Tenant { len: graph.shapes[v].len(), birth: v, death: v }).collect();
-        for (k, node) in nodes.iter().enumerate() {
-            let (layer, inputs) = (&node.layer, node.inputs.len());
-            let saves = if purpose.frozen { layer.saves_frozen(inputs) } else { layer.saves(inputs) };
-            for input in &node.inputs {
-                let until = if purpose.backward && saves.inputs { backward(k) } else { forward(k) };
-                lives[input.0].death = lives[input.0].death.max(until);
+        // Moments: the input exists at 0, node k runs forward at k + 1; then comes the loss; then all run backward from the
+        // last one on, and before each those that it has run again.
+        let mut second: Vec<Option<usize>> = vec![None; count];
+        let mut backward = vec![0; count];
+        let mut now = count + 1;
+        for k in (0..count).rev() {
+            for j in &again[k] {
+                now += 1;
+                second[*j] = Some(now);
             }
-            if purpose.backward && saves.output {
-                lives[k + 1].death = lives[k + 1].death.max(backward(k));
+            now += 1;
+            backward[k] = now;
+        }
+        let end = now + 1;
+
+        let mut tenants: Vec<Tenant> = (0..=count).map(|v| Tenant::new(graph.shapes[v].len(), v, v)).collect();
+        for (k, node) in nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|input| tenants[input.0].lives_to(k + 1));
+        }
+        for (k, moment) in second.iter().enumerate() {
+            tenants[k + 1].lives.extend(moment.map(|moment| [moment; 2]));
+        }
+        for (k, (node, runs)) in nodes.iter().zip(runs_backward(graph, purpose, kept)).enumerate() {
+            let saves = if runs { saves(graph, purpose, k) } else { Saves::default() };
+            let by_backward = saves.inputs.then_some(backward[k]);
+            for moment in second[k].into_iter().chain(by_backward) {
+                node.inputs.iter().for_each(|input| tenants[input.0].lives_to(moment));
+            }
+            if saves.output {
+                tenants[k + 1].lives_to(backward[k]);
             }
         }
         for value in kept.iter().chain([&graph.output()]) {
-            lives[value.0].death = end;
+            tenants[value.0].lives_to(end);
         }
 
         let wanted = wants_grad(graph, purpose, kept);
@@ -112,18 +172,19 @@ impl MemoryPlan {
                 let last_reader = last_writer(graph, &wanted, ValueId(v));
                 // What is seeded from outside is so before the backward pass; the rest by its last reader.
                 let seeded = is_seeded(graph, kept, ValueId(v));
-                let birth = last_reader.filter(|_| !seeded).map_or(count + 1, backward);
-                let death = if v == 0 { end } else { backward(v - 1) };
-                grad_tenant[v] = Some(lives.len());
-                lives.push(Tenant { len: graph.shapes[v].len(), birth, death });
+                let birth = last_reader.filter(|_| !seeded).map_or(count + 1, |k| backward[k]);
+                let death = if v == 0 { end } else { backward[v - 1] };
+                grad_tenant[v] = Some(tenants.len());
+                tenants.push(Tenant::new(graph.shapes[v].len(), birth, death));
             }
         }
-        let (assignment, slots) = share(&lives);
-        let place = |tenant: usize| Place { slot: assignment[tenant], per_image: lives[tenant].len };
+        let (assignment, slots) = share(&tenants);
+        let place = |tenant: usize| Place { slot: assignment[tenant], per_image: tenants[tenant].len };
         Self {
             values: (0..=count).map(place).collect(),
             grads: grad_tenant.into_iter().map(|tenant| tenant.map(place)).collect(),
             slots,
+            again,
         }
     }
 }
@@ -151,6 +212,12 @@ pub fn wants_grad(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool
         }
     }
     wanted.iter().zip(reaches).map(|(wanted, reaches)| *wanted && reaches).collect()
+}
+
+/// Which layers run backward: those whose output's gradient is wanted.
+pub(super) fn runs_backward(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> Vec<bool> {
+    let wanted = wants_grad(graph, purpose, kept);
+    wanted[1..].iter().map(|wanted| purpose.backward && *wanted).collect()
 }
 
 /// The last layer in graph order that writes a value's gradient: one whose own output has none does not run backward.
@@ -194,15 +261,12 @@ pub fn wire(
 /// Greedy by size: the largest tenant first, each into the smallest slot that is free for all its life.
 fn share(tenants: &[Tenant]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..tenants.len()).collect();
-    order.sort_by_key(|t| (std::cmp::Reverse(tenants[*t].len), tenants[*t].birth));
+    order.sort_by_key(|t| (std::cmp::Reverse(tenants[*t].len), tenants[*t].lives[0][0]));
     let mut slots: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut assignment = vec![0; tenants.len()];
     for t in order {
-        let overlaps = |other: &usize| {
-            let other = &tenants[*other];
-            other.birth <= tenants[t].death && tenants[t].birth <= other.death
-        };
-        let free = slots.iter().enumerate().filter(|(_, (_, held))| !held.iter().any(overlaps)).map(|(s, _)| s);
+        let meets = |other: &usize| tenants[*other].meets(&tenants[t]);
+        let free = slots.iter().enumerate().filter(|(_, (_, held))| !held.iter().any(meets)).map(|(s, _)| s);
         let slot = free.min_by_key(|s| slots[*s].0).unwrap_or_else(|| {
             slots.push((tenants[t].len, Vec::new()));
             slots.len() - 1
@@ -239,7 +303,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::layers::{Conv, Linear, Pool};
+    use crate::nn::layers::{Act, Add, BatchNorm, Conv, Linear, Pool};
     use crate::nn::{Builder, Shape};
 
     #[test]
@@ -253,7 +317,7 @@ mod tests {
         let y = b.add("fc", Linear::new(2), &[y]).unwrap();
         let graph = b.finish(y);
         let params = Params::new(graph.params(), graph.stats(), 1);
-        let purpose = Purpose { backward: true, input_grad: true, frozen: false };
+        let purpose = Purpose { backward: true, input_grad: true, frozen: false, recompute: false };
         let (plan, wanted) = (MemoryPlan::new(&graph, purpose, &[]), wants_grad(&graph, purpose, &[]));
         let wiring = wire(&graph, &params, &plan, &wanted, &[], true);
         assert!(wiring[2].output_grad.is_none(), "nothing depends on the side");
@@ -262,15 +326,121 @@ mod tests {
 
     #[test]
     fn tenants_that_meet_do_not_share() {
-        let tenant = |len, birth, death| Tenant { len, birth, death };
-        let tenants = [tenant(10, 0, 2), tenant(8, 1, 3), tenant(6, 3, 4), tenant(9, 5, 6)];
+        let tenants =
+            [[10, 0, 2], [8, 1, 3], [6, 3, 4], [9, 5, 6]].map(|[len, birth, death]| Tenant::new(len, birth, death));
         let (assignment, slots) = share(&tenants);
         for a in 0..tenants.len() {
             for b in 0..a {
-                let meet = tenants[a].birth <= tenants[b].death && tenants[b].birth <= tenants[a].death;
-                assert!(!(meet && assignment[a] == assignment[b]), "{a} and {b} overlap in one slot");
+                assert!(!(tenants[a].meets(&tenants[b]) && assignment[a] == assignment[b]), "{a} and {b} in one slot");
             }
         }
         assert_eq!(slots, [10, 8]);
+        // Between its lives a tenant is away.
+        let twice = Tenant { len: 7, lives: vec![[0, 1], [6, 9]] };
+        assert!(twice.meets(&Tenant::new(1, 1, 2)) && twice.meets(&Tenant::new(1, 5, 6)));
+        assert!(!twice.meets(&Tenant::new(1, 2, 5)));
+    }
+
+    /// Random nets of sums and convolutions: values that nobody reads, outputs that are not last, values read from far.
+    fn random(seed: u64) -> (Graph, Vec<ValueId>) {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut draw = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let mut b = Builder::new(Shape::new(2, 2, 3));
+        let mut values = vec![b.input()];
+        for k in 0..4 + draw(16) {
+            // Mostly what was made last, so that there are places to cut.
+            let pick = |back: usize, values: &[ValueId]| values[values.len() - 1 - back.min(values.len() - 1)];
+            let near = if draw(4) > 0 { 0 } else { draw(5) };
+            let (one, other) = (pick(near, &values), pick(near + 1 + draw(3), &values));
+            let act = [Act::None, Act::Relu, Act::Gelu][draw(3)];
+            let name = format!("layer{k}");
+            values.push(match draw(5) {
+                0 if one != other => b.add(&name, Add::new().act(act), &[one, other]).unwrap(),
+                1 if one != other => b.add(&name, BatchNorm::new(act), &[one, other]).unwrap(),
+                2 => b.add(&name, BatchNorm::new(act), &[one]).unwrap(),
+                3 => b.add(&name, Add::new().act(act), &[one]).unwrap(),
+                _ => b.add(&name, Conv::new(3, 1), &[one]).unwrap(),
+            });
+        }
+        let kept = if draw(3) == 0 { vec![values[draw(values.len())]] } else { Vec::new() };
+        let output = values[values.len() - 1 - draw(3)];
+        (b.finish(output), kept)
+    }
+
+    /// What lies in a slot.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Held {
+        Value(usize),
+        Gradient(usize),
+    }
+
+    /// A step in which every layer finds what it reads where the plan says, and nobody has written over it.
+    #[test]
+    fn whatever_is_read_is_there() {
+        let mut reruns = 0;
+        for (seed, case) in (0..400u64).flat_map(|seed| (0..8u32).map(move |case| (seed, case))) {
+            let (graph, kept) = random(seed);
+            let purpose =
+                Purpose { backward: true, input_grad: case & 1 > 0, frozen: case & 2 > 0, recompute: case & 4 > 0 };
+            let params = Params::new(graph.params(), graph.stats(), 1);
+            let (plan, wanted) = (MemoryPlan::new(&graph, purpose, &kept), wants_grad(&graph, purpose, &kept));
+            let wiring = wire(&graph, &params, &plan, &wanted, &kept, true);
+            let mut slots: Vec<Option<Held>> = vec![None; plan.slots.len()];
+            let read = |slots: &[Option<Held>], place: Place, held: Held| {
+                assert_eq!(slots[place.slot], Some(held), "seed {seed}, {purpose:?}");
+            };
+            let forward = |slots: &mut [Option<Held>], k: usize| {
+                let (node, wiring) = (&graph.nodes()[k], &wiring[k]);
+                node.inputs.iter().zip(&wiring.inputs).for_each(|(v, place)| read(slots, *place, Held::Value(v.0)));
+                slots[wiring.output.slot] = Some(Held::Value(k + 1));
+                // An output in the place of an input would be written while that is read.
+                node.inputs.iter().zip(&wiring.inputs).for_each(|(v, place)| read(slots, *place, Held::Value(v.0)));
+            };
+            slots[plan.values[0].slot] = Some(Held::Value(0));
+            (0..graph.nodes().len()).for_each(|k| forward(&mut slots, k));
+            for seeded in kept.iter().chain([&graph.output()]) {
+                if let Some(place) = plan.grads[seeded.0] {
+                    slots[place.slot] = Some(Held::Gradient(seeded.0));
+                }
+            }
+            for k in (0..graph.nodes().len()).rev() {
+                plan.again[k].iter().for_each(|j| forward(&mut slots, *j));
+                reruns += plan.again[k].len();
+                let (node, wiring) = (&graph.nodes()[k], &wiring[k]);
+                let Some(place) = wiring.output_grad else { continue };
+                let saves = saves(&graph, purpose, k);
+                let look = |slots: &[Option<Held>]| {
+                    read(slots, place, Held::Gradient(k + 1));
+                    if saves.inputs {
+                        let inputs = node.inputs.iter().zip(&wiring.inputs);
+                        inputs.for_each(|(v, place)| read(slots, *place, Held::Value(v.0)));
+                    }
+                    if saves.output {
+                        read(slots, wiring.output, Held::Value(k + 1));
+                    }
+                };
+                look(&slots);
+                for (v, target) in node.inputs.iter().zip(&wiring.input_grads) {
+                    let Some(target) = target else { continue };
+                    if target.write == Write::Add {
+                        read(&slots, target.place, Held::Gradient(v.0));
+                    }
+                    slots[target.place.slot] = Some(Held::Gradient(v.0));
+                }
+                look(&slots);
+            }
+            for value in kept.iter().chain([&graph.output()]) {
+                read(&slots, plan.values[value.0], Held::Value(value.0));
+            }
+            if let Some(place) = plan.grads[0] {
+                read(&slots, place, Held::Gradient(0));
+            }
+        }
+        assert!(reruns > 1000, "{reruns} layers ran again");
     }
 }

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod noise;
 pub mod options;
 pub mod params;
+mod recompute;
 pub mod shape;
 pub mod tape;
 pub mod taps;

@@ -36,6 +36,8 @@ pub struct TapeOptions {
     ///
     /// [`ghost`]: crate::kernels::norm::ghost
     pub ghost_batch: Option<usize>,
+    /// Whether values that backward reads are computed a second time instead of kept, where that saves memory.
+    pub recompute: bool,
     pub isa: Isa,
 }
 
@@ -62,6 +64,7 @@ impl TapeOptions {
             dtype,
             algorithm: Algorithm::default(),
             ghost_batch: None,
+            recompute: false,
             isa,
         }
     }

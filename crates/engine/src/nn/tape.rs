@@ -73,6 +73,8 @@ pub struct Tape {
     memory: Memory,
     values: Vec<Place>,
     grads: Vec<Option<Place>>,
+    /// See [`MemoryPlan::again`].
+    again: Vec<Vec<usize>>,
     output: ValueId,
     scratch: RefCell<Buffer>,
     taps: Vec<Tapped>,
@@ -122,6 +124,7 @@ impl Tape {
             memory: Memory::new(&plan, options.dtype, options.max_batch),
             values: plan.values,
             grads: plan.grads,
+            again: plan.again,
             output: graph.output(),
             scratch: RefCell::new(Buffer::new(DType::F32, scratch)),
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
@@ -199,16 +202,22 @@ impl Tape {
         self.store(self.values[0], images);
         self.observe(ValueId(0));
         for k in 0..layers {
-            let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
-            let room = Room { options, n, noise: self.noise, memory, scratch };
-            let version = params.version();
-            let (values, _, stats) = params.pass();
-            let cx = ForwardCx { cx: room.cx(&self.wiring[k], self.keys[k], version, values), stats };
-            let begun = timings::begin(&self.timings);
-            self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
-            timings::end(&mut self.timings, begun, |timings| &mut timings.forward[k]);
+            self.run_layer(params, k, false)?;
             self.observe(ValueId(k + 1));
         }
+        Ok(())
+    }
+
+    /// A layer forward, for the first time or again.
+    fn run_layer(&mut self, params: &mut Params, k: usize, again: bool) -> anyhow::Result<()> {
+        let (options, memory, scratch) = (&self.options, &self.memory, &self.scratch);
+        let room = Room { options, n: self.n, noise: self.noise, memory, scratch };
+        let version = params.version();
+        let (values, _, stats) = params.pass();
+        let cx = ForwardCx { again, cx: room.cx(&self.wiring[k], self.keys[k], version, values), stats };
+        let begun = timings::begin(&self.timings);
+        self.ops[k].forward(cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
+        timings::end(&mut self.timings, begun, |timings| timings.of_forward(k, again));
         Ok(())
     }
 
@@ -300,6 +309,9 @@ impl Tape {
             }
         }
         for k in (0..self.ops.len()).rev() {
+            for j in 0..self.again[k].len() {
+                self.run_layer(params, self.again[k][j], true)?;
+            }
             self.tap_gradient(ValueId(k + 1));
             if self.wiring[k].output_grad.is_none() {
                 continue;

@@ -9,13 +9,22 @@ pub struct Timings {
     pub forward: Vec<Seconds>,
     /// Zero where a layer has no backward pass.
     pub backward: Vec<Seconds>,
+    /// Of layers' second runs, where values are not kept: all together.
+    pub again: Seconds,
     pub loss: Seconds,
 }
 
 impl Timings {
     /// Zero, for that many layers.
     pub fn of(layers: usize) -> Self {
-        Self { forward: vec![0.0; layers], backward: vec![0.0; layers], loss: 0.0 }
+        Self { forward: vec![0.0; layers], backward: vec![0.0; layers], again: 0.0, loss: 0.0 }
+    }
+}
+
+impl Timings {
+    /// Where the seconds of a layer's forward pass go, its first run or another.
+    pub(super) fn of_forward(&mut self, layer: usize, again: bool) -> &mut Seconds {
+        if again { &mut self.again } else { &mut self.forward[layer] }
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Error {
     Missing { what: String, remedy: String },
     #[error(
         "the GPU's memory is full: {asked} bytes are asked for, {free} of {all} are free; \
-         a smaller batch, `accumulate` or a smaller image size need less"
+         a smaller batch, `accumulate`, `[train] recompute` or a smaller image size need less"
     )]
     OutOfMemory { asked: usize, free: usize, all: usize },
     /// What the driver or a library says, and what it was asked for.

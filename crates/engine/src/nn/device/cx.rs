@@ -26,7 +26,7 @@ pub trait DeviceOp: Send {
         true
     }
 
-    /// Computes the output.
+    /// Computes the output, for the first time or [`again`](DeviceCx::again): as [`Op::forward`](crate::nn::Op::forward).
     ///
     /// # Errors
     /// Those of the device.
@@ -51,6 +51,8 @@ pub struct DeviceCx<'a> {
     /// In training: whether the batch's statistics replace the running ones altogether.
     pub measure: bool,
     pub dtype: DType,
+    /// Forward: whether the output is made once more, see [`ForwardCx::again`](crate::nn::ForwardCx::again).
+    pub again: bool,
     /// Changes whenever the parameters do, and when recorded work has packed them since. Tapes count by themselves.
     pub version: u64,
     /// What the pass's draws follow from.
@@ -76,12 +78,27 @@ pub(super) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// What the operation of that wiring and that key sees in either pass.
-    pub fn cx(&self, wiring: &'a Wiring, key: u64) -> DeviceCx<'a> {
+    /// What the operation of that wiring and that key sees in either pass, a forward one that is done `again` or not.
+    pub fn cx(&self, wiring: &'a Wiring, key: u64, again: bool) -> DeviceCx<'a> {
         let TapeOptions { mode, dtype, frozen, .. } = *self.options;
         let Self { device, n, version, noise, memory, params, scratch, .. } = *self;
         let (train, measure) = (mode != Mode::Evaluate, mode == Mode::Measure);
-        DeviceCx { device, n, train, frozen, measure, dtype, version, noise, key, wiring, memory, params, scratch }
+        DeviceCx {
+            device,
+            n,
+            train,
+            frozen,
+            measure,
+            dtype,
+            again,
+            version,
+            noise,
+            key,
+            wiring,
+            memory,
+            params,
+            scratch,
+        }
     }
 }
 

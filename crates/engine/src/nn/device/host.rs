@@ -47,7 +47,7 @@ impl HostOp {
             params: one_after_another(&device.params),
             stats: one_after_another(&device.stats),
         };
-        let plan = MemoryPlan { values: Vec::new(), grads: Vec::new(), slots };
+        let plan = MemoryPlan { values: Vec::new(), grads: Vec::new(), slots, again: Vec::new() };
         let room = |ranges: &[Range<usize>]| vec![0.0; ranges.last().map_or(0, |last| last.end)];
         Self {
             isa: options.isa,
@@ -97,6 +97,10 @@ impl DeviceOp for HostOp {
 
     fn forward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
         let DeviceCx { n, dtype, device, .. } = *cx;
+        if cx.again {
+            // The output is still here: this memory is the layer's own.
+            return up(&self.memory, self.wiring.output, n, dtype, device, cx.output());
+        }
         for (k, place) in self.wiring.inputs.iter().enumerate() {
             down(&self.memory, *place, n, dtype, device, cx.input(k))?;
         }
@@ -106,7 +110,7 @@ impl DeviceOp for HostOp {
         }
         let Self { op, isa, memory, wiring, scratch, values, stats, .. } = self;
         let on_host = cx.on_host(*isa, wiring, memory, values, scratch);
-        op.forward(ForwardCx { cx: on_host, stats })?;
+        op.forward(ForwardCx { again: false, cx: on_host, stats })?;
         for (k, range) in self.wiring.stats.iter().enumerate() {
             device.write(cx.stat(k), &self.stats[range.clone()])?;
         }

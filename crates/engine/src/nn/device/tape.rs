@@ -54,6 +54,8 @@ pub struct DeviceTape {
     memory: DeviceMemory,
     values: Vec<Place>,
     grads: Vec<Option<Place>>,
+    /// See [`MemoryPlan::again`].
+    again: Vec<Vec<usize>>,
     output: ValueId,
     scratch: Buffer,
     /// For images before they are rounded; of no length where they are not.
@@ -133,6 +135,7 @@ impl DeviceTape {
             memory: DeviceMemory::new(device, &plan, options.dtype, options.max_batch)?,
             values: plan.values,
             grads: plan.grads,
+            again: plan.again,
             output: graph.output(),
             scratch: device.allocate(gpu::DType::U8, scratch)?,
             images: device.allocate(gpu::DType::F32, images)?,
@@ -215,14 +218,19 @@ impl DeviceTape {
     fn run_forward(&mut self, params: &mut Params, layers: usize, version: u64) -> anyhow::Result<()> {
         self.observe(ValueId::input())?;
         for k in 0..layers {
-            let begun = timings::begin(&self.timings);
-            let room = room!(self, version, params.on_device(&self.device)?);
-            let cx = room.cx(&self.wiring[k], self.keys[k]);
-            self.ops[k].forward(&cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
-            self.end(begun, |timings| &mut timings.forward[k])?;
+            self.run_layer(params, k, version, false)?;
             self.observe(ValueId::of_node(k))?;
         }
         self.stats_moved(params)
+    }
+
+    /// A layer forward, for the first time or again.
+    fn run_layer(&mut self, params: &mut Params, k: usize, version: u64, again: bool) -> anyhow::Result<()> {
+        let begun = timings::begin(&self.timings);
+        let room = room!(self, version, params.on_device(&self.device)?);
+        let cx = room.cx(&self.wiring[k], self.keys[k], again);
+        self.ops[k].forward(&cx).with_context(|| format!("layer `{}`, forward", self.names[k]))?;
+        self.end(begun, |timings| timings.of_forward(k, again))
     }
 
     /// Tells parameters what a forward pass has moved.
@@ -452,13 +460,16 @@ impl DeviceTape {
             }
         }
         for k in (0..self.ops.len()).rev() {
+            for j in 0..self.again[k].len() {
+                self.run_layer(params, self.again[k][j], version, true)?;
+            }
             self.tap_gradient(ValueId::of_node(k))?;
             if self.wiring[k].output_grad.is_none() {
                 continue;
             }
             let begun = timings::begin(&self.timings);
             let room = room!(self, version, params.on_device(&self.device)?);
-            let cx = room.cx(&self.wiring[k], self.keys[k]);
+            let cx = room.cx(&self.wiring[k], self.keys[k], false);
             self.ops[k].backward(&cx).with_context(|| format!("layer `{}`, backward", self.names[k]))?;
             self.end(begun, |timings| &mut timings.backward[k])?;
         }

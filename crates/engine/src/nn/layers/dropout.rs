@@ -67,7 +67,7 @@ struct DropoutOp {
 impl Op for DropoutOp {
     fn forward(&mut self, cx: ForwardCx<'_>) -> anyhow::Result<()> {
         let kept = &mut self.kept[..cx.n * self.per_image];
-        if self.p > 0.0 {
+        if self.p > 0.0 && !cx.again {
             dropout::draw(&cx.stream(), cx.noise.first * self.per_image as u64, self.p, kept);
         }
         with_element!(cx.dtype, E => dropout::forward(self.p, kept, &cx.input::<E>(0), &mut cx.output::<E>()));

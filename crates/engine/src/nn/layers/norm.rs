@@ -259,7 +259,7 @@ impl NormOp {
 impl Op for NormOp {
     fn forward(&mut self, mut cx: ForwardCx<'_>) -> anyhow::Result<()> {
         let (ghosts, residual) = (self.ghosts(cx.n), self.residual());
-        let (isa, train, measure) = (cx.isa, cx.train, cx.measure);
+        let (isa, train, measure, again) = (cx.isa, cx.train, cx.measure, cx.again);
         with_element!(cx.dtype, E => {
             let mut y = cx.output::<E>();
             let residual = residual.map(|k| cx.input::<E>(k));
@@ -269,14 +269,19 @@ impl Op for NormOp {
                     statistics.resize(ghosts.count() * part.channels.len(), 0.0);
                 }
                 let running = cx.stats::<2>().map(|of_all| &mut of_all[part.channels.clone()]);
-                if train {
-                    ghost::statistics(isa, ghosts, &x, &mut part.mean, &mut part.var);
-                    let update = if measure { 1.0 } else { self.norm.update };
-                    ghost::update_running(ghosts, update, [&part.mean, &part.var], running);
-                } else {
-                    let [mean, var] = running;
-                    part.mean.copy_from_slice(mean);
-                    part.var.copy_from_slice(var);
+                match (again, train) {
+                    // Those of the first time.
+                    (true, _) => {}
+                    (false, true) => {
+                        ghost::statistics(isa, ghosts, &x, &mut part.mean, &mut part.var);
+                        let update = if measure { 1.0 } else { self.norm.update };
+                        ghost::update_running(ghosts, update, [&part.mean, &part.var], running);
+                    }
+                    (false, false) => {
+                        let [mean, var] = running;
+                        part.mean.copy_from_slice(mean);
+                        part.var.copy_from_slice(var);
+                    }
                 }
                 let kernel = part.kernel(&self.norm, cx.param(0), cx.param(1));
                 ghost::forward(isa, ghosts, &kernel, &x, residual.as_deref(), &mut y);

@@ -30,9 +30,11 @@ impl DeviceOp for DropoutOp {
     }
 
     fn forward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
-        let (rng, first) = (cx.stream(), cx.noise.first * self.per_image as u64);
-        let stream = Stream { nonce: rng.get_stream(), ..Stream::from_seed(rng.get_seed()) };
-        dropout::draw(cx.device, stream, first, self.p, self.kept(cx))?;
+        if !cx.again {
+            let (rng, first) = (cx.stream(), cx.noise.first * self.per_image as u64);
+            let stream = Stream { nonce: rng.get_stream(), ..Stream::from_seed(rng.get_seed()) };
+            dropout::draw(cx.device, stream, first, self.p, self.kept(cx))?;
+        }
         Ok(dropout::forward(cx.device, self.p, self.kept(cx), cx.input(0), cx.output())?)
     }
 

@@ -106,7 +106,9 @@ impl DeviceOp for NormOp {
             let (x, c) = (cx.input(k), part.channels.len());
             let [mean, var] = part.statistics(ghosts);
             let running = [0, 1].map(|k| cx.stat(k).part(part.channels.clone()));
-            if cx.train {
+            if cx.again {
+                // The statistics are those of the first time.
+            } else if cx.train {
                 norm::statistics(device, ghosts, x, mean, var, cx.scratch(norm::scratch_len(ghosts, c)))?;
                 let update = if cx.measure { 1.0 } else { settings.update };
                 norm::update_running(device, ghosts, update, [mean, var], running)?;
