@@ -5,6 +5,7 @@ mod common;
 use common::{assert_exit, only_run, photographs, runner, text, timeless};
 use runner::record::Status;
 use runner::record::reader::RunReader;
+use runner::record::rows::TraceRow;
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,40 @@ fn steps_are_left_out_beside_averages_and_lookahead() {
         assert_exit(&train(work.path(), runs, &words).output().unwrap(), 0);
         let info = RunReader::open(&only_run(&work.path().join(runs))).unwrap().info().unwrap();
         assert!(info.skipped_steps.is_some_and(|skipped| (2..15).contains(&skipped)), "{:?}", info.skipped_steps);
+    }
+}
+
+/// Losses stay on the device for a while, and no column tells; a bound that nothing reaches has them read at once.
+#[test]
+fn numbers_that_are_read_together_are_those_that_are_read_at_once() {
+    let work = workplace();
+    let cases: [(&str, &[&str], i32); 3] = [
+        ("whole", &["phases[0].accumulate=3", "train.lookahead={ every = 4, decay = 0.5 }"], 0),
+        // Infinite after some steps.
+        ("infinite", &["phases[0].lr={ from = 0.05, to = 1e30, curve = 'exponential' }"], 4),
+        ("divergent", &["phases[0].lr={ from = 0.05, to = 20.0, curve = 'exponential' }", "train.stop_div=true"], 4),
+    ];
+    for (name, sets, exit) in cases {
+        let of = |runs: &str, more: &[&str]| {
+            let sets = sets.iter().chain(more).flat_map(|set| ["--set", *set]);
+            let words: Vec<&str> =
+                ["--device", "emulated", "--set", "train.eval_every='20step'"].into_iter().chain(sets).collect();
+            let words = [&words[..], &["--set", "train.checkpoint_every='20step'"]].concat();
+            let runs = format!("{name}-{runs}");
+            assert_exit(&train(work.path(), &runs, &words).output().unwrap(), exit);
+            let reader = RunReader::open(&only_run(&work.path().join(runs))).unwrap();
+            let info = reader.info().unwrap();
+            let bits = |row: &TraceRow| (row.step, row.batch, row.loss.to_bits(), row.grad_norm.to_bits());
+            let steps: Vec<_> = reader.trace().unwrap().rows.iter().map(bits).collect();
+            let rows = reader.metrics().unwrap().rows.into_iter();
+            let metrics: Vec<_> =
+                rows.map(|row| (row.train_loss.to_bits(), row.train_acc.to_bits(), row.val_loss.to_bits())).collect();
+            assert_eq!(steps.len() as u64, info.steps_done, "{name}");
+            (steps, metrics, info.status, info.exit_reason)
+        };
+        let (together, at_once) = (of("together", &[]), of("at-once", &["phases[0].clip_norm=3e38"]));
+        assert!(together == at_once, "{name}: {together:?}, at once {at_once:?}");
+        assert_eq!(together.0.len() == 20, exit == 0, "{name}");
     }
 }
 

@@ -14,8 +14,12 @@ use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
 use crate::record::rows::MetricsRow;
 use crate::record::{Event, Status};
+use crate::units::Seconds;
 use anyhow::Context as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// So long a device's losses may stay there unread.
+const UNREAD: Duration = Duration::from_millis(250);
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +43,9 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         // Stopped by a rule, and killed before its end was written down.
         return session.finish(Outcome { status: Status::Done, reason });
     }
+    session.open_ledger()?;
     let mut loader = session.loader();
+    let mut launched = Launches::new();
     let mut current: Option<(usize, Passes)> = None;
     while session.state.progress.step < session.plan.total_steps {
         let step = session.plan.at(session.state.progress.step);
@@ -58,34 +64,105 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
         let (_, passes) = current.as_mut().expect("a phase has begun");
 
-        let began = Instant::now();
+        launched.begin();
         let (batch, waited) = loader.next_batch()?.context("the loader ended before training")?;
         let taken = take_step(session.stepper(), passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
-
         let progress = &mut session.state.progress;
         progress.step += 1;
         progress.images += step.images as u64;
-        progress.window.add(&taken.loss);
-        let row = taken.row(&step, progress.optimizer.kind.clone(), began.elapsed().as_secs_f64());
-        session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
-        if let Some(outcome) = after_step(session, &step, &taken)? {
+        let stays = !taken.is_settled();
+        launched.steps.push(Launched { step, taken, waited });
+        if stays && launched.may_grow(session) {
+            continue;
+        }
+        if let Some(outcome) = settle(session, &mut launched)? {
             return session.finish(outcome);
         }
     }
     session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
 }
 
-/// What is due after a step: stop rules, evaluation, checkpoint. `Some` where training ends here.
+/// A step whose numbers may still be on their way.
+struct Launched {
+    step: StepPlan,
+    taken: Taken,
+    waited: Seconds,
+}
+
+/// Steps since numbers were last read: on the host, which knows them at once, one.
+struct Launches {
+    steps: Vec<Launched>,
+    began: Instant,
+}
+
+impl Launches {
+    fn new() -> Self {
+        Self { steps: Vec::new(), began: Instant::now() }
+    }
+
+    /// A step begins.
+    fn begin(&mut self) {
+        if self.steps.is_empty() {
+            self.began = Instant::now();
+        }
+    }
+
+    /// Whether one more step may be launched before the numbers of these are read: nothing is due after the last of them,
+    /// and whoever watches is not kept waiting.
+    fn may_grow(&self, session: &Session) -> bool {
+        let Some(Launched { step, .. }) = self.steps.last() else { return true };
+        let plan = &session.plan;
+        let is_due = plan.is_eval_step(step.step)
+            || plan.is_checkpoint_step(step.step)
+            || step.step + 1 == plan.total_steps
+            || plan.at(step.step + 1).phase != step.phase
+            || session.stop.raised().is_some()
+            || session.time_is_up().is_some();
+        !is_due && session.ledger_has_room(step.phase) && self.began.elapsed() < UNREAD
+    }
+}
+
+/// Reads the numbers of launched steps, records them, and does what is due after each. `Some` where training ends.
+fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Option<Outcome>> {
+    let steps = std::mem::take(&mut launched.steps);
+    let read = session.read_ledger(steps.iter().filter(|step| !step.taken.is_settled()).count())?;
+    session.clock.lap(|spent| &mut spent.train);
+    let (mut read, count) = (read.into_iter(), steps.len());
+    let seconds = launched.began.elapsed().as_secs_f64() / count as f64;
+    for (k, Launched { step, mut taken, waited }) in steps.into_iter().enumerate() {
+        if !taken.is_settled() {
+            taken.settle(read.next().expect("a step left its numbers"));
+        }
+        let progress = &mut session.state.progress;
+        progress.window.add(&taken.loss());
+        let row = taken.row(&step, progress.optimizer.kind.clone(), seconds);
+        session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
+        if let Some(outcome) = diverged(session, &step, &taken) {
+            // Steps behind it were launched before anybody knew: they are not part of the run.
+            let progress = &mut session.state.progress;
+            (progress.step, progress.images) = (step.step + 1, session.plan.images_before(step.step + 1));
+            return Ok(Some(outcome));
+        }
+        if k + 1 == count {
+            return after_step(session, &step, &taken);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether training has diverged with a step.
+fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Outcome> {
+    let reason = match taken.diverged() {
+        Some(what) => Some(format!("the {what} is not finite at step {}", step.step)),
+        None => session.watch_loss(step, taken.loss().mean()),
+    };
+    reason.map(|reason| Outcome { status: Status::Diverged, reason })
+}
+
+/// What is due after a step that did not diverge: stop rules, evaluation, checkpoint. `Some` where training ends here.
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
-    let diverged = |reason: String| Ok(Some(Outcome { status: Status::Diverged, reason }));
-    if let Some(what) = taken.diverged() {
-        return diverged(format!("the {what} is not finite at step {}", step.step));
-    }
-    if let Some(reason) = session.watch_loss(step, taken.loss.mean()) {
-        return diverged(reason);
-    }
     let mut ended = session.time_is_up();
     if ended.is_some() {
         session.end_early()?;
@@ -94,7 +171,8 @@ fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::
         let row = evaluate_and_record(session, step, &taken.applied, ended.is_some())?;
         if !row.val_loss.is_finite() {
             // The last update ruined the weights: no later loss would tell.
-            return diverged(format!("the validation loss is not finite after step {}", step.step));
+            let reason = format!("the validation loss is not finite after step {}", step.step);
+            return Ok(Some(Outcome { status: Status::Diverged, reason }));
         }
         let Session { state, plan, .. } = &mut *session;
         ended = ended.or(ended_by(plan, &mut state.progress.watch, &row));

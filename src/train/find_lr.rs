@@ -40,10 +40,10 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
-        let stepper = Stepper { spec, plan, state: &mut state, compute };
+        let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None };
         let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
-        if let Some(curve) = sweep.add(taken.applied.lr, taken.loss.mean(), taken.diverged().is_none()) {
+        if let Some(curve) = sweep.add(taken.applied.lr, taken.loss().mean(), taken.diverged().is_none()) {
             return Ok(curve);
         }
     }

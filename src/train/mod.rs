@@ -9,6 +9,7 @@ pub mod engine;
 pub mod estimate;
 mod evaluate;
 pub mod find_lr;
+mod ledger;
 mod lookahead;
 mod memory;
 mod meter;

@@ -1,6 +1,7 @@
 //! A step's images through the net: in one pass, or in several parts of which the gradients add up.
 
 use super::evaluate::add;
+use super::ledger::Ledger;
 use crate::gpu::ops::optim::gradient;
 use crate::gpu::{Buffer, DType, ops};
 use crate::kernels::loss::Mixed;
@@ -34,6 +35,10 @@ impl<'a> Lesson<'a> {
             Self { images, labels, mixed: self.mixed.map(second), noise, ..self }
         };
         self.images.chunks(per_image * each).zip(self.labels.chunks(each)).enumerate().map(part)
+    }
+
+    fn target(self) -> Target<'a> {
+        Target { labels: self.labels, mixed: self.mixed, smoothing: self.smoothing }
     }
 }
 
@@ -79,22 +84,52 @@ impl Passes {
     /// # Panics
     /// When the images are not as many as the labels.
     pub fn gradient(&mut self, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
+        let mut loss = Loss::default();
+        self.add_up(params, lesson, |tape, params, part| {
+            add(&mut loss, tape.gradient(params, part.images, part.target())?);
+            Ok(())
+        })?;
+        Ok(loss)
+    }
+
+    /// As [`gradient`](Self::gradient) on a device, where the loss of each part is put down as one of the ledger's last step.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there; when the ledger has no room.
+    pub fn gradient_into(
+        &mut self,
+        params: &mut Params,
+        lesson: Lesson<'_>,
+        ledger: &mut Ledger,
+    ) -> anyhow::Result<()> {
+        self.add_up(params, lesson, |tape, params, part| {
+            tape.gradient_into(params, part.images, part.target(), ledger.loss(part.labels.len()))
+        })
+    }
+
+    /// The gradient over all images, from what `pass` makes of each part.
+    fn add_up(
+        &mut self,
+        params: &mut Params,
+        lesson: Lesson<'_>,
+        mut pass: impl FnMut(&mut Executor, &mut Params, Lesson<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let all = lesson.labels.len();
         if all <= self.part {
-            let loss = pass(&mut self.tape, params, lesson)?;
-            if self.loss_scale != 1.0 {
-                scale(params, 1.0 / self.loss_scale)?;
-            }
-            return Ok(loss);
+            self.tape.set_noise(lesson.noise);
+            pass(&mut self.tape, params, lesson)?;
+            return if self.loss_scale == 1.0 { Ok(()) } else { scale(params, 1.0 / self.loss_scale) };
         }
-        let mut loss = Loss::default();
         for (k, part) in lesson.parts(self.part).enumerate() {
-            add(&mut loss, pass(&mut self.tape, params, part)?);
+            self.tape.set_noise(part.noise);
+            pass(&mut self.tape, params, part)?;
             let share = part.labels.len() as f32 / all as f32 / self.loss_scale;
             self.sum.add(params, share, k == 0)?;
         }
-        self.sum.give(params)?;
-        Ok(loss)
+        self.sum.give(params)
     }
 }
 
@@ -148,13 +183,6 @@ fn scale(params: &mut Params, by: f32) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Forward, loss, backward.
-fn pass(tape: &mut Executor, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
-    let Lesson { images, labels, mixed, smoothing, noise } = lesson;
-    tape.set_noise(noise);
-    tape.gradient(params, images, Target { labels, mixed, smoothing })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::chores::{self, CHECKPOINT_FILE, End};
 use super::clock::Clock;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
+use super::ledger::Ledger;
 use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
@@ -20,7 +21,7 @@ use crate::data::augment::Chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::model::backbones::published;
-use crate::nn::{Compute, Executor, Params};
+use crate::nn::{Compute, Executor, Loss, Params};
 use crate::plan::{Mix, Plan, StepPlan};
 use crate::record::folder::file;
 use crate::record::rows::TraceRow;
@@ -90,6 +91,8 @@ pub struct Session {
     pub evaluator: Evaluator,
     pub datasets: Vec<Arc<Dataset>>,
     meter: Meter,
+    /// What a device's steps have left there; `None` on the host, and before the first step.
+    ledger: Option<Ledger>,
     /// What is kept, by the phase before which it is.
     keep: BTreeMap<usize, Beginning>,
 }
@@ -213,6 +216,7 @@ impl Session {
             keep,
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
+            ledger: None,
             evaluator: Evaluator::new(job.machine.compute.clone()),
             spec: job.spec,
             plan: job.plan,
@@ -231,7 +235,34 @@ impl Session {
 
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
-        Stepper { spec: &self.spec, plan: &self.plan, state: &mut self.state, compute: &self.compute }
+        let Self { spec, plan, state, compute, ledger, .. } = self;
+        Stepper { spec, plan, state, compute, ledger: ledger.as_mut() }
+    }
+
+    /// From here on a device's losses may stay there for a while.
+    ///
+    /// # Errors
+    /// When its memory is too small.
+    pub(super) fn open_ledger(&mut self) -> anyhow::Result<()> {
+        let parts = self.plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
+        self.ledger = self.compute.device.as_ref().map(|device| Ledger::new(device, parts)).transpose()?;
+        Ok(())
+    }
+
+    /// Whether the numbers of one more step of that phase may stay on the device.
+    pub(super) fn ledger_has_room(&self, phase: usize) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.has_room(self.plan.phases[phase].accumulate))
+    }
+
+    /// Loss and norm of the steps that have left them on the device, so many. Waits for them, where there are any.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) fn read_ledger(&mut self, steps: usize) -> anyhow::Result<Vec<(Loss, f64)>> {
+        match &mut self.ledger {
+            Some(ledger) if steps > 0 => Ok(ledger.read()?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Goes over to a step's phase.

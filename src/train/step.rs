@@ -1,6 +1,7 @@
 //! One step of training, whoever asks for it.
 
 use super::average::Average;
+use super::ledger::Ledger;
 use super::lookahead::Lookahead;
 use super::passes::{Lesson, Passes};
 use super::state::State;
@@ -22,12 +23,14 @@ pub(super) struct Stepper<'a> {
     pub plan: &'a Plan,
     pub state: &'a mut State,
     pub compute: &'a Compute,
+    /// Where a device's loss and norm may stay for now; `None`: they are waited for.
+    pub ledger: Option<&'a mut Ledger>,
 }
 
 /// What a step gave.
 pub(super) struct Taken {
-    pub loss: Loss,
-    grad_norm: f64,
+    /// `None`: they are in the ledger, until they are [read](Taken::settle).
+    numbers: Option<Numbers>,
     /// By the optimizer of the phase.
     pub applied: Applied,
     /// The rates of rules and groups that differ from it.
@@ -38,7 +41,42 @@ pub(super) struct Taken {
     skipped: bool,
 }
 
+/// The loss of a step, and the norm of its gradient.
+#[derive(Clone, Copy)]
+struct Numbers {
+    loss: Loss,
+    grad_norm: f64,
+}
+
 impl Taken {
+    /// Of a step that was not left out; `applied` is what each unit used.
+    fn new(plan: &Plan, step: &StepPlan, applied: Vec<Option<Applied>>, numbers: Option<Numbers>) -> Self {
+        let lrs: Vec<f64> = applied.iter().map(|used| used.map_or(0.0, |used| used.lr)).collect();
+        let applied = applied[0].expect("what is in no group is never frozen");
+        let step_values = plan.step_values(step.phase, &step.clip, applied.share);
+        Self { numbers, applied, own_lrs: plan.own_lrs_of(&lrs), step_values, skipped: false }
+    }
+
+    /// Whether loss and norm are known.
+    pub fn is_settled(&self) -> bool {
+        self.numbers.is_some()
+    }
+
+    /// Gives it what was read from the ledger.
+    pub fn settle(&mut self, (loss, grad_norm): (Loss, f64)) {
+        self.numbers = Some(Numbers { loss, grad_norm });
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.numbers.expect("what is in the ledger is read before it is looked at")
+    }
+
+    /// # Panics
+    /// When it is not settled.
+    pub fn loss(&self) -> Loss {
+        self.numbers().loss
+    }
+
     pub fn row(&self, step: &StepPlan, optimizer: String, seconds: f64) -> TraceRow {
         TraceRow {
             step: step.step,
@@ -46,12 +84,12 @@ impl Taken {
             phase: step.phase,
             optimizer,
             size: step.size,
-            batch: self.loss.images,
+            batch: self.loss().images,
             lr: self.applied.lr,
             momentum: self.applied.momentum,
             weight_decay: self.applied.weight_decay,
-            loss: self.loss.mean(),
-            grad_norm: self.grad_norm,
+            loss: self.loss().mean(),
+            grad_norm: self.numbers().grad_norm,
             seconds,
             mix: None,
         }
@@ -59,7 +97,8 @@ impl Taken {
 
     /// What is NaN or infinite, if anything.
     pub fn diverged(&self) -> Option<&'static str> {
-        match (self.loss.sum.is_finite(), self.grad_norm.is_finite()) {
+        let Numbers { loss, grad_norm } = self.numbers();
+        match (loss.sum.is_finite(), grad_norm.is_finite()) {
             (false, _) => Some("loss"),
             (_, false) if !self.skipped => Some("gradient"),
             _ => None,
@@ -74,7 +113,7 @@ pub(super) fn take_step(
     step: &StepPlan,
     batch: &Batch,
 ) -> anyhow::Result<Taken> {
-    let Stepper { spec, plan, state, compute } = stepper;
+    let Stepper { spec, plan, state, compute, ledger } = stepper;
     let isa = compute.isa;
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.params.home()?;
@@ -84,10 +123,23 @@ pub(super) fn take_step(
     let scale = scaling.as_ref().map(|(_, scale)| scale.value);
     passes.set_loss_scale(scale.unwrap_or(1.0) as f32);
     let lesson = lesson(spec, step, batch);
+    let hypers = plan.unit_hypers(step);
+    // Nothing of the step, and no column, depends on what the numbers are.
+    let may_stay = scale.is_none() && !plan.clips() && !state.optimizers.reevaluates();
+    if let Some(ledger) = ledger.filter(|_| may_stay) {
+        ledger.begin();
+        passes.gradient_into(&mut state.params, lesson, ledger)?;
+        state.optimizers.silence(&mut state.params, &hypers)?;
+        let away = state.params.grads_away().context("a device keeps the gradients that it has computed")?;
+        away.grad_norm_into(ledger.norm())?;
+        let unknown = &mut |_: &[f32], _: &mut [f32]| anyhow::bail!("an optimizer that re-evaluates must say so");
+        state.optimizers.step(&mut state.params, isa, f64::NAN, &hypers, unknown)?;
+        mix_and_average(plan, state, step)?;
+        return Ok(Taken::new(plan, step, applied(state, &hypers, false), None));
+    }
     // The same images and the same random draws as often as it is called.
     let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
     let loss = evaluate(&mut state.params)?;
-    let hypers = plan.unit_hypers(step);
     if state.optimizers.reevaluates() {
         // A line search looks at losses and gradients on the host.
         state.params.home()?;
@@ -122,13 +174,10 @@ pub(super) fn take_step(
     }
     mix_and_average(plan, state, step)?;
 
-    let applied = applied(state, &hypers, skipped);
-    let lrs: Vec<f64> = applied.iter().map(|used| used.map_or(0.0, |used| used.lr)).collect();
-    let applied = applied[0].expect("what is in no group is never frozen");
-    let mut step_values = plan.step_values(step.phase, &step.clip, applied.share);
-    step_values.extend(plan.clips().then_some(clipped_norm));
-    step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
-    Ok(Taken { loss, grad_norm, applied, own_lrs: plan.own_lrs_of(&lrs), step_values, skipped })
+    let mut taken = Taken::new(plan, step, applied(state, &hypers, skipped), Some(Numbers { loss, grad_norm }));
+    taken.step_values.extend(plan.clips().then_some(clipped_norm));
+    taken.step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
+    Ok(Taken { skipped, ..taken })
 }
 
 fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch) -> Lesson<'a> {

@@ -10,7 +10,7 @@ use super::taps::Tap;
 use super::timings::Timings;
 use crate::kernels::Isa;
 use crate::kernels::loss::Mixed;
-use runner_gpu::Device;
+use runner_gpu::{Device, View};
 use std::collections::BTreeMap;
 
 /// Where a program computes.
@@ -161,6 +161,26 @@ impl Executor {
                 Ok(loss)
             }
             Self::Device(tape) => tape.gradient(params, images, target),
+        }
+    }
+
+    /// As [`gradient`](Self::gradient) on a device, where the loss stays: see [`DeviceTape::gradient_into`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there, and on the host, which has the loss at once.
+    pub fn gradient_into(
+        &mut self,
+        params: &mut Params,
+        images: &[f32],
+        target: Target<'_>,
+        to: View<'_>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Host(_) => panic!("the host has a loss at once"),
+            Self::Device(tape) => tape.gradient_into(params, images, target, to),
         }
     }
 

@@ -114,15 +114,28 @@ impl Mirror {
     /// # Errors
     /// Those of the device.
     pub fn grad_norm(&mut self) -> Result<f64, Error> {
+        self.find_norm()?;
+        let mut norm = [0.0f32];
+        self.device.read(self.last_norm(), &mut norm)?;
+        Ok(f64::from(norm[0]))
+    }
+
+    /// As [`grad_norm`](Self::grad_norm), but nothing is waited for: the norm goes to `to`, one `f32`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn grad_norm_into(&mut self, to: View<'_>) -> Result<(), Error> {
+        self.find_norm()?;
+        self.device.copy(self.last_norm(), to)
+    }
+
+    fn find_norm(&mut self) -> Result<(), Error> {
         let parts = gradient::norm_scratch_len(self.grads.view().len());
         if self.norm.is_none() {
             self.norm = Some(self.device.allocate(DType::F32, parts + 1)?);
         }
         let room = self.norm.as_ref().expect("just made").view();
-        gradient::norm(&self.device, self.grads.view(), room.part(0..parts), self.last_norm())?;
-        let mut norm = [0.0f32];
-        self.device.read(self.last_norm(), &mut norm)?;
-        Ok(f64::from(norm[0]))
+        gradient::norm(&self.device, self.grads.view(), room.part(0..parts), self.last_norm())
     }
 
     /// The norm that [`grad_norm`](Self::grad_norm) has last found, where it lies on the device.

@@ -290,6 +290,29 @@ impl DeviceTape {
     /// # Panics
     /// As [`forward`](Self::forward), [`loss_of_mixtures`](Self::loss_of_mixtures) and [`backward`](Self::backward).
     pub fn gradient(&mut self, params: &mut Params, images: &[f32], target: Target<'_>) -> anyhow::Result<Loss> {
+        self.launch_gradient(params, images, target)?;
+        self.read_loss()
+    }
+
+    /// As [`gradient`](Self::gradient), but nothing is waited for: the loss goes to `to`, as [`loss::score`] gives it.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there; when `to` has not [`loss::TOTAL`] words.
+    pub fn gradient_into(
+        &mut self,
+        params: &mut Params,
+        images: &[f32],
+        target: Target<'_>,
+        to: View<'_>,
+    ) -> anyhow::Result<()> {
+        self.launch_gradient(params, images, target)?;
+        Ok(self.device.copy(self.loss.total.view(), to)?)
+    }
+
+    fn launch_gradient(&mut self, params: &mut Params, images: &[f32], target: Target<'_>) -> anyhow::Result<()> {
         assert!(self.options.backward, "the tape was made without a backward pass");
         self.begin(params, images)?;
         match self.recordable(params)? {
@@ -305,7 +328,7 @@ impl DeviceTape {
                 }
             }
         }
-        self.read_loss()
+        Ok(())
     }
 
     /// Steps that were taken by running what was recorded.
