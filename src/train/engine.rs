@@ -15,11 +15,10 @@ use crate::plan::{Plan, StepPlan};
 use crate::record::rows::MetricsRow;
 use crate::record::{Event, Status};
 use crate::units::Seconds;
-use anyhow::Context as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// So long a device's losses may stay there unread.
-const UNREAD: Duration = Duration::from_millis(250);
+/// So long a device may be at work on steps that nobody has read the losses of.
+const UNREAD: Seconds = 0.25;
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +42,14 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         // Stopped by a rule, and killed before its end was written down.
         return session.finish(Outcome { status: Status::Done, reason });
     }
-    session.open_ledger()?;
+    session.prepare_device()?;
+    session.clock.skip();
     let mut loader = session.loader();
     let mut launched = Launches::new();
     let mut current: Option<(usize, Passes)> = None;
-    while session.state.progress.step < session.plan.total_steps {
-        let step = session.plan.at(session.state.progress.step);
+    let mut next = session.state.progress.step;
+    while next < session.plan.total_steps {
+        let step = session.plan.at(next);
         if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
             // Before the phase's own optimizer takes over.
             session.keep_beginning(&step)?;
@@ -65,13 +66,21 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         let (_, passes) = current.as_mut().expect("a phase has begun");
 
         launched.begin();
-        let (batch, waited) = loader.next_batch()?.context("the loader ended before training")?;
+        let (batch, waited) = match loader.next_batch() {
+            Ok(Some(batch)) => batch,
+            none => {
+                // The steps before it were taken.
+                if let Some(outcome) = settle(session, &mut launched)? {
+                    return session.finish(outcome);
+                }
+                none?;
+                anyhow::bail!("the loader ended before training");
+            }
+        };
         let taken = take_step(session.stepper(), passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
-        let progress = &mut session.state.progress;
-        progress.step += 1;
-        progress.images += step.images as u64;
+        next += 1;
         let stays = !taken.is_settled();
         launched.steps.push(Launched { step, taken, waited });
         if stays && launched.may_grow(session) {
@@ -95,11 +104,19 @@ struct Launched {
 struct Launches {
     steps: Vec<Launched>,
     began: Instant,
+    /// How many there may be. A device does them long after they were launched, so their time is known when they were read.
+    most: usize,
 }
 
 impl Launches {
     fn new() -> Self {
-        Self { steps: Vec::new(), began: Instant::now() }
+        Self { steps: Vec::new(), began: Instant::now(), most: 1 }
+    }
+
+    /// So many steps were done in that time each: the next ones may be twice as many, if that is not for too long.
+    fn done(&mut self, steps: usize, seconds: Seconds) {
+        let fit = UNREAD / seconds.max(1e-6);
+        self.most = (fit as usize).min(2 * self.most.max(steps)).max(1);
     }
 
     /// A step begins.
@@ -120,7 +137,7 @@ impl Launches {
             || plan.at(step.step + 1).phase != step.phase
             || session.stop.raised().is_some()
             || session.time_is_up().is_some();
-        !is_due && session.ledger_has_room(step.phase) && self.began.elapsed() < UNREAD
+        !is_due && session.ledger_has_room(step.phase) && self.steps.len() < self.most
     }
 }
 
@@ -131,18 +148,19 @@ fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Opti
     session.clock.lap(|spent| &mut spent.train);
     let (mut read, count) = (read.into_iter(), steps.len());
     let seconds = launched.began.elapsed().as_secs_f64() / count as f64;
+    launched.done(count, seconds);
     for (k, Launched { step, mut taken, waited }) in steps.into_iter().enumerate() {
         if !taken.is_settled() {
             taken.settle(read.next().expect("a step left its numbers"));
         }
+        // Steps behind one that diverged were launched before anybody knew: they are not part of the run.
         let progress = &mut session.state.progress;
+        progress.step += 1;
+        progress.images += step.images as u64;
         progress.window.add(&taken.loss());
         let row = taken.row(&step, progress.optimizer.kind.clone(), seconds);
         session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
         if let Some(outcome) = diverged(session, &step, &taken) {
-            // Steps behind it were launched before anybody knew: they are not part of the run.
-            let progress = &mut session.state.progress;
-            (progress.step, progress.images) = (step.step + 1, session.plan.images_before(step.step + 1));
             return Ok(Some(outcome));
         }
         if k + 1 == count {

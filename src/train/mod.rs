@@ -21,6 +21,7 @@ mod pickle;
 pub mod prefix;
 pub mod rehearsal;
 pub mod session;
+mod sets;
 pub mod start;
 pub mod state;
 mod statistics;

@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use crate::gpu::ops::optim::gradient;
 use crate::gpu::{Buffer, DType, ops};
 use crate::kernels::loss::Mixed;
-use crate::nn::device::Target;
+use crate::nn::device::{Images, Target};
 use crate::nn::{Executor, Loss, Noise, Params};
 use rayon::prelude::*;
 
@@ -15,8 +15,7 @@ const CHUNK: usize = 1 << 14;
 /// What a step is taken on.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
-    /// `(n, h, w, c)`
-    pub images: &'a [f32],
+    pub images: Images<'a>,
     pub labels: &'a [u32],
     /// Second labels, where images are blended with each other.
     pub mixed: Option<Mixed<'a>>,
@@ -28,13 +27,14 @@ pub struct Lesson<'a> {
 impl<'a> Lesson<'a> {
     /// Parts of `each` images, in order.
     fn parts(self, each: usize) -> impl Iterator<Item = Self> {
-        let per_image = self.images.len() / self.labels.len();
-        let part = move |(k, (images, labels)): (usize, (&'a [f32], &'a [u32]))| {
+        let all = self.labels.len();
+        let part = move |(k, labels): (usize, &'a [u32])| {
             let noise = Noise { first: self.noise.first + (k * each) as u64, ..self.noise };
             let second = |mixed: Mixed<'a>| Mixed { labels: &mixed.labels[k * each..][..labels.len()], ..mixed };
+            let images = self.images.part(all, k * each..k * each + labels.len());
             Self { images, labels, mixed: self.mixed.map(second), noise, ..self }
         };
-        self.images.chunks(per_image * each).zip(self.labels.chunks(each)).enumerate().map(part)
+        self.labels.chunks(each).enumerate().map(part)
     }
 
     fn target(self) -> Target<'a> {
@@ -218,9 +218,9 @@ mod tests {
             passes.set_loss_scale(loss_scale);
             let noise = Noise { seed: 1, step: 5, first: 0 };
             let mixed = Some(Mixed { labels: &second, own: 0.7 });
-            let lesson = Lesson { images: &images, labels: &labels, mixed, smoothing: 0.1, noise };
+            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, noise };
             // Twice, as nothing of the step before may stay.
-            let before = Lesson { images: &images[108..], labels: &labels[1..], mixed: None, ..lesson };
+            let before = Lesson { images: Images::Here(&images[108..]), labels: &labels[1..], mixed: None, ..lesson };
             passes.gradient(&mut params, before).unwrap();
             let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss, params.grads().to_vec())
@@ -250,7 +250,7 @@ mod tests {
         let mut gradient = |step: u64| {
             let noise = Noise { seed: 1, step, first: 0 };
             let mixed = Some(Mixed { labels: &second, own: 0.7 });
-            let lesson = Lesson { images: &images, labels: &labels, mixed, smoothing: 0.1, noise };
+            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, noise };
             let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss.sum, params.grads().to_vec())
         };

@@ -6,7 +6,7 @@ use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
 use crate::data::mix::Mixed;
 use crate::data::{Batch, Facts};
-use crate::nn::device::Target;
+use crate::nn::device::{Images, Target};
 use crate::nn::{Compute, Executor, Graph, Loss, Params};
 use crate::optim::Hypers;
 use crate::units::Seconds;
@@ -71,7 +71,11 @@ impl Rehearsal {
     pub fn step(&mut self, batch: &Batch) -> anyhow::Result<Loss> {
         let Self { tape, params, .. } = self;
         let mixed = batch.mixed.as_ref().map(Mixed::targets);
-        let loss = tape.gradient(params, &batch.images, Target { labels: &batch.labels, mixed, smoothing: 0.0 })?;
+        let loss = tape.gradient(
+            params,
+            Images::Here(&batch.images),
+            Target { labels: &batch.labels, mixed, smoothing: 0.0 },
+        )?;
         let begun = Instant::now();
         let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
             anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")

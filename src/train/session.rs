@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
 use super::prefix::{self, Beginning, Kept};
+use super::sets::DeviceSets;
 use super::state::State;
 use super::step::Stepper;
 use super::stop::StopFlag;
@@ -93,6 +94,8 @@ pub struct Session {
     meter: Meter,
     /// What a device's steps have left there; `None` on the host, and before the first step.
     ledger: Option<Ledger>,
+    /// Likewise: sets that lie there.
+    sets: Option<DeviceSets>,
     /// What is kept, by the phase before which it is.
     keep: BTreeMap<usize, Beginning>,
 }
@@ -217,6 +220,7 @@ impl Session {
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
             ledger: None,
+            sets: None,
             evaluator: Evaluator::new(job.machine.compute.clone()),
             spec: job.spec,
             plan: job.plan,
@@ -230,22 +234,25 @@ impl Session {
 
     /// The batches of all steps that are left.
     pub fn loader(&self) -> Loader {
-        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step)
+        let at_hand = self.sets.as_ref().map(DeviceSets::at_hand).unwrap_or_default();
+        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step, at_hand)
     }
 
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
-        let Self { spec, plan, state, compute, ledger, .. } = self;
-        Stepper { spec, plan, state, compute, ledger: ledger.as_mut() }
+        let Self { spec, plan, state, compute, ledger, sets, .. } = self;
+        Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets: sets.as_ref() }
     }
 
-    /// From here on a device's losses may stay there for a while.
+    /// From here on a device's losses may stay there for a while, and images lie there where that is of use.
     ///
     /// # Errors
     /// When its memory is too small.
-    pub(super) fn open_ledger(&mut self) -> anyhow::Result<()> {
+    pub(super) fn prepare_device(&mut self) -> anyhow::Result<()> {
+        let Some(device) = &self.compute.device else { return Ok(()) };
         let parts = self.plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
-        self.ledger = self.compute.device.as_ref().map(|device| Ledger::new(device, parts)).transpose()?;
+        self.ledger = Some(Ledger::new(device, parts)?);
+        self.sets = Some(DeviceSets::new(device, &self.datasets, &self.plan, self.state.progress.step)?);
         Ok(())
     }
 
@@ -426,12 +433,12 @@ fn without_tables(folder: &RunFolder) {
     }
 }
 
-/// The batches of all steps of a plan from one on.
-pub(super) fn loader(datasets: &[Arc<Dataset>], seed: u64, plan: &Plan, from: u64) -> Loader {
+/// The batches of all steps of a plan from one on. `at_hand`: see [`Training`].
+pub(super) fn loader(datasets: &[Arc<Dataset>], seed: u64, plan: &Plan, from: u64, at_hand: Vec<usize>) -> Loader {
     let chain = |phase: &crate::plan::PlannedPhase| -> Chain { crate::data::augment::chain(&phase.augment) };
     let augment = plan.phases.iter().map(chain).collect();
     let mix = plan.phases.iter().map(|phase| mixer(&phase.mix_images)).collect();
-    let training = Training { datasets: datasets.to_vec(), seed, augment, mix };
+    let training = Training { datasets: datasets.to_vec(), seed, augment, mix, at_hand };
     let plan = plan.clone();
     Loader::training(training, from, move |step| {
         (step < plan.total_steps).then(|| {

@@ -62,7 +62,7 @@ pub fn measure(
     let mut tape = Executor::new(compute, &graph, params, net::measure_options(spec, most, compute.isa))?;
     let augment = vec![chain(&phase.augment)];
     let mix = vec![mixer(&phase.mix_images)];
-    let training = Training { datasets: vec![Arc::clone(dataset)], seed: spec.seed, augment, mix };
+    let training = Training { datasets: vec![Arc::clone(dataset)], seed: spec.seed, augment, mix, at_hand: Vec::new() };
     let all = dataset.train.labels.len();
     let mut loader = Loader::training(training, 0, move |batch| {
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;

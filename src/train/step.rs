@@ -4,6 +4,7 @@ use super::average::Average;
 use super::ledger::Ledger;
 use super::lookahead::Lookahead;
 use super::passes::{Lesson, Passes};
+use super::sets::{DeviceSets, words};
 use super::state::State;
 use crate::average::Statistics;
 use crate::config::spec::Spec;
@@ -11,6 +12,7 @@ use crate::data::Batch;
 use crate::data::mix::Mixed;
 use crate::kernels::reduce;
 use crate::loss_scale::{self, LossScale, Scale};
+use crate::nn::device::Images;
 use crate::nn::{Compute, Loss, Noise, Params};
 use crate::optim::{Applied, Hypers};
 use crate::plan::{Plan, StepPlan};
@@ -25,12 +27,14 @@ pub(super) struct Stepper<'a> {
     pub compute: &'a Compute,
     /// Where a device's loss and norm may stay for now; `None`: they are waited for.
     pub ledger: Option<&'a mut Ledger>,
+    /// Sets whose images lie on a device, where batches may be of their numbers.
+    pub sets: Option<&'a DeviceSets>,
 }
 
 /// What a step gave.
 pub(super) struct Taken {
     /// `None`: they are in the ledger, until they are [read](Taken::settle).
-    numbers: Option<Numbers>,
+    numbers: Option<Measured>,
     /// By the optimizer of the phase.
     pub applied: Applied,
     /// The rates of rules and groups that differ from it.
@@ -43,14 +47,14 @@ pub(super) struct Taken {
 
 /// The loss of a step, and the norm of its gradient.
 #[derive(Clone, Copy)]
-struct Numbers {
+struct Measured {
     loss: Loss,
     grad_norm: f64,
 }
 
 impl Taken {
     /// Of a step that was not left out; `applied` is what each unit used.
-    fn new(plan: &Plan, step: &StepPlan, applied: Vec<Option<Applied>>, numbers: Option<Numbers>) -> Self {
+    fn new(plan: &Plan, step: &StepPlan, applied: Vec<Option<Applied>>, numbers: Option<Measured>) -> Self {
         let lrs: Vec<f64> = applied.iter().map(|used| used.map_or(0.0, |used| used.lr)).collect();
         let applied = applied[0].expect("what is in no group is never frozen");
         let step_values = plan.step_values(step.phase, &step.clip, applied.share);
@@ -64,10 +68,10 @@ impl Taken {
 
     /// Gives it what was read from the ledger.
     pub fn settle(&mut self, (loss, grad_norm): (Loss, f64)) {
-        self.numbers = Some(Numbers { loss, grad_norm });
+        self.numbers = Some(Measured { loss, grad_norm });
     }
 
-    fn numbers(&self) -> Numbers {
+    fn numbers(&self) -> Measured {
         self.numbers.expect("what is in the ledger is read before it is looked at")
     }
 
@@ -97,7 +101,7 @@ impl Taken {
 
     /// What is NaN or infinite, if anything.
     pub fn diverged(&self) -> Option<&'static str> {
-        let Numbers { loss, grad_norm } = self.numbers();
+        let Measured { loss, grad_norm } = self.numbers();
         match (loss.sum.is_finite(), grad_norm.is_finite()) {
             (false, _) => Some("loss"),
             (_, false) if !self.skipped => Some("gradient"),
@@ -113,7 +117,7 @@ pub(super) fn take_step(
     step: &StepPlan,
     batch: &Batch,
 ) -> anyhow::Result<Taken> {
-    let Stepper { spec, plan, state, compute, ledger } = stepper;
+    let Stepper { spec, plan, state, compute, ledger, sets } = stepper;
     let isa = compute.isa;
     if plan.lookahead.as_ref().is_some_and(|lookahead| lookahead.first_step == step.step) {
         state.params.home()?;
@@ -122,7 +126,16 @@ pub(super) fn take_step(
     let scaling = scaling(spec, state);
     let scale = scaling.as_ref().map(|(_, scale)| scale.value);
     passes.set_loss_scale(scale.unwrap_or(1.0) as f32);
-    let lesson = lesson(spec, step, batch);
+    let moves = batch.numbers.as_ref().map(|numbers| words(&numbers.moves)).unwrap_or_default();
+    let images = match (&batch.numbers, sets) {
+        (None, _) => Images::Here(&batch.images),
+        (Some(_), None) => anyhow::bail!("images by number, and no set is at hand"),
+        (Some(numbers), Some(sets)) => {
+            log::trace!("step {} takes images by number", step.step);
+            sets.images(numbers, &moves)
+        }
+    };
+    let lesson = lesson(spec, step, batch, images);
     let hypers = plan.unit_hypers(step);
     // Nothing of the step, and no column, depends on what the numbers are.
     let may_stay = scale.is_none() && !plan.clips() && !state.optimizers.reevaluates();
@@ -174,15 +187,15 @@ pub(super) fn take_step(
     }
     mix_and_average(plan, state, step)?;
 
-    let mut taken = Taken::new(plan, step, applied(state, &hypers, skipped), Some(Numbers { loss, grad_norm }));
+    let mut taken = Taken::new(plan, step, applied(state, &hypers, skipped), Some(Measured { loss, grad_norm }));
     taken.step_values.extend(plan.clips().then_some(clipped_norm));
     taken.step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
     Ok(Taken { skipped, ..taken })
 }
 
-fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch) -> Lesson<'a> {
+fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images: Images<'a>) -> Lesson<'a> {
     Lesson {
-        images: &batch.images,
+        images,
         labels: &batch.labels,
         mixed: batch.mixed.as_ref().map(Mixed::targets),
         smoothing: spec.train.label_smoothing as f32,

@@ -25,7 +25,7 @@ pub mod weights;
 
 pub use error::DataError;
 pub use facts::{Facts, FactsSource};
-pub use loader::{Batch, BatchPlan, Loader, Training};
+pub use loader::{Batch, BatchPlan, Loader, Numbers, Training};
 pub use normalise::Normalise;
 pub use open::{Given, Notice, Request, Root, facts, open};
 pub use prefetch::PrefetchError;
@@ -124,6 +124,22 @@ impl Dataset {
         let (mean, std) = summary::statistics(&train);
         let digest = summary::digest(&train, &val);
         Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped: Vec::new() }
+    }
+
+    /// The mean colour as bytes.
+    pub fn mean_color(&self) -> Vec<u8> {
+        self.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect()
+    }
+
+    /// What a net is given for each byte of each channel and, behind them, for the mean colour: `(channels, 257)`.
+    pub fn normalised_bytes(&self) -> Vec<f32> {
+        let normalise = Normalise::new(&self.mean, &self.std);
+        let (channels, mean) = (self.train.channels, self.mean_color());
+        let gray = (0..=255).flat_map(|byte| std::iter::repeat_n(byte, channels));
+        let bytes: Vec<u8> = gray.chain(mean).collect();
+        let mut values = vec![0.0; bytes.len()];
+        normalise.apply(&bytes, &mut values);
+        (0..channels).flat_map(|c| values.iter().skip(c).step_by(channels).copied().collect::<Vec<_>>()).collect()
     }
 
     /// A set on disk, whose digest is known: statistics are those of some training images, spread evenly, as validation would

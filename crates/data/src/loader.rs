@@ -1,6 +1,6 @@
 //! Batches, prepared ahead of the step that uses them.
 
-use super::augment::{Chain, Draw, Image};
+use super::augment::{Chain, Draw, Image, Move, Moving};
 use super::mix::{Mixed, Mixer};
 use super::normalise::Normalise;
 use super::order::permutation;
@@ -26,11 +26,29 @@ pub struct Batch<E = f32> {
     pub labels: Vec<u32>,
     /// Where images are blended with each other.
     pub mixed: Option<Mixed>,
+    /// In place of `images`, which are then none: which they are, where the net has them at hand.
+    pub numbers: Option<Numbers>,
     /// What was asked for: the side, or the shorter one of images that keep their shape.
     pub size: usize,
     pub extent: Extent,
     /// The step it is for; in validation the batch's number.
     pub step: u64,
+}
+
+/// Training images by their numbers in a set, and what is done to each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Numbers {
+    pub set: usize,
+    pub images: Vec<u32>,
+    /// As many for each image, to be made in order.
+    pub moves: Vec<Move>,
+}
+
+/// What a phase does to each image of a set, where images need not be looked at for it: they lie in memory, are of the
+/// phase's size, are moved or partly covered at most, and not mixed.
+pub fn by_number<'a>(train: &Split, size: usize, chain: &'a Chain, mixer: &Mixer) -> Option<Vec<&'a dyn Moving>> {
+    let as_stored = matches!(train.images, Images::Memory(_)) && train.size == size && mixer.is_empty();
+    chain.moving().filter(|_| as_stored)
 }
 
 /// Which images a step takes, and how: the loader's part of the plan.
@@ -56,6 +74,8 @@ pub struct Training {
     pub augment: Vec<Chain>,
     /// Likewise.
     pub mix: Vec<Mixer>,
+    /// The sets of which the net has the training images at hand: they are served by number where that is all it takes.
+    pub at_hand: Vec<usize>,
 }
 
 /// Prepares batches on another thread while the last one is used.
@@ -79,13 +99,32 @@ impl<E: Element> Loader<E> {
         let mut step = from;
         Self::start(move |batch| {
             let Some(cut) = plan(step) else { return Ok(false) };
-            let Training { datasets, seed, augment, mix } = &training;
+            let Training { datasets, seed, augment, mix, at_hand } = &training;
             let (dataset, makers) = (&datasets[cut.set], &makers[cut.set]);
             if order.0 != Some((cut.set, cut.epoch)) {
                 permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
                 order.0 = Some((cut.set, cut.epoch));
             }
             let indices = &order.1[cut.first..cut.first + cut.images];
+            let (train, chain) = (&dataset.train, &augment[cut.phase]);
+            let changes = at_hand.contains(&cut.set).then(|| by_number(train, cut.size, chain, &mix[cut.phase]));
+            if let Some(changes) = changes.flatten() {
+                begin(batch, step, Extent::square(cut.size), 0, train.channels);
+                batch.labels.extend(indices.iter().map(|index| train.labels[*index as usize]));
+                let numbers = batch.numbers.get_or_insert_default();
+                numbers.set = cut.set;
+                numbers.images.clear();
+                numbers.images.extend_from_slice(indices);
+                numbers.moves.clear();
+                for index in indices {
+                    let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
+                    numbers.moves.extend(changes.iter().map(|change| change.draw(cut.size, &mut draw)));
+                }
+                batch.mixed = None;
+                step += 1;
+                return Ok(true);
+            }
+            batch.numbers = None;
             begin(batch, step, Extent::square(cut.size), indices.len(), dataset.train.channels);
             makers.fill(batch, indices, |maker, index, target| {
                 let draw = Draw::new(*seed, cut.epoch, u64::from(index));
@@ -152,6 +191,7 @@ impl<E: Element> Loader<E> {
             images: Vec::new(),
             labels: Vec::new(),
             mixed: None,
+            numbers: None,
             size: 0,
             extent: Extent::default(),
             step: 0,
@@ -261,10 +301,9 @@ struct Maker<E> {
 
 impl<E: Element> Maker<E> {
     fn new(dataset: &Dataset) -> Self {
-        let mean = dataset.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect();
         let channels = dataset.train.channels;
         Self {
-            image: Image::new(mean),
+            image: Image::new(dataset.mean_color()),
             resizer: Resizer::new(channels),
             normalise: Normalise::new(&dataset.mean, &dataset.std),
             hand: Hand::new(channels),
@@ -373,7 +412,11 @@ mod tests {
         let first = [Choice::plain("flip-alternating"), Choice { kind: "translate".to_owned(), settings: translate }];
         let augment = vec![chain(&first), Chain::default()];
         let mix = vec![Mixer::default(), Mixer::default()];
-        collect(Loader::training(Training { datasets: vec![dataset()], seed, augment, mix }, from, plan))
+        collect(Loader::training(
+            Training { datasets: vec![dataset()], seed, augment, mix, at_hand: Vec::new() },
+            from,
+            plan,
+        ))
     }
 
     fn collect(mut loader: Loader) -> Vec<Batch> {
@@ -419,7 +462,7 @@ mod tests {
         };
         let served = |from: u64| {
             let (augment, mix) = (vec![Chain::default()], vec![Mixer::default()]);
-            let training = Training { datasets: sets.to_vec(), seed: 1, augment, mix };
+            let training = Training { datasets: sets.to_vec(), seed: 1, augment, mix, at_hand: Vec::new() };
             collect(Loader::training(training, from, move |step| (step < 5).then(|| cut(step))))
         };
         let whole = served(0);
@@ -465,6 +508,7 @@ mod tests {
             seed,
             augment: augment(),
             mix: vec![Mixer::default(), Mixer::default()],
+            at_hand: Vec::new(),
         };
         let mut windows = std::collections::BTreeSet::new();
         for batch in collect(Loader::training(training, 0, plan)) {
@@ -490,7 +534,11 @@ mod tests {
         let batches = |from: u64, list: &[Choice]| {
             let augment = vec![Chain::default(), Chain::default()];
             let mix = vec![Mixer::default(), mixer(list)];
-            collect(Loader::training(Training { datasets: vec![dataset()], seed: 1, augment, mix }, from, plan))
+            collect(Loader::training(
+                Training { datasets: vec![dataset()], seed: 1, augment, mix, at_hand: Vec::new() },
+                from,
+                plan,
+            ))
         };
         let (mixed, plain) = (batches(0, std::slice::from_ref(&mixing)), batches(0, &[]));
         assert_eq!(mixed[..4], plain[..4]);
@@ -516,9 +564,69 @@ mod tests {
             seed: 1,
             augment: vec![Chain::default()],
             mix: vec![Mixer::default()],
+            at_hand: Vec::new(),
         };
         let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0, set: 0 });
         let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
         assert!(message.contains("out of range"), "{message}");
+    }
+
+    /// Batches by number are those of the images, wherever that is all it takes.
+    #[test]
+    fn images_at_hand_are_served_by_number() {
+        let settings = |list: &[(&str, Value)]| {
+            Settings(list.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+        };
+        let border = |word: &str| ("padding", Value::Text(word.to_owned()));
+        let translate = |word: &str| Choice {
+            kind: "translate".to_owned(),
+            settings: settings(&[("pixels", Value::Int(3)), border(word)]),
+        };
+        let cutout = Choice { kind: "cutout".to_owned(), settings: settings(&[("size", Value::Int(4))]) };
+        let flips = [Choice::plain("flip"), Choice::plain("flip-alternating")];
+        for list in [
+            vec![],
+            vec![translate("reflect"), flips[0].clone(), cutout.clone()],
+            vec![cutout, flips[1].clone(), translate("zero"), flips[0].clone()],
+        ] {
+            // The second phase, of another size, mixes.
+            let mixing = Choice::with("mixup", [("alpha", Value::Float(1.0)), ("probability", Value::Float(1.0))]);
+            let from = |from: u64, at_hand: Vec<usize>| {
+                let augment = vec![chain(&list), chain(&list)];
+                let mix = vec![Mixer::default(), mixer(std::slice::from_ref(&mixing))];
+                collect(Loader::training(
+                    Training { datasets: vec![dataset()], seed: 3, augment, mix, at_hand },
+                    from,
+                    plan,
+                ))
+            };
+            let (images, numbers, set) = (from(0, vec![]), from(0, vec![0]), dataset());
+            assert_eq!((images.len(), numbers.len()), (7, 7));
+            assert_eq!(from(2, vec![0]), numbers[2..], "beginning later");
+            let normalise = Normalise::new(&set.mean, &set.std);
+            for (want, got) in images.iter().zip(&numbers) {
+                assert_eq!((&want.labels, want.size, want.step), (&got.labels, got.size, got.step));
+                assert!(want.numbers.is_none());
+                if got.size != 8 {
+                    // They are resized on the way, and mixed.
+                    assert!(want == got && got.mixed.is_some());
+                    continue;
+                }
+                let Numbers { set: 0, images, moves } = got.numbers.as_ref().unwrap() else { panic!("another set") };
+                assert!(got.images.is_empty() && moves.len() == images.len() * list.len());
+                let mut image = Image::new(set.mean_color());
+                for (k, number) in images.iter().enumerate() {
+                    image.resize(8);
+                    image.pixels.copy_from_slice(set.train.image(*number as usize));
+                    moves[k * list.len()..][..list.len()].iter().for_each(|step| step.apply(&mut image));
+                    let mut values = vec![0.0f32; 64 * 3];
+                    normalise.apply(&image.pixels, &mut values);
+                    assert_eq!(values, want.images[k * 64 * 3..][..64 * 3], "step {}, image {number}", got.step);
+                }
+            }
+        }
+        let jitter =
+            chain(&[Choice::plain("flip"), Choice::with("rotate", [("degrees", Value::Float(3.0)), border("mean")])]);
+        assert!(by_number(&dataset().train, 8, &jitter, &Mixer::default()).is_none(), "it looks at pixels");
     }
 }

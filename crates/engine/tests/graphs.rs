@@ -3,7 +3,7 @@
 
 use runner_engine::kernels::loss::Mixed;
 use runner_engine::kernels::{DType, Isa};
-use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Target};
+use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Images, Target};
 use runner_engine::nn::layers::{Act, Add, BatchNorm, Conv, Dropout, Linear, Pool};
 use runner_engine::nn::{Bridge, Builder, Graph, Layer, Noise, Op, Params, Saves, Shape, Tap, TapeOptions, ValueId};
 use runner_engine::optim::{DeviceFlat, Hypers, Optimizer, Segment, make};
@@ -126,7 +126,10 @@ impl Training {
         let mixed = share.map(|own| Mixed { labels: &second, own });
         self.tape.set_noise(Noise { seed: 9, step: u64::from(self.steps), first: 0 });
         self.tape.set_loss_scale(loss_scale);
-        let loss = self.tape.gradient(&mut self.params, &images, Target { labels: &labels, mixed, smoothing }).unwrap();
+        let loss = self
+            .tape
+            .gradient(&mut self.params, Images::Here(&images), Target { labels: &labels, mixed, smoothing })
+            .unwrap();
         self.steps += 1;
         assert_eq!(loss.images, n);
         self.left.extend([loss.correct as u32, loss.correct_top5 as u32]);

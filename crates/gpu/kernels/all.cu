@@ -7,6 +7,9 @@
 #define EACH "cast.cu"
 #include "each_type.h"
 
+#define EACH "serve.cu"
+#include "each_type.h"
+
 #define EACH "add.cu"
 #include "each_type.h"
 

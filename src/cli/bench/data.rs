@@ -52,6 +52,7 @@ impl Pipeline {
             seed: spec.seed,
             augment: vec![chain(&phase.augment)],
             mix: vec![mixer(&phase.mix_images)],
+            at_hand: Vec::new(),
         };
         let loader = Loader::training(training, 0, plan(set, batch, size));
         Ok(Self { facts: set.facts.clone(), batch, size, waited: 0.0, opening, loader })

@@ -137,8 +137,13 @@ impl Rows {
         let size = self.size;
         let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
         let augment = vec![chain(&spec.phases[0].augment)];
-        let training =
-            Training { datasets: vec![Arc::new(set)], seed: spec.seed, augment, mix: vec![Mixer::default()] };
+        let training = Training {
+            datasets: vec![Arc::new(set)],
+            seed: spec.seed,
+            augment,
+            mix: vec![Mixer::default()],
+            at_hand: Vec::new(),
+        };
         let batch = batch(size, mean.len());
         let plan = move |step: u64| {
             let first = step as usize * batch;

@@ -1,6 +1,6 @@
 //! Random erasing.
 
-use super::{Augment, AugmentEntry, Draw, Image, change};
+use super::{AugmentEntry, Draw, Move, Moving, change};
 use crate::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -24,22 +24,17 @@ struct Cutout {
     size: usize,
 }
 
-impl Augment for Cutout {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        let side = self.size.min(image.size);
-        let mut corner = || below(&mut draw.rng, (image.size - side) as u32 + 1) as usize;
-        let (top, left) = (corner(), corner());
-        let channels = image.channels;
-        for row in image.pixels.chunks_exact_mut(image.size * channels).skip(top).take(side) {
-            for pixel in row[left * channels..(left + side) * channels].chunks_exact_mut(channels) {
-                pixel.copy_from_slice(&image.mean);
-            }
-        }
+impl Moving for Cutout {
+    fn draw(&self, size: usize, draw: &mut Draw) -> Move {
+        let side = self.size.min(size);
+        let mut corner = || below(&mut draw.rng, (size - side) as u32 + 1) as usize;
+        Move::Cover { top: corner(), left: corner(), side }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
     use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Random mirroring.
 
-use super::{Augment, AugmentEntry, Draw, Image, change};
+use super::{AugmentEntry, Draw, Move, Moving, change};
 use crate::draw::coin;
 use crate::registry::Entry;
 
@@ -15,16 +15,15 @@ pub static ENTRY: AugmentEntry = Entry {
 
 struct Flip;
 
-impl Augment for Flip {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        if coin(&mut draw.rng) {
-            image.mirror();
-        }
+impl Moving for Flip {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
+        if coin(&mut draw.rng) { Move::Mirror } else { Move::Stay }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Mirroring by turns.
 
-use super::{Augment, AugmentEntry, Draw, Image, change};
+use super::{AugmentEntry, Draw, Move, Moving, change};
 use crate::draw::coin;
 use crate::registry::Entry;
 use crate::units::{Purpose, rng};
@@ -18,17 +18,16 @@ pub static ENTRY: AugmentEntry = Entry {
 /// in a row thus show both sides of every image.
 struct FlipAlternating;
 
-impl Augment for FlipAlternating {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+impl Moving for FlipAlternating {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
         let first = coin(&mut rng(draw.seed, Purpose::Flip, 0, draw.index));
-        if first != (draw.epoch % 2 == 1) {
-            image.mirror();
-        }
+        if first != (draw.epoch % 2 == 1) { Move::Mirror } else { Move::Stay }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
 

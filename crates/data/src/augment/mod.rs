@@ -8,14 +8,18 @@
 //! What is drawn is a function of (seed, purpose, epoch, image number) and of the list's order, never of the batch, the
 //! step or the thread.
 
-mod border;
+pub mod border;
 pub mod color_jitter;
 pub mod cutout;
 pub mod flip;
 pub mod flip_alternating;
+pub mod moves;
 pub mod random_resized_crop;
 pub mod rotate;
 pub mod translate;
+
+pub use border::Border;
+pub use moves::Move;
 
 use super::resize::{Extent, Window};
 use crate::kernels::{Isa, pixels};
@@ -26,6 +30,27 @@ use rand_chacha::ChaCha8Rng;
 /// One change of one image.
 pub trait Augment: Send + Sync {
     fn apply(&self, image: &mut Image, draw: &mut Draw);
+
+    /// Itself, where all that it does is to move or cover pixels.
+    fn moving(&self) -> Option<&dyn Moving> {
+        None
+    }
+}
+
+/// A change that moves or covers pixels and looks at none: what it does to an image is known before the image is there.
+pub trait Moving: Send + Sync {
+    /// What it does to one image of that side, drawn from the stream.
+    fn draw(&self, size: usize, draw: &mut Draw) -> Move;
+}
+
+impl<M: Moving> Augment for M {
+    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+        self.draw(image.size, draw).apply(image);
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
 }
 
 /// Chooses the part of a stored image that is served.
@@ -57,6 +82,12 @@ impl Chain {
     /// The part that the list's crop chooses; `None` without one.
     pub fn crop(&self, stored: Extent, draw: &mut Draw) -> Option<Window> {
         self.crop.as_ref().map(|crop| crop.window(stored, draw))
+    }
+
+    /// The changes, where there is no crop and all of them move or cover pixels alone.
+    pub fn moving(&self) -> Option<Vec<&dyn Moving>> {
+        let all = self.changes.iter().map(|change| change.moving()).collect::<Option<Vec<_>>>();
+        all.filter(|_| self.crop.is_none())
     }
 
     /// Makes the changes to an image of the phase's size.

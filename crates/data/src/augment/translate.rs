@@ -1,7 +1,7 @@
 //! Random shifts.
 
 use super::border::Border;
-use super::{Augment, AugmentEntry, Draw, Image, change};
+use super::{AugmentEntry, Draw, Move, Moving, change};
 use crate::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -35,31 +35,16 @@ struct Translate {
     border: Border,
 }
 
-impl Augment for Translate {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+impl Moving for Translate {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
         let mut shift = || below(&mut draw.rng, 2 * self.pixels as u32 + 1) as isize - self.pixels as isize;
-        let (dy, dx) = (shift(), shift());
-        if (dy, dx) == (0, 0) {
-            return;
-        }
-        let border = self.border;
-        image.rewrite(|old, y, row| match border.source(y as isize + dy, old.size) {
-            None => border.fill(row, old.mean),
-            Some(y) => {
-                let line = &old.pixels[y * row.len()..(y + 1) * row.len()];
-                for (x, pixel) in row.chunks_exact_mut(old.channels).enumerate() {
-                    match border.source(x as isize + dx, old.size) {
-                        None => border.fill(pixel, old.mean),
-                        Some(x) => pixel.copy_from_slice(&line[x * old.channels..(x + 1) * old.channels]),
-                    }
-                }
-            }
-        });
+        Move::Shift { dy: shift(), dx: shift(), border: self.border }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
     use std::collections::BTreeMap;

@@ -103,6 +103,11 @@ pub fn mixer(choices: &[Choice]) -> Mixer {
 }
 
 impl Mixer {
+    /// Whether it leaves all batches as they are.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Blends `images: (n, size, size, channels)` with each other and gives their second labels; `None` where a batch is
     /// served as it is. `before` is room for a copy.
     pub fn apply<E: Element>(

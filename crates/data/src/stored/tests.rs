@@ -54,7 +54,13 @@ fn served(set: &Arc<Dataset>, from: u64) -> Vec<Served> {
     let all = set.train.labels.len();
     let steps = all.div_ceil(4) as u64;
     let augment = vec![chain(&[crop(), Choice::plain("flip")])];
-    let training = Training { datasets: vec![Arc::clone(set)], seed: 3, augment, mix: vec![Default::default()] };
+    let training = Training {
+        datasets: vec![Arc::clone(set)],
+        seed: 3,
+        augment,
+        mix: vec![Default::default()],
+        at_hand: Vec::new(),
+    };
     let plan = move |step: u64| {
         let (epoch, first) = (step / steps, (step % steps) as usize * 4);
         let size = if epoch == 0 { 16 } else { 40 };

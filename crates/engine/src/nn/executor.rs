@@ -1,6 +1,6 @@
 //! A net made executable where the program computes.
 
-use super::device::{DeviceTape, Target};
+use super::device::{DeviceTape, Images, Target};
 use super::graph::{Graph, ValueId};
 use super::noise::Noise;
 use super::options::TapeOptions;
@@ -151,9 +151,10 @@ impl Executor {
     ///
     /// # Panics
     /// As [`forward`](Self::forward), [`loss_of_mixtures`](Self::loss_of_mixtures) and [`backward`](Self::backward).
-    pub fn gradient(&mut self, params: &mut Params, images: &[f32], target: Target<'_>) -> anyhow::Result<Loss> {
+    pub fn gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<Loss> {
         match self {
             Self::Host(tape) => {
+                let Images::Here(images) = images else { panic!("the host has the images themselves") };
                 let Target { labels, mixed, smoothing } = target;
                 tape.forward(params, images)?;
                 let loss = tape.loss_of_mixtures(labels, mixed, smoothing);
@@ -174,7 +175,7 @@ impl Executor {
     pub fn gradient_into(
         &mut self,
         params: &mut Params,
-        images: &[f32],
+        images: Images<'_>,
         target: Target<'_>,
         to: View<'_>,
     ) -> anyhow::Result<()> {

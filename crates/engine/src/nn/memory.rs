@@ -4,7 +4,7 @@
 //! gradient from the first layer that writes it (the value's last consumer) to the layer that made the value. Values whose
 //! lives do not overlap share a buffer. The plan is a function of the graph alone.
 //!
-//! A value that is [made again](super::recompute) lives twice, in one place: while the forward pass reads it, and from the
+//! A value that is made again (see `recompute`) lives twice, in one place: while the forward pass reads it, and from the
 //! time it is made again to its last reader backward.
 
 use super::graph::{Graph, Node, ValueId};

@@ -15,6 +15,7 @@ pub mod norm;
 pub mod optim;
 mod pack;
 pub mod pool;
+pub mod serve;
 #[cfg(test)]
 pub(crate) mod testing;
 

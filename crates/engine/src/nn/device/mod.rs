@@ -9,6 +9,7 @@
 
 mod cx;
 mod host;
+mod images;
 mod memory;
 pub mod ops;
 mod params;
@@ -16,6 +17,7 @@ mod recordings;
 mod tape;
 
 pub use cx::{DeviceCx, DeviceOp};
+pub use images::{Images, There};
 pub use params::{Ahead, Mirror};
 pub use tape::{DeviceTape, Target};
 

@@ -2,6 +2,7 @@
 
 use super::cx::{DeviceOp, Room};
 use super::host::HostOp;
+use super::images::{Images, There};
 use super::memory::DeviceMemory;
 use super::recordings::{Key, Passes, Recordings, Versions};
 use crate::kernels::DType;
@@ -19,7 +20,7 @@ use crate::nn::timings::{self, Timings};
 use crate::units::Seconds;
 use anyhow::Context as _;
 use runner_gpu as gpu;
-use runner_gpu::ops::{cast, loss};
+use runner_gpu::ops::{cast, loss, serve};
 use runner_gpu::{Buffer, Device, View};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -60,6 +61,8 @@ pub struct DeviceTape {
     scratch: Buffer,
     /// For images before they are rounded; of no length where they are not.
     images: Buffer,
+    /// For the numbers of images that lie on the device, and what is done to them.
+    serving: [Buffer; 2],
     loss: LossRoom,
     taps: Vec<Tapped>,
     timings: Option<Timings>,
@@ -139,6 +142,7 @@ impl DeviceTape {
             output: graph.output(),
             scratch: device.allocate(gpu::DType::U8, scratch)?,
             images: device.allocate(gpu::DType::F32, images)?,
+            serving: [device.allocate(gpu::DType::U32, 0)?, device.allocate(gpu::DType::U32, 0)?],
             loss: LossRoom::new(device, options.max_batch)?,
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
             timings: None,
@@ -182,7 +186,7 @@ impl DeviceTape {
     /// # Panics
     /// As there.
     pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
-        self.begin(params, images)?;
+        self.begin(params, images.into())?;
         let version = self.versions.of(params.version());
         self.run_forward(params, self.ops.len(), version)
     }
@@ -195,16 +199,23 @@ impl DeviceTape {
     /// # Panics
     /// As there.
     pub fn forward_to(&mut self, params: &mut Params, images: &[f32], value: ValueId) -> anyhow::Result<Vec<f32>> {
-        self.begin(params, images)?;
+        self.begin(params, images.into())?;
         let version = self.versions.of(params.version());
         self.run_forward(params, value.index(), version)?;
         self.load(self.values[value.index()])
     }
 
     /// Puts images and parameters where passes look for them.
-    fn begin(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
-        self.n = self.options.images(self.shapes[0], images);
+    fn begin(&mut self, params: &mut Params, images: Images<'_>) -> anyhow::Result<()> {
         params.on_device(&self.device)?;
+        match images {
+            Images::Here(images) => self.upload(images),
+            Images::There(there) => self.serve(there),
+        }
+    }
+
+    fn upload(&mut self, images: &[f32]) -> anyhow::Result<()> {
+        self.n = self.options.images(self.shapes[0], images);
         let to = self.view(self.values[0]);
         if self.options.dtype == DType::F32 {
             return Ok(self.device.write(to, images)?);
@@ -212,6 +223,28 @@ impl DeviceTape {
         let wide = self.images.first(gpu::DType::F32, images.len());
         self.device.write(wide, images)?;
         Ok(cast::cast(&self.device, wide, to)?)
+    }
+
+    /// Makes the images from those that lie on the device.
+    fn serve(&mut self, there: There<'_>) -> anyhow::Result<()> {
+        let There { set, numbers, moves } = there;
+        let (shape, most) = (self.shapes[0], self.options.max_batch);
+        assert_eq!([set.size, set.size, set.channels], [shape.h, shape.w, shape.c], "images of another size");
+        assert!((1..=most).contains(&numbers.len()), "{} images on a tape for {most}", numbers.len());
+        let all = set.images.len() / shape.len();
+        assert!(numbers.iter().all(|number| (*number as usize) < all), "images of a set of {all}");
+        self.n = numbers.len();
+        for (room, len) in self.serving.iter_mut().zip([numbers.len(), moves.len()]) {
+            if room.bytes() < len * gpu::DType::U32.size() {
+                *room = self.device.allocate(gpu::DType::U32, len)?;
+            }
+        }
+        let [numbers_there, moves_there] = &self.serving;
+        let numbers_there = numbers_there.first(gpu::DType::U32, numbers.len());
+        let moves_there = moves_there.first(gpu::DType::U32, moves.len());
+        self.device.write(numbers_there, numbers)?;
+        self.device.write(moves_there, moves)?;
+        Ok(serve::serve(&self.device, set, numbers_there, moves_there, self.view(self.values[0]))?)
     }
 
     /// The first layers in order, for parameters of which operations keep what they packed under that number.
@@ -289,7 +322,7 @@ impl DeviceTape {
     ///
     /// # Panics
     /// As [`forward`](Self::forward), [`loss_of_mixtures`](Self::loss_of_mixtures) and [`backward`](Self::backward).
-    pub fn gradient(&mut self, params: &mut Params, images: &[f32], target: Target<'_>) -> anyhow::Result<Loss> {
+    pub fn gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<Loss> {
         self.launch_gradient(params, images, target)?;
         self.read_loss()
     }
@@ -304,7 +337,7 @@ impl DeviceTape {
     pub fn gradient_into(
         &mut self,
         params: &mut Params,
-        images: &[f32],
+        images: Images<'_>,
         target: Target<'_>,
         to: View<'_>,
     ) -> anyhow::Result<()> {
@@ -312,7 +345,7 @@ impl DeviceTape {
         Ok(self.device.copy(self.loss.total.view(), to)?)
     }
 
-    fn launch_gradient(&mut self, params: &mut Params, images: &[f32], target: Target<'_>) -> anyhow::Result<()> {
+    fn launch_gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<()> {
         assert!(self.options.backward, "the tape was made without a backward pass");
         self.begin(params, images)?;
         match self.recordable(params)? {
