@@ -6,6 +6,8 @@ use super::optimizers::Optimizers;
 use crate::config::spec::Spec;
 use crate::data::mix::Mixed;
 use crate::data::{Batch, Facts};
+use crate::gpu::ops::loss::{self, Score, TOTAL};
+use crate::gpu::{Buffer, DType};
 use crate::nn::device::{Images, Target};
 use crate::nn::{Compute, Executor, Graph, Loss, Params};
 use crate::optim::Hypers;
@@ -25,6 +27,8 @@ pub struct Rehearsal {
     optimizers: Optimizers,
     hypers: Vec<Option<Hypers>>,
     compute: Compute,
+    /// Images that lie on a device, and room for losses there.
+    ready: Option<[Buffer; 2]>,
 }
 
 /// A batch of noise, which tells a net as little as its labels do.
@@ -54,6 +58,7 @@ impl Rehearsal {
             hypers: vec![Some(HYPERS); 1 + rules.0.len()],
             compute: compute.clone(),
             update: 0.0,
+            ready: None,
             graph,
             params,
         })
@@ -62,6 +67,10 @@ impl Rehearsal {
     /// Whether all steps take as long: not those of an optimizer that searches along a line, and so cannot be rehearsed.
     pub fn is_regular(&self) -> bool {
         !self.optimizers.reevaluates()
+    }
+
+    pub fn is_on_device(&self) -> bool {
+        self.compute.device.is_some()
     }
 
     /// Forward, loss, backward, update.
@@ -89,9 +98,80 @@ impl Rehearsal {
         Ok(loss)
     }
 
+    /// So many steps on one batch, the same each time it is called. On a device the images lie there, the steps are launched
+    /// one after another, and what is waited for is the end of the last one; the loss is that step's.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    ///
+    /// # Panics
+    /// When there are no steps.
+    pub fn steps(&mut self, batch: &Batch, steps: usize) -> anyhow::Result<Loss> {
+        let Some(device) = self.compute.device.clone() else {
+            let mut losses = (0..steps).map(|_| self.step(batch));
+            let first = losses.next().expect("some steps");
+            return losses.fold(first, |before, loss| before.and(loss));
+        };
+        if self.ready.is_none() {
+            self.ready = Some([device.upload(&batch.images)?, device.allocate(DType::U32, TOTAL)?]);
+        }
+        let Self { tape, params, ready, optimizers, hypers, compute, .. } = self;
+        let [images, total] = ready.as_ref().expect("made above");
+        let (images, mixed) = (Images::Ready(images.view()), batch.mixed.as_ref().map(Mixed::targets));
+        let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
+            anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
+        };
+        for _ in 0..steps {
+            tape.gradient_into(params, images, Target { labels: &batch.labels, mixed, smoothing: 0.0 }, total.view())?;
+            optimizers.step(params, compute.isa, f64::NAN, hypers, &mut again)?;
+        }
+        // Which waits for the last step's update, too.
+        let Score { loss, correct, correct_top5 } = loss::read(&device, total.view())?;
+        let [correct, correct_top5] = [correct, correct_top5].map(|count| count as usize);
+        Ok(Loss { sum: loss, images: batch.labels.len(), correct, correct_top5 })
+    }
+
     /// Begins to add up where the time goes: [`Executor::timings`], and `update`.
     pub fn time_layers(&mut self) {
         self.tape.time_layers();
         self.update = 0.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Text};
+    use crate::data::FactsSource;
+    use crate::gpu::Device;
+    use crate::gpu::device::Order;
+    use crate::kernels::Isa;
+
+    #[test]
+    fn steps_in_a_row_are_those_that_are_waited_for() {
+        let content = "name = 'rehearsed'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 2 }\n[train]\nprecision = 'bf16'\n\
+                       [[phases]]\nsteps = 1\nbatch = 3\noptimizer = 'sgd'\nlr = 0.1\n";
+        let text = Text { name: "rehearsed.toml".into(), content: content.to_owned(), folder: "".into() };
+        let spec = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
+        let facts = Facts {
+            name: "shapes".to_owned(),
+            train_images: 10,
+            val_images: 1,
+            classes: 4,
+            channels: 3,
+            size: 8,
+            source: FactsSource::Data,
+        };
+        let batch = noise(&spec, &facts, 8, 3);
+        for device in [None, Some(Device::emulated(Order::Ascending))] {
+            let compute = Compute { isa: Isa::detect().unwrap(), device };
+            let new = || Rehearsal::new(&spec, &facts, 8, 3, &compute).unwrap();
+            let (mut one_by_one, mut in_a_row) = (new(), new());
+            for steps in [4, 1, 3] {
+                let each: Vec<Loss> = (0..steps).map(|_| one_by_one.step(&batch).unwrap()).collect();
+                assert_eq!(in_a_row.steps(&batch, steps).unwrap(), each[steps - 1], "{}", compute.name());
+                assert!(steps == 1 || each[0] != each[1], "the weights move");
+            }
+        }
     }
 }

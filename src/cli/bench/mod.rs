@@ -39,7 +39,8 @@ A step is forward, loss, backward and update (SGD with Nesterov momentum and wei
 experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while \
 training, and the rate is then that of all steps together; of --set what is under `data.` goes to that experiment, the \
 rest, and --seed, to the net's. The nets have the names of scripts/torch_throughput.py, which measures PyTorch the same \
-way; scripts/bench_against_torch runs both in turn.
+way; scripts/bench_against_torch runs both in turn. On a GPU the noise lies there, and a timed step is the mean of twenty \
+that are launched one after another, as that script has it.
 
 The percentage counts the multiplications and additions of convolutions and linear layers, as direct products, against \
 the most multiply-adds that all threads did in a second just before and after, in a loop in registers: of f32, or of \

@@ -42,13 +42,13 @@ pub struct TapeOptions {
 }
 
 impl TapeOptions {
-    /// How many images of that shape these values are.
+    /// How many images of that shape so many values are.
     ///
     /// # Panics
     /// When they are not whole images, or more than the largest batch.
-    pub(super) fn images(&self, shape: Shape, values: &[f32]) -> usize {
-        assert_eq!(values.len() % shape.len(), 0, "images of another size than the tape's {shape}");
-        let n = values.len() / shape.len();
+    pub(super) fn images(&self, shape: Shape, values: usize) -> usize {
+        assert_eq!(values % shape.len(), 0, "images of another size than the tape's {shape}");
+        let n = values / shape.len();
         assert!((1..=self.max_batch).contains(&n), "{n} images on a tape for {}", self.max_batch);
         n
     }

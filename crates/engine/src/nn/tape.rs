@@ -197,7 +197,7 @@ impl Tape {
 
     /// The first layers in order.
     fn run_layers(&mut self, params: &mut Params, images: &[f32], layers: usize) -> anyhow::Result<()> {
-        let n = self.options.images(self.shapes[0], images);
+        let n = self.options.images(self.shapes[0], images.len());
         self.n = n;
         self.store(self.values[0], images);
         self.observe(ValueId(0));

@@ -1,5 +1,6 @@
 //! A batch of images on its way into a net.
 
+use runner_gpu::View;
 use runner_gpu::ops::serve::{MOVE, Set};
 use std::ops::Range;
 
@@ -10,6 +11,8 @@ pub enum Images<'a> {
     Here(&'a [f32]),
     /// Of a set that lies on the device.
     There(There<'a>),
+    /// `(n, h, w, c)` of `f32` on the device, ready.
+    Ready(View<'a>),
 }
 
 /// Images of a set by their numbers, and what is done to each.
@@ -37,6 +40,10 @@ impl Images<'_> {
             Self::Here(images) => {
                 let each = images.len() / all;
                 Self::Here(&images[part.start * each..part.end * each])
+            }
+            Self::Ready(images) => {
+                let each = images.len() / all;
+                Self::Ready(images.part(part.start * each..part.end * each))
             }
             Self::There(There { set, numbers, moves }) => {
                 let each = moves.len() / MOVE / all * MOVE;

@@ -211,11 +211,22 @@ impl DeviceTape {
         match images {
             Images::Here(images) => self.upload(images),
             Images::There(there) => self.serve(there),
+            Images::Ready(images) => self.take(images),
+        }
+    }
+
+    /// Copies images that are on the device.
+    fn take(&mut self, images: View<'_>) -> anyhow::Result<()> {
+        self.n = self.options.images(self.shapes[0], images.len());
+        let to = self.view(self.values[0]);
+        match self.options.dtype {
+            DType::F32 => Ok(self.device.copy(images, to)?),
+            _ => Ok(cast::cast(&self.device, images, to)?),
         }
     }
 
     fn upload(&mut self, images: &[f32]) -> anyhow::Result<()> {
-        self.n = self.options.images(self.shapes[0], images);
+        self.n = self.options.images(self.shapes[0], images.len());
         let to = self.view(self.values[0]);
         if self.options.dtype == DType::F32 {
             return Ok(self.device.write(to, images)?);
