@@ -1,6 +1,7 @@
 //! Training steps on a device that are recorded and run again, against the same steps without: the same bytes. The
 //! device is the emulation of the kernels for CUDA, which records as a card does.
 
+use crate::noise;
 use runner_engine::kernels::loss::Mixed;
 use runner_engine::kernels::{DType, Isa};
 use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Images, Target};
@@ -15,18 +16,6 @@ use std::collections::BTreeMap;
 /// Images of a whole batch.
 const N: usize = 4;
 const CLASSES: usize = 5;
-
-fn noise(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).max(1);
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state as f32 / u32::MAX as f32 * 2.0 - 1.0
-        })
-        .collect()
-}
 
 /// Convolutions, norms, a residual, a linear layer.
 fn residual() -> Graph {

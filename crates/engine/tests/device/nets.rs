@@ -1,6 +1,7 @@
 //! Nets on a device against the same nets on the host: values, losses, gradients, running statistics. The device is the
 //! emulation of the kernels for CUDA, in both orders of threads, or a card, as `scripts/gpu_check` has it.
 
+use crate::{card, noise};
 use runner_engine::kernels::loss::Mixed;
 use runner_engine::kernels::pool::Window;
 use runner_engine::kernels::pool::average::Average;
@@ -10,7 +11,7 @@ use runner_engine::nn::{Bridge, Builder, Compute, Executor, Graph, Mode, Noise, 
 use runner_gpu::Device;
 use runner_gpu::device::Order;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 const N: usize = 5;
 
@@ -25,35 +26,6 @@ fn devices() -> [Compute; 2] {
         Some(card) => [on(card.clone()), on(card)],
         None => [Order::Ascending, Order::Descending].map(|order| on(Device::emulated(order))),
     }
-}
-
-/// The first card, opened once.
-fn card() -> Option<Device> {
-    static CARD: OnceLock<Option<Device>> = OnceLock::new();
-    let open = || match Device::cuda(0) {
-        Ok(card) => {
-            card.set_deterministic(true);
-            card.set_strict(true);
-            Some(card)
-        }
-        Err(error) => {
-            eprintln!("tested by the emulation alone: {error}");
-            None
-        }
-    };
-    CARD.get_or_init(open).clone()
-}
-
-fn noise(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).max(1);
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state as f32 / u32::MAX as f32 * 2.0 - 1.0
-        })
-        .collect()
 }
 
 /// Of what, got, wanted, within which tolerance.
