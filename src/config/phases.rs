@@ -117,7 +117,7 @@ impl Phase<'_, '_> {
         }
         let ramp = |key: &str, before: Option<RampValue>| {
             // What a ramp has come to is what lives on: it does not run again.
-            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| at_rest(&ramp)) }
+            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| ramp.at_rest()) }
         };
         Carried {
             had_momentum: before.optimizer.as_ref().map(has_momentum),
@@ -134,7 +134,7 @@ impl Phase<'_, '_> {
             lr_groups: if given("lr_groups") { numbers(settings, "lr_groups") } else { before.lr_groups },
             weight_decay_groups: match given("weight_decay_groups") {
                 true => ramps(settings, "weight_decay_groups"),
-                false => before.weight_decay_groups.iter().map(|(name, ramp)| (name.clone(), at_rest(ramp))).collect(),
+                false => before.weight_decay_groups.iter().map(|(name, ramp)| (name.clone(), ramp.at_rest())).collect(),
             },
             freeze: if given("freeze") { names(settings) } else { before.freeze },
             optimizer: match given("optimizer") {
@@ -170,7 +170,7 @@ impl Phase<'_, '_> {
             carry: self.settings.opt_bool("carry")?,
             lr: scaled(self.settings.opt_ramp("lr")?, scale),
             momentum,
-            weight_decay: carried.weight_decay.clone().unwrap_or_else(|| constant(0.0)),
+            weight_decay: carried.weight_decay.clone().unwrap_or_else(|| RampValue::constant(0.0)),
             beta,
             clip_norm: carried.clip_norm.clone(),
             clip_value: carried.clip_value.clone(),
@@ -238,7 +238,7 @@ impl Phase<'_, '_> {
     fn momentum(&mut self, optimizer: &Choice, before: Option<bool>) -> RampValue {
         let has_momentum = has_momentum(optimizer);
         let given = self.settings.opt_ramp("momentum");
-        if !has_momentum && given.as_ref().is_some_and(|given| *given != constant(0.0)) {
+        if !has_momentum && given.as_ref().is_some_and(|given| *given != RampValue::constant(0.0)) {
             let message = format!("`momentum` means nothing to optimizer `{}`", optimizer.kind);
             let error = self.builder.source.diagnostic(&self.at("momentum"), message);
             let of_recipe =
@@ -263,7 +263,7 @@ impl Phase<'_, '_> {
             let error = self.builder.source.diagnostic(&self.at("carry"), message);
             self.builder.error(error.help("leave `carry` out"));
         }
-        let default = || constant(if has_momentum { default_momentum(&optimizer.kind) } else { 0.0 });
+        let default = || RampValue::constant(if has_momentum { default_momentum(&optimizer.kind) } else { 0.0 });
         given.unwrap_or_else(default)
     }
 
@@ -343,13 +343,4 @@ fn ramps(settings: &Settings, key: &str) -> BTreeMap<String, RampValue> {
 fn names(settings: &Settings) -> BTreeSet<String> {
     let name = |value| if let Value::Text(name) = value { Some(name) } else { None };
     settings.opt_list("freeze").unwrap_or_default().into_iter().filter_map(name).collect()
-}
-
-/// What a curve has come to.
-fn at_rest(ramp: &RampValue) -> RampValue {
-    constant(ramp.to.unwrap_or(ramp.from))
-}
-
-fn constant(value: f64) -> RampValue {
-    RampValue { from: value, to: None, curve: Choice::plain("constant") }
 }

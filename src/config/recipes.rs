@@ -7,9 +7,9 @@ use super::diagnostics::Diagnostic;
 use super::schema::{EACH, PHASE, PHASES, RAMP, RECIPE};
 use super::source::Origin;
 use crate::optim::mix;
-use crate::registry::{Choice, Default, Kind, Param, RampValue, Settings, Value, find};
+use crate::registry::{Default, Kind, Param, RampValue, Settings, Value, find};
+use crate::schedule::Length;
 use crate::schedule::recipes::{self, Misuse, Part};
-use crate::schedule::{Length, constant};
 use crate::units::count;
 use std::collections::BTreeMap;
 
@@ -223,7 +223,7 @@ impl Phase {
             let scaled = |rate: f64| highest * (rate / own.highest);
             // Nothing at both ends is no curve.
             let lr = match scaled(lr.from) {
-                from if *highest == 0.0 => RampValue { from, to: None, curve: Choice::plain(constant::ENTRY.name) },
+                from if *highest == 0.0 => RampValue::constant(from),
                 from => RampValue { from, to: lr.to.map(scaled), ..lr.clone() },
             };
             rates.0.insert(name.clone(), Value::Ramp(lr));
@@ -265,20 +265,18 @@ impl Phase {
 /// What a setting beside a recipe is in a plain phase: what varies there is one number here.
 fn plain_value(key: &str, value: &Value) -> Value {
     match value {
-        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => steady(*number),
+        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => {
+            Value::Ramp(RampValue::constant(*number))
+        }
         Value::Table(of_groups) if has_ramps(key) => {
             let one = |(name, value): (&String, &Value)| {
                 let Value::Float(number) = value else { return (name.clone(), value.clone()) };
-                (name.clone(), steady(*number))
+                (name.clone(), Value::Ramp(RampValue::constant(*number)))
             };
             Value::Table(Settings(of_groups.0.iter().map(one).collect()))
         }
         value => value.clone(),
     }
-}
-
-fn steady(number: f64) -> Value {
-    Value::Ramp(RampValue { from: number, to: None, curve: Choice::plain(constant::ENTRY.name) })
 }
 
 fn is_ramp(key: &str) -> bool {

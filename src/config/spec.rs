@@ -295,7 +295,6 @@ fn is_one(number: &usize) -> bool {
 /// Curves of groups as they are hashed: one that does not move is a number.
 mod numbers_or_ramps {
     use super::RampValue;
-    use crate::registry::Choice;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::collections::BTreeMap;
 
@@ -316,7 +315,7 @@ mod numbers_or_ramps {
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, RampValue>, D::Error> {
         let written = BTreeMap::<String, Written>::deserialize(from)?;
         let ramp = |written| match written {
-            Written::Number(from) => RampValue { from, to: None, curve: Choice::plain("constant") },
+            Written::Number(from) => RampValue::constant(from),
             Written::Ramp(ramp) => ramp,
         };
         Ok(written.into_iter().map(|(name, written)| (name, ramp(written))).collect())

@@ -3,7 +3,7 @@
 use super::compile::PlanError;
 use super::{Cadence, Mix, Plan, StepPlan};
 use crate::average::{ENTRIES, EvaluatedAt, Statistics};
-use crate::config::spec::LookaheadSpec;
+use crate::config::spec::{LookaheadSpec, TrainSpec};
 use crate::registry::{Choice, Duration, DurationUnit, find};
 use crate::units::count;
 use std::fmt;
@@ -52,24 +52,20 @@ impl Plan {
         (start..last).find(|step| self.averages_after(&self.at(*step)).is_some()).unwrap_or(last)
     }
 
-    /// `lookahead`: what an average without times of its own follows.
-    pub(super) fn plan_average(
-        &self,
-        choice: &Choice,
-        lookahead: Option<&LookaheadSpec>,
-    ) -> Result<PlannedAverage, PlanError> {
+    pub(super) fn plan_average(&self, train: &TrainSpec) -> Result<Option<PlannedAverage>, PlanError> {
+        let Some(choice) = &train.average else { return Ok(None) };
         let settings = &choice.settings;
         let times = match settings.opt_duration("every") {
             Some(every) => Some(self.times(settings.duration("start"), every)?),
-            None => self.follows(&choice.kind, lookahead).map(|()| None)?,
+            None => self.follows(&choice.kind, train.lookahead.as_ref()).map(|()| None)?,
         };
         let word = |key| settings.text(key);
-        Ok(PlannedAverage {
+        Ok(Some(PlannedAverage {
             choice: choice.clone(),
             times,
             statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
             evaluated: EvaluatedAt::from_word(&word("evaluate")).expect("a checked word is known"),
-        })
+        }))
     }
 
     fn times(&self, start: Duration, every: Duration) -> Result<Times, PlanError> {

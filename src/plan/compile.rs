@@ -137,13 +137,7 @@ impl Plan {
                 Err(error) => errors.push(error),
             }
         }
-        match spec
-            .train
-            .average
-            .as_ref()
-            .map(|average| plan.plan_average(average, spec.train.lookahead.as_ref()))
-            .transpose()
-        {
+        match plan.plan_average(&spec.train) {
             Ok(average) => plan.average = average,
             Err(error) => errors.push(error),
         }

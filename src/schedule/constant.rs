@@ -1,8 +1,8 @@
 use super::{Curve, CurveEntry};
-use crate::registry::Entry;
+use crate::registry::{Entry, RampValue};
 
 pub static ENTRY: CurveEntry = Entry {
-    name: "constant",
+    name: RampValue::CONSTANT,
     summary: "stays at `from`",
     cite: "fast.ai 2018, TrainPhase API (DecayType.NO)",
     params: &[],

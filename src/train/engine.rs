@@ -113,10 +113,10 @@ impl Launches {
         Self { steps: Vec::new(), began: Instant::now(), most: 1 }
     }
 
-    /// So many steps were done in that time each: the next ones may be twice as many, if that is not for too long.
-    fn done(&mut self, steps: usize, seconds: Seconds) {
+    /// Steps took so long each: there may be twice as many the next time, if that is not for too long.
+    fn took(&mut self, seconds: Seconds) {
         let fit = UNREAD / seconds.max(1e-6);
-        self.most = (fit as usize).min(2 * self.most.max(steps)).max(1);
+        self.most = (fit as usize).min(2 * self.most).max(1);
     }
 
     /// A step begins.
@@ -144,11 +144,11 @@ impl Launches {
 /// Reads the numbers of launched steps, records them, and does what is due after each. `Some` where training ends.
 fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Option<Outcome>> {
     let steps = std::mem::take(&mut launched.steps);
-    let read = session.read_ledger(steps.iter().filter(|step| !step.taken.is_settled()).count())?;
+    let read = session.read_ledger()?;
     session.clock.lap(|spent| &mut spent.train);
     let (mut read, count) = (read.into_iter(), steps.len());
     let seconds = launched.began.elapsed().as_secs_f64() / count as f64;
-    launched.done(count, seconds);
+    launched.took(seconds);
     for (k, Launched { step, mut taken, waited }) in steps.into_iter().enumerate() {
         if !taken.is_settled() {
             taken.settle(read.next().expect("a step left its numbers"));

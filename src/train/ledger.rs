@@ -75,6 +75,9 @@ impl Ledger {
     /// # Errors
     /// Those of the device, and of work before.
     pub fn read(&mut self) -> Result<Vec<(Loss, f64)>, Error> {
+        if self.steps.is_empty() {
+            return Ok(Vec::new());
+        }
         let device = self.losses.device();
         let (mut sums, mut norms) = (vec![0.0f64; 3 * self.parts], vec![0.0f32; self.steps.len()]);
         device.read(self.losses.first(DType::U32, self.parts * loss::TOTAL), &mut sums)?;

@@ -42,6 +42,11 @@ pub fn noise(spec: &Spec, facts: &Facts, size: usize, images: usize) -> Batch {
     }
 }
 
+/// What an optimizer that searches along a line is answered.
+fn no_search(_: &[f32], _: &mut [f32]) -> anyhow::Result<f64> {
+    anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
+}
+
 impl Rehearsal {
     /// Makes the net, for batches of so many images.
     ///
@@ -86,10 +91,7 @@ impl Rehearsal {
             Target { labels: &batch.labels, mixed, smoothing: 0.0 },
         )?;
         let begun = Instant::now();
-        let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
-            anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
-        };
-        self.optimizers.step(params, self.compute.isa, loss.mean(), &self.hypers, &mut again)?;
+        self.optimizers.step(params, self.compute.isa, loss.mean(), &self.hypers, &mut no_search)?;
         if let Some(device) = self.compute.device.as_ref().filter(|_| self.tape.timings().is_some()) {
             // Where layers are timed, so is this: what was asked for has to be done.
             device.synchronize()?;
@@ -118,12 +120,9 @@ impl Rehearsal {
         let Self { tape, params, ready, optimizers, hypers, compute, .. } = self;
         let [images, total] = ready.as_ref().expect("made above");
         let (images, mixed) = (Images::Ready(images.view()), batch.mixed.as_ref().map(Mixed::targets));
-        let mut again = |_: &[f32], _: &mut [f32]| -> anyhow::Result<f64> {
-            anyhow::bail!("an optimizer that evaluates a batch again takes no fixed time a step")
-        };
         for _ in 0..steps {
             tape.gradient_into(params, images, Target { labels: &batch.labels, mixed, smoothing: 0.0 }, total.view())?;
-            optimizers.step(params, compute.isa, f64::NAN, hypers, &mut again)?;
+            optimizers.step(params, compute.isa, f64::NAN, hypers, &mut no_search)?;
         }
         // Which waits for the last step's update, too.
         let Score { loss, correct, correct_top5 } = loss::read(&device, total.view())?;

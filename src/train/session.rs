@@ -261,15 +261,12 @@ impl Session {
         self.ledger.as_ref().is_some_and(|ledger| ledger.has_room(self.plan.phases[phase].accumulate))
     }
 
-    /// Loss and norm of the steps that have left them on the device, so many. Waits for them, where there are any.
+    /// Loss and norm of the steps that have left them on the device. Waits for them, where there are any.
     ///
     /// # Errors
     /// Those of the device.
-    pub(super) fn read_ledger(&mut self, steps: usize) -> anyhow::Result<Vec<(Loss, f64)>> {
-        match &mut self.ledger {
-            Some(ledger) if steps > 0 => Ok(ledger.read()?),
-            _ => Ok(Vec::new()),
-        }
+    pub(super) fn read_ledger(&mut self) -> anyhow::Result<Vec<(Loss, f64)>> {
+        Ok(self.ledger.as_mut().map(Ledger::read).transpose()?.unwrap_or_default())
     }
 
     /// Goes over to a step's phase.

@@ -298,6 +298,21 @@ pub struct RampValue {
     pub curve: Choice,
 }
 
+impl RampValue {
+    /// The curve that stays where it is: alone of all it has no `to`.
+    pub const CONSTANT: &'static str = "constant";
+
+    /// One value throughout.
+    pub fn constant(value: f64) -> Self {
+        Self { from: value, to: None, curve: Choice::plain(Self::CONSTANT) }
+    }
+
+    /// What it has come to where it ends.
+    pub fn at_rest(&self) -> Self {
+        Self::constant(self.to.unwrap_or(self.from))
+    }
+}
+
 /// An entry of a family with its settings.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Choice {

@@ -34,22 +34,25 @@ pub fn rates(
     by_layer: bool,
     mut watch: impl FnMut(usize, f64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Rates> {
+    // Where layers are timed, each is waited for.
+    let in_a_row = rehearsal.is_on_device() && images.is_noise() && !by_layer;
+    let block = if in_a_row { BLOCK } else { 1 };
     for _ in 0..images.warm_up() {
-        rehearsal.step(images.next()?)?;
+        let batch = images.next()?;
+        if in_a_row {
+            rehearsal.steps(batch, 1)?
+        } else {
+            rehearsal.step(batch)?
+        };
     }
     if by_layer {
         rehearsal.time_layers();
-    }
-    // Where layers are timed, each is waited for.
-    let block = if rehearsal.is_on_device() && images.is_noise() && !by_layer { BLOCK } else { 1 };
-    if block > 1 {
-        rehearsal.steps(images.next()?, WARM_UP)?;
     }
     let (mut rates, mut seconds, waited) = (Vec::new(), 0.0, images.waited());
     for step in 0..steps {
         let begun = Instant::now();
         let batch = images.next()?;
-        let loss = if block > 1 { rehearsal.steps(batch, block)? } else { rehearsal.step(batch)? };
+        let loss = if in_a_row { rehearsal.steps(batch, block)? } else { rehearsal.step(batch)? };
         let spent = begun.elapsed().as_secs_f64() / block as f64;
         anyhow::ensure!(
             loss.sum.is_finite(),

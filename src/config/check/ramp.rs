@@ -7,7 +7,6 @@ use super::{Checker, Owner, last_key};
 use crate::registry::{Choice, Interval, Kind, RampValue};
 use crate::schedule::Ramp;
 
-const CONSTANT: &str = "constant";
 const LINEAR: &str = "linear";
 
 impl Checker<'_> {
@@ -16,7 +15,7 @@ impl Checker<'_> {
     pub(super) fn ramp(&mut self, node: &Node, interval: &Interval, kind: &Kind, path: &str) -> Option<RampValue> {
         let Wire::Table(table) = &node.value else {
             let from = self.number(node, interval, kind, path)?;
-            return Some(RampValue { from, to: None, curve: Choice::plain(CONSTANT) });
+            return Some(RampValue::constant(from));
         };
         let params = schema::ramp(*interval);
         let title = format!("`{}`", last_key(path));
@@ -26,11 +25,11 @@ impl Checker<'_> {
             return None;
         }
         let (from, to) = (settings.opt_float("from")?, settings.opt_float("to"));
-        let assumed = if to.is_some() { LINEAR } else { CONSTANT };
+        let assumed = if to.is_some() { LINEAR } else { RampValue::CONSTANT };
         let curve = settings.opt_choice("curve").unwrap_or_else(|| Choice::plain(assumed));
         let value = RampValue { from, to, curve };
         match Ramp::new(&value) {
-            Ok(ramp) => Some(RampValue { to: (value.curve.kind != CONSTANT).then(|| ramp.to()), ..value }),
+            Ok(ramp) => Some(RampValue { to: (value.curve.kind != RampValue::CONSTANT).then(|| ramp.to()), ..value }),
             Err(error) => {
                 // The key at fault may be one that is not written: then the curve is what asks for it.
                 let place = table.get(error.key).or_else(|| table.get("curve"));

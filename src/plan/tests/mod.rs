@@ -22,7 +22,7 @@ use crate::registry::{Duration, DurationUnit, RampValue, Settings, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn constant(from: f64) -> RampValue {
-    RampValue { from, to: None, curve: Choice::plain("constant") }
+    RampValue::constant(from)
 }
 
 fn curve(from: f64, to: Option<f64>, kind: &str) -> RampValue {

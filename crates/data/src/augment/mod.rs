@@ -8,12 +8,12 @@
 //! What is drawn is a function of (seed, purpose, epoch, image number) and of the list's order, never of the batch, the
 //! step or the thread.
 
-pub mod border;
+mod border;
 pub mod color_jitter;
 pub mod cutout;
 pub mod flip;
 pub mod flip_alternating;
-pub mod moves;
+mod moves;
 pub mod random_resized_crop;
 pub mod rotate;
 pub mod translate;

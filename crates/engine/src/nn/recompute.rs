@@ -23,7 +23,8 @@ pub fn plan(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> MemoryPlan {
     let weights: Vec<usize> =
         (0..graph.nodes().len()).map(|k| if read[k + 1] { graph.node_shape(k).len() } else { 0 }).collect();
     let all: usize = weights.iter().sum();
-    let places = cuts(graph);
+    let last = last_readers(graph);
+    let places = cuts(&last);
     let mut tried: Vec<Vec<Range<usize>>> = Vec::new();
     for pieces in PIECES {
         let segments = segments(&weights, &places, all.div_ceil(pieces));
@@ -32,7 +33,7 @@ pub fn plan(graph: &Graph, purpose: Purpose, kept: &[ValueId]) -> MemoryPlan {
         }
     }
     let plans = tried.into_iter().map(|segments| {
-        let again = again(graph, purpose, kept, &runs, &segments);
+        let again = again(graph, kept, &last, &read, &segments);
         let flops: u64 = again.iter().flatten().map(|k| graph.node_flops(*k)).sum();
         (flops, MemoryPlan::making_again(graph, purpose, kept, again))
     });
@@ -65,10 +66,9 @@ fn last_readers(graph: &Graph) -> Vec<usize> {
 }
 
 /// The layers before which the net may be cut.
-fn cuts(graph: &Graph) -> Vec<usize> {
-    let last = last_readers(graph);
+fn cuts(last: &[usize]) -> Vec<usize> {
     let crossing = |p: usize| (0..=p).filter(|value| last[*value] >= p).count();
-    (1..graph.nodes().len()).filter(|p| crossing(*p) == 1).collect()
+    (1..last.len() - 1).filter(|p| crossing(*p) == 1).collect()
 }
 
 /// All layers in pieces that begin at cuts, as long as those up to the next cut weigh no more than that.
@@ -87,16 +87,10 @@ fn segments(weights: &[usize], cuts: &[usize], most: usize) -> Vec<Range<usize>>
     segments
 }
 
-/// Before which layer's backward which layers run forward again: those of a piece before its last one's.
-fn again(
-    graph: &Graph,
-    purpose: Purpose,
-    kept: &[ValueId],
-    runs: &[bool],
-    segments: &[Range<usize>],
-) -> Vec<Vec<usize>> {
-    let (last, read) = (last_readers(graph), read_backward(graph, purpose, runs));
-    let mut again = vec![Vec::new(); runs.len()];
+/// Before which layer's backward which layers run forward again: those of a piece before its last one's. `last` and `read`
+/// are [`last_readers`] and [`read_backward`].
+fn again(graph: &Graph, kept: &[ValueId], last: &[usize], read: &[bool], segments: &[Range<usize>]) -> Vec<Vec<usize>> {
+    let mut again = vec![Vec::new(); graph.nodes().len()];
     let Some((_, before)) = segments.split_last() else { return again };
     for segment in before {
         let is_kept = |k: usize| last[k + 1] >= segment.end || kept.contains(&ValueId::of_node(k));
@@ -143,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_net_is_cut_between_blocks() {
-        assert_eq!(cuts(&blocks()), [4, 8, 12, 13]);
+        assert_eq!(cuts(&last_readers(&blocks())), [4, 8, 12, 13]);
     }
 
     #[test]
@@ -160,7 +154,8 @@ mod tests {
     fn what_crosses_a_cut_is_kept_and_the_rest_is_made_again() {
         let graph = blocks();
         let runs = runs_backward(&graph, purpose(true), &[]);
-        let again = |kept: &[ValueId]| again(&graph, purpose(true), kept, &runs, &[0..4, 4..8, 8..14]);
+        let (last, read) = (last_readers(&graph), read_backward(&graph, purpose(true), &runs));
+        let again = |kept: &[ValueId]| again(&graph, kept, &last, &read, &[0..4, 4..8, 8..14]);
         let layers = again(&[]);
         assert_eq!((&layers[3][..], &layers[7][..]), (&[0, 1, 2][..], &[4, 5, 6][..]));
         assert_eq!(layers.iter().flatten().count(), 6);

@@ -19,9 +19,7 @@ impl Timings {
     pub fn of(layers: usize) -> Self {
         Self { forward: vec![0.0; layers], backward: vec![0.0; layers], again: 0.0, loss: 0.0 }
     }
-}
 
-impl Timings {
     /// Where the seconds of a layer's forward pass go, its first run or another.
     pub(super) fn of_forward(&mut self, layer: usize, again: bool) -> &mut Seconds {
         if again { &mut self.again } else { &mut self.forward[layer] }

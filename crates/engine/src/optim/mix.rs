@@ -55,7 +55,7 @@ pub static ENTRY: OptimizerEntry = Entry {
 pub fn at_rest(choice: Choice) -> Choice {
     let Some(ramp) = weight(&choice) else { return choice };
     let mut settings = choice.settings;
-    let rest = RampValue { from: ramp.to.unwrap_or(ramp.from), to: None, curve: Choice::plain("constant") };
+    let rest = ramp.at_rest();
     settings.0.insert(WEIGHT.to_owned(), Value::Ramp(rest));
     Choice { kind: choice.kind, settings }
 }

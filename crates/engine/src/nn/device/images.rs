@@ -24,12 +24,6 @@ pub struct There<'a> {
     pub moves: &'a [i32],
 }
 
-impl<'a> From<&'a [f32]> for Images<'a> {
-    fn from(images: &'a [f32]) -> Self {
-        Self::Here(images)
-    }
-}
-
 impl Images<'_> {
     /// Some of so many images.
     ///

@@ -186,7 +186,7 @@ impl DeviceTape {
     /// # Panics
     /// As there.
     pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
-        self.begin(params, images.into())?;
+        self.begin(params, Images::Here(images))?;
         let version = self.versions.of(params.version());
         self.run_forward(params, self.ops.len(), version)
     }
@@ -199,7 +199,7 @@ impl DeviceTape {
     /// # Panics
     /// As there.
     pub fn forward_to(&mut self, params: &mut Params, images: &[f32], value: ValueId) -> anyhow::Result<Vec<f32>> {
-        self.begin(params, images.into())?;
+        self.begin(params, Images::Here(images))?;
         let version = self.versions.of(params.version());
         self.run_forward(params, value.index(), version)?;
         self.load(self.values[value.index()])
