@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use crate::config::spec::{Precision, Spec};
-use crate::gpu::device::Key;
+use crate::gpu::device::{Choice, Key};
 use crate::gpu::ops::conv::{Direction, Shape};
 use crate::gpu::{DType, Device};
 use crate::nn::Compute;
@@ -36,19 +36,19 @@ pub fn name_and_versions(compute: &Compute) -> (Option<String>, BTreeMap<String,
 }
 
 /// The algorithm that a device's library makes a convolution with, as a checkpoint holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Algorithm {
     #[serde(with = "WrittenKey")]
     convolution: Key,
-    /// As [`Device::algorithms`] numbers it.
-    number: u32,
+    /// A [`Choice`] as text.
+    engine: String,
 }
 
 /// The algorithms that were chosen for convolutions so far, which differ from run to run where they are chosen by
 /// measurement. The CPU has none.
 pub fn algorithms(compute: &Compute) -> Vec<Algorithm> {
     let chosen = compute.device.iter().flat_map(Device::algorithms);
-    chosen.map(|(convolution, number)| Algorithm { convolution, number }).collect()
+    chosen.map(|(convolution, choice)| Algorithm { convolution, engine: choice.to_string() }).collect()
 }
 
 /// Has the device choose the algorithms that a checkpoint holds, so that the run goes on as it would have without an
@@ -59,8 +59,11 @@ pub fn algorithms(compute: &Compute) -> Vec<Algorithm> {
 pub fn choose_again(compute: &Compute, checkpoint: &Path) -> anyhow::Result<()> {
     if let Some(device) = &compute.device {
         let chosen = checkpoint::algorithms(checkpoint)?;
-        let chosen: Vec<(Key, u32)> =
-            chosen.iter().map(|algorithm| (algorithm.convolution, algorithm.number)).collect();
+        // What an engine's name means is up to the library: one that names none is chosen anew.
+        let chosen: Vec<(Key, Choice)> = chosen
+            .iter()
+            .filter_map(|algorithm| Some((algorithm.convolution, algorithm.engine.parse().ok()?)))
+            .collect();
         device.set_algorithms(&chosen);
     }
     Ok(())
@@ -76,6 +79,7 @@ struct WrittenKey {
     dtype: DType,
     #[serde(with = "WrittenShape")]
     shape: Shape,
+    add: bool,
     strict: bool,
     deterministic: bool,
 }
@@ -137,15 +141,14 @@ pub(super) mod tests {
             groups: 1,
         };
         [
-            (Direction::Forward, DType::F32),
-            (Direction::BackwardData, DType::Bf16),
-            (Direction::BackwardWeight, DType::F16),
+            (Direction::Forward, DType::F32, "28"),
+            (Direction::BackwardData, DType::Bf16, "67:2=4,13=0"),
+            (Direction::BackwardWeight, DType::F16, "65:28=3"),
         ]
         .into_iter()
-        .zip([1, 0x101, 0x303])
-        .map(|((direction, dtype), number)| Algorithm {
-            convolution: Key::new(direction, dtype, shape, true, true),
-            number,
+        .map(|(direction, dtype, engine)| Algorithm {
+            convolution: Key { direction, dtype, shape, add: false, strict: dtype == DType::F32, deterministic: true },
+            engine: engine.to_owned(),
         })
         .collect()
     }
@@ -158,7 +161,7 @@ pub(super) mod tests {
             text.starts_with(r#"[{"convolution":{"direction":"forward","dtype":"f32","shape":{"images":128,"#),
             "{text}"
         );
-        assert!(text.contains(r#""strict":false,"deterministic":true},"number":257}"#), "{text}");
+        assert!(text.contains(r#""add":false,"strict":false,"deterministic":true},"engine":"67:2=4,13=0"}"#), "{text}");
         assert_eq!(serde_json::from_str::<Vec<Algorithm>>(&text).unwrap(), chosen);
     }
 

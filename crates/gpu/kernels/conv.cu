@@ -17,7 +17,6 @@ typedef struct {
     u32 kernel[2], stride[2], padding[2], dilation[2];
     u32 backward;
     u32 add;
-    float scale;
 } Conv;
 
 /* Filters as the optimizer has them, float (cout, cin / groups, taps), and as kernels do, (cout, taps, cin / groups). */
@@ -126,7 +125,7 @@ KERNEL(TYPED(conv_wide), Conv) {
                 const u32 pixel = first_pixel + t / 16 + 16 * i, made = first_made + t % 16 + 16 * j;
                 if (pixel < a.pixels && made < a.made) {
                     T *to = (T *)a.to + ((u64)pixel * a.groups + group) * a.made + made;
-                    STORE(to, a.scale * MINE(total, 4 * i + j) + (a.add ? LOAD(to) : 0.0f));
+                    STORE(to, MINE(total, 4 * i + j) + (a.add ? LOAD(to) : 0.0f));
                 }
             }
         }
@@ -156,7 +155,7 @@ KERNEL(TYPED(conv_narrow), Conv) {
                 total += sum;
             }
             T *to = (T *)a.to + k;
-            STORE(to, a.scale * total + (a.add ? LOAD(to) : 0.0f));
+            STORE(to, total + (a.add ? LOAD(to) : 0.0f));
         }
     }
     END
@@ -243,7 +242,7 @@ KERNEL(TYPED(conv_weight), Conv) {
             float w = 0.0f;
             for (u32 k = 0; k < 16; k++) w += s[256 * k + t];
             T *to = (T *)a.w + ((u64)group * a.made + made) * terms + term;
-            STORE(to, a.scale * w + (a.add ? LOAD(to) : 0.0f));
+            STORE(to, w + (a.add ? LOAD(to) : 0.0f));
         }
     }
     END

@@ -12,7 +12,7 @@ pub use emulation::Order;
 pub use error::Error;
 pub(crate) use kernel::{Args, Grid, Kernel, Place, THREADS, TypedKernel, kernel, typed_kernel};
 pub use memory::{Buffer, DType, View};
-pub use plan::convolution::Key;
+pub use plan::convolution::{Choice, Key};
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -96,12 +96,12 @@ pub(crate) trait Backend: Send + Sync {
     fn set_strict(&self, _strict: bool) {}
 
     /// The libraries' algorithms that were chosen.
-    fn algorithms(&self) -> Vec<(Key, u32)> {
+    fn algorithms(&self) -> Vec<(Key, Choice)> {
         Vec::new()
     }
 
     /// Algorithms to choose.
-    fn set_algorithms(&self, _algorithms: &[(Key, u32)]) {}
+    fn set_algorithms(&self, _algorithms: &[(Key, Choice)]) {}
 
     /// Runs work, and records it where the device can: the number of what was recorded.
     fn capture(&self, work: &mut dyn FnMut() -> Result<(), Error>) -> Result<Option<u64>, Error> {
@@ -243,15 +243,12 @@ impl Device {
 
     /// The algorithms that were chosen for convolutions so far, sorted. [`set_algorithms`](Self::set_algorithms) takes
     /// them in a later run, which then makes the same choices. The emulation has none.
-    ///
-    /// A number is that of cuDNN's algorithm, plus 256 times that of its kind of arithmetic (`cudnnMathType_t`).
-    pub fn algorithms(&self) -> Vec<(Key, u32)> {
+    pub fn algorithms(&self) -> Vec<(Key, Choice)> {
         self.backend().algorithms()
     }
 
-    /// Takes an earlier run's choices. One that the library does not take is chosen anew, and one without meaning is
-    /// passed over.
-    pub fn set_algorithms(&self, algorithms: &[(Key, u32)]) {
+    /// Takes an earlier run's choices. One that the library does not take is chosen anew.
+    pub fn set_algorithms(&self, algorithms: &[(Key, Choice)]) {
         self.settings_change();
         self.backend().set_algorithms(algorithms);
     }

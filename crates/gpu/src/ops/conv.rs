@@ -93,7 +93,7 @@ pub enum Direction {
     BackwardWeight,
 }
 
-/// What a library is asked for: `made (+)= scale·convolution`.
+/// What a library is asked for: `made (+)= convolution`.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub direction: Direction,
@@ -106,13 +106,12 @@ pub struct Call {
     pub w: u64,
     /// `(images, oh, ow, cout)`
     pub y: u64,
-    pub scale: f32,
     /// Whether the result is added to what is there.
     pub add: bool,
 }
 
 /// A convolution with its operands, all of one type: one of them, by the [`Direction`], is made of the other two,
-/// `made (+)= scale·convolution`.
+/// `made (+)= convolution`.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a> {
     /// Of all operands; sums are `f32`.
@@ -124,7 +123,6 @@ pub struct Convolution<'a> {
     pub w: View<'a>,
     /// `(images, oh, ow, cout)`, or its gradient.
     pub y: View<'a>,
-    pub scale: f32,
     /// Whether the result is added to what is there.
     pub add: bool,
 }
@@ -132,12 +130,12 @@ pub struct Convolution<'a> {
 impl Convolution<'_> {
     /// With all lengths and types checked.
     fn call(&self, direction: Direction) -> Call {
-        let Self { dtype, shape, scale, add, .. } = *self;
+        let Self { dtype, shape, add, .. } = *self;
         shape.assert_sound();
         let x = self.x.expect(dtype, shape.x_len());
         let w = self.w.expect(dtype, shape.w_len());
         let y = self.y.expect(dtype, shape.y_len());
-        Call { direction, dtype, shape, x, w, y, scale, add }
+        Call { direction, dtype, shape, x, w, y, add }
     }
 }
 
@@ -164,7 +162,6 @@ struct ConvArgs {
     dilation: [u32; 2],
     backward: u32,
     add: u32,
-    scale: f32,
 }
 // SAFETY: as `Conv` of conv.cu.
 unsafe impl Args for ConvArgs {}
@@ -199,7 +196,6 @@ impl From<&Call> for ConvArgs {
             dilation: pair(shape.dilation),
             backward: backward.into(),
             add: call.add.into(),
-            scale: call.scale,
         }
     }
 }
@@ -360,7 +356,7 @@ mod tests {
     }
 
     /// Checks all directions with all devices, in both orders of threads with the same bytes.
-    fn check(shape: Shape, scale: f32, add: bool) {
+    fn check(shape: Shape, add: bool) {
         for direction in [Direction::Forward, Direction::BackwardData, Direction::BackwardWeight] {
             let mut results = Vec::new();
             for (device, dtype) in devices() {
@@ -381,12 +377,12 @@ mod tests {
                     }
                 });
                 let [x, w, y] = [&at[0], &at[1], &at[2]].map(crate::Buffer::view);
-                run(&device, direction, &Convolution { dtype, shape, x, w, y, scale, add }).unwrap();
+                run(&device, direction, &Convolution { dtype, shape, x, w, y, add }).unwrap();
                 let got = device.read_f32(at[which].view()).unwrap();
                 let want: Vec<f64> = by_loops(direction, &shape, [&values[0], &values[1], &values[2]])
                     .iter()
                     .zip(&values[which])
-                    .map(|(sum, there)| f64::from(scale) * sum + if add { f64::from(*there) } else { 0.0 })
+                    .map(|(sum, there)| sum + if add { f64::from(*there) } else { 0.0 })
                     .collect();
                 close(&got, &want, dtype, 1e-5);
                 results.push(got);
@@ -396,10 +392,10 @@ mod tests {
         }
     }
 
-    /// With and without scale and what is there.
+    /// With and without what is there.
     fn check_both(shape: Shape) {
-        check(shape, 1.0, false);
-        check(shape, -0.5, true);
+        check(shape, false);
+        check(shape, true);
     }
 
     #[test]
@@ -448,12 +444,12 @@ mod tests {
     #[test]
     fn what_takes_many_tiles_is_that_of_plain_loops() {
         // More channels and pixels than a tile has.
-        check(plain(3, [5, 7], [70, 66], [1, 1]), 1.0, false);
-        check(sized(Shape { groups: 2, ..plain(1, [9, 9], [16, 140], [1, 1]) }), 1.0, true);
+        check(plain(3, [5, 7], [70, 66], [1, 1]), false);
+        check(sized(Shape { groups: 2, ..plain(1, [9, 9], [16, 140], [1, 1]) }), true);
         // More terms than are summed before they go to the totals, each way.
-        check(plain(1, [4, 4], [40, 9], [3, 3]), 1.0, false);
-        check(plain(1, [4, 4], [9, 40], [3, 3]), 1.0, false);
-        check(plain(1, [67, 65], [1, 2], [1, 1]), 1.0, false);
+        check(plain(1, [4, 4], [40, 9], [3, 3]), false);
+        check(plain(1, [4, 4], [9, 40], [3, 3]), false);
+        check(plain(1, [67, 65], [1, 2], [1, 1]), false);
     }
 
     #[test]
@@ -463,7 +459,7 @@ mod tests {
             let none = device.allocate(dtype, 0).unwrap();
             let w = device.allocate(dtype, shape.w_len()).unwrap();
             let (x, y) = (none.view(), none.view());
-            let convolution = Convolution { dtype, shape, x, w: w.view(), y, scale: 1.0, add: false };
+            let convolution = Convolution { dtype, shape, x, w: w.view(), y, add: false };
             run(&device, Direction::BackwardWeight, &convolution).unwrap();
             assert!(device.read_f32(w.view()).unwrap().iter().all(|w| *w == 0.0));
             run(&device, Direction::Forward, &convolution).unwrap();

@@ -14,7 +14,7 @@ mod staging;
 mod tests;
 
 use super::kernel::{Grid, Kernel};
-use super::plan::convolution::Key;
+use super::plan::convolution::{Choice, Key};
 use super::{Backend, Error, Facts, recorded};
 use crate::ops::{conv, matmul};
 use call::call;
@@ -319,7 +319,7 @@ impl Backend for Cuda {
         let mut state = self.enter()?;
         let State { cudnn, pool, strict, deterministic, recording, .. } = &mut *state;
         let Some(cudnn) = cudnn else { return Ok(false) };
-        let key = Key::new(call.direction, call.dtype, call.shape, *strict, *deterministic);
+        let key = Key::of(call, *strict, *deterministic);
         // SAFETY: the caller's promise.
         unsafe { cudnn.convolve(pool, call, &key, recording.is_some()) }
     }
@@ -339,11 +339,11 @@ impl Backend for Cuda {
         self.state().strict = strict;
     }
 
-    fn algorithms(&self) -> Vec<(Key, u32)> {
+    fn algorithms(&self) -> Vec<(Key, Choice)> {
         self.state().cudnn.as_ref().map(Cudnn::algorithms).unwrap_or_default()
     }
 
-    fn set_algorithms(&self, algorithms: &[(Key, u32)]) {
+    fn set_algorithms(&self, algorithms: &[(Key, Choice)]) {
         if let Some(cudnn) = &mut self.state().cudnn {
             cudnn.set_algorithms(algorithms);
         }

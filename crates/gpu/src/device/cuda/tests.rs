@@ -220,7 +220,7 @@ fn convolutions_are_those_of_plain_loops() {
                     Direction::BackwardWeight => 1,
                 };
                 let [x_at, w_at, y_at] = [0, 1, 2].map(|k| at[k].view().address());
-                let call = conv::Call { direction, dtype, shape: *shape, x: x_at, w: w_at, y: y_at, scale: 0.5, add };
+                let call = conv::Call { direction, dtype, shape: *shape, x: x_at, w: w_at, y: y_at, add };
                 let before = [&x, &w, &y][made].clone();
                 // SAFETY: the operands are as long as the shape says.
                 let done = unsafe { device.backend().convolve(&call) }.unwrap();
@@ -233,7 +233,7 @@ fn convolutions_are_those_of_plain_loops() {
                 let want: Vec<f64> = plain(shape, direction, &x, &w, &y)
                     .iter()
                     .zip(&before)
-                    .map(|(made, before)| 0.5 * made + if add { f64::from(*before) } else { 0.0 })
+                    .map(|(made, before)| made + if add { f64::from(*before) } else { 0.0 })
                     .collect();
                 close(&got, &want, dtype, 1e-3);
             }

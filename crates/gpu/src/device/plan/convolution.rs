@@ -1,14 +1,18 @@
-//! Which of cuDNN's algorithms makes a convolution.
+//! Which of cuDNN's engines makes a convolution.
 
 use crate::DType;
-use crate::ops::conv::{Direction, Shape};
+use crate::ops::conv::{Call, Direction, Shape};
+use std::fmt;
+use std::str::FromStr;
 
-/// A convolution that an algorithm is chosen for.
+/// A convolution that an engine is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub direction: Direction,
     pub dtype: DType,
     pub shape: Shape,
+    /// Whether the result is added to what is there.
+    pub add: bool,
     /// Whether `f32` is multiplied as such, not as TF32; `false` for the other types.
     pub strict: bool,
     /// Whether the same input must give the same bytes.
@@ -16,94 +20,85 @@ pub struct Key {
 }
 
 impl Key {
-    pub fn new(direction: Direction, dtype: DType, shape: Shape, strict: bool, deterministic: bool) -> Self {
-        Self { direction, dtype, shape, strict: strict && dtype == DType::F32, deterministic }
+    pub fn of(call: &Call, strict: bool, deterministic: bool) -> Self {
+        let Call { direction, dtype, shape, add, .. } = *call;
+        Self { direction, dtype, shape, add, strict: strict && dtype == DType::F32, deterministic }
     }
 }
 
-/// Numbers of `cudnnMathType_t`.
-mod math {
-    /// Tensor cores where the types allow them: for `f32` with TF32.
-    pub const TENSOR: u32 = 1;
-    /// Tensor cores with rounding of `f32` to `f16`, which no one asked for.
-    pub const CONVERSION: u32 = 2;
-    /// Plain products and sums.
-    pub const PLAIN: u32 = 3;
-    pub const DEFAULT: u32 = 0;
-}
-
-/// What is to be said of the arithmetic when algorithms are asked for.
-pub fn asked_math(key: &Key) -> u32 {
-    match key.dtype {
-        DType::F32 if key.strict => math::PLAIN,
-        DType::F32 => math::DEFAULT,
-        _ => math::TENSOR,
-    }
-}
-
-/// An algorithm with its arithmetic, as cuDNN numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An engine of cuDNN and the values of its knobs: a way to make a convolution. As text `62:2=0,13=1`, the engine's
+/// number before the knobs' numbers and values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Choice {
-    pub algorithm: u32,
-    pub math: u32,
+    pub engine: i64,
+    pub knobs: Vec<(i32, i64)>,
 }
 
-impl Choice {
-    /// Both in one number, for records.
-    pub fn number(self) -> u32 {
-        self.algorithm | self.math << 8
-    }
-
-    /// Of such a number; `None` where it is none.
-    pub fn from_number(number: u32) -> Option<Self> {
-        let choice = Self { algorithm: number & 0xff, math: number >> 8 };
-        (choice.math <= math::PLAIN).then_some(choice)
-    }
-}
-
-/// What cuDNN says of an algorithm. It lists them in the order in which it believes them to be fast.
-#[derive(Clone, Copy, Debug)]
-pub struct Listed {
-    pub algorithm: u32,
-    pub math: u32,
-    pub supported: bool,
-    pub deterministic: bool,
-}
-
-/// Those that may be used, in the order of the list, each once.
-pub fn choices(key: &Key, listed: &[Listed]) -> Vec<Choice> {
-    let mut choices: Vec<Choice> = Vec::new();
-    for of in listed.iter().filter(|of| of.supported && (of.deterministic || !key.deterministic)) {
-        // Whatever the list says of the arithmetic: an algorithm that cannot do without TF32 refuses later, asked for
-        // its workspace.
-        let math = if key.strict { math::PLAIN } else { of.math };
-        let choice = Choice { algorithm: of.algorithm, math };
-        if math <= math::PLAIN && math != math::CONVERSION && !choices.contains(&choice) {
-            choices.push(choice);
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.engine)?;
+        for (k, (knob, value)) in self.knobs.iter().enumerate() {
+            write!(f, "{}{knob}={value}", if k == 0 { ':' } else { ',' })?;
         }
+        Ok(())
     }
-    choices
 }
 
-/// A choice that cuDNN is ready to run, and the bytes of workspace that it wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub choice: Choice,
-    pub workspace: usize,
+/// A text that names no engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the number of an engine, and numbers and values of its knobs after a colon")]
+pub struct NoChoice;
+
+impl FromStr for Choice {
+    type Err = NoChoice;
+
+    fn from_str(text: &str) -> Result<Self, NoChoice> {
+        let (engine, knobs) = text.split_once(':').map_or((text, None), |(engine, knobs)| (engine, Some(knobs)));
+        let knob = |text: &str| {
+            let (knob, value) = text.split_once('=').ok_or(NoChoice)?;
+            Ok((knob.parse().map_err(|_| NoChoice)?, value.parse().map_err(|_| NoChoice)?))
+        };
+        let knobs = knobs.map_or(Ok(Vec::new()), |knobs| knobs.split(',').map(knob).collect())?;
+        Ok(Self { engine: engine.parse().map_err(|_| NoChoice)?, knobs })
+    }
 }
 
-/// How many are measured: those further down the list hardly ever win.
-const MEASURED: usize = 5;
-
-/// Those worth a try, in order: the first few whose workspace is within the limit.
-pub fn contenders(candidates: Vec<Candidate>, limit: usize) -> Vec<Candidate> {
-    candidates.into_iter().filter(|candidate| candidate.workspace <= limit).take(MEASURED).collect()
+/// What cuDNN says of an engine's numbers: `cudnnBackendNumericalNote_t`.
+mod note {
+    /// Tensor cores: for `f32` with TF32.
+    pub const TENSOR_CORE: i32 = 0;
+    /// Operands are rounded to a smaller type, which no one asked for.
+    pub const DOWN_CONVERT_INPUTS: i32 = 1;
+    /// Sums of a smaller type than `f32`.
+    pub const REDUCED_PRECISION_REDUCTION: i32 = 2;
+    pub const NONDETERMINISTIC: i32 = 4;
 }
 
-/// The sizes of a workspace to ask for in turn, until there is memory for one, when contenders are tried: the first is
-/// enough for all of them, each later one for fewer.
-pub fn rooms(contenders: &[Candidate]) -> Vec<usize> {
-    let mut rooms: Vec<usize> = contenders.iter().map(|candidate| candidate.workspace).collect();
+/// What cuDNN says of what an engine does besides: `cudnnBackendBehaviorNote_t`.
+mod behavior {
+    /// It compiles a kernel, which takes seconds, and a library that need not be there.
+    pub const RUNTIME_COMPILATION: i32 = 0;
+}
+
+/// Whether an engine of which cuDNN says that may be used.
+pub fn allowed(key: &Key, notes: &[i32], behaviors: &[i32]) -> bool {
+    let forbidden = [
+        (note::DOWN_CONVERT_INPUTS, true),
+        (note::REDUCED_PRECISION_REDUCTION, true),
+        (note::TENSOR_CORE, key.strict),
+        (note::NONDETERMINISTIC, key.deterministic),
+    ];
+    !behaviors.contains(&behavior::RUNTIME_COMPILATION)
+        && !forbidden.iter().any(|(note, forbidden)| *forbidden && notes.contains(note))
+}
+
+/// How many contenders are measured: those further down cuDNN's list hardly ever win.
+pub const MEASURED: usize = 8;
+
+/// The sizes of a workspace to ask for in turn, until there is memory for one, when contenders that want so much are
+/// tried: the first is enough for all of them, each later one for fewer.
+pub fn rooms(workspaces: &[usize]) -> Vec<usize> {
+    let mut rooms = workspaces.to_vec();
     rooms.sort_unstable_by(|a, b| b.cmp(a));
     rooms.dedup();
     rooms
@@ -114,22 +109,22 @@ pub fn turns(key: &Key) -> usize {
     if key.deterministic { 1 } else { 4 }
 }
 
-/// Whether the winner is among those tried, whatever becomes of others.
-pub fn decided(key: &Key, tried: &[(Candidate, Option<f32>)]) -> bool {
-    key.deterministic && tried.iter().any(|(_, time)| time.is_some())
+/// Whether the winner is among those tried, whatever becomes of others. A time for each that ran.
+pub fn decided(key: &Key, tried: &[Option<f32>]) -> bool {
+    key.deterministic && tried.iter().any(Option::is_some)
 }
 
-/// The fastest of those that ran, which have a time; of equal ones the first. A deterministic convolution takes the
-/// first that ran: clocks differ from run to run, and with them would the algorithm and so the bytes. Where none ran,
-/// the first.
-pub fn winner(key: &Key, tried: &[(Candidate, Option<f32>)]) -> Option<Candidate> {
-    let mut ran = tried.iter().filter_map(|(candidate, time)| time.map(|time| (*candidate, time)));
+/// The place of the fastest of those that ran, which have a time; of equal ones the first. A deterministic convolution
+/// takes the first that ran: clocks differ from run to run, and with them would the engine and so the bytes. Where none
+/// ran, the first.
+pub fn winner(key: &Key, tried: &[Option<f32>]) -> usize {
+    let mut ran = tried.iter().enumerate().filter_map(|(place, time)| time.map(|time| (place, time)));
     let best = if key.deterministic {
         ran.next()
     } else {
         ran.reduce(|best, other| if other.1 < best.1 || best.1.is_nan() { other } else { best })
     };
-    best.map(|(candidate, _)| candidate).or(tried.first().map(|(candidate, _)| *candidate))
+    best.map_or(0, |(place, _)| place)
 }
 
 /// The most bytes of workspace on a card with that much memory: a 32nd of it, at least 256 MiB and at most 4 GiB.
@@ -152,26 +147,30 @@ pub fn sizes(have: usize, need: usize, limit: usize) -> Vec<usize> {
     sizes
 }
 
-/// The one to take where there is no memory for a workspace of `want` bytes: that with the least, of equal ones the
-/// first. A deterministic convolution may then be made with other bytes than where there is memory. `None` where none
-/// does with less.
-pub fn least(candidates: &[Candidate], want: usize) -> Option<Candidate> {
-    let less = candidates.iter().filter(|candidate| candidate.workspace < want);
-    less.min_by_key(|candidate| candidate.workspace).copied()
+/// The place of the one to take where there is no memory for a workspace of `want` bytes: that with the least, of equal
+/// ones the first. A deterministic convolution may then be made with other bytes than where there is memory. `None`
+/// where none does with less.
+pub fn least(workspaces: &[usize], want: usize) -> Option<usize> {
+    let less = workspaces.iter().enumerate().filter(|(_, workspace)| **workspace < want);
+    less.min_by_key(|(_, workspace)| **workspace).map(|(place, _)| place)
 }
 
-/// A shape in cuDNN's order and numbers.
+/// A shape in cuDNN's order and numbers. It tells the groups by the channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extents {
     /// Images, channels, rows, columns.
-    pub x: [i32; 4],
+    pub x: [i64; 4],
     /// Channels made, channels of a group, rows, columns.
-    pub w: [i32; 4],
-    pub y: [i32; 4],
-    pub padding: [i32; 2],
-    pub stride: [i32; 2],
-    pub dilation: [i32; 2],
-    pub groups: i32,
+    pub w: [i64; 4],
+    pub y: [i64; 4],
+    pub padding: [i64; 2],
+    pub stride: [i64; 2],
+    pub dilation: [i64; 2],
+}
+
+/// Elements from one to the next along each axis, in cuDNN's order, of what lies channels-last.
+pub fn channels_last([_, channels, rows, columns]: [i64; 4]) -> [i64; 4] {
+    [rows * columns * channels, 1, columns * channels, channels]
 }
 
 impl Extents {
@@ -188,11 +187,11 @@ impl Extents {
                 return None;
             }
         }
-        let tensor = |extents: [usize; 4]| -> Option<[i32; 4]> {
+        let tensor = |extents: [usize; 4]| -> Option<[i64; 4]> {
             let elements = extents.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent))?;
-            (elements > 0 && i32::try_from(elements).is_ok()).then(|| extents.map(|extent| extent as i32))
+            (elements > 0 && i32::try_from(elements).is_ok()).then(|| extents.map(|extent| extent as i64))
         };
-        let pair = |pair: [usize; 2]| Some([i32::try_from(pair[0]).ok()?, i32::try_from(pair[1]).ok()?]);
+        let pair = |pair: [usize; 2]| Some([i32::try_from(pair[0]).ok()?.into(), i32::try_from(pair[1]).ok()?.into()]);
         Some(Self {
             x: tensor([images, cin, input[0], input[1]])?,
             w: tensor([cout, cin / groups, kernel[0], kernel[1]])?,
@@ -200,7 +199,6 @@ impl Extents {
             padding: pair(padding)?,
             stride: pair(stride)?,
             dilation: pair(dilation)?,
-            groups: i32::try_from(groups).ok()?,
         })
     }
 
@@ -235,63 +233,41 @@ mod tests {
     }
 
     fn key(dtype: DType, strict: bool, deterministic: bool) -> Key {
-        Key::new(Direction::Forward, dtype, shape(), strict, deterministic)
-    }
-
-    fn listed(algorithm: u32, math: u32, deterministic: bool) -> Listed {
-        Listed { algorithm, math, supported: true, deterministic }
+        let call = Call { direction: Direction::Forward, dtype, shape: shape(), x: 0, w: 0, y: 0, add: false };
+        Key::of(&call, strict, deterministic)
     }
 
     #[test]
-    fn an_algorithm_that_may_not_be_used_is_no_choice() {
-        let mut list =
-            vec![listed(3, 1, false), listed(1, 2, true), listed(1, 1, true), listed(0, 3, true), listed(1, 0, true)];
-        list.push(Listed { algorithm: 7, math: 1, supported: false, deterministic: true });
-        list.push(listed(1, 1, true));
-        let of = |key: &Key| -> Vec<(u32, u32)> {
-            choices(key, &list).iter().map(|choice| (choice.algorithm, choice.math)).collect()
+    fn an_engine_that_may_not_be_used_is_not_allowed() {
+        let of = |key: &Key| -> Vec<bool> {
+            // Nothing special, tensor cores, rounded operands, sums of a smaller type, not deterministic, FFT, Winograd.
+            [&[][..], &[0], &[0, 1], &[2], &[4], &[3], &[5, 0]].iter().map(|notes| allowed(key, notes, &[])).collect()
         };
-        assert_eq!(of(&key(DType::Bf16, false, false)), [(3, 1), (1, 1), (0, 3), (1, 0)]);
-        assert_eq!(of(&key(DType::F32, false, true)), [(1, 1), (0, 3), (1, 0)]);
-        // Strict: every algorithm, without TF32.
-        assert_eq!(of(&key(DType::F32, true, true)), [(1, 3), (0, 3)]);
-        assert_eq!(of(&key(DType::F32, true, false)), [(3, 3), (1, 3), (0, 3)]);
+        assert_eq!(of(&key(DType::Bf16, false, false)), [true, true, false, false, true, true, true]);
+        assert_eq!(of(&key(DType::F32, false, true)), [true, true, false, false, false, true, true]);
+        assert_eq!(of(&key(DType::F32, true, false)), [true, false, false, false, true, true, false]);
         // Strictness is of f32 alone.
-        assert_eq!(key(DType::F16, true, false), key(DType::F16, false, false));
-        assert_eq!([true, false].map(|strict| asked_math(&key(DType::F32, strict, false))), [3, 0]);
-        assert_eq!(asked_math(&key(DType::Bf16, true, false)), 1);
+        let plain = key(DType::F16, false, false);
+        assert_eq!(key(DType::F16, true, false), plain);
+        assert!(!allowed(&plain, &[0], &[0]) && !allowed(&plain, &[], &[4, 0]) && allowed(&plain, &[0], &[4]));
     }
 
     #[test]
-    fn the_fastest_within_the_limit_wins_and_a_deterministic_one_needs_no_clock() {
-        let all: Vec<Candidate> = [900, 10, 0, 30, 40, 50, 60]
-            .iter()
-            .enumerate()
-            .map(|(k, workspace)| Candidate { choice: Choice { algorithm: k as u32, math: 1 }, workspace: *workspace })
-            .collect();
-        let numbers =
-            |list: &[Candidate]| -> Vec<u32> { list.iter().map(|candidate| candidate.choice.algorithm).collect() };
-        let some = contenders(all.clone(), 100);
-        assert_eq!(numbers(&some), [1, 2, 3, 4, 5]);
-        assert_eq!(rooms(&some), [50, 40, 30, 10, 0]);
-        assert_eq!(numbers(&contenders(all, 0)), [2]);
-        assert_eq!((rooms(&[some[1], some[0], some[1]]), rooms(&[])), (vec![10, 0], vec![]));
+    fn the_fastest_wins_and_a_deterministic_one_needs_no_clock() {
+        assert_eq!(rooms(&[10, 0, 30, 10, 50]), [50, 30, 10, 0]);
+        assert!(rooms(&[]).is_empty());
 
         let (free, fixed) = (key(DType::Bf16, false, false), key(DType::Bf16, false, true));
-        let tried = |times: [Option<f32>; 5]| -> Vec<_> { some.iter().copied().zip(times).collect() };
-        let of = |key: &Key, times| winner(key, &tried(times)).unwrap().choice.algorithm;
-        assert_eq!(of(&free, [Some(3.0), None, Some(2.0), Some(2.0), Some(9.0)]), 3);
-        assert_eq!(of(&free, [None; 5]), 1);
-        assert_eq!(of(&free, [Some(f32::NAN), None, None, None, Some(9.0)]), 5);
-        assert_eq!(of(&fixed, [None, Some(3.0), Some(2.0), None, None]), 2);
-        assert_eq!(of(&fixed, [None; 5]), 1);
-        assert_eq!(winner(&free, &[]), None);
+        assert_eq!(winner(&free, &[Some(3.0), None, Some(2.0), Some(2.0), Some(9.0)]), 2);
+        assert_eq!(winner(&free, &[None; 5]), 0);
+        assert_eq!(winner(&free, &[Some(f32::NAN), None, None, None, Some(9.0)]), 4);
+        assert_eq!(winner(&fixed, &[None, Some(3.0), Some(2.0), None, None]), 1);
+        assert_eq!(winner(&fixed, &[None; 5]), 0);
 
         // Nor need the others of a deterministic one run, nor it run twice.
-        let decided = |key: &Key, times: [Option<f32>; 5], of: usize| decided(key, &tried(times)[..of]);
-        assert!(!decided(&fixed, [None; 5], 5) && !decided(&fixed, [None, Some(3.0), None, None, None], 1));
-        assert!(decided(&fixed, [None, Some(3.0), None, None, None], 2));
-        assert!(!decided(&free, [Some(1.0); 5], 5));
+        assert!(!decided(&fixed, &[None; 5]) && !decided(&fixed, &[None]));
+        assert!(decided(&fixed, &[None, Some(3.0)]));
+        assert!(!decided(&free, &[Some(1.0); 5]));
         assert_eq!([&free, &fixed].map(turns), [4, 1]);
     }
 
@@ -303,35 +279,24 @@ mod tests {
         assert_eq!(sizes(80 * mib, 90 * mib, limit), [limit, 90 * mib, 80 * mib]);
         assert_eq!(sizes(80 * mib, limit + 5, limit), [limit + 5, 80 * mib]);
 
-        let of = |workspaces: &[usize], want| {
-            let candidates: Vec<Candidate> = workspaces
-                .iter()
-                .enumerate()
-                .map(|(k, workspace)| Candidate {
-                    choice: Choice { algorithm: k as u32, math: 1 },
-                    workspace: *workspace,
-                })
-                .collect();
-            least(&candidates, want).map(|candidate| candidate.choice.algorithm)
-        };
-        assert_eq!(of(&[900, 30, 10, 50, 10], 900), Some(2));
-        assert_eq!(of(&[900, 30, 10, 50, 10], 11), Some(2));
+        assert_eq!(least(&[900, 30, 10, 50, 10], 900), Some(2));
+        assert_eq!(least(&[900, 30, 10, 50, 10], 11), Some(2));
         // What was taken last is not taken again: this comes to an end.
-        assert_eq!(of(&[900, 30, 10, 50, 10], 10), None);
-        assert_eq!(of(&[900, 0], 0), None);
-        assert_eq!(of(&[], 5), None);
+        assert_eq!(least(&[900, 30, 10, 50, 10], 10), None);
+        assert_eq!(least(&[900, 0], 0), None);
+        assert_eq!(least(&[], 5), None);
     }
 
     #[test]
-    fn a_choice_comes_back_from_its_number() {
-        for algorithm in 0..8 {
-            for math in 0..4 {
-                let choice = Choice { algorithm, math };
-                assert_eq!(Choice::from_number(choice.number()), Some(choice));
-            }
+    fn a_choice_comes_back_from_its_text() {
+        let of = |engine, knobs: &[(i32, i64)]| Choice { engine, knobs: knobs.to_vec() };
+        for (choice, text) in [(of(28, &[]), "28"), (of(62, &[(2, 0), (13, 1), (27, -8)]), "62:2=0,13=1,27=-8")] {
+            assert_eq!(choice.to_string(), text);
+            assert_eq!(text.parse(), Ok(choice));
         }
-        assert_eq!(Choice::from_number(4 << 8), None);
-        assert_eq!(Choice::from_number(u32::MAX), None);
+        for text in ["", "a", "62:", "62:2", "62:2=", "62:2=1,", "62,2=1", "257 "] {
+            assert_eq!(text.parse::<Choice>(), Err(NoChoice), "{text}");
+        }
     }
 
     #[test]
@@ -350,7 +315,8 @@ mod tests {
     fn extents_are_in_the_librarys_order_and_what_it_does_not_take_is_none() {
         let extents = Extents::of(&shape()).unwrap();
         assert_eq!((extents.x, extents.w, extents.y), ([2, 6, 9, 7], [4, 3, 3, 3], [2, 4, 5, 3]));
-        assert_eq!((extents.padding, extents.stride, extents.dilation, extents.groups), ([1, 0], [2, 2], [1, 1], 2));
+        assert_eq!((extents.padding, extents.stride, extents.dilation), ([1, 0], [2, 2], [1, 1]));
+        assert_eq!(channels_last(extents.x), [378, 1, 42, 6]);
         let made = [Direction::Forward, Direction::BackwardData, Direction::BackwardWeight].map(|of| extents.made(of));
         assert_eq!(made, [120, 756, 108]);
         let none = |change: fn(&mut Shape)| {

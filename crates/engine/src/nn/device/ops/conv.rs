@@ -46,7 +46,7 @@ impl ConvOp {
         (x, w, y): (View<'a>, View<'a>, View<'a>),
         add: bool,
     ) -> Result<(), Error> {
-        let call = Convolution { dtype: cx.dtype.into(), shape: self.of(cx), x, w, y, scale: 1.0, add };
+        let call = Convolution { dtype: cx.dtype.into(), shape: self.of(cx), x, w, y, add };
         conv::run(cx.device, direction, &call)
     }
 }
