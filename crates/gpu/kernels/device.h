@@ -64,9 +64,14 @@ typedef struct {
     u32 reversed;
 } Place;
 
+/* For who wants to know the size of the struct that a kernel takes. */
+#ifndef KERNEL_SIZE
+#define KERNEL_SIZE(name, Args)
+#endif
 /* By two steps, so that a name that is put together is so before it is glued. */
 #define KERNEL(name, Args) KERNEL_(name, Args)
 #define KERNEL_(name, Args)                                                                                                      \
+    KERNEL_SIZE(name, Args)                                                                                                      \
     static void name##_block(const Args a, const Place place);                                                                   \
     void name(const void *args, const Place *place);                                                                             \
     void name(const void *args, const Place *place) { name##_block(*(const Args *)args, *place); }                               \
