@@ -1,7 +1,7 @@
 //! Where a file lies that another names, and its text, or in plain words why there is none.
 
 use super::suggest::nearest;
-use crate::data::Root;
+use crate::data::{Root, at_home};
 use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,9 @@ pub enum ReadError {
     NotText { content: String, span: Range<usize>, message: String, help: String },
 }
 
-/// What a file in `folder` names: a relative path starts from there, one that begins with `~` from the home folder, as in a
-/// shell, which puts that in its place at the start of a word alone (not in `--set data.root=~/sets`). What is really called `~`
-/// is named `./~`.
+/// What a file in `folder` names: a relative path starts from there, one that begins with `~` from the home folder.
 pub fn named(folder: &Path, path: &str) -> PathBuf {
     folder.join(at_home(Path::new(path), Root::home))
-}
-
-fn at_home(path: &Path, home: impl FnOnce() -> Option<PathBuf>) -> PathBuf {
-    let inside = path.strip_prefix("~").ok().and_then(|rest| Some(home()?.join(rest)));
-    inside.unwrap_or_else(|| path.to_owned())
 }
 
 /// Reads a file as UTF-8, without the byte order mark that some editors of Windows put at its start.
@@ -104,23 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_begins_with_a_tilde_lies_in_the_home_folder() {
-        let home = || Some(PathBuf::from("/home/me"));
-        let cases = [
-            ("~/sets/cifar", "/home/me/sets/cifar"),
-            ("~", "/home/me"),
-            ("~/", "/home/me"),
-            ("./~/sets", "./~/sets"),
-            ("sets/~", "sets/~"),
-            ("~you/sets", "~you/sets"),
-            ("~.toml", "~.toml"),
-            ("/sets", "/sets"),
-            ("", ""),
-        ];
-        for (path, want) in cases {
-            assert_eq!(at_home(Path::new(path), home), Path::new(want), "{path}");
-        }
-        assert_eq!(at_home(Path::new("~/sets"), || None), Path::new("~/sets"));
+    fn a_relative_path_starts_from_the_file_and_a_tilde_from_the_home_folder() {
         assert_eq!(named(Path::new("there"), "./~"), Path::new("there/./~"));
         let own = Root::home().map_or("there/~/sets".into(), |home| home.join("sets"));
         assert_eq!(named(Path::new("there"), "~/sets"), own);

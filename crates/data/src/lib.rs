@@ -27,7 +27,7 @@ pub use error::DataError;
 pub use facts::{Facts, FactsSource};
 pub use loader::{Batch, BatchPlan, Loader, Numbers, Training};
 pub use normalise::Normalise;
-pub use open::{Given, Notice, Request, Root, facts, open};
+pub use open::{Given, Notice, Request, Root, at_home, facts, open};
 pub use prefetch::PrefetchError;
 pub use summary::hex;
 

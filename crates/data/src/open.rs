@@ -162,9 +162,9 @@ impl<'a> Root<'a> {
     /// where there is no home folder for that.
     pub fn find(given: Option<&Path>, source: &'a str) -> Option<Self> {
         let given = given.map(|path| Self { path: path.to_owned(), source });
-        Self::choose(given, std::env::var_os("RUNNER_DATA").map(PathBuf::from), || {
-            etcetera::choose_base_strategy().ok().map(|dirs| dirs.cache_dir().join("runner"))
-        })
+        // As from a file of an environment, where no shell has put the home folder in its place.
+        let env = std::env::var_os("RUNNER_DATA").map(|path| at_home(Path::new(&path), Self::home));
+        Self::choose(given, env, || etcetera::choose_base_strategy().ok().map(|dirs| dirs.cache_dir().join("runner")))
     }
 
     /// The user's home folder, in which the cache folder lies where nothing else is said.
@@ -212,6 +212,13 @@ impl<'a> Root<'a> {
     }
 }
 
+/// The path with the home folder in the place of a `~` that it begins with, as a shell has it at the start of a word alone (not
+/// in `--set data.root=~/sets`). What is really called `~` is named `./~`.
+pub fn at_home(path: &Path, home: impl FnOnce() -> Option<PathBuf>) -> PathBuf {
+    let inside = path.strip_prefix("~").ok().and_then(|rest| Some(home()?.join(rest)));
+    inside.unwrap_or_else(|| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +236,26 @@ mod tests {
         let shared = [("margin", Value::Float(1.25)), ("skip_bad", no()), ("rectangular", no())];
         choice.settings.0.extend(shared.map(|(key, value)| (key.to_owned(), value)));
         choice
+    }
+
+    #[test]
+    fn a_path_that_begins_with_a_tilde_lies_in_the_home_folder() {
+        let home = || Some(PathBuf::from("/home/me"));
+        let cases = [
+            ("~/sets/cifar", "/home/me/sets/cifar"),
+            ("~", "/home/me"),
+            ("~/", "/home/me"),
+            ("./~/sets", "./~/sets"),
+            ("sets/~", "sets/~"),
+            ("~you/sets", "~you/sets"),
+            ("~.toml", "~.toml"),
+            ("/sets", "/sets"),
+            ("", ""),
+        ];
+        for (path, want) in cases {
+            assert_eq!(at_home(Path::new(path), home), Path::new(want), "{path}");
+        }
+        assert_eq!(at_home(Path::new("~/sets"), || None), Path::new("~/sets"));
     }
 
     #[test]
