@@ -39,6 +39,8 @@ fn bounds_and_shares_are_recorded_as_they_were_planned() {
     assert_eq!(planned["mix"][5..9], ["NaN", "0.0", "0.125", "0.25"]);
     assert_eq!((planned["clip_norm"][0].as_str(), planned["clip_norm"][6].as_str()), ("0.5", "0.25"));
     assert_eq!((planned["clip_norm"][14].as_str(), planned["clip_value"][14].as_str()), ("inf", "inf"));
+    let decays = &planned["weight_decay.head"];
+    assert_eq!([&decays[0], &decays[14], &decays[17]].map(String::as_str), ["0.0", "0.5", "0.25"]);
     let number = |name: &str, step: usize| recorded[name][step].parse::<f64>().unwrap();
     for step in 0..20 {
         let (whole, left, most) = (number("grad_norm", step), number("clipped_norm", step), number("clip_norm", step));

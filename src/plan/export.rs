@@ -64,7 +64,10 @@ impl Plan {
         let own = lrs.iter().map(String::as_str).chain(self.step_columns());
         let columns: Vec<&str> = PlannedStepRow::COLUMNS.iter().copied().chain(own).collect();
         let rows = self.steps().map(|step| {
-            let own = (self.own_lrs(&step), self.step_values(step.phase, &step.clip, step.hypers.share));
+            let units = self.unit_hypers(&step);
+            let decays: Vec<f64> =
+                units.iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.weight_decay)).collect();
+            let own = (self.own_lrs(&step), self.step_values(step.phase, &step.clip, step.hypers.share, &decays));
             (self.row_of(step), own)
         });
         out.write_all(&csv_file::encode_columns(&columns, rows)?)?;

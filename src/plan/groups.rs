@@ -21,8 +21,30 @@ pub struct Groups {
     pub units: Vec<Unit>,
     /// Those that have parameters, by their places.
     inhabited: BTreeSet<usize>,
-    /// The rates that have columns of their own: names, and for each the place of a unit that uses it.
-    columns: Vec<(String, usize)>,
+    rates: Columns,
+    /// Of groups whose decay moves.
+    decays: Columns,
+}
+
+/// Columns of `trace.csv`: names, and for each the place of a unit that uses the value.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Columns(Vec<(String, usize)>);
+
+impl Columns {
+    /// Adds one, unless there is one of that name.
+    fn add(&mut self, name: String, unit: usize) {
+        if self.names().all(|other| other != name) {
+            self.0.push((name, unit));
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    fn values_of(&self, units: &[f64]) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|(_, unit)| units[*unit])
+    }
 }
 
 /// What a phase says of a group.
@@ -43,7 +65,7 @@ impl Groups {
         let units = spec.units(&members);
         let inhabited =
             if names.is_empty() { (0..units.all.len()).collect() } else { units.of_each.into_iter().collect() };
-        Self { names, units: units.all, inhabited, columns: Vec::new() }
+        Self { names, units: units.all, inhabited, ..Self::default() }
     }
 
     /// What a phase says of each.
@@ -93,7 +115,7 @@ impl Plan {
         }
     }
 
-    /// Finds the columns of rates, once the rules are planned.
+    /// Finds the columns of rates and of decays that move, once the rules are planned.
     ///
     /// Rules with a rate have one, `lr.norm`; groups too, `lr.stem`, for what no such rule takes; and what of such a rule
     /// lies in a group, `lr.stem.norm`.
@@ -102,30 +124,46 @@ impl Plan {
             let of_phases = self.phases.iter().map(|phase| &phase.groups[**group]);
             of_phases.into_iter().any(|group| group.frozen || group.rate != RuleRate::OfPhase)
         };
-        let mut columns: Vec<(String, usize)> = Vec::new();
+        let moves = |group: &&usize| {
+            let mut of_phases = self.phases.iter().filter_map(|phase| phase.groups[**group].weight_decay.as_ref());
+            of_phases.any(|decay| decay.from() != decay.to())
+        };
+        let (mut rates, mut decays) = (Columns::default(), Columns::default());
         for place in self.groups.inhabited.iter().copied() {
             let Unit { rule, groups } = &self.groups.units[place];
             let group = groups.iter().find(has_rate).map(|group| self.groups.names[*group].as_str());
-            let rule =
-                rule.map(|rule| &self.rules[rule]).filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
-            let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(rule).collect();
-            let is_new = |columns: &[(String, usize)], name: &str| columns.iter().all(|(other, _)| other != name);
-            let name = words.join(".");
-            if words.len() > 1 && is_new(&columns, &name) {
-                columns.push((name, place));
+            let rule = rule.map(|rule| &self.rules[rule]);
+            let label = rule.filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
+            let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(label).collect();
+            if words.len() > 1 {
+                rates.add(words.join("."), place);
+            }
+            let follows = rule.is_none_or(|rule| rule.weight_decay.is_none());
+            if let (true, Some(group)) = (follows, groups.iter().find(moves)) {
+                decays.add(format!("weight_decay.{}", self.groups.names[*group]), place);
             }
         }
-        self.groups.columns = columns;
+        (self.groups.rates, self.groups.decays) = (rates, decays);
+    }
+
+    /// Names of the columns of `trace.csv` for the decays of groups that move: `weight_decay.stem`.
+    pub(super) fn decay_columns(&self) -> impl Iterator<Item = &str> {
+        self.groups.decays.names()
+    }
+
+    /// The values of these columns, from the decay of each unit.
+    pub(super) fn decays_of(&self, units: &[f64]) -> impl Iterator<Item = f64> {
+        self.groups.decays.values_of(units)
     }
 
     /// Names of the columns of `trace.csv` for the rates that differ from the phase's.
     pub fn lr_columns(&self) -> Vec<String> {
-        self.groups.columns.iter().map(|(name, _)| name.clone()).collect()
+        self.groups.rates.names().map(str::to_owned).collect()
     }
 
     /// The values of these columns, from the rate of each unit.
     pub fn own_lrs_of(&self, units: &[f64]) -> Vec<f64> {
-        self.groups.columns.iter().map(|(_, unit)| units[*unit]).collect()
+        self.groups.rates.values_of(units).collect()
     }
 
     /// The values of these columns in a step: 0 of frozen parameters.

@@ -181,6 +181,7 @@ carry = true
 lr = 0.05
 clip_norm = 0
 clip_value = 0
+weight_decay_groups = { head = { from = 0.5, to = 0.0 } }
 "#;
 
 /// A few steps of L-BFGS; the norms by a rule of their own.

@@ -99,6 +99,11 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
         let found = decay(&plan, step);
         assert!((found[0] - stem).abs() < 1e-15 && found[1] == 0.0, "{step}: {found:?}");
     }
+    assert_eq!(plan.step_columns(), ["weight_decay.stem"], "the head's does not move");
+    for (step, stem) in [(0, 1.0), (10, 0.5)] {
+        let of_units: Vec<f64> = plan.unit_hypers(&plan.at(step)).iter().map(|of| of.unwrap().weight_decay).collect();
+        assert_eq!(plan.step_values(0, &plan.at(step).clip, 1.0, &of_units), [stem], "{step}");
+    }
     let words = "head weight decay 0.25, stem weight decay 1 → 0.5 linear";
     assert!(plan.table(120).contains(words), "{}", plan.table(120));
     let still = plan.range_test(2, plan.phases[2].lr.clone(), 10);
