@@ -42,13 +42,26 @@ pub struct Algorithm {
     convolution: Key,
     /// A [`Choice`] as text.
     engine: String,
+    /// The device and the library that know it by that text: see [`maker`].
+    by: String,
+}
+
+/// `NVIDIA H200, cudnn 9.26.0`
+fn maker(device: &Device) -> String {
+    let facts = device.facts();
+    let library = facts.versions.iter().find(|(name, _)| name == "cudnn");
+    let library = library.map(|(name, version)| format!(", {name} {version}")).unwrap_or_default();
+    format!("{}{library}", facts.name)
 }
 
 /// The algorithms that were chosen for convolutions so far, which differ from run to run where they are chosen by
 /// measurement. The CPU has none.
 pub fn algorithms(compute: &Compute) -> Vec<Algorithm> {
-    let chosen = compute.device.iter().flat_map(Device::algorithms);
-    chosen.map(|(convolution, choice)| Algorithm { convolution, engine: choice.to_string() }).collect()
+    let Some(device) = &compute.device else { return Vec::new() };
+    let by = maker(device);
+    let written =
+        |(convolution, choice): (Key, Choice)| Algorithm { convolution, engine: choice.to_string(), by: by.clone() };
+    device.algorithms().into_iter().map(written).collect()
 }
 
 /// Has the device choose the algorithms that a checkpoint holds, so that the run goes on as it would have without an
@@ -59,9 +72,11 @@ pub fn algorithms(compute: &Compute) -> Vec<Algorithm> {
 pub fn choose_again(compute: &Compute, checkpoint: &Path) -> anyhow::Result<()> {
     if let Some(device) = &compute.device {
         let chosen = checkpoint::algorithms(checkpoint)?;
-        // What an engine's name means is up to the library: one that names none is chosen anew.
+        // To another card or version of the library they may mean something else: it chooses anew.
+        let by = maker(device);
         let chosen: Vec<(Key, Choice)> = chosen
             .iter()
+            .filter(|algorithm| algorithm.by == by)
             .filter_map(|algorithm| Some((algorithm.convolution, algorithm.engine.parse().ok()?)))
             .collect();
         device.set_algorithms(&chosen);
@@ -149,6 +164,7 @@ pub(super) mod tests {
         .map(|(direction, dtype, engine)| Algorithm {
             convolution: Key { direction, dtype, shape, add: false, strict: dtype == DType::F32, deterministic: true },
             engine: engine.to_owned(),
+            by: "NVIDIA H200, cudnn 9.26.0".to_owned(),
         })
         .collect()
     }
@@ -161,7 +177,7 @@ pub(super) mod tests {
             text.starts_with(r#"[{"convolution":{"direction":"forward","dtype":"f32","shape":{"images":128,"#),
             "{text}"
         );
-        assert!(text.contains(r#""add":false,"strict":false,"deterministic":true},"engine":"67:2=4,13=0"}"#), "{text}");
+        assert!(text.contains(r#""add":false,"strict":false,"deterministic":true},"engine":"67:2=4,13=0","by":"NVIDIA H200, cudnn 9.26.0"}"#), "{text}");
         assert_eq!(serde_json::from_str::<Vec<Algorithm>>(&text).unwrap(), chosen);
     }
 

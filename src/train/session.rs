@@ -261,12 +261,16 @@ impl Session {
         self.ledger.as_ref().is_some_and(|ledger| ledger.has_room(self.plan.phases[phase].accumulate))
     }
 
-    /// Loss and norm of the steps that have left them on the device. Waits for them, where there are any.
+    /// Loss and norm of the steps that have left them on the device. Waits for them, where there are any, and says what a person
+    /// should know of the device since.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Those of the device; when what is to be said cannot be recorded.
     pub(super) fn read_ledger(&mut self) -> anyhow::Result<Vec<(Loss, f64)>> {
-        Ok(self.ledger.as_mut().map(Ledger::read).transpose()?.unwrap_or_default())
+        let read = self.ledger.as_mut().map(Ledger::read).transpose()?.unwrap_or_default();
+        let remarks = self.compute.device.as_ref().map(crate::gpu::Device::take_remarks).unwrap_or_default();
+        chores::tell(&mut self.recorder, &remarks)?;
+        Ok(read)
     }
 
     /// Goes over to a step's phase.

@@ -2,8 +2,8 @@
  * memory, uploads, launches, recorded work) runs where there is no card: scripts/check_cuda builds it and runs the tests on it.
  *
  * It is as late and as strict as a driver may be. Nothing in a stream runs before someone waits for it, so what is read too early or given back too
- * early shows. Memory is filled with what is no number when it is taken and when it is given back, and guarded at its end. Blocks and threads run
- * forwards or backwards by turns. Calls that a driver refuses while work is recorded spoil the recording. What a program may never do ends it, with a
+ * early shows. Memory is filled with what is no number when it is taken and when it is given back. It lies between pages that nobody may touch, as it
+ * is itself once it is gone; and what is given back is given out again at once, as a pool does. Blocks and threads run forwards or backwards by turns. Calls that a driver refuses while work is recorded spoil the recording. What a program may never do ends it, with a
  * line that says what.
  *
  * It knows the calls that device/cuda makes, and one device. Declarations as in cuda.h of CUDA 13.0, handles as addresses, enumerations as numbers. */
@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 /* With the size of the struct that a kernel takes, as the driver knows it of compiled ones. */
@@ -38,9 +39,11 @@ enum {
 
 /* What the device is said to have; taken from the machine's own as it is used. */
 #define MEMORY ((size_t)64 << 30)
-/* Bytes behind each allocation that nobody may write to. */
-#define GUARD 256
+/* What fills the rest of an allocation's pages. */
 #define GUARD_BYTE 0xc5
+#define PAGE 4096
+/* As many allocations that are gone stay out of use. */
+#define GONE 2048
 /* All bits set is no number in any type of activations. */
 #define POISON 0xff
 
@@ -48,8 +51,13 @@ enum {
 typedef struct Block {
     u8 *at;
     size_t bytes;
-    /* That of the device: given back by the program, but not yet in the stream's order. */
+    /* The pages that it lies in, the first and the last of which are guards. */
+    u8 *pages;
+    size_t pages_bytes;
+    /* That of the device: whether the program has given it back, and how often that lies in the stream. */
     int leaving;
+    unsigned pending;
+    struct Stream *stream;
     struct Block *next;
 } Block;
 
@@ -147,23 +155,52 @@ static Block *block_of(Block *blocks, const u8 *at, size_t bytes) {
     return NULL;
 }
 
+/* What is left of the pages that a block is in, before it and behind it, in turn. */
+static u8 *rest(const Block *block, int behind, size_t *bytes) {
+    u8 *first = block->pages + PAGE, *end = block->pages + block->pages_bytes - PAGE;
+    u8 *from = behind ? block->at + block->bytes : first;
+    *bytes = (size_t)(behind ? end - from : block->at - first);
+    return from;
+}
+
 static void drop_block(Block **blocks, Block *block) {
+    static struct {
+        u8 *pages;
+        size_t bytes;
+    } gone[GONE];
+    static unsigned next;
     while (*blocks != block) blocks = &(*blocks)->next;
     *blocks = block->next;
-    for (size_t k = 0; k < GUARD; k++)
-        if (block->at[block->bytes + k] != GUARD_BYTE) never("something was written behind the end of %zu bytes", block->bytes);
-    memset(block->at, POISON, block->bytes);
-    free(block->at);
+    for (int behind = 0; behind < 2; behind++) {
+        size_t bytes;
+        const u8 *at = rest(block, behind, &bytes);
+        for (size_t k = 0; k < bytes; k++)
+            if (at[k] != GUARD_BYTE) never("something was written %s %zu bytes", behind ? "behind" : "before", block->bytes);
+    }
+    if (mmap(block->pages, block->pages_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        never("no memory of its own");
+    if (gone[next].pages) munmap(gone[next].pages, gone[next].bytes);
+    gone[next].pages = block->pages;
+    gone[next].bytes = block->pages_bytes;
+    next = (next + 1) % GONE;
     free(block);
 }
 
 static Block *new_block(Block **blocks, size_t bytes) {
     Block *block = taken(sizeof *block);
+    const size_t aligned = (bytes + 255) / 256 * 256, inside = (aligned + PAGE - 1) / PAGE * PAGE;
     block->bytes = bytes;
-    block->at = aligned_alloc(256, (bytes + GUARD + 255) / 256 * 256);
-    if (!block->at) never("no memory of its own");
+    block->pages_bytes = inside + 2 * PAGE;
+    block->pages = mmap(NULL, block->pages_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block->pages == MAP_FAILED || mprotect(block->pages + PAGE, inside, PROT_READ | PROT_WRITE)) never("no memory of its own");
+    /* At the end, where more is written by mistake than at the beginning. */
+    block->at = block->pages + PAGE + inside - aligned;
     memset(block->at, POISON, bytes);
-    memset(block->at + bytes, GUARD_BYTE, GUARD);
+    for (int behind = 0; behind < 2; behind++) {
+        size_t count;
+        u8 *at = rest(block, behind, &count);
+        memset(at, GUARD_BYTE, count);
+    }
     block->next = *blocks;
     *blocks = block;
     return block;
@@ -245,8 +282,11 @@ static void run_op(Op *op) {
             break;
         case FREE: {
             Block *block = block_of(device_blocks, op->to, 1);
-            used -= block->bytes;
-            drop_block(&device_blocks, block);
+            memset(block->at, POISON, block->bytes);
+            if (--block->pending == 0 && block->leaving) {
+                used -= block->bytes;
+                drop_block(&device_blocks, block);
+            }
             break;
         }
     }
@@ -470,9 +510,17 @@ EXPORT cuMemAllocAsync(u64 *address, size_t bytes, Stream *stream) {
     const u32 refused = refuse(stream);
     if (refused) RETURN(refused);
     if (bytes == 0) RETURN(INVALID_VALUE);
+    for (Block *block = device_blocks; block; block = block->next)
+        if (block->leaving && block->stream == stream && block->bytes == bytes) {
+            block->leaving = 0;
+            *address = (u64)(uintptr_t)block->at;
+            RETURN(SUCCESS);
+        }
     if (bytes > MEMORY - used) RETURN(OUT_OF_MEMORY);
     used += bytes;
-    *address = (u64)(uintptr_t)new_block(&device_blocks, bytes)->at;
+    Block *block = new_block(&device_blocks, bytes);
+    block->stream = stream;
+    *address = (u64)(uintptr_t)block->at;
     RETURN(SUCCESS);
 }
 
@@ -482,8 +530,9 @@ EXPORT cuMemFreeAsync(u64 address, Stream *stream) {
     if (refused) RETURN(refused);
     u8 *at = (u8 *)(uintptr_t)address;
     Block *block = block_of(device_blocks, at, 1);
-    if (!block || block->at != at || block->leaving) never("what is given back is not allocated");
+    if (!block || block->at != at || block->leaving || block->stream != stream) never("what is given back is not allocated");
     block->leaving = 1;
+    block->pending++;
     RETURN(put(stream, (Op){ .kind = FREE, .to = at }));
 }
 

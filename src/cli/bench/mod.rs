@@ -164,6 +164,9 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         let text = format!("steps are not recorded, and take longer to launch: {why}");
         output::notice(&text);
     }
+    for remark in measured.compute.device.iter().flat_map(gpu::Device::take_remarks) {
+        output::notice(&remark);
+    }
     if args.json {
         output::print(&format!("{}\n", measured.json()))?;
         return Ok(Exit::Done);

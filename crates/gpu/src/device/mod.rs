@@ -100,6 +100,17 @@ pub(crate) trait Backend: Send + Sync {
         Vec::new()
     }
 
+    /// All ways that a library has to make a convolution.
+    #[cfg(test)]
+    fn ways(&self, _key: &Key) -> Vec<Choice> {
+        Vec::new()
+    }
+
+    /// What has become slow, and why.
+    fn take_remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Algorithms to choose.
     fn set_algorithms(&self, _algorithms: &[(Key, Choice)]) {}
 
@@ -245,6 +256,12 @@ impl Device {
     /// them in a later run, which then makes the same choices. The emulation has none.
     pub fn algorithms(&self) -> Vec<(Key, Choice)> {
         self.backend().algorithms()
+    }
+
+    /// What a person should know of what has happened since this was asked last: a library that failed, so that what it made is
+    /// slow from there on.
+    pub fn take_remarks(&self) -> Vec<String> {
+        self.backend().take_remarks()
     }
 
     /// Takes an earlier run's choices. One that the library does not take is chosen anew.

@@ -344,9 +344,21 @@ impl Backend for Cuda {
     }
 
     fn set_algorithms(&self, algorithms: &[(Key, Choice)]) {
-        if let Some(cudnn) = &mut self.state().cudnn {
+        // Plans that are dropped are the card's. Where it is lost, choices do not matter any more.
+        let Ok(mut state) = self.enter() else { return };
+        if let Some(cudnn) = &mut state.cudnn {
             cudnn.set_algorithms(algorithms);
         }
+    }
+
+    #[cfg(test)]
+    fn ways(&self, key: &Key) -> Vec<Choice> {
+        let state = self.enter().unwrap();
+        state.cudnn.as_ref().map(|cudnn| cudnn.ways(key)).unwrap_or_default()
+    }
+
+    fn take_remarks(&self) -> Vec<String> {
+        self.state().cudnn.as_mut().map(|cudnn| std::mem::take(&mut cudnn.remarks)).unwrap_or_default()
     }
 
     fn capture(&self, work: &mut dyn FnMut() -> Result<(), Error>) -> Result<Option<u64>, Error> {
@@ -400,12 +412,14 @@ impl Backend for Cuda {
 
 impl Drop for Cuda {
     fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Of errors nobody is left to hear: the buffers and graphs of this device are gone.
         if self.driver.make_current().is_err() {
+            // Libraries cannot be closed without their context.
+            std::mem::forget((state.cublas.take(), state.cudnn.take()));
             return;
         }
         let _ = self.driver.synchronize();
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.cublas = None;
         state.cudnn = None;
         // SAFETY: what is left is the libraries' workspaces, and the libraries are closed.

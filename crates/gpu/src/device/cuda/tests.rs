@@ -1,5 +1,6 @@
 //! What needs a card to be tested; without one these tests say so and pass.
 
+use super::super::plan::convolution::Key;
 use super::super::{Buffer, DType, Device, Error};
 use crate::GradTo;
 use crate::ops::conv::{self, Direction, Shape};
@@ -191,61 +192,157 @@ fn shapes() -> Vec<Shape> {
     ]
 }
 
+/// A card that has cuDNN.
+fn card_with_cudnn() -> Option<Device> {
+    card().filter(|device| !device.facts().versions.iter().any(|(name, of)| name == "cudnn" && of == "none"))
+}
+
+/// A convolution's operands, what they are without being made, and what each direction makes of the others.
+struct Example {
+    dtype: DType,
+    shape: Shape,
+    values: [Vec<f32>; 3],
+}
+
+const DIRECTIONS: [Direction; 3] = [Direction::Forward, Direction::BackwardData, Direction::BackwardWeight];
+
+impl Example {
+    fn new(shape: Shape, dtype: DType) -> Self {
+        let pixels = |of: [usize; 2]| shape.images * of[0] * of[1];
+        let lens = [
+            pixels(shape.input) * shape.cin,
+            shape.cout * shape.kernel[0] * shape.kernel[1] * (shape.cin / shape.groups),
+            pixels(shape.output) * shape.cout,
+        ];
+        Self { dtype, shape, values: [0, 1, 2].map(|k| rounded(dtype, &noise(k as u64 + 1, lens[k]))) }
+    }
+
+    /// Which operand is made.
+    fn made(direction: Direction) -> usize {
+        match direction {
+            Direction::BackwardData => 0,
+            Direction::BackwardWeight => 1,
+            Direction::Forward => 2,
+        }
+    }
+
+    /// The largest difference between what a library makes and what plain loops do, by the largest value of the latter; `None`
+    /// where it does not take the convolution, and has done nothing.
+    fn difference(&self, device: &Device, direction: Direction, add: bool) -> Option<f64> {
+        let at = [0, 1, 2].map(|k| upload(device, self.dtype, &self.values[k]));
+        let [x, w, y] = [0, 1, 2].map(|k| at[k].view().address());
+        let call = conv::Call { direction, dtype: self.dtype, shape: self.shape, x, w, y, add };
+        // SAFETY: the operands are as long as the shape says.
+        let done = unsafe { device.backend().convolve(&call) }.unwrap();
+        let (got, before) =
+            (device.read_f32(at[Self::made(direction)].view()).unwrap(), &self.values[Self::made(direction)]);
+        if !done {
+            assert!(got == *before, "nothing is done of what is not taken");
+            return None;
+        }
+        let [x, w, y] = [0, 1, 2].map(|k| &self.values[k]);
+        let made = plain(&self.shape, direction, x, w, y);
+        let want = made.iter().zip(before).map(|(made, before)| made + if add { f64::from(*before) } else { 0.0 });
+        let want: Vec<f64> = want.collect();
+        let largest = want.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        let differences = got.iter().zip(&want).map(|(got, want)| (f64::from(*got) - want).abs() / largest);
+        Some(differences.fold(0.0, |a, b| if a >= b { a } else { b }))
+    }
+}
+
+/// What rounding of factors and results makes of a sum of a few hundred products, by the largest of the sums: half a unit in the
+/// last place of the result, and of TF32 the factors' own.
+fn tolerance(dtype: DType, strict: bool) -> f64 {
+    match dtype {
+        DType::Bf16 => 5e-3,
+        DType::F16 => 1e-3,
+        _ if strict => 2e-5,
+        _ => 2e-3,
+    }
+}
+
 #[test]
 fn convolutions_are_those_of_plain_loops() {
-    let Some(device) = card() else { return };
-    if device.facts().versions.iter().any(|(name, version)| name == "cudnn" && version == "none") {
-        return;
-    }
-    device.set_strict(true);
-    let mut taken = 0;
-    for deterministic in [false, true] {
+    let Some(device) = card_with_cudnn() else { return };
+    for (strict, deterministic) in [(true, false), (true, true), (false, false)] {
+        device.set_strict(strict);
         device.set_deterministic(deterministic);
-        for (shape, dtype) in shapes().iter().flat_map(|shape| DType::ACTIVATIONS.map(|dtype| (shape, dtype))) {
-            let pixels = |of: [usize; 2]| shape.images * of[0] * of[1];
-            let lens = [
-                pixels(shape.input) * shape.cin,
-                shape.cout * shape.kernel[0] * shape.kernel[1] * (shape.cin / shape.groups),
-                pixels(shape.output) * shape.cout,
-            ];
-            let [x, w, y] = [0, 1, 2].map(|k| rounded(dtype, &noise(k as u64 + 1, lens[k])));
-            for (direction, add) in [Direction::Forward, Direction::BackwardData, Direction::BackwardWeight]
-                .into_iter()
-                .flat_map(|direction| [(direction, false), (direction, true)])
+        for (shape, dtype) in shapes().into_iter().flat_map(|shape| DType::ACTIVATIONS.map(|dtype| (shape, dtype))) {
+            let example = Example::new(shape, dtype);
+            for (direction, add) in DIRECTIONS.into_iter().flat_map(|direction| [(direction, false), (direction, true)])
             {
-                let at = [&x, &w, &y].map(|values| upload(&device, dtype, values));
-                let made = match direction {
-                    Direction::Forward => 2,
-                    Direction::BackwardData => 0,
-                    Direction::BackwardWeight => 1,
-                };
-                let [x_at, w_at, y_at] = [0, 1, 2].map(|k| at[k].view().address());
-                let call = conv::Call { direction, dtype, shape: *shape, x: x_at, w: w_at, y: y_at, add };
-                let before = [&x, &w, &y][made].clone();
-                // SAFETY: the operands are as long as the shape says.
-                let done = unsafe { device.backend().convolve(&call) }.unwrap();
-                let got = device.read_f32(at[made].view()).unwrap();
-                if !done {
-                    assert!(got == before, "nothing is done of what is not taken");
-                    continue;
-                }
-                taken += 1;
-                let want: Vec<f64> = plain(shape, direction, &x, &w, &y)
-                    .iter()
-                    .zip(&before)
-                    .map(|(made, before)| made + if add { f64::from(*before) } else { 0.0 })
-                    .collect();
-                close(&got, &want, dtype, 1e-3);
+                let difference = example.difference(&device, direction, add);
+                let difference = difference.unwrap_or_else(|| panic!("cuDNN does not take {direction:?} of {shape:?}"));
+                assert!(difference < tolerance(dtype, strict), "{direction:?} of {shape:?}, {dtype:?}: {difference:e}");
             }
         }
     }
-    assert!(taken > 0, "cuDNN takes no convolution at all");
+    assert_eq!(device.take_remarks(), [""; 0]);
     // Choices are data: another device takes them.
     let algorithms = device.algorithms();
     assert!(!algorithms.is_empty() && algorithms.is_sorted());
     let Some(other) = card() else { return };
     other.set_algorithms(&algorithms);
     assert_eq!(other.algorithms(), algorithms);
+}
+
+#[test]
+fn every_way_to_make_a_convolution_makes_that_of_plain_loops() {
+    let Some(device) = card_with_cudnn() else { return };
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (strict, dtype) in [(true, DType::F32), (false, DType::F32), (false, DType::Bf16), (false, DType::F16)] {
+        device.set_strict(strict);
+        for shape in shapes() {
+            let example = Example::new(shape, dtype);
+            for (direction, add) in DIRECTIONS.into_iter().flat_map(|direction| [(direction, false), (direction, true)])
+            {
+                let call = conv::Call { direction, dtype, shape, x: 0, w: 0, y: 0, add };
+                let key = Key::of(&call, strict, false);
+                for way in device.backend().ways(&key) {
+                    device.set_algorithms(&[(key, way.clone())]);
+                    let difference = example.difference(&device, direction, add);
+                    let taken = device.algorithms().contains(&(key, way.clone()));
+                    count += 1;
+                    if !taken || difference.is_none_or(|difference| difference >= tolerance(dtype, strict)) {
+                        wrong.push(format!("{key}, {way}: {difference:?}, taken: {taken}"));
+                    }
+                }
+            }
+        }
+    }
+    println!("{count} ways, {} that fail or are wrong", wrong.len());
+    assert!(count > 100 && wrong.is_empty(), "{}\n{}", wrong.join("\n"), device.take_remarks().join("\n"));
+}
+
+#[test]
+fn convolutions_are_recorded_with_their_workspaces() {
+    let Some(device) = card_with_cudnn() else { return };
+    for dtype in DType::ACTIVATIONS {
+        let shape = shapes()[0];
+        let example = Example::new(shape, dtype);
+        let at = [0, 1, 2].map(|k| upload(&device, dtype, &example.values[k]));
+        let run = |direction| {
+            let [x, w, y] = [0, 1, 2].map(|k| at[k].view());
+            conv::run(&device, direction, &conv::Convolution { dtype, shape, x, w, y, add: false })
+        };
+        let read = || [0, 1, 2].map(|k| device.read_f32(at[k].view()).unwrap());
+        let fill = || {
+            (0..3).for_each(|k| device.copy(upload(&device, dtype, &example.values[k]).view(), at[k].view()).unwrap())
+        };
+        // Each of what the one before has made.
+        let all = || DIRECTIONS.into_iter().try_for_each(run);
+        all().unwrap();
+        let want = read();
+        fill();
+        let graph = device.capture(&mut || all()).unwrap().expect("a card records");
+        assert!(read() == want);
+        for _ in 0..2 {
+            fill();
+            device.replay(&graph).unwrap();
+            assert!(read() == want, "{dtype:?}");
+        }
+    }
 }
 
 #[test]

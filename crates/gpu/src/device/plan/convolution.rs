@@ -26,6 +26,27 @@ impl Key {
     }
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { images, input: [h, w], cin, cout, kernel: [kh, kw], stride, groups, .. } = self.shape;
+        let made = match self.direction {
+            Direction::Forward => "forward",
+            Direction::BackwardData => "gradient of the input",
+            Direction::BackwardWeight => "gradient of the filters",
+        };
+        write!(f, "{made}, {kh}×{kw} of {cin} to {cout} channels")?;
+        if groups > 1 {
+            write!(f, " in {groups} groups")?;
+        }
+        match stride {
+            [1, 1] => {}
+            [a, b] if a == b => write!(f, ", stride {a}")?,
+            [a, b] => write!(f, ", stride {a}×{b}")?,
+        }
+        write!(f, ", {images} images of {h}×{w}, {}", format!("{:?}", self.dtype).to_lowercase())
+    }
+}
+
 /// An engine of cuDNN and the values of its knobs: a way to make a convolution. As text `62:2=0,13=1`, the engine's
 /// number before the knobs' numbers and values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,27 +125,19 @@ pub fn rooms(workspaces: &[usize]) -> Vec<usize> {
     rooms
 }
 
-/// How often each contender runs: a first time and then as often as it is timed, or once where no clock decides.
-pub fn turns(key: &Key) -> usize {
-    if key.deterministic { 1 } else { 4 }
+/// How often contenders are timed, by turns, and how many runs in a row: short ones are over before the next is launched.
+pub const ROUNDS: usize = 2;
+pub const RUNS: usize = 3;
+
+/// Whether a contender that took so long in the first round is timed again, where the fastest took that.
+pub fn may_win(time: f32, fastest: f32) -> bool {
+    time <= 1.5 * fastest
 }
 
-/// Whether the winner is among those tried, whatever becomes of others. A time for each that ran.
-pub fn decided(key: &Key, tried: &[Option<f32>]) -> bool {
-    key.deterministic && tried.iter().any(Option::is_some)
-}
-
-/// The place of the fastest of those that ran, which have a time; of equal ones the first. A deterministic convolution
-/// takes the first that ran: clocks differ from run to run, and with them would the engine and so the bytes. Where none
-/// ran, the first.
-pub fn winner(key: &Key, tried: &[Option<f32>]) -> usize {
-    let mut ran = tried.iter().enumerate().filter_map(|(place, time)| time.map(|time| (place, time)));
-    let best = if key.deterministic {
-        ran.next()
-    } else {
-        ran.reduce(|best, other| if other.1 < best.1 || best.1.is_nan() { other } else { best })
-    };
-    best.map_or(0, |(place, _)| place)
+/// The place of the fastest of those that ran, which have a time; of equal ones the first.
+pub fn winner(times: &[Option<f32>]) -> Option<usize> {
+    let ran = times.iter().enumerate().filter_map(|(place, time)| time.map(|time| (place, time)));
+    ran.reduce(|best, other| if other.1 < best.1 || best.1.is_nan() { other } else { best }).map(|(place, _)| place)
 }
 
 /// The most bytes of workspace on a card with that much memory: a 32nd of it, at least 256 MiB and at most 4 GiB.
@@ -253,22 +266,22 @@ mod tests {
     }
 
     #[test]
-    fn the_fastest_wins_and_a_deterministic_one_needs_no_clock() {
+    fn the_fastest_of_those_that_ran_wins() {
         assert_eq!(rooms(&[10, 0, 30, 10, 50]), [50, 30, 10, 0]);
         assert!(rooms(&[]).is_empty());
+        assert_eq!(winner(&[Some(3.0), None, Some(2.0), Some(2.0), Some(9.0)]), Some(2));
+        assert_eq!(winner(&[Some(f32::NAN), None, None, None, Some(9.0)]), Some(4));
+        assert_eq!([winner(&[None; 5]), winner(&[])], [None, None]);
+        assert!(may_win(1.5, 1.0) && !may_win(1.6, 1.0) && !may_win(f32::NAN, 1.0));
+    }
 
-        let (free, fixed) = (key(DType::Bf16, false, false), key(DType::Bf16, false, true));
-        assert_eq!(winner(&free, &[Some(3.0), None, Some(2.0), Some(2.0), Some(9.0)]), 2);
-        assert_eq!(winner(&free, &[None; 5]), 0);
-        assert_eq!(winner(&free, &[Some(f32::NAN), None, None, None, Some(9.0)]), 4);
-        assert_eq!(winner(&fixed, &[None, Some(3.0), Some(2.0), None, None]), 1);
-        assert_eq!(winner(&fixed, &[None; 5]), 0);
-
-        // Nor need the others of a deterministic one run, nor it run twice.
-        assert!(!decided(&fixed, &[None; 5]) && !decided(&fixed, &[None]));
-        assert!(decided(&fixed, &[None, Some(3.0)]));
-        assert!(!decided(&free, &[Some(1.0); 5]));
-        assert_eq!([&free, &fixed].map(turns), [4, 1]);
+    #[test]
+    fn a_convolution_is_told_in_words() {
+        let bf16 = key(DType::Bf16, false, false);
+        assert_eq!(bf16.to_string(), "forward, 3×3 of 6 to 4 channels in 2 groups, stride 2, 2 images of 9×7, bf16");
+        let shape = Shape { groups: 1, stride: [1, 1], ..shape() };
+        let of = Key { direction: Direction::BackwardWeight, shape, ..key(DType::F32, true, false) };
+        assert_eq!(of.to_string(), "gradient of the filters, 3×3 of 6 to 4 channels, 2 images of 9×7, f32");
     }
 
     #[test]

@@ -18,6 +18,11 @@ impl Lifetimes {
         self.born.insert(address, self.clock);
     }
 
+    /// Whether recorded work keeps what is allocated there.
+    pub fn is_kept(&self, address: u64) -> bool {
+        self.used(self.born[&address])
+    }
+
     /// Nobody but recorded work uses it any more: whether it may be given back now. If not,
     /// [`forgotten`](Self::forgotten) names it later.
     pub fn freed(&mut self, address: u64) -> bool {

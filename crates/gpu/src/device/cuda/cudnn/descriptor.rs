@@ -192,6 +192,13 @@ impl Descriptor {
         Ok(value[0])
     }
 
+    /// The one value of an enumeration.
+    pub fn number_of(&self, attribute: u32, of: Type) -> Result<i32, Failure> {
+        self.numbers_of(attribute, of, 1)?
+            .pop()
+            .ok_or_else(|| Failure::senseless(READING, "a value that is none".to_owned()))
+    }
+
     /// Values of an enumeration, at most so many.
     pub fn numbers_of(&self, attribute: u32, of: Type, most: usize) -> Result<Vec<i32>, Failure> {
         let mut values = vec![0; most];

@@ -81,14 +81,14 @@ pub struct Config {
     config: Descriptor,
     _knobs: Vec<Descriptor>,
     engine: Descriptor,
+    choice: Choice,
 }
 
 /// A convolution that is ready to run. The parts are dropped after the whole.
 pub struct Plan {
     plan: Descriptor,
-    _config: Config,
+    config: Config,
     pub graph: Rc<Graph>,
-    pub choice: Choice,
     /// Bytes.
     pub workspace: usize,
 }
@@ -150,7 +150,7 @@ impl Graph {
     }
 
     /// What heuristics of a mode name, the best first.
-    fn configs(&self, mode: i32) -> Result<Vec<Config>, Failure> {
+    fn named(&self, mode: i32) -> Result<Vec<Config>, Failure> {
         let heuristics = self.target.begin(Kind::EngineHeuristics)?;
         let heuristics = self
             .target
@@ -161,6 +161,25 @@ impl Graph {
         let count = heuristics.count_of(attribute::ENGINEHEUR_RESULTS)?;
         let configs = heuristics.descriptors_of(attribute::ENGINEHEUR_RESULTS, Kind::EngineConfig, count)?;
         configs.into_iter().map(Config::of_heuristics).collect()
+    }
+
+    /// Those that may be used, the most promising first, each once; and the first fault of cuDNN's on the way.
+    pub fn configs(&self, key: &Key) -> (Vec<Config>, Option<Failure>) {
+        let (mut configs, mut failed): (Vec<Config>, _) = (Vec::new(), None);
+        for mode in MODES {
+            let named = self.named(mode).unwrap_or_else(|failure| {
+                failed.get_or_insert(failure);
+                Vec::new()
+            });
+            for config in named {
+                match config.is_allowed(key) {
+                    Ok(true) if configs.iter().all(|one| one.choice != config.choice) => configs.push(config),
+                    Ok(_) => {}
+                    Err(failure) => drop(failed.get_or_insert(failure)),
+                }
+            }
+        }
+        (configs, failed)
     }
 
     /// The engine and knobs of another time.
@@ -186,11 +205,11 @@ impl Graph {
             let knobs: Vec<&Descriptor> = knobs.iter().collect();
             config = config.descriptors(attribute::ENGINECFG_KNOB_CHOICES, &knobs)?;
         }
-        Ok(Config { config: config.finalized("setting up an engine")?, _knobs: knobs, engine })
+        Ok(Config { config: config.finalized("setting up an engine")?, _knobs: knobs, engine, choice: choice.clone() })
     }
 
     /// # Errors
-    /// Those of cuDNN; a refusal where the engine does not take the convolution after all.
+    /// Those of cuDNN; where the engine does not take the convolution after all, that it is not supported.
     pub fn plan(self: &Rc<Self>, config: Config) -> Result<Plan, Failure> {
         let plan = self.target.begin(Kind::ExecutionPlan)?;
         let plan = self.target.handle_in(plan, attribute::EXECUTION_PLAN_HANDLE)?;
@@ -199,40 +218,26 @@ impl Graph {
             .descriptors(attribute::EXECUTION_PLAN_ENGINE_CONFIG, &[&config.config])?
             .finalized("making a plan of a convolution")?;
         let workspace = plan.int64_of(attribute::EXECUTION_PLAN_WORKSPACE_SIZE)?;
-        let workspace = usize::try_from(workspace).unwrap_or(usize::MAX);
-        let choice = config.choice()?;
-        Ok(Plan { plan, _config: config, graph: Rc::clone(self), choice, workspace })
+        let workspace = usize::try_from(workspace).map_err(|_| {
+            Failure::senseless("making a plan of a convolution", format!("a workspace of {workspace} bytes"))
+        })?;
+        Ok(Plan { plan, config, graph: Rc::clone(self), workspace })
     }
 
-    /// Plans that may be used, the most promising first, at most so many, each with no more workspace than the limit;
-    /// and the first error among the others, of a fault of cuDNN's where others are left.
+    /// Plans that may be used, the most promising first, at most so many, each with no more workspace than the limit; and the
+    /// first fault of cuDNN's on the way.
     pub fn plans(self: &Rc<Self>, key: &Key, most: usize, limit: usize) -> (Vec<Plan>, Option<Failure>) {
-        let (mut plans, mut failed): (Vec<Plan>, _) = (Vec::new(), None);
-        let mut note = |failure: Failure| {
-            if !failure.is_refusal() {
-                failed.get_or_insert(failure);
+        let (configs, mut failed) = self.configs(key);
+        let mut plans = Vec::new();
+        for config in configs {
+            if plans.len() == most {
+                break;
             }
-        };
-        'modes: for mode in MODES {
-            let configs = self.configs(mode).unwrap_or_else(|failure| {
-                note(failure);
-                Vec::new()
-            });
-            for config in configs {
-                if plans.len() == most {
-                    break 'modes;
-                }
-                let plan = config.is_allowed(key).and_then(|allowed| {
-                    // Plans are not made of what may not be used: that may take its time.
-                    if allowed { self.plan(config).map(Some) } else { Ok(None) }
-                });
-                match plan {
-                    Ok(Some(plan)) if plan.workspace <= limit && plans.iter().all(|one| one.choice != plan.choice) => {
-                        plans.push(plan);
-                    }
-                    Ok(_) => {}
-                    Err(failure) => note(failure),
-                }
+            match self.plan(config) {
+                Ok(plan) if plan.workspace <= limit => plans.push(plan),
+                Ok(_) => {}
+                Err(failure) if failure.is_unsupported() => {}
+                Err(failure) => drop(failed.get_or_insert(failure)),
             }
         }
         (plans, failed)
@@ -241,55 +246,69 @@ impl Graph {
 
 impl Config {
     fn of_heuristics(config: Descriptor) -> Result<Self, Failure> {
-        let mut engines = config.descriptors_of(attribute::ENGINECFG_ENGINE, Kind::Engine, 1)?;
-        let engine = engines.pop().expect("a configuration is of an engine");
-        Ok(Self { config, _knobs: Vec::new(), engine })
+        let engine = config.descriptors_of(attribute::ENGINECFG_ENGINE, Kind::Engine, 1)?.pop();
+        let engine =
+            engine.ok_or_else(|| Failure::senseless("asking for engines", "a configuration of none".to_owned()))?;
+        let knobs = config.descriptors_of(attribute::ENGINECFG_KNOB_CHOICES, Kind::KnobChoice, MOST_KNOBS)?;
+        let knob = |knob: &Descriptor| {
+            let number = knob.number_of(attribute::KNOB_CHOICE_KNOB_TYPE, Type::Knob)?;
+            Ok((number, knob.int64_of(attribute::KNOB_CHOICE_KNOB_VALUE)?))
+        };
+        let knobs = knobs.iter().map(knob).collect::<Result<_, _>>()?;
+        let choice = Choice { engine: engine.int64_of(attribute::ENGINE_GLOBAL_INDEX)?, knobs };
+        Ok(Self { config, _knobs: Vec::new(), engine, choice })
     }
 
-    fn is_allowed(&self, key: &Key) -> Result<bool, Failure> {
+    /// Whether it may be used for the convolution.
+    pub fn is_allowed(&self, key: &Key) -> Result<bool, Failure> {
         let notes = self.engine.numbers_of(attribute::ENGINE_NUMERICAL_NOTE, Type::NumericalNote, MOST_NOTES)?;
         let behaviors = self.engine.numbers_of(attribute::ENGINE_BEHAVIOR_NOTE, Type::BehaviorNote, MOST_NOTES)?;
         Ok(convolution::allowed(key, &notes, &behaviors))
     }
-
-    fn choice(&self) -> Result<Choice, Failure> {
-        let engine = self.engine.int64_of(attribute::ENGINE_GLOBAL_INDEX)?;
-        let knobs = self.config.descriptors_of(attribute::ENGINECFG_KNOB_CHOICES, Kind::KnobChoice, MOST_KNOBS)?;
-        let knob = |knob: &Descriptor| {
-            let number = knob.numbers_of(attribute::KNOB_CHOICE_KNOB_TYPE, Type::Knob, 1)?;
-            Ok((number[0], knob.int64_of(attribute::KNOB_CHOICE_KNOB_VALUE)?))
-        };
-        Ok(Choice { engine, knobs: knobs.iter().map(knob).collect::<Result<_, _>>()? })
-    }
 }
 
 impl Plan {
-    /// The operands and the workspace, as a run of the plan takes them.
-    pub fn operands(&self, [x, w, y]: [u64; 3], workspace: u64) -> Result<Descriptor, Failure> {
+    pub fn choice(&self) -> &Choice {
+        &self.config.choice
+    }
+
+    /// The convolution of operands at those addresses, which may run more than once.
+    ///
+    /// # Errors
+    /// Those of cuDNN.
+    pub fn of(&self, [x, w, y]: [u64; 3], workspace: u64) -> Result<Bound<'_>, Failure> {
         let addresses = [x, w, y].map(|address| address as *mut c_void);
         let pack = self.graph.target.begin(Kind::VariantPack)?;
-        // SAFETY: they are addresses of the caller's; nothing is read there before the plan runs.
-        unsafe {
+        // SAFETY: nothing is read there before the plan runs, and who lets it run has promised that they are addresses.
+        let operands = unsafe {
             pack.int64s(attribute::VARIANT_PACK_UNIQUE_IDS, &[X, W, Y])?
                 .addresses(attribute::VARIANT_PACK_DATA_POINTERS, Type::VoidPointer, &addresses)?
                 .addresses(attribute::VARIANT_PACK_WORKSPACE, Type::VoidPointer, &[workspace as *mut c_void])?
-                .finalized("naming the operands of a convolution")
-        }
+                .finalized("naming the operands of a convolution")?
+        };
+        Ok(Bound { plan: self, operands })
     }
+}
 
-    /// Puts the convolution into the handle's stream, of operands at those addresses.
+/// A plan with its operands.
+pub struct Bound<'a> {
+    plan: &'a Plan,
+    operands: Descriptor,
+}
+
+impl Bound<'_> {
+    /// Puts the convolution into the handle's stream.
     ///
     /// # Errors
     /// Those of cuDNN.
     ///
     /// # Safety
-    /// The plan is of the handle's card. The addresses are multiples of [`ALIGNMENT`], of allocations of the sizes that
-    /// the convolution's shape gives, and of a workspace as large as the plan wants.
-    pub unsafe fn run(&self, handle: Handle, operands: [u64; 3], workspace: u64) -> Result<(), Failure> {
-        let library = self.graph.target.library;
-        let pack = self.operands(operands, workspace)?;
+    /// The plan is of the handle's card. The addresses that [`Plan::of`] was given are multiples of [`ALIGNMENT`], of
+    /// allocations of the sizes that the convolution's shape gives, and of a workspace as large as the plan wants.
+    pub unsafe fn run(&self, handle: Handle) -> Result<(), Failure> {
+        let library = self.plan.graph.target.library;
         // SAFETY: the caller's promise; all descriptors are final.
-        let status = unsafe { (library.execute)(handle, self.plan.raw(), pack.raw()) };
-        library.check(status, "a convolution")
+        let status = unsafe { (library.execute)(handle, self.plan.plan.raw(), self.operands.raw()) };
+        library.check(status, "making a convolution")
     }
 }

@@ -5,6 +5,7 @@ use super::super::super::Error;
 use super::super::super::plan::versions;
 use cudarc::cudnn::sys;
 use std::ffi::{CStr, c_char, c_void};
+use std::fmt;
 use std::sync::OnceLock;
 
 /// `cudnnHandle_t`.
@@ -52,7 +53,8 @@ functions! {
     execute = "cudnnBackendExecute": fn(Handle, Raw, Raw) -> u32;
 }
 
-/// The library that the loader finds, or why there is none. It needs neither a card nor a driver to answer questions.
+/// The library that the loader finds, or why there is none. Up to 9.26 at least it needs neither a card nor a driver to answer
+/// questions.
 pub fn library() -> Result<&'static Library, String> {
     static FOUND: OnceLock<Result<Library, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -107,15 +109,20 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// An answer without a sense.
+    pub fn senseless(doing: &'static str, said: String) -> Self {
+        Self { status: SUCCESS, doing, said }
+    }
+
     /// Whether cuDNN does not support what it was asked for.
     pub fn is_unsupported(&self) -> bool {
         (3000..4000).contains(&self.status)
     }
+}
 
-    /// Whether cuDNN does not support what it was asked for or finds a value bad. What is described is a convolution, so
-    /// that either way this crate's kernel makes it.
-    pub fn is_refusal(&self) -> bool {
-        (2000..4000).contains(&self.status)
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by cuDNN: {}", self.doing, self.said)
     }
 }
 
@@ -124,6 +131,11 @@ impl Failure {
     /// Whether a part of cuDNN cannot be loaded (`CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED`).
     pub fn is_part_missing(&self) -> bool {
         self.status == 1008
+    }
+
+    /// Whether cuDNN does not support what it was asked for, or finds a value bad.
+    pub fn is_refusal(&self) -> bool {
+        (2000..4000).contains(&self.status)
     }
 }
 

@@ -4,6 +4,8 @@ mod descriptor;
 mod graph;
 mod library;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod tests;
 
 use super::super::Error;
@@ -15,7 +17,7 @@ use super::recorded;
 use crate::ops::conv::{Call, Direction};
 use cudarc::driver::sys as cuda;
 use graph::{Graph, Plan, Target};
-use library::{Handle, Library, library};
+use library::{Failure, Handle, Library, library};
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
 use std::rc::Rc;
@@ -27,12 +29,14 @@ pub struct Cudnn {
     handle: Handle,
     stream: cuda::CUstream,
     pub version: String,
-    /// By convolution; `None` where cuDNN has no engine.
+    /// By convolution; `None` where it is made without cuDNN.
     plans: HashMap<Key, Option<Plan>>,
     /// Choices of an earlier run.
     earlier: BTreeMap<Key, Choice>,
     workspace: Workspace,
     limit: usize,
+    /// What is made without cuDNN since cuDNN failed, for who asks.
+    pub remarks: Vec<String>,
 }
 
 /// Memory that all convolutions use in turn.
@@ -45,7 +49,10 @@ struct Workspace {
 impl Cudnn {
     /// cuDNN for a stream, or why there is none.
     pub fn new(stream: cuda::CUstream, memory: usize) -> Result<Self, String> {
-        let library = library()?;
+        Self::of(library()?, stream, memory)
+    }
+
+    fn of(library: &'static Library, stream: cuda::CUstream, memory: usize) -> Result<Self, String> {
         let mut cudnn = Self {
             library,
             handle: ptr::null_mut(),
@@ -55,6 +62,7 @@ impl Cudnn {
             earlier: BTreeMap::new(),
             workspace: Workspace::default(),
             limit: convolution::workspace_limit(memory as u64),
+            remarks: Vec::new(),
         };
         // SAFETY: the context is current and the stream alive.
         let opened = unsafe {
@@ -62,14 +70,14 @@ impl Cudnn {
                 .check((library.create)(&raw mut cudnn.handle), "starting")
                 .and_then(|()| library.check((library.set_stream)(cudnn.handle, stream.cast()), "taking the stream"))
         };
-        opened.map_err(|failure| Error::from(failure).to_string())?;
+        opened.map_err(|failure| failure.to_string())?;
         Ok(cudnn)
     }
 
     /// The choices so far, of this run and of earlier ones.
     pub fn algorithms(&self) -> Vec<(Key, Choice)> {
         let mut all = self.earlier.clone();
-        all.extend(self.plans.iter().filter_map(|(key, plan)| Some((*key, plan.as_ref()?.choice.clone()))));
+        all.extend(self.plans.iter().filter_map(|(key, plan)| Some((*key, plan.as_ref()?.choice().clone()))));
         all.into_iter().collect()
     }
 
@@ -81,10 +89,18 @@ impl Cudnn {
         }
     }
 
+    /// All that may be used for a convolution.
+    #[cfg(test)]
+    pub fn ways(&self, key: &Key) -> Vec<Choice> {
+        let graph = Graph::new(&Target::card(self.library, self.handle), key, &Extents::of(&key.shape).unwrap());
+        let plans = graph.map(|graph| Rc::new(graph).plans(key, usize::MAX, self.limit).0).unwrap_or_default();
+        plans.iter().map(|plan| plan.choice().clone()).collect()
+    }
+
     /// `false` where it takes no such convolution, and nothing was done.
     ///
     /// Where there is no memory for the workspace that the plan wants, another one that wants less is taken from there
-    /// on, or none: then, too, the answer is `false`.
+    /// on, or none: then, too, the answer is `false`, as it is from there on where a plan that ran once fails.
     ///
     /// # Safety
     /// The addresses are of allocations of the sizes that the call's shape gives.
@@ -97,7 +113,7 @@ impl Cudnn {
                 return Err(recorded("choosing how to make a convolution"));
             }
             // SAFETY: the caller's promise.
-            let plan = unsafe { self.plan(pool, operands, key, &extents)? };
+            let plan = unsafe { self.choose(pool, operands, key, &extents)? };
             self.plans.insert(*key, plan);
         }
         let plan = loop {
@@ -115,125 +131,208 @@ impl Cudnn {
             }
         };
         // SAFETY: the caller's promise; the workspace is as large as the plan wants.
-        match unsafe { plan.run(self.handle, operands, self.workspace.address) } {
-            Ok(()) => Ok(true),
-            Err(failure) if failure.is_unsupported() => Ok(false),
-            Err(failure) => Err(failure.into()),
+        let failure =
+            match plan.of(operands, self.workspace.address).and_then(|bound| unsafe { bound.run(self.handle) }) {
+                Ok(()) => return Ok(true),
+                Err(failure) => failure,
+            };
+        if recording {
+            return Err(failure.into());
         }
+        self.earlier.remove(key);
+        self.plans.insert(*key, None);
+        self.remark(key, &failure);
+        Ok(false)
+    }
+
+    fn remark(&mut self, key: &Key, failure: &Failure) {
+        self.remarks.push(format!("a convolution is slow, made by this program's own kernel ({key}): {failure}"));
     }
 
     /// Makes the workspace so large; `false` where there is no memory for that, and it is as before, if that is left.
     fn grow(&mut self, pool: &mut Pool, need: usize) -> Result<bool, Error> {
-        let old = std::mem::take(&mut self.workspace);
-        if old.bytes > 0 {
-            // SAFETY: convolutions in the stream come before; recorded ones keep it.
+        let old = self.workspace;
+        // Recorded work keeps it, so that giving it back first would free nothing.
+        let is_kept = old.bytes > 0 && pool.lifetimes.is_kept(old.address);
+        if old.bytes > 0 && !is_kept {
+            self.workspace = Workspace::default();
+            // SAFETY: convolutions in the stream come before.
             unsafe { pool.give_back(old.address)? };
         }
-        for bytes in convolution::sizes(old.bytes, need, self.limit) {
+        let sizes = convolution::sizes(if is_kept { 0 } else { old.bytes }, need, self.limit);
+        for bytes in sizes {
             if let Some(address) = spare(pool, bytes)? {
                 self.workspace = Workspace { address, bytes };
+                if is_kept {
+                    // SAFETY: recorded work alone uses it from here on.
+                    unsafe { pool.give_back(old.address)? };
+                }
                 return Ok(bytes >= need);
             }
         }
         Ok(false)
     }
 
-    /// The plan of a convolution: that of an earlier run's choice, or the winner among those that cuDNN names; `None`
-    /// where it has none.
-    unsafe fn plan(
-        &self,
+    /// The plan of a convolution: that of an earlier run's choice, or the best of those that cuDNN names; `None` where none
+    /// runs.
+    unsafe fn choose(
+        &mut self,
         pool: &mut Pool,
-        operands: [u64; 3],
+        mut operands: [u64; 3],
         key: &Key,
         extents: &Extents,
     ) -> Result<Option<Plan>, Error> {
         let graph = match Graph::new(&Target::card(self.library, self.handle), key, extents) {
             Ok(graph) => Rc::new(graph),
-            Err(failure) if failure.is_refusal() => return Ok(None),
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => {
+                // What is described is a convolution.
+                if !failure.is_unsupported() {
+                    self.remark(key, &failure);
+                }
+                return Ok(None);
+            }
         };
-        if let Some(choice) = self.earlier.get(key)
-            && let Ok(plan) = graph.config(choice).and_then(|config| graph.plan(config))
-        {
-            return Ok(Some(plan));
-        }
-        let (mut plans, failed) = graph.plans(key, convolution::MEASURED, self.limit);
-        if plans.is_empty() {
-            return failed.map_or(Ok(None), |failure| Err(failure.into()));
-        }
-        // SAFETY: the caller's promise.
-        let times = unsafe { self.race(pool, operands, key, extents, &plans)? };
-        Ok(Some(plans.swap_remove(convolution::winner(key, &times))))
-    }
-
-    /// The contenders' times, measured on the call's inputs with an output of its own; none for one that does not run.
-    /// It ends with the one that decides. Where memory is short, those are left out for which there is none; where
-    /// there is none for the output, all are without a time.
-    unsafe fn race(
-        &self,
-        pool: &mut Pool,
-        mut operands: [u64; 3],
-        key: &Key,
-        extents: &Extents,
-        contenders: &[Plan],
-    ) -> Result<Vec<Option<f32>>, Error> {
-        let untimed = vec![None; contenders.len()];
-        let Some(output) = spare(pool, extents.made(key.direction) * key.dtype.size())? else { return Ok(untimed) };
+        let Some(output) = spare(pool, extents.made(key.direction) * key.dtype.size())? else {
+            // There is no memory to try anything.
+            return Ok(graph.plans(key, 1, self.limit).0.pop());
+        };
         let made = match key.direction {
             Direction::BackwardData => 0,
             Direction::BackwardWeight => 1,
             Direction::Forward => 2,
         };
         operands[made] = output;
+        // SAFETY: the caller's promise; the output is as large as what is made.
+        let chosen = unsafe { self.best(pool, operands, key, &graph) };
+        // SAFETY: taken above.
+        unsafe { pool.give_back(output)? };
+        let (plan, failure) = chosen?;
+        if let (None, Some(failure)) = (&plan, &failure) {
+            self.remark(key, failure);
+        }
+        Ok(plan)
+    }
+
+    /// The same, tried on those operands, which nobody else uses; and the first fault of cuDNN's.
+    unsafe fn best(
+        &mut self,
+        pool: &mut Pool,
+        operands: [u64; 3],
+        key: &Key,
+        graph: &Rc<Graph>,
+    ) -> Result<(Option<Plan>, Option<Failure>), Error> {
+        if let Some(choice) = self.earlier.get(key)
+            && let Ok(config) = graph.config(choice)
+            // Another version of the library may mean something else by it.
+            && let Ok(true) = config.is_allowed(key)
+            && let Ok(plan) = graph.plan(config)
+            // SAFETY: the caller's promise.
+            && let Ok(()) = unsafe { self.tried(pool, operands, &plan)? }
+        {
+            return Ok((Some(plan), None));
+        }
+        if !key.deterministic {
+            let (mut plans, failed) = graph.plans(key, convolution::MEASURED, self.limit);
+            // SAFETY: the caller's promise.
+            let (times, failure) = unsafe { self.race(pool, operands, &plans)? };
+            let best = convolution::winner(&times).map(|place| plans.swap_remove(place));
+            return Ok((best, failed.or(failure)));
+        }
+        // The first that runs: clocks differ from run to run, and with them would the engine and so the bytes.
+        let (configs, mut failed) = graph.configs(key);
+        for config in configs {
+            let failure = match graph.plan(config) {
+                Ok(plan) if plan.workspace > self.limit => continue,
+                // SAFETY: the caller's promise.
+                Ok(plan) => match unsafe { self.tried(pool, operands, &plan)? } {
+                    Ok(()) => return Ok((Some(plan), None)),
+                    Err(failure) => failure,
+                },
+                Err(failure) => failure,
+            };
+            failed.get_or_insert(failure);
+        }
+        Ok((None, failed))
+    }
+
+    /// Whether a plan runs.
+    unsafe fn tried(&mut self, pool: &mut Pool, operands: [u64; 3], plan: &Plan) -> Result<Result<(), Failure>, Error> {
+        if plan.workspace > self.workspace.bytes && !self.grow(pool, plan.workspace)? {
+            return Ok(Err(no_memory()));
+        }
+        // SAFETY: the caller's promise; the workspace is large enough.
+        Ok(plan.of(operands, self.workspace.address).and_then(|bound| unsafe { bound.run(self.handle) }))
+    }
+
+    /// The contenders' times; none for one that does not run, of which the first says why. Where memory is short, those are left
+    /// out for which there is none.
+    unsafe fn race(
+        &self,
+        pool: &mut Pool,
+        operands: [u64; 3],
+        contenders: &[Plan],
+    ) -> Result<(Vec<Option<f32>>, Option<Failure>), Error> {
         let workspaces: Vec<usize> = contenders.iter().map(|plan| plan.workspace).collect();
-        let mut timed = Ok(untimed);
         for room in convolution::rooms(&workspaces) {
-            let Some(address) = (if room == 0 { Some(0) } else { spare(pool, room)? }) else { continue };
-            // SAFETY: the caller's promise; output and workspace are as large as the convolution wants.
-            timed = unsafe { self.times(operands, key, Workspace { address, bytes: room }, contenders) };
-            if room > 0 {
+            let taken = if room <= self.workspace.bytes { Some(self.workspace.address) } else { spare(pool, room)? };
+            let Some(address) = taken else { continue };
+            // SAFETY: the caller's promise; the workspace is so large.
+            let times = unsafe { self.times(operands, Workspace { address, bytes: room }, contenders) };
+            if room > self.workspace.bytes {
                 // SAFETY: taken above.
                 unsafe { pool.give_back(address)? };
             }
-            break;
+            return times;
         }
-        // SAFETY: taken above.
-        unsafe { pool.give_back(output)? };
-        timed
+        Ok((vec![None; contenders.len()], (!contenders.is_empty()).then(no_memory)))
     }
 
-    /// The times of those that the workspace is enough for.
+    /// The times of those that the workspace is enough for, milliseconds.
     unsafe fn times(
         &self,
         operands: [u64; 3],
-        key: &Key,
         workspace: Workspace,
         contenders: &[Plan],
-    ) -> Result<Vec<Option<f32>>, Error> {
+    ) -> Result<(Vec<Option<f32>>, Option<Failure>), Error> {
         let (begin, end) = (Event::new()?, Event::new()?);
-        let mut times = Vec::new();
-        for plan in contenders {
-            let mut ran = plan.workspace <= workspace.bytes;
-            let turns = convolution::turns(key);
-            for turn in 0..turns {
-                // The first of several turns loads what the engine needs.
-                if turn == 1 || turns == 1 {
-                    begin.record(self.stream)?;
+        let mut failed = None;
+        let mut bound: Vec<_> = contenders
+            .iter()
+            .map(|plan| {
+                let bound = (plan.workspace <= workspace.bytes).then(|| plan.of(operands, workspace.address))?;
+                bound
+                    .map_err(|failure| {
+                        failed.get_or_insert(failure);
+                    })
+                    .ok()
+            })
+            .collect();
+        let mut times: Vec<Option<f32>> = vec![None; contenders.len()];
+        for _round in 0..convolution::ROUNDS {
+            let fastest = times.iter().flatten().copied().reduce(f32::min);
+            for (bound, best) in bound.iter_mut().zip(&mut times) {
+                let hopeless = best.zip(fastest).is_some_and(|(best, fastest)| !convolution::may_win(best, fastest));
+                let Some(run) = bound.as_ref().filter(|_| !hopeless) else { continue };
+                // One before those that are timed: it loads what the engine needs, and the host gets ahead of the card.
+                for turn in 0..=convolution::RUNS {
+                    if turn == 1 {
+                        begin.record(self.stream)?;
+                    }
+                    // SAFETY: the caller's promise.
+                    if let Err(failure) = unsafe { run.run(self.handle) } {
+                        failed.get_or_insert(failure);
+                        (*bound, *best) = (None, None);
+                        break;
+                    }
                 }
-                // SAFETY: the caller's promise.
-                ran = ran && unsafe { plan.run(self.handle, operands, workspace.address) }.is_ok();
-            }
-            times.push(if ran {
-                end.record(self.stream)?;
-                Some(end.since(&begin)?)
-            } else {
-                None
-            });
-            if convolution::decided(key, &times) {
-                break;
+                if bound.is_some() {
+                    end.record(self.stream)?;
+                    let time = end.since(&begin)?;
+                    *best = Some(best.map_or(time, |best| best.min(time)));
+                }
             }
         }
-        Ok(times)
+        Ok((times, failed))
     }
 }
 
@@ -245,6 +344,10 @@ impl Drop for Cudnn {
             unsafe { (self.library.destroy)(self.handle) };
         }
     }
+}
+
+fn no_memory() -> Failure {
+    Failure::senseless("trying a convolution", "there is no memory for its workspace".to_owned())
 }
 
 /// What makes a convolution where there is no memory for the workspace of its plan; `None`: none of cuDNN's.
