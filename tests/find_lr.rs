@@ -79,13 +79,16 @@ fn what_it_says_to_set_gives_the_phase_that_rate() {
     let recipe =
         "recipe = \"step\"\nepochs = 2\nat = [1]\ngamma = 0.25\nsize = 8\nbatch = 50\noptimizer = \"sgd\"\nlr = 0.1\n";
     let head = &TINY[..TINY.find("[[phases]]").unwrap()];
-    for (content, phase, sets) in [
-        (TINY.to_owned(), 0, vec!["train.lr_batch=25"]),
-        (TINY.to_owned(), 1, vec![]),
-        (format!("{head}[[phases]]\n{recipe}"), 1, vec![]),
+    let restarts = "recipe = \"sgdr\"\ncycles = 1\nsize = 8\nbatch = 50\noptimizer = \"sgd\"\nlr = 0.1\n";
+    // The phase that is swept, and the one that then has the rate: of a recipe the one with its highest, not one that leads in.
+    for (content, swept, phase, sets) in [
+        (TINY.to_owned(), 0, 0, vec!["train.lr_batch=25"]),
+        (TINY.to_owned(), 1, 1, vec![]),
+        (format!("{head}[[phases]]\n{recipe}"), 1, 0, vec![]),
+        (format!("{head}[[phases]]\n{restarts}"), 0, 1, vec![]),
     ] {
         write(dir.path(), &content);
-        let number = phase.to_string();
+        let number = swept.to_string();
         let mut args = vec!["tiny.toml", "--seeds", "1", "--lr-from", "1e-4", "--json", "--phase", &number];
         args.extend(sets.iter().flat_map(|set| ["--set", *set]));
         let output = find(&args, dir.path());

@@ -159,12 +159,11 @@ impl Report<'_> {
             out += &format!("\n{}\n", wrap(&remark, width.max(20)).join("\n"));
         }
         if let Some(set) = &self.set {
-            out += &match &self.of_run {
-                None => format!("\nTo train with the valley's rate: --set '{set}'\n"),
-                Some(file) => {
-                    format!("\nTo train with the valley's rate: runner train {} --set '{set}'\n", file.display())
-                }
-            };
+            let recipe = self.job.spec.phases[self.phase].recipe.as_deref();
+            let highest = recipe.map(|recipe| format!(" as the highest of `{recipe}`")).unwrap_or_default();
+            let command = self.of_run.as_ref().map(|file| format!("runner train {} ", file.display()));
+            let command = command.unwrap_or_default();
+            out += &format!("\nTo train with the valley's rate{highest}: {command}--set '{set}'\n");
         }
         out
     }

@@ -5,15 +5,16 @@ use crate::cli::paths;
 use crate::cli::recorded::Recorded;
 use crate::config::Override;
 use crate::config::spec::{PhaseSpec, Spec};
-use crate::registry::{Kind, RampValue, find};
+use crate::registry::{Kind, find};
 use crate::schedule::recipes;
 use crate::units::number;
 
 /// Relative slack in comparing rates: products of decimal fractions are no more exact.
 const SLACK: f64 = 1e-9;
 
-/// The setting and its value, `phases[1].lr.to=0.4`, with which phase `phase` has that rate; tried, as `train.lr_batch` and recipes
-/// make other rates of what is written. `None` where no single setting does it.
+/// The setting and its value, `phases[1].lr.to=0.4`, with which phase `phase` has that rate; of a phase that a recipe has made, with
+/// which that is the highest of the recipe: its other phases, such as one that leads in or runs out, are slow on purpose. Tried, as
+/// `train.lr_batch` makes other rates of what is written. `None` where no single setting does it.
 pub fn for_rate(args: &FindLrArgs, spec: &Spec, phase: usize, rate: &str) -> Option<String> {
     let target: f64 = rate.parse().ok()?;
     let setting = setting(&spec.phases[phase])?;
@@ -43,15 +44,19 @@ fn setting(phase: &PhaseSpec) -> Option<String> {
     Some(format!("phases[{source}].lr{end}"))
 }
 
-/// The highest rate of a phase with such a setting besides those of the command line.
+/// The highest rate of a phase, or of the recipe that has made it, with such a setting besides those of the command line.
 fn rate_with(args: &FindLrArgs, phase: usize, set: &str) -> Option<f64> {
     let overrides = [args.overrides.list(), vec![Override::Set(set.to_owned())]].concat();
     let loaded = match (&args.from, &args.config) {
         (Some(run), _) => Recorded::read_with(paths::run(run).ok()?, &overrides).ok()?.loaded,
         (None, config) => paths::load(config.as_ref()?, &overrides).ok()?,
     };
-    let RampValue { from, to, .. } = &loaded.spec.phases.get(phase)?.lr;
-    Some(to.map_or(*from, |to| to.max(*from)))
+    let phases = &loaded.spec.phases;
+    let PhaseSpec { source, recipe, .. } = phases.get(phase)?;
+    let is_meant = |of: &PhaseSpec| of.source == *source && recipe.is_some();
+    let highest = |of: &PhaseSpec| of.lr.to.map_or(of.lr.from, |to: f64| to.max(of.lr.from));
+    let of_recipe = phases.iter().filter(|of| is_meant(of)).map(highest).reduce(f64::max);
+    Some(of_recipe.unwrap_or_else(|| highest(&phases[phase])))
 }
 
 fn is_close(a: f64, b: f64) -> bool {
