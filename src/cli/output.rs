@@ -161,6 +161,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     to_stdout(|| anstream::stdout().write_all(text.as_bytes()))
 }
 
+/// Prints on standard error what a person reads, where standard output has what a program reads.
+pub fn aside(text: impl FnOnce(usize) -> String) {
+    anstream::eprint!("{}", text(console::stderr_width()));
+}
+
 /// Says what a person should know on standard error.
 pub fn notice(text: &str) {
     anstream::eprintln!("{}", console::notice(text, console::stderr_width()));

@@ -792,7 +792,8 @@ pub const PHASE: &[Param] = &[
         key: "freeze",
         kind: Kind::List(&Kind::Text),
         default: Default::Absent,
-        doc: "groups of parameters that are not trained; left out: as in the phase before, `[]` trains all again",
+        doc: "groups of parameters that are not trained (their batch norms go on measuring, as PyTorch's do: running means and \
+              variances move); left out: as in the phase before, `[]` trains all again",
     },
 ];
 

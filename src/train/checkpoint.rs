@@ -56,6 +56,9 @@ struct Header {
     /// Those of the device's libraries; none on the CPU.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     algorithms: Vec<Algorithm>,
+    /// Of all tensors: see [`checksum`]. Older files have none.
+    #[serde(default)]
+    crc32c: Option<u32>,
 }
 
 /// Read before the rest, which another format may write otherwise.
@@ -96,13 +99,14 @@ impl Header {
 /// The checkpoint's bytes. `algorithms`: those that the device has chosen so far.
 pub fn encode(state: &State, positions: &Positions, algorithms: &[Algorithm]) -> Vec<u8> {
     let optimizers = state.optimizers.states();
-    let header = Header {
+    let mut header = Header {
         format: FORMAT,
         progress: state.progress.clone(),
         counters: optimizers.iter().map(|optimizer| optimizer.counters.clone()).collect(),
         averaged: state.average.as_ref().map_or(0, |average| average.updates),
         positions: positions.clone(),
         algorithms: algorithms.to_vec(),
+        crc32c: None,
     };
     let mut tensors = model_tensors(&state.params, "params.", "stats.");
     if let Some(Lookahead { params, stats }) = &state.lookahead {
@@ -120,8 +124,17 @@ pub fn encode(state: &State, positions: &Positions, algorithms: &[Algorithm]) ->
             tensors.push((format!("optimizer.{group}.{name}"), view(&[buffer.len()], buffer)));
         }
     }
+    header.crc32c = Some(checksum(tensors.iter().map(|(name, view)| (name.as_str(), view.data()))));
     let header = serde_json::to_string(&header).expect("the header is plain data");
     serialize(tensors, HashMap::from([(HEADER_KEY.to_owned(), header)]))
+}
+
+/// CRC-32C over the bytes of all tensors, in the order of their names: what a disk or a copy has changed is not taken for what the
+/// training did.
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u32 {
+    let mut tensors: Vec<(&str, &[u8])> = tensors.collect();
+    tensors.sort_unstable_by_key(|(name, _)| *name);
+    tensors.into_iter().fold(0, |crc, (_, bytes)| crc32c::crc32c_append(crc, bytes))
 }
 
 /// The weights and running statistics alone, by name: `model.safetensors`.
@@ -187,6 +200,10 @@ pub fn load(
     let (tensors, texts) = tensors::open(&bytes).map_err(corrupt)?;
     let header = Header::read(&texts).map_err(corrupt)?;
     header.check(plan).map_err(corrupt)?;
+    let found = header.crc32c.map(|_| checksum(tensors.iter().map(|(name, tensor)| (name, tensor.data()))));
+    if found != header.crc32c {
+        return Err(corrupt("its bytes are not those that were written (another checksum)".to_owned()));
+    }
 
     let (directory, stat_directory) = (params.directory().clone(), params.stat_directory().clone());
     let named = directory.iter().map(|(name, slot)| (format!("params.{name}"), slot, true));
@@ -374,6 +391,23 @@ mod tests {
             let error = load_bytes(&edited(&bytes, from, to), &params, &plan).err().unwrap().to_string();
             assert!(error.contains(want), "{error}");
         }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_tensor_is_not_trained_on() {
+        let (params, plan, bytes) = parts();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for at in (8 + header..bytes.len()).step_by(13) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            let error = load_bytes(&flipped, &params, &plan).err().unwrap().to_string();
+            assert!(error.contains("another checksum"), "{error}");
+        }
+        // Files of before there were checksums are read as they are.
+        let crc = Header::read(&tensors::open(&bytes).unwrap().1).unwrap().crc32c.unwrap();
+        let older = edited(&bytes, &format!(r#"\"crc32c\":{crc}"#), r#"\"crc32c\":null"#);
+        load_bytes(&older, &params, &plan).unwrap();
+        assert!(load_bytes(&edited(&bytes, &crc.to_string(), "7"), &params, &plan).is_err());
     }
 
     #[test]

@@ -259,7 +259,9 @@ fn sweeps(args: &FindLrArgs, job: &Job, begin: &Begin) -> anyhow::Result<Vec<Fou
 fn write(args: &FindLrArgs, report: &Report<'_>) -> Result<(), Failure> {
     if args.json {
         output::print(&report.json()?)?;
-    } else if !args.csv.as_deref().is_some_and(output::is_stdout) {
+    } else if args.csv.as_deref().is_some_and(output::is_stdout) {
+        output::aside(|width| report.text(width));
+    } else {
         output::print(&report.text(output::width()))?;
     }
     if let Some(to) = &args.csv {

@@ -101,7 +101,7 @@ pub(crate) trait Backend: Send + Sync {
     }
 
     /// All ways that a library has to make a convolution.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "cuda"))]
     fn ways(&self, _key: &Key) -> Vec<Choice> {
         Vec::new()
     }
