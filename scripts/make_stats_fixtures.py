@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestIndPower
+from statsmodels.stats.power import TTestIndPower, TTestPower
 
 FILE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "scipy" / "stats.json"
 rng = np.random.default_rng(1)
@@ -58,6 +58,10 @@ def two_samples():
             found = stats.permutation_test((a, b), statistic, n_resamples=np.inf, alternative="two-sided")
             case["rank_sum"] = min(1.0, found.pvalue)
         if len(a) == len(b):
+            case["paired"] = stats.ttest_rel(a, b).pvalue
+            standardised = abs((a - b).mean() / (a - b).std(ddof=1))
+            if standardised < 5:
+                case["pairs_needed"] = TTestPower().solve_power(standardised, alpha=0.05, power=0.8)
             d = np.round(a - b, 6)
             case["differences"] = d.tolist()
             d = d[d != 0]

@@ -133,6 +133,8 @@ fn it_suggests_rates_draws_them_and_leaves_nothing_else() {
     // The same bytes again, with another number of threads.
     let again = find(&["tiny.toml", "--seeds", "2", "--lr-from", "1e-4", "--csv", "-", "--threads", "1"], dir.path());
     assert_eq!(again.stdout, std::fs::read(dir.path().join("c.csv")).unwrap());
+    let beside = String::from_utf8(again.stderr).unwrap();
+    assert!(beside.contains("--set 'phases[0].lr="), "the report stands on standard error: {beside}");
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl Question {
             },
             test: match self.test {
                 TestName::Welch => Test::Welch,
+                TestName::Paired => Test::Paired,
                 TestName::Wilcoxon => Test::Wilcoxon,
             },
             baseline: self.baseline.clone(),
@@ -128,7 +129,11 @@ enum By {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum TestName {
+    /// Welch's t-test
     Welch,
+    /// Student's t-test of pairs where the seeds are the same, else Welch's: for trials that share a beginning
+    Paired,
+    /// Wilcoxon's signed ranks where the seeds are the same, else his rank sums
     Wilcoxon,
 }
 

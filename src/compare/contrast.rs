@@ -17,6 +17,8 @@ const ENOUGH: usize = 6;
 pub enum Test {
     /// Welch's t-test: means, variances unequal.
     Welch,
+    /// Student's of pairs where the groups have the same seeds, else Welch's.
+    Paired,
     /// Wilcoxon's: signed ranks where the groups have the same seeds, else rank sums.
     Wilcoxon,
 }
@@ -33,6 +35,8 @@ pub enum Untested {
     Constant,
     /// The runs of each seed do.
     EqualPairs,
+    /// They differ by the same for each seed.
+    EqualDifferences,
 }
 
 /// A group against a baseline.
@@ -50,7 +54,7 @@ pub struct Contrast {
     pub runs: usize,
     /// Bootstrap, 95 %; of three runs or more.
     pub interval: Option<Interval>,
-    /// Whether runs of the same seed were taken together, for the interval (and for Wilcoxon's test).
+    /// Whether runs of the same seed were taken together, for the interval (and for the tests of pairs).
     pub pairing: Pairing,
     pub test: Test,
     pub p: Option<f64>,
@@ -110,14 +114,20 @@ impl Contrast {
         };
         let values = |by_seed: &BTreeMap<u64, f64>| by_seed.values().copied().collect::<Vec<f64>>();
         let (a, b) = (values(&ours), values(&theirs));
+        let differences = || a.iter().zip(&b).map(|(x, y)| x - y).collect::<Vec<f64>>();
         let p = match (options.test, pairing) {
-            (Test::Welch, _) => stats::welch(&a, &b).map(|welch| welch.p),
+            (Test::Welch, _) | (Test::Paired, Pairing::Unpaired) => stats::welch(&a, &b).map(|welch| welch.p),
+            (Test::Paired, Pairing::Paired) => stats::paired(&differences()),
             (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(&a, &b),
-            (Test::Wilcoxon, Pairing::Paired) => {
-                stats::signed_rank(&a.iter().zip(&b).map(|(x, y)| x - y).collect::<Vec<_>>())
-            }
+            (Test::Wilcoxon, Pairing::Paired) => stats::signed_rank(&differences()),
         };
-        let needed = stats::samples_needed(&a, &b, options.alpha, POWER);
+        // Ranks need about as many as means do, where values are spread as by a bell.
+        let needed = match (options.test, pairing) {
+            (Test::Paired | Test::Wilcoxon, Pairing::Paired) => {
+                stats::pairs_needed(&differences(), options.alpha, POWER)
+            }
+            _ => stats::samples_needed(&a, &b, options.alpha, POWER),
+        };
         Self {
             group,
             baseline,
@@ -127,7 +137,9 @@ impl Contrast {
             pairing,
             test: options.test,
             p,
-            untested: p.is_none().then(|| if all_have { untested(&a, &b, options.test) } else { Untested::NotReached }),
+            untested: p
+                .is_none()
+                .then(|| if all_have { untested(&a, &b, options.test, pairing) } else { Untested::NotReached }),
             p_adjusted: None,
             effect: stats::hedges_g(&a, &b),
             more_seeds: needed.map(|needed| needed.saturating_sub(a.len().min(b.len()))),
@@ -152,11 +164,12 @@ impl Contrast {
 }
 
 /// Why the test finds nothing in these values.
-fn untested(a: &[f64], b: &[f64], test: Test) -> Untested {
+fn untested(a: &[f64], b: &[f64], test: Test, pairing: Pairing) -> Untested {
     match test {
         _ if a.len().min(b.len()) < 2 => Untested::TooFew,
         _ if a.iter().chain(b).any(|x| !x.is_finite()) => Untested::NotFinite,
-        Test::Welch => Untested::Constant,
+        Test::Paired if pairing == Pairing::Paired => Untested::EqualDifferences,
+        Test::Welch | Test::Paired => Untested::Constant,
         // Rank sums of finite values always have a p.
         Test::Wilcoxon => Untested::EqualPairs,
     }

@@ -127,10 +127,22 @@ fn the_title_of_differences_tells_what_was_tested() {
     assert!(title(Test::Wilcoxon).contains("signed-rank test; intervals: bootstrap, paired by seed"));
     write("d", 3..6, "done", 0.04);
     let (welch, wilcoxon) = (title(Test::Welch), title(Test::Wilcoxon));
+    assert!(title(Test::Paired).contains("Student's t-test of pairs where the seeds are the same, else Welch's"));
     assert!(welch.contains("Welch's t-test, p corrected for 2 comparisons (Holm); intervals"), "{welch}");
     for words in ["signed-rank test where the seeds are the same, else", "rank-sum test", "paired by seed where"] {
         assert!(wilcoxon.contains(words), "`{words}` is not in {wilcoxon}");
     }
+}
+
+/// Values that rise and fall together, as of trials with a beginning in common: pairs tell what means cannot.
+#[test]
+fn pairs_settle_what_their_seeds_have_in_common() {
+    let root = tempfile::tempdir().unwrap();
+    of_seeds(root.path(), [&[0.28, 0.20, 0.27, 0.30], &[0.27, 0.185, 0.261, 0.292]]);
+    let contrast = |test: Test| compared(root.path(), Options { test, ..Options::default() }).contrasts[0].clone();
+    let (welch, pairs) = (contrast(Test::Welch), contrast(Test::Paired));
+    assert!(welch.p.unwrap() > 0.5 && welch.more_seeds.unwrap() > 50, "{welch:?}");
+    assert!(pairs.p.unwrap() < 0.02 && pairs.more_seeds == Some(0), "{pairs:?}");
 }
 
 #[test]
@@ -351,7 +363,7 @@ fn what_is_missing_for_a_verdict_is_said() {
         report::markdown(&found, &verdicts)
     };
     let by_time = Options { target: Some(0.7), by: Quantity::Time, ..Options::default() };
-    let wilcoxon = Options { test: Test::Wilcoxon, ..Options::default() };
+    let [wilcoxon, pairs] = [Test::Wilcoxon, Test::Paired].map(|test| Options { test, ..Options::default() });
     let few = said([&[0.5], &[0.6]], Options::default());
     assert!(few.contains("| too few runs to tell") && few.contains(", too few runs to test)"), "{few}");
     assert!(said([&[0.5], &[0.6]], wilcoxon.clone()).contains("| too few runs to tell"));
@@ -359,6 +371,7 @@ fn what_is_missing_for_a_verdict_is_said() {
         ("not all runs reached the target", [&[0.8, 0.8][..], &[0.8, 0.6]], by_time),
         ("the values do not vary: no test", [&[0.5, 0.5][..], &[0.6, 0.6]], Options::default()),
         ("the runs of each seed are equal: no test", [&[0.5, 0.6][..], &[0.5, 0.6]], wilcoxon),
+        ("the runs of each seed differ by the same: no test", [&[0.5, 0.75][..], &[0.25, 0.5]], pairs),
         ("not all values are finite: no test", [&[0.5, 0.6][..], &[0.5, f64::NAN]], Options::default()),
     ] {
         let text = said(values, options);

@@ -5,6 +5,7 @@
 mod bootstrap;
 mod effect;
 mod holm;
+mod paired;
 mod power;
 mod rank;
 mod smooth;
@@ -16,7 +17,8 @@ mod tests;
 pub use bootstrap::{Interval, Pairing, bootstrap};
 pub use effect::hedges_g;
 pub use holm::holm;
-pub use power::samples_needed;
+pub use paired::paired;
+pub use power::{pairs_needed, samples_needed};
 pub use rank::{rank_sum, signed_rank};
 pub use smooth::Smooth;
 pub use welch::{Welch, welch};

@@ -38,6 +38,7 @@ fn two_samples_are_compared_as_scipy_does() {
         check("p", welch.map(|w| w.p));
         check("rank_sum", rank_sum(&a, &b));
         check("signed_rank", signed_rank(&numbers(&case["differences"])));
+        check("paired", paired(&a.iter().zip(&b).map(|(x, y)| x - y).collect::<Vec<_>>()));
         check("hedges_g", hedges_g(&a, &b));
     }
     assert!(checked > 50, "{checked}");
@@ -66,6 +67,19 @@ fn the_number_of_samples_is_about_that_of_the_noncentral_t() {
         let expected = expected.ceil();
         assert!((found - expected).abs() <= f64::max(1.0, 0.05 * expected), "{found}, statsmodels has {expected}");
     }
+    let mut checked = 0;
+    for case in fixture("two_samples") {
+        let Some(expected) = case["pairs_needed"].as_f64() else { continue };
+        let (a, b) = (numbers(&case["a"]), numbers(&case["b"]));
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(x, y)| x - y).collect();
+        let (found, expected) = (pairs_needed(&differences, 0.05, 0.8).unwrap() as f64, expected.ceil());
+        assert!(
+            (found - expected).abs() <= f64::max(1.0, 0.05 * expected),
+            "{found} pairs, statsmodels has {expected}"
+        );
+        checked += 1;
+    }
+    assert!(checked > 4, "{checked}");
 }
 
 #[test]
@@ -93,6 +107,8 @@ fn too_little_to_tell_is_no_number() {
     }
     assert_eq!(bootstrap(&[1.0, 2.0, 3.0], &[2.0, 4.0], Pairing::Unpaired, 0.95), None);
     assert_eq!(samples_needed(&[1.0, 2.0], &[1.0, 2.0], 0.05, 0.8), None);
+    assert_eq!((paired(&[1.0]), paired(&[0.5; 3]), paired(&[f64::NAN, 1.0])), (None, None, None));
+    assert_eq!((pairs_needed(&[1.0], 0.05, 0.8), pairs_needed(&[1.0, -1.0], 0.05, 0.8)), (None, None));
     assert!(holm(&[]).is_empty());
 }
 

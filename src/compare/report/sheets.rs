@@ -142,6 +142,9 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
     let tested = || comparison.contrasts.iter().filter(|c| c.p.is_some());
     let test = match (options.test, pairings(tested())) {
         (Test::Welch, _) => "Welch's t-test",
+        (Test::Paired, Pairings::All) => "Student's t-test of pairs",
+        (Test::Paired, Pairings::Mixed) => "Student's t-test of pairs where the seeds are the same, else Welch's",
+        (Test::Paired, Pairings::None) => "Welch's t-test",
         (Test::Wilcoxon, Pairings::All) => "Wilcoxon's signed-rank test",
         (Test::Wilcoxon, Pairings::Mixed) => {
             "Wilcoxon's signed-rank test where the seeds are the same, else his rank-sum test"
@@ -227,6 +230,7 @@ fn untested(why: Option<Untested>) -> Option<&'static str> {
         Untested::NotFinite => Some("not all values are finite: no test"),
         Untested::Constant => Some("the values do not vary: no test"),
         Untested::EqualPairs => Some("the runs of each seed are equal: no test"),
+        Untested::EqualDifferences => Some("the runs of each seed differ by the same: no test"),
     }
 }
 
