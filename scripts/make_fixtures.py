@@ -949,7 +949,8 @@ def schedules():
         )
     case(
         "one-cycle-two-phases",
-        "recipe = 'piecewise'\nat = [0, 0.6, 2]\nlr = [0.016, 0.4, 1.6e-6]\ncurve = 'cosine'",
+        "recipe = 'one-cycle'\nsteps = 200\nlr = 0.4\nrise = 0.3\ndiv = 25\nfinal_div = 1e4\nthree_phase = false\n"
+        "curve = 'cosine'",
         lambda sgd: of.OneCycleLR(sgd, 0.4, total_steps=201, pct_start=61 / 201),
         200,
     )

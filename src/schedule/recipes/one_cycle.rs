@@ -1,43 +1,61 @@
 use super::{EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, constant, curve_param, length, ramp};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use crate::units::number;
 
-/// Rises and falls within t = (1 − pct/100) of the length, half of it each, momentum going the other way; in the rest the
-/// rate falls on, far below where it began:
+/// Rises and falls, momentum going the other way; in the last `pct` per cent of the length the rate falls on, far below
+/// where it began:
 ///
 /// ```text
-/// t/2       lr/div → lr                   max_momentum → min_momentum
-/// t/2       lr → lr/div                   min_momentum → max_momentum
-/// the rest  lr/div → lr/(final_div·div)   max_momentum
+/// rise      lr/div → lr                   max_momentum → min_momentum
+/// the rest  lr → lr/div                   min_momentum → max_momentum
+/// pct       lr/div → lr/(final_div·div)   max_momentum
 /// ```
 ///
-/// PyTorch's `OneCycleLR` with `three_phase` counts its borders so that the last step of each leg has its end value; here,
-/// as everywhere, the next leg begins with it. Its `total_steps = T` and `pct_start = p` are `steps = T − 1` and `pct = 100 −
-/// 200·(p·T − 1)/(T − 1)` here. Without `three_phase` it is a `piecewise` of three knots.
+/// Without `three_phase` the fall goes down to lr/(final_div·div) itself, in all that `rise` leaves. With `rise` 0.3,
+/// `div` 25, `final_div` 1e4 and the curve `cosine` that is fast.ai 1's `fit_one_cycle`, whose `final_div` is
+/// `final_div·div` here, and PyTorch's `OneCycleLR`.
+///
+/// PyTorch counts its borders so that the last step of each leg has its end value; here, as everywhere, the next leg
+/// begins with it. Its `total_steps = T` and `pct_start = p` are exactly `steps = T − 1` and `rise = (p·T − 1)/(T − 1)`
+/// here, with `three_phase` `pct = 100 − 200·(p·T − 1)/(T − 1)` in place of `rise`.
 pub static ENTRY: RecipeEntry = Entry {
     name: "one-cycle",
-    summary: "the rate rises and falls once while momentum falls and rises, then runs out far below: three phases",
-    cite: "Smith 2018 (arXiv:1803.09820); fast.ai 2018, use_clr_beta",
+    summary: "the rate rises and falls once, momentum the other way, and runs out far below: three phases, or two",
+    cite: "Smith 2018 (arXiv:1803.09820); fast.ai 2018, use_clr_beta, fit_one_cycle; PyTorch's OneCycleLR",
     params: &[
         EPOCHS,
         STEPS,
         Param { key: "lr", kind: Kind::Float(RATES), default: Default::Required, doc: "the highest learning rate" },
         Param {
+            key: "rise",
+            kind: Kind::Float(Interval { min: 0.0, max: 1.0, min_open: true, max_open: true }),
+            default: Default::Absent,
+            doc: "share of the length in which the rate rises; left out: half of it, or of what `pct` leaves of it",
+        },
+        Param {
             key: "div",
             kind: Kind::Float(Interval::at_least(1.0)),
             default: Default::Toml("10.0"),
-            doc: "the rate begins at lr/div and comes back to it",
+            doc: "the rate begins at lr/div and, with `three_phase`, comes back to it",
         },
         Param {
             key: "pct",
             kind: Kind::Float(Interval::half_open(0.0, 100.0)),
-            default: Default::Toml("10.0"),
-            doc: "per cent of the length in which the rate runs out below lr/div; 0: it does not",
+            default: Default::Absent,
+            doc: "per cent of the length in which the rate runs out below lr/div; 0: it does not; left out: 10",
         },
         Param {
             key: "final_div",
             kind: Kind::Float(Interval::at_least(1.0)),
             default: Default::Toml("100.0"),
-            doc: "it runs out at lr/(final_div·div)",
+            doc: "it runs out at lr/(final_div·div), as in PyTorch; fast.ai divides lr by its final_div alone",
+        },
+        Param {
+            key: "three_phase",
+            kind: Kind::Bool,
+            default: Default::Toml("true"),
+            doc: "whether the rate runs out in a phase of its own, as `pct` says; false, PyTorch's default: the fall \
+                  goes on to lr/(final_div·div) in one piece",
         },
         Param {
             key: "max_momentum",
@@ -57,21 +75,51 @@ pub static ENTRY: RecipeEntry = Entry {
     make: expand,
 };
 
+/// `pct` where it is left out.
+const LAST_PER_CENT: f64 = 10.0;
+
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let (peak, curve) = (settings.float("lr"), settings.choice("curve"));
-    let (low, rest) = (peak / settings.float("div"), settings.float("pct") / 100.0);
+    let low = peak / settings.float("div");
+    let lowest = low / settings.float("final_div");
     let (max, min) = (settings.float("max_momentum"), settings.float("min_momentum"));
-    let half = (1.0 - rest) / 2.0;
+    let three_phase = settings.bool("three_phase");
     let legs = [
         (ramp(low, peak, &curve), ramp(max, min, &curve)),
-        (ramp(peak, low, &curve), ramp(min, max, &curve)),
-        (ramp(low, low / settings.float("final_div"), &curve), constant(max)),
+        (ramp(peak, if three_phase { low } else { lowest }, &curve), ramp(min, max, &curve)),
+        (ramp(low, lowest, &curve), constant(max)),
     ];
-    let shares = if rest > 0.0 { &[half, half, rest][..] } else { &[half, half] };
-    let lengths = length(settings)?.parts(shares);
-    Ok(lengths
-        .into_iter()
-        .zip(legs)
-        .map(|(length, (lr, momentum))| Part { length, lr, momentum: Some(momentum) })
-        .collect())
+    let length = length(settings)?;
+    let shares = if three_phase { in_three(settings)? } else { in_two(settings)? };
+    let part = |(length, (lr, momentum))| Part { length, lr, momentum: Some(momentum) };
+    Ok(length.parts(&shares).into_iter().zip(legs).map(part).collect())
+}
+
+/// The shares of the length in which the rate rises, falls and, unless `pct` is 0, runs out.
+fn in_three(settings: &Settings) -> Result<Vec<f64>, Misuse> {
+    let pct = settings.opt_float("pct").unwrap_or(LAST_PER_CENT);
+    let rest = pct / 100.0;
+    let cycle = 1.0 - rest;
+    let rise = match settings.opt_float("rise") {
+        // Less than that is what rounding leaves.
+        Some(rise) if cycle - rise < 1e-9 => {
+            let (rise, pct) = (number(rise), number(pct));
+            let message = format!("a rise over {rise} of the length leaves no fall before the last {pct} %");
+            return Err(Misuse::new("rise", message, "give a smaller `rise` or `pct`, or `three_phase = false`"));
+        }
+        given => given.unwrap_or(cycle / 2.0),
+    };
+    let mut shares = vec![rise, cycle - rise];
+    shares.extend((rest > 0.0).then_some(rest));
+    Ok(shares)
+}
+
+/// The shares of the length in which the rate rises and falls.
+fn in_two(settings: &Settings) -> Result<Vec<f64>, Misuse> {
+    if settings.opt_float("pct").is_some() {
+        let help = "leave `pct` out: the fall itself goes down to lr/(final_div·div)";
+        return Err(Misuse::new("pct", "`pct` beside `three_phase = false`", help));
+    }
+    let rise = settings.opt_float("rise").unwrap_or(0.5);
+    Ok(vec![rise, 1.0 - rise])
 }

@@ -9,6 +9,7 @@ fn settings(entry: &RecipeEntry, given: Given<'_>) -> Settings {
         let value = match (param.default, param.kind) {
             (Default::Toml(toml), Kind::Choice(_)) => Value::Choice(Choice::plain(toml.trim_matches('\''))),
             (Default::Toml(toml), Kind::Int { .. }) => Value::Int(toml.parse().unwrap()),
+            (Default::Toml(toml), Kind::Bool) => Value::Bool(toml.parse().unwrap()),
             (Default::Toml(toml), _) => Value::Float(toml.parse().unwrap()),
             _ => return None,
         };
@@ -51,6 +52,27 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
     let given = [("steps", Value::Int(11)), ("lr", float(1.0)), ("pct", float(0.0))];
     assert_eq!(phases(&one_cycle::ENTRY, &given).len(), 2);
 
+    // fast.ai 1 and PyTorch: up in three tenths, down in one piece.
+    let given = [
+        ("epochs", float(10.0)),
+        ("lr", float(0.5)),
+        ("rise", float(0.3)),
+        ("div", float(25.0)),
+        ("final_div", float(1e4)),
+        ("three_phase", Value::Bool(false)),
+        ("curve", Value::Choice(Choice::plain("cosine"))),
+    ];
+    let expected =
+        ["3ep: 0.02 → 0.5 cosine, momentum 0.95 → 0.85 cosine", "7ep: 0.5 → 2e-6 cosine, momentum 0.85 → 0.95 cosine"];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+    let given = [("steps", Value::Int(10)), ("lr", float(1.0)), ("rise", float(0.2))];
+    let expected = [
+        "2step: 0.1 → 1 linear, momentum 0.95 → 0.85 linear",
+        "7step: 1 → 0.1 linear, momentum 0.85 → 0.95 linear",
+        "1step: 0.1 → 0.001 linear, momentum 0.95",
+    ];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+
     let given = [("lr", float(0.2)), ("cycles", Value::Int(3)), ("cycle_len", float(1.0)), ("cycle_mult", float(2.0))];
     let expected = ["0.05ep: 0.002", "0.95ep: 0.2 → 0 cosine", "2ep: 0.2 → 0 cosine", "4ep: 0.2 → 0 cosine"];
     assert_eq!(phases(&sgdr::ENTRY, &given), expected);
@@ -72,15 +94,59 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
     assert_eq!(phases(&lr_range::ENTRY, &[("steps", Value::Int(100))]), ["100step: 1e-5 → 10 exponential"]);
 }
 
+/// Figures from Python's `math`, by the formulas of PyTorch's `OneCycleLR(max_lr=1, total_steps=100)`: its first phase
+/// ends with step 29, its second with step 99.
+#[test]
+fn one_cycle_in_two_phases_is_pytorchs() {
+    let used = |steps: i64, rise: f64| -> Vec<(f64, f64)> {
+        let given = [
+            ("steps", Value::Int(steps)),
+            ("lr", float(1.0)),
+            ("rise", float(rise)),
+            ("div", float(25.0)),
+            ("final_div", float(1e4)),
+            ("three_phase", Value::Bool(false)),
+            ("curve", Value::Choice(Choice::plain("cosine"))),
+        ];
+        let each = |part: Part| {
+            let Length::Steps(n) = part.length else { panic!("steps") };
+            let (lr, momentum) = (Ramp::new(&part.lr).unwrap(), Ramp::new(&part.momentum.unwrap()).unwrap());
+            (0..n).map(move |i| (lr.at(i, n), momentum.at(i, n)))
+        };
+        expand(&one_cycle::ENTRY, &settings(&one_cycle::ENTRY, &given)).unwrap().into_iter().flat_map(each).collect()
+    };
+    let figures = [
+        (0, 0.04, 0.95),
+        (10, 0.29516394846410077, 0.9234204220349895),
+        (15, 0.5459866761210004, 0.897293054570729),
+        (29, 1.0, 0.85),
+        (30, 0.9994965352845243, 0.8500503466729342),
+        (64, 0.500002, 0.9),
+        (98, 0.0005074647154757879, 0.9499496533270657),
+    ];
+    let (exact, plain) = (used(99, 29.0 / 99.0), used(100, 0.3));
+    assert_eq!((exact.len(), plain.len()), (99, 100));
+    for (step, lr, momentum) in figures {
+        let (got, of_momentum) = exact[step];
+        assert!((got / lr - 1.0).abs() < 1e-11 && (of_momentum - momentum).abs() < 1e-14, "step {step}: {got}");
+        // Its own settings, taken over as they are: borders lie a step later, and no rate is off by more than that.
+        let (got, of_momentum) = plain[step];
+        assert!((got - lr).abs() < 0.03 && (of_momentum - momentum).abs() < 0.004, "step {step}: {got}");
+    }
+}
+
 #[test]
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let one_epoch = || ("epochs", float(1.0));
     let lr = || ("lr", float(0.1));
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 12] = [
+    let cases: [(&RecipeEntry, Given<'_>, &str); 15] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("rise", float(0.9))], "rise"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("rise", float(0.3)), ("pct", float(70.0))], "rise"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("pct", float(10.0)), ("three_phase", Value::Bool(false))], "pct"),
         (&warmup::ENTRY, &[lr(), one_epoch(), exponential], "curve"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("max_momentum", float(0.9))], "max_momentum"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.9))], "min_momentum"),
@@ -111,5 +177,9 @@ proptest! {
         }
         let sum: f64 = parts.iter().map(|part| if let Length::Epochs(epochs) = part.length { epochs } else { 0.0 }).sum();
         prop_assert!((sum - epochs).abs() < 1e-9);
+        // Where nothing else is said, rise and fall are equally long to the bit.
+        let half = (1.0 - pct / 100.0) / 2.0 * epochs;
+        prop_assert_eq!(parts[0].length, Length::Epochs((half * 1e12).round() / 1e12));
+        prop_assert_eq!(parts[1].length, parts[0].length);
     }
 }
