@@ -1,4 +1,7 @@
-use super::{EPOCHS, MOMENTA, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, ramp};
+use super::{
+    EPOCHS, MOMENTA, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum_falls,
+    ordered, ramp,
+};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 
 /// Cycle i rises from `from` to `from + (lr − from)·gamma^i` in the share `rise` of its length, and falls back in the rest.
@@ -70,6 +73,8 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
             return Err(Misuse::new(given, format!("`{given}` without `{missing}`"), "give both, or neither"));
         }
     };
+    momentum_falls(&ENTRY, settings)?;
+    ordered(&ENTRY, settings, ["from", "lr"], "each cycle rises from `from` to `lr`: give `lr` the larger one")?;
     let share = 1.0 / cycles as f64;
     let lengths = length(settings)?.parts(&[rise * share, (1.0 - rise) * share].repeat(cycles));
     let leg = |(leg, length): (usize, _)| {

@@ -1,4 +1,4 @@
-use super::{EPOCHS, MOMENTUM, Misuse, Part, RecipeEntry, STEPS, curve_param, length, momentum, ramp};
+use super::{EPOCHS, MOMENTUM, Misuse, Part, RecipeEntry, STEPS, curve_param, length, momentum, ordered, ramp};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 
 /// One phase through all rates that may be of use, by the same factor each step.
@@ -29,6 +29,7 @@ pub static ENTRY: RecipeEntry = Entry {
 };
 
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
+    ordered(&ENTRY, settings, ["from", "to"], "the rate sweeps upwards: give `to` the larger one")?;
     let lr = ramp(settings.float("from"), settings.float("to"), &settings.choice("curve"));
     Ok(vec![Part { length: length(settings)?, lr, momentum: momentum(settings) }])
 }

@@ -16,6 +16,7 @@ mod tests;
 
 use super::{Length, Ramp};
 use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, Param, RampValue, Settings, Value};
+use crate::units::number;
 
 /// One of the plain phases that a recipe stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +158,25 @@ fn ramp(from: f64, to: f64, curve: &Choice) -> RampValue {
 fn numbers(settings: &Settings, key: &str) -> Vec<f64> {
     let number = |value| if let Value::Float(number) = value { Some(number) } else { None };
     settings.list(key).into_iter().filter_map(number).collect()
+}
+
+/// That `low` is not above `high`, where both are there. At fault is `low`, unless it has its default: then `high` is
+/// what was written.
+fn ordered(entry: &RecipeEntry, settings: &Settings, [low, high]: [&str; 2], help: &str) -> Result<(), Misuse> {
+    let (Some(least), Some(most)) = (settings.opt_float(low), settings.opt_float(high)) else { return Ok(()) };
+    if least <= most {
+        return Ok(());
+    }
+    let is_default = |param: &Param| matches!(param.default, Default::Toml(toml) if toml.parse::<f64>() == Ok(least));
+    let key = if entry.params.iter().any(|param| param.key == low && is_default(param)) { high } else { low };
+    let message = format!("`{low}` is {}, above `{high}`, which is {}", number(least), number(most));
+    Err(Misuse::new(key, message, help))
+}
+
+/// That momentum does not rise while the rate does.
+fn momentum_falls(entry: &RecipeEntry, settings: &Settings) -> Result<(), Misuse> {
+    let help = "momentum falls while the rate rises: give `max_momentum` the larger one, or both the same";
+    ordered(entry, settings, ["min_momentum", "max_momentum"], help)
 }
 
 /// That places in epochs come one after the other, from `first` on.

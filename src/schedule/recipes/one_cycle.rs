@@ -1,4 +1,6 @@
-use super::{EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, constant, curve_param, length, ramp};
+use super::{
+    EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, constant, curve_param, length, momentum_falls, ramp,
+};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 use crate::units::number;
 
@@ -90,6 +92,7 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
         (ramp(low, lowest, &curve), constant(max)),
     ];
     let length = length(settings)?;
+    momentum_falls(&ENTRY, settings)?;
     let shares = if three_phase { in_three(settings)? } else { in_two(settings)? };
     let part = |(length, (lr, momentum))| Part { length, lr, momentum: Some(momentum) };
     Ok(length.parts(&shares).into_iter().zip(legs).map(part).collect())

@@ -1,4 +1,4 @@
-use super::{MOMENTUM, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, constant, curve_param, momentum, ramp};
+use super::{MOMENTUM, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, constant, curve_param, momentum, ordered, ramp};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 use crate::schedule::Length;
 
@@ -57,6 +57,7 @@ pub static ENTRY: RecipeEntry = Entry {
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let (lr, to, curve) = (settings.float("lr"), settings.float("to"), settings.choice("curve"));
     let (first, mult, lead) = (settings.float("cycle_len"), settings.float("cycle_mult"), settings.float("lead"));
+    ordered(&ENTRY, settings, ["to", "lr"], "each cycle falls from `lr` to `to`: give `lr` the larger one")?;
     let mut parts = Vec::new();
     let mut push = |epochs, lr| parts.push(Part { length: Length::Epochs(epochs), lr, momentum: momentum(settings) });
     if lead > 0.0 {

@@ -139,8 +139,9 @@ fn one_cycle_in_two_phases_is_pytorchs() {
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let one_epoch = || ("epochs", float(1.0));
     let lr = || ("lr", float(0.1));
+    let turned = [("max_momentum", float(0.8)), ("min_momentum", float(0.9))];
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 15] = [
+    let cases: [(&RecipeEntry, Given<'_>, &str); 22] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
@@ -150,6 +151,13 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         (&warmup::ENTRY, &[lr(), one_epoch(), exponential], "curve"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("max_momentum", float(0.9))], "max_momentum"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.9))], "min_momentum"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("max_momentum", float(0.8))], "max_momentum"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.97))], "min_momentum"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), turned[0].clone(), turned[1].clone()], "min_momentum"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), ("from", float(0.5))], "from"),
+        (&sgdr::ENTRY, &[lr(), ("to", float(0.2))], "to"),
+        (&lr_range::ENTRY, &[one_epoch(), ("from", float(10.0)), ("to", float(1.0))], "from"),
+        (&lr_range::ENTRY, &[one_epoch(), ("to", float(1e-6))], "to"),
         (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 0.2]))], "at[1]"),
         (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 1.0]))], "at[1]"),
         (&piecewise::ENTRY, &[("at", list(&[0.0, 1.0])), ("lr", list(&[0.0]))], "lr"),
@@ -162,6 +170,15 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         assert_eq!(misuse.key, key, "{}: {misuse}", entry.name);
         assert!(!misuse.help.is_empty());
     }
+}
+
+#[test]
+fn ends_may_be_the_same() {
+    let (lr, one_epoch) = (("lr", float(0.1)), ("epochs", float(1.0)));
+    let given = [lr.clone(), one_epoch.clone(), ("max_momentum", float(0.0)), ("min_momentum", float(0.0))];
+    assert!(phases(&one_cycle::ENTRY, &given).iter().all(|phase| phase.ends_with("momentum 0")));
+    assert_eq!(phases(&cyclical::ENTRY, &[lr.clone(), one_epoch, ("from", float(0.1))]), ["0.5ep: 0.1", "0.5ep: 0.1"]);
+    assert_eq!(phases(&sgdr::ENTRY, &[lr, ("to", float(0.1)), ("lead", float(0.0))]), ["1ep: 0.1"]);
 }
 
 proptest! {
