@@ -263,7 +263,7 @@ fn trials_that_are_tried_again_run_side_by_side_and_are_counted_once() {
     relabel(&sweep, 2, "done", "failed");
     let best = runner().args(["sweep", "--best"]).arg(&sweep).output().unwrap();
     assert_exit(&best, 0);
-    assert!(text(&best).contains("on average over 1 seed\n"), "{}", text(&best));
+    assert!(text(&best).contains("on average over 1 seed\n# of its 2 seeds 1 failed; no point"), "{}", text(&best));
 
     relabel(&sweep, 1, "done", "failed");
     let output = resume(&sweep).arg("--retry-failed").output().unwrap();
@@ -280,6 +280,47 @@ fn trials_that_are_tried_again_run_side_by_side_and_are_counted_once() {
     assert!(text(&output).contains("[2/2]"), "{}", text(&output));
     let best = runner().args(["sweep", "--best"]).arg(&sweep).output().unwrap();
     assert!(text(&best).contains("on average over 2 seeds\n"), "{}", text(&best));
+}
+
+/// A sweep's folder as it would be on disk, with rows of `trials.csv` for points that differ in one rate.
+fn recorded(work: &Path, rows: &[&str]) -> PathBuf {
+    let sweep = work.join("recorded");
+    std::fs::create_dir_all(sweep.join("points")).unwrap();
+    std::fs::write(sweep.join("sweep.toml"), SWEEP.replace("small.toml", "../small.toml")).unwrap();
+    let head = "trial,seed,state,run,objective,seconds,reason,phases[0].lr,saved_steps,saved_seconds\n";
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(sweep.join("trials.csv"), format!("{head}{rows}")).unwrap();
+    for point in ["t000", "t001"] {
+        std::fs::write(sweep.join("points").join(format!("{point}.toml")), SMALL).unwrap();
+    }
+    sweep
+}
+
+fn best_of(sweep: &Path) -> std::process::Output {
+    runner().args(["sweep", "--best"]).arg(sweep).output().unwrap()
+}
+
+#[test]
+fn a_point_of_which_a_seed_diverged_does_not_win_by_the_others() {
+    let (work, _) = workplace();
+    let lucky = ["0,1,done,t000-s1,0.9,1,,0.01,,", "0,2,diverged,t000-s2,,1,loss is NaN,0.01,,"];
+    let steady = ["1,1,done,t001-s1,0.5,1,,1e30,,", "1,2,done,t001-s2,0.7,1,,1e30,,"];
+    let sweep = recorded(work.path(), &[lucky, steady].concat());
+    let best = best_of(&sweep);
+    assert_exit(&best, 0);
+    let said = text(&best);
+    assert!(said.contains("of sweep rates: phases[0].lr=1e30\n"), "{said}");
+    assert!(said.contains("# val_acc 0.6000 on average over 2 seeds\n\n"), "{said}");
+    // All is over, so there is a summary at once.
+    let output = resume(&sweep).output().unwrap();
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("best: point 1, 0.6000 on average over 2 seeds: phases[0].lr=1e30\n"), "{said}");
+
+    let worse = ["1,1,failed,t001-s1,,1,,1e30,,", "1,2,diverged,t001-s2,,1,,1e30,,"];
+    let best = best_of(&recorded(work.path(), &[lucky, worse].concat()));
+    let said = text(&best);
+    assert!(said.contains("# val_acc 0.9000 on average over 1 seed\n# of its 2 seeds 1 diverged; no point"), "{said}");
 }
 
 /// The other process may be in the middle of writing what would be read.

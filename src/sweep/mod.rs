@@ -12,6 +12,9 @@ pub mod propose;
 pub mod prune;
 pub mod run;
 pub mod search;
+mod standing;
+
+pub use standing::{Standing, best};
 
 use crate::config::sweep::{Method, Sweep, Values};
 use ledger::{Ledger, Trial};
@@ -104,18 +107,6 @@ fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -
 
 fn values(sweep: &Sweep) -> Vec<Values> {
     sweep.axes.iter().map(|axis| axis.values.clone()).collect()
-}
-
-/// The point whose mean objective over its finished trials is best; of equals the first.
-pub fn best(ledger: &Ledger, lower_is_better: bool) -> Option<(usize, f64)> {
-    let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for trial in ledger.trials.iter().filter(|trial| trial.state == ledger::State::Done) {
-        points.entry(trial.number).or_default().extend(trial.objective);
-    }
-    let means = points.into_iter().filter(|(_, values)| !values.is_empty());
-    let means = means.map(|(number, values)| (number, crate::stats::mean(&values)));
-    let better = |a: f64, b: f64| if lower_is_better { a < b } else { a > b };
-    means.reduce(|best, next| if better(next.1, best.1) { next } else { best })
 }
 
 #[cfg(test)]

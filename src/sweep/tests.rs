@@ -81,8 +81,8 @@ fn what_is_new_is_numbered_after_what_is_there() {
     for (trial, objective) in ledger.trials.iter_mut().zip([0.5, 0.7, 0.9, 0.8]) {
         (trial.state, trial.objective) = (State::Done, Some(objective));
     }
-    assert_eq!(best(&ledger, false).map(|(number, _)| number), Some(1));
-    assert_eq!(best(&ledger, true).map(|(number, _)| number), Some(0));
+    assert_eq!(best(&ledger, false).map(|best| best.number), Some(1));
+    assert_eq!(best(&ledger, true).map(|best| best.number), Some(0));
 }
 
 #[test]

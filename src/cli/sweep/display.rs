@@ -1,11 +1,12 @@
 //! A sweep as a person follows it: on a terminal a line for each running trial and one for all, elsewhere a line whenever a
 //! trial ends.
 
-use super::assignments;
+use super::{assignments, values_of};
 use crate::record::console::{Screen, can_move_cursor};
 use crate::record::text::span;
 use crate::sweep::ledger::{Ledger, State, Trial};
 use crate::sweep::run::{Order, Watcher, is_left};
+use crate::sweep::{self, Standing};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub struct Display {
     /// Trials that are over, those of earlier processes included, and all: as the ledger has them.
     over: usize,
     all: usize,
+    /// Of the points all of whose seeds are done.
     best: Option<(f64, String)>,
     axes: Vec<String>,
 }
@@ -60,20 +62,8 @@ impl Display {
     }
 
     fn find_best(&mut self, ledger: &Ledger) {
-        for trial in ledger.trials.iter().filter(|trial| trial.state == State::Done) {
-            self.take_best(trial, ledger);
-        }
-    }
-
-    fn take_best(&mut self, trial: &Trial, ledger: &Ledger) {
-        let Some(objective) = trial.objective else { return };
-        let better = self
-            .best
-            .as_ref()
-            .is_none_or(|(best, _)| if self.lower_is_better { objective < *best } else { objective > *best });
-        if better {
-            self.best = Some((objective, assignments(ledger, trial)));
-        }
+        let best = sweep::best(ledger, self.lower_is_better).filter(Standing::is_whole);
+        self.best = best.map(|best| (best.mean, values_of(ledger, best.number)));
     }
 
     fn say(&self, line: &str) {

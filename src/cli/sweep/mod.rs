@@ -422,15 +422,20 @@ fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
     }
     let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
     let mut text = format!("{} trials: {}\n", ledger.trials.len(), states.join(", "));
-    if let Some((number, mean)) = sweep::best(ledger, lower) {
-        let trial = ledger.trials.iter().find(|trial| trial.number == number);
-        let values = trial.map(|trial| assignments(ledger, trial)).unwrap_or_default();
-        text += &format!("best: point {number}, {} on average: {values}\n", display::figure(mean));
-    }
+    text += &best_line(ledger, lower);
     text += &saving(ledger);
     let shown = folder.display();
     text += &format!("{shown}\n`runner compare {shown}` tells whether that can be told\n");
     Ok(output::print(&text)?)
+}
+
+/// The best point, and where it was found wanting; nothing while no trial has a value.
+fn best_line(ledger: &Ledger, lower: bool) -> String {
+    let Some(best) = sweep::best(ledger, lower) else { return String::new() };
+    let (mean, seeds) = (display::figure(best.mean), plural(best.seeds as u64, "seed"));
+    let lacks = best.lacks().map(|lacks| format!(" ({lacks})")).unwrap_or_default();
+    let values = values_of(ledger, best.number);
+    format!("best: point {}, {mean} on average over {seeds}{lacks}: {values}\n", best.number)
 }
 
 /// What was trained once for several trials; nothing where all trained everything.
@@ -452,6 +457,12 @@ fn assignments(ledger: &Ledger, trial: &Trial) -> String {
     pairs(&ledger.axes, &trial.values)
 }
 
+/// The same of a point.
+fn values_of(ledger: &Ledger, number: usize) -> String {
+    let trial = ledger.trials.iter().find(|trial| trial.number == number);
+    trial.map(|trial| assignments(ledger, trial)).unwrap_or_default()
+}
+
 fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
     let pairs = axes.iter().zip(values).map(|(axis, value)| format!("{axis}={value}"));
     pairs.collect::<Vec<_>>().join(", ")
@@ -470,22 +481,20 @@ pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
 
 fn best(folder: &Path) -> Result<Exit, Failure> {
     let (sweep, ledger) = read(folder)?;
-    let Some((number, mean)) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
+    let Some(best) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
         return Err(Failure::Usage(format!("no trial of {} is done yet", folder.display())));
     };
-    let path = experiment_file(folder, number);
+    let path = experiment_file(folder, best.number);
     let experiment = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let of_point: Vec<&Trial> = ledger.trials.iter().filter(|trial| trial.number == number).collect();
-    let values = of_point.first().map(|trial| assignments(&ledger, trial)).unwrap_or_default();
-    // Those that the mean is of.
-    let seeds = of_point.iter().filter(|trial| trial.state == State::Done && trial.objective.is_some()).count();
     let head = format!(
-        "# The best point of sweep {}: {values}\n# {} {} on average over {}\n\n",
+        "# The best point of sweep {}: {}\n# {} {} on average over {}\n",
         sweep.name,
+        values_of(&ledger, best.number),
         sweep.metric,
-        display::figure(mean),
-        plural(seeds as u64, "seed")
+        display::figure(best.mean),
+        plural(best.seeds as u64, "seed")
     );
-    output::print(&(head + &experiment))?;
+    let lacks = best.lacks().map(|lacks| format!("# {lacks}\n")).unwrap_or_default();
+    output::print(&format!("{head}{lacks}\n{experiment}"))?;
     Ok(Exit::Done)
 }
