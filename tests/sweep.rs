@@ -323,6 +323,61 @@ fn a_point_of_which_a_seed_diverged_does_not_win_by_the_others() {
     assert!(said.contains("# val_acc 0.9000 on average over 1 seed\n# of its 2 seeds 1 diverged; no point"), "{said}");
 }
 
+#[test]
+fn what_no_run_will_measure_is_no_metric() {
+    let (work, file) = workplace();
+    let base = |train: &str| {
+        let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n\
+                    [[phases]]\nsteps = 12\nbatch = 32\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n";
+        std::fs::write(work.path().join("small.toml"), format!("{base}[train]\n{train}\n")).unwrap();
+    };
+    let dry_run = |metric: &str, axes: &str| {
+        let content = format!("name = 's'\nbase = 'small.toml'\nmetric = \"{metric}\"\n[axes]\n{axes}\n");
+        std::fs::write(&file, content).unwrap();
+        begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap()
+    };
+    let rates = "'phases[0].lr' = [0.1, 0.2]";
+    let views = "'train.tta' = ['mirror', 'none']";
+    let refused = [
+        ("", "val_accuracy", rates, "no column of numbers `val_accuracy`", "did you mean `val_acc`?"),
+        ("", "optimizer", rates, "no column of numbers `optimizer`", ""),
+        ("", "val_acc_avg", rates, "looks at `val_acc_avg`, which is not measured\n", "`average = \"swa\"`"),
+        ("average = 'swa'", "val_acc_avg_tta", rates, "which is not measured\n", "experiment: `tta = \"mirror\"`"),
+        ("tta = 'mirror'", "val_acc_tta", views, "not measured at the point train.tta=", "`tta = \"mirror\"`"),
+    ];
+    for (train, metric, axes, message, help) in refused {
+        base(train);
+        let output = dry_run(metric, axes);
+        assert_exit(&output, 2);
+        let said = text(&output);
+        assert!(said.contains("rates.toml:3:10: error: ") && said.contains(message) && said.contains(help), "{said}");
+    }
+    base("");
+    // What the axes bring is there.
+    let average = "{ kind = 'ema', every = '3step', start = '6step' }";
+    assert_exit(&dry_run("val_acc_avg", &format!("'train.average' = [{average}]")), 0);
+    base(&format!("average = {average}"));
+    assert_exit(&dry_run("val_loss_avg", rates), 0);
+    assert!(!work.path().join("runs").exists());
+}
+
+#[test]
+fn why_no_point_is_best_is_told() {
+    let (work, _) = workplace();
+    let said = |rows: &[&str]| {
+        let best = best_of(&recorded(work.path(), rows));
+        assert_exit(&best, 2);
+        text(&best)
+    };
+    let [done, over] = ["0,1,done,t000-s1,,1,,0.01,,", "0,2,diverged,t000-s2,,1,,0.01,,"];
+    let words = said(&[done, over]);
+    assert!(words.contains("has a value of `val_acc`: 1 diverged, 1 done\nhelp: `runner compare"), "{words}");
+    let words = said(&[over]);
+    assert!(words.contains("has a result: 1 diverged"), "{words}");
+    let words = said(&[over, "0,1,planned,t000-s1,,,,0.01,,"]);
+    assert!(words.contains("is done yet"), "{words}");
+}
+
 /// The other process may be in the middle of writing what would be read.
 #[test]
 fn a_sweep_is_not_read_while_another_process_runs_it() {

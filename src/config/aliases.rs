@@ -86,6 +86,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("at", &["milestones", "epochs-at"]),
     ("cycle_len", &["t-0", "cycle-length"]),
     ("cycle_mult", &["t-mult"]),
+    ("val_acc", &["val-accuracy", "validation-accuracy", "valid-acc", "accuracy", "acc", "acc1", "top1", "test-acc"]),
+    ("val_loss", &["validation-loss", "valid-loss", "test-loss"]),
 ];
 
 /// What to do instead, for settings of other programs that have no counterpart here.

@@ -1,7 +1,7 @@
 //! The rules by which a training ends before its plan does, and what of them does not go together.
 
 use super::build::Builder;
-use super::spec::{Tta, TtaAt};
+use super::spec::{TrainSpec, Tta, TtaAt};
 use crate::average::EvaluatedAt;
 use crate::registry::Settings;
 use crate::units::{Seconds, number};
@@ -159,8 +159,8 @@ fn unmeasured(builder: &mut Builder<'_>, train: &Settings, stop: &StopSpec) {
     let patience = stop.patience.map(|patience| ("train.patience.metric".to_owned(), "patience", patience.metric));
     for (path, rule, metric) in targets.chain(patience).collect::<Vec<_>>() {
         let (measured, ask, always) = match metric {
-            Metric::ValAccTta => (views_at(train), "tta = \"mirror\"", "tta_at = \"every\""),
-            Metric::ValAccAvg | Metric::ValLossAvg => (average_at(train), "average = \"swa\"", "evaluate = \"every\""),
+            Metric::ValAccTta => (views_at(train), ASK_VIEWS, "tta_at = \"every\""),
+            Metric::ValAccAvg | Metric::ValLossAvg => (average_at(train), ASK_AVERAGE, "evaluate = \"every\""),
             _ => continue,
         };
         let word = metric.word();
@@ -176,6 +176,21 @@ fn unmeasured(builder: &mut Builder<'_>, train: &Settings, stop: &StopSpec) {
         };
         let error = builder.source.diagnostic(&path, message);
         builder.error(error.help(help));
+    }
+}
+
+/// Settings of `[train]` that have views and averaged weights measured.
+const ASK_VIEWS: &str = "tta = \"mirror\"";
+const ASK_AVERAGE: &str = "average = \"swa\"";
+
+impl TrainSpec {
+    /// What would have to be asked for below `[train]` for runs to have this column of `metrics.csv`: nothing where they have it.
+    pub fn lacks_for(&self, column: &str) -> Vec<&'static str> {
+        let needs = [
+            (column.ends_with("_tta") && self.tta.is_none(), ASK_VIEWS),
+            (column.contains("_avg") && self.average.is_none(), ASK_AVERAGE),
+        ];
+        needs.into_iter().filter(|(lacks, _)| *lacks).map(|(_, setting)| setting).collect()
     }
 }
 

@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(near("Num Epochs"), Some("epochs"));
         assert_eq!(nearest("rms", ["sgd", "rmsprop"]), Some("rmsprop"));
         assert_eq!(nearest("learning_rate", ["from", "to"]), None);
+        assert_eq!(nearest("val_accuracy", ["val_acc_top5", "val_acc_avg", "val_acc"]), Some("val_acc"));
         assert_eq!(near(&"x".repeat(1_000_000)), None);
     }
 }

@@ -1,18 +1,17 @@
 //! `runner sweep`.
 
 mod display;
+mod metric;
 mod point;
 
 use super::device::{DeviceChoice, instruction_set};
 use super::{Exit, Failure, output, prepare};
 use crate::compare::{Options, report};
 use crate::config;
-use crate::config::suggest::nearest;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::data::DataError;
 use crate::launch::{self, Launcher, Setup, local};
 use crate::nn::Compute;
-use crate::record::rows::{MetricsRow, Row as _};
 use crate::record::text::{plural, span};
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
@@ -114,7 +113,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         // Some proposals of a search never made an experiment, and would not with another seed.
         new.retain(|trial| !is_known(&ledger, trial.number) || experiment_file(folder, trial.number).is_file());
     }
-    check_metric(&sweep)?;
+    metric::exists(&sweep)?;
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
     for notice in notices(&points, args.dry_run) {
@@ -161,20 +160,6 @@ fn compute(args: &SweepArgs) -> Result<Compute, Failure> {
 
 fn is_known(ledger: &Ledger, number: usize) -> bool {
     ledger.trials.iter().any(|trial| trial.number == number)
-}
-
-/// Sees that runs will have the column that trials are judged by: without it all would be done, and none better than another.
-fn check_metric(sweep: &Sweep) -> Result<(), Failure> {
-    let known = || MetricsRow::COLUMNS.iter().copied().chain(MetricsRow::further_columns(true, true));
-    let metric = sweep.metric.as_str();
-    if known().any(|column| column == metric) {
-        return Ok(());
-    }
-    let help = match nearest(metric, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("it is one of {}", known().collect::<Vec<_>>().join(", ")),
-    };
-    Err(Failure::Usage(format!("`metric = \"{metric}\"`: metrics.csv has no such column\nhelp: {help}")))
 }
 
 /// What trials have room for.
@@ -416,17 +401,22 @@ pub fn lower_is_better(metric: &str) -> bool {
 }
 
 fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
-    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-    for trial in &ledger.trials {
-        *states.entry(trial.state.word()).or_default() += 1;
-    }
-    let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
-    let mut text = format!("{} trials: {}\n", ledger.trials.len(), states.join(", "));
+    let mut text = format!("{} trials: {}\n", ledger.trials.len(), states(ledger));
     text += &best_line(ledger, lower);
     text += &saving(ledger);
     let shown = folder.display();
     text += &format!("{shown}\n`runner compare {shown}` tells whether that can be told\n");
     Ok(output::print(&text)?)
+}
+
+/// `3 done, 1 failed`
+fn states(ledger: &Ledger) -> String {
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for trial in &ledger.trials {
+        *states.entry(trial.state.word()).or_default() += 1;
+    }
+    let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+    states.join(", ")
 }
 
 /// The best point, and where it was found wanting; nothing while no trial has a value.
@@ -479,10 +469,25 @@ pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
     Ok((sweep, ledger))
 }
 
+/// Why no point is best.
+fn no_best(folder: &Path, sweep: &Sweep, ledger: &Ledger) -> String {
+    let (shown, metric) = (folder.display(), &sweep.metric);
+    let all_over = ledger.trials.iter().all(|trial| trial.state.is_over());
+    match ledger.trials.iter().filter(|trial| trial.state == State::Done).count() {
+        0 if all_over && !ledger.trials.is_empty() => format!("no trial of {shown} has a result: {}", states(ledger)),
+        0 => format!("no trial of {shown} is done yet"),
+        _ => format!(
+            "no trial of {shown} has a value of `{metric}`: {}\n\
+             help: `runner compare {shown} --metric COLUMN` judges them by another column of metrics.csv",
+            states(ledger)
+        ),
+    }
+}
+
 fn best(folder: &Path) -> Result<Exit, Failure> {
     let (sweep, ledger) = read(folder)?;
     let Some(best) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
-        return Err(Failure::Usage(format!("no trial of {} is done yet", folder.display())));
+        return Err(Failure::Usage(no_best(folder, &sweep, &ledger)));
     };
     let path = experiment_file(folder, best.number);
     let experiment = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,5 +1,6 @@
 //! From a sweep's points to experiments that may be tried.
 
+use super::metric;
 use crate::cli::{Failure, prepare};
 use crate::config::spec::{SetSpec, Spec};
 use crate::config::sweep::{Measure, Sweep};
@@ -132,7 +133,10 @@ impl<'a> Maker<'a> {
 
     fn made(&self, point: &[String], basis: &Basis) -> Result<Point, Failure> {
         match self.experiment(point, basis)? {
-            Some(loaded) => self.whole(loaded, basis.figures),
+            Some(loaded) => {
+                metric::is_measured(self.sweep, point, &loaded.spec)?;
+                self.whole(loaded, basis.figures)
+            }
             None => Err(Failure::Usage(self.no_length())),
         }
     }

@@ -44,6 +44,8 @@ use std::path::{Path, PathBuf};
 pub const AXES: &str = "axes";
 /// The key of the base experiment.
 const BASE: &str = "base";
+/// That of the column that trials are judged by.
+const METRIC: &str = "metric";
 
 /// A checked sweep file, and its base experiment as written.
 #[derive(Clone, Debug)]
@@ -51,6 +53,7 @@ pub struct Sweep {
     pub name: String,
     /// The column of `metrics.csv` that trials are judged by.
     pub metric: String,
+    metric_origin: Origin,
     pub seeds: Vec<u64>,
     pub method: Method,
     pub axes: Vec<Axis>,
@@ -107,7 +110,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let paths = named.paths;
     let method = method::read(&tree, &settings, &axes, &mut errors);
     let seeds = seeds(&settings);
-    let complete = (settings.opt_text("name"), settings.opt_text("metric"), base, method);
+    let complete = (settings.opt_text("name"), settings.opt_text(METRIC), base, method);
     let (Some(name), Some(metric), Some(base), Some(method), true) =
         (complete.0, complete.1, complete.2, complete.3, errors.is_empty())
     else {
@@ -116,8 +119,22 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let content = with_absolute_paths(&texts[0].content, paths);
     let (constraints, equal, prune) = (Vec::new(), None, prune::read(&settings));
     let share = settings.bool("share");
-    let mut sweep =
-        Sweep { name, metric, seeds, method, axes, constraints, equal, prune, share, content, tree: base, texts };
+    let metric_origin = tree.get(METRIC).map_or(Origin::Default, |field| field.node.origin.clone());
+    let mut sweep = Sweep {
+        name,
+        metric,
+        metric_origin,
+        seeds,
+        method,
+        axes,
+        constraints,
+        equal,
+        prune,
+        share,
+        content,
+        tree: base,
+        texts,
+    };
     // What is wrong with the base would be wrong with every point.
     let base = sweep.base()?.spec.settings();
     sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);
@@ -178,6 +195,12 @@ impl Sweep {
     /// All that is wrong with it.
     pub fn base(&self) -> Result<Loaded, Diagnostics> {
         put_together(self.tree.clone(), self.read(), &[])
+    }
+
+    /// What is wrong with the metric, at its place, and what to do.
+    pub fn metric_error(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostics {
+        let error = Diagnostic::new(self.metric_origin.clone(), message).help(help);
+        Diagnostics::new(self.texts.clone().into(), vec![error])
     }
 
     /// Whether the constraints hold at a point. What is wrong with the point itself is no matter here: it shows when the point is
