@@ -378,6 +378,47 @@ fn why_no_point_is_best_is_told() {
     assert!(words.contains("is done yet"), "{words}");
 }
 
+#[test]
+fn a_sweep_goes_on_with_the_base_that_it_began_with() {
+    let (work, file) = workplace();
+    let (below, base) = (work.path().join("below.toml"), work.path().join("small.toml"));
+    std::fs::write(&below, tiny()).unwrap();
+    let extending = "name = 'upper'\nextends = 'below.toml'\n";
+    std::fs::write(&base, extending).unwrap();
+    std::fs::write(&file, SWEEP.replace("0.01, 1e30", "0.01").replace("[1, 2]", "[1]")).unwrap();
+    let runs = work.path().join("runs");
+    assert_exit(&begin(&file, &runs).output().unwrap(), 0);
+    let sweep = only_run(&runs);
+    let kept = std::fs::read_to_string(sweep.join("base.toml")).unwrap();
+    assert!(kept.contains("label_smoothing = 0.1") && !kept.contains("extends"), "{kept}");
+
+    // Names and comments make no other experiment.
+    std::fs::write(&base, format!("# the same\n{}", extending.replace("upper", "other"))).unwrap();
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+
+    std::fs::write(&below, tiny().replace("label_smoothing = 0.1", "label_smoothing = 0.2")).unwrap();
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    std::fs::write(&own, content.replace("[0.01]", "[0.01, 0.02]")).unwrap();
+    for options in [&["--dry-run"][..], &[]] {
+        let output = resume(&sweep).args(options).output().unwrap();
+        assert_exit(&output, 2);
+        let said = text(&output);
+        assert!(said.contains("began, in `train.label_smoothing`: ") && said.contains("start a new sweep"), "{said}");
+    }
+    assert!(!sweep.join("points/t001.toml").exists());
+    // The best of it is still told.
+    assert_exit(&best_of(&sweep), 0);
+
+    // With the old one what is new runs; so it does in a folder of an older version.
+    std::fs::write(&below, tiny()).unwrap();
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+    assert!(sweep.join("points/t001.toml").exists());
+    std::fs::write(&below, tiny().replace("label_smoothing = 0.1", "label_smoothing = 0.2")).unwrap();
+    std::fs::remove_file(sweep.join("base.toml")).unwrap();
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+}
+
 /// The other process may be in the middle of writing what would be read.
 #[test]
 fn a_sweep_is_not_read_while_another_process_runs_it() {

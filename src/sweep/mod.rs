@@ -1,7 +1,7 @@
 //! Many experiments from one file: which points are tried, what became of them, and running what is left.
 //!
-//! The folder is the truth: `sweep.toml` (the sweep file, paths made absolute), `points/tNNN.toml` (each point's whole
-//! experiment), `trials.csv`, a run folder a trial, and `logs/`. Whatever kills a sweep, going on from the folder comes to
+//! The folder is the truth: `sweep.toml` (the sweep file, paths made absolute), `base.toml` (the base as it was at the
+//! beginning), `points/tNNN.toml` (each point's whole experiment), `trials.csv`, a run folder a trial, and `logs/`. Whatever kills a sweep, going on from the folder comes to
 //! the same end.
 
 pub mod fit;
@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub mod file {
     pub use crate::record::folder::file::SWEEP;
     pub const TRIALS: &str = "trials.csv";
+    /// The base experiment as it was when the sweep began, whole.
+    pub const BASE: &str = "base.toml";
     pub const POINTS: &str = "points";
     pub const LOGS: &str = "logs";
 }

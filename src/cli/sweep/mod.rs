@@ -1,5 +1,6 @@
 //! `runner sweep`.
 
+mod base;
 mod display;
 mod metric;
 mod point;
@@ -43,7 +44,8 @@ Examples:
   runner sweep --best runs/20261123T120000Z-peak-lr-1a2b > best.toml
   runner compare runs/20261123T120000Z-peak-lr-1a2b
 
-After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new."
+After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base has \
+changed: start a new sweep for that."
 )]
 pub struct SweepArgs {
     /// The sweep: a TOML file
@@ -107,6 +109,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         Some(_) => Ledger::read(&ledger_path, axes).map_err(|e| Failure::Usage(e.to_string()))?,
         None => Ledger::new(ledger_path, axes),
     };
+    if let Some(folder) = &args.resume {
+        base::is_unchanged(folder, &sweep)?;
+    }
     let maker = Maker::new(&sweep)?;
     let mut new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));
     if let Some(folder) = &args.resume {
@@ -137,6 +142,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     };
     if args.resume.is_none() {
         ledger.move_to(folder.join(file::TRIALS));
+        base::keep(folder.path(), &sweep)?;
     }
     write_points(&folder, &sweep, &ledger, &points)?;
     ledger.extend(new);
