@@ -419,6 +419,22 @@ fn a_sweep_goes_on_with_the_base_that_it_began_with() {
     assert_exit(&resume(&sweep).output().unwrap(), 0);
 }
 
+#[test]
+fn a_sweep_of_which_all_diverge_is_no_success() {
+    let (work, file) = workplace();
+    std::fs::write(&file, SWEEP.replace("0.01, 1e30", "1e30")).unwrap();
+    let runs = work.path().join("runs");
+    let output = begin(&file, &runs).output().unwrap();
+    assert_exit(&output, 5);
+    let said = text(&output);
+    assert!(said.contains("2 trials: 2 diverged\nno trial has a result; trials.csv says why\n"), "{said}");
+    // It is the same for a sweep that has nothing left to run.
+    assert_exit(&resume(&only_run(&runs)).output().unwrap(), 5);
+    let best = best_of(&only_run(&runs));
+    assert_exit(&best, 2);
+    assert!(text(&best).contains("has a result: 2 diverged"), "{}", text(&best));
+}
+
 /// The other process may be in the middle of writing what would be read.
 #[test]
 fn a_sweep_is_not_read_while_another_process_runs_it() {

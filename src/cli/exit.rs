@@ -14,7 +14,7 @@ pub enum Exit {
     Config = 2,
     Data = 3,
     Diverged = 4,
-    /// Some trials of a sweep failed.
+    /// Some trials of a sweep failed, or all are over and none came to its end.
     TrialsFailed = 5,
     /// An expectation of `runner compare` does not hold.
     NotAsExpected = 6,

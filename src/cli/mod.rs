@@ -64,8 +64,8 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png
   runner plot runs/*-dawnbench-* --output seeds.svg
 
-Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 5 some trials of a sweep failed; 6 an expectation of `compare` does \
-not hold; 75 stopped by a signal after a checkpoint, resume to go on.";
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 5 some trials of a sweep failed, or none has a result; 6 an expectation \
+of `compare` does not hold; 75 stopped by a signal after a checkpoint, resume to go on.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -388,6 +388,7 @@ fn work(
     Ok(match () {
         () if !is_whole(sweep, ledger) => Exit::Interrupted,
         () if ledger.trials.iter().any(|trial| trial.state == State::Failed) => Exit::TrialsFailed,
+        () if has_no_result(ledger) => Exit::TrialsFailed,
         () => Exit::Done,
     })
 }
@@ -401,6 +402,11 @@ fn is_whole(sweep: &Sweep, ledger: &Ledger) -> bool {
     proposed && ledger.trials.iter().all(|trial| trial.state.is_over())
 }
 
+/// Whether all trials are over and none came to its end.
+fn has_no_result(ledger: &Ledger) -> bool {
+    ledger.trials.iter().all(|trial| trial.state.is_over() && trial.state != State::Done)
+}
+
 /// Whether less of a metric is more.
 pub fn lower_is_better(metric: &str) -> bool {
     Options { metric: metric.to_owned(), ..Options::default() }.lower_is_better()
@@ -411,7 +417,10 @@ fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
     text += &best_line(ledger, lower);
     text += &saving(ledger);
     let shown = folder.display();
-    text += &format!("{shown}\n`runner compare {shown}` tells whether that can be told\n");
+    text += &match has_no_result(ledger) {
+        true => format!("no trial has a result; trials.csv says why\n{shown}\n"),
+        false => format!("{shown}\n`runner compare {shown}` tells whether that can be told\n"),
+    };
     Ok(output::print(&text)?)
 }
 
@@ -478,9 +487,10 @@ pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
 /// Why no point is best.
 fn no_best(folder: &Path, sweep: &Sweep, ledger: &Ledger) -> String {
     let (shown, metric) = (folder.display(), &sweep.metric);
-    let all_over = ledger.trials.iter().all(|trial| trial.state.is_over());
     match ledger.trials.iter().filter(|trial| trial.state == State::Done).count() {
-        0 if all_over && !ledger.trials.is_empty() => format!("no trial of {shown} has a result: {}", states(ledger)),
+        0 if has_no_result(ledger) && !ledger.trials.is_empty() => {
+            format!("no trial of {shown} has a result: {}", states(ledger))
+        }
         0 => format!("no trial of {shown} is done yet"),
         _ => format!(
             "no trial of {shown} has a value of `{metric}`: {}\n\
