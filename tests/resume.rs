@@ -386,6 +386,20 @@ fn what_cannot_be_resumed_is_said() {
     assert!(common::text(&output).contains("was changed since the run was begun"), "{}", common::text(&output));
 }
 
+/// Later there may be nothing in the way.
+#[test]
+fn a_run_that_another_process_writes_is_worth_another_try() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("run.json"), "{}").unwrap();
+    let lock = std::fs::File::create(dir.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let output = resume(dir.path(), 1).output().unwrap();
+    assert_exit(&output, 75);
+    assert!(common::text(&output).contains("is being written by another process"), "{}", common::text(&output));
+    drop(lock);
+    assert_exit(&resume(dir.path(), 1).output().unwrap(), 2);
+}
+
 /// Files of at most so many kilobytes, as on a disk that is full.
 #[test]
 fn a_full_disk_is_a_clear_error_and_leaves_a_run_that_goes_on() {

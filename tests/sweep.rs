@@ -447,7 +447,7 @@ fn a_sweep_is_not_read_while_another_process_runs_it() {
     let lock = std::fs::File::create(sweep.join("lock")).unwrap();
     lock.lock().unwrap();
     let output = resume(&sweep).output().unwrap();
-    assert_exit(&output, 2);
+    assert_exit(&output, 75);
     assert!(text(&output).contains("is being written by another process"), "{}", text(&output));
     drop(lock);
     let output = resume(&sweep).output().unwrap();

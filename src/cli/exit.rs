@@ -18,7 +18,7 @@ pub enum Exit {
     TrialsFailed = 5,
     /// An expectation of `runner compare` does not hold.
     NotAsExpected = 6,
-    /// Stopped by a signal after a checkpoint: resume to go on (`EX_TEMPFAIL`).
+    /// Another try goes on: stopped by a signal after a checkpoint, or another process is at it (`EX_TEMPFAIL`).
     Interrupted = 75,
 }
 

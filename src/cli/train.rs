@@ -254,6 +254,7 @@ fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), F
         let error = match RunFolder::open(paths::run(run)?) {
             Ok(folder) => return Ok((folder, stop)),
             Err(error @ RecordError::Locked { .. }) if args.go_on => error,
+            Err(error @ RecordError::Locked { .. }) => return Err(Failure::TryAgain(error.to_string())),
             Err(error) => return Err(Failure::Usage(error.to_string())),
         };
         let flag = stop.map_or_else(|| args.stop_flag(), Ok)?;

@@ -155,8 +155,12 @@ fn notices(points: &BTreeMap<usize, Point>, are_listed: bool) -> BTreeSet<String
     points.values().filter_map(of).collect()
 }
 
+/// What it means that the sweep's folder cannot be had.
 fn no_folder(error: RecordError) -> Failure {
-    Failure::Usage(error.to_string())
+    match error {
+        RecordError::Locked { .. } => Failure::TryAgain(error.to_string()),
+        error => Failure::Usage(error.to_string()),
+    }
 }
 
 /// Where trials of this machine compute.
@@ -382,6 +386,7 @@ fn work(
     drop(display);
     result.map_err(|error| match error {
         SweepError::Propose(error) => error.into(),
+        SweepError::Busy(_) => Failure::TryAgain(error.to_string()),
         error => Failure::Other(error.into()),
     })?;
     summary(folder.path(), ledger, lower)?;
