@@ -4,18 +4,21 @@ use super::device::{DeviceChoice, instruction_set, other_device};
 use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, paths, prepare};
+use crate::config::spec::Spec;
 use crate::config::{Loaded, Override};
 use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
 use crate::mlflow::{self, MlflowSink};
 use crate::nn::Compute;
 use crate::record::console::Display;
-use crate::record::folder::file;
+use crate::record::folder::{self, file};
 use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{Beginning, Kept};
-use crate::train::{Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, train};
+use crate::train::{
+    Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, picture_files, train,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +49,7 @@ pub struct TrainArgs {
     /// The folder that run folders are made in
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs_dir: PathBuf,
-    /// The run folder itself, in place of a new one in --runs-dir; it must not hold a run
+    /// The run folder itself, in place of a new one in --runs-dir; it must hold neither a run nor files that the run would write
     #[arg(long, value_name = "DIR", conflicts_with = "runs_dir")]
     run_folder: Option<PathBuf>,
     /// Go on with the run in --run-folder where there is one: the same command begins and resumes, for batch systems
@@ -160,6 +163,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     let loaded = paths::load(path, &overrides)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
+    check_free(args, &loaded)?;
     let painting = task::painting(loaded.spec.task.as_ref());
     // The files of a set may be looked at by several threads.
     let machine = args.machine(args.device.for_task(painting.is_some()).compute(isa)?)?;
@@ -167,7 +171,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
         job.weights = prepare::weights(&job.spec, &loaded.source, &job.pictures.facts(&job.painting))?;
         prepare::painting(&job, &loaded.source, free_bytes())?;
-        let (folder, stop) = folder(args, &job.spec.name)?;
+        let (folder, stop) = folder(args, &job.spec)?;
         let session = PaintSession::begin(job, folder, sink, stop)?;
         return Ok(Work::Painting(Box::new(session)));
     }
@@ -175,7 +179,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     job.keep = args.keep_prefix.clone();
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
-    let (folder, stop) = folder(args, &job.spec.name)?;
+    let (folder, stop) = folder(args, &job.spec)?;
     let session = match (kept, &args.prefix) {
         (Some(kept), Some(from)) => Session::fork(job, from, kept, folder, sink, stop)?,
         _ => Session::begin(job, folder, sink, stop)?,
@@ -194,15 +198,40 @@ fn on_cpu(machine: Machine) -> Result<Machine, Failure> {
     }
 }
 
+/// Sees that a run in the folder of `--run-folder` overwrites nothing, before anything is fetched.
+fn check_free(args: &TrainArgs, loaded: &Loaded) -> Result<(), Failure> {
+    let Some(folder) = &args.run_folder else { return Ok(()) };
+    folder::check_free(folder, &own_files(&loaded.spec)).map_err(|error| not_ours(error, args.go_on))?;
+    // That of a process that was killed early is replaced, but not while it is read.
+    let path = folder.join(file::EXPERIMENT);
+    match std::fs::canonicalize(&path) {
+        Ok(there) if loaded.source.files().any(|read| std::fs::canonicalize(read).is_ok_and(|read| read == there)) => {
+            Err(not_ours(RecordError::InTheWay { path }, args.go_on))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a run leaves that only some have.
+fn own_files(spec: &Spec) -> Vec<String> {
+    match task::painting(spec.task.as_ref()) {
+        Some(painting) => picture_files(painting.images()),
+        None => {
+            let average = spec.train.average.iter().map(|average| file::averaged_model(&average.kind));
+            std::iter::once(file::MODEL.to_owned()).chain(average).collect()
+        }
+    }
+}
+
 /// The folder of a new run, and what stops it.
-fn folder(args: &TrainArgs, name: &str) -> Result<(RunFolder, StopFlag), Failure> {
+fn folder(args: &TrainArgs, spec: &Spec) -> Result<(RunFolder, StopFlag), Failure> {
     let stop = args.stop_flag()?;
     if let Some(reason) = stop.raised() {
         return Err(Failure::TryAgain(format!("stopped before the run began: {reason}")));
     }
     let folder = match &args.run_folder {
-        Some(path) => RunFolder::create_at(path).map_err(|error| not_ours(error, args.go_on))?,
-        None => RunFolder::create(&args.runs_dir, name).map_err(|e| Failure::Other(e.into()))?,
+        Some(path) => RunFolder::create_at(path, &own_files(spec)).map_err(|error| not_ours(error, args.go_on))?,
+        None => RunFolder::create(&args.runs_dir, &spec.name).map_err(|e| Failure::Other(e.into()))?,
     };
     Ok((folder, stop))
 }
@@ -213,7 +242,7 @@ fn not_ours(error: RecordError, go_on: bool) -> Failure {
         RecordError::Locked { .. } => Failure::TryAgain(error.to_string()),
         // Begun by another process since it was looked at: the same command goes on with it.
         RecordError::Taken { .. } if go_on => Failure::TryAgain(error.to_string()),
-        RecordError::Taken { .. } => Failure::Usage(error.to_string()),
+        RecordError::Taken { .. } | RecordError::InTheWay { .. } => Failure::Usage(error.to_string()),
         error => Failure::Other(error.into()),
     }
 }
@@ -441,22 +470,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run");
         let code = |path: &Path, go_on: bool| {
-            not_ours(RunFolder::create_at(path).expect_err("it cannot be had"), go_on).exit() as i32
+            not_ours(RunFolder::create_at(path, &[]).expect_err("it cannot be had"), go_on).exit() as i32
         };
-        let held = RunFolder::create_at(&path).unwrap();
+        let held = RunFolder::create_at(&path, &[]).unwrap();
         assert_eq!([code(&path, false), code(&path, true)], [75, 75], "another process is at it");
         drop(held);
         std::fs::write(path.join(file::RUN), "{}").unwrap();
         assert_eq!([code(&path, false), code(&path, true)], [2, 75], "there is a run");
         let in_the_way = dir.path().join("file");
         std::fs::write(&in_the_way, "").unwrap();
+        let free = dir.path().join("free");
+        std::fs::create_dir(&free).unwrap();
+        std::fs::write(free.join(file::PLAN), "of others").unwrap();
+        assert_eq!([code(&free, false), code(&free, true)], [2, 2], "it holds files of others");
         assert_eq!([code(&in_the_way, false), code(&in_the_way.join("run"), true)], [1, 1], "no folder can be there");
     }
 
     #[test]
     fn another_seed_is_another_experiment() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create_at(&dir.path().join("run")).unwrap();
+        let folder = RunFolder::create_at(&dir.path().join("run"), &[]).unwrap();
         let before = RunInfo { seed: 3, ..RunInfo::of_others("a", "aaaaaaaa", "cpu", "2026-01-01T00:00:00Z") };
         assert!(same_spec(&before, &folder, "aaaaaaaa", 3).is_ok());
         for (hash, seed) in [("aaaaaaaa", 4), ("bbbbbbbb", 3)] {

@@ -3,7 +3,7 @@
 use super::diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One text that settings are read from: a file, or the value of one flag such as `--set`.
@@ -54,6 +54,12 @@ impl Source {
     /// Whether text number `text` is a file.
     pub(super) fn is_file(&self, text: usize) -> bool {
         text < self.files
+    }
+
+    /// The files that were read: the experiment's own, and those that it extends. A text in memory goes by its name.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let path = |text: &Text| text.folder.join(Path::new(&text.name).file_name().unwrap_or_default());
+        self.texts.iter().take(self.files).map(path)
     }
 
     /// The path that the setting at `path`, or a parent of it, was taken over from.

@@ -26,6 +26,10 @@ pub enum RecordError {
     #[error("{} holds a run already; name another folder, or go on with it by --resume", folder.display())]
     Taken { folder: PathBuf },
 
+    /// The folder is to be made, and holds what the run would write.
+    #[error("{} is there already, and the run would overwrite it; move it, or name another folder for the run", path.display())]
+    InTheWay { path: PathBuf },
+
     /// A file of a run does not read as FORMAT.md says.
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },

@@ -31,6 +31,13 @@ pub mod file {
     pub const SWEEP: &str = "sweep.toml";
 }
 
+/// What a process may have left in its folder that was killed before it wrote `run.json`.
+const BEFORE_RECORD: [&str; 6] =
+    [file::EXPERIMENT, file::PLAN, file::SCHEDULE, file::METRICS, file::TRACE, file::CHECKPOINT];
+
+/// What every run has besides, later than `run.json`.
+const AFTER_RECORD: [&str; 3] = [file::LOG, file::CURVES, file::MLFLOW];
+
 /// A run folder that this process alone writes: locked until dropped, or until the process ends however it ends.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -57,12 +64,13 @@ impl RunFolder {
         }
     }
 
-    /// Makes and locks this very folder. One that is there already will do as long as it holds no run: its process was
-    /// killed before the first record.
+    /// Makes and locks this very folder. One that is there already will do as long as it holds no run, nor anything of others
+    /// that the run would overwrite: see [`check_free`].
     ///
     /// # Errors
-    /// When it holds a run, cannot be made, or another process writes it.
-    pub fn create_at(path: &Path) -> Result<Self, RecordError> {
+    /// When it holds a run or such files, cannot be made, or another process writes it.
+    pub fn create_at(path: &Path, further: &[String]) -> Result<Self, RecordError> {
+        check_free(path, further)?;
         let is_new = !path.is_dir();
         fs::create_dir_all(path).map_err(RecordError::io("create the folder", path))?;
         let lock = lock(path)?;
@@ -85,6 +93,14 @@ impl RunFolder {
             }
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Locks a folder that runs lie in: a sweep's.
+    ///
+    /// # Errors
+    /// When another process writes it, or it cannot be written.
+    pub fn of_sweep(path: &Path) -> Result<Self, RecordError> {
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
     }
 
     /// Opens the folder of an earlier run to go on in it.
@@ -118,6 +134,53 @@ impl RunFolder {
     /// The path of one of its files: `folder.join(file::MODEL)`.
     pub fn join(&self, file: &str) -> PathBuf {
         self.path.join(file)
+    }
+}
+
+/// Sees that a new run in this folder would overwrite nothing: neither what every run writes, nor the `further` files and folders
+/// that this one does. What a process left that was killed before the first record is no matter, and its lock tells that it was
+/// there. A run is not looked for.
+///
+/// # Errors
+/// When there is such a file: its path.
+pub fn check_free(path: &Path, further: &[String]) -> Result<(), RecordError> {
+    let is_there = |name: &&str| path.join(name).symlink_metadata().is_ok();
+    let later = AFTER_RECORD.into_iter().chain(further.iter().map(String::as_str)).find(is_there);
+    let earlier = BEFORE_RECORD.into_iter().find(is_there);
+    // Looked at behind the others, before which they come: another process may be making them.
+    if is_there(&file::RUN) {
+        return Ok(());
+    }
+    let in_the_way = match lock_there(path) {
+        LockThere::OfOthers => Some(file::LOCK),
+        LockThere::OfRun => later,
+        LockThere::No => later.or(earlier),
+    };
+    in_the_way.map_or(Ok(()), |name| Err(RecordError::InTheWay { path: path.join(name) }))
+}
+
+/// Whose file it is that has the lock's name.
+enum LockThere {
+    No,
+    OfRun,
+    OfOthers,
+}
+
+/// A lock holds the number of a process, or nothing where the disk was full.
+fn lock_there(folder: &Path) -> LockThere {
+    /// More digits than a process's number has.
+    const MOST: u64 = 32;
+    let path = folder.join(file::LOCK);
+    if path.is_dir() {
+        return LockThere::OfOthers;
+    }
+    let mut text = Vec::new();
+    match File::open(&path).and_then(|file| file.take(MOST).read_to_end(&mut text)) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => LockThere::No,
+        // Locking it says why it cannot be had.
+        Err(_) => LockThere::OfRun,
+        Ok(_) if text.trim_ascii().iter().all(u8::is_ascii_digit) => LockThere::OfRun,
+        Ok(_) => LockThere::OfOthers,
     }
 }
 
@@ -204,13 +267,45 @@ mod tests {
     #[test]
     fn what_a_run_left_that_was_killed_before_its_first_record_is_no_run() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(file::METRICS), "step").unwrap();
-        drop(RunFolder::create_at(dir.path()).unwrap());
-        assert!(!dir.path().join(file::METRICS).exists());
+        drop(RunFolder::create_at(dir.path(), &[]).unwrap());
+        for name in BEFORE_RECORD {
+            fs::write(dir.path().join(name), "step").unwrap();
+        }
+        drop(RunFolder::create_at(dir.path(), &[]).unwrap());
+        assert!(!dir.path().join(file::METRICS).exists() && !dir.path().join(file::TRACE).exists());
         fs::write(dir.path().join(file::RUN), "{}").unwrap();
         fs::write(dir.path().join(file::METRICS), "step").unwrap();
-        let error = RunFolder::create_at(dir.path()).unwrap_err();
+        let error = RunFolder::create_at(dir.path(), &[]).unwrap_err();
         assert!(matches!(error, RecordError::Taken { .. }) && dir.path().join(file::METRICS).exists(), "{error}");
+    }
+
+    #[test]
+    fn what_others_have_in_the_folder_is_left_alone() {
+        let further = ["model.safetensors".to_owned()];
+        let lock = |dir: &Path| fs::write(dir.join(file::LOCK), "123\n").unwrap();
+        let refused = |name: &str, prepare: &dyn Fn(&Path)| {
+            let dir = tempfile::tempdir().unwrap();
+            prepare(dir.path());
+            let path = dir.path().join(name);
+            fs::write(&path, "of others").unwrap();
+            let before = fs::read_dir(dir.path()).unwrap().count();
+            let error = RunFolder::create_at(dir.path(), &further).unwrap_err().to_string();
+            assert!(error.contains(&path.display().to_string()) && error.contains("another folder"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "of others");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), before, "{name}");
+        };
+        for name in BEFORE_RECORD.into_iter().chain([file::LOCK]) {
+            refused(name, &|_| {});
+        }
+        // None of these comes before `run.json`, whoever had the lock.
+        for name in AFTER_RECORD.into_iter().chain([file::MODEL]) {
+            refused(name, &|_| {});
+            refused(name, &lock);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        fs::write(dir.path().join(file::MODEL), "").unwrap();
+        RunFolder::create_at(dir.path(), &[]).unwrap();
     }
 
     #[test]

@@ -154,13 +154,16 @@ pub fn could_not_begin(folder: &Path, facts: &RunFacts, reason: &str) {
     };
     let said = RunJson::create(&folder.join(file::RUN), facts).and_then(|mut json| json.event(&failed));
     if said.is_err() {
-        for name in
-            [file::EXPERIMENT, file::PLAN, file::SCHEDULE, file::METRICS, file::TRACE, file::RUN, file::LOG, file::LOCK]
-        {
+        for name in [file::EXPERIMENT, file::PLAN, file::SCHEDULE, file::METRICS, file::TRACE, file::RUN, file::LOG] {
             // What is not there need not go; what cannot go stays, and the folder with it.
             let _ = std::fs::remove_file(folder.join(name));
         }
-        let _ = std::fs::remove_dir(folder);
+        // As long as anything else is left, the lock tells that it is of a run.
+        let is_lock = |entry: std::fs::DirEntry| entry.file_name() == file::LOCK;
+        if std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().all(is_lock)) {
+            let _ = std::fs::remove_file(folder.join(file::LOCK));
+            let _ = std::fs::remove_dir(folder);
+        }
     }
 }
 

@@ -39,7 +39,9 @@ pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
 pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
-pub use painting::{PICTURES, PaintJob, PaintSession, Pictures, facts as painting_facts, memory_needed, paint};
+pub use painting::{
+    PICTURES, PaintJob, PaintSession, Pictures, facts as painting_facts, memory_needed, paint, picture_files,
+};
 pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
 pub use statistics::MeanStatistics;

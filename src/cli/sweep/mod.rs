@@ -100,7 +100,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     };
     // Before anything is read that another process may be writing.
     let locked = match &args.resume {
-        Some(folder) if !args.dry_run => Some(RunFolder::create_at(folder).map_err(no_folder)?),
+        Some(folder) if !args.dry_run => Some(RunFolder::of_sweep(folder).map_err(no_folder)?),
         _ => None,
     };
     let sweep = sweep_file::load(&path)?;

@@ -19,3 +19,4 @@ pub use fits::memory_needed;
 pub use job::PaintJob;
 pub use pictures::{PICTURES, Pictures, facts};
 pub use session::PaintSession;
+pub use snapshots::picture_files;

@@ -8,6 +8,7 @@ use crate::record::{Event, atomic};
 use anyhow::Context as _;
 
 const SNAPSHOTS: &str = "snapshots";
+const CONTACT_SHEET: &str = "sheet.png";
 /// The longer side of a picture on the contact sheet, the most that are shown, and how many a row.
 const SHEET: (usize, usize, usize) = (192, 48, 6);
 
@@ -35,10 +36,9 @@ impl PaintSession {
         let images = shown(&self.job, &self.state.params, extent);
         let folder = self.recorder.folder();
         for (k, image) in images.iter().enumerate() {
-            let name = if images.len() == 1 { "result.png".to_owned() } else { format!("result-{}.png", k + 1) };
-            atomic::write(&folder.join(&name), &image.png())?;
+            atomic::write(&folder.join(&result_name(k, images.len())), &image.png())?;
         }
-        Ok(atomic::write(&folder.join("sheet.png"), &self.sheet(&images[0])?.png())?)
+        Ok(atomic::write(&folder.join(CONTACT_SHEET), &self.sheet(&images[0])?.png())?)
     }
 
     /// The contact sheet: what was given, the first image's snapshots, the result.
@@ -63,4 +63,15 @@ impl PaintSession {
 /// `000050.png`; of several images `000050-1.png`, …
 fn name_of(step: u64, image: usize, of: usize) -> String {
     if of == 1 { format!("{step:06}.png") } else { format!("{step:06}-{}.png", image + 1) }
+}
+
+/// `result.png`; of several images `result-1.png`, …
+fn result_name(image: usize, of: usize) -> String {
+    if of == 1 { "result.png".to_owned() } else { format!("result-{}.png", image + 1) }
+}
+
+/// What a painting of so many images leaves in its run folder.
+pub fn picture_files(images: usize) -> Vec<String> {
+    let results = (0..images).map(|image| result_name(image, images));
+    [SNAPSHOTS, CONTACT_SHEET].map(str::to_owned).into_iter().chain(results).collect()
 }

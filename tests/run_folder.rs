@@ -1,0 +1,99 @@
+//! `--run-folder`: what lies in the folder stays as it is, unless it is the run that is gone on with.
+
+mod common;
+
+use common::{assert_exit, runner, text};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// Two steps.
+const TINY: &str = r#"
+name = "tiny"
+seed = 1
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { shallow = 4 }
+
+[[phases]]
+steps = 2
+size = 8
+batch = 8
+optimizer = "sgd"
+lr = 0.1
+"#;
+
+/// A folder with the experiment, `tiny.toml`, and one for the run, `run`.
+fn workplace() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tiny.toml"), TINY).unwrap();
+    fs::create_dir(dir.path().join("run")).unwrap();
+    dir
+}
+
+/// Trains `config` in the folder `run`.
+fn train(dir: &Path, config: &str, options: &[&str]) -> Output {
+    let mut command = runner();
+    command.current_dir(dir).args(["train", config, "--run-folder", "run", "--threads", "1"]).args(options);
+    command.output().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn files_that_a_run_would_write_are_not_overwritten() {
+    let with_average = ["--set", "train.average='ema'"];
+    for name in
+        ["experiment.toml", "metrics.csv", "log.txt", "model.safetensors", "model-ema.safetensors", "checkpoint"]
+    {
+        let dir = workplace();
+        let run = dir.path().join("run");
+        fs::write(run.join(name), "mine").unwrap();
+        for options in [&[][..], &["--go-on"]] {
+            let output = train(dir.path(), "tiny.toml", &[&with_average[..], options].concat());
+            assert_exit(&output, 2);
+            let said = text(&output);
+            assert!(
+                said.contains(&format!("run/{name} is there already")) && said.contains("another folder"),
+                "{said}"
+            );
+        }
+        assert_eq!(fs::read_to_string(run.join(name)).unwrap(), "mine");
+        assert_eq!(names(&run), [name]);
+    }
+}
+
+#[test]
+fn the_experiment_that_is_read_is_not_overwritten() {
+    let dir = workplace();
+    let run = dir.path().join("run");
+    fs::write(run.join("experiment.toml"), TINY).unwrap();
+    assert_exit(&train(dir.path(), "run/experiment.toml", &[]), 2);
+    // Not either where a process was killed there before.
+    fs::write(run.join("lock"), "123\n").unwrap();
+    assert_exit(&train(dir.path(), "run/experiment.toml", &["--go-on"]), 2);
+    assert_eq!(fs::read_to_string(run.join("experiment.toml")).unwrap(), TINY);
+    assert_eq!(names(&run), ["experiment.toml", "lock"]);
+}
+
+#[test]
+fn other_files_and_what_a_killed_process_left_are_no_matter() {
+    let dir = workplace();
+    let run = dir.path().join("run");
+    for (name, content) in [("notes.txt", "mine"), ("lock", "123\n"), ("experiment.toml", "na"), ("trace.csv", "step")]
+    {
+        fs::write(run.join(name), content).unwrap();
+    }
+    assert_exit(&train(dir.path(), "tiny.toml", &["--quiet", "--go-on"]), 0);
+    assert_eq!(fs::read_to_string(run.join("notes.txt")).unwrap(), "mine");
+    assert!(run.join("model.safetensors").is_file());
+    assert!(fs::read_to_string(run.join("experiment.toml")).unwrap().contains("name = \"tiny\""));
+}
