@@ -225,6 +225,56 @@ fn results_in_each_others_place_are_refused_before_anything_is_written() {
     assert_eq!(fs::read_to_string(dir.path().join("small.toml")).unwrap(), SMALL);
 }
 
+/// Files that the experiment extends are read as well.
+#[test]
+fn results_in_the_place_of_a_base_are_refused() {
+    let dir = small();
+    fs::create_dir(dir.path().join("bases")).unwrap();
+    fs::write(dir.path().join("bases/ff.toml"), "extends = \"../small.toml\"\n").unwrap();
+    fs::write(dir.path().join("lo.toml"), "extends = \"bases/ff.toml\"\nname = \"lo\"\n").unwrap();
+    fs::write(dir.path().join("base.png"), SMALL).unwrap();
+    fs::write(dir.path().join("sheet.toml"), "extends = \"base.png\"\n").unwrap();
+    refused(
+        dir.path(),
+        &[
+            (&["plan", "lo.toml", "--csv", "bases/ff.toml"], &["--csv bases/ff.toml", "what is read"]),
+            (&["plan", "lo.toml", "--origins", "--trace", "small.toml"], &["--trace small.toml", "what is read"]),
+            (&["plan", "sheet.toml", "--plot", "base.png"], &["--plot base.png", "what is read"]),
+            (&["find-lr", "lo.toml", "--csv", "bases/../small.toml"], &["what is read"]),
+            (&["data", "info", "sheet.toml", "--sheet", "base.png"], &["--sheet base.png", "what is read"]),
+        ],
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("small.toml")).unwrap(), SMALL);
+    assert_eq!(fs::read_to_string(dir.path().join("base.png")).unwrap(), SMALL);
+    assert_eq!(names(&dir.path().join("bases")), ["ff.toml"]);
+    assert_exit(&run(dir.path(), &["plan", "lo.toml", "--csv", "bases/plan.csv"]), 0);
+}
+
+#[test]
+fn the_records_of_a_sweep_are_not_overwritten_by_its_export() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["points", "logs"] {
+        fs::create_dir_all(dir.path().join("s").join(folder)).unwrap();
+    }
+    for name in ["sweep.toml", "trials.csv", "points/t000.toml"] {
+        fs::write(dir.path().join("s").join(name), name).unwrap();
+    }
+    let own = ["a run or sweep keeps its records there", "name another file"];
+    refused(
+        dir.path(),
+        &[
+            (&["export", "optuna", "s", "-o", "s/trials.csv"], &own),
+            (&["export", "optuna", "s", "-o", "s/sweep.toml"], &own),
+            (&["export", "optuna", "s", "-o", "s/points/../points/t000.toml"], &own),
+            (&["export", "optuna", "s", "-o", "s/logs/a.log"], &own),
+            (&["export", "optuna", "s", "-o", "none/a.log"], &["there is no folder none"]),
+        ],
+    );
+    for name in ["sweep.toml", "trials.csv", "points/t000.toml"] {
+        assert_eq!(fs::read_to_string(dir.path().join("s").join(name)).unwrap(), name);
+    }
+}
+
 /// Of runs that are not even there, so that nothing else is looked at before.
 #[test]
 fn the_folder_of_a_result_is_looked_for_before_the_work() {

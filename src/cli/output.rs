@@ -4,7 +4,7 @@ use super::Failure;
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::{RecordError, atomic, console};
-use crate::sweep::file::TRIALS;
+use crate::sweep::file::{LOGS, POINTS, TRIALS};
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -106,8 +106,12 @@ fn check_folder(argument: &str, to: &Path) -> Result<(), Failure> {
     Err(Failure::Usage(format!("{argument}: {problem}")))
 }
 
-/// Whether a place is that of a file by which a run or a sweep is known, in its folder.
+/// Whether a place is that of a file by which a run or a sweep is known, in its folder, or is in a folder that it has there for itself.
 fn is_of_run(place: &Path) -> bool {
+    is_own_file(place) || place.parent().is_some_and(is_own_folder)
+}
+
+fn is_own_file(place: &Path) -> bool {
     let beside = |name: &str| place.with_file_name(name).exists();
     let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let of_run =
@@ -115,6 +119,12 @@ fn is_of_run(place: &Path) -> bool {
     let is_model = name.starts_with("model") && name.ends_with(".safetensors");
     (beside(file::RUN) && (of_run.contains(&name) || is_model))
         || (beside(file::SWEEP) && [file::SWEEP, TRIALS, file::LOCK].contains(&name))
+}
+
+fn is_own_folder(place: &Path) -> bool {
+    let beside = |name: &str| place.with_file_name(name).exists();
+    let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    (beside(file::RUN) && name == file::CHECKPOINT) || (beside(file::SWEEP) && [POINTS, LOGS].contains(&name))
 }
 
 /// Where a path leads when its links are followed, whether a file is there or not.

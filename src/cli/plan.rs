@@ -62,6 +62,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     let outputs = args.outputs();
     outputs.check([&args.config])?;
     let loaded = paths::load(&args.config, &args.overrides.list())?;
+    outputs.check(loaded.source.files())?;
     if args.origins {
         // Before the plan is made: where a setting comes from is asked most when something does not fit.
         output::print(&origins::table(&loaded, output::width()))?;

@@ -51,8 +51,10 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage(message.to_owned()));
     }
     let format = args.sheet.as_deref().map(|to| PictureFormat::of(to, "--sheet")).transpose()?;
-    Outputs::default().file("--sheet", &args.sheet).check([&args.name])?;
-    let Loaded { mut spec, .. } = experiment(&args.name, &args.overrides.list())?;
+    let outputs = Outputs::default().file("--sheet", &args.sheet);
+    outputs.check([&args.name])?;
+    let Loaded { mut spec, source: text } = experiment(&args.name, &args.overrides.list())?;
+    outputs.check(text.files())?;
     if let Some(root) = &args.root.root {
         spec.data.root = Some(root.clone());
     }

@@ -1,6 +1,7 @@
 //! `runner export optuna`.
 
-use crate::cli::{Exit, Failure, output, sweep};
+use crate::cli::output::{self, Outputs};
+use crate::cli::{Exit, Failure, sweep};
 use crate::sweep::optuna::journal;
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub struct OptunaArgs {
 
 /// Writes the journal.
 pub fn run(args: &OptunaArgs) -> Result<Exit, Failure> {
+    Outputs::default().file("--output", &args.output).check([&args.sweep])?;
     let (file, ledger) = sweep::read(&args.sweep)?;
     let text = journal(&args.sweep, &file, &ledger, sweep::lower_is_better(&file.metric));
     let to = args.output.clone().unwrap_or_else(|| args.sweep.join("optuna-journal.log"));

@@ -171,6 +171,7 @@ fn display(args: &FindLrArgs) -> Display {
 /// An experiment, with the weights that it begins with.
 fn fresh(args: &FindLrArgs, config: &Path) -> Result<Prepared, Failure> {
     let loaded = paths::load(config, &args.overrides.list())?;
+    args.outputs().check(loaded.source.files())?;
     prepare::check(&loaded)?;
     let machine = machine(args, args.device.compute(instruction_set()?)?)?;
     let mut job = open_data(&loaded, machine, display(args), None)?;
