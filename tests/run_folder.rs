@@ -1,4 +1,4 @@
-//! `--run-folder`: what lies in the folder stays as it is, unless it is the run that is gone on with.
+//! `--run-folder`: what lies in the folder stays as it is, unless it is the run that is gone on with, which is one of what is asked for.
 
 mod common;
 
@@ -96,4 +96,65 @@ fn other_files_and_what_a_killed_process_left_are_no_matter() {
     assert_eq!(fs::read_to_string(run.join("notes.txt")).unwrap(), "mine");
     assert!(run.join("model.safetensors").is_file());
     assert!(fs::read_to_string(run.join("experiment.toml")).unwrap().contains("name = \"tiny\""));
+}
+
+/// Says in the record of a run that it was interrupted, as if it had been.
+fn interrupt(run: &Path) {
+    let path = run.join("run.json");
+    let mut info: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    info["status"] = "interrupted".into();
+    fs::write(path, info.to_string()).unwrap();
+}
+
+#[test]
+fn a_run_of_another_experiment_is_not_gone_on_with() {
+    let dir = workplace();
+    let run = dir.path().join("run");
+    assert_exit(&train(dir.path(), "tiny.toml", &["--quiet"]), 0);
+    fs::write(dir.path().join("other.toml"), TINY.replace("batch = 8", "batch = 16")).unwrap();
+    for is_done in [true, false] {
+        if !is_done {
+            interrupt(&run);
+        }
+        let before = fs::read(run.join("run.json")).unwrap();
+        for (config, options, word) in [
+            ("tiny.toml", &["--seed", "7"][..], "`tiny` with seed 7"),
+            ("tiny.toml", &["--name", "zzz"][..], "`zzz` with seed 1"),
+            ("tiny.toml", &["--set", "phases[0].lr=0.5"][..], "asked for is `tiny` with seed 1"),
+            ("tiny.toml", &["--set", "data.dataset='mnist'"][..], "other phases or data sets"),
+            ("other.toml", &[][..], "asked for is `tiny` with seed 1"),
+        ] {
+            let output = train(dir.path(), config, &[&["--go-on", "--quiet"][..], options].concat());
+            assert_exit(&output, 2);
+            let said = text(&output);
+            assert!(said.contains("run holds a run of another experiment: `tiny` with seed 1 and spec hash"), "{said}");
+            assert!(said.contains(word) && said.contains("help: name another --run-folder"), "{said}");
+            assert_eq!(said.contains("--resume run"), !is_done, "{said}");
+        }
+        assert_eq!(fs::read(run.join("run.json")).unwrap(), before);
+    }
+    // The same command goes on, and has nothing left to do after that.
+    assert_exit(&train(dir.path(), "tiny.toml", &["--quiet", "--go-on"]), 0);
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["status"], "done");
+    assert_eq!(info["resumes"], 1);
+}
+
+#[test]
+fn a_run_that_is_done_is_said_to_be() {
+    let dir = workplace();
+    assert_exit(&train(dir.path(), "tiny.toml", &["--go-on", "--quiet"]), 0);
+    let said = |options: &[&str]| {
+        let output = train(dir.path(), "tiny.toml", options);
+        assert_exit(&output, 0);
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let line = "already done: run (completed)\n".to_owned();
+    assert_eq!(said(&["--go-on"]), [line.clone(), String::new()]);
+    assert_eq!(said(&["--go-on", "--json"]), [String::new(), line]);
+    assert_eq!(said(&["--go-on", "--quiet"]), [String::new(), String::new()]);
+    // Its own experiment is the same one.
+    let own = train(dir.path(), "run/experiment.toml", &["--go-on"]);
+    assert_exit(&own, 0);
+    assert!(text(&own).contains("already done: run"), "{}", text(&own));
 }

@@ -10,6 +10,7 @@ mod exit;
 mod export;
 mod fetching;
 mod find_lr;
+mod go_on;
 mod groups;
 mod list;
 mod model;

@@ -356,6 +356,15 @@ pub fn weights(spec: &Spec, source: &Source, facts: &Facts) -> Result<Option<Wei
     Ok(Some(weights.facts()))
 }
 
+/// The SHA-256 of a file of weights that an experiment names.
+///
+/// # Errors
+/// When it cannot be read: at the setting's place in the experiment.
+pub fn weights_digest(path: &std::path::Path, source: &Source) -> Result<String, Diagnostics> {
+    let weights = Weights::read(path).map_err(|error| misplaced(source, &error))?;
+    Ok(weights.facts().sha256)
+}
+
 /// Weights that the net cannot start from.
 fn misplaced(source: &Source, error: &WeightsError) -> Diagnostics {
     let message = format!("cannot start from {}: it {}", error.path.display(), error.problem);

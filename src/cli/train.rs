@@ -3,7 +3,7 @@
 use super::device::{DeviceChoice, instruction_set, other_device};
 use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
-use super::{Exit, Failure, Overrides, paths, prepare};
+use super::{Exit, Failure, Overrides, go_on, output, paths, prepare};
 use crate::config::spec::Spec;
 use crate::config::{Loaded, Override};
 use crate::data::{self, Dataset, Facts, Request};
@@ -52,7 +52,8 @@ pub struct TrainArgs {
     /// The run folder itself, in place of a new one in --runs-dir; it must hold neither a run nor files that the run would write
     #[arg(long, value_name = "DIR", conflicts_with = "runs_dir")]
     run_folder: Option<PathBuf>,
-    /// Go on with the run in --run-folder where there is one: the same command begins and resumes, for batch systems
+    /// Go on with the run in --run-folder where there is one: the same command begins and resumes, for batch systems. A run of another
+    /// experiment, seed or name is refused
     #[arg(long, requires = "run_folder")]
     go_on: bool,
     /// Keep the state before these phases, for runs that begin alike
@@ -121,15 +122,14 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     let isa = instruction_set()?;
     let sink = sink(args)?;
     let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
-    let work = match (args.resume.as_ref().or(begun), &args.config) {
-        (Some(run), _) => match resume(args, run, isa, sink)? {
-            Some(work) => work,
-            // Another process came to its end meanwhile.
-            None => return Ok(Exit::Done),
-        },
-        (None, Some(config)) => begin(args, config, isa, sink)?,
-        (None, None) => unreachable!("clap asks for one of the two"),
+    let work = match (&args.resume, begun, &args.config) {
+        (Some(run), ..) => resume(args, run, None, isa, sink)?,
+        (None, Some(run), Some(config)) => resume(args, run, Some(&asked(args, config)?), isa, sink)?,
+        (None, None, Some(config)) => Some(begin(args, config, isa, sink)?),
+        (None, _, None) => unreachable!("clap asks for one of the two"),
     };
+    // Another process came to its end before.
+    let Some(work) = work else { return Ok(Exit::Done) };
     let outcome = match work {
         Work::Training(mut session) => train(&mut session).inspect_err(|error| session.fail(error))?,
         Work::Painting(mut session) => paint(&mut session).inspect_err(|error| session.fail(error))?,
@@ -157,10 +157,15 @@ fn sink(args: &TrainArgs) -> Result<Box<dyn Sink>, Failure> {
     })
 }
 
-fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
+/// The experiment of a file, as the command line edits it.
+fn asked(args: &TrainArgs, path: &Path) -> Result<Loaded, Failure> {
     let mut overrides = args.overrides.list();
     overrides.extend(args.name.clone().map(|value| Override::Flag { flag: "--name", key: "name", value }));
-    let loaded = paths::load(path, &overrides)?;
+    paths::load(path, &overrides)
+}
+
+fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Work, Failure> {
+    let loaded = asked(args, path)?;
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
     check_free(args, &loaded)?;
@@ -295,12 +300,36 @@ fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), F
     }
 }
 
-/// `None` where nothing is left of a run that is to go on.
-fn resume(args: &TrainArgs, run: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result<Option<Work>, Failure> {
+/// Says that nothing is left of a run that is to go on.
+fn tell_done(run: &Path, before: &RunInfo, display: Display) -> Result<(), Failure> {
+    let reason = before.exit_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let line = format!("already done: {}{reason}\n", run.display());
+    match display {
+        Display::Quiet => {}
+        // Its lines are events.
+        Display::Json => anstream::eprint!("{line}"),
+        Display::Progress => output::print(&line)?,
+    }
+    Ok(())
+}
+
+/// `None` where nothing is left of a run that is to go on. `asked`: what it must be a run of, for `--go-on`.
+fn resume(
+    args: &TrainArgs,
+    run: &Path,
+    asked: Option<&Loaded>,
+    isa: Isa,
+    sink: Box<dyn Sink>,
+) -> Result<Option<Work>, Failure> {
     let (folder, stop) = open(args, run)?;
     let stop = || stop.map_or_else(|| args.stop_flag(), Ok);
-    let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
+    let recorded = Recorded::read(folder.path())?;
+    if let Some(asked) = asked {
+        go_on::check(run, &recorded, asked, args.display())?;
+    }
+    let Recorded { info: before, loaded } = recorded;
     if before.status == Status::Done && args.go_on {
+        tell_done(run, &before, args.display())?;
         return Ok(None);
     }
     if before.status == Status::Done {
