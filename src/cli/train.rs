@@ -205,7 +205,8 @@ fn on_cpu(machine: Machine) -> Result<Machine, Failure> {
 
 /// Sees that a run in the folder of `--run-folder` overwrites nothing, before anything is fetched.
 fn check_free(args: &TrainArgs, loaded: &Loaded) -> Result<(), Failure> {
-    let Some(folder) = &args.run_folder else { return Ok(()) };
+    // Of a run that is there something else is said, once it is known whether a process writes it.
+    let Some(folder) = args.run_folder.as_ref().filter(|folder| !paths::is_run(folder)) else { return Ok(()) };
     folder::check_free(folder, &own_files(&loaded.spec)).map_err(|error| not_ours(error, args.go_on))?;
     // That of a process that was killed early is replaced, but not while it is read.
     let path = folder.join(file::EXPERIMENT);
