@@ -6,7 +6,7 @@ use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
-use crate::plot::{self, ScheduleOptions, Shown};
+use crate::plot::{self, ScheduleOptions, Scheduled, Shown};
 use crate::train::PICTURES;
 use crate::units::count;
 use std::path::PathBuf;
@@ -116,5 +116,6 @@ pub fn data_line(facts: &Facts) -> String {
 fn draw(args: &PlanArgs, name: &str, plan: &Plan) -> String {
     let shown = |hidden: bool| if hidden { Shown::No } else { Shown::Yes };
     let options = ScheduleOptions { labels: shown(args.no_labels), momentum: shown(args.no_momentum) };
-    plot::schedule(name, &plan.rows(), &plan.sample(plot::POINTS), options)
+    let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
+    plot::schedule(name, &plan.rows(), Scheduled { steps: &steps, own: &own }, options)
 }

@@ -250,6 +250,13 @@ impl Edit<'_> {
         let before = table.text("kind").map(str::to_owned);
         let Some(field) = table.get_mut(key) else { return Ok(()) };
         self.set(&mut field.node, inner, further)?;
+        // A phase is so long or so long: what is set takes the place of what the file says in other words.
+        if let (Some(other), Some(kind)) = (in_the_place_of(key).filter(|_| further.is_empty()), kind) {
+            let named = table.text(naming_key(kind));
+            if [key, other].iter().all(|name| field_kind(kind, named, name).is_some()) {
+                table.fields.retain(|field| field.key != other);
+            }
+        }
         let other_kind = before.is_some() && table.text("kind") != before.as_deref();
         if other_kind && matches!(kind, Some(Kind::Choice(_))) {
             table.fields.retain(|field| field.key == "kind");
@@ -277,6 +284,15 @@ impl Edit<'_> {
 }
 
 /// The indices of an array, in words.
+/// The setting that says the same in another unit.
+fn in_the_place_of(key: &str) -> Option<&'static str> {
+    match key {
+        "epochs" => Some("steps"),
+        "steps" => Some("epochs"),
+        _ => None,
+    }
+}
+
 fn indices(count: usize) -> String {
     match count {
         0 => "no index: the array is empty".to_owned(),
@@ -356,6 +372,18 @@ mod tests {
             "phases[0].optimizer.kind=sgd",
             "[[phases]]\noptimizer = { nesterov = true, kind = 'sgd' }",
         );
+    }
+
+    #[test]
+    fn a_length_takes_the_place_of_one_in_another_unit() {
+        same("[[phases]]\nsteps = 5\nlr = 1", "phases[0].epochs=2", "[[phases]]\nlr = 1\nepochs = 2");
+        same("[[phases]]\nepochs = 5", "phases[*].steps=9", "[[phases]]\nsteps = 9");
+        let cycle = "[[phases]]\nrecipe = 'one-cycle'\nlr = 1\n";
+        same(&format!("{cycle}epochs = 5"), "phases[0].steps=9", &format!("{cycle}steps = 9"));
+        // This recipe has no length in steps: that is what is said.
+        let restarts = "[[phases]]\nrecipe = 'step'\nepochs = 2";
+        same(restarts, "phases[0].steps=9", &format!("{restarts}\nsteps = 9"));
+        same("epochs = 1", "steps=2", "epochs = 1\nsteps = 2");
     }
 
     #[test]

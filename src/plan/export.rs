@@ -2,7 +2,7 @@
 
 use super::{Plan, PlannedPhase, StepPlan};
 use crate::record::csv_file;
-use crate::record::rows::{PlanRow, PlannedStepRow, Row};
+use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow, Row};
 use std::io::Write;
 
 impl Plan {
@@ -23,13 +23,44 @@ impl Plan {
     /// Rows enough to draw the plan from: each phase's first and last step, and between them so many that all phases
     /// together have about `points`.
     pub fn sample(&self, points: usize) -> Vec<PlannedStepRow> {
-        let stride = (self.total_steps / points.max(1) as u64).max(1);
-        let mut rows = Vec::new();
-        for phase in &self.phases {
+        self.sampled_steps(points).map(|step| self.step_row(step)).collect()
+    }
+
+    fn sampled_steps(&self, points: usize) -> impl Iterator<Item = u64> + '_ {
+        let stride = (self.total_steps / points.max(1) as u64).max(1) as usize;
+        self.phases.iter().flat_map(move |phase| {
             let last = phase.steps - 1;
-            rows.extend((0..last).step_by(stride as usize).chain([last]).map(|i| self.step_row(phase.first_step + i)));
+            (0..last).step_by(stride).chain([last]).map(|i| phase.first_step + i)
+        })
+    }
+
+    /// What rules and groups use in the steps of [`sample`](Self::sample) where it may differ from what the phase says: their rates,
+    /// and decays that move.
+    pub fn sample_own(&self, points: usize) -> Vec<OwnLine> {
+        let line = |quantity: OwnQuantity, column: &str| {
+            let name = column.split_once('.').map_or(column, |(_, name)| name).to_owned();
+            OwnLine { quantity, name, points: Vec::new() }
+        };
+        let rates = self.lr_columns();
+        let rates = rates.iter().map(|column| line(OwnQuantity::Lr, column));
+        let mut lines: Vec<OwnLine> =
+            rates.chain(self.decay_columns().map(|column| line(OwnQuantity::WeightDecay, column))).collect();
+        if lines.is_empty() {
+            return lines;
         }
-        rows
+        for step in self.sampled_steps(points).map(|step| self.at(step)) {
+            let (rates, decays) = self.own_values(&step);
+            for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {
+                line.points.push(OwnPoint { phase: step.phase, step: step.step, value });
+            }
+        }
+        lines
+    }
+
+    /// The rates and the decays of units that have columns of their own.
+    fn own_values(&self, step: &StepPlan) -> (Vec<f64>, Vec<f64>) {
+        let decays = self.unit_hypers(step).into_iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.weight_decay));
+        (self.own_lrs(step), self.decays_of(&decays.collect::<Vec<_>>()).collect())
     }
 
     /// Writes `plan.csv`. A plan with several data sets has a column of their names, behind the others.

@@ -2,10 +2,10 @@
 
 use super::axis::{Axis, Scale, TINY, Tick, is_drawable};
 use super::frame::{self, Frame, Heading, Ruler, Stages};
-use super::style::{BLUE, GREEN, ORANGE, RIGHT};
+use super::style::{BLUE, GREEN, GREY, ORANGE, OWN, RIGHT};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
-use crate::record::rows::{PlanRow, PlannedStepRow};
+use crate::record::rows::{OwnLine, OwnQuantity, PlanRow, PlannedStepRow};
 use crate::units::{count, number};
 
 /// An exponential curve over more than this many decades is drawn on a log scale.
@@ -28,11 +28,21 @@ pub struct ScheduleOptions {
     pub momentum: Shown,
 }
 
-/// Draws lr and momentum over steps, with the phases' borders, as SVG; where two rules are mixed, their shares too.
+/// What the steps of a schedule use.
+#[derive(Clone, Copy)]
+pub struct Scheduled<'a> {
+    /// Of the plan or of a trace, in order; they need not be all, but should have both ends of every phase.
+    pub steps: &'a [PlannedStepRow],
+    /// What rules and groups use that differs from it.
+    pub own: &'a [OwnLine],
+}
+
+/// Draws lr and momentum over steps, with the phases' borders, as SVG; the rates of rules and groups beside the phases', where they
+/// have their own; weight decay, where it moves; where two rules are mixed, their shares too.
 ///
-/// `steps` are rows of the plan or of a trace, in order; they need not be all, but should have both ends of every phase.
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
-pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], options: ScheduleOptions) -> String {
+pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
+    let Scheduled { steps, own } = scheduled;
     let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
     let with_momentum = options.momentum == Shown::Yes;
     let mut heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
@@ -42,7 +52,13 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
         heights.push(80.0);
     }
     let mix_panel = heights.len() - 1;
-    let heading = Heading::new(title, subtitle(phases));
+    let with_decay = decay_moves(steps) || own.iter().any(|line| line.quantity == OwnQuantity::WeightDecay);
+    if with_decay {
+        heights.push(80.0);
+    }
+    let decay_panel = heights.len() - 1;
+    let colours = Colours::of(own);
+    let heading = Heading { legend: colours.legend(), ..Heading::new(title, subtitle(phases)) };
     let frame = Frame::new(heading.bottom(), &stages, RIGHT, heights);
     let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
     let frames = [frame.with_rulers(rulers)];
@@ -50,10 +66,14 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
     let [frame] = &frames;
 
     let lr = Lines::new(&stages, steps, |s| s.lr, |p| p.lr_to);
-    let y = lr_axis(phases, &lr, frame.heights(0));
+    let rates = colours.lines(&stages, own, OwnQuantity::Lr);
+    let y = lr_axis(phases, &lr, &rates, frame.heights(0));
     let caption = if y.scale == Scale::Log { "learning rate, log scale" } else { "learning rate" };
     frame.panel(&mut svg, &y, (caption, BLUE), "");
-    frame.within(&mut svg, &y, |svg| lr.draw(svg, &frame.x, &y, BLUE));
+    frame.within(&mut svg, &y, |svg| {
+        lr.draw(svg, &frame.x, &y, BLUE);
+        rates.iter().for_each(|(lines, colour)| lines.draw_beside(svg, &frame.x, &y, colour));
+    });
 
     if with_momentum {
         let momentum = Lines::new(&stages, steps, |s| s.momentum, |p| p.momentum_to);
@@ -66,7 +86,52 @@ pub fn schedule(title: &str, phases: &[PlanRow], steps: &[PlannedStepRow], optio
         frame.panel(&mut svg, &y, ("share of the mix's second rule", GREEN), "");
         frame.within(&mut svg, &y, |svg| mix.draw(svg, &frame.x, &y, GREEN));
     }
+    if with_decay {
+        let decay = Lines::new(&stages, steps, |s| s.weight_decay, |_| f64::NAN);
+        let decays = colours.lines(&stages, own, OwnQuantity::WeightDecay);
+        let all = decays.iter().map(|(lines, _)| lines).chain([&decay]);
+        let high = all.flat_map(Lines::values).fold(0.0, f64::max);
+        let y = Axis::around(0.0, high, 3, frame.heights(decay_panel));
+        frame.panel(&mut svg, &y, ("weight decay", GREY), "");
+        frame.within(&mut svg, &y, |svg| {
+            decay.draw(svg, &frame.x, &y, GREY);
+            decays.iter().for_each(|(lines, colour)| lines.draw_beside(svg, &frame.x, &y, colour));
+        });
+    }
     svg.finish(title)
+}
+
+/// Whether the decay changes within a phase.
+fn decay_moves(steps: &[PlannedStepRow]) -> bool {
+    steps.windows(2).any(|pair| pair[0].phase == pair[1].phase && pair[0].weight_decay != pair[1].weight_decay)
+}
+
+/// The colours of rules and groups: as many as can be told apart, the others are left out.
+struct Colours<'a>(Vec<(&'a str, &'static str)>);
+
+impl<'a> Colours<'a> {
+    fn of(own: &'a [OwnLine]) -> Self {
+        let mut colours: Vec<(&str, &'static str)> = Vec::new();
+        for line in own {
+            if colours.len() < OWN.len() && colours.iter().all(|(name, _)| *name != line.name) {
+                colours.push((&line.name, OWN[colours.len()]));
+            }
+        }
+        Self(colours)
+    }
+
+    fn legend(&self) -> Vec<(String, &'static str)> {
+        self.0.iter().map(|(name, colour)| ((*name).to_owned(), *colour)).collect()
+    }
+
+    /// The lines of a quantity, with their colours.
+    fn lines(&self, stages: &Stages<'_>, own: &[OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
+        let coloured = |line: &OwnLine| {
+            let (_, colour) = self.0.iter().find(|(name, _)| *name == line.name)?;
+            Some((Lines::of_own(stages, line), *colour))
+        };
+        own.iter().filter(|line| line.quantity == quantity).filter_map(coloured).collect()
+    }
 }
 
 /// The first step of each phase, and the end of the last.
@@ -160,12 +225,31 @@ impl Lines {
         Self(lines)
     }
 
+    fn of_own(stages: &Stages<'_>, own: &OwnLine) -> Self {
+        let mut lines = vec![Vec::new(); stages.phases.len()];
+        for point in own.points.iter().filter(|point| is_drawable(point.value)) {
+            if let Some(line) = lines.get_mut(point.phase) {
+                line.push((point.step as f64, point.value));
+            }
+        }
+        lines.retain(|line| !line.is_empty());
+        Self(lines)
+    }
+
     fn values(&self) -> impl Iterator<Item = f64> + '_ {
         self.0.iter().flatten().map(|(_, y)| *y)
     }
 
     fn range(&self) -> (f64, f64) {
         self.values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
+    }
+
+    /// Thinner, over another: what is 0 lies on the axis.
+    fn draw_beside(&self, svg: &mut Svg, x: &Axis, y: &Axis, colour: &'static str) {
+        for line in &self.0 {
+            let points: Vec<_> = thin(line, COLUMNS).into_iter().map(|(a, b)| (x.px(a), y.px(b))).collect();
+            svg.polyline(&points, Stroke::new(colour, 1.3));
+        }
     }
 
     fn draw(&self, svg: &mut Svg, x: &Axis, y: &Axis, colour: &'static str) {
@@ -190,9 +274,10 @@ pub fn spans_decades(phase: &PlanRow) -> bool {
     phase.lr_curve == "exponential" && (phase.lr_to / phase.lr_from).log10().abs() > DECADES
 }
 
-fn lr_axis(phases: &[PlanRow], lr: &Lines, pixels: (f64, f64)) -> Axis {
-    let (low, high) = lr.range();
-    let lowest = lr.values().filter(|v| *v > TINY).fold(f64::INFINITY, f64::min);
+fn lr_axis(phases: &[PlanRow], lr: &Lines, own: &[(Lines, &str)], pixels: (f64, f64)) -> Axis {
+    let (low, high) = own.iter().map(|(lines, _)| lines.range()).fold(lr.range(), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let values = own.iter().flat_map(|(lines, _)| lines.values()).chain(lr.values());
+    let lowest = values.filter(|v| *v > TINY).fold(f64::INFINITY, f64::min);
     match phases.iter().any(spans_decades) && low >= 0.0 && lowest.is_finite() {
         true => Axis::decades(lowest, high, pixels),
         false => Axis::around(low.min(0.0), high.max(0.0), 6, pixels),

@@ -117,6 +117,30 @@ pub struct PlanRow {
     pub dataset: Option<String>,
 }
 
+/// What an [`OwnLine`] is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnQuantity {
+    Lr,
+    WeightDecay,
+}
+
+/// What some rule or group uses, over steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnLine {
+    pub quantity: OwnQuantity,
+    /// `stem`, `head.norm`
+    pub name: String,
+    pub points: Vec<OwnPoint>,
+}
+
+/// 0 while it is frozen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OwnPoint {
+    pub phase: usize,
+    pub step: u64,
+    pub value: f64,
+}
+
 /// One row of `runner plan --trace`: a step, with the values that it will use. The columns are the first ones of
 /// [`TraceRow`], and are printed alike.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -55,7 +55,9 @@ pub fn write_plan(spec: &Spec, plan: &Plan, folder: &RunFolder) -> anyhow::Resul
     atomic::write(&folder.join(file::EXPERIMENT), crate::config::write(spec).as_bytes())?;
     atomic::write(&folder.join(file::PLAN), &plan.csv()?)?;
     let options = plot::ScheduleOptions::default();
-    let picture = plot::schedule(&spec.name, &plan.rows(), &plan.sample(plot::POINTS), options);
+    let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
+    let scheduled = plot::Scheduled { steps: &steps, own: &own };
+    let picture = plot::schedule(&spec.name, &plan.rows(), scheduled, options);
     Ok(atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?)
 }
 

@@ -5,7 +5,7 @@ mod labels;
 use super::output::{self, Outputs, PictureFormat};
 use super::{Exit, Failure, paths};
 use crate::compare::runs_in;
-use crate::plot::{self, Across, RunRows, ScheduleOptions};
+use crate::plot::{self, Across, RunRows, ScheduleOptions, Scheduled};
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
 use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
@@ -184,7 +184,7 @@ fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
     match (args.schedule, runs) {
         (true, [run]) if across == Across::Steps => {
             let steps: Vec<PlannedStepRow> = run.trace.iter().map(PlannedStepRow::from).collect();
-            plot::schedule(title, run.phases, &steps, ScheduleOptions::default())
+            plot::schedule(title, run.phases, Scheduled { steps: &steps, own: &[] }, ScheduleOptions::default())
         }
         (true, _) => plot::schedules(title, runs, across),
         (false, _) => plot::curves(title, runs, across),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::groups::Unit;
 use crate::config::{self, Text};
+use crate::record::rows::{OwnPoint, OwnQuantity};
 
 /// Ten steps a phase on a shallow net, with these lines of TOML before the phases and in each.
 fn planned(params: &str, phases: &[&str]) -> Plan {
@@ -50,6 +51,8 @@ fn factors_follow_the_phase_and_are_taken_over_and_values_are_not() {
 #[test]
 fn frozen_groups_have_no_rate_until_a_phase_trains_them_again() {
     let plan = planned("", &["freeze = ['stem', 'layer1']", "", "freeze = ['stem']", "freeze = []"]);
+    let drawn: Vec<String> = plan.sample_own(100).into_iter().map(|line| line.name).collect();
+    assert_eq!(drawn, ["layer1", "stem"]);
     for (step, layer1, stem) in [(0, 0.0, 0.0), (10, 0.0, 0.0), (20, 0.5, 0.0), (30, 0.5, 0.5)] {
         assert_eq!(lrs(&plan, step), expected(&[("layer1", layer1), ("stem", stem)]), "{step}");
     }
@@ -104,6 +107,12 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
         let of_units: Vec<f64> = plan.unit_hypers(&plan.at(step)).iter().map(|of| of.unwrap().weight_decay).collect();
         assert_eq!(plan.step_values(0, &plan.at(step).clip, 1.0, &of_units), [stem], "{step}");
     }
+    let drawn = plan.sample_own(1000);
+    assert_eq!(
+        drawn.iter().map(|line| (line.quantity, line.name.as_str())).collect::<Vec<_>>(),
+        [(OwnQuantity::WeightDecay, "stem")]
+    );
+    assert_eq!(drawn[0].points[0], OwnPoint { phase: 0, step: 0, value: 1.0 });
     let words = "head weight decay 0.25, stem weight decay 1 → 0.5 linear";
     assert!(plan.table(120).contains(words), "{}", plan.table(120));
     let still = plan.range_test(2, plan.phases[2].lr.clone(), 10);

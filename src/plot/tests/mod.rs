@@ -5,7 +5,7 @@ mod groups;
 
 use super::*;
 use crate::record::confusion::Confusion;
-use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
+use crate::record::rows::{MetricsRow, OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow, TraceRow};
 use resvg::usvg;
 
 /// Optimizer, steps, size, batch, lr.
@@ -179,7 +179,7 @@ fn no_word_of_a_schedule_lies_over_another() {
             for momentum in [Shown::Yes, Shown::No] {
                 let (steps, options) = (steps(&plan), ScheduleOptions { labels, momentum });
                 for steps in [&steps[..], &steps[..steps.len() / 2], &[]] {
-                    assert_readable(&schedule("a-name", &plan, steps, options));
+                    assert_readable(&schedule("a-name", &plan, Scheduled { steps, own: &[] }, options));
                 }
             }
         }
@@ -249,7 +249,8 @@ fn wild_rows_give_a_picture() {
         for (phases, trace) in [(&phases, &some), (&phases, &all), (plan, &some), (plan, &all)] {
             let run = RunRows { name: "wild", phases, metrics: &metrics, trace };
             let planned: Vec<PlannedStepRow> = trace.iter().map(PlannedStepRow::from).collect();
-            let mut pictures = vec![schedule("wild", phases, &planned, ScheduleOptions::default())];
+            let mut pictures =
+                vec![schedule("wild", phases, Scheduled { steps: &planned, own: &[] }, ScheduleOptions::default())];
             for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
                 pictures.extend([curves("wild", &[run], across), schedules("wild", &[run, run], across)]);
             }
@@ -291,7 +292,13 @@ fn a_confusion_matrix_is_readable_at_any_size() {
 #[test]
 fn phases_and_options_show() {
     let plan = &plans()[1];
-    let words = |options| texts(&schedule("a-name", plan, &steps(plan), options)).0.into_iter().map(|t| t.1).collect();
+    let words = |options| {
+        texts(&schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[] }, options))
+            .0
+            .into_iter()
+            .map(|t| t.1)
+            .collect()
+    };
     let all: Vec<String> = words(ScheduleOptions::default());
     for word in
         ["a-name", "rmsprop", "sgd", "16 px · batch 64", "32 px · batch 64", "learning rate", "momentum", "epoch"]
@@ -302,12 +309,46 @@ fn phases_and_options_show() {
     for word in ["rmsprop", "16 px · batch 64", "momentum"] {
         assert!(!few.iter().any(|w| w == word), "{word} is there");
     }
-    let range: Vec<String> = texts(&schedule("x", &plans()[4], &steps(&plans()[4]), Default::default()))
-        .0
-        .into_iter()
-        .map(|t| t.1)
-        .collect();
+    let range: Vec<String> =
+        texts(&schedule("x", &plans()[4], Scheduled { steps: &steps(&plans()[4]), own: &[] }, Default::default()))
+            .0
+            .into_iter()
+            .map(|t| t.1)
+            .collect();
     assert!(range.iter().any(|w| w == "learning rate, log scale") && range.iter().any(|w| w == "10⁻⁵"));
+}
+
+/// A line for each rate of its own, named above; a panel for a decay that moves.
+#[test]
+fn what_rules_and_groups_use_is_drawn_beside_the_others() {
+    let plan = &plans()[1];
+    let (mut steps, paths) =
+        (steps(plan), |picture: &str| picture.matches("<polyline").count() + picture.matches("<path").count());
+    let draw = |steps: &[PlannedStepRow], own: &[OwnLine]| {
+        let picture = schedule("a-name", plan, Scheduled { steps, own }, ScheduleOptions::default());
+        assert_readable(&picture);
+        let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
+        (paths(&picture), words)
+    };
+    let (before, plain) = draw(&steps, &[]);
+    assert!(!plain.iter().any(|word| word == "weight decay"));
+    let of = |quantity, name: &str, factor: f64| {
+        let point = |row: &PlannedStepRow| OwnPoint { phase: row.phase, step: row.step, value: factor * row.lr };
+        OwnLine { quantity, name: name.to_owned(), points: steps.iter().map(point).collect() }
+    };
+    let mut own = vec![of(OwnQuantity::Lr, "stem", 0.0), of(OwnQuantity::Lr, "head.norm", 2.0)];
+    let (with_rates, words) = draw(&steps, &own);
+    assert_eq!(with_rates, before + 2 * plan.len(), "a line a phase");
+    assert!(["stem", "head.norm"].iter().all(|name| words.iter().any(|word| word == name)), "{words:?}");
+    own.push(of(OwnQuantity::WeightDecay, "stem", 1.0));
+    assert!(draw(&steps, &own).1.iter().any(|word| word == "weight decay"));
+    own.extend((0..20).map(|k| of(OwnQuantity::Lr, &format!("layer{k}"), 1.0)));
+    let words = draw(&steps, &own).1;
+    assert!(words.iter().any(|word| word == "layer3") && !words.iter().any(|word| word == "layer4"), "{words:?}");
+    for (k, row) in steps.iter_mut().enumerate() {
+        row.weight_decay = k as f64;
+    }
+    assert!(draw(&steps, &[]).1.iter().any(|word| word == "weight decay"));
 }
 
 #[test]
@@ -327,7 +368,8 @@ fn words_are_no_wider_than_reckoned() {
 #[test]
 fn the_same_rows_give_the_same_bytes() {
     let plan = &plans()[1];
-    let picture = || schedule("a <name> & more", plan, &steps(plan), ScheduleOptions::default());
+    let picture =
+        || schedule("a <name> & more", plan, Scheduled { steps: &steps(plan), own: &[] }, ScheduleOptions::default());
     assert_eq!(picture(), picture());
     let bytes = png(&picture(), 2.0).unwrap();
     assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
