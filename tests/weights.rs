@@ -266,3 +266,27 @@ fn whitening_filters_depend_on_the_images_alone_and_stay() {
     let pupil = run("pupil", &[&format!("model.weights={:?}", file.to_str().unwrap())]);
     assert_eq!(tensors(&pupil.join("model.safetensors"))["stem.conv.weight"], given["stem.conv.weight"]);
 }
+
+/// A plan does without them, and says so; a run folder is answered with the file in it.
+#[test]
+fn weights_that_are_not_there_are_said_before_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("frozen.toml");
+    std::fs::write(&config, FROZEN).unwrap();
+    let said = |command: &[&str], path: &str| {
+        let set = format!("model.weights={path:?}");
+        let output = runner().current_dir(dir.path()).args(command).args(["--set", &set]).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    for command in [["plan", "frozen.toml"], ["model", "frozen.toml"]] {
+        let (code, words) = said(&command, "nope.safetensors");
+        assert!(code == Some(0) && words.contains("there is no file") && words.contains("nope.safetensors"), "{words}");
+    }
+    let run = dir.path().join("run");
+    std::fs::create_dir(&run).unwrap();
+    std::fs::write(run.join("model.safetensors"), "").unwrap();
+    let (_, words) = said(&["plan", "frozen.toml"], run.to_str().unwrap());
+    assert!(words.contains("names a folder") && words.contains("run/model.safetensors"), "{words}");
+    let (code, words) = said(&["train", "frozen.toml"], run.to_str().unwrap());
+    assert!(code == Some(2) && words.contains("name the file in that folder"), "{words}");
+}

@@ -46,6 +46,9 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     if let Some(notice) = prepare::notice(&loaded.spec, &facts, !args.json) {
         output::notice(&notice);
     }
+    if let Some(notice) = prepare::missing_weights(&loaded.spec) {
+        output::notice(&notice);
+    }
     let (spec, first) = (&loaded.spec.for_sets(&facts), &facts[0]);
     let parts = parts(spec, first.classes);
     let painting = task::painting(spec.task.as_ref());

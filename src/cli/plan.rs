@@ -72,6 +72,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(notice) = prepare::notice(&loaded.spec, &facts, has_table) {
         output::notice(&notice);
     }
+    if let Some(notice) = prepare::missing_weights(&loaded.spec) {
+        output::notice(&notice);
+    }
     if args.expand {
         output::print(&config::write(&loaded.spec))?;
     }

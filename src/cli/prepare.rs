@@ -13,6 +13,7 @@ use crate::nn::{Params, Shape};
 use crate::paint::{Misplaced, Objective};
 use crate::plan::{Plan, PlannedPhase};
 use crate::record::WeightsFacts;
+use crate::record::folder::file;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
 use crate::train::{PaintJob, Pictures, Weights, WeightsError, memory_needed, painting_facts};
@@ -101,6 +102,16 @@ pub fn notice(spec: &Spec, facts: &[Facts], are_shown: bool) -> Option<String> {
     };
     let lines = facts.iter().filter(|_| !are_shown).map(data_line);
     Some([said].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// That the weights which training begins with are not there, where they are not: a plan does without.
+pub fn missing_weights(spec: &Spec) -> Option<String> {
+    let path = spec.model.weights.as_ref().filter(|path| !path.is_file())?;
+    let shown = path.display();
+    Some(match path.join(file::MODEL).is_file() {
+        true => format!("`model.weights` names a folder: training will not begin without {shown}/{}", file::MODEL),
+        false => format!("`model.weights`: there is no file {shown}, and training will not begin without it"),
+    })
 }
 
 /// A plan, and the figures of the data sets that it was made with.

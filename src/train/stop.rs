@@ -1,6 +1,6 @@
-//! SIGINT and SIGTERM: noticed between two steps.
+//! SIGINT, SIGTERM and SIGHUP: noticed between two steps.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -21,7 +21,9 @@ impl StopFlag {
     /// When the handlers cannot be set.
     pub fn on_signals() -> std::io::Result<Self> {
         let flag = Self::default();
-        for signal in [SIGINT, SIGTERM] {
+        // A terminal that is gone says SIGHUP, unless `nohup` had it ignored.
+        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
             // In this order: the second signal finds the flag raised by the first, and a raised flag its signal's number.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag.raised))?;
             signal_hook::flag::register_usize(signal, Arc::clone(&flag.signal), signal as usize)?;
@@ -49,8 +51,17 @@ impl StopFlag {
     pub fn raised(&self) -> Option<&'static str> {
         self.raised.load(Ordering::SeqCst).then(|| match self.signal.load(Ordering::SeqCst) as i32 {
             SIGTERM => "SIGTERM",
+            SIGHUP => "SIGHUP",
             signal if signal as usize == STDIN => "standard input was closed",
             _ => "SIGINT",
         })
     }
+}
+
+/// Whether who started this program has that signal ignored; also where that cannot be told.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -10,6 +10,7 @@ use crate::config::suggest::nearest;
 use crate::data::hex;
 use crate::nn::Params;
 use crate::nn::params::Slot;
+use crate::record::folder::file::MODEL;
 use crate::record::{WeightsFacts, reader};
 use crate::units::count;
 use sha2::{Digest, Sha256};
@@ -73,7 +74,11 @@ impl Weights {
         let error =
             |problem: String, help: &str| WeightsError { path: path.to_owned(), problem, help: help.to_owned() };
         let bytes = reader::read_file(path).map_err(|e| {
-            error(format!("cannot be read: {e}"), "check the path, which starts from the file that names it")
+            let help = match path.join(MODEL).is_file() {
+                true => format!("name the file in that folder: {}", path.join(MODEL).display()),
+                false => "check the path, which starts from the file that names it".to_owned(),
+            };
+            error(format!("cannot be read: {e}"), &help)
         })?;
         let form = if pickle::is_torch(&bytes) { Form::Torch } else { Form::Safetensors };
         let weights = Self { path: path.to_owned(), sha256: hex(&Sha256::digest(&bytes)), bytes, form };

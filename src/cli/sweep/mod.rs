@@ -151,8 +151,11 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
 
 /// What to say of absent sets, each once. Trials say themselves what stands in for one; what is listed would not.
 fn notices(points: &BTreeMap<usize, Point>, are_listed: bool) -> BTreeSet<String> {
-    let of = |point: &Point| prepare::notice(&point.loaded.spec, &point.facts, !are_listed);
-    points.values().filter_map(of).collect()
+    let of = |point: &Point| {
+        let Point { loaded, facts, .. } = point;
+        [prepare::notice(&loaded.spec, facts, !are_listed), prepare::missing_weights(&loaded.spec)]
+    };
+    points.values().flat_map(of).flatten().collect()
 }
 
 /// What it means that the sweep's folder cannot be had.
