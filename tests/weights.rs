@@ -290,3 +290,65 @@ fn weights_that_are_not_there_are_said_before_training() {
     let (code, words) = said(&["train", "frozen.toml"], run.to_str().unwrap());
     assert!(code == Some(2) && words.contains("name the file in that folder"), "{words}");
 }
+
+/// The weights of the best evaluation and those at the ends of phases, also of a run that was killed and went on.
+#[test]
+fn weights_on_the_way_are_kept_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("kept.toml");
+    let phases = |rates: [f64; 3]| rates.map(|lr| format!("[[phases]]\nsteps = 5\nlr = {lr}\n")).concat();
+    let first = "[[phases]]\nsize = 8\nbatch = 50\noptimizer = \"sgd\"";
+    let head = &FROZEN[..FROZEN.find("[[phases]]").unwrap()];
+    // The last phase ruins what the others have learned.
+    let content = format!(
+        "{head}[train]\neval_every = \"5step\"\ncheckpoint_every = \"4step\"\n[record]\nbest = true\nphases = true\n{}",
+        phases([0.02, 0.005, 3.0]).replacen("[[phases]]", first, 1)
+    );
+    std::fs::write(&config, content).unwrap();
+    let train = |runs: &Path| {
+        let mut command = runner();
+        command.arg(&config).arg("--runs-dir").arg(runs).arg("--quiet");
+        command
+    };
+    let whole = dir.path().join("whole");
+    assert_exit(&train(&whole).output().unwrap(), 0);
+    let run = only_run(&whole);
+    let read = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap();
+    let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    let best =
+        rows.iter().enumerate().fold(0, |best, (k, row)| if row.val_acc > rows[best].val_acc { k } else { best });
+    assert!(best < 2, "{rows:?}");
+    assert_eq!(read(&run, "model-best.safetensors"), read(&run, &format!("model-phase-{best}.safetensors")));
+    assert_eq!(read(&run, "model.safetensors"), read(&run, "model-phase-2.safetensors"));
+    assert_ne!(read(&run, "model-phase-0.safetensors"), read(&run, "model-phase-1.safetensors"));
+    // Evaluated, they give the figures of that row.
+    let weights = run.join("model-best.safetensors");
+    let output = runner().arg("eval").arg(&run).arg("--weights").arg(&weights).arg("--json").output().unwrap();
+    assert_exit(&output, 0);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["val_acc"].as_f64(), Some(rows[best].val_acc));
+    assert_eq!(found["weights"].as_str(), weights.to_str());
+    let gone = run.join("model-worst.safetensors");
+    assert_exit(&runner().arg("eval").arg(&run).arg("--weights").arg(&gone).output().unwrap(), 2);
+
+    // The best evaluation lies behind the checkpoint that a killed run goes on from.
+    let killed = dir.path().join("killed");
+    let mut child = train(&killed).spawn().unwrap();
+    let kept = loop {
+        let kept = std::fs::read_dir(&killed).ok().and_then(|mut runs| runs.next()).map(|run| run.unwrap().path());
+        match kept.filter(|run| run.join("model-phase-0.safetensors").exists()) {
+            Some(run) => break run,
+            None => assert!(child.try_wait().unwrap().is_none_or(|status| status.success())),
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if RunReader::open(&kept).unwrap().info().unwrap().status != runner::record::Status::Done {
+        assert_exit(&runner().args(["train", "--quiet", "--resume"]).arg(&kept).output().unwrap(), 0);
+    }
+    for name in
+        ["model.safetensors", "model-best.safetensors", "model-phase-0.safetensors", "model-phase-2.safetensors"]
+    {
+        assert_eq!(read(&kept, name), read(&run, name), "{name}");
+    }
+}

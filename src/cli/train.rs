@@ -224,7 +224,10 @@ fn own_files(spec: &Spec) -> Vec<String> {
         Some(painting) => picture_files(painting.images()),
         None => {
             let average = spec.train.average.iter().map(|average| file::averaged_model(&average.kind));
-            std::iter::once(file::MODEL.to_owned()).chain(average).collect()
+            let best = spec.record.best.then(|| file::BEST_MODEL.to_owned());
+            let phases = if spec.record.phases { spec.phases.len() } else { 0 };
+            let phases = (0..phases).map(file::model_of_phase);
+            std::iter::once(file::MODEL.to_owned()).chain(average).chain(best).chain(phases).collect()
         }
     }
 }

@@ -46,6 +46,8 @@ const ALIASES: &[(&str, &[&str])] = &[
         "recompute",
         &["gradient-checkpointing", "activation-checkpointing", "grad-checkpointing", "use-checkpoint", "remat"],
     ),
+    ("best", &["save-best", "save-best-only", "best-save-name", "keep-best"]),
+    ("phases", &["cycle-save-name", "save-cycles", "save-phases", "snapshots"]),
     ("deterministic", &["cudnn-deterministic", "use-deterministic-algorithms", "reproducible"]),
     ("loss_scale", &["loss-scaling", "grad-scaler", "gradscaler", "fp16-scale", "static-loss-scale", "scaler"]),
     ("initial", &["init-scale"]),

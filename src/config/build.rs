@@ -70,7 +70,11 @@ impl Builder<'_> {
             },
             model: model?,
             train: train?,
-            record: RecordSpec { tensorboard: settings.opt_table("record")?.opt_bool("tensorboard")? },
+            record: {
+                let record = settings.opt_table("record")?;
+                let is_on = |key: &str| record.opt_bool(key);
+                RecordSpec { tensorboard: is_on("tensorboard")?, best: is_on("best")?, phases: is_on("phases")? }
+            },
             params: params?,
             phases: phases?,
         };

@@ -456,13 +456,28 @@ pub const TRAIN: &[Param] = &[
 ];
 
 /// `[record]`
-pub const RECORD: &[Param] = &[Param {
-    key: "tensorboard",
-    kind: Kind::Bool,
-    default: Default::Toml("false"),
-    doc: "whether event files for TensorBoard are written into the run folder: loss, rates, momentum and others by step, \
-          evaluations, the settings as hyper-parameters",
-}];
+pub const RECORD: &[Param] = &[
+    Param {
+        key: "tensorboard",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether event files for TensorBoard are written into the run folder: loss, rates, momentum and others by \
+              step, evaluations, the settings as hyper-parameters",
+    },
+    Param {
+        key: "best",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether the weights of the evaluation with the highest `val_acc` are kept: `model-best.safetensors`",
+    },
+    Param {
+        key: "phases",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether the weights at the end of each phase are kept, such as those of each cycle: \
+              `model-phase-0.safetensors` and so on",
+    },
+];
 
 /// An accuracy that is to be reached.
 const REACHED: Interval = Interval { min: 0.0, max: 1.0, min_open: true, max_open: false };

@@ -118,6 +118,12 @@ pub struct TrainSpec {
 pub struct RecordSpec {
     /// Event files for TensorBoard.
     pub tensorboard: bool,
+    /// The weights of the best evaluation.
+    #[serde(default)]
+    pub best: bool,
+    /// Those at the end of each phase.
+    #[serde(default)]
+    pub phases: bool,
 }
 
 fn yes() -> bool {

@@ -19,6 +19,7 @@ pub fn check(builder: &mut Builder<'_>, painting: &Painting, settings: &Settings
     let mut foreign: Vec<String> = vec!["data".to_owned(), "params".to_owned()];
     let known = |key: &str| TRAIN_KEYS.contains(&key);
     foreign.extend(TRAIN.iter().filter(|param| !known(param.key)).map(|param| format!("train.{}", param.key)));
+    foreign.extend(["best", "phases"].map(|key| format!("record.{key}")));
     let phases = match settings.0.get("phases") {
         Some(Value::List(phases)) => phases.len(),
         _ => 0,
@@ -32,6 +33,7 @@ pub fn check(builder: &mut Builder<'_>, painting: &Painting, settings: &Settings
         let message = format!("`{key}` means nothing to task `style-transfer`");
         let help = match key {
             "data" => "its images are those that `[task]` names: leave it out",
+            "best" | "phases" => "it has no weights that change: leave it out",
             "batch" => "a step takes all images that `[task]` names: leave it out",
             _ => "the net stays as it is, and pixels are what is trained: leave it out",
         };

@@ -33,6 +33,10 @@ pub fn write(spec: &Spec) -> String {
     }
     out.header("[record]");
     out.field("tensorboard", spec.record.tensorboard);
+    if spec.task.is_none() {
+        out.field("best", spec.record.best);
+        out.field("phases", spec.record.phases);
+    }
     for rule in &spec.params {
         out.rule(rule);
     }

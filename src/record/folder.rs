@@ -20,6 +20,12 @@ pub mod file {
     pub fn averaged_model(kind: &str) -> String {
         format!("model-{kind}.safetensors")
     }
+    /// The weights of the best evaluation.
+    pub const BEST_MODEL: &str = "model-best.safetensors";
+    /// The weights at the end of a phase.
+    pub fn model_of_phase(phase: usize) -> String {
+        format!("model-phase-{phase}.safetensors")
+    }
     pub const CHECKPOINT: &str = "checkpoint";
     pub const SCHEDULE: &str = "schedule.svg";
     pub const CURVES: &str = "curves.svg";

@@ -8,6 +8,7 @@ use super::log::Log;
 use super::reader;
 use super::rows::{MetricsRow, Row, TraceRow};
 use super::run_json::{Fork, RunJson};
+use super::scores::Scores;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +37,7 @@ pub struct Recorder {
     folder: RunFolder,
     /// The display comes last: it shows what is recorded.
     sinks: Vec<Box<dyn Sink>>,
+    scores: Scores,
 }
 
 impl Recorder {
@@ -51,8 +53,9 @@ impl Recorder {
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
         ];
+        let scores = Scores::of(&facts);
         let started = Event::Started { folder: folder.path().to_owned(), facts: Box::new(facts) };
-        let mut recorder = Self { folder, sinks };
+        let mut recorder = Self { folder, sinks, scores };
         recorder.event(&started)?;
         Ok(recorder)
     }
@@ -110,8 +113,9 @@ impl Recorder {
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
         ];
+        let scores = Scores::after(&rows, &facts);
         let resumed = Event::Resumed { folder: folder.path().to_owned(), facts: Box::new(facts), step, rows };
-        let mut recorder = Self { folder, sinks };
+        let mut recorder = Self { folder, sinks, scores };
         recorder.event(&resumed)?;
         Ok(recorder)
     }
@@ -121,6 +125,9 @@ impl Recorder {
     /// # Errors
     /// The first one met.
     pub fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        if let Event::Evaluated(row) = event {
+            self.scores.add(row);
+        }
         first_error(self.sinks.iter_mut().map(|sink| sink.event(event)))
     }
 
@@ -135,6 +142,11 @@ impl Recorder {
     /// Where the growing files stand now.
     pub fn positions(&self) -> Positions {
         Positions(self.sinks.iter().filter_map(|s| s.position()).map(|(name, at)| (name.to_owned(), at)).collect())
+    }
+
+    /// The step of the best evaluation so far.
+    pub fn best_step(&self) -> Option<u64> {
+        self.scores.best.as_ref().map(|row| row.step)
     }
 
     pub fn folder(&self) -> &RunFolder {
@@ -407,7 +419,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = Told::default();
         let folder = RunFolder::create(dir.path(), "a").unwrap();
-        let mut recorder = Recorder { folder, sinks: vec![Box::new(Full), Box::new(told.clone())] };
+        let mut recorder =
+            Recorder { folder, sinks: vec![Box::new(Full), Box::new(told.clone())], scores: Scores::default() };
         assert!(recorder.event(&Event::Notice { text: String::new() }).is_err());
         assert_eq!(told.0.lock().unwrap().len(), 1);
     }

@@ -12,6 +12,7 @@ use crate::config::spec::{Tta, TtaAt};
 use crate::nn::Params;
 use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
+use crate::record::folder::file;
 use crate::record::rows::MetricsRow;
 use crate::record::{Event, Status};
 use crate::units::Seconds;
@@ -181,6 +182,10 @@ fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Out
 
 /// What is due after a step that did not diverge: stop rules, evaluation, checkpoint. `Some` where training ends here.
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
+    let phase = &session.plan.phases[step.phase];
+    if session.spec.record.phases && step.step + 1 == phase.first_step + phase.steps {
+        session.keep_model(&file::model_of_phase(step.phase))?;
+    }
     let mut ended = session.time_is_up();
     if ended.is_some() {
         session.end_early()?;
@@ -234,6 +239,10 @@ fn evaluate_and_record(
     session.state.progress.window = Window::default();
     row.eval_seconds = session.clock.spent.eval - before;
     session.recorder.event(&Event::Evaluated(row.clone()))?;
+    // A run that goes on from before it evaluates once more, and keeps the same.
+    if session.spec.record.best && session.recorder.best_step() == Some(row.step) {
+        session.keep_model(file::BEST_MODEL)?;
+    }
     Ok(row)
 }
 

@@ -379,6 +379,17 @@ impl Session {
         Ok(())
     }
 
+    /// Keeps the weights as they are now, in a file of the run folder.
+    ///
+    /// # Errors
+    /// Those of the device; when the disk refuses.
+    pub fn keep_model(&mut self, name: &str) -> anyhow::Result<()> {
+        self.state.params.home()?;
+        atomic::write(&self.recorder.folder().join(name), &checkpoint::encode_model(&self.state.params))?;
+        self.clock.lap(|spent| &mut spent.checkpoint);
+        Ok(())
+    }
+
     /// Ends the records: the model and the pictures for a run that is over, and the status.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png --csv classes.csv
   runner eval runs/20261123T120000Z-dawnbench-1a2b --tta mirror-translate
   runner eval runs/20261123T120000Z-dawnbench-1a2b --average
+  runner eval runs/20261123T120000Z-dawnbench-1a2b --weights runs/20261123T120000Z-dawnbench-1a2b/model-best.safetensors
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
@@ -50,6 +51,9 @@ pub struct EvalArgs {
     /// Evaluate the averaged weights of a run with `[train] average`
     #[arg(long)]
     average: bool,
+    /// Evaluate these weights of the run, such as RUN/model-best.safetensors of one with `[record] best`
+    #[arg(long, value_name = "FILE", conflicts_with = "average")]
+    weights: Option<PathBuf>,
     /// Average the outputs over views of each image, for all figures [default: none]
     #[arg(long, value_name = "LEVEL", value_parser = Tta::WORDS.to_vec())]
     tta: Option<String>,
@@ -89,9 +93,10 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let threads = start_threads(args.threads)?;
     let facts = prepare::facts(&recorded.loaded.spec)?;
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
-    let (mut params, step) = match args.average {
-        true => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
-        false => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
+    let (mut params, step) = match &args.weights {
+        Some(file) => (weights_of(file, &spec, &facts[0], &plan)?, recorded.info.steps_done),
+        None if args.average => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
+        None => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
     };
     let last = plan.at(step.clamp(1, plan.total_steps) - 1);
     let size = args.size.map_or(last.size, usize::from);
@@ -117,6 +122,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         confusion,
         size,
         average,
+        weights: args.weights.as_deref(),
         tta,
         step,
         compute: &compute,
@@ -236,10 +242,18 @@ fn averaged_weights(
         };
         return Err(Failure::Usage(format!("--average: there is no {}: {why}", file.display())));
     }
+    Ok((weights_of(&file, spec, facts, plan)?, info.steps_done))
+}
+
+/// What a file of the run's holds.
+fn weights_of(file: &Path, spec: &Spec, facts: &Facts, plan: &Plan) -> Result<Params, Failure> {
     let other = |error: anyhow::Error| Failure::Other(error);
+    if !file.exists() {
+        return Err(Failure::Usage(format!("there is no {}", file.display())));
+    }
     let mut params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
-    Weights::read(&file).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
-    Ok((params, info.steps_done))
+    Weights::read(file).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
+    Ok(params)
 }
 
 /// Evaluates, with a bar on a terminal.

@@ -35,6 +35,8 @@ pub struct Report<'a> {
     pub size: usize,
     /// The kind of averaged weights, if it is these.
     pub average: Option<&'a str>,
+    /// The file that was named, if one was.
+    pub weights: Option<&'a Path>,
     pub tta: Tta,
     /// Steps after which the weights are.
     pub step: u64,
@@ -79,6 +81,9 @@ impl Report<'_> {
         if let Some(average) = self.average {
             line("weights", format!("averaged: {average}"));
         }
+        if let Some(weights) = self.weights {
+            line("weights", weights.display().to_string());
+        }
         line("data", self.images());
         line("device", self.compute.label());
         line("accuracy", format!("{BOLD}{}{BOLD:#}, top-5 {}, loss {loss:.4}", percent(acc), percent(acc_top5)));
@@ -106,6 +111,7 @@ impl Report<'_> {
             "same_data": self.same_data,
             "size": self.size,
             "average": self.average,
+            "weights": self.weights.map(|file| file.display().to_string()),
             "tta": self.tta.word(),
             "device": self.compute.name(),
             "instruction_set": self.compute.isa.name(),
