@@ -34,6 +34,10 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, Failure> {
         };
         return Err(Failure::Usage(format!("{shown} is a folder, not an experiment file\nhelp: {help}")));
     }
+    if let (false, Ok(target)) = (path.exists(), path.read_link()) {
+        let message = format!("{shown} is a link to {}, where no file is", target.display());
+        return Err(Failure::Usage(format!("{message}\nhelp: name the file itself, or put the link right")));
+    }
     if !path.exists() && path != Path::new("-") {
         let command = path.to_str().and_then(command_meant);
         let help = match (meant(path), command) {
@@ -165,5 +169,16 @@ mod tests {
         for (word, want) in cases {
             assert_eq!(run_meant(&runs.path().join(word)), want.map(|name| runs.path().join(name)), "{word}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_called_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("linked.toml"), "").unwrap();
+        let link = dir.path().join("link.toml");
+        std::os::unix::fs::symlink("gone.toml", &link).unwrap();
+        let Err(Failure::Usage(said)) = load(&link, &[]) else { panic!("it is an experiment") };
+        assert!(said.contains("is a link to gone.toml, where no file is"), "{said}");
     }
 }

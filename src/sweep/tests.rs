@@ -107,6 +107,7 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
     let cases = [
         ("name = 's'\n", "missing `base`"),
         ("name = 's'\nbase = 'none.toml'\n", "s.toml:2:8: error: there is no file"),
+        ("name = 's'\nbase = 'base.toml'\nseeds = []\n", "s.toml:3:9: error: `seeds` is empty"),
         (&format!("{head}points = 3\n"), "a grid has as many points"),
         (&format!("{head}method = 'random'\n"), "how many points"),
         (&format!("{head}[axes]\na = {{ uniform = [2, 1] }}\n"), "`[LOW, HIGH]`"),

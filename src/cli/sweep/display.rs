@@ -118,6 +118,7 @@ impl Watcher for Display {
         let seconds = trial.seconds.map(|s| format!(" in {}", span(s))).unwrap_or_default();
         let reason = match trial.state {
             State::Done => String::new(),
+            _ if trial.reason.is_empty() => String::new(),
             _ => format!(" ({})", trial.reason),
         };
         let state = trial.state.word();

@@ -34,7 +34,7 @@ use super::merge::merge;
 use super::overrides::Override;
 use super::schema::{EXPERIMENT, PHASES, SWEEP};
 use super::source::{Origin, Text};
-use super::wire::{self, Field, Table};
+use super::wire::{self, Field, Table, Wire};
 use super::{Loaded, Read, check, put_together};
 use crate::registry::{Param, Value};
 use axis::Effect;
@@ -110,6 +110,11 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let paths = named.paths;
     let method = method::read(&tree, &settings, &axes, &mut errors);
     let seeds = seeds(&settings);
+    if let Some(field) = tree.get("seeds").filter(|field| matches!(&field.node.value, Wire::Array(of) if of.is_empty()))
+    {
+        let error = Diagnostic::new(field.node.origin.clone(), "`seeds` is empty: each point would have no trial");
+        errors.push(error.help("name one seed at least, or leave `seeds` out"));
+    }
     let complete = (settings.opt_text("name"), settings.opt_text(METRIC), base, method);
     let (Some(name), Some(metric), Some(base), Some(method), true) =
         (complete.0, complete.1, complete.2, complete.3, errors.is_empty())
