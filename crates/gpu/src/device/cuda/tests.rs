@@ -53,6 +53,20 @@ fn what_is_written_is_read_whatever_becomes_of_the_source() {
     }
 }
 
+/// What was given back comes back in the stream's order: where there is too little, the device waits for it.
+#[test]
+fn memory_that_was_given_back_is_waited_for() {
+    let Some(device) = card() else { return };
+    let most = device.facts().memory as usize / 5 * 3;
+    // Another program may have the rest.
+    let Ok(first) = device.allocate(DType::U8, most) else { return };
+    drop(first);
+    let second = device.allocate(DType::U8, most - (1 << 20)).expect("the first was given back");
+    assert!(matches!(device.allocate(DType::U8, most), Err(Error::OutOfMemory { .. })));
+    drop(second);
+    device.allocate(DType::U8, most).expect("the second was, too");
+}
+
 #[test]
 fn memory_is_aligned_and_its_end_is_an_error_that_says_how_much_there_is() {
     let Some(device) = card() else { return };
