@@ -151,8 +151,8 @@ fn a_run_that_is_done_is_said_to_be() {
     };
     let line = "already done: run (completed)\n".to_owned();
     assert_eq!(said(&["--go-on"]), [line.clone(), String::new()]);
-    assert_eq!(said(&["--go-on", "--json"]), [String::new(), line]);
-    assert_eq!(said(&["--go-on", "--quiet"]), [String::new(), String::new()]);
+    assert_eq!(said(&["--go-on", "--json"]), [String::new(), line.clone()]);
+    assert_eq!(said(&["--go-on", "--quiet"]), [line, String::new()]);
     // Its own experiment is the same one.
     let own = train(dir.path(), "run/experiment.toml", &["--go-on"]);
     assert_exit(&own, 0);

@@ -295,6 +295,9 @@ fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), F
             Err(error @ RecordError::Locked { .. }) => return Err(Failure::TryAgain(error.to_string())),
             Err(error) => return Err(Failure::Usage(error.to_string())),
         };
+        if stop.is_none() && args.display() == Display::Progress {
+            output::notice(&format!("waiting for another process: {error}"));
+        }
         let flag = stop.map_or_else(|| args.stop_flag(), Ok)?;
         if flag.raised().is_some() {
             return Err(Failure::TryAgain(error.to_string()));
@@ -309,10 +312,9 @@ fn tell_done(run: &Path, before: &RunInfo, display: Display) -> Result<(), Failu
     let reason = before.exit_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     let line = format!("already done: {}{reason}\n", run.display());
     match display {
-        Display::Quiet => {}
         // Its lines are events.
         Display::Json => anstream::eprint!("{line}"),
-        Display::Progress => output::print(&line)?,
+        Display::Quiet | Display::Progress => output::print(&line)?,
     }
     Ok(())
 }
@@ -325,13 +327,13 @@ fn resume(
     isa: Isa,
     sink: Box<dyn Sink>,
 ) -> Result<Option<Work>, Failure> {
+    if let Some(asked) = asked {
+        // Before another process is waited for, which it would still be.
+        go_on::check(run, &Recorded::read(paths::run(run)?)?, asked, args.display())?;
+    }
     let (folder, stop) = open(args, run)?;
     let stop = || stop.map_or_else(|| args.stop_flag(), Ok);
-    let recorded = Recorded::read(folder.path())?;
-    if let Some(asked) = asked {
-        go_on::check(run, &recorded, asked, args.display())?;
-    }
-    let Recorded { info: before, loaded } = recorded;
+    let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
     if before.status == Status::Done && args.go_on {
         tell_done(run, &before, args.display())?;
         return Ok(None);

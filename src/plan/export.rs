@@ -1,6 +1,7 @@
 //! The plan as rows and as CSV.
 
 use super::{Plan, PlannedPhase, StepPlan};
+use crate::optim::Hypers;
 use crate::record::csv_file;
 use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow, Row};
 use std::io::Write;
@@ -49,12 +50,29 @@ impl Plan {
             return lines;
         }
         for step in self.sampled_steps(points).map(|step| self.at(step)) {
-            let (rates, decays) = self.own_values(&step);
-            for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {
-                line.points.push(OwnPoint { phase: step.phase, step: step.step, value });
+            let phase = &self.phases[step.phase];
+            let is_last = step.step + 1 == phase.first_step + phase.steps;
+            let end = is_last.then(|| self.end_of(&step));
+            for step in [step].into_iter().chain(end) {
+                let (rates, decays) = self.own_values(&step);
+                for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {
+                    line.points.push(OwnPoint { phase: step.phase, step: step.step, value });
+                }
             }
         }
         lines
+    }
+
+    /// Where the curves of a phase end, behind its last step: no step uses it.
+    fn end_of(&self, last: &StepPlan) -> StepPlan {
+        let phase = &self.phases[last.phase];
+        let hypers = Hypers { lr: phase.lr.to(), weight_decay: phase.weight_decay.to(), ..last.hypers };
+        StepPlan { step: last.step + 1, hypers, ..last.clone() }
+    }
+
+    /// The weight decay at the end of each phase.
+    pub fn decay_ends(&self) -> Vec<f64> {
+        self.phases.iter().map(|phase| phase.weight_decay.to()).collect()
     }
 
     /// The rates and the decays of units that have columns of their own.

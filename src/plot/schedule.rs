@@ -35,6 +35,8 @@ pub struct Scheduled<'a> {
     pub steps: &'a [PlannedStepRow],
     /// What rules and groups use that differs from it.
     pub own: &'a [OwnLine],
+    /// The weight decay that each phase ends at, where that is known.
+    pub decay_ends: &'a [f64],
 }
 
 /// Draws lr and momentum over steps, with the phases' borders, as SVG; the rates of rules and groups beside the phases', where they
@@ -42,7 +44,7 @@ pub struct Scheduled<'a> {
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
-    let Scheduled { steps, own } = scheduled;
+    let Scheduled { steps, own, decay_ends } = scheduled;
     let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
     let with_momentum = options.momentum == Shown::Yes;
     let mut heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
@@ -87,7 +89,8 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
         frame.within(&mut svg, &y, |svg| mix.draw(svg, &frame.x, &y, GREEN));
     }
     if with_decay {
-        let decay = Lines::new(&stages, steps, |s| s.weight_decay, |_| f64::NAN);
+        let end = |phase: &PlanRow| decay_ends.get(phase.phase).copied().unwrap_or(f64::NAN);
+        let decay = Lines::new(&stages, steps, |s| s.weight_decay, end);
         let decays = colours.lines(&stages, own, OwnQuantity::WeightDecay);
         let all = decays.iter().map(|(lines, _)| lines).chain([&decay]);
         let high = all.flat_map(Lines::values).fold(0.0, f64::max);

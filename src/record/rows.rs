@@ -133,7 +133,7 @@ pub struct OwnLine {
     pub points: Vec<OwnPoint>,
 }
 
-/// 0 while it is frozen.
+/// 0 while it is frozen. The last of a phase lies behind its last step, where its curve ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OwnPoint {
     pub phase: usize,

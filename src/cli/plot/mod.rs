@@ -184,7 +184,12 @@ fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
     match (args.schedule, runs) {
         (true, [run]) if across == Across::Steps => {
             let steps: Vec<PlannedStepRow> = run.trace.iter().map(PlannedStepRow::from).collect();
-            plot::schedule(title, run.phases, Scheduled { steps: &steps, own: &[] }, ScheduleOptions::default())
+            plot::schedule(
+                title,
+                run.phases,
+                Scheduled { steps: &steps, own: &[], decay_ends: &[] },
+                ScheduleOptions::default(),
+            )
         }
         (true, _) => plot::schedules(title, runs, across),
         (false, _) => plot::curves(title, runs, across),

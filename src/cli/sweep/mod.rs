@@ -127,6 +127,10 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(args, &maker, &sweep, &new, &points);
     }
+    let lacking = || points.values().map(|point| prepare::missing_weights(&point.loaded.spec));
+    if let (false, true, Some(Some(what))) = (points.is_empty(), lacking().all(|one| one.is_some()), lacking().next()) {
+        return Err(Failure::Usage(format!("no trial could begin: {what}\nhelp: put the file there, or name another")));
+    }
     if args.launcher == local::ENTRY.name && args.device.is_some() {
         // Said once, before anything is made, and not by each trial.
         drop(compute(args)?);

@@ -113,6 +113,7 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
         [(OwnQuantity::WeightDecay, "stem")]
     );
     assert_eq!(drawn[0].points[0], OwnPoint { phase: 0, step: 0, value: 1.0 });
+    assert_eq!(drawn[0].points[10], OwnPoint { phase: 0, step: 10, value: 0.5 }, "where the curve ends");
     let words = "head weight decay 0.25, stem weight decay 1 → 0.5 linear";
     assert!(plan.table(120).contains(words), "{}", plan.table(120));
     let still = plan.range_test(2, plan.phases[2].lr.clone(), 10);

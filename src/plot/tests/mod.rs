@@ -179,7 +179,12 @@ fn no_word_of_a_schedule_lies_over_another() {
             for momentum in [Shown::Yes, Shown::No] {
                 let (steps, options) = (steps(&plan), ScheduleOptions { labels, momentum });
                 for steps in [&steps[..], &steps[..steps.len() / 2], &[]] {
-                    assert_readable(&schedule("a-name", &plan, Scheduled { steps, own: &[] }, options));
+                    assert_readable(&schedule(
+                        "a-name",
+                        &plan,
+                        Scheduled { steps, own: &[], decay_ends: &[] },
+                        options,
+                    ));
                 }
             }
         }
@@ -249,8 +254,12 @@ fn wild_rows_give_a_picture() {
         for (phases, trace) in [(&phases, &some), (&phases, &all), (plan, &some), (plan, &all)] {
             let run = RunRows { name: "wild", phases, metrics: &metrics, trace };
             let planned: Vec<PlannedStepRow> = trace.iter().map(PlannedStepRow::from).collect();
-            let mut pictures =
-                vec![schedule("wild", phases, Scheduled { steps: &planned, own: &[] }, ScheduleOptions::default())];
+            let mut pictures = vec![schedule(
+                "wild",
+                phases,
+                Scheduled { steps: &planned, own: &[], decay_ends: &[] },
+                ScheduleOptions::default(),
+            )];
             for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
                 pictures.extend([curves("wild", &[run], across), schedules("wild", &[run, run], across)]);
             }
@@ -293,7 +302,7 @@ fn a_confusion_matrix_is_readable_at_any_size() {
 fn phases_and_options_show() {
     let plan = &plans()[1];
     let words = |options| {
-        texts(&schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[] }, options))
+        texts(&schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[], decay_ends: &[] }, options))
             .0
             .into_iter()
             .map(|t| t.1)
@@ -309,12 +318,16 @@ fn phases_and_options_show() {
     for word in ["rmsprop", "16 px · batch 64", "momentum"] {
         assert!(!few.iter().any(|w| w == word), "{word} is there");
     }
-    let range: Vec<String> =
-        texts(&schedule("x", &plans()[4], Scheduled { steps: &steps(&plans()[4]), own: &[] }, Default::default()))
-            .0
-            .into_iter()
-            .map(|t| t.1)
-            .collect();
+    let range: Vec<String> = texts(&schedule(
+        "x",
+        &plans()[4],
+        Scheduled { steps: &steps(&plans()[4]), own: &[], decay_ends: &[] },
+        Default::default(),
+    ))
+    .0
+    .into_iter()
+    .map(|t| t.1)
+    .collect();
     assert!(range.iter().any(|w| w == "learning rate, log scale") && range.iter().any(|w| w == "10⁻⁵"));
 }
 
@@ -325,7 +338,7 @@ fn what_rules_and_groups_use_is_drawn_beside_the_others() {
     let (mut steps, paths) =
         (steps(plan), |picture: &str| picture.matches("<polyline").count() + picture.matches("<path").count());
     let draw = |steps: &[PlannedStepRow], own: &[OwnLine]| {
-        let picture = schedule("a-name", plan, Scheduled { steps, own }, ScheduleOptions::default());
+        let picture = schedule("a-name", plan, Scheduled { steps, own, decay_ends: &[] }, ScheduleOptions::default());
         assert_readable(&picture);
         let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
         (paths(&picture), words)
@@ -368,8 +381,14 @@ fn words_are_no_wider_than_reckoned() {
 #[test]
 fn the_same_rows_give_the_same_bytes() {
     let plan = &plans()[1];
-    let picture =
-        || schedule("a <name> & more", plan, Scheduled { steps: &steps(plan), own: &[] }, ScheduleOptions::default());
+    let picture = || {
+        schedule(
+            "a <name> & more",
+            plan,
+            Scheduled { steps: &steps(plan), own: &[], decay_ends: &[] },
+            ScheduleOptions::default(),
+        )
+    };
     assert_eq!(picture(), picture());
     let bytes = png(&picture(), 2.0).unwrap();
     assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
