@@ -34,7 +34,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --confusion confusion.png --csv classes.csv
   runner eval runs/20261123T120000Z-dawnbench-1a2b --tta mirror-translate
   runner eval runs/20261123T120000Z-dawnbench-1a2b --average
-  runner eval runs/20261123T120000Z-dawnbench-1a2b --weights runs/20261123T120000Z-dawnbench-1a2b/model-best.safetensors
+  runner eval runs/long --weights runs/long/model-best.safetensors
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
