@@ -43,10 +43,7 @@ pub struct ModelArgs {
 pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     let Planned { plan, facts } = prepare::planned(&loaded)?;
-    if let Some(notice) = prepare::notice(&loaded.spec, &facts, !args.json) {
-        output::notice(&notice);
-    }
-    if let Some(notice) = prepare::missing_weights(&loaded.spec) {
+    for notice in prepare::notices(&loaded.spec, &facts, !args.json) {
         output::notice(&notice);
     }
     let (spec, first) = (&loaded.spec.for_sets(&facts), &facts[0]);

@@ -69,10 +69,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     }
     let Planned { plan, facts } = prepare::planned(&loaded)?;
     let has_table = !outputs.take_stdout();
-    if let Some(notice) = prepare::notice(&loaded.spec, &facts, has_table) {
-        output::notice(&notice);
-    }
-    if let Some(notice) = prepare::missing_weights(&loaded.spec) {
+    for notice in prepare::notices(&loaded.spec, &facts, has_table) {
         output::notice(&notice);
     }
     if args.expand {

@@ -83,9 +83,14 @@ pub fn is_beyond_stand_in(spec: &Spec, facts: &[Facts]) -> bool {
     spec.data.stand_in.is_some() && facts.iter().any(|facts| facts.source == FactsSource::Official)
 }
 
+/// What to say besides a plan: of the figures that it was made with, as [`of_figures`] has it, and of weights that are missing.
+pub fn notices(spec: &Spec, facts: &[Facts], are_shown: bool) -> impl Iterator<Item = String> {
+    [of_figures(spec, facts, are_shown), missing_weights(spec)].into_iter().flatten()
+}
+
 /// What to say of the figures of sets for which another stands in; nothing where a table shows them, unless they are not the
 /// stand-in's.
-pub fn notice(spec: &Spec, facts: &[Facts], are_shown: bool) -> Option<String> {
+fn of_figures(spec: &Spec, facts: &[Facts], are_shown: bool) -> Option<String> {
     let stand_in = &spec.data.stand_in.as_ref()?.kind;
     let sets = spec.sets();
     let of = |source: FactsSource| {

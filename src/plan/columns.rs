@@ -21,15 +21,15 @@ impl Plan {
     }
 
     /// The values of these columns in a step of a phase: infinite where nothing is bounded, NaN where nothing is mixed.
-    /// `decays`: of each unit, 0 where it is frozen.
-    pub fn step_values(&self, phase: usize, clip: &Clip, share: f64, decays: &[f64]) -> Vec<f64> {
+    /// `decay`: of a unit, 0 where it is frozen.
+    pub fn step_values(&self, phase: usize, clip: &Clip, share: f64, decay: impl Fn(usize) -> f64) -> Vec<f64> {
         let value = |column: &str| match column {
             "clip_norm" => Some(clip.norm.unwrap_or(f64::INFINITY)),
             "clip_value" => Some(clip.value.unwrap_or(f64::INFINITY)),
             "mix" => Some(self.phases[phase].mix.as_ref().map_or(f64::NAN, |_| share)),
             _ => None,
         };
-        self.step_columns().into_iter().filter_map(value).chain(self.decays_of(decays)).collect()
+        self.step_columns().into_iter().filter_map(value).chain(self.decays_of(decay)).collect()
     }
 
     /// Whether the gradients of some phase are clipped: then [`CLIPPED_NORM`] is a column too.

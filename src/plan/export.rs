@@ -51,10 +51,16 @@ impl Plan {
         }
         for step in self.sampled_steps(points).map(|step| self.at(step)) {
             let phase = &self.phases[step.phase];
-            let is_last = step.step + 1 == phase.first_step + phase.steps;
-            let end = is_last.then(|| self.end_of(&step));
+            // Where the curves end, behind the last step: no step uses it.
+            let end = (step.step + 1 == phase.end()).then(|| StepPlan {
+                step: phase.end(),
+                hypers: phase.hypers(phase.steps),
+                ..step.clone()
+            });
             for step in [step].into_iter().chain(end) {
-                let (rates, decays) = self.own_values(&step);
+                let units = self.unit_hypers(&step);
+                let decays = self.decays_of(of_units(&units, |hypers| hypers.weight_decay));
+                let rates = self.own_lrs_of(of_units(&units, |hypers| hypers.lr));
                 for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {
                     line.points.push(OwnPoint { phase: step.phase, step: step.step, value });
                 }
@@ -63,22 +69,9 @@ impl Plan {
         lines
     }
 
-    /// Where the curves of a phase end, behind its last step: no step uses it.
-    fn end_of(&self, last: &StepPlan) -> StepPlan {
-        let phase = &self.phases[last.phase];
-        let hypers = Hypers { lr: phase.lr.to(), weight_decay: phase.weight_decay.to(), ..last.hypers };
-        StepPlan { step: last.step + 1, hypers, ..last.clone() }
-    }
-
     /// The weight decay at the end of each phase.
     pub fn decay_ends(&self) -> Vec<f64> {
         self.phases.iter().map(|phase| phase.weight_decay.to()).collect()
-    }
-
-    /// The rates and the decays of units that have columns of their own.
-    fn own_values(&self, step: &StepPlan) -> (Vec<f64>, Vec<f64>) {
-        let decays = self.unit_hypers(step).into_iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.weight_decay));
-        (self.own_lrs(step), self.decays_of(&decays.collect::<Vec<_>>()).collect())
     }
 
     /// Writes `plan.csv`. A plan with several data sets has a column of their names, behind the others.
@@ -114,9 +107,9 @@ impl Plan {
         let columns: Vec<&str> = PlannedStepRow::COLUMNS.iter().copied().chain(own).collect();
         let rows = self.steps().map(|step| {
             let units = self.unit_hypers(&step);
-            let decays: Vec<f64> =
-                units.iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.weight_decay)).collect();
-            let own = (self.own_lrs(&step), self.step_values(step.phase, &step.clip, step.hypers.share, &decays));
+            let decay = of_units(&units, |hypers| hypers.weight_decay);
+            let values = self.step_values(step.phase, &step.clip, step.hypers.share, decay);
+            let own = (self.own_lrs_of(of_units(&units, |hypers| hypers.lr)), values);
             (self.row_of(step), own)
         });
         out.write_all(&csv_file::encode_columns(&columns, rows)?)?;
@@ -142,6 +135,11 @@ impl Plan {
             mix: self.phases[step.phase].mix.as_ref().map(|_| step.hypers.share),
         }
     }
+}
+
+/// What each unit uses: 0 of frozen parameters.
+fn of_units(units: &[Option<Hypers>], value: fn(Hypers) -> f64) -> impl Fn(usize) -> f64 {
+    move |unit| units[unit].map_or(0.0, value)
 }
 
 impl PlannedPhase {

@@ -42,8 +42,8 @@ impl Columns {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    fn values_of(&self, units: &[f64]) -> impl Iterator<Item = f64> {
-        self.0.iter().map(|(_, unit)| units[*unit])
+    fn values_of(&self, of_unit: impl Fn(usize) -> f64) -> impl Iterator<Item = f64> {
+        self.0.iter().map(move |(_, unit)| of_unit(*unit))
     }
 }
 
@@ -152,8 +152,8 @@ impl Plan {
     }
 
     /// The values of these columns, from the decay of each unit.
-    pub(super) fn decays_of(&self, units: &[f64]) -> impl Iterator<Item = f64> {
-        self.groups.decays.values_of(units)
+    pub(super) fn decays_of(&self, of_unit: impl Fn(usize) -> f64) -> impl Iterator<Item = f64> {
+        self.groups.decays.values_of(of_unit)
     }
 
     /// Names of the columns of `trace.csv` for the rates that differ from the phase's.
@@ -162,14 +162,15 @@ impl Plan {
     }
 
     /// The values of these columns, from the rate of each unit.
-    pub fn own_lrs_of(&self, units: &[f64]) -> Vec<f64> {
-        self.groups.rates.values_of(units).collect()
+    pub fn own_lrs_of(&self, of_unit: impl Fn(usize) -> f64) -> Vec<f64> {
+        self.groups.rates.values_of(of_unit).collect()
     }
 
     /// The values of these columns in a step: 0 of frozen parameters.
-    pub fn own_lrs(&self, step: &StepPlan) -> Vec<f64> {
-        let rates = self.unit_hypers(step).into_iter().map(|hypers| hypers.map_or(0.0, |hypers| hypers.lr));
-        self.own_lrs_of(&rates.collect::<Vec<_>>())
+    #[cfg(test)]
+    pub(super) fn own_lrs(&self, step: &StepPlan) -> Vec<f64> {
+        let units = self.unit_hypers(step);
+        self.own_lrs_of(|unit| units[unit].map_or(0.0, |hypers| hypers.lr))
     }
 
     /// One line for each run of phases that say the same of the groups.

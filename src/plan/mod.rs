@@ -196,6 +196,11 @@ impl Plan {
 }
 
 impl PlannedPhase {
+    /// The step behind its last one.
+    pub fn end(&self) -> u64 {
+        self.first_step + self.steps
+    }
+
     /// Images that pass through the net at a time: those of a step, or of its largest part.
     pub fn part(&self) -> usize {
         self.batch.div_ceil(self.accumulate)

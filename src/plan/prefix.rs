@@ -36,9 +36,8 @@ impl Plan {
         let prefix = |phase: usize| {
             so_far.json(serde_json::to_value(&spec.phases[phase]));
             let planned = &self.phases[phase];
-            let end = planned.first_step + planned.steps;
-            (planned.first_step..end).for_each(|step| self.feed_step(&self.at(step), &mut so_far));
-            Prefix { phase: phase + 1, steps: end, digest: so_far.digest() }
+            (planned.first_step..planned.end()).for_each(|step| self.feed_step(&self.at(step), &mut so_far));
+            Prefix { phase: phase + 1, steps: planned.end(), digest: so_far.digest() }
         };
         (0..last).map(prefix).collect()
     }

@@ -202,6 +202,17 @@ pub fn epoch_ruler(phases: &[PlanRow]) -> Ruler {
     Ruler { name: "epoch", ticks: ticks.collect() }
 }
 
+/// The points of each phase that can be drawn, of phases, steps and values.
+fn by_phase(stages: &Stages<'_>, points: impl Iterator<Item = (usize, u64, f64)>) -> Vec<Vec<(f64, f64)>> {
+    let mut lines = vec![Vec::new(); stages.phases.len()];
+    for (phase, step, value) in points.filter(|(.., value)| is_drawable(*value)) {
+        if let Some(line) = lines.get_mut(phase) {
+            line.push((step as f64, value));
+        }
+    }
+    lines
+}
+
 /// One line a phase, in values of the axes.
 struct Lines(Vec<Vec<(f64, f64)>>);
 
@@ -212,12 +223,7 @@ impl Lines {
         value: impl Fn(&PlannedStepRow) -> f64,
         end: impl Fn(&PlanRow) -> f64,
     ) -> Self {
-        let mut lines = vec![Vec::new(); stages.phases.len()];
-        for step in steps.iter().filter(|step| is_drawable(value(step))) {
-            if let Some(line) = lines.get_mut(step.phase) {
-                line.push((step.step as f64, value(step)));
-            }
-        }
+        let mut lines = by_phase(stages, steps.iter().map(|step| (step.phase, step.step, value(step))));
         for ((line, phase), border) in lines.iter_mut().zip(stages.phases).zip(&stages.borders[1..]) {
             // The rows of a run may break off before that.
             if line.last().is_some_and(|(step, _)| *step + 1.0 == *border) && is_drawable(end(phase)) {
@@ -229,12 +235,7 @@ impl Lines {
     }
 
     fn of_own(stages: &Stages<'_>, own: &OwnLine) -> Self {
-        let mut lines = vec![Vec::new(); stages.phases.len()];
-        for point in own.points.iter().filter(|point| is_drawable(point.value)) {
-            if let Some(line) = lines.get_mut(point.phase) {
-                line.push((point.step as f64, point.value));
-            }
-        }
+        let mut lines = by_phase(stages, own.points.iter().map(|point| (point.phase, point.step, point.value)));
         lines.retain(|line| !line.is_empty());
         Self(lines)
     }

@@ -183,7 +183,7 @@ fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Out
 /// What is due after a step that did not diverge: stop rules, evaluation, checkpoint. `Some` where training ends here.
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
     let phase = &session.plan.phases[step.phase];
-    if session.spec.record.phases && step.step + 1 == phase.first_step + phase.steps {
+    if session.spec.record.phases && step.step + 1 == phase.end() {
         session.keep_model(&file::model_of_phase(step.phase))?;
     }
     let mut ended = session.time_is_up();

@@ -61,8 +61,7 @@ pub fn seconds_before(
     let mut flops = 0.0;
     for phase in &plan.phases[..phase] {
         let forward = net::graph(spec, &facts[0], phase.size)?.flops() as f64;
-        let evaluations =
-            (phase.first_step..phase.first_step + phase.steps).filter(|step| plan.is_eval_step(*step)).count();
+        let evaluations = (phase.first_step..phase.end()).filter(|step| plan.is_eval_step(*step)).count();
         flops += forward * (STEP * phase.images as f64 + (evaluations * facts[phase.set].val_images) as f64);
     }
     Ok(flops / flops_per_second)

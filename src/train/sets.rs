@@ -33,7 +33,7 @@ impl DeviceSets {
     pub fn new(device: &Device, datasets: &[Arc<Dataset>], plan: &Plan, from: u64) -> Result<Self, Error> {
         let mut room = MOST.min(device.facts().memory / 8);
         let is_of_use = |k: usize| {
-            let left = plan.phases.iter().filter(|phase| phase.first_step + phase.steps > from);
+            let left = plan.phases.iter().filter(|phase| phase.end() > from);
             left.filter(|phase| phase.set == k).any(|phase| {
                 let (chain, mixer) = (chain(&phase.augment), mixer(&phase.mix_images));
                 by_number(&datasets[k].train, phase.size, &chain, &mixer).is_some()

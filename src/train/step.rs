@@ -55,12 +55,11 @@ struct Measured {
 impl Taken {
     /// Of a step that was not left out; `applied` is what each unit used.
     fn new(plan: &Plan, step: &StepPlan, applied: Vec<Option<Applied>>, numbers: Option<Measured>) -> Self {
-        let of_units =
-            |value: fn(Applied) -> f64| -> Vec<f64> { applied.iter().map(|used| used.map_or(0.0, value)).collect() };
-        let (lrs, decays) = (of_units(|used| used.lr), of_units(|used| used.weight_decay));
-        let applied = applied[0].expect("what is in no group is never frozen");
-        let step_values = plan.step_values(step.phase, &step.clip, applied.share, &decays);
-        Self { numbers, applied, own_lrs: plan.own_lrs_of(&lrs), step_values, skipped: false }
+        let own_lrs = plan.own_lrs_of(|unit| applied[unit].map_or(0.0, |used| used.lr));
+        let decay = |unit: usize| applied[unit].map_or(0.0, |used| used.weight_decay);
+        let first = applied[0].expect("what is in no group is never frozen");
+        let step_values = plan.step_values(step.phase, &step.clip, first.share, decay);
+        Self { numbers, applied: first, own_lrs, step_values, skipped: false }
     }
 
     /// Whether loss and norm are known.

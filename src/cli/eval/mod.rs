@@ -94,6 +94,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let facts = prepare::facts(&recorded.loaded.spec)?;
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
     let (mut params, step) = match &args.weights {
+        Some(file) if !file.exists() => return Err(Failure::Usage(format!("there is no {}", file.display()))),
         Some(file) => (weights_of(file, &spec, &facts[0], &plan)?, recorded.info.steps_done),
         None if args.average => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
         None => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
@@ -194,11 +195,9 @@ fn weights(
     notices: &mut Vec<String>,
 ) -> Result<(Params, u64), Failure> {
     let other = |error: anyhow::Error| Failure::Other(error);
-    let mut params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let (info, model) = (&recorded.info, folder.join(file::MODEL));
     if info.status == Status::Done && model.exists() {
-        Weights::read(&model).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
-        return Ok((params, info.steps_done));
+        return Ok((weights_of(&model, spec, facts, plan)?, info.steps_done));
     }
     let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
     if !path.exists() {
@@ -206,6 +205,7 @@ fn weights(
         let message = format!("{} holds no weights: {why}, and there is no {}", folder.display(), path.display());
         return Err(other(anyhow::anyhow!(message)));
     }
+    let params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let rules = net::rules(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let (state, _) = checkpoint::load(&path, params, &rules, plan).map_err(|e| other(e.into()))?;
     let step = state.progress.step;
@@ -248,9 +248,6 @@ fn averaged_weights(
 /// What a file of the run's holds.
 fn weights_of(file: &Path, spec: &Spec, facts: &Facts, plan: &Plan) -> Result<Params, Failure> {
     let other = |error: anyhow::Error| Failure::Other(error);
-    if !file.exists() {
-        return Err(Failure::Usage(format!("there is no {}", file.display())));
-    }
     let mut params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     Weights::read(file).and_then(|weights| weights.restore(&mut params)).map_err(|e| other(e.into()))?;
     Ok(params)

@@ -127,10 +127,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(args, &maker, &sweep, &new, &points);
     }
-    let lacking = || points.values().map(|point| prepare::missing_weights(&point.loaded.spec));
-    if let (false, true, Some(Some(what))) = (points.is_empty(), lacking().all(|one| one.is_some()), lacking().next()) {
-        return Err(Failure::Usage(format!("no trial could begin: {what}\nhelp: put the file there, or name another")));
-    }
+    can_begin(&points)?;
     if args.launcher == local::ENTRY.name && args.device.is_some() {
         // Said once, before anything is made, and not by each trial.
         drop(compute(args)?);
@@ -155,11 +152,18 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
 
 /// What to say of absent sets, each once. Trials say themselves what stands in for one; what is listed would not.
 fn notices(points: &BTreeMap<usize, Point>, are_listed: bool) -> BTreeSet<String> {
-    let of = |point: &Point| {
-        let Point { loaded, facts, .. } = point;
-        [prepare::notice(&loaded.spec, facts, !are_listed), prepare::missing_weights(&loaded.spec)]
-    };
-    points.values().flat_map(of).flatten().collect()
+    points.values().flat_map(|point| prepare::notices(&point.loaded.spec, &point.facts, !are_listed)).collect()
+}
+
+/// Sees that some trial could begin.
+fn can_begin(points: &BTreeMap<usize, Point>) -> Result<(), Failure> {
+    let mut missing = points.values().map(|point| prepare::missing_weights(&point.loaded.spec));
+    match missing.next() {
+        Some(Some(what)) if missing.all(|missing| missing.is_some()) => {
+            Err(Failure::Usage(format!("no trial could begin: {what}\nhelp: put the file there, or name another")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What it means that the sweep's folder cannot be had.

@@ -104,8 +104,9 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
     }
     assert_eq!(plan.step_columns(), ["weight_decay.stem"], "the head's does not move");
     for (step, stem) in [(0, 1.0), (10, 0.5)] {
-        let of_units: Vec<f64> = plan.unit_hypers(&plan.at(step)).iter().map(|of| of.unwrap().weight_decay).collect();
-        assert_eq!(plan.step_values(0, &plan.at(step).clip, 1.0, &of_units), [stem], "{step}");
+        let units = plan.unit_hypers(&plan.at(step));
+        let decay = |unit: usize| units[unit].unwrap().weight_decay;
+        assert_eq!(plan.step_values(0, &plan.at(step).clip, 1.0, decay), [stem], "{step}");
     }
     let drawn = plan.sample_own(1000);
     assert_eq!(

@@ -137,7 +137,7 @@ fn brush(session: &mut PaintSession, objective: &mut Objective, step: &StepPlan)
     };
     optimizers.step(params, isa, loss, &hypers, &mut again)?;
     let applied = state.optimizers.applied()[0].expect("pixels are never frozen");
-    let mut values = plan.step_values(step.phase, &step.clip, applied.share, &[]);
+    let mut values = plan.step_values(step.phase, &step.clip, applied.share, |_| 0.0);
     values.extend(plan.clips().then_some(clipped));
     values.extend(terms);
     values.push(evaluations as f64);

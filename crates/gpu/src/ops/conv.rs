@@ -93,6 +93,17 @@ pub enum Direction {
     BackwardWeight,
 }
 
+impl Direction {
+    /// The place of the operand that is made among `x`, `w` and `y`.
+    pub fn made(self) -> usize {
+        match self {
+            Self::BackwardData => 0,
+            Self::BackwardWeight => 1,
+            Self::Forward => 2,
+        }
+    }
+}
+
 /// What a library is asked for: `made (+)= convolution`.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
@@ -363,11 +374,7 @@ mod tests {
                 let lens = [shape.x_len(), shape.w_len(), shape.y_len()];
                 let seeds = [1, 2, 3];
                 let values: [Vec<f32>; 3] = std::array::from_fn(|k| rounded(dtype, &noise(seeds[k], lens[k])));
-                let which = match direction {
-                    Direction::BackwardData => 0,
-                    Direction::BackwardWeight => 1,
-                    Direction::Forward => 2,
-                };
+                let which = direction.made();
                 let at: [crate::Buffer; 3] = std::array::from_fn(|k| {
                     // Without `add` what is made must not be read.
                     if k == which && !add {

@@ -231,15 +231,6 @@ impl Example {
         Self { dtype, shape, values: [0, 1, 2].map(|k| rounded(dtype, &noise(k as u64 + 1, lens[k]))) }
     }
 
-    /// Which operand is made.
-    fn made(direction: Direction) -> usize {
-        match direction {
-            Direction::BackwardData => 0,
-            Direction::BackwardWeight => 1,
-            Direction::Forward => 2,
-        }
-    }
-
     /// The largest difference between what a library makes and what plain loops do, by the largest value of the latter; `None`
     /// where it does not take the convolution, and has done nothing.
     fn difference(&self, device: &Device, direction: Direction, add: bool) -> Option<f64> {
@@ -248,8 +239,7 @@ impl Example {
         let call = conv::Call { direction, dtype: self.dtype, shape: self.shape, x, w, y, add };
         // SAFETY: the operands are as long as the shape says.
         let done = unsafe { device.backend().convolve(&call) }.unwrap();
-        let (got, before) =
-            (device.read_f32(at[Self::made(direction)].view()).unwrap(), &self.values[Self::made(direction)]);
+        let (got, before) = (device.read_f32(at[direction.made()].view()).unwrap(), &self.values[direction.made()]);
         if !done {
             assert!(got == *before, "nothing is done of what is not taken");
             return None;

@@ -217,12 +217,7 @@ impl Extents {
 
     /// Elements of the operand that is made.
     pub fn made(&self, direction: Direction) -> usize {
-        let extents = match direction {
-            Direction::Forward => self.y,
-            Direction::BackwardData => self.x,
-            Direction::BackwardWeight => self.w,
-        };
-        extents.iter().map(|extent| *extent as usize).product()
+        [self.x, self.w, self.y][direction.made()].iter().map(|extent| *extent as usize).product()
     }
 }
 

@@ -14,7 +14,7 @@ use super::call::call;
 use super::driver;
 use super::pool::Pool;
 use super::recorded;
-use crate::ops::conv::{Call, Direction};
+use crate::ops::conv::Call;
 use cudarc::driver::sys as cuda;
 use graph::{Graph, Plan, Target};
 use library::{Failure, Handle, Library, library};
@@ -196,12 +196,7 @@ impl Cudnn {
             // There is no memory to try anything.
             return Ok(graph.plans(key, 1, self.limit).0.pop());
         };
-        let made = match key.direction {
-            Direction::BackwardData => 0,
-            Direction::BackwardWeight => 1,
-            Direction::Forward => 2,
-        };
-        operands[made] = output;
+        operands[key.direction.made()] = output;
         // SAFETY: the caller's promise; the output is as large as what is made.
         let chosen = unsafe { self.best(pool, operands, key, &graph) };
         // SAFETY: taken above.

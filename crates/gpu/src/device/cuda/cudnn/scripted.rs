@@ -7,7 +7,7 @@ use super::descriptor::{Kind, attribute};
 use super::library::{Handle, Library, Raw};
 use super::*;
 use crate::DType;
-use crate::ops::conv::Shape;
+use crate::ops::conv::{Direction, Shape};
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
 
