@@ -57,8 +57,11 @@ impl Plan {
                 hypers: phase.hypers(phase.steps),
                 ..step.clone()
             });
+            let mut units = Vec::new();
             for step in [step].into_iter().chain(end) {
-                let units = self.unit_hypers(&step);
+                // A rule that is over with the phase ends where it has come to.
+                let before = std::mem::take(&mut units).into_iter().chain(std::iter::repeat(None));
+                units = self.unit_hypers(&step).into_iter().zip(before).map(|(now, before)| now.or(before)).collect();
                 let decays = self.decays_of(of_units(&units, |hypers| hypers.weight_decay));
                 let rates = self.own_lrs_of(of_units(&units, |hypers| hypers.lr));
                 for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {

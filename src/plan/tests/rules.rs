@@ -42,6 +42,9 @@ fn a_factor_follows_the_phases_and_a_curve_of_its_own_does_not() {
         ParamRule { lr: Some(own), momentum: Some(curve(0.5, Some(0.75), "linear")), ..rule(Role::Bias) },
     ]);
     assert_eq!(plan.lr_columns(), ["lr.norm", "lr.bias"]);
+    // Drawn to the end, behind which no rule has a rate.
+    let ends = plan.sample_own(1000).into_iter().map(|line| line.points.last().unwrap().value);
+    assert!(ends.into_iter().all(|rate| rate > 0.5), "they do not fall to nothing");
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
     for (step, phase, own, momentum) in [(0, 0.5, 3.0, 0.5), (10, 0.375, 2.2, 0.6), (20, 0.5, 1.4, 0.7)] {
         let step = plan.at(step);
