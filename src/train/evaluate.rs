@@ -1,11 +1,15 @@
 //! The validation set through the net: during training, and afterwards.
 
 use super::net;
+use super::sets::DeviceSet;
 use super::tta::{View, views};
 use crate::config::spec::{Spec, Tta};
+use crate::data::loader::validation_batches;
 use crate::data::resize::Extent;
-use crate::data::{Batch, Dataset, Facts, Loader};
+use crate::data::{Dataset, Facts, Loader};
+use crate::gpu::ops::serve::Move;
 use crate::kernels::{Isa, loss};
+use crate::nn::device::Images;
 use crate::nn::{Compute, Executor, Loss, Params, TapeOptions};
 use std::sync::Arc;
 
@@ -39,6 +43,69 @@ pub struct Evaluator {
     compute: Compute,
     /// For the extent and the largest batch that were evaluated last.
     tape: Option<((Extent, usize), Executor)>,
+    there: Option<There>,
+}
+
+/// What a device has of the set that was evaluated last.
+struct There {
+    set: Arc<Dataset>,
+    size: usize,
+    /// `None` where its images come from the host.
+    images: Option<Arc<DeviceSet>>,
+}
+
+/// Validation images, batch by batch.
+enum Source {
+    Here(Box<Loader<f32>>),
+    There(Numbered),
+}
+
+/// Images of a set that lies on a device.
+struct Numbered {
+    set: Arc<Dataset>,
+    there: Arc<DeviceSet>,
+    batches: std::vec::IntoIter<(Vec<u32>, Extent)>,
+    /// Of the last batch.
+    numbers: Vec<u32>,
+    labels: Vec<u32>,
+}
+
+/// A batch.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    extent: Extent,
+    labels: &'a [u32],
+    images: Origin<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Here(&'a [f32]),
+    There(&'a DeviceSet, &'a [u32]),
+}
+
+impl Source {
+    fn next(&mut self) -> anyhow::Result<Option<Shown<'_>>> {
+        Ok(match self {
+            Self::Here(loader) => loader.next_batch()?.map(|(batch, _)| Shown {
+                extent: batch.extent,
+                labels: &batch.labels,
+                images: Origin::Here(&batch.images),
+            }),
+            Self::There(numbered) => numbered.next(),
+        })
+    }
+}
+
+impl Numbered {
+    fn next(&mut self) -> Option<Shown<'_>> {
+        let Self { set, there, batches, numbers, labels } = self;
+        let extent;
+        (*numbers, extent) = batches.next()?;
+        labels.clear();
+        labels.extend(numbers.iter().map(|number| set.val.labels[*number as usize]));
+        Some(Shown { extent, labels, images: Origin::There(there, numbers) })
+    }
 }
 
 /// An evaluation after one of its batches.
@@ -75,7 +142,7 @@ fn largest(outputs: &[f32]) -> Option<usize> {
 
 impl Evaluator {
     pub fn new(compute: Compute) -> Self {
-        Self { compute, tape: None }
+        Self { compute, tape: None, there: None }
     }
 
     /// Gives back the memory that the next evaluation would use again.
@@ -85,6 +152,8 @@ impl Evaluator {
 
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs
     /// averaged over views, in `f32`. `watch` is called after each batch.
+    ///
+    /// On a device, images of a set in memory are taken there once, as bytes, and served there: the same numbers.
     ///
     /// # Errors
     /// Those of the tape, of the loader and of `watch`.
@@ -98,23 +167,46 @@ impl Evaluator {
         mut watch: impl FnMut(Seen<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Evaluation> {
         let of = dataset.val.labels.len();
-        let mut batches = Loader::<f32>::validation(Arc::clone(dataset), size, spec.train.eval_batch);
+        let mut source = self.source(dataset, size, spec.train.eval_batch)?;
         let (isa, channels) = (self.compute.isa, dataset.facts.channels);
         let (mut plain, mut averaged) = (Loss::default(), Loss::default());
         let mut views = Views::new(tta, channels);
-        while let Some((batch, _)) = batches.next_batch()? {
+        while let Some(batch) = source.next()? {
             let tape = self.tape(spec, &dataset.facts, params, batch.extent)?;
-            tape.forward(params, &batch.images)?;
-            add(&mut plain, tape.loss(&batch.labels, 0.0)?);
+            tape.forward(params, views.show(0, batch))?;
+            add(&mut plain, tape.loss(batch.labels, 0.0)?);
             let mut outputs = tape.output()?;
             if views.are_several() {
                 views.average(tape, params, batch, &mut outputs)?;
-                add(&mut averaged, score(isa, &batch.labels, &outputs));
+                add(&mut averaged, score(isa, batch.labels, &outputs));
             }
-            watch(Seen { images: plain.images, of, labels: &batch.labels, outputs: &outputs })?;
+            watch(Seen { images: plain.images, of, labels: batch.labels, outputs: &outputs })?;
         }
         let averaged = views.are_several().then(|| averaged.into());
         Ok(Evaluation { plain: plain.into(), averaged })
+    }
+
+    /// The validation images of a set, in batches of so many.
+    fn source(&mut self, set: &Arc<Dataset>, size: usize, images: usize) -> anyhow::Result<Source> {
+        let is_known = |there: &There| Arc::ptr_eq(&there.set, set) && there.size == size;
+        if let Some(device) = &self.compute.device
+            && !self.there.as_ref().is_some_and(is_known)
+        {
+            // The memory of those before goes first.
+            self.there = None;
+            let images = DeviceSet::to_validate(device, set, size)?.map(Arc::new);
+            self.there = Some(There { set: Arc::clone(set), size, images });
+        }
+        Ok(match self.there.as_ref().and_then(|there| there.images.clone()) {
+            None => Source::Here(Box::new(Loader::validation(Arc::clone(set), size, images))),
+            Some(there) => Source::There(Numbered {
+                batches: validation_batches(&set.val, size, images).into_iter(),
+                set: Arc::clone(set),
+                there,
+                numbers: Vec::new(),
+                labels: Vec::new(),
+            }),
+        })
     }
 
     /// The tape for an extent and the batches of a set, kept until another one is asked for. It has room for no more images
@@ -147,20 +239,40 @@ fn score(isa: Isa, labels: &[u32], outputs: &[f32]) -> Loss {
     Loss { sum: loss, images: labels.len(), correct, correct_top5 }
 }
 
-/// The views of a level, and room for one of them.
+/// The views of a level, and room for a batch's images in one of them, or for what makes them of the images.
 struct Views {
     views: Vec<View>,
     channels: usize,
     images: Vec<f32>,
+    words: Vec<i32>,
 }
 
 impl Views {
     fn new(tta: Tta, channels: usize) -> Self {
-        Self { views: views(tta), channels, images: Vec::new() }
+        Self { views: views(tta), channels, images: Vec::new(), words: Vec::new() }
     }
 
     fn are_several(&self) -> bool {
         self.views.len() > 1
+    }
+
+    /// The `k`-th view of a batch; the first is the images as they are.
+    fn show<'a>(&'a mut self, k: usize, batch: Shown<'a>) -> Images<'a> {
+        let Self { views, channels, images, words } = self;
+        let view = &views[k];
+        match batch.images {
+            Origin::Here(plain) if view.is_plain() => Images::Here(plain),
+            Origin::Here(plain) => {
+                images.resize(plain.len(), 0.0);
+                view.of(plain, batch.extent, *channels, images);
+                Images::Here(images)
+            }
+            Origin::There(set, numbers) => {
+                let moves = view.moves().map(Move::words).concat();
+                *words = moves.repeat(numbers.len());
+                set.images(numbers, words)
+            }
+        }
     }
 
     /// Turns the outputs for a batch as it is into the mean over its views.
@@ -168,16 +280,14 @@ impl Views {
         &mut self,
         tape: &mut Executor,
         params: &mut Params,
-        batch: &Batch,
+        batch: Shown<'_>,
         outputs: &mut [f32],
     ) -> anyhow::Result<()> {
-        let Self { views, channels, images } = self;
-        outputs.iter_mut().for_each(|sum| *sum *= views[0].weight);
-        images.resize(batch.images.len(), 0.0);
-        for view in &views[1..] {
-            view.of(&batch.images, batch.extent, *channels, images);
-            tape.forward(params, images)?;
-            outputs.iter_mut().zip(tape.output()?).for_each(|(sum, output)| *sum += view.weight * output);
+        outputs.iter_mut().for_each(|sum| *sum *= self.views[0].weight);
+        for k in 1..self.views.len() {
+            tape.forward(params, self.show(k, batch))?;
+            let weight = self.views[k].weight;
+            outputs.iter_mut().zip(tape.output()?).for_each(|(sum, output)| *sum += weight * output);
         }
         Ok(())
     }
@@ -185,7 +295,44 @@ impl Views {
 
 #[cfg(test)]
 mod tests {
-    use super::largest;
+    use super::super::sets::tests::dataset;
+    use super::*;
+    use crate::gpu::device::Order;
+    use crate::gpu::ops::serve::serve;
+    use crate::gpu::{DType, Device};
+
+    #[test]
+    fn a_device_shows_what_the_host_shows() {
+        for channels in [1, 3] {
+            let set = Arc::new(dataset(channels));
+            let device = Device::emulated(Order::Ascending);
+            let on = |device: Option<Device>| Evaluator::new(Compute { device, ..Isa::Portable.into() });
+            let mut here = on(None).source(&set, 9, 2).unwrap();
+            let mut there = on(Some(device.clone())).source(&set, 9, 2).unwrap();
+            assert!(matches!((&here, &there), (Source::Here(_), Source::There(_))));
+            assert!(matches!(on(Some(device.clone())).source(&set, 8, 2).unwrap(), Source::Here(_)), "resized");
+            let mut seen = 0;
+            while let Some(batch) = here.next().unwrap() {
+                let numbered = there.next().unwrap().unwrap();
+                assert_eq!((numbered.extent, numbered.labels), (batch.extent, batch.labels));
+                let [mut of_host, mut of_device] = [(); 2].map(|()| Views::new(Tta::MirrorTranslate, channels));
+                for k in 0..of_host.views.len() {
+                    let Images::There(there) = of_device.show(k, numbered) else { panic!("they lie on the device") };
+                    let room = |len: usize| device.allocate(DType::U32, len).unwrap();
+                    let (numbers, moves) = (room(there.numbers.len()), room(there.moves.len()));
+                    device.write(numbers.view(), there.numbers).unwrap();
+                    device.write(moves.view(), there.moves).unwrap();
+                    let want = of_host.show(k, batch).here();
+                    let to = device.allocate(DType::F32, want.len()).unwrap();
+                    serve(&device, there.set, numbers.view(), moves.view(), to.view()).unwrap();
+                    assert_eq!(device.read_f32(to.view()).unwrap(), want, "view {k}");
+                }
+                seen += batch.labels.len();
+            }
+            assert_eq!(seen, set.val.labels.len());
+            assert!(there.next().unwrap().is_none());
+        }
+    }
 
     #[test]
     fn the_first_of_the_largest_is_the_answer() {

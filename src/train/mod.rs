@@ -30,6 +30,7 @@ mod stop;
 mod stored;
 mod tensors;
 pub mod tta;
+mod warm_up;
 mod watch;
 mod weights;
 

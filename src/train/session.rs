@@ -14,6 +14,7 @@ use super::sets::DeviceSets;
 use super::state::State;
 use super::step::Stepper;
 use super::stop::StopFlag;
+use super::warm_up::warm_up;
 use super::watch::{FACTOR, SmoothedLoss};
 use super::{device, net, start};
 use crate::config::UsedSet;
@@ -244,15 +245,28 @@ impl Session {
         Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets: sets.as_ref() }
     }
 
-    /// From here on a device's losses may stay there for a while, and images lie there where that is of use.
+    /// From here on a device's losses may stay there for a while, images lie there where that is of use, and it is warmed up.
     ///
     /// # Errors
-    /// When its memory is too small.
+    /// Those of the device; when its memory is too small; when what took long cannot be recorded.
     pub(super) fn prepare_device(&mut self) -> anyhow::Result<()> {
-        let Some(device) = &self.compute.device else { return Ok(()) };
-        let parts = self.plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
-        self.ledger = Some(Ledger::new(device, parts)?);
-        self.sets = Some(DeviceSets::new(device, &self.datasets, &self.plan, self.state.progress.step)?);
+        /// Seconds after which a person is told what they were spent on.
+        const LONG: Seconds = 1.0;
+        let Self { compute, spec, plan, state, datasets, .. } = &*self;
+        let Some(device) = &compute.device else { return Ok(()) };
+        let (from, begun) = (state.progress.step, Instant::now());
+        let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
+        let ledger = Ledger::new(device, parts)?;
+        let sets = DeviceSets::new(device, datasets, plan, from)?;
+        warm_up(spec, &datasets[0].facts, plan, from, &state.params, compute)?;
+        device.synchronize()?;
+        (self.ledger, self.sets) = (Some(ledger), Some(sets));
+        let seconds = begun.elapsed().as_secs_f64();
+        if seconds > LONG {
+            let device = self.compute.label();
+            let words = format!("{seconds:.1} s before training: images, kernels and libraries of {device}");
+            chores::tell(&mut self.recorder, &[words])?;
+        }
         Ok(())
     }
 

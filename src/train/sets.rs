@@ -1,22 +1,28 @@
-//! Training images that lie on a device, as bytes.
+//! Images that lie on a device, as bytes.
 
 use crate::data::augment::{Border, Move, chain};
 use crate::data::loader::by_number;
 use crate::data::mix::mixer;
-use crate::data::{Dataset, Numbers};
+use crate::data::{Dataset, Images as Stored, Numbers, Split};
 use crate::gpu::ops::serve::{self, Beyond, Set};
 use crate::gpu::{Buffer, DType, Device, Error};
 use crate::nn::device::{Images, There};
 use crate::plan::Plan;
 use std::sync::Arc;
 
-/// Bytes of all sets together: the memory is the net's. Of a device's at most an eighth.
+/// Bytes of all training sets together, and of a validation set: the memory is the net's.
 const MOST: u64 = 1 << 30;
 
-/// The sets that lie on a device, by their places in the plan.
+/// So many of them, but of a device's at most an eighth.
+fn room(device: &Device) -> u64 {
+    MOST.min(device.facts().memory / 8)
+}
+
+/// The training sets that lie on a device, by their places in the plan.
 pub struct DeviceSets(Vec<Option<DeviceSet>>);
 
-struct DeviceSet {
+/// Images of a set that lie on a device.
+pub struct DeviceSet {
     images: Buffer,
     /// See [`serve::Set::table`].
     table: Buffer,
@@ -31,7 +37,7 @@ impl DeviceSets {
     /// # Errors
     /// Those of the device, but for too little memory.
     pub fn new(device: &Device, datasets: &[Arc<Dataset>], plan: &Plan, from: u64) -> Result<Self, Error> {
-        let mut room = MOST.min(device.facts().memory / 8);
+        let mut room = room(device);
         let is_of_use = |k: usize| {
             let left = plan.phases.iter().filter(|phase| phase.end() > from);
             left.filter(|phase| phase.set == k).any(|phase| {
@@ -43,14 +49,9 @@ impl DeviceSets {
             if !is_of_use(k) || set.train.bytes().len() as u64 > room {
                 return Ok(None);
             }
-            match DeviceSet::new(device, set) {
-                Ok(there) => {
-                    room -= set.train.bytes().len() as u64;
-                    Ok(Some(there))
-                }
-                Err(Error::OutOfMemory { .. }) => Ok(None),
-                Err(error) => Err(error),
-            }
+            let there = if_it_fits(DeviceSet::new(device, set, &set.train))?;
+            room -= there.as_ref().map_or(0, |_| set.train.bytes().len() as u64);
+            Ok(there)
         };
         datasets.iter().enumerate().map(&mut there).collect::<Result<_, _>>().map(Self)
     }
@@ -66,19 +67,44 @@ impl DeviceSets {
     /// When the set is not there.
     pub fn images<'a>(&'a self, numbers: &'a Numbers, words: &'a [i32]) -> Images<'a> {
         let set = self.0[numbers.set].as_ref().expect("images are served by number of sets that are there");
-        let DeviceSet { images, table, size, channels } = set;
-        let set = Set { images: images.view(), size: *size, channels: *channels, table: table.view() };
-        Images::There(There { set, numbers: &numbers.images, moves: words })
+        set.images(&numbers.images, words)
     }
 }
 
 impl DeviceSet {
-    fn new(device: &Device, set: &Dataset) -> Result<Self, Error> {
-        let (bytes, table) = (set.train.bytes(), set.normalised_bytes());
-        let images = device.allocate(DType::U8, bytes.len())?;
-        device.write(images.view(), bytes)?;
-        let (size, channels) = (set.train.size, set.train.channels);
-        Ok(Self { images, table: device.upload(&table)?, size, channels })
+    /// The validation images of a set, where they lie in memory as they are evaluated and there is room for them.
+    ///
+    /// # Errors
+    /// Those of the device, but for too little memory.
+    pub fn to_validate(device: &Device, set: &Dataset, size: usize) -> Result<Option<Self>, Error> {
+        let is_of_use = matches!(&set.val.images, Stored::Memory(bytes) if bytes.len() as u64 <= room(device));
+        if !is_of_use || set.val.size != size {
+            return Ok(None);
+        }
+        if_it_fits(Self::new(device, set, &set.val))
+    }
+
+    fn new(device: &Device, set: &Dataset, split: &Split) -> Result<Self, Error> {
+        let images = device.allocate(DType::U8, split.bytes().len())?;
+        device.write(images.view(), split.bytes())?;
+        let table = device.upload(&set.normalised_bytes())?;
+        Ok(Self { images, table, size: split.size, channels: split.channels })
+    }
+
+    /// Images by number; `words` are those of as many moves for each.
+    pub fn images<'a>(&'a self, numbers: &'a [u32], words: &'a [i32]) -> Images<'a> {
+        let Self { images, table, size, channels } = self;
+        let set = Set { images: images.view(), size: *size, channels: *channels, table: table.view() };
+        Images::There(There { set, numbers, moves: words })
+    }
+}
+
+/// `None` in place of too little memory.
+fn if_it_fits<T>(there: Result<T, Error>) -> Result<Option<T>, Error> {
+    match there {
+        Ok(there) => Ok(Some(there)),
+        Err(Error::OutOfMemory { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -104,15 +130,15 @@ pub fn words(moves: &[Move]) -> Vec<i32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::data::mix::Mixer;
-    use crate::data::{Batch, BatchPlan, Facts, FactsSource, Images as Stored, Loader, Split, Training};
+    use crate::data::{Batch, BatchPlan, Facts, FactsSource, Loader, Training};
     use crate::gpu::device::Order;
     use crate::registry::{Choice, Settings, Value};
 
     /// Images of 9×9 that vary from pixel to pixel.
-    fn dataset(channels: usize) -> Dataset {
+    pub fn dataset(channels: usize) -> Dataset {
         let split = |count: usize| Split {
             images: Stored::Memory((0..count * 81 * channels).map(|i| (i * 31 % 251) as u8).collect()),
             labels: vec![0; count],
@@ -122,13 +148,13 @@ mod tests {
         let facts = Facts {
             name: "test".to_owned(),
             train_images: 20,
-            val_images: 2,
+            val_images: 5,
             classes: 2,
             channels,
             size: 9,
             source: FactsSource::Data,
         };
-        Dataset::new(facts, Vec::new(), split(20), split(2))
+        Dataset::new(facts, Vec::new(), split(20), split(5))
     }
 
     #[test]
@@ -164,7 +190,7 @@ mod tests {
             };
             let device = Device::emulated(Order::Ascending);
             // The second of the plan's sets: no other is there.
-            let sets = DeviceSets(vec![None, Some(DeviceSet::new(&device, &set).unwrap())]);
+            let sets = DeviceSets(vec![None, Some(DeviceSet::new(&device, &set, &set.train).unwrap())]);
             assert_eq!(sets.at_hand(), [1]);
             let (here, there) = (batches(vec![]), batches(vec![0]));
             assert_eq!((here.len(), there.len()), (3, 3));

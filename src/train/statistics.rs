@@ -5,6 +5,7 @@ use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::nn::device::Images;
 use crate::nn::{Compute, Executor, Params};
 use crate::plan::{Plan, StepPlan};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub fn measure(
     });
     let mut mean = MeanStatistics::new(params.stats().len());
     while let Some((batch, _)) = loader.next_batch()? {
-        tape.forward(params, &batch.images)?;
+        tape.forward(params, Images::Here(&batch.images))?;
         params.home()?;
         mean.add(params.stats(), batch.labels.len());
     }

@@ -80,10 +80,10 @@ impl Executor {
     /// Those of a device or a candle bridge.
     ///
     /// # Panics
-    /// As there.
-    pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
+    /// As there; on the host, when the images are not.
+    pub fn forward(&mut self, params: &mut Params, images: Images<'_>) -> anyhow::Result<()> {
         match self {
-            Self::Host(tape) => tape.forward(params, images),
+            Self::Host(tape) => tape.forward(params, images.here()),
             Self::Device(tape) => tape.forward(params, images),
         }
     }
@@ -154,9 +154,8 @@ impl Executor {
     pub fn gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<Loss> {
         match self {
             Self::Host(tape) => {
-                let Images::Here(images) = images else { panic!("the host has the images themselves") };
                 let Target { labels, mixed, smoothing } = target;
-                tape.forward(params, images)?;
+                tape.forward(params, images.here())?;
                 let loss = tape.loss_of_mixtures(labels, mixed, smoothing);
                 tape.backward(params)?;
                 Ok(loss)

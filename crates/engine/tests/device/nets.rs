@@ -6,6 +6,7 @@ use runner_engine::kernels::loss::Mixed;
 use runner_engine::kernels::pool::Window;
 use runner_engine::kernels::pool::average::Average;
 use runner_engine::kernels::{DType, Isa};
+use runner_engine::nn::device::Images;
 use runner_engine::nn::layers::{Act, Add, BatchNorm, Concat, ConcatNorm, Conv, Dropout, Filters, Gate, Linear, Pool};
 use runner_engine::nn::{Bridge, Builder, Compute, Executor, Graph, Mode, Noise, Params, Shape, Tap, TapeOptions};
 use runner_gpu::Device;
@@ -68,7 +69,7 @@ fn run(compute: &Compute, graph: &Graph, options: TapeOptions, mixed: bool) -> L
         let second: Vec<u32> = (0..n as u32).map(|k| (k * 2) % classes).collect();
         let mixed = mixed.then_some(Mixed { labels: &second, own: 0.3 });
         net.set_noise(Noise { seed: 9, step: step as u64, first: 2 });
-        net.forward(&mut params, &images).unwrap();
+        net.forward(&mut params, Images::Here(&images)).unwrap();
         let loss = net.loss_of_mixtures(&labels, mixed, 0.1).unwrap();
         losses.push(loss.mean());
         correct.push([loss.correct, loss.correct_top5]);
@@ -294,7 +295,7 @@ fn taps_see_and_push_on_a_device_too() {
         let taps = BTreeMap::from([(graph.find("norm1").unwrap(), tap)]);
         let options = TapeOptions { recompute, ..train() };
         let mut net = Executor::with_taps(compute, &graph, &params, options, taps).unwrap();
-        net.forward(&mut params, &images).unwrap();
+        net.forward(&mut params, Images::Here(&images)).unwrap();
         net.loss(&[1; N], 0.0).unwrap();
         net.backward(&mut params).unwrap();
         let seen = seen.lock().unwrap().clone();

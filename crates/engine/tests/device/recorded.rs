@@ -276,7 +276,7 @@ fn passes_between_recorded_steps_see_the_parameters_as_they_are() {
         for step in 0..4 {
             training.step(PLAIN);
             let images = training.images(2 + step % 2);
-            training.tape.forward(&mut training.params, &images).unwrap();
+            training.tape.forward(&mut training.params, Images::Here(&images)).unwrap();
             let output = training.tape.output().unwrap();
             training.keep(&output);
         }
@@ -284,13 +284,13 @@ fn passes_between_recorded_steps_see_the_parameters_as_they_are() {
         let mut other = Params::new(graph.params(), graph.stats(), 8);
         let images = training.images(N);
         for _ in 0..2 {
-            training.tape.forward(&mut training.params, &images).unwrap();
+            training.tape.forward(&mut training.params, Images::Here(&images)).unwrap();
             for _ in 0..3 {
                 std::mem::swap(&mut training.params, &mut other);
                 training.step(Step { change: Change::OnHost, ..PLAIN });
                 std::mem::swap(&mut training.params, &mut other);
             }
-            training.tape.forward(&mut training.params, &images).unwrap();
+            training.tape.forward(&mut training.params, Images::Here(&images)).unwrap();
             let output = training.tape.output().unwrap();
             training.keep(&output);
         }

@@ -24,7 +24,16 @@ pub struct There<'a> {
     pub moves: &'a [i32],
 }
 
-impl Images<'_> {
+impl<'a> Images<'a> {
+    /// Those on the host.
+    ///
+    /// # Panics
+    /// When they lie on a device.
+    pub fn here(self) -> &'a [f32] {
+        let Self::Here(images) = self else { panic!("the host has the images themselves") };
+        images
+    }
+
     /// Some of so many images.
     ///
     /// # Panics

@@ -185,8 +185,8 @@ impl DeviceTape {
     ///
     /// # Panics
     /// As there.
-    pub fn forward(&mut self, params: &mut Params, images: &[f32]) -> anyhow::Result<()> {
-        self.begin(params, Images::Here(images))?;
+    pub fn forward(&mut self, params: &mut Params, images: Images<'_>) -> anyhow::Result<()> {
+        self.begin(params, images)?;
         let version = self.versions.of(params.version());
         self.run_forward(params, self.ops.len(), version)
     }
