@@ -77,6 +77,24 @@ def resnet18(stem, classes=10):
     return nn.Sequential(*stems[stem](), *body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
 
 
+def resnet50(classes=10):
+    """He et al. 2015, bottleneck blocks with the stride in the 3x3 convolution, as torchvision has them; ImageNet's stem."""
+
+    def block(i, width, stride):
+        o = 4 * width
+        shortcut = None if i == o and stride == 1 else conv_norm(i, o, 1, stride, act=False)
+        body = conv_norm(i, width, 1), conv_norm(width, width, 3, stride), conv_norm(width, o, 1, act=False)
+        return Residual(nn.Sequential(*body), shortcut, act=True)
+
+    body, i = [], 64
+    for width, blocks, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for k in range(blocks):
+            body.append(block(i, width, stride if k == 0 else 1))
+            i = 4 * width
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(i, classes)]
+    return nn.Sequential(conv_norm(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1), *body, *head)
+
+
 class AirbenchGroup(nn.Module):
     def __init__(self, i, o):
         super().__init__()
@@ -130,6 +148,7 @@ NETS = {
     "resnet9": resnet9,
     "resnet18": lambda: resnet18("cifar"),
     "resnet18_imagenet": lambda: resnet18("imagenet"),
+    "resnet50": resnet50,
     "airbench94": airbench94,
     "wrn22": wrn22,
 }

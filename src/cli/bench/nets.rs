@@ -15,6 +15,7 @@ const NETS: &[Net] = &[
     Net { name: "resnet9", model: "backbone = 'resnet9'", size: 32 },
     Net { name: "resnet18", model: "backbone = 'resnet18'\nstem = 'conv3x3'", size: 32 },
     Net { name: "resnet18_imagenet", model: "backbone = 'resnet18'", size: 128 },
+    Net { name: "resnet50", model: "backbone = 'resnet50'", size: 224 },
     Net { name: "airbench94", model: "backbone = 'airbench94'", size: 32 },
     Net { name: "wrn22", model: "backbone = 'wrn22'", size: 32 },
 ];
