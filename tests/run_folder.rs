@@ -151,10 +151,34 @@ fn a_run_that_is_done_is_said_to_be() {
     };
     let line = "already done: run (completed)\n".to_owned();
     assert_eq!(said(&["--go-on"]), [line.clone(), String::new()]);
-    assert_eq!(said(&["--go-on", "--json"]), [String::new(), line.clone()]);
+    assert_eq!(said(&["--go-on", "--json"])[1], line);
     assert_eq!(said(&["--go-on", "--quiet"]), [line, String::new()]);
     // Its own experiment is the same one.
     let own = train(dir.path(), "run/experiment.toml", &["--go-on"]);
     assert_exit(&own, 0);
     assert!(text(&own).contains("already done: run"), "{}", text(&own));
+}
+
+/// A program that reads events learns of a run that was done before what it would have learned from its training.
+#[test]
+fn the_last_event_of_a_run_that_is_done_is_told_again() {
+    let dir = workplace();
+    let events = || -> Vec<serde_json::Value> {
+        let output = train(dir.path(), "tiny.toml", &["--go-on", "--json"]);
+        assert_exit(&output, 0);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (trained, again) = (events(), events());
+    let [again] = &again[..] else { panic!("{again:?}") };
+    let last = trained.last().unwrap().as_object().unwrap();
+    assert!(last["event"] == "finished" && !last.contains_key("already_done"), "{last:?}");
+    for (key, value) in last {
+        assert_eq!(&again[key], value, "{key}");
+    }
+    assert_eq!(again["already_done"], true);
+    assert_eq!(again["folder"], "run");
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("run/run.json")).unwrap()).unwrap();
+    assert!(info["final"]["val_acc"].is_number(), "{info}");
+    assert_eq!([&again["best"], &again["final"]], [&info["best"], &info["final"]]);
 }

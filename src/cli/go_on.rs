@@ -6,9 +6,9 @@ use super::{Failure, prepare};
 use crate::config::spec::{SetSpec, Spec};
 use crate::config::{Loaded, UsedSet};
 use crate::data::Dataset;
-use crate::record::Status;
 use crate::record::console::Display;
-use crate::record::run_json::RunInfo;
+use crate::record::run_json::{RunInfo, Score};
+use crate::record::{Event, Status};
 use crate::registry::Choice;
 use crate::task;
 use crate::train::{PICTURES, Pictures};
@@ -38,6 +38,36 @@ pub fn check(run: &Path, recorded: &Recorded, asked: &Loaded, display: Display) 
     Err(Failure::Usage(format!(
         "{shown} holds a run of another experiment: {there}; asked for is {wanted}\nhelp: name another --run-folder{help}"
     )))
+}
+
+/// What `--json` prints of a run that is done: the event that its training ended with, marked as of before, and what a reader knows
+/// of a run that trains by the events that come first.
+#[derive(serde::Serialize)]
+struct DoneBefore<'a> {
+    #[serde(flatten)]
+    finished: Event,
+    already_done: bool,
+    folder: String,
+    best: Option<&'a Score>,
+    #[serde(rename = "final")]
+    last: Option<&'a Score>,
+}
+
+/// The line of `--json` that tells of a run that is done, in the folder `run`.
+///
+/// # Errors
+/// When it cannot be told, which is not expected.
+pub fn done_event(run: &Path, before: &RunInfo) -> anyhow::Result<String> {
+    let finished = Event::Finished {
+        status: before.status,
+        exit_reason: before.exit_reason.clone().unwrap_or_default(),
+        step: before.steps_done,
+        seconds: before.seconds,
+        skipped_steps: before.skipped_steps,
+    };
+    let (folder, best, last) = (run.display().to_string(), before.best.as_ref(), before.last.as_ref());
+    let event = DoneBefore { finished, already_done: true, folder, best, last };
+    Ok(serde_json::to_string(&event)? + "\n")
 }
 
 /// `base` with seed 3 and spec hash 1a2b3c4d

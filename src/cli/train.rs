@@ -312,8 +312,11 @@ fn tell_done(run: &Path, before: &RunInfo, display: Display) -> Result<(), Failu
     let reason = before.exit_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     let line = format!("already done: {}{reason}\n", run.display());
     match display {
-        // Its lines are events.
-        Display::Json => anstream::eprint!("{line}"),
+        Display::Json => {
+            output::print(&go_on::done_event(run, before)?)?;
+            // Standard output holds events alone.
+            anstream::eprint!("{line}");
+        }
         Display::Quiet | Display::Progress => output::print(&line)?,
     }
     Ok(())
