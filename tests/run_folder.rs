@@ -159,6 +159,23 @@ fn a_run_that_is_done_is_said_to_be() {
     assert!(text(&own).contains("already done: run"), "{}", text(&own));
 }
 
+/// What is recorded besides is no part of the experiment, so the run is the one that is asked for; but its records are as it was begun.
+#[test]
+fn records_that_are_asked_for_too_late_are_said_to_take_no_effect() {
+    let dir = workplace();
+    let run = dir.path().join("run");
+    assert_exit(&train(dir.path(), "tiny.toml", &["--go-on", "--quiet", "--set", "record.tensorboard=true"]), 0);
+    let options = ["--go-on", "--set", "record.best=true", "--set", "record.phases=false"];
+    let output = train(dir.path(), "tiny.toml", &options);
+    assert_exit(&output, 0);
+    assert_eq!(text(&output), "already done: run (completed); takes effect no more: record.best\n");
+    interrupt(&run);
+    assert_exit(&train(dir.path(), "tiny.toml", &options), 0);
+    let log = fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.contains("NOTICE: takes effect no more, for the run has begun: record.best\n"), "{log}");
+    assert!(!run.join("model-best.safetensors").exists());
+}
+
 /// A program that reads events learns of a run that was done before what it would have learned from its training.
 #[test]
 fn the_last_event_of_a_run_that_is_done_is_told_again() {

@@ -3,7 +3,7 @@
 use super::recorded::Recorded;
 use super::train::Opened;
 use super::{Failure, prepare};
-use crate::config::spec::{SetSpec, Spec};
+use crate::config::spec::{RecordSpec, SetSpec, Spec};
 use crate::config::{Loaded, UsedSet};
 use crate::data::Dataset;
 use crate::record::console::Display;
@@ -38,6 +38,22 @@ pub fn check(run: &Path, recorded: &Recorded, asked: &Loaded, display: Display) 
     Err(Failure::Usage(format!(
         "{shown} holds a run of another experiment: {there}; asked for is {wanted}\nhelp: name another --run-folder{help}"
     )))
+}
+
+/// The settings of `[record]` that are asked for otherwise than the run has them, by path. They are no part of what the experiment
+/// is, so [`check`] passes over them; but a run keeps those that it was begun with. `None`: there are none.
+pub fn too_late(asked: &Loaded, of_run: RecordSpec) -> Option<String> {
+    // By name, so that none that is added is forgotten.
+    let RecordSpec { tensorboard, best, phases } = asked.spec.record;
+    let settings = [
+        ("record.tensorboard", tensorboard != of_run.tensorboard),
+        ("record.best", best != of_run.best),
+        ("record.phases", phases != of_run.phases),
+    ];
+    // Nobody asks for what is a default.
+    let late = settings.into_iter().filter(|(path, differs)| *differs && asked.source.is_given(path));
+    let paths: Vec<&str> = late.map(|(path, _)| path).collect();
+    (!paths.is_empty()).then(|| paths.join(", "))
 }
 
 /// What `--json` prints of a run that is done: the event that its training ended with, marked as of before, and what a reader knows

@@ -307,10 +307,11 @@ fn open(args: &TrainArgs, run: &Path) -> Result<(RunFolder, Option<StopFlag>), F
     }
 }
 
-/// Says that nothing is left of a run that is to go on.
-fn tell_done(run: &Path, before: &RunInfo, display: Display) -> Result<(), Failure> {
+/// Says that nothing is left of a run that is to go on; `too_late`: see [`go_on::too_late`].
+fn tell_done(run: &Path, before: &RunInfo, too_late: Option<&str>, display: Display) -> Result<(), Failure> {
     let reason = before.exit_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-    let line = format!("already done: {}{reason}\n", run.display());
+    let too_late = too_late.map_or(String::new(), |settings| format!("; takes effect no more: {settings}"));
+    let line = format!("already done: {}{reason}{too_late}\n", run.display());
     match display {
         Display::Json => {
             output::print(&go_on::done_event(run, before)?)?;
@@ -337,8 +338,9 @@ fn resume(
     let (folder, stop) = open(args, run)?;
     let stop = || stop.map_or_else(|| args.stop_flag(), Ok);
     let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
+    let too_late = asked.and_then(|asked| go_on::too_late(asked, loaded.spec.record));
     if before.status == Status::Done && args.go_on {
-        tell_done(run, &before, args.display())?;
+        tell_done(run, &before, too_late.as_deref(), args.display())?;
         return Ok(None);
     }
     if before.status == Status::Done {
@@ -356,11 +358,12 @@ fn resume(
     let isa = if recorded.is_available() { recorded } else { isa };
     let compute = args.device.compute_again(isa, &before.device)?;
     let moved = other_device(&compute, &before.device);
+    let too_late = too_late.map(|settings| format!("takes effect no more, for the run has begun: {settings}"));
     let machine = args.machine(compute)?;
     if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
         let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
         job.weights = before.weights.clone();
-        job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
+        job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved).chain(too_late));
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
         same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
         let session = PaintSession::resume(job, folder, sink, stop()?)?;
@@ -375,7 +378,7 @@ fn resume(
         same_images(&before.name, &before.digest, &set.digest)?;
     }
     same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
-    job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved));
+    job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved).chain(too_late));
     Ok(Some(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?))))
 }
 
