@@ -72,6 +72,23 @@ fn files_that_a_run_would_write_are_not_overwritten() {
 }
 
 #[test]
+fn a_file_in_the_place_of_the_folder_is_an_argument_that_cannot_be() {
+    let dir = workplace();
+    fs::write(dir.path().join("notes"), "mine").unwrap();
+    for place in ["notes", "notes/", "notes/deep/run"] {
+        for options in [&[][..], &["--go-on"]] {
+            let mut command = runner();
+            command.current_dir(dir.path()).args(["train", "tiny.toml", "--run-folder", place]).args(options);
+            let output = command.output().unwrap();
+            assert_exit(&output, 2);
+            let said = text(&output);
+            assert!(said.contains("notes is no folder") && said.contains("name another folder"), "{place}: {said}");
+        }
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("notes")).unwrap(), "mine");
+}
+
+#[test]
 fn the_experiment_that_is_read_is_not_overwritten() {
     let dir = workplace();
     let run = dir.path().join("run");

@@ -251,7 +251,9 @@ fn not_ours(error: RecordError, go_on: bool) -> Failure {
         RecordError::Locked { .. } => Failure::TryAgain(error.to_string()),
         // Begun by another process since it was looked at: the same command goes on with it.
         RecordError::Taken { .. } if go_on => Failure::TryAgain(error.to_string()),
-        RecordError::Taken { .. } | RecordError::InTheWay { .. } => Failure::Usage(error.to_string()),
+        RecordError::Taken { .. } | RecordError::InTheWay { .. } | RecordError::NoFolder { .. } => {
+            Failure::Usage(error.to_string())
+        }
         error => Failure::Other(error.into()),
     }
 }
@@ -524,7 +526,7 @@ mod tests {
         std::fs::create_dir(&free).unwrap();
         std::fs::write(free.join(file::PLAN), "of others").unwrap();
         assert_eq!([code(&free, false), code(&free, true)], [2, 2], "it holds files of others");
-        assert_eq!([code(&in_the_way, false), code(&in_the_way.join("run"), true)], [1, 1], "no folder can be there");
+        assert_eq!([code(&in_the_way, false), code(&in_the_way.join("run"), true)], [2, 2], "no folder can be there");
     }
 
     #[test]

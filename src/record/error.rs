@@ -30,6 +30,10 @@ pub enum RecordError {
     #[error("{} is there already, and the run would overwrite it; move it, or name another folder for the run", path.display())]
     InTheWay { path: PathBuf },
 
+    /// The folder is to be made, and something else is in its place or above it.
+    #[error("{} is no folder, and the run needs one there; move it, or name another folder for the run", path.display())]
+    NoFolder { path: PathBuf },
+
     /// A file of a run does not read as FORMAT.md says.
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },

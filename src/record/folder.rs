@@ -144,12 +144,15 @@ impl RunFolder {
 }
 
 /// Sees that a new run in this folder would overwrite nothing: neither what every run writes, nor the `further` files and folders
-/// that this one does. What a process left that was killed before the first record is no matter, and its lock tells that it was
-/// there. A run is not looked for.
+/// that this one does; and that a folder can be there. What a process left that was killed before the first record is no matter, and
+/// its lock tells that it was there. A run is not looked for.
 ///
 /// # Errors
-/// When there is such a file: its path.
+/// When there is such a file, or something else than a folder: its path.
 pub fn check_free(path: &Path, further: &[String]) -> Result<(), RecordError> {
+    if let Some(path) = in_place_of_folder(path) {
+        return Err(RecordError::NoFolder { path: path.to_owned() });
+    }
     let is_there = |name: &&str| path.join(name).symlink_metadata().is_ok();
     let later = AFTER_RECORD.into_iter().chain(further.iter().map(String::as_str)).find(is_there);
     let earlier = BEFORE_RECORD.into_iter().find(is_there);
@@ -163,6 +166,13 @@ pub fn check_free(path: &Path, further: &[String]) -> Result<(), RecordError> {
         LockThere::No => later.or(earlier),
     };
     in_the_way.map_or(Ok(()), |name| Err(RecordError::InTheWay { path: path.join(name) }))
+}
+
+/// What lies in the place of a folder, or of one that it is to lie in, and is none: a file, or a link that leads nowhere.
+fn in_place_of_folder(path: &Path) -> Option<&Path> {
+    // Without a slash at the end, behind which nothing is found.
+    let mut above = path.components().as_path().ancestors();
+    above.find(|path| path.symlink_metadata().is_ok()).filter(|there| !there.is_dir())
 }
 
 /// Whose file it is that has the lock's name.
