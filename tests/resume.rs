@@ -10,7 +10,7 @@ use runner::record::reader::{RunReader, TableState};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Steps of [`SMALL`]: 13, 10 and 81.
@@ -357,6 +357,45 @@ fn a_resumed_stand_in_is_still_one() {
     assert_exit(&resume(&run, 2).output().unwrap(), 0);
     let dataset = RunReader::open(&run).unwrap().info().unwrap().dataset;
     assert!(dataset.stand_in && dataset.stands_in_for.as_deref() == Some("cifar10"));
+}
+
+/// Moved away, or with another folder in its place: the run ends before it writes there by path, and goes on where it lies.
+#[test]
+fn a_folder_that_is_moved_ends_the_run_and_leaves_others_alone() {
+    let (dir, config) = workplace();
+    // It shows at a checkpoint, and at an evaluation.
+    let cases = [
+        ("moved", ["train.eval_every='100%'", "train.checkpoint_every='50step'"]),
+        ("replaced", ["train.eval_every='11step'", "train.checkpoint_every='100%'"]),
+    ];
+    for (case, sets) in cases {
+        let (runs, elsewhere) = (dir.path().join(case), dir.path().join(format!("{case}-run")));
+        let mut command = begin(&config, &runs, 2);
+        command.args(sets.iter().flat_map(|set| ["--set", *set])).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let run = wait_for(&mut child, &runs, 8);
+        std::fs::rename(&run, &elsewhere).unwrap();
+        if case == "replaced" {
+            std::fs::create_dir(&run).unwrap();
+            std::fs::write(run.join("run.json"), "of others").unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_exit(&output, 1);
+        let said = common::text(&output);
+        let problem = format!("error: {} is not the folder any more", run.display());
+        assert!(said.contains(&problem) && said.contains("--resume with the path where it lies now"), "{said}");
+        if case == "replaced" {
+            assert_eq!(std::fs::read_to_string(run.join("run.json")).unwrap(), "of others");
+            assert_eq!(std::fs::read_dir(&run).unwrap().count(), 1);
+        } else {
+            assert!(!run.exists(), "it was made again");
+        }
+        assert_readable(&elsewhere);
+        assert!(rows(&elsewhere) < STEPS, "{case}: it went on to its end");
+        assert_exit(&resume(&elsewhere, 2).output().unwrap(), 0);
+        assert_eq!(rows(&elsewhere), STEPS);
+        assert_eq!(RunReader::open(&elsewhere).unwrap().info().unwrap().status, Status::Done);
+    }
 }
 
 #[test]

@@ -34,6 +34,14 @@ pub enum RecordError {
     #[error("{} is no folder, and the run needs one there; move it, or name another folder for the run", path.display())]
     NoFolder { path: PathBuf },
 
+    /// The folder of a run that is being written lies at its path no more.
+    #[error(
+        "{} is not the folder any more that the run is written in: that one was moved, deleted or replaced; what was trained since its \
+         last checkpoint is lost: go on from there by --resume with the path where it lies now, or begin anew",
+        folder.display()
+    )]
+    Displaced { folder: PathBuf },
+
     /// A file of a run does not read as FORMAT.md says.
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },

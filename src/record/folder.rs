@@ -50,6 +50,8 @@ pub struct RunFolder {
     path: PathBuf,
     /// Open as long as the folder is ours.
     _lock: File,
+    /// The folder itself, open so that no other can be given its number; `None` where folders cannot be opened.
+    itself: Option<File>,
 }
 
 impl RunFolder {
@@ -98,7 +100,7 @@ impl RunFolder {
                 _ => {}
             }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self::locked(path.to_owned(), lock))
     }
 
     /// Locks a folder that runs lie in: a sweep's.
@@ -106,7 +108,7 @@ impl RunFolder {
     /// # Errors
     /// When another process writes it, or it cannot be written.
     pub fn of_sweep(path: &Path) -> Result<Self, RecordError> {
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+        Ok(Self::locked(path.to_owned(), lock(path)?))
     }
 
     /// Opens the folder of an earlier run to go on in it.
@@ -115,7 +117,7 @@ impl RunFolder {
     /// When it is no run folder, or another process writes it.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         check_is_run(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+        Ok(Self::locked(path.to_owned(), lock(path)?))
     }
 
     /// Locks a folder that was just made; where that fails, nothing stays behind.
@@ -125,13 +127,34 @@ impl RunFolder {
             Ok(lock)
         });
         match locked {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Ok(lock) => Ok(Self::locked(path, lock)),
             Err(error) => {
                 let _ = fs::remove_file(path.join(file::LOCK));
                 let _ = fs::remove_dir(&path);
                 Err(error)
             }
         }
+    }
+
+    fn locked(path: PathBuf, lock: File) -> Self {
+        let itself = if cfg!(unix) { File::open(&path).ok() } else { None };
+        Self { path, _lock: lock, itself }
+    }
+
+    /// Sees that the folder still lies at its path. Where it does not, files that are open are written wherever they are now, and
+    /// what is written by its path comes into another folder, or one that is made for it.
+    ///
+    /// # Errors
+    /// When it was moved, deleted or replaced; not where that cannot be told.
+    pub fn check_in_place(&self) -> Result<(), RecordError> {
+        let Some(itself) = &self.itself else { return Ok(()) };
+        let is_there = match (fs::metadata(&self.path), itself.metadata()) {
+            (Ok(there), Ok(ours)) => is_same(&there, &ours),
+            // Of other errors it is told by what is written next.
+            (Err(cause), _) => !matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            (Ok(_), Err(_)) => true,
+        };
+        if is_there { Ok(()) } else { Err(RecordError::Displaced { folder: self.path.clone() }) }
     }
 
     pub fn path(&self) -> &Path {
@@ -141,6 +164,18 @@ impl RunFolder {
     pub fn join(&self, file: &str) -> PathBuf {
         self.path.join(file)
     }
+}
+
+/// Whether two looks were at one file or folder.
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 /// Sees that a new run in this folder would overwrite nothing: neither what every run writes, nor the `further` files and folders
@@ -322,6 +357,31 @@ mod tests {
         fs::write(dir.path().join("notes.txt"), "").unwrap();
         fs::write(dir.path().join(file::MODEL), "").unwrap();
         RunFolder::create_at(dir.path(), &[]).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_lies_at_its_path_no_more_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), "a").unwrap();
+        let (path, moved) = (folder.path().to_owned(), dir.path().join("moved"));
+        let is_missed = || match folder.check_in_place() {
+            Ok(()) => false,
+            Err(RecordError::Displaced { folder }) => folder == path,
+            Err(error) => panic!("{error}"),
+        };
+        assert!(!is_missed());
+        fs::rename(&path, &moved).unwrap();
+        assert!(is_missed(), "it was moved");
+        std::os::unix::fs::symlink(&moved, &path).unwrap();
+        assert!(!is_missed(), "a link leads to it");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        assert!(is_missed(), "a file is in its place");
+        fs::remove_file(&path).unwrap();
+        fs::remove_dir_all(&moved).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(is_missed(), "it was deleted, and another one made");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::scores::Scores;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where the growing files of a run stand, by name: part of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ impl Positions {
 /// then tell [`Event::Checkpoint`]. Killed anywhere in between, the run goes on from a checkpoint whose rows are on the
 /// disk.
 pub struct Recorder {
-    folder: RunFolder,
+    folder: Arc<RunFolder>,
     /// The display comes last: it shows what is recorded.
     sinks: Vec<Box<dyn Sink>>,
     scores: Scores,
@@ -46,10 +47,11 @@ impl Recorder {
     /// # Errors
     /// When a file cannot be made.
     pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
+        let folder = Arc::new(folder);
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, further(&facts))),
             Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), &trace_columns(&facts))?)),
-            Box::new(RunJson::create(&folder.join(file::RUN), &facts)?),
+            Box::new(Info(RunJson::create(&folder.join(file::RUN), &facts)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
         ];
@@ -100,6 +102,7 @@ impl Recorder {
         display: Box<dyn Sink>,
         json: impl FnOnce(&Path, &RunFacts, &[MetricsRow]) -> Result<RunJson, RecordError>,
     ) -> Result<Self, RecordError> {
+        let folder = Arc::new(folder);
         let reopen = |name: &str, columns: &[&str]| {
             at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
         };
@@ -109,7 +112,7 @@ impl Recorder {
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(metrics, further(&facts))),
             Box::new(Trace(trace)),
-            Box::new(json(&folder.join(file::RUN), &facts, &rows)?),
+            Box::new(Info(json(&folder.join(file::RUN), &facts, &rows)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
         ];
@@ -210,6 +213,25 @@ impl Sink for Metrics {
     }
     fn position(&self) -> Option<(&'static str, Position)> {
         Some((file::METRICS, self.0.position()))
+    }
+}
+
+/// `run.json`, put into the folder by its path each time: as long as that is the run's. Others are told all the same: their files are
+/// open wherever the folder is.
+struct Info(RunJson, Arc<RunFolder>);
+
+impl Sink for Info {
+    fn event(&mut self, event: &Event) -> Result<(), RecordError> {
+        // Not at each step, of which there are many.
+        if matches!(event, Event::Evaluated(_) | Event::Checkpoint { .. } | Event::Finished { .. }) {
+            self.1.check_in_place()?;
+        }
+        self.0.event(event)
+    }
+    /// Before a checkpoint, whose folder would be made anew.
+    fn sync(&mut self) -> Result<(), RecordError> {
+        self.1.check_in_place()?;
+        self.0.sync()
     }
 }
 
@@ -419,8 +441,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = Told::default();
         let folder = RunFolder::create(dir.path(), "a").unwrap();
-        let mut recorder =
-            Recorder { folder, sinks: vec![Box::new(Full), Box::new(told.clone())], scores: Scores::default() };
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Full), Box::new(told.clone())];
+        let mut recorder = Recorder { folder: folder.into(), sinks, scores: Scores::default() };
         assert!(recorder.event(&Event::Notice { text: String::new() }).is_err());
         assert_eq!(told.0.lock().unwrap().len(), 1);
     }

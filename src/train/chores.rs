@@ -170,9 +170,9 @@ impl From<End> for Event {
 /// # Errors
 /// When the disk refuses.
 pub fn close(recorder: &mut Recorder, name: &str, plan: &Plan, end: End) -> anyhow::Result<()> {
+    recorder.sync()?;
     let curves = draw_curves(name, plan, recorder.folder())?;
     atomic::write(&recorder.folder().join(file::CURVES), curves.as_bytes())?;
-    recorder.sync()?;
     Ok(recorder.event(&end.into())?)
 }
 

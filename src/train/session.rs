@@ -398,6 +398,7 @@ impl Session {
     /// # Errors
     /// Those of the device; when the disk refuses.
     pub fn keep_model(&mut self, name: &str) -> anyhow::Result<()> {
+        self.recorder.folder().check_in_place()?;
         self.state.params.home()?;
         atomic::write(&self.recorder.folder().join(name), &checkpoint::encode_model(&self.state.params))?;
         self.clock.lap(|spent| &mut spent.checkpoint);

@@ -17,6 +17,7 @@ impl PaintSession {
     pub(super) fn snapshot(&mut self, step: &StepPlan, loss: f64) -> anyhow::Result<()> {
         self.clock.lap(|spent| &mut spent.train);
         let extent = self.job.extent(step.phase);
+        self.recorder.folder().check_in_place()?;
         let folder = self.recorder.folder().join(SNAPSHOTS);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
         let images = shown(&self.job, &self.state.params, extent);
