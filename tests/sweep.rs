@@ -420,6 +420,39 @@ fn a_sweep_goes_on_with_the_base_that_it_began_with() {
 }
 
 #[test]
+fn a_sweep_goes_on_with_the_metric_that_its_trials_were_judged_by() {
+    let (work, file) = workplace();
+    std::fs::write(work.path().join("small.toml"), tiny()).unwrap();
+    std::fs::write(&file, SWEEP.replace("0.01, 1e30", "0.01").replace("[1, 2]", "[1]")).unwrap();
+    let runs = work.path().join("runs");
+    assert_exit(&begin(&file, &runs).output().unwrap(), 0);
+    let sweep = only_run(&runs);
+    let own = sweep.join("sweep.toml");
+    let more = std::fs::read_to_string(&own).unwrap().replace("[0.01]", "[0.01, 0.02]");
+    let trials = std::fs::read(sweep.join("trials.csv")).unwrap();
+    std::fs::write(&own, format!("metric = \"val_loss\"\n{more}")).unwrap();
+    let refused = [
+        resume(&sweep).output().unwrap(),
+        resume(&sweep).arg("--dry-run").output().unwrap(),
+        runner().args(["export", "optuna"]).arg(&sweep).output().unwrap(),
+        best_of(&sweep),
+    ];
+    for output in &refused {
+        assert_exit(output, 2);
+        let said = text(output);
+        assert!(said.contains("sweep.toml:1:10: error: `metric` has changed: "), "{said}");
+        assert!(said.contains("put the old one back") && said.contains(" --metric val_loss` judges"), "{said}");
+    }
+    assert_eq!(std::fs::read(sweep.join("trials.csv")).unwrap(), trials);
+    assert!(!sweep.join("points/t001.toml").exists() && !sweep.join("optuna-journal.log").exists());
+
+    // With the old one what is new runs.
+    std::fs::write(&own, more).unwrap();
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+    assert_eq!(timeless(&sweep.join("trials.csv")).len(), 2);
+}
+
+#[test]
 fn a_sweep_of_which_all_diverge_is_no_success() {
     let (work, file) = workplace();
     std::fs::write(&file, SWEEP.replace("0.01, 1e30", "1e30")).unwrap();

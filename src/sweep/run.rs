@@ -116,6 +116,15 @@ pub fn is_left(trial: &Trial, folder: &Path, retry_failed: bool) -> bool {
     !trial.state.is_over() || again()
 }
 
+/// A trial that is done and whose value is not that of the metric in its own records: it was judged by another column. Nothing is
+/// known of trials whose records are gone.
+pub fn judged_otherwise<'a>(ledger: &'a Ledger, folder: &Path, metric: &str) -> Option<&'a Trial> {
+    ledger.trials.iter().find(|trial| {
+        let run = folder.join(&trial.run);
+        trial.state == State::Done && run.join(file::METRICS).is_file() && objective(&run, metric) != trial.objective
+    })
+}
+
 /// Runs all trials that are left, until all are over or `stop` says so; then those under way write a checkpoint and end.
 ///
 /// # Errors

@@ -1,11 +1,16 @@
-//! Whether trials will have what they are judged by: without it all would be done, and none better than another.
+//! Whether trials will have what they are judged by: without it all would be done, and none better than another. And whether those
+//! that are done were judged by the same.
 
+use super::display::figure;
 use super::pairs;
 use crate::config::Diagnostics;
 use crate::config::spec::Spec;
 use crate::config::suggest::{nearest, one_of};
 use crate::config::sweep::Sweep;
 use crate::record::rows::{MetricsRow, Row as _};
+use crate::sweep::ledger::Ledger;
+use crate::sweep::run::judged_otherwise;
+use std::path::Path;
 
 /// The column of words.
 const WORDS: &str = "optimizer";
@@ -28,6 +33,27 @@ pub fn exists(sweep: &Sweep) -> Result<(), Diagnostics> {
         None => format!("it is {}", one_of(known())),
     };
     Err(sweep.metric_error(format!("metrics.csv has no column of numbers `{metric}`"), help))
+}
+
+/// Sees that trials that are done were judged by it: values of two columns are not to be held against each other, nor may a search go
+/// on from those of another. `trials.csv` does not name the column, but each run has them all.
+///
+/// # Errors
+/// That they were judged by another, likewise.
+pub fn is_that_of_trials(sweep: &Sweep, folder: &Path, ledger: &Ledger) -> Result<(), Diagnostics> {
+    let metric = sweep.metric.as_str();
+    let Some(trial) = judged_otherwise(ledger, folder, metric) else { return Ok(()) };
+    let had = trial.objective.map_or("no value".to_owned(), figure);
+    let message = format!(
+        "`metric` has changed: trials that are done were judged by another column than `{metric}` \
+         (trials.csv has {had} of {})",
+        trial.run
+    );
+    let help = format!(
+        "put the old one back, or start a new sweep; `runner compare {} --metric {metric}` judges what is done by it",
+        folder.display()
+    );
+    Err(sweep.metric_error(message, help))
 }
 
 /// Sees that the runs of a point will have it. Axes may bring what the base lacks, or take away what it has.

@@ -44,8 +44,8 @@ Examples:
   runner sweep --best runs/20261123T120000Z-peak-lr-1a2b > best.toml
   runner compare runs/20261123T120000Z-peak-lr-1a2b
 
-After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base has \
-changed: start a new sweep for that."
+After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base or the \
+metric has changed: start a new sweep for that."
 )]
 pub struct SweepArgs {
     /// The sweep: a TOML file
@@ -119,6 +119,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         new.retain(|trial| !is_known(&ledger, trial.number) || experiment_file(folder, trial.number).is_file());
     }
     metric::exists(&sweep)?;
+    if let Some(folder) = &args.resume {
+        metric::is_that_of_trials(&sweep, folder, &ledger)?;
+    }
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
     for notice in notices(&points, args.dry_run) {
@@ -492,11 +495,12 @@ fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
 /// The sweep of a folder, and its trials.
 ///
 /// # Errors
-/// When the folder is none of a sweep, or its files make no sense.
+/// When the folder is none of a sweep, its files make no sense, or its trials were judged by another metric.
 pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
     let sweep = sweep_file::load(&existing(folder)?)?;
     let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
     let ledger = Ledger::read(&folder.join(file::TRIALS), axes).map_err(|e| Failure::Usage(e.to_string()))?;
+    metric::is_that_of_trials(&sweep, folder, &ledger)?;
     Ok((sweep, ledger))
 }
 

@@ -405,6 +405,24 @@ fn what_came_to_its_end_did_so_though_it_was_killed_after_that() {
     assert_eq!((ledger.trials[0].objective, ledger.trials[1].objective), (Some(0.75), None));
 }
 
+#[test]
+fn a_value_of_another_column_is_found_by_the_records_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = planned(folder.path(), 3);
+    Run { accuracies: &[0.25, 0.75], ..Run::default() }.write(folder.path(), "t001-s1");
+    let found =
+        |ledger: &Ledger, metric: &str| judged_otherwise(ledger, folder.path(), metric).map(|trial| trial.run.clone());
+    assert_eq!(found(&ledger, "images"), None, "nothing is done yet");
+    // Of the first the records are gone.
+    for (trial, value) in ledger.trials.iter_mut().zip([0.5, 0.75]) {
+        (trial.state, trial.objective) = (State::Done, Some(value));
+    }
+    assert_eq!(found(&ledger, "val_acc"), None);
+    for other in ["images", "absent"] {
+        assert_eq!(found(&ledger, other).as_deref(), Some("t001-s1"), "{other}");
+    }
+}
+
 /// A trial that was tried before, and failed then for a reason that is on record.
 fn failed_before(folder: &Path) -> (Trial, PathBuf, PathBuf) {
     let run = Run { status: "failed", ..Run::default() }.write(folder, "t000-s1");
