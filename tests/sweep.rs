@@ -420,6 +420,59 @@ fn a_sweep_goes_on_with_the_base_that_it_began_with() {
 }
 
 #[test]
+fn a_sweep_goes_on_with_the_alternatives_that_its_points_were_made_of() {
+    let (work, file) = workplace();
+    let part = work.path().join("smooth.toml");
+    let smoothing = |of: &str| std::fs::write(&part, format!("# {of}\n[train]\nlabel_smoothing = {of}\n")).unwrap();
+    std::fs::write(work.path().join("small.toml"), tiny()).unwrap();
+    smoothing("0.2");
+    let axes = "shape = { alternatives = ['smooth.toml'] }\nrate = { paths = ['phases[0].lr'], values = [0.01] }\n";
+    std::fs::write(&file, format!("name = 'parts'\nbase = 'small.toml'\nseeds = [1]\n[axes]\n{axes}")).unwrap();
+    let runs = work.path().join("runs");
+    assert_exit(&begin(&file, &runs).output().unwrap(), 0);
+    let sweep = only_run(&runs);
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    let with = |plain: &str| {
+        let end = "smooth.toml\"] }";
+        assert!(content.contains(end), "{content}");
+        let table = format!("{{ name = '{plain}', train = {{ label_smoothing = 0.05 }} }}");
+        content.replace(end, &format!("smooth.toml\", {table}] }}"))
+    };
+    let refused = |name: &str, setting: &str, point: &str| {
+        for options in [&["--dry-run"][..], &[]] {
+            let output = resume(&sweep).args(options).output().unwrap();
+            assert_exit(&output, 2);
+            let said = text(&output);
+            for words in [name, setting, point] {
+                assert!(said.contains(words), "`{words}` is not in\n{said}");
+            }
+        }
+    };
+
+    // Its file has changed, before a further point is made.
+    std::fs::write(&own, with("plain")).unwrap();
+    smoothing("0.3");
+    refused("`shape=smooth`, `rate=0.01` stands for has changed", ", in `train.label_smoothing`: ", "points/t000.toml");
+    assert!(!sweep.join("points/t001.toml").exists());
+    // With the old one, which may be written otherwise, that point runs.
+    smoothing("0.20");
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+    assert!(sweep.join("points/t001.toml").exists());
+
+    // The same of a table in the sweep file, and of what an axis sets.
+    let changed = with("plain").replace("0.05", "0.06");
+    std::fs::write(&own, &changed).unwrap();
+    refused("`shape=plain`", "`train.label_smoothing`", "points/t001.toml");
+    std::fs::write(&own, with("plain").replace("'phases[0].lr'", "'phases[0].lr', 'phases[1].lr.from'")).unwrap();
+    refused("`rate=0.01`", "`phases[1].lr.from`", "points/t000.toml");
+    // Another name is another point.
+    std::fs::write(&own, changed.replace("'plain'", "'plainer'")).unwrap();
+    assert_exit(&resume(&sweep).output().unwrap(), 0);
+    assert_eq!(timeless(&sweep.join("trials.csv")).len(), 3);
+}
+
+#[test]
 fn a_sweep_goes_on_with_the_metric_that_its_trials_were_judged_by() {
     let (work, file) = workplace();
     std::fs::write(work.path().join("small.toml"), tiny()).unwrap();

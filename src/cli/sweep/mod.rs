@@ -44,8 +44,8 @@ Examples:
   runner sweep --best runs/20261123T120000Z-peak-lr-1a2b > best.toml
   runner compare runs/20261123T120000Z-peak-lr-1a2b
 
-After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base or the \
-metric has changed: start a new sweep for that."
+After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base, an \
+alternative or the metric has changed: start a new sweep for that."
 )]
 pub struct SweepArgs {
     /// The sweep: a TOML file
@@ -110,7 +110,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         None => Ledger::new(ledger_path, axes),
     };
     if let Some(folder) = &args.resume {
-        base::is_unchanged(folder, &sweep)?;
+        base::is_unchanged(folder, &sweep, &ledger)?;
     }
     let maker = Maker::new(&sweep)?;
     let mut new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));

@@ -56,6 +56,15 @@ impl Axis {
         }
     }
 
+    /// Whether its values are names of what is written elsewhere: of parts of an experiment, or of values of settings that the axis is
+    /// not called by.
+    pub(super) fn is_named(&self) -> bool {
+        match &self.sort {
+            Sort::Paths(paths) => paths.iter().ne([&self.name]),
+            Sort::Rows { .. } | Sort::Parts(_) => true,
+        }
+    }
+
     /// The first phase that its values change, where they are so many that no two drawn ones are equal; 0 where they change what
     /// holds for all phases.
     pub(super) fn ranges_from(&self) -> Option<usize> {

@@ -226,8 +226,19 @@ impl Sweep {
     /// The first phase that differs between any two points that are drawn, as it depends on a range or on a fitted length: before
     /// it, points may be alike. Past the last phase where there is none.
     pub fn first_phase_with_a_range(&self) -> usize {
-        let fitted = self.equal.as_ref().map(|equal| axis::phase_of(&equal.path));
-        self.axes.iter().filter_map(Axis::ranges_from).chain(fitted).min().unwrap_or(usize::MAX)
+        self.axes.iter().filter_map(Axis::ranges_from).chain(self.fitted_phase()).min().unwrap_or(usize::MAX)
+    }
+
+    /// The phase of the file whose length is fitted.
+    pub fn fitted_phase(&self) -> Option<usize> {
+        self.equal.as_ref().map(|equal| axis::phase_of(&equal.path))
+    }
+
+    /// What of a point is a name for what is written elsewhere, as `shape=triangle`. `None` where an axis does not have that name any
+    /// more: what it stood for is not known.
+    pub fn names_at(&self, point: &[String]) -> Option<Vec<String>> {
+        let named = self.axes.iter().zip(point).filter(|(axis, _)| axis.is_named());
+        named.map(|(axis, value)| axis.effect(value).map(|_| format!("{}={value}", axis.name))).collect()
     }
 
     /// The experiment at a point, with further settings by path.
