@@ -275,6 +275,57 @@ fn the_records_of_a_sweep_are_not_overwritten_by_its_export() {
     }
 }
 
+#[test]
+#[cfg(unix)]
+fn an_entry_of_dawnbench_takes_no_place_of_a_record() {
+    let dir = study();
+    let table = dir.path().join("runs/a0/metrics.csv");
+    let columns = "step,epoch,phase,optimizer,size,batch,lr,momentum,train_loss,train_acc,val_loss,val_acc,val_acc_top5,images,\
+                   train_seconds,eval_seconds,wall_seconds";
+    let rows = format!("{columns}\n0,0,0,sgd,8,10,0.1,0.9,1.0,0.5,1.0,0.5,0.9,1000,10.0,1.0,11.0\n");
+    fs::write(&table, &rows).unwrap();
+    for folder in ["entry", "links", "runs/a0/checkpoint"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    let export = |to: &'static str| {
+        ["export", "dawnbench", "runs/a0", "--author", "A. Body", "--email", "a.body@example.org", "--output", to]
+    };
+    assert_exit(&run(dir.path(), &export("entry")), 0);
+    let written = names(&dir.path().join("entry"));
+    assert!(written.len() == 2 && written[0].ends_with(".json") && written[1].ends_with(".tsv"), "{written:?}");
+    // Its names are none of a run's, but a link of that name may lead to one.
+    std::os::unix::fs::symlink("../runs/a0/metrics.csv", dir.path().join("links").join(&written[1])).unwrap();
+    let own = ["a run or sweep keeps its records there", "name another file"];
+    refused(
+        dir.path(),
+        &[
+            (&export("runs/a0/checkpoint"), &own),
+            (&export("links"), &own),
+            (&export("none"), &["--output none/", "there is no folder none", "mkdir -p none"]),
+        ],
+    );
+    assert_eq!(fs::read_to_string(&table).unwrap(), rows);
+    assert_eq!(names(&dir.path().join("links")), written[1..]);
+    assert!(names(&dir.path().join("runs/a0/checkpoint")).is_empty());
+    assert_exit(&run(dir.path(), &export("runs/a0")), 0);
+}
+
+/// Of a folder that is not even there, so that nothing else is looked at before.
+#[test]
+fn a_pack_takes_no_place_of_a_record() {
+    let dir = study();
+    let own = ["--out runs/a0/", "a run or sweep keeps its records there", "name another file"];
+    refused(
+        dir.path(),
+        &[
+            (&["data", "pack", "photographs", "-o", "runs/a0/metrics.csv"], &own),
+            (&["data", "pack", "photographs", "-o", "runs/a0/model.safetensors"], &own),
+            (&["data", "pack", "photographs", "-o", "none/a.pack"], &["there is no folder none", "mkdir -p none"]),
+        ],
+    );
+    assert_eq!(names(&dir.path().join("runs/a0")), ["metrics.csv", "run.json"]);
+}
+
 /// Of runs that are not even there, so that nothing else is looked at before.
 #[test]
 fn the_folder_of_a_result_is_looked_for_before_the_work() {

@@ -110,6 +110,18 @@ fn a_pack_is_made_shown_verified_and_trained_on() {
     assert_exit(&small, 0);
     assert_exit(&run(&["data", "pack", "all.pack", "-o", "again.pack"]), 2);
     assert_exit(&run(&["data", "pack", "nowhere", "-o", "again.pack"]), 3);
+    // In the place of an image, or of the list that says which are for validation.
+    let list = dir.path().join("photographs/val.txt");
+    fs::write(&list, "beech/0.jpg\n").unwrap();
+    for (to, set) in [("train/beech/1.png", "val=0.5"), ("val.txt", "val_list=\"val.txt\"")] {
+        let (path, set) = (format!("photographs/{to}"), format!("data.dataset.{set}"));
+        let before = fs::read(dir.path().join(&path)).unwrap();
+        let over = run(&["data", "pack", "photographs", "-o", &path, "--set", &set]);
+        assert_exit(&over, 2);
+        assert!(text(&over).contains(&format!("--out {path}: that is what is read")), "{}", text(&over));
+        assert!(fs::read(dir.path().join(&path)).unwrap() == before, "{path}");
+    }
+    fs::remove_file(&list).unwrap();
 
     // A pack of the files as they are trains as they do.
     assert_exit(&train(dir.path(), "files", &[]), 0);

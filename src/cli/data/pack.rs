@@ -1,7 +1,8 @@
 //! `runner data pack`.
 
 use super::experiment;
-use crate::cli::{Exit, Failure, output};
+use crate::cli::output::{self, Outputs};
+use crate::cli::{Exit, Failure};
 use crate::config::{Loaded, Override};
 use crate::data::sets;
 use crate::data::stored::Skipped;
@@ -51,6 +52,8 @@ pub struct PackArgs {
 /// Packs.
 pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     let to = output::file_only(&args.out, "--out")?;
+    let outputs = Outputs::default().file("--out", [&args.out]);
+    outputs.check([&args.folder])?;
     let changes: Vec<Override> = args.set.iter().cloned().map(Override::Set).collect();
     let Loaded { spec, .. } = experiment(&args.set_name, &changes)?;
     let set = sets::make(&spec.data.dataset);
@@ -64,6 +67,11 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     }
     let folder = set.locate(&root.path).ok_or_else(absent)?;
     let listing = set.to_pack(&folder).ok_or_else(absent)??;
+    // Where there is nothing yet, nothing is lost; and to look at a million images takes a while.
+    if to.exists() {
+        let list = listing.val_list.iter().map(|list| listing.root.join(list));
+        outputs.check(listing.files.iter().map(|(image, _)| image.clone()).chain(list))?;
+    }
     let form = match args.decoded {
         true => Form::Pixels,
         false => Form::Files { quality: args.quality },

@@ -1,7 +1,8 @@
 //! `runner export dawnbench`.
 
 use crate::cli::compare::price;
-use crate::cli::{Exit, Failure, output, paths};
+use crate::cli::output::{self, Outputs};
+use crate::cli::{Exit, Failure, paths};
 use crate::compare::dawnbench::{Author, Entry};
 use crate::record::reader::RunReader;
 use std::path::PathBuf;
@@ -49,9 +50,11 @@ pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
         cost_per_hour: args.cost_per_hour,
     };
     let entry = Entry::of(&info, &rows, &author).map_err(|error| Failure::Usage(error.to_string()))?;
-    for (ending, text) in [("tsv", &entry.tsv), ("json", &entry.json)] {
-        let path = args.output.join(format!("{}.{ending}", entry.stem));
-        output::write_bytes(&path, text.as_bytes())?;
+    let files = [("tsv", &entry.tsv), ("json", &entry.json)]
+        .map(|(ending, text)| (args.output.join(format!("{}.{ending}", entry.stem)), text));
+    Outputs::default().file("--output", files.iter().map(|(path, _)| path)).check([&args.run])?;
+    for (path, text) in &files {
+        output::write_bytes(path, text.as_bytes())?;
         output::print(&format!("{}\n", path.display()))?;
     }
     Ok(Exit::Done)
