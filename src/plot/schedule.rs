@@ -5,12 +5,16 @@ use super::frame::{self, Frame, Heading, Ruler, Stages};
 use super::style::{BLUE, GREEN, GREY, ORANGE, OWN, RIGHT};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
-use crate::record::rows::{OwnLine, OwnQuantity, PlanRow, PlannedStepRow};
+use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow};
 use crate::units::{count, number};
 
 /// An exponential curve over more than this many decades is drawn on a log scale.
 const DECADES: f64 = 2.0;
 const COLUMNS: usize = 900;
+/// Lines that are nowhere so many pixels apart look like one.
+const APART: f64 = 0.5;
+/// Of a line where so many others lie already: each leaves half of the one below it to be seen.
+const DASHES: [&str; 4] = ["", "12 12", "6 18", "3 21"];
 
 /// Whether something is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub struct Scheduled<'a> {
 }
 
 /// Draws lr and momentum over steps, with the phases' borders, as SVG; the rates of rules and groups beside the phases', where they
-/// have their own; weight decay, where it moves; where two rules are mixed, their shares too.
+/// have their own, dashed where another line is; weight decay, where it moves; where two rules are mixed, their shares too.
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
@@ -74,7 +78,7 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
     frame.panel(&mut svg, &y, (caption, BLUE), "");
     frame.within(&mut svg, &y, |svg| {
         lr.draw(svg, &frame.x, &y, BLUE);
-        rates.iter().for_each(|(lines, colour)| lines.draw_beside(svg, &frame.x, &y, colour));
+        draw_beside(&rates, &lr, svg, (&frame.x, &y));
     });
 
     if with_momentum {
@@ -98,7 +102,7 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
         frame.panel(&mut svg, &y, ("weight decay", GREY), "");
         frame.within(&mut svg, &y, |svg| {
             decay.draw(svg, &frame.x, &y, GREY);
-            decays.iter().for_each(|(lines, colour)| lines.draw_beside(svg, &frame.x, &y, colour));
+            draw_beside(&decays, &decay, svg, (&frame.x, &y));
         });
     }
     svg.finish(title)
@@ -109,32 +113,51 @@ fn decay_moves(steps: &[PlannedStepRow]) -> bool {
     steps.windows(2).any(|pair| pair[0].phase == pair[1].phase && pair[0].weight_decay != pair[1].weight_decay)
 }
 
-/// The colours of rules and groups: as many as can be told apart, the others are left out.
-struct Colours<'a>(Vec<(&'a str, &'static str)>);
+/// Draws the lines of rules and groups over those of the phases.
+fn draw_beside(own: &[(Lines, &'static str)], phases: &Lines, svg: &mut Svg, axes: (&Axis, &Axis)) {
+    let mut below = vec![phases];
+    for (lines, colour) in own {
+        lines.draw_over(&below, svg, axes, colour);
+        below.push(lines);
+    }
+}
+
+/// The colours of rules and groups: as many as can be told apart, the others are left out. Those that use the same have one.
+struct Colours<'a>(Vec<(Vec<&'a str>, &'static str)>);
 
 impl<'a> Colours<'a> {
     fn of(own: &'a [OwnLine]) -> Self {
-        let mut colours: Vec<(&str, &'static str)> = Vec::new();
-        for line in own {
-            if colours.len() < OWN.len() && colours.iter().all(|(name, _)| *name != line.name) {
-                colours.push((&line.name, OWN[colours.len()]));
+        let mut colours: Vec<(Vec<&str>, &'static str)> = Vec::new();
+        for name in own.iter().map(|line| line.name.as_str()) {
+            if colours.iter().any(|(names, _)| names.contains(&name)) {
+                continue;
+            }
+            match colours.iter().position(|(names, _)| used_by(own, names[0]).eq(used_by(own, name))) {
+                Some(place) => colours[place].0.push(name),
+                None if colours.len() < OWN.len() => colours.push((vec![name], OWN[colours.len()])),
+                None => {}
             }
         }
         Self(colours)
     }
 
     fn legend(&self) -> Vec<(String, &'static str)> {
-        self.0.iter().map(|(name, colour)| ((*name).to_owned(), *colour)).collect()
+        self.0.iter().map(|(names, colour)| (names.join(", "), *colour)).collect()
     }
 
-    /// The lines of a quantity, with their colours.
+    /// The lines of a quantity, of equal ones one, with their colours.
     fn lines(&self, stages: &Stages<'_>, own: &[OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
         let coloured = |line: &OwnLine| {
-            let (_, colour) = self.0.iter().find(|(name, _)| *name == line.name)?;
+            let (_, colour) = self.0.iter().find(|(names, _)| names[0] == line.name)?;
             Some((Lines::of_own(stages, line), *colour))
         };
         own.iter().filter(|line| line.quantity == quantity).filter_map(coloured).collect()
     }
+}
+
+/// What the rule or group of that name uses, quantity by quantity.
+fn used_by<'a>(own: &'a [OwnLine], name: &'a str) -> impl Iterator<Item = (OwnQuantity, &'a [OwnPoint])> {
+    own.iter().filter(move |line| line.name == name).map(|line| (line.quantity, line.points.as_slice()))
 }
 
 /// The first step of each phase, and the end of the last.
@@ -248,12 +271,19 @@ impl Lines {
         self.values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
     }
 
-    /// Thinner, over another: what is 0 lies on the axis.
-    fn draw_beside(&self, svg: &mut Svg, x: &Axis, y: &Axis, colour: &'static str) {
+    /// Thinner, and dashed in phases in which those below look the same, so that all show. What is 0 lies on the axis.
+    fn draw_over(&self, below: &[&Self], svg: &mut Svg, (x, y): (&Axis, &Axis), colour: &'static str) {
         for line in &self.0 {
             let points: Vec<_> = thin(line, COLUMNS).into_iter().map(|(a, b)| (x.px(a), y.px(b))).collect();
-            svg.polyline(&points, Stroke::new(colour, 1.3));
+            let hidden = below.iter().filter(|lines| lines.show(line, y)).count();
+            svg.polyline(&points, Stroke::new(colour, 1.3).dashed(DASHES[hidden.min(DASHES.len() - 1)]));
         }
+    }
+
+    /// Whether one of them looks like this one.
+    fn show(&self, line: &[(f64, f64)], y: &Axis) -> bool {
+        let same = |a: &(f64, f64), b: &(f64, f64)| a.0 == b.0 && (y.px(a.1) - y.px(b.1)).abs() < APART;
+        self.0.iter().any(|own| own.len() == line.len() && own.iter().zip(line).all(|(a, b)| same(a, b)))
     }
 
     fn draw(&self, svg: &mut Svg, x: &Axis, y: &Axis, colour: &'static str) {

@@ -355,13 +355,58 @@ fn what_rules_and_groups_use_is_drawn_beside_the_others() {
     assert!(["stem", "head.norm"].iter().all(|name| words.iter().any(|word| word == name)), "{words:?}");
     own.push(of(OwnQuantity::WeightDecay, "stem", 1.0));
     assert!(draw(&steps, &own).1.iter().any(|word| word == "weight decay"));
-    own.extend((0..20).map(|k| of(OwnQuantity::Lr, &format!("layer{k}"), 1.0)));
+    own.extend((0..20).map(|k| of(OwnQuantity::Lr, &format!("layer{k}"), 0.04 * f64::from(k + 1))));
     let words = draw(&steps, &own).1;
     assert!(words.iter().any(|word| word == "layer3") && !words.iter().any(|word| word == "layer4"), "{words:?}");
     for (k, row) in steps.iter_mut().enumerate() {
         row.weight_decay = k as f64;
     }
     assert!(draw(&steps, &[]).1.iter().any(|word| word == "weight decay"));
+}
+
+/// Rules and groups that use the same are one line; where lines are the same for a while, each is still to be seen.
+#[test]
+fn equal_lines_have_one_label_and_none_hides_another() {
+    let plan = &plan(&[("sgd", 80, 16, 64, DOWN), ("sgd", 150, 24, 64, DOWN), ("sgd", 150, 32, 64, DOWN)]);
+    let steps = steps(plan);
+    // A factor for each phase.
+    let of = |quantity, name: &str, factors: [f64; 3]| {
+        let mut end = 0;
+        let points = plan.iter().zip(factors).flat_map(|(phase, factor)| {
+            end += phase.steps;
+            let rows = steps.iter().filter(|row| row.phase == phase.phase).map(|row| (row.step, row.lr));
+            let point = |(step, lr): (u64, f64)| OwnPoint { phase: phase.phase, step, value: factor * lr };
+            rows.chain([(end, phase.lr_to)]).map(point).collect::<Vec<_>>()
+        });
+        OwnLine { quantity, name: name.to_owned(), points: points.collect() }
+    };
+    let draw = |own: &[OwnLine]| {
+        let scheduled = Scheduled { steps: &steps, own, decay_ends: &[] };
+        let picture = schedule("a-name", plan, scheduled, ScheduleOptions::default());
+        assert_readable(&picture);
+        let dashed = ["12 12", "6 18"].map(|dashes| picture.matches(&format!("dasharray=\"{dashes}\"")).count());
+        (texts(&picture).0.into_iter().map(|text| text.1).collect::<Vec<String>>(), dashed)
+    };
+    let lr = |name: &str, factors| of(OwnQuantity::Lr, name, factors);
+    let has = |words: &[String], word: &str| words.iter().any(|other| other == word);
+
+    let mut own = vec![lr("stem", [0.5; 3]), lr("head", [2.0; 3]), lr("layer1", [0.5; 3])];
+    let (words, dashed) = draw(&own);
+    assert!(has(&words, "stem, layer1") && has(&words, "head"), "{words:?}");
+    assert_eq!(dashed, [0, 0]);
+    // As the other does in two of the phases, and as the phases say in one.
+    own[2] = lr("layer1", [0.5, 0.5, 1.0]);
+    let (words, dashed) = draw(&own);
+    assert!(has(&words, "stem") && has(&words, "layer1"), "{words:?}");
+    assert_eq!(dashed, [3, 0]);
+    own.push(lr("layer2", [0.25, 0.5, 0.25]));
+    assert_eq!(draw(&own).1, [3, 1], "the third of one phase");
+    // Equal rates, and decays that differ: two labels.
+    let decays = [("stem", 1.0), ("layer1", 2.0)].map(|(name, factor)| of(OwnQuantity::WeightDecay, name, [factor; 3]));
+    let own = [&[lr("stem", [0.5; 3]), lr("layer1", [0.5; 3])][..], &decays].concat();
+    let (words, dashed) = draw(&own);
+    assert!(has(&words, "stem") && has(&words, "layer1"), "{words:?}");
+    assert_eq!(dashed, [3, 0]);
 }
 
 #[test]
