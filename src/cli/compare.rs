@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Runs that differ in the seed alone are one group, named by the settings in which groups differ. Only runs that trained \
-to their end count, one a seed.
+Runs that differ in the seed alone are one group, named by the settings in which groups differ; trials of a sweep by \
+their values of its axes. Only runs that trained to their end count, one a seed.
 
 Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
@@ -66,7 +66,7 @@ pub struct Question {
     /// How differences are tested
     #[arg(long, value_enum, default_value_t = TestName::Welch)]
     test: TestName,
-    /// The group that others are held against: its name, a part of it, or its number, 2 or '#2' [default: the first]
+    /// The group that others are held against: its name, a part of it, a setting, or its number, 2 or '#2' [default: the first]
     #[arg(long, value_name = "GROUP")]
     baseline: Option<String>,
     /// The level at which a difference counts

@@ -1,5 +1,6 @@
 //! What was varied: a sweep's axes, or else the settings that differ.
 
+use super::find;
 use super::group::Group;
 use super::name::written;
 use serde_json::Value;
@@ -33,26 +34,39 @@ pub fn settings(groups: &[Group]) -> BTreeMap<&str, Vec<String>> {
     paths.map(|path| (path.as_str(), groups.iter().map(|group| value(group, path)).collect())).collect()
 }
 
-/// Each setting that differs, those that are equal in every group as one.
-pub fn of_settings(groups: &[Group]) -> Vec<Axis> {
-    let mut axes: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+/// Each setting that differs, with the groups' values of it; those that are equal in every group together, under all their
+/// paths.
+pub fn alike(groups: &[Group]) -> Vec<(Vec<&str>, Vec<String>)> {
+    let mut all: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
     for (path, values) in settings(groups) {
-        match axes.iter_mut().find(|(_, there)| *there == values) {
+        match all.iter_mut().find(|(_, there)| *there == values) {
             Some((paths, _)) => paths.push(path),
-            None => axes.push((vec![path], values)),
+            None => all.push((vec![path], values)),
         }
     }
+    all
+}
+
+fn of_settings(groups: &[Group]) -> Vec<Axis> {
     let name = |paths: &[&str]| match paths {
         [first, _, _, ..] => format!("{first} and {} more", paths.len() - 1),
         few => few.join(", "),
     };
-    axes.into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
+    alike(groups).into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
 }
 
-/// `None` where a group is no trial of the first one's sweep, or the sweep's table cannot be read: the settings tell, too.
-fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
-    let folder = groups.first()?.runs.first()?.path.parent()?;
-    let (names, trials) = trials(&folder.join(TRIALS))?;
+/// The axes of a sweep that were varied between its trials. `None` where a group is no trial of the first one's sweep, or the
+/// sweep's table cannot be read or lies elsewhere, behind a link: the settings tell, too.
+pub fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
+    let [first, _, ..] = groups else { return None };
+    let folder = first.runs.first()?.path.parent()?;
+    let table = folder.join(TRIALS);
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // A folder that is served shows nothing of what lies outside of it.
+    if find::canonical(here).is_ok_and(|root| find::leads_out(&table, &root)) {
+        return None;
+    }
+    let (names, trials) = trials(&table)?;
     let row = |group: &Group| {
         let run = &group.runs.first()?.path;
         (run.parent()? == folder).then_some(())?;

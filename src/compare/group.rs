@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The runs of one experiment.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The settings in which the groups differ, or the experiment's name when there are none.
+    /// Its values of what was varied, or the experiment's name.
     pub name: String,
     pub spec_hash: String,
     /// The settings in which the groups differ, by path.
@@ -141,9 +141,8 @@ fn one_a_seed(runs: &[Outcome]) -> Vec<usize> {
     by_seed.into_values().collect()
 }
 
-/// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
-/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images.
-pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
+/// Groups runs by everything but the seed, in the order in which their first ones come. The groups have no names yet.
+pub fn by_experiment(outcomes: Vec<Outcome>) -> Vec<Group> {
     let mut order: Vec<String> = Vec::new();
     let mut by_hash: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for outcome in outcomes {
@@ -153,7 +152,13 @@ pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> V
         }
         by_hash.entry(hash).or_default().push(outcome);
     }
-    let mut groups: Vec<Group> = order.iter().filter_map(|hash| by_hash.remove(hash)).map(Group::new).collect();
+    order.iter().filter_map(|hash| by_hash.remove(hash)).map(Group::new).collect()
+}
+
+/// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
+/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images.
+pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
+    let mut groups = by_experiment(outcomes);
     name::name(&mut groups);
     note(&groups, notes);
     if let [Group { runs, .. }] = &groups[..]

@@ -3,8 +3,8 @@
 //! ```text
 //! folders ──find──▶ runs ──outcome──▶ one outcome a run ──group──▶ groups, named by what differs ──contrast──▶ against a baseline
 //! ```
-//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own; entries of DAWNBench stand
-//! beside them as baselines. What cannot be used is
+//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names a sweep's
+//! `trials.csv`; entries of DAWNBench stand beside them as baselines. What cannot be used is
 //! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
 mod axes;
@@ -28,9 +28,11 @@ pub use group::{Group, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
 pub use watch::Watched;
 
+use crate::record::run_json::RunInfo;
 use crate::stats::holm;
 use contrast::Contrasts;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Of what a comparison is made.
 #[derive(Clone, Debug)]
@@ -146,6 +148,23 @@ pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, Compar
         Some(text) => name::resolve(&groups, text).map_err(|what| CompareError::Group { what })?,
     };
     Ok(Comparison::new(options, groups, baseline, notes, &mut Contrasts::default()))
+}
+
+/// For each run, by its folder, its values of what was varied between the runs, as groups are named by them. `None` where it is
+/// better known by its experiment's name, as where all runs are of one experiment.
+pub fn points<'a>(runs: impl IntoIterator<Item = (&'a Path, &'a RunInfo)>) -> Vec<Option<String>> {
+    let options = Options::default();
+    let outcome = |(path, info): (&'a Path, &'a RunInfo)| {
+        Outcome::of(path.to_owned(), None, info.clone(), Default::default(), None, &options)
+    };
+    let outcomes: Vec<Outcome> = runs.into_iter().map(outcome).collect();
+    let hashes: Vec<String> = outcomes.iter().map(|outcome| outcome.info.spec_hash.clone()).collect();
+    let mut groups = group::by_experiment(outcomes);
+    name::tell_apart(&mut groups);
+    let points = name::points(&groups);
+    let by_hash: BTreeMap<String, Option<String>> =
+        groups.into_iter().map(|group| group.spec_hash).zip(points).collect();
+    hashes.iter().map(|hash| by_hash.get(hash).cloned().flatten()).collect()
 }
 
 /// What is said of intervals that few runs give.

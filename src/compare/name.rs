@@ -1,42 +1,123 @@
-//! Names of groups: the settings in which they differ, and nothing else.
+//! Names of groups: their values of what was varied, and nothing else.
 
+use super::axes::{self, Axis};
 use super::group::Group;
 use crate::units::number;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// More settings than this in a name are cut short.
+/// An experiment that differs from others in more settings than this is better known by its name, where it alone has it.
 const MOST_SETTINGS: usize = 4;
+/// More values than this are no name, but for those of a sweep's axes.
+const MOST_VALUES: usize = 12;
+/// The digits of a value in a name, where so many tell groups apart: those that a search draws.
+const DIGITS: usize = 4;
+/// These tell any two numbers apart.
+const ALL_DIGITS: usize = 17;
+/// In the place of a value.
+const NONE: &str = "(none)";
 
 /// Gives each group its name and the settings in which it differs from others.
 pub fn name(groups: &mut [Group]) {
-    let differing = differing(groups);
-    let names: Vec<String> = groups.iter().zip(&differing).map(|(group, settings)| one(group, settings)).collect();
-    for (k, (group, settings)) in groups.iter_mut().zip(differing).enumerate() {
+    tell_apart(groups);
+    let named = |(group, point): (&Group, Option<String>)| point.unwrap_or_else(|| by_experiment(group));
+    let names: Vec<String> = groups.iter().zip(points(groups)).map(named).collect();
+    for (k, group) in groups.iter_mut().enumerate() {
         // Same words for different experiments, as when they were recorded without settings: the hash tells them apart.
         let shared = names.iter().filter(|name| **name == names[k]).count() > 1;
         group.name = match shared {
             true => format!("{} #{}", names[k], group.spec_hash.chars().take(6).collect::<String>()),
             false => names[k].clone(),
         };
+    }
+}
+
+/// Gives each group the settings in which it differs from others.
+pub fn tell_apart(groups: &mut [Group]) {
+    let differing = differing(groups);
+    for (group, settings) in groups.iter_mut().zip(differing) {
         group.differing = settings;
     }
 }
 
-/// The name of one group: `phases[1].lr.to=0.4, train.label_smoothing=0.1`; the experiment's when nothing differs.
-fn one(group: &Group, settings: &BTreeMap<String, Value>) -> String {
-    let experiment = &group.runs[0].info.name;
-    if settings.is_empty() {
-        return experiment.clone();
+/// For each group, told apart before, its values of what was varied: those of the sweep's axes, `peak=0.4, knee=0.03`, or of
+/// the settings that differ, `phases[1].lr.to=0.4, train.label_smoothing=0.1`, of which many that are equal in every group are
+/// one. `None` where it is better known by its experiment's name.
+pub fn points(groups: &[Group]) -> Vec<Option<String>> {
+    if let Some(axes) = axes::of_sweep(groups) {
+        return values(&axes, groups.len()).into_iter().map(Some).collect();
     }
-    if settings.len() > MOST_SETTINGS {
-        // Experiments that differ in so much are better known by their names.
-        return format!("{experiment} ({} settings differ)", settings.len());
+    let settings = axes::settings(groups);
+    let few = settings.len() <= MOST_SETTINGS;
+    let axis = |(path, values): (&str, Vec<String>)| Axis { name: path.to_owned(), values };
+    let axes: Vec<Axis> = match few {
+        true => settings.into_iter().map(axis).collect(),
+        false => axes::alike(groups).into_iter().map(|(paths, values)| axis((paths[0], values))).collect(),
+    };
+    let names: Vec<&str> = groups.iter().map(experiment).collect();
+    let several = names.iter().any(|name| *name != names[0]);
+    let shares = |k: usize| names.iter().filter(|name| **name == names[k]).count() > 1;
+    let point = |(k, values): (usize, String)| match groups[k].differing.is_empty() {
+        false if few => Some(values),
+        false if shares(k) && axes.len() <= MOST_VALUES => {
+            Some(if several { format!("{}: {values}", names[k]) } else { values })
+        }
+        _ => None,
+    };
+    values(&axes, groups.len()).into_iter().enumerate().map(point).collect()
+}
+
+fn experiment(group: &Group) -> &str {
+    &group.runs[0].info.name
+}
+
+/// The name of a group that its values do not name.
+fn by_experiment(group: &Group) -> String {
+    match group.differing.len() {
+        0 => experiment(group).to_owned(),
+        many => format!("{} ({many} settings differ)", experiment(group)),
     }
-    // A setting that only others have says nothing here, unless it is all there is to say.
-    let has = settings.values().any(|value| !value.is_null());
-    let said = settings.iter().filter(|(_, value)| !has || !value.is_null());
+}
+
+/// For each group its values along the axes, in few digits.
+fn values(axes: &[Axis], groups: usize) -> Vec<String> {
+    let columns: Vec<(&str, Vec<String>)> = axes.iter().map(|axis| (&axis.name[..], rounded(&axis.values))).collect();
+    let of_group = |k: usize| {
+        // A setting that only others have says nothing here, unless it is all there is to say.
+        let has = columns.iter().any(|(_, values)| values[k] != NONE);
+        let said = columns.iter().filter(|(_, values)| !has || values[k] != NONE);
+        said.map(|(name, values)| format!("{name}={}", enclosed(&values[k]))).collect::<Vec<_>>().join(", ")
+    };
+    (0..groups).map(of_group).collect()
+}
+
+/// The values, numbers to as few digits as keep different ones apart.
+fn rounded(values: &[String]) -> Vec<String> {
+    let different = |values: &[String]| values.iter().collect::<BTreeSet<_>>().len();
+    let all = different(values);
+    let to = |digits: usize| -> Vec<String> { values.iter().map(|value| to_digits(value, digits)).collect() };
+    (DIGITS..ALL_DIGITS).map(to).find(|short| different(short) == all).unwrap_or_else(|| values.to_vec())
+}
+
+/// A number that is not whole to so many digits; all else as it is.
+fn to_digits(value: &str, digits: usize) -> String {
+    let (number_in, places) = (value.parse::<f64>().ok(), digits - 1);
+    let broken = number_in.filter(|x| x.is_finite() && x.fract() != 0.0);
+    let short = broken.and_then(|x| format!("{x:.places$e}").parse::<f64>().ok().filter(|short| *short != x));
+    short.map_or_else(|| value.to_owned(), number)
+}
+
+/// Values that an axis gives to several settings, `0.2, 1.8`, in brackets: a name has commas of its own.
+fn enclosed(value: &str) -> String {
+    let is_row = value.contains(", ") && !value.starts_with(['[', '{']);
+    if is_row { format!("[{value}]") } else { value.to_owned() }
+}
+
+/// All settings in which a group differs, every digit of them.
+fn in_full(group: &Group) -> String {
+    let has = group.differing.values().any(|value| !value.is_null());
+    let said = group.differing.iter().filter(|(_, value)| !has || !value.is_null());
     said.map(|(path, value)| format!("{path}={}", written(value))).collect::<Vec<_>>().join(", ")
 }
 
@@ -44,7 +125,7 @@ fn one(group: &Group, settings: &BTreeMap<String, Value>) -> String {
 pub fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null => "(none)".to_owned(),
+        Value::Null => NONE.to_owned(),
         Value::Number(x) if x.is_f64() => x.as_f64().map_or(String::new(), number),
         other => other.to_string(),
     }
@@ -110,7 +191,8 @@ fn in_phase(path: &str) -> Option<(&str, &str)> {
 }
 
 /// The group that a person means: by its whole name, by a number from 1 as tables show it (`#2`, or `2`), by its
-/// experiment's name or a run folder's where no other group has that, or by a part of one name.
+/// experiment's name or a run folder's where no other group has that, by a part of one name, or by its settings where that is
+/// in no name.
 ///
 /// # Errors
 /// A message that lists the groups, when none or several are meant.
@@ -125,6 +207,7 @@ pub fn resolve(groups: &[Group], text: &str) -> Result<usize, String> {
     let found = named(groups, text).unwrap_or_else(|| {
         let parts = with(groups, |group| group.name.contains(text));
         match (number(text), &parts[..]) {
+            (None, []) if text.contains('=') => with_settings(groups, text),
             (None, _) => parts,
             // `2` of `batch=2`, which is not #2: either may be meant.
             (Some(k), [one]) if *one != k => vec![k.min(*one), k.max(*one)],
@@ -152,7 +235,33 @@ fn named(groups: &[Group], text: &str) -> Option<Vec<usize>> {
     found.into_iter().find(|found| !found.is_empty())
 }
 
+/// The groups that differ from others in these settings: in no others, if there are such, else among others.
+fn with_settings(groups: &[Group], text: &str) -> Vec<usize> {
+    let whole = with(groups, |group| in_full(group) == text);
+    if whole.is_empty() { with(groups, |group| in_full(group).contains(text)) } else { whole }
+}
+
 /// The indices of the groups of which that holds.
 fn with(groups: &[Group], holds: impl Fn(&Group) -> bool) -> Vec<usize> {
     (0..groups.len()).filter(|k| holds(&groups[*k])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_as_few_digits_as_tell_them_apart() {
+        let rounded = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            super::rounded(&values)
+        };
+        let as_written = ["0.05", "1e-3", "12345", "1e30", "cosine", "{ poly = 2.0 }", NONE, ""];
+        assert_eq!(rounded(&as_written), as_written);
+        assert_eq!(rounded(&["0.0312345", "-1.25043e-5", "1234.56", "2"]), ["0.03123", "-1.25e-5", "1235", "2"]);
+        assert_eq!(rounded(&["0.123456", "0.123461", "0.2"]), ["0.123456", "0.123461", "0.2"]);
+        assert_eq!(rounded(&["0.12341", "0.12344", "0.234567"]), ["0.12341", "0.12344", "0.23457"]);
+        let close = ["0.1", "0.10000000000000002", "0.10000000000000003"];
+        assert_eq!(rounded(&close), close);
+    }
 }

@@ -189,7 +189,7 @@ fn a_group_is_meant_by_the_exact_name_of_its_experiment_or_folder() {
     let root = tempfile::tempdir().unwrap();
     let runs = [("dawn", "fast", "aa"), ("dawn-factored", "slow", "bb"), ("dawn-factored", "dawn-2", "cc")];
     let runs = runs.map(|(name, folder, hash)| {
-        // Too many settings for a name.
+        // Too many settings for a name, where an experiment has its own.
         let settings = (0..5).map(|k| (format!("s{k}"), json!(hash))).collect();
         Run { name, hash, settings, ..Run::default() }.write(root.path(), folder)
     });
@@ -198,7 +198,8 @@ fn a_group_is_meant_by_the_exact_name_of_its_experiment_or_folder() {
     for (text, group) in [("dawn", 0), ("fast", 0), ("slow", 1), ("dawn-2", 2), ("2", 1), ("#3", 2)] {
         assert_eq!(meant(text), Ok(group), "{text}");
     }
-    assert!(meant("factored (5").unwrap_err().contains("several groups"), "a part of two names");
+    assert_eq!(groups[0].name, "dawn (5 settings differ)");
+    assert!(meant("factored: s").unwrap_err().contains("several groups"), "a part of two names");
     let several = meant("dawn-factored").unwrap_err();
     assert!(several.contains("#2 dawn-factored") && several.contains("#3 ") && !several.contains("#1 "), "{several}");
     assert!(meant("4").unwrap_err().contains("no group is called `4`"));
@@ -216,6 +217,102 @@ fn a_number_that_is_also_a_part_of_another_name_may_mean_both() {
     let several = name::resolve(&groups, "2").unwrap_err();
     assert!(several.contains("#1 batch=2") && several.contains("#2 batch=4"), "{several}");
     assert_eq!((name::resolve(&groups, "#2"), name::resolve(&groups, "1")), (Ok(1), Ok(0)));
+}
+
+/// Three points of a search, in which six settings differ.
+fn search(root: &Path) {
+    for (k, (peak, knee)) in [(0.4, 0.03125), (0.4, 0.0625), (0.8, 0.123_456)].into_iter().enumerate() {
+        let settings = json!({
+            "phases[0].lr.to": peak, "phases[1].lr.from": peak, "phases[1].lr.to": knee, "phases[2].lr.from": knee,
+            "phases[1].epochs": 0.75 - knee / 3.0, "phases[2].epochs": 1.25 + knee / 3.0, "phases[0].batch": 125,
+        });
+        let run = Run { name: "knee", hash: ["aaaaaaaa", "bbbbbbbb", "cccccccc"][k], settings, ..Run::default() };
+        run.write(root, &format!("t00{k}-s0"));
+    }
+}
+
+/// The search's table, with an axis that was not varied.
+fn tabulate(root: &Path, further: &str) {
+    let head = "trial,seed,state,run,objective,seconds,reason,peak,knee,rise,form,saved_steps,saved_seconds\n";
+    let rows = [r#"0.4,0.03125,"0.25, 0.75""#, r#"0.4,0.0625,"0.25, 0.75""#, r#"0.8,0.123456,"0.5, 0.5""#];
+    let row = |(k, values): (usize, &str)| format!("{k},0,done,t00{k}-s0,,,,{values},\"\"\"cosine\"\"\",,\n");
+    let rows: String = rows.into_iter().enumerate().map(row).collect();
+    fs::write(root.join(axes::TRIALS), format!("{head}{rows}{further}")).unwrap();
+}
+
+fn names(found: &Comparison) -> Vec<&str> {
+    found.groups.iter().map(|group| group.name.as_str()).collect()
+}
+
+#[test]
+fn trials_are_named_by_their_values_of_the_axes_that_were_varied() {
+    let root = tempfile::tempdir().unwrap();
+    search(root.path());
+    tabulate(root.path(), "");
+    let found = compared(root.path(), Options::default());
+    let points = [
+        "peak=0.4, knee=0.03125, rise=[0.25, 0.75]",
+        "peak=0.4, knee=0.0625, rise=[0.25, 0.75]",
+        "peak=0.8, knee=0.1235, rise=[0.5, 0.5]",
+    ];
+    assert_eq!(names(&found), points);
+    // In every form of the report, beside all settings where programs read them.
+    let (text, json) = (report::markdown(&found, &[]), report::json(&found, &[]));
+    let page = report::html(&found, &[]).unwrap();
+    let mut csv = Vec::new();
+    report::csv(&found, &mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    for (k, point) in points.into_iter().enumerate() {
+        assert_eq!(json["groups"][k]["name"], point);
+        assert!([&text, &page, &csv].into_iter().all(|report| report.contains(point)), "{point}: {text}{csv}");
+    }
+    assert_eq!(json["groups"][2]["settings"]["phases[2].lr.from"], 0.123_456);
+    assert!(csv.lines().next().unwrap().ends_with("phases[1].lr.to,phases[2].epochs,phases[2].lr.from"), "{csv}");
+    // By what the file says, too, to the last digit.
+    let meant = |text: &str| name::resolve(&found.groups, text);
+    for (text, group) in [("peak=0.8", 2), ("phases[1].lr.to=0.0625", 1), ("phases[2].lr.from=0.123456", 2)] {
+        assert_eq!(meant(text), Ok(group), "{text}");
+    }
+    assert!(meant("phases[0].lr.to=0.4").unwrap_err().contains("several groups"));
+    assert!(meant("phases[0].lr.to=0.5").unwrap_err().contains("no group is called"));
+
+    // One axis alone between two of them; and points of equal values, which other settings tell apart.
+    let two = [0, 1].map(|k| root.path().join(format!("t00{k}-s0")));
+    assert_eq!(names(&compare(&two, Options::default()).unwrap()), ["knee=0.03125", "knee=0.0625"]);
+    let settings = json!({ "phases[0].batch": 64 });
+    Run { name: "knee", hash: "dddddddd", settings, ..Run::default() }.write(root.path(), "t003-s0");
+    tabulate(root.path(), "3,0,done,t003-s0,,,,0.4,0.0625,\"0.25, 0.75\",cosine,,\n");
+    let found = compared(root.path(), Options::default());
+    let shared = ["bbbbbb", "dddddd"].map(|hash| format!("{} #{hash}", points[1]));
+    assert_eq!([1, 3].map(|k| found.groups[k].name.clone()), shared);
+}
+
+#[test]
+fn experiments_of_one_name_are_named_by_many_settings_too() {
+    let root = tempfile::tempdir().unwrap();
+    search(root.path());
+    // Those that are equal in every group are said once.
+    let points = [
+        "phases[0].lr.to=0.4, phases[1].epochs=0.7396, phases[1].lr.to=0.03125, phases[2].epochs=1.26",
+        "phases[0].lr.to=0.4, phases[1].epochs=0.7292, phases[1].lr.to=0.0625, phases[2].epochs=1.271",
+        "phases[0].lr.to=0.8, phases[1].epochs=0.7088, phases[1].lr.to=0.1235, phases[2].epochs=1.291",
+    ];
+    assert_eq!(names(&compared(root.path(), Options::default())), points);
+    // An experiment with a name of its own is known by it, and the others by theirs as well.
+    let settings = json!({ "phases[0].batch": 64 });
+    Run { name: "other", hash: "dddddddd", settings, ..Run::default() }.write(root.path(), "u");
+    let found = compared(root.path(), Options::default());
+    assert_eq!(found.groups[3].name, "other (7 settings differ)");
+    assert!(names(&found)[1].starts_with("knee: phases[0].batch=125, phases[0].lr.to=0.4, "), "{:?}", names(&found));
+    assert!(!names(&found).iter().any(|name| name.contains('#')), "{:?}", names(&found));
+    // So many values are no name.
+    for (folder, hash) in [("v", "eeeeeeee"), ("w", "ffffffff")] {
+        let settings = (0..20).map(|k| (format!("s{k}"), json!(format!("{hash}{k}")))).collect();
+        Run { name: "many", hash, settings, ..Run::default() }.write(root.path(), folder);
+    }
+    let many = ["v", "w"].map(|folder| root.path().join(folder));
+    let told = ["many (20 settings differ) #eeeeee", "many (20 settings differ) #ffffff"];
+    assert_eq!(names(&compare(&many, Options::default()).unwrap()), told);
 }
 
 /// Changes the text of a run's `run.json`.

@@ -1,9 +1,9 @@
 //! A comparison that follows runs while they are written.
 
-use super::axes::{self, Axis};
+use super::axes;
 use super::contrast::Contrasts;
 use super::outcome::{self, Read};
-use super::{CompareError, Comparison, FindError, Group, Options, find, group, name};
+use super::{CompareError, Comparison, FindError, Options, find, group, name};
 use crate::record::folder::{self, file};
 use crate::record::stamp::Stamp;
 use rayon::prelude::*;
@@ -98,13 +98,6 @@ impl Watched {
         self.trials = trials;
         self.runs.extend(read);
         Ok(self.changes)
-    }
-
-    /// What was varied between groups of a comparison of these runs. A table of trials that lies elsewhere is not read.
-    pub fn axes(&self, groups: &[Group]) -> Vec<Axis> {
-        let trials = self.folder.join(axes::TRIALS);
-        let elsewhere = find::canonical(&self.folder).is_ok_and(|root| find::leads_out(&trials, &root));
-        if elsewhere { axes::of_settings(groups) } else { axes::axes(groups) }
     }
 
     /// No runs at all, for when they cannot be compared.
@@ -246,18 +239,20 @@ mod tests {
             Run { hash, settings: serde_json::json!({ "lr": peak }), ..Run::default() }.write(root.path(), hash);
         }
         let mut watched = Watched::new(root.path().to_owned(), Options::default());
-        let mut names = || -> Vec<String> {
+        let mut names = || -> [String; 2] {
             watched.look().unwrap();
             let groups = watched.comparison().unwrap().groups;
-            watched.axes(&groups).into_iter().map(|axis| axis.name).collect()
+            let axes = axes::axes(&groups);
+            assert_eq!(axes.len(), 1);
+            [axes[0].name.clone(), groups[1].name.clone()]
         };
         let table = "trial,run,reason,secret\n0,a,,1\n1,b,,2\n";
         let (inside, outside) = (root.path().join(axes::TRIALS), elsewhere.path().join(axes::TRIALS));
         fs::write(&outside, table).unwrap();
         std::os::unix::fs::symlink(&outside, &inside).unwrap();
-        assert_eq!(names(), ["lr"]);
+        assert_eq!(names(), ["lr", "lr=0.2"]);
         fs::remove_file(&inside).unwrap();
         fs::write(&inside, table).unwrap();
-        assert_eq!(names(), ["secret"]);
+        assert_eq!(names(), ["secret", "secret=2"]);
     }
 }

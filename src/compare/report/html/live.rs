@@ -2,6 +2,7 @@
 
 use super::data::{self, Schedule, Schedules};
 use super::{LIVE, SCRIPT, page, policy};
+use crate::compare::axes::axes;
 use crate::compare::report::sheets::Sheet;
 use crate::compare::report::{Scale, json, picture, span};
 use crate::compare::{Comparison, Outcome, Watched};
@@ -102,7 +103,7 @@ impl Live {
             scale: Scale::of_metric(&comparison.options),
             metric: comparison.options.metric.clone(),
         };
-        let mut data = data::data(&comparison, &[], schedules, self.watched.axes(&comparison.groups));
+        let mut data = data::data(&comparison, &[], schedules, axes(&comparison.groups));
         data["live"] = shown.news(&[]);
         for (group, data) in comparison.groups.iter().zip(data["groups"].as_array_mut().into_iter().flatten()) {
             data["files"] = group.runs.iter().map(|run| self.files(run)).collect();
