@@ -6,6 +6,7 @@ use common::{assert_exit, runner, text};
 use runner::record::csv_file;
 use runner::record::folder::file;
 use runner::record::rows::{MetricsRow, PlanRow, TraceRow};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const STEPS: u64 = 30;
@@ -108,6 +109,54 @@ fn runs_of_equal_names_are_told_apart() {
     let again = run(dir.path(), "a", "00cc", 2);
     let (_, svg) = plot(dir.path(), &[&a, &b, &again], &[]);
     assert!(svg.contains("a 00aa: ") && svg.contains("a 00bb: ") && svg.contains("a 00cc: "), "{svg}");
+}
+
+/// Trials of a sweep, which have one name; their settings tell them apart, or the sweep's own table.
+#[test]
+fn trials_are_called_by_what_was_varied() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = dir.path().join("sweep");
+    let points = [("00aa", 0.4, 0.03125), ("00bb", 0.4, 0.0625), ("00cc", 0.8, 0.03125)];
+    let trial = |tag: &str, seed: u64, hash: &str, peak: f64, knee: f64| {
+        let folder = run(&sweep, "knee", tag, seed);
+        let settings = json!({ "phases[0].lr.to": peak, "phases[1].lr.from": peak, "phases[1].lr.to": knee });
+        let known = format!(r#""spec_hash": "{hash}", "settings": {settings}"#);
+        let info = std::fs::read_to_string(folder.join(file::RUN)).unwrap();
+        std::fs::write(folder.join(file::RUN), info.replace(r#""spec_hash": """#, &known)).unwrap();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        format!("0,{seed},done,{name},,,,{peak},{knee},cosine\n")
+    };
+    let mut rows = points.map(|(tag, peak, knee)| trial(tag, 1, tag, peak, knee)).concat();
+    // Long names stand in a legend.
+    let (_, svg) = plot(dir.path(), &[&sweep], &[]);
+    let legend = "#2 phases[0].lr.to=0.4, phases[1].lr.from=0.4, phases[1].lr.to=0.0625<";
+    assert!(svg.contains(legend) && svg.contains(">#2: "), "{svg}");
+
+    let tabulate = |rows: &str| {
+        let head = "trial,seed,state,run,objective,seconds,reason,peak,knee,shape\n";
+        std::fs::write(sweep.join("trials.csv"), format!("{head}{rows}")).unwrap();
+    };
+    tabulate(&rows);
+    let (_, svg) = plot(dir.path(), &[&sweep], &[]);
+    for label in [">peak=0.4, knee=0.03125: ", ">peak=0.4, knee=0.0625: ", ">peak=0.8, knee=0.03125: "] {
+        assert!(svg.contains(label), "no {label} in {svg}");
+    }
+    // As `compare` calls its groups.
+    let compared = runner().arg("compare").arg(&sweep).arg("--json").output().unwrap();
+    assert_exit(&compared, 0);
+    let compared: Value = serde_json::from_slice(&compared.stdout).unwrap();
+    assert_eq!(compared["groups"][2]["name"], "peak=0.8, knee=0.03125");
+
+    // Seeds of a point; and beside runs of another name.
+    rows += &trial("00dd", 2, "00aa", 0.4, 0.03125);
+    tabulate(&rows);
+    let (_, svg) = plot(dir.path(), &[&sweep], &["--schedule"]);
+    assert!(svg.contains("peak=0.4, knee=0.03125 seed 1 and 3 more") && svg.contains("4 runs, 1 schedule"), "{svg}");
+    let other = run(dir.path(), "other", "00ee", 1);
+    let (_, svg) = plot(dir.path(), &[&sweep, &other], &[]);
+    for label in ["knee: peak=0.4, knee=0.03125 seed 2", "knee: peak=0.8, knee=0.03125", "other"] {
+        assert!(svg.contains(label), "no {label} in {svg}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The picture of runs: loss and accuracy as training went on.
 
 use super::axis::{Axis, is_drawable};
-use super::panels::{self, Look, Panel, Series, colours};
+use super::frame::Heading;
+use super::panels::{self, Look, Panel, Series, called, colours};
 use super::style::{BLUE, ORANGE, PALE, RUNS};
 use super::track::Track;
 use crate::record::rows::{MetricsRow, PlanRow, TraceRow};
@@ -41,11 +42,18 @@ pub struct RunRows<'a> {
 ///
 /// The loss is drawn as recorded, faintly, and smoothed over 2 % of training. A single run's picture also shows its
 /// validation loss and training accuracy. Phases are drawn when all runs had the same. Of more runs than there are colours,
-/// those that ended with the highest accuracy are told apart.
+/// those that ended with the highest accuracy are told apart: by their names where these are short, else by their numbers from 1,
+/// which a legend explains.
 pub fn curves(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
-    let tracks: Vec<Track<'_>> = runs.iter().map(|run| Track::new(*run, across)).collect();
-    let colours = colours(runs.len(), by_accuracy(runs));
     let single = runs.len() == 1;
+    let mut foremost = by_accuracy(runs);
+    // A single run's name is the title's.
+    foremost.truncate(if single { 0 } else { RUNS.len() });
+    let colours = colours(runs.len(), foremost.iter().copied());
+    let names: Vec<&str> = runs.iter().map(|run| run.name).collect();
+    let (names, legend) = called(&names, &colours, &foremost);
+    let rows = runs.iter().zip(&names).map(|(run, name)| RunRows { name, ..*run });
+    let tracks: Vec<Track<'_>> = rows.map(|run| Track::new(run, across)).collect();
     let loss = Panel {
         caption: (if single { "loss" } else { "training loss" }).into(),
         unit: "",
@@ -58,7 +66,8 @@ pub fn curves(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
         series: accuracy_series(&tracks, &colours),
         axis: accuracy_axis,
     };
-    panels::draw(title, subtitle(runs), &tracks, across, vec![loss, accuracy])
+    let heading = Heading { legend, ..Heading::new(title, subtitle(runs)) };
+    panels::draw(&heading, &tracks, across, vec![loss, accuracy])
 }
 
 /// The runs in order of their last accuracy, the highest first.

@@ -14,6 +14,10 @@ const CAPTION: f64 = 30.0;
 const TICKS: f64 = 18.0;
 /// A line of the legend.
 const LEGEND: f64 = 16.0;
+/// How far what goes on from the line before is set in.
+const INDENT: f64 = 20.0;
+/// The widest words above frames.
+const WIDEST: f64 = WIDTH - LEFT - RIGHT;
 /// Ticks of a logarithmic axis.
 const MOST_DECADES: usize = 8;
 
@@ -22,7 +26,7 @@ pub struct Heading<'a> {
     pub title: &'a str,
     /// May be empty.
     pub subtitle: String,
-    /// Words a line, each in its colour.
+    /// Words in their colours, each on a line of its own, or on several where they are too wide.
     pub legend: Vec<(String, &'static str)>,
 }
 
@@ -70,24 +74,48 @@ impl<'a> Heading<'a> {
     /// The pixel below it, where frames begin.
     pub fn bottom(&self) -> f64 {
         let words = if self.subtitle.is_empty() { 16.0 } else { 36.0 };
-        TOP + words + self.legend.len() as f64 * LEGEND
+        TOP + words + self.lines().len() as f64 * LEGEND
+    }
+
+    /// The legend's lines: where each begins, its words and their colour.
+    fn lines(&self) -> Vec<(f64, String, &'static str)> {
+        let mut lines = Vec::new();
+        for (words, colour) in &self.legend {
+            for (k, line) in broken(words).into_iter().enumerate() {
+                lines.push((if k == 0 { LEFT } else { LEFT + INDENT }, line, *colour));
+            }
+        }
+        lines
     }
 
     fn draw(&self, svg: &mut Svg) {
-        let most = WIDTH - LEFT - RIGHT;
-        let title = text::shortened(self.title, TITLE, Weight::Semibold, most);
+        let title = text::shortened(self.title, TITLE, Weight::Semibold, WIDEST);
         svg.text((LEFT, TOP), &title, Type::new(TITLE, INK).semibold());
         let mut baseline = TOP + 4.0;
         if !self.subtitle.is_empty() {
             baseline = TOP + 20.0;
             svg.text((LEFT, baseline), &self.subtitle, Type::new(LABEL, QUIET));
         }
-        for (words, colour) in &self.legend {
+        for (x, words, colour) in self.lines() {
             baseline += LEGEND;
-            let words = text::shortened(words, SMALL, Weight::Semibold, most);
-            svg.text((LEFT, baseline), &words, Type::new(SMALL, colour).semibold());
+            let words = text::shortened(&words, SMALL, Weight::Semibold, LEFT + WIDEST - x);
+            svg.text((x, baseline), &words, Type::new(SMALL, colour).semibold());
         }
     }
+}
+
+/// Words of a legend on as few lines as hold them, broken behind commas.
+fn broken(words: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in words.split_inclusive(", ") {
+        let room = if lines.len() > 1 { WIDEST - INDENT } else { WIDEST };
+        let fits = |line: &str| text::width(format!("{line}{part}").trim_end(), SMALL, Weight::Semibold) <= room;
+        match lines.last_mut() {
+            Some(line) if fits(line) => *line += part,
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// Starts a picture of frames one below the other: everything but the panels' content.

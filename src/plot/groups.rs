@@ -3,12 +3,10 @@
 use super::axis::{Axis, is_drawable};
 use super::curves::{Across, RunRows};
 use super::frame::{self, Frame, Heading, Ruler, Stages};
-use super::panels::{Look, MOST_NAME, Panel, Series, colours, room, time_ruler};
+use super::panels::{Look, Panel, Series, called, colours, room, time_ruler};
 use super::schedule::counts;
 use super::schedules::lr_panel;
-use super::style::{PALE, QUIET, RUNS, SMALL};
-use super::svg::Weight;
-use super::text;
+use super::style::{PALE, QUIET, RUNS};
 use super::track::Track;
 
 /// Of so many evaluations or more, the first third does not set the range of the axis: runs differ at their ends.
@@ -75,14 +73,9 @@ pub fn foremost(metric: &Metric<'_>, groups: &[GroupRows<'_>]) -> Vec<usize> {
 pub fn groups(title: &str, metric: &Metric<'_>, groups: &[GroupRows<'_>]) -> String {
     let ranking = foremost(metric, groups);
     let colours = colours(groups.len(), ranking.iter().copied());
-    let short = |k: &usize| text::width(groups[*k].name, SMALL, Weight::Semibold) <= MOST_NAME;
-    let by_name = ranking.iter().all(short);
-    let names: Vec<String> =
-        (0..groups.len()).map(|k| if by_name { groups[k].name.to_owned() } else { format!("#{}", k + 1) }).collect();
-    let mut heading = Heading::new(title, subtitle(groups));
-    if !by_name {
-        heading.legend = ranking.iter().map(|k| (format!("#{} {}", k + 1, groups[*k].name), colours[*k])).collect();
-    }
+    let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
+    let (names, legend) = called(&names, &colours, &ranking);
+    let heading = Heading { legend, ..Heading::new(title, subtitle(groups)) };
 
     let look = Lines { metric, groups, names: &names, colours: &colours };
     let mut over_time = [look.panel("training time", |e| e.seconds)];

@@ -16,7 +16,7 @@ const COLUMNS: usize = 450;
 /// Evaluations are marked by dots up to this many.
 const MOST_DOTS: usize = 40;
 /// A run's name at the end of its line is cut to this width.
-pub const MOST_NAME: f64 = 190.0;
+const MOST_NAME: f64 = 190.0;
 /// Plans of more phases than this are not told apart by eye: they are drawn without their borders.
 const MOST_PHASES: usize = 300;
 /// How far outside its panel, in pixels, a line is followed.
@@ -104,6 +104,21 @@ pub fn colours(runs: usize, ranking: impl IntoIterator<Item = usize>) -> Vec<&'s
     colours
 }
 
+/// What lines are called at their ends, and the legend: their names, if all of those that `ranking` names for telling apart are
+/// short; else their numbers from 1, which the legend explains in that order.
+pub fn called(
+    names: &[impl AsRef<str>],
+    colours: &[&'static str],
+    ranking: &[usize],
+) -> (Vec<String>, Vec<(String, &'static str)>) {
+    let short = |k: &usize| text::width(names[*k].as_ref(), SMALL, Weight::Semibold) <= MOST_NAME;
+    if ranking.iter().all(short) {
+        return (names.iter().map(|name| name.as_ref().to_owned()).collect(), Vec::new());
+    }
+    let legend = ranking.iter().map(|k| (format!("#{} {}", k + 1, names[*k].as_ref()), colours[*k])).collect();
+    ((1..=names.len()).map(|number| format!("#{number}")).collect(), legend)
+}
+
 impl Panel {
     /// Draws it as panel `k` of the frame.
     pub fn draw(&mut self, svg: &mut Svg, frame: &Frame<'_>, k: usize) {
@@ -122,17 +137,16 @@ pub fn room<'p>(panels: impl IntoIterator<Item = &'p Panel>) -> f64 {
 }
 
 /// Draws the picture.
-pub fn draw(title: &str, subtitle: String, tracks: &[Track<'_>], across: Across, mut panels: Vec<Panel>) -> String {
-    let heading = Heading::new(title, subtitle);
+pub fn draw(heading: &Heading<'_>, tracks: &[Track<'_>], across: Across, mut panels: Vec<Panel>) -> String {
     let stages = stages(tracks);
     let frame = Frame::new(heading.bottom(), &stages, room(&panels), vec![200.0; panels.len()]);
     let rulers = rulers(&frame.x, stages.phases, across);
     let frames = [frame.with_rulers(rulers)];
-    let mut svg = frame::start(&heading, &frames);
+    let mut svg = frame::start(heading, &frames);
     for (k, panel) in panels.iter_mut().enumerate() {
         panel.draw(&mut svg, &frames[0], k);
     }
-    svg.finish(title)
+    svg.finish(heading.title)
 }
 
 fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {

@@ -2,20 +2,24 @@
 
 use super::axis::{Axis, TINY};
 use super::curves::{Across, RunRows};
-use super::panels::{self, Look, Panel, Series, colours};
+use super::frame::Heading;
+use super::panels::{self, Look, Panel, Series, called, colours};
 use super::schedule::spans_decades;
 use super::style::{PALE, RUNS};
 use super::track::Track;
 use crate::units::number;
 
 /// Draws the learning rate and the momentum that the steps of several runs used, as SVG. Runs of one plan are one line,
-/// which is that of the run that came furthest.
+/// which is that of the run that came furthest. Lines are called by their names where these are short, else by their numbers from 1,
+/// which a legend explains.
 pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
     let groups = by_plan(runs);
     let names: Vec<String> = groups.iter().map(|group| name(runs, group)).collect();
+    let foremost: Vec<usize> = (0..groups.len().min(RUNS.len())).collect();
+    let colours = colours(groups.len(), foremost.iter().copied());
+    let (names, legend) = called(&names, &colours, &foremost);
     let rows = groups.iter().zip(&names).map(|(group, name)| RunRows { name, ..runs[group[0]] });
     let tracks: Vec<Track<'_>> = rows.map(|run| Track::new(run, across)).collect();
-    let colours = colours(tracks.len(), 0..tracks.len());
     let lr = lr_panel(&tracks, &colours);
     let momentum = Panel {
         caption: "momentum".into(),
@@ -28,7 +32,8 @@ pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
         ),
         axis: momentum_axis,
     };
-    panels::draw(title, subtitle(runs.len(), groups.len()), &tracks, across, vec![lr, momentum])
+    let heading = Heading { legend, ..Heading::new(title, subtitle(runs.len(), groups.len())) };
+    panels::draw(&heading, &tracks, across, vec![lr, momentum])
 }
 
 /// The learning rates of the tracks.

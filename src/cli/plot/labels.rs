@@ -1,18 +1,22 @@
 //! What runs are called in a picture: their names, and of equal names what tells them apart.
 
 use super::Read;
+use crate::compare::points;
 use std::collections::BTreeMap;
 
 /// The longest name; what is cut out is its middle, as names of one series often differ at the end.
 const LONGEST: usize = 28;
 
-/// One label a run, no two alike: the name; with the seed where that tells the runs of a name apart, else with the end of
-/// the folder's name or, at last, a number. Runs that are not done say how they stand.
+/// One label a run, no two alike: the name, or where experiments share it what was varied between them, as `compare` names
+/// groups; with the seed where that tells the runs of a label apart, else with the end of the folder's name or, at last, a
+/// number. Runs that are not done say how they stand.
 pub fn labels(runs: &[Read]) -> Vec<String> {
+    let names = names(runs);
     let facts: Vec<Facts<'_>> = runs
         .iter()
-        .map(|run| Facts {
-            name: &run.info.name,
+        .zip(&names)
+        .map(|(run, name)| Facts {
+            name,
             seed: run.info.seed,
             tag: run.folder.file_name().and_then(|name| name.to_str()?.rsplit('-').next()).unwrap_or(""),
             standing: run.standing(),
@@ -21,7 +25,25 @@ pub fn labels(runs: &[Read]) -> Vec<String> {
     distinct(&facts)
 }
 
+/// What runs are called that need not be told apart by more.
+fn names(runs: &[Read]) -> Vec<String> {
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, run) in runs.iter().enumerate() {
+        by_name.entry(&run.info.name).or_default().push(index);
+    }
+    let mut names: Vec<String> = runs.iter().map(|run| shorten(&run.info.name)).collect();
+    for indices in by_name.values() {
+        let points = points(indices.iter().map(|index| (&*runs[*index].folder, &runs[*index].info)));
+        for (index, point) in indices.iter().zip(points) {
+            let Some(point) = point else { continue };
+            names[*index] = if by_name.len() > 1 { format!("{}: {point}", names[*index]) } else { point };
+        }
+    }
+    names
+}
+
 struct Facts<'a> {
+    /// Not too long.
     name: &'a str,
     seed: u64,
     /// The hexadecimal digits that the folder's name ends with.
@@ -30,9 +52,9 @@ struct Facts<'a> {
 }
 
 fn distinct(runs: &[Facts<'_>]) -> Vec<String> {
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, run) in runs.iter().enumerate() {
-        groups.entry(shorten(run.name)).or_default().push(index);
+        groups.entry(run.name).or_default().push(index);
     }
     let mut labels = vec![String::new(); runs.len()];
     for (name, group) in groups {
@@ -71,9 +93,10 @@ mod tests {
     use super::*;
 
     fn labels_of(runs: &[(&str, u64, &str)]) -> Vec<String> {
-        distinct(
-            &runs.iter().map(|(name, seed, tag)| Facts { name, seed: *seed, tag, standing: None }).collect::<Vec<_>>(),
-        )
+        let names: Vec<String> = runs.iter().map(|(name, ..)| shorten(name)).collect();
+        let named = runs.iter().zip(&names);
+        let facts = named.map(|((_, seed, tag), name)| Facts { name, seed: *seed, tag, standing: None });
+        distinct(&facts.collect::<Vec<_>>())
     }
 
     #[test]

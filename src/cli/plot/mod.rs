@@ -23,6 +23,8 @@ Examples:
   runner plot runs/* --schedule --output schedules.svg
   runner plot runs/20261123T120000Z-peak-lr-1a2b          the trials of a sweep
 
+Runs of one name are called by what was varied between them, as `runner compare` calls groups; those of one experiment by \
+their seeds.
 Runs that are still going on or ended badly are drawn as far as they came. What is no run is left out, and said."
 )]
 pub struct PlotArgs {

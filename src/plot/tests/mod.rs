@@ -223,6 +223,37 @@ fn many_runs_and_long_names_are_readable() {
     }
 }
 
+/// Draws runs.
+type Draw = fn(&str, &[RunRows<'_>], Across) -> String;
+
+#[test]
+fn long_names_are_told_whole_in_a_legend() {
+    let plans = plans();
+    let traces: Vec<_> = plans.iter().map(|plan| trace(plan)).collect();
+    let metrics: Vec<_> = traces.iter().map(|trace| metrics(trace)).collect();
+    let axes: String = (0..9).map(|k| format!("phases[{k}].weight_decay=0.00{k}23, ")).collect();
+    let names: Vec<String> = (0..12).map(|k| format!("{axes}end={k}")).collect();
+    let run = |k: usize| {
+        let (phases, metrics, trace) = (&plans[k % 4], &metrics[k % 4], &traces[k % 4]);
+        RunRows { name: &names[k], phases, metrics, trace }
+    };
+    let runs: Vec<RunRows<'_>> = (0..12).map(run).collect();
+    let ways: [(Draw, &str); 2] = [(curves, "#2: "), (schedules, "#2")];
+    for count in [2, 4, 12] {
+        for (draw, at_the_end) in ways {
+            let picture = draw("a-name", &runs[..count], Across::Images);
+            assert_readable(&picture);
+            let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
+            let begins = |start: &str| words.iter().any(|words| words.starts_with(start));
+            assert!(begins("#2 phases[0].weight_decay=0.00023, phases[1]") && begins(at_the_end), "{words:?}");
+            assert!(words.iter().any(|words| words.contains("end=1")), "{words:?}");
+        }
+    }
+    // A single run has the title.
+    let (words, _) = texts(&curves(&names[0], &runs[..1], Across::Steps));
+    assert!(words.iter().all(|(_, words)| !words.starts_with('#')), "{words:?}");
+}
+
 /// Whatever numbers a damaged file holds, a picture comes out, soon, and without what is no number.
 #[test]
 fn wild_rows_give_a_picture() {
