@@ -32,7 +32,7 @@ impl Folder {
                 ),
             ));
         }
-        let Some(size) = self.size.or(self.on_disk.then_some(USUAL)) else {
+        let Some(size) = self.size.or(self.on_disk.then_some(USUAL)).or_else(|| pack.side()) else {
             return Err(wrong("the images are of their own sizes".to_owned(), resize_remedy()));
         };
         let [train, val] = pack.labels().map(|labels| labels.len());

@@ -298,6 +298,15 @@ fn a_pack_is_the_set_that_it_was_made_of() {
     let sized = Folder { size: Some(4), ..PLAIN };
     let (set, pack) = (sized.read(root.path()).unwrap(), sized.read(&to).unwrap());
     assert_eq!((pack.train.bytes(), pack.val.bytes(), &pack.digest), (set.train.bytes(), set.val.bytes(), &set.digest));
+    // Squares of one size need none, as files do not.
+    let (set, pack) = (PLAIN.read(root.path()).unwrap(), PLAIN.read(&to).unwrap());
+    assert_eq!((&pack.facts, pack.train.bytes()), (&set.facts, set.train.bytes()));
+    assert_eq!(PLAIN.count(&to).unwrap(), set.facts);
+    image(&root.path().join("train/ant/a.png"), 4, 5, [9, 8, 7]);
+    let files = Options { form: Form::Files { quality: None }, ..options };
+    let other = root.path().join("other.pack");
+    write(&ON_DISK.to_pack(root.path()).unwrap(), files, &other, |_| {}).unwrap();
+    assert!(said(&PLAIN, &other).contains("of their own sizes"));
     let grey = Folder { manner: Manner { channels: 1, ..MANNER }, ..ON_DISK };
     assert!(said(&grey, &to).contains("pixels of 3 channels, where 1 are wanted"));
     let square = Folder { manner: Manner { rectangular: true, ..MANNER }, ..sized };

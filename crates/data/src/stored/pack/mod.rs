@@ -71,6 +71,13 @@ impl Pack {
         [train, val].map(|records| records.iter().map(|record| record.class).collect())
     }
 
+    /// The side of all images, where they are squares of one size.
+    pub fn side(&self) -> Option<usize> {
+        let first = self.records.first()?.extent;
+        let alike = first == Extent::square(first.width) && self.records.iter().all(|record| record.extent == first);
+        alike.then_some(first.width).filter(|side| *side > 0)
+    }
+
     /// The two splits.
     pub fn parts(self) -> [Part; 2] {
         let pack = Arc::new(self);
