@@ -65,7 +65,7 @@ pub struct BenchArgs {
     /// Images a step
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch: u32,
-    /// Side of the images [default: 32; 128 for resnet18_imagenet; the set's own with --config, the first phase's with --data]
+    /// Side of the images [default: 32; 128 for resnet18_imagenet, 224 for resnet50; the set's own with --config, the first phase's with --data]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
     /// Steps that are timed; three more come before them, with --data eight
