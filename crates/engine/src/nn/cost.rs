@@ -49,8 +49,11 @@ fn layer(graph: &Graph, k: usize, wanted: &[bool]) -> LayerCost {
         return LayerCost { forward, backward: None };
     }
     let saves = node.layer.saves(node.inputs.len());
-    let read = output + u64::from(saves.inputs) * inputs + u64::from(saves.output) * output;
-    let written: u64 = node.inputs.iter().filter(|v| wanted[v.0]).map(|v| len(*v)).sum();
+    // A gradient that is passed on as it is costs nothing.
+    let made = node.inputs.iter().enumerate().filter(|(k, v)| wanted[v.0] && !node.layer.passes_gradient(*k));
+    let written: u64 = made.map(|(_, v)| len(*v)).sum();
+    let reads = written > 0 || node.inputs.iter().all(|v| !wanted[v.0]);
+    let read = u64::from(reads) * (output + u64::from(saves.inputs) * inputs + u64::from(saves.output) * output);
     let trained: u64 = params().filter(|decl| !decl.frozen).map(|decl| decl.len() as u64).sum();
     let of_weights = u64::from(weights.is_some_and(|decl| !decl.frozen));
     let of_data = u64::from(node.inputs.iter().any(|v| wanted[v.0]));

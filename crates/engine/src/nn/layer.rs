@@ -69,6 +69,12 @@ pub trait Layer: Send + Sync {
         self.saves(inputs)
     }
 
+    /// Whether the gradient of that input is the output's, as it is. Its backward may then be given no place for it: see
+    /// [`MemoryPlan`](super::memory::MemoryPlan).
+    fn passes_gradient(&self, _input: usize) -> bool {
+        false
+    }
+
     /// Whether it makes windows of pixels one pixel: a max or average pool.
     fn pools(&self) -> bool {
         false

@@ -4,6 +4,9 @@
 //! gradient from the first layer that writes it (the value's last consumer) to the layer that made the value. Values whose
 //! lives do not overlap share a buffer. The plan is a function of the graph alone.
 //!
+//! A layer that adds two values without an activation has nothing to compute backward: both gradients are its output's. They get one place,
+//! and are neither copied nor kept twice, as long as nobody adds to one of them while another is still to be read (see `gradients`).
+//!
 //! A value that is made again (see `recompute`) lives twice, in one place: while the forward pass reads it, and from the
 //! time it is made again to its last reader backward.
 
@@ -168,14 +171,9 @@ impl MemoryPlan {
         let wanted = wants_grad(graph, purpose, kept);
         let mut grad_tenant = vec![None; count + 1];
         if purpose.backward {
-            for v in (0..=count).filter(|v| wanted[*v]) {
-                let last_reader = last_writer(graph, &wanted, ValueId(v));
-                // What is seeded from outside is so before the backward pass; the rest by its last reader.
-                let seeded = is_seeded(graph, kept, ValueId(v));
-                let birth = last_reader.filter(|_| !seeded).map_or(count + 1, |k| backward[k]);
-                let death = if v == 0 { end } else { backward[v - 1] };
-                grad_tenant[v] = Some(tenants.len());
-                tenants.push(Tenant::new(graph.shapes[v].len(), birth, death));
+            for Gradient { values, life: [birth, death] } in gradients(graph, kept, &wanted, &backward, end) {
+                values.iter().for_each(|v| grad_tenant[*v] = Some(tenants.len()));
+                tenants.push(Tenant::new(graph.shapes[values[0]].len(), birth, death));
             }
         }
         let (assignment, slots) = share(&tenants);
@@ -187,6 +185,55 @@ impl MemoryPlan {
             again,
         }
     }
+}
+
+/// The gradient of a value, or of several that are one.
+struct Gradient {
+    values: Vec<usize>,
+    life: [usize; 2],
+}
+
+/// The gradients of all values that want one. `backward`: when each layer runs backward; `end`: when the step is over.
+fn gradients(graph: &Graph, kept: &[ValueId], wanted: &[bool], backward: &[usize], end: usize) -> Vec<Gradient> {
+    let (nodes, count) = (graph.nodes(), graph.nodes().len());
+    let first_writer =
+        |v: usize| last_writer(graph, wanted, ValueId(v)).filter(|_| !is_seeded(graph, kept, ValueId(v)));
+    // What is seeded from outside is so before the backward pass; the rest by its last reader.
+    let birth = |v: usize| first_writer(v).map_or(count + 1, |k| backward[k]);
+    let lives: Vec<[usize; 2]> = (0..=count).map(|v| [birth(v), if v == 0 { end } else { backward[v - 1] }]).collect();
+    let writers = |v: usize| (0..count).filter(move |k| wanted[k + 1] && nodes[*k].inputs.contains(&ValueId(v)));
+    let mut writes: Vec<Vec<usize>> = (0..=count).map(|v| writers(v).map(|k| backward[k]).collect()).collect();
+
+    // Where the gradient of each value is: in that of which one.
+    let mut of: Vec<usize> = (0..=count).collect();
+    let mut values: Vec<Vec<usize>> = of.iter().map(|v| vec![*v]).collect();
+    for k in (0..count).rev().filter(|k| wanted[k + 1]) {
+        let Node { layer, inputs, .. } = &nodes[k];
+        for (place, ValueId(v)) in inputs.iter().enumerate() {
+            let once = inputs.iter().filter(|input| input.0 == *v).count() == 1;
+            if !(layer.passes_gradient(place) && once && wanted[*v] && first_writer(*v) == Some(k)) {
+                continue;
+            }
+            // It is passed on instead.
+            let others: Vec<usize> = writes[*v].iter().copied().filter(|moment| *moment != backward[k]).collect();
+            let spoils = |moments: &[usize], [birth, death]: [usize; 2]| {
+                moments.iter().any(|moment| (birth..=death).contains(moment))
+            };
+            let shared = of[k + 1];
+            if !values[shared].iter().any(|u| spoils(&writes[*u], lives[*v]) || spoils(&others, lives[*u])) {
+                of[*v] = shared;
+                values[shared].push(*v);
+                writes[*v] = others;
+            }
+        }
+    }
+    let own = (0..=count).filter(|v| wanted[*v] && of[*v] == *v);
+    own.map(|v| {
+        let values = std::mem::take(&mut values[v]);
+        let death = values.iter().map(|v| lives[*v][1]).max().expect("its own at least");
+        Gradient { life: [lives[v][0], death], values }
+    })
+    .collect()
 }
 
 /// Whether a value's gradient has a part that no layer writes: the output's, from the loss, and a tapped value's, from zero.
@@ -247,7 +294,8 @@ pub fn wire(
                 .inputs
                 .iter()
                 .map(|v| {
-                    let place = plan.grads[v.0]?;
+                    // What is passed on as it is lies there already: they would not live at once in one place else.
+                    let place = plan.grads[v.0].filter(|place| plan.grads[k + 1] != Some(*place))?;
                     let first_writer = !is_seeded(graph, kept, *v) && last_writer(graph, wanted, *v) == Some(k);
                     Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
                 })
@@ -372,6 +420,43 @@ mod tests {
         (b.finish(output), kept)
     }
 
+    #[test]
+    fn gradients_of_a_sum_are_one() {
+        let mut b = Builder::new(Shape::new(4, 4, 3));
+        let x = b.input();
+        let mut x = b.add("stem", Conv::new(4, 3).padding(1), &[x]).unwrap();
+        let branch = |b: &mut Builder, k: usize, x: ValueId| {
+            let h = b.add(&format!("norm{k}"), BatchNorm::new(Act::Relu), &[x]).unwrap();
+            b.add(&format!("conv{k}"), Conv::new(4, 3).padding(1), &[h]).unwrap()
+        };
+        let mut sums = Vec::new();
+        for k in 0..3 {
+            let h = branch(&mut b, k, x);
+            x = b.add(&format!("sum{k}"), Add::new(), &[x, h]).unwrap();
+            sums.push((x, h));
+        }
+        // Here the convolution adds to the gradient of what it reads while it reads its own.
+        let h = b.add("near", Conv::new(4, 3).padding(1), &[x]).unwrap();
+        let y = b.add("last", Add::new(), &[x, h]).unwrap();
+        let y = b.add("gap", Pool::global_avg(), &[y]).unwrap();
+        let graph = b.finish(y);
+        let purpose = Purpose { backward: true, input_grad: false, frozen: false, recompute: false };
+        let plan = MemoryPlan::new(&graph, purpose, &[]);
+        let grad = |v: ValueId| plan.grads[v.0].unwrap().slot;
+        // All along the sums, and into the branches.
+        for (sum, h) in &sums {
+            assert_eq!([grad(*sum), grad(*h)], [grad(sums[2].0); 2]);
+        }
+        assert_eq!(grad(graph.find("stem").unwrap()), grad(sums[0].0));
+        let (near, last) = (graph.find("near").unwrap(), graph.find("last").unwrap());
+        assert_eq!(grad(x), grad(last));
+        assert_ne!(grad(near), grad(x));
+        let params = Params::new(graph.params(), graph.stats(), 1);
+        let wiring = wire(&graph, &params, &plan, &wants_grad(&graph, purpose, &[]), &[], true);
+        assert_eq!(wiring[sums[2].0.0 - 1].input_grads, [None, None]);
+        assert!(matches!(wiring[last.0 - 1].input_grads[..], [None, Some(_)]));
+    }
+
     /// What lies in a slot.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Held {
@@ -382,7 +467,7 @@ mod tests {
     /// A step in which every layer finds what it reads where the plan says, and nobody has written over it.
     #[test]
     fn whatever_is_read_is_there() {
-        let mut reruns = 0;
+        let (mut reruns, mut passed) = (0, 0);
         for (seed, case) in (0..400u64).flat_map(|seed| (0..8u32).map(move |case| (seed, case))) {
             let (graph, kept) = random(seed);
             let purpose =
@@ -390,22 +475,24 @@ mod tests {
             let params = Params::new(graph.params(), graph.stats(), 1);
             let (plan, wanted) = (MemoryPlan::new(&graph, purpose, &kept), wants_grad(&graph, purpose, &kept));
             let wiring = wire(&graph, &params, &plan, &wanted, &kept, true);
-            let mut slots: Vec<Option<Held>> = vec![None; plan.slots.len()];
-            let read = |slots: &[Option<Held>], place: Place, held: Held| {
-                assert_eq!(slots[place.slot], Some(held), "seed {seed}, {purpose:?}");
+            // Several gradients where they are one.
+            let mut slots: Vec<Vec<Held>> = vec![Vec::new(); plan.slots.len()];
+            let read = |slots: &[Vec<Held>], place: Place, held: Held| {
+                let there = &slots[place.slot];
+                assert!(there.contains(&held), "seed {seed}, {purpose:?}: {there:?} in place of {held:?}");
             };
-            let forward = |slots: &mut [Option<Held>], k: usize| {
+            let forward = |slots: &mut [Vec<Held>], k: usize| {
                 let (node, wiring) = (&graph.nodes()[k], &wiring[k]);
                 node.inputs.iter().zip(&wiring.inputs).for_each(|(v, place)| read(slots, *place, Held::Value(v.0)));
-                slots[wiring.output.slot] = Some(Held::Value(k + 1));
+                slots[wiring.output.slot] = vec![Held::Value(k + 1)];
                 // An output in the place of an input would be written while that is read.
                 node.inputs.iter().zip(&wiring.inputs).for_each(|(v, place)| read(slots, *place, Held::Value(v.0)));
             };
-            slots[plan.values[0].slot] = Some(Held::Value(0));
+            slots[plan.values[0].slot] = vec![Held::Value(0)];
             (0..graph.nodes().len()).for_each(|k| forward(&mut slots, k));
             for seeded in kept.iter().chain([&graph.output()]) {
                 if let Some(place) = plan.grads[seeded.0] {
-                    slots[place.slot] = Some(Held::Gradient(seeded.0));
+                    slots[place.slot] = vec![Held::Gradient(seeded.0)];
                 }
             }
             for k in (0..graph.nodes().len()).rev() {
@@ -414,7 +501,7 @@ mod tests {
                 let (node, wiring) = (&graph.nodes()[k], &wiring[k]);
                 let Some(place) = wiring.output_grad else { continue };
                 let saves = saves(&graph, purpose, k);
-                let look = |slots: &[Option<Held>]| {
+                let look = |slots: &[Vec<Held>]| {
                     read(slots, place, Held::Gradient(k + 1));
                     if saves.inputs {
                         let inputs = node.inputs.iter().zip(&wiring.inputs);
@@ -430,9 +517,16 @@ mod tests {
                     if target.write == Write::Add {
                         read(&slots, target.place, Held::Gradient(v.0));
                     }
-                    slots[target.place.slot] = Some(Held::Gradient(v.0));
+                    slots[target.place.slot] = vec![Held::Gradient(v.0)];
                 }
                 look(&slots);
+                for (v, target) in node.inputs.iter().zip(&wiring.input_grads) {
+                    if target.is_none() && wanted[v.0] {
+                        assert_eq!(plan.grads[v.0], Some(place), "seed {seed}, {purpose:?}: nobody writes it");
+                        slots[place.slot].push(Held::Gradient(v.0));
+                        passed += 1;
+                    }
+                }
             }
             for value in kept.iter().chain([&graph.output()]) {
                 read(&slots, plan.values[value.0], Held::Value(value.0));
@@ -442,5 +536,6 @@ mod tests {
             }
         }
         assert!(reruns > 1000, "{reruns} layers ran again");
+        assert!(passed > 1000, "{passed} gradients were passed on");
     }
 }

@@ -62,6 +62,9 @@ impl Layer for Add {
         let output = self.reads_output();
         Saves { inputs: self.act != Act::None && !output, output }
     }
+    fn passes_gradient(&self, input: usize) -> bool {
+        self.act == Act::None && (input == 0 || self.scale == 1.0)
+    }
     fn prepare(&self, inputs: &[Shape], _: &TapeOptions) -> Box<dyn Op> {
         Box::new(AddOp { add: *self, two: inputs.len() == 2 })
     }
@@ -89,6 +92,9 @@ impl Op for AddOp {
     fn backward(&mut self, cx: BackwardCx<'_>) -> anyhow::Result<()> {
         with_element!(cx.dtype, E => {
             let (mut da, mut db) = (cx.input_grad::<E>(0), if self.two { cx.input_grad::<E>(1) } else { None });
+            if da.is_none() && db.is_none() {
+                return Ok(());
+            }
             let dy = cx.output_grad::<E>();
             if self.add.reads_output() {
                 let y = cx.output::<E>();
