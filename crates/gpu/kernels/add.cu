@@ -1,8 +1,8 @@
-/* y = act(a + s·b), or act(a) where b is null. */
+/* y = act(a + s·b), or act(a) where b is null. A thread takes packs of WIDTH elements. */
 #ifndef RUNNER_ADD
 #define RUNNER_ADD
 typedef struct {
-    u64 len;
+    u64 packs;
     const void *a, *b;
     void *y;
     float scale;
@@ -11,7 +11,7 @@ typedef struct {
 
 /* da (+)= dz, db (+)= s·dz, dz = dy·act'(z); those that are null are not wanted. `a` may be the output of a ReLU, with b null. */
 typedef struct {
-    u64 len;
+    u64 packs;
     const void *a, *b, *dy;
     void *da, *db;
     float scale;
@@ -20,33 +20,50 @@ typedef struct {
 } AddBackward;
 #endif
 
-KERNEL(TYPED(add_forward), AddForward) {
+/* z = a + s·b of the pack that begins there. */
+FUNCTION void SIZED(add_sum)(const void *a, const void *b, float scale, u64 at, float *z) {
+    SIZED(load_pack)((const T *)a + at, z);
+    if (b) {
+        float other[WIDTH];
+        SIZED(load_pack)((const T *)b + at, other);
+        UNROLL
+        for (u32 k = 0; k < WIDTH; k++) z[k] += scale * other[k];
+    }
+}
+
+KERNEL(SIZED(add_forward), AddForward) {
     THREADS {
-        const T *from = (const T *)a.a, *other = (const T *)a.b;
         const u64 step = (u64)GRID_X * THREAD_COUNT;
-        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
-            float z = LOAD(from + k);
-            if (other) z += a.scale * LOAD(other + k);
-            STORE((T *)a.y + k, act_value(a.act, z));
+        for (u64 pack = (u64)BLOCK_X * THREAD_COUNT + t; pack < a.packs; pack += step) {
+            float z[WIDTH];
+            SIZED(add_sum)(a.a, a.b, a.scale, pack * WIDTH, z);
+            UNROLL
+            for (u32 k = 0; k < WIDTH; k++) z[k] = act_value(a.act, z[k]);
+            SIZED(store_pack)((T *)a.y + pack * WIDTH, z);
         }
     }
     END
 }
 
-KERNEL(TYPED(add_backward), AddBackward) {
+KERNEL(SIZED(add_backward), AddBackward) {
     THREADS {
-        const T *from = (const T *)a.a, *other = (const T *)a.b, *dy = (const T *)a.dy;
-        T *da = (T *)a.da, *db = (T *)a.db;
         const u64 step = (u64)GRID_X * THREAD_COUNT;
-        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
-            float z = 0.0f;
+        for (u64 pack = (u64)BLOCK_X * THREAD_COUNT + t; pack < a.packs; pack += step) {
+            const u64 at = pack * WIDTH;
+            float dz[WIDTH];
+            SIZED(load_pack)((const T *)a.dy + at, dz);
             if (a.act.kind != ACT_NONE) {
-                z = LOAD(from + k);
-                if (other) z += a.scale * LOAD(other + k);
+                float z[WIDTH];
+                SIZED(add_sum)(a.a, a.b, a.scale, at, z);
+                UNROLL
+                for (u32 k = 0; k < WIDTH; k++) dz[k] = act_pull(a.act, z[k], dz[k]);
             }
-            const float dz = act_pull(a.act, z, LOAD(dy + k));
-            if (da) STORE(da + k, dz + (a.add_a ? LOAD(da + k) : 0.0f));
-            if (db) STORE(db + k, a.scale * dz + (a.add_b ? LOAD(db + k) : 0.0f));
+            if (a.da) SIZED(write_pack)((T *)a.da + at, dz, a.add_a);
+            if (a.db) {
+                UNROLL
+                for (u32 k = 0; k < WIDTH; k++) dz[k] *= a.scale;
+                SIZED(write_pack)((T *)a.db + at, dz, a.add_b);
+            }
         }
     }
     END

@@ -10,9 +10,6 @@
 #define EACH "serve.cu"
 #include "each_type.h"
 
-#define EACH "add.cu"
-#include "each_type.h"
-
 #include "tiles.h"
 
 #define EACH "matmul.cu"
@@ -40,6 +37,9 @@
 #include "lanes.h"
 
 #define EACH "pack.h"
+#include "each_width.h"
+
+#define EACH "add.cu"
 #include "each_width.h"
 
 #define EACH "pool.cu"

@@ -1,16 +1,19 @@
 //! `y = act(a + s·b)`, or `act(a)`.
 
 use super::activation::ActArgs;
+use super::pack::{SizedKernel, width};
 use super::{Act, GradTo, address};
 use crate::device::{Args, Device, Error, Grid, View, typed_kernel};
 
 typed_kernel!(FORWARD = add_forward_f32, add_forward_bf16, add_forward_f16);
+typed_kernel!(FORWARD_WIDE = add_forward_f32_wide, add_forward_bf16_wide, add_forward_f16_wide);
 typed_kernel!(BACKWARD = add_backward_f32, add_backward_bf16, add_backward_f16);
+typed_kernel!(BACKWARD_WIDE = add_backward_f32_wide, add_backward_bf16_wide, add_backward_f16_wide);
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct ForwardArgs {
-    len: u64,
+    packs: u64,
     a: u64,
     b: u64,
     y: u64,
@@ -23,7 +26,7 @@ unsafe impl Args for ForwardArgs {}
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct BackwardArgs {
-    len: u64,
+    packs: u64,
     a: u64,
     b: u64,
     dy: u64,
@@ -46,16 +49,19 @@ unsafe impl Args for BackwardArgs {}
 /// When lengths or types differ.
 pub fn forward(device: &Device, act: Act, a: View<'_>, b: Option<(View<'_>, f32)>, y: View<'_>) -> Result<(), Error> {
     let (dtype, len) = (y.dtype(), y.len());
+    let operands: Vec<View<'_>> = [Some(a), b.map(|(b, _)| b), Some(y)].into_iter().flatten().collect();
+    let width = width(dtype, &[len], &operands);
     let args = ForwardArgs {
-        len: len as u64,
+        packs: (len / width) as u64,
         a: a.expect(dtype, len),
         b: address(b.map(|(b, _)| b), dtype, len),
         y: y.address(),
         scale: b.map_or(0.0, |(_, scale)| scale),
         act: act.into(),
     };
-    // SAFETY: all operands have `len` elements of the type.
-    unsafe { device.launch(FORWARD.of(dtype), Grid::over(len), &args) }
+    let kernel = SizedKernel { narrow: &FORWARD, wide: &FORWARD_WIDE }.of(dtype, width);
+    // SAFETY: all operands have `len` elements of the type, and are aligned to those of a pack.
+    unsafe { device.launch(kernel, Grid::over(len / width), &args) }
 }
 
 /// What backward needs of forward: the inputs, or for ReLU with s = 1 the output in place of `a`, and no `b`.
@@ -83,20 +89,24 @@ pub fn backward(
 ) -> Result<(), Error> {
     let (dtype, len) = (dy.dtype(), dy.len());
     assert!(act == Act::None || saved.a.is_some(), "the slope of an activation needs what it was applied to");
+    let grads = [da, db].map(|grad| grad.map(|grad| grad.to));
+    let operands: Vec<View<'_>> = [saved.a, saved.b, Some(dy)].into_iter().chain(grads).flatten().collect();
+    let width = width(dtype, &[len], &operands);
     let args = BackwardArgs {
-        len: len as u64,
+        packs: (len / width) as u64,
         a: address(saved.a, dtype, len),
         b: address(saved.b, dtype, len),
         dy: dy.address(),
-        da: address(da.map(|grad| grad.to), dtype, len),
-        db: address(db.map(|grad| grad.to), dtype, len),
+        da: address(grads[0], dtype, len),
+        db: address(grads[1], dtype, len),
         scale,
         act: act.into(),
         add_a: da.is_some_and(|grad| grad.add).into(),
         add_b: db.is_some_and(|grad| grad.add).into(),
     };
-    // SAFETY: all operands that there are have `len` elements of the type.
-    unsafe { device.launch(BACKWARD.of(dtype), Grid::over(len), &args) }
+    let kernel = SizedKernel { narrow: &BACKWARD, wide: &BACKWARD_WIDE }.of(dtype, width);
+    // SAFETY: all operands that there are have `len` elements of the type, and are aligned to those of a pack.
+    unsafe { device.launch(kernel, Grid::over(len / width), &args) }
 }
 
 #[cfg(test)]
@@ -135,7 +145,7 @@ pub(super) mod tests {
         let acts =
             [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }];
         for (device, dtype) in devices() {
-            for (act, len) in acts.into_iter().flat_map(|act| [1, 255, 5000].map(|len| (act, len))) {
+            for (act, len) in acts.into_iter().flat_map(|act| [1, 255, 5000, 8192 * 3].map(|len| (act, len))) {
                 let [a, b, dy, before] = [1, 2, 3, 4].map(|seed| rounded(dtype, &noise(seed, len)));
                 let [a_at, b_at, dy_at, da, db] = [&a, &b, &dy, &before, &before].map(|x| upload(&device, dtype, x));
                 let y = device.allocate(dtype, len).unwrap();
