@@ -10,8 +10,8 @@
 
 /* Rows whose elements a thread asks for before it uses the first: what hides the memory's latency. */
 #define NORM_ROWS 4
-/* The same where each row is read from several values. */
-#define NORM_BACKWARD_ROWS 2
+/* The same where each row is read from several values: as many as leave registers for two blocks on a multiprocessor (sm_90). */
+#define NORM_BACKWARD_ROWS 3
 
 /* How the work is cut. */
 typedef struct {

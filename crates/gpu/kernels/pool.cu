@@ -119,17 +119,28 @@ KERNEL(SIZED(max_pool_forward), MaxPoolForward) {
             }
             for (u32 ty = down.start; ty < down.end; ty++) {
                 const u32 y = oy * window.stride[0] + ty - window.padding[0];
-                for (u32 tx = along.start; tx < along.end; tx++) {
+                /* By twos: the second is asked for before the first is there. */
+                for (u32 tx = along.start; tx < along.end; tx += 2) {
                     const u32 x = at.x * window.stride[1] + tx - window.padding[1];
-                    float value[WIDTH];
-                    SIZED(load_pack)((const T *)a.x + ((image * a.h + y) * a.w + x) * c + (u64)at.pack * WIDTH, value);
+                    const T *from = (const T *)a.x + ((image * a.h + y) * a.w + x) * c + (u64)at.pack * WIDTH;
+                    float value[2][WIDTH];
+                    SIZED(load_pack)(from, value[0]);
+                    if (tx + 1 < along.end) {
+                        SIZED(load_pack)(from + c, value[1]);
+                    } else {
+                        UNROLL
+                        for (u32 k = 0; k < WIDTH; k++) value[1][k] = lowest;
+                    }
                     UNROLL
-                    for (u32 k = 0; k < WIDTH; k++) {
-                        if (value[k] > best[k]) {
-                            best[k] = value[k];
-                            tap[k] = ty * window.kernel[1] + tx;
+                    for (u32 u = 0; u < 2; u++) {
+                        UNROLL
+                        for (u32 k = 0; k < WIDTH; k++) {
+                            if (value[u][k] > best[k]) {
+                                best[k] = value[u][k];
+                                tap[k] = ty * window.kernel[1] + tx + u;
+                            }
+                            if (value[u][k] != value[u][k]) none[k] = value[u][k];
                         }
-                        if (value[k] != value[k]) none[k] = value[k];
                     }
                 }
             }
