@@ -159,8 +159,10 @@ def main():
         for _ in range(3):
             with cast():
                 F.cross_entropy(run(images[: options.batch]), labels[: options.batch]).backward()
-        for p in filters:
-            step_of(p.grad, products)
+        # As it is called below: what is compiled depends on whether gradients are kept.
+        with torch.no_grad():
+            for p in filters:
+                step_of(p.grad, products)
         net.eval()
         with cast():
             views(run, val_images[:2000])
