@@ -116,12 +116,13 @@ pub fn is_left(trial: &Trial, folder: &Path, retry_failed: bool) -> bool {
     !trial.state.is_over() || again()
 }
 
-/// A trial that is done and whose value is not that of the metric in its own records: it was judged by another column. Nothing is
-/// known of trials whose records are gone.
-pub fn judged_otherwise<'a>(ledger: &'a Ledger, folder: &Path, metric: &str) -> Option<&'a Trial> {
-    ledger.trials.iter().find(|trial| {
+/// A trial that is done and whose value is not that of the metric in its own records, and that value: it was judged by another column.
+/// Nothing is known of trials whose records are gone or cannot be read.
+pub fn judged_otherwise<'a>(ledger: &'a Ledger, folder: &Path, metric: &str) -> Option<(&'a Trial, Option<f64>)> {
+    ledger.trials.iter().filter(|trial| trial.state == State::Done).find_map(|trial| {
         let run = folder.join(&trial.run);
-        trial.state == State::Done && run.join(file::METRICS).is_file() && objective(&run, metric) != trial.objective
+        let recorded = recorded(&run, metric).ok().filter(|_| run.join(file::METRICS).is_file())?;
+        (recorded != trial.objective).then_some((trial, recorded))
     })
 }
 
@@ -576,9 +577,16 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
 
 /// The metric at a run's last evaluation, if it has one that is a number.
 fn objective(folder: &Path, metric: &str) -> Option<f64> {
-    let columns = read_columns(&folder.join(file::METRICS), [metric]).ok()?;
-    let [column] = columns.values;
-    column?.last().copied().filter(|value| value.is_finite())
+    recorded(folder, metric).ok().flatten()
+}
+
+/// The same.
+///
+/// # Errors
+/// When the records do not read.
+fn recorded(folder: &Path, metric: &str) -> Result<Option<f64>, RecordError> {
+    let [column] = read_columns(&folder.join(file::METRICS), [metric])?.values;
+    Ok(column.and_then(|column| column.last().copied()).filter(|value| value.is_finite()))
 }
 
 /// The line of a log that says what was wrong.

@@ -42,11 +42,11 @@ pub fn exists(sweep: &Sweep) -> Result<(), Diagnostics> {
 /// That they were judged by another, likewise.
 pub fn is_that_of_trials(sweep: &Sweep, folder: &Path, ledger: &Ledger) -> Result<(), Diagnostics> {
     let metric = sweep.metric.as_str();
-    let Some(trial) = judged_otherwise(ledger, folder, metric) else { return Ok(()) };
-    let had = trial.objective.map_or("no value".to_owned(), figure);
+    let Some((trial, recorded)) = judged_otherwise(ledger, folder, metric) else { return Ok(()) };
+    let [had, has] = [trial.objective, recorded].map(|value| value.map_or("no value".to_owned(), figure));
     let message = format!(
         "`metric` has changed: trials that are done were judged by another column than `{metric}` \
-         (trials.csv has {had} of {})",
+         (trials.csv has {had} of {}, its metrics.csv {has})",
         trial.run
     );
     let help = format!(

@@ -410,8 +410,9 @@ fn a_value_of_another_column_is_found_by_the_records_of_its_run() {
     let folder = tempfile::tempdir().unwrap();
     let mut ledger = planned(folder.path(), 3);
     Run { accuracies: &[0.25, 0.75], ..Run::default() }.write(folder.path(), "t001-s1");
-    let found =
-        |ledger: &Ledger, metric: &str| judged_otherwise(ledger, folder.path(), metric).map(|trial| trial.run.clone());
+    let found = |ledger: &Ledger, metric: &str| {
+        judged_otherwise(ledger, folder.path(), metric).map(|(trial, _)| trial.run.clone())
+    };
     assert_eq!(found(&ledger, "images"), None, "nothing is done yet");
     // Of the first the records are gone.
     for (trial, value) in ledger.trials.iter_mut().zip([0.5, 0.75]) {
@@ -421,6 +422,10 @@ fn a_value_of_another_column_is_found_by_the_records_of_its_run() {
     for other in ["images", "absent"] {
         assert_eq!(found(&ledger, other).as_deref(), Some("t001-s1"), "{other}");
     }
+    // Nor is anything known where they do not read.
+    let table = folder.path().join("t001-s1").join(file::METRICS);
+    std::fs::write(&table, std::fs::read_to_string(&table).unwrap().replace("0.75", "damaged")).unwrap();
+    assert_eq!(found(&ledger, "val_acc"), None);
 }
 
 /// A trial that was tried before, and failed then for a reason that is on record.
