@@ -42,6 +42,9 @@
 #define EACH "add.cu"
 #include "each_width.h"
 
+#define EACH "bias.cu"
+#include "each_width.h"
+
 #define EACH "pool.cu"
 #include "each_width.h"
 

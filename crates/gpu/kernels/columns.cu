@@ -1,14 +1,6 @@
-/* Values seen as a matrix (rows, c): biases, and sums of columns. */
+/* Values seen as a matrix (rows, c): sums of columns. */
 #ifndef RUNNER_COLUMNS
 #define RUNNER_COLUMNS
-/* y += bias, in each row. */
-typedef struct {
-    u64 len;
-    const void *bias;
-    void *y;
-    u32 c;
-} BiasAdd;
-
 /* Sums over `part` rows at a time, to (parts, c). Blocks: x cuts the columns, y is the part. A block has `width` columns, a power of
  * two, and adds 256 / width rows at once. */
 typedef struct {
@@ -44,21 +36,6 @@ KERNEL(column_totals, ColumnSums) {
     END
 }
 #endif
-
-KERNEL(TYPED(bias_add), BiasAdd) {
-    THREADS {
-        /* A grid has far fewer than 2^32 threads. Its columns go on by the same number with each step. */
-        const u32 step = GRID_X * THREAD_COUNT, first = BLOCK_X * THREAD_COUNT + t, shift = step % a.c;
-        u64 col = first % a.c;
-        for (u64 k = first; k < a.len; k += step) {
-            T *y = (T *)a.y + k;
-            STORE(y, LOAD(y) + ((const float *)a.bias)[col]);
-            col += shift;
-            if (col >= a.c) col -= a.c;
-        }
-    }
-    END
-}
 
 KERNEL(TYPED(column_sums), ColumnSums) {
     SHARED float s[BLOCK];

@@ -21,10 +21,9 @@ typedef struct {
 
 /* Filters as the optimizer has them, float (cout, cin / groups, taps), and as kernels do, (cout, taps, cin / groups). */
 typedef struct {
-    u64 len;
     const void *from;
     void *to;
-    u64 channels, taps;
+    u32 len, channels, taps;
 } ConvFilters;
 
 /* Where the taps of a pixel that is none begin: no tap gets from here into an image. */
@@ -248,12 +247,15 @@ KERNEL(TYPED(conv_weight), Conv) {
     END
 }
 
+/* A thread takes all taps of a filter's channel: they lie side by side where they come from, and neighbours' channels where they go to. */
 KERNEL(TYPED(conv_pack), ConvFilters) {
     THREADS {
-        const u64 step = (u64)GRID_X * THREAD_COUNT;
-        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
-            const u64 channel = k % a.channels, tap = k / a.channels % a.taps, made = k / a.channels / a.taps;
-            STORE((T *)a.to + k, ((const float *)a.from)[(made * a.channels + channel) * a.taps + tap]);
+        const u32 step = GRID_X * THREAD_COUNT, pairs = a.len / a.taps;
+        for (u32 pair = BLOCK_X * THREAD_COUNT + t; pair < pairs; pair += step) {
+            const u32 channel = pair % a.channels, made = pair / a.channels;
+            const float *from = (const float *)a.from + (u64)pair * a.taps;
+            T *to = (T *)a.to + (u64)made * a.taps * a.channels + channel;
+            for (u32 tap = 0; tap < a.taps; tap++) STORE(to + tap * a.channels, from[tap]);
         }
     }
     END
@@ -261,10 +263,10 @@ KERNEL(TYPED(conv_pack), ConvFilters) {
 
 KERNEL(TYPED(conv_unpack), ConvFilters) {
     THREADS {
-        const u64 step = (u64)GRID_X * THREAD_COUNT;
-        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
-            const u64 tap = k % a.taps, channel = k / a.taps % a.channels, made = k / a.taps / a.channels;
-            ((float *)a.to)[k] = LOAD((const T *)a.from + (made * a.taps + tap) * a.channels + channel);
+        const u32 step = GRID_X * THREAD_COUNT;
+        for (u32 k = BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
+            const u32 pair = k / a.taps, tap = k % a.taps, channel = pair % a.channels, made = pair / a.channels;
+            ((float *)a.to)[k] = LOAD((const T *)a.from + (u64)(made * a.taps + tap) * a.channels + channel);
         }
     }
     END

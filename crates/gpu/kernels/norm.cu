@@ -75,8 +75,9 @@ FUNCTION NormSpot norm_spot(const NormCut *cut, u32 block, u32 t) {
         END                                                                                                                      \
     }
 
-/* Threads side by side of the blocks that add up pieces: floats that memory hands over in one go. */
-#define NORM_COLUMNS 8u
+/* Threads side by side of the blocks that add up pieces. Few: what takes time is to wait for one piece after another, and the more blocks
+ * there are, the fewer each has. */
+#define NORM_COLUMNS 2u
 #define NORM_LANES (BLOCK / NORM_COLUMNS)
 
 typedef struct {

@@ -100,6 +100,11 @@ impl Grid {
         Self { blocks: [blocks as u32, 1], threads: THREADS }
     }
 
+    /// The same with a thread for each.
+    pub fn each(len: usize) -> Self {
+        Self { blocks: [len.div_ceil(THREADS as usize).min(8192) as u32, 1], threads: THREADS }
+    }
+
     /// So many blocks, of [`THREADS`] threads.
     ///
     /// # Panics

@@ -261,19 +261,21 @@ fn launch(device: &Device, call: &Call) -> Result<(), Error> {
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct FiltersArgs {
-    len: u64,
     from: u64,
     to: u64,
-    channels: u64,
-    taps: u64,
+    len: u32,
+    channels: u32,
+    taps: u32,
 }
 // SAFETY: as `ConvFilters` of conv.cu.
 unsafe impl Args for FiltersArgs {}
 
 impl FiltersArgs {
     fn new(shape: &Shape, from: u64, to: u64) -> Self {
-        let [channels, taps] = [shape.cin / shape.groups, shape.taps()].map(|count| count as u64);
-        Self { len: shape.w_len() as u64, from, to, channels, taps }
+        // So that a grid's step beyond it is a number too.
+        assert!(shape.w_len() < 1 << 31, "convolution: {shape:?} has too many filters");
+        let [len, channels, taps] = [shape.w_len(), shape.cin / shape.groups, shape.taps()].map(|count| count as u32);
+        Self { from, to, len, channels, taps }
     }
 }
 
@@ -289,7 +291,7 @@ pub fn pack_filters(device: &Device, shape: &Shape, from: View<'_>, to: View<'_>
     let (dtype, len) = (to.dtype(), shape.w_len());
     let args = FiltersArgs::new(shape, from.expect(DType::F32, len), to.expect(dtype, len));
     // SAFETY: both have `len` elements, of the kernel's types.
-    unsafe { device.launch(PACK.of(dtype), Grid::over(len), &args) }
+    unsafe { device.launch(PACK.of(dtype), Grid::each(len / shape.taps()), &args) }
 }
 
 /// The gradient of the filters that are trained, `(cout, cin / groups, kh, kw)` of `f32`, of that which a convolution

@@ -216,7 +216,7 @@ impl Cut {
 
     /// For kernels that add up pieces: blocks of as many channels as `NORM_COLUMNS` of norm.cu says.
     fn grid_of_parts(&self) -> Grid {
-        Grid::blocks(self.parts as usize * (self.channels as usize).div_ceil(8), 1)
+        Grid::blocks(self.parts as usize * (self.channels as usize).div_ceil(2), 1)
     }
 
     /// A thread for each channel, in blocks so small that there are many.
