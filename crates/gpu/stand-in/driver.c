@@ -380,8 +380,14 @@ EXPORT cuDeviceTotalMem_v2(size_t *bytes, int device) {
     return device == 0 ? SUCCESS : INVALID_DEVICE;
 }
 
+/* Whether memory can be given out in a stream's order: STAND_IN_POOL=0 says that it cannot. */
+static int has_pool(void) {
+    const char *told = getenv("STAND_IN_POOL");
+    return !told || strcmp(told, "0") != 0;
+}
+
 EXPORT cuDeviceGetAttribute(int *value, int attribute, int device) {
-    *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 115;
+    *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 115 && has_pool();
     return device == 0 ? SUCCESS : INVALID_DEVICE;
 }
 
@@ -485,7 +491,7 @@ EXPORT cuEventElapsedTime_v2(float *milliseconds, Event *begin, Event *end) {
 
 EXPORT cuDeviceGetMemPool(void **pool, int device) {
     *pool = &the_pool;
-    return device == 0 ? SUCCESS : INVALID_DEVICE;
+    return device == 0 && has_pool() ? SUCCESS : INVALID_DEVICE;
 }
 
 EXPORT cuMemPoolSetAttribute(void *pool, u32 attribute, void *value) {
@@ -505,7 +511,28 @@ EXPORT cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
     RETURN(SUCCESS);
 }
 
+/* At once, whatever is in a stream. */
+EXPORT cuMemAlloc_v2(u64 *address, size_t bytes) {
+    BEGIN;
+    if (bytes == 0) RETURN(INVALID_VALUE);
+    if (bytes > MEMORY - used) RETURN(OUT_OF_MEMORY);
+    used += bytes;
+    *address = (u64)(uintptr_t)new_block(&device_blocks, bytes)->at;
+    RETURN(SUCCESS);
+}
+
+EXPORT cuMemFree_v2(u64 address) {
+    BEGIN;
+    u8 *at = (u8 *)(uintptr_t)address;
+    Block *block = block_of(device_blocks, at, 1);
+    if (!block || block->at != at || block->stream) never("what is given back is not allocated");
+    used -= block->bytes;
+    drop_block(&device_blocks, block);
+    RETURN(SUCCESS);
+}
+
 EXPORT cuMemAllocAsync(u64 *address, size_t bytes, Stream *stream) {
+    if (!has_pool()) never("memory in a stream's order, and there is no pool");
     BEGIN;
     const u32 refused = refuse(stream);
     if (refused) RETURN(refused);

@@ -182,7 +182,8 @@ pub struct Driver {
     device: sys::CUdevice,
     context: sys::CUcontext,
     pub stream: sys::CUstream,
-    pub pool: sys::CUmemoryPool,
+    /// `None` where the card has none, as virtual ones may.
+    pub pool: Option<sys::CUmemoryPool>,
     module: sys::CUmodule,
     pub name: String,
     pub memory: usize,
@@ -210,7 +211,7 @@ impl Driver {
             device: 0,
             context: ptr::null_mut(),
             stream: ptr::null_mut(),
-            pool: ptr::null_mut(),
+            pool: None,
             module: ptr::null_mut(),
             name: String::new(),
             memory: 0,
@@ -266,17 +267,18 @@ impl Driver {
     /// Memory that is given back stays with the program: taking it anew then costs nothing.
     fn keep_memory(&mut self) -> Result<(), Error> {
         if self.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED)? == 0 {
-            let what = format!("{} has no memory pools", self.name);
-            return Err(missing(what, "a virtual GPU may lack them: take one that passes the whole card through"));
+            return Ok(());
         }
-        let mut kept = u64::MAX;
+        let (mut kept, mut pool) = (u64::MAX, ptr::null_mut());
         let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
         // SAFETY: the context is current; the first writes the pool, the second reads a 64-bit number.
         unsafe {
-            check(call!(sys::cuDeviceGetMemPool(&raw mut self.pool, self.device)), "asking for the memory pool")?;
-            let result = call!(sys::cuMemPoolSetAttribute(self.pool, threshold, (&raw mut kept).cast()));
-            check(result, "asking the memory pool to keep memory")
+            check(call!(sys::cuDeviceGetMemPool(&raw mut pool, self.device)), "asking for the memory pool")?;
+            let result = call!(sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut kept).cast()));
+            check(result, "asking the memory pool to keep memory")?;
         }
+        self.pool = Some(pool);
+        Ok(())
     }
 
     fn load(&mut self) -> Result<(), Error> {

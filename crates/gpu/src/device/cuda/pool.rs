@@ -1,4 +1,5 @@
-//! Memory on the card, given out in the stream's order.
+//! Memory on the card, given out in the stream's order; of a card without a pool call by call, which is slow: but nothing allocates in a
+//! step that was taken before.
 
 use super::super::Error;
 use super::super::plan::lifetimes::Lifetimes;
@@ -9,12 +10,12 @@ use cudarc::driver::sys;
 /// What gives out memory. The card's context must be current whenever it is used.
 pub struct Pool {
     stream: sys::CUstream,
-    pool: sys::CUmemoryPool,
+    pool: Option<sys::CUmemoryPool>,
     pub lifetimes: Lifetimes,
 }
 
 impl Pool {
-    pub fn new(stream: sys::CUstream, pool: sys::CUmemoryPool) -> Self {
+    pub fn new(stream: sys::CUstream, pool: Option<sys::CUmemoryPool>) -> Self {
         Self { stream, pool, lifetimes: Lifetimes::default() }
     }
 
@@ -22,15 +23,21 @@ impl Pool {
     pub fn take(&mut self, bytes: usize) -> Result<u64, Error> {
         let mut address = 0;
         // SAFETY: the stream is alive; the function writes an address.
-        let mut result = unsafe { call!(sys::cuMemAllocAsync(&raw mut address, bytes, self.stream)) };
-        if result == OUT_OF_MEMORY {
+        let mut allocate = || unsafe {
+            match self.pool {
+                Some(_) => call!(sys::cuMemAllocAsync(&raw mut address, bytes, self.stream)),
+                None => call!(sys::cuMemAlloc_v2(&raw mut address, bytes)),
+            }
+        };
+        let mut result = allocate();
+        if let Some(pool) = self.pool.filter(|_| result == OUT_OF_MEMORY) {
             // What lies in the pool in pieces too small is given back to the card, once nothing uses it.
             // SAFETY: stream and pool are alive.
             unsafe {
                 check(call!(sys::cuStreamSynchronize(self.stream)), "waiting for memory")?;
-                check(call!(sys::cuMemPoolTrimTo(self.pool, 0)), "giving back memory")?;
-                result = call!(sys::cuMemAllocAsync(&raw mut address, bytes, self.stream));
+                check(call!(sys::cuMemPoolTrimTo(pool, 0)), "giving back memory")?;
             }
+            result = allocate();
         }
         if result == OUT_OF_MEMORY {
             let (mut free, mut all) = (0, 0);
@@ -72,7 +79,16 @@ impl Pool {
     }
 
     unsafe fn release(&self, address: u64) -> Result<(), Error> {
-        // SAFETY: the caller's promise.
-        check(unsafe { call!(sys::cuMemFreeAsync(address, self.stream)) }, "giving back memory")
+        // SAFETY: the caller's promise. Without a pool the memory is gone at once, so what uses it is waited for.
+        let result = unsafe {
+            match self.pool {
+                Some(_) => call!(sys::cuMemFreeAsync(address, self.stream)),
+                None => {
+                    check(call!(sys::cuStreamSynchronize(self.stream)), "waiting for work on memory")?;
+                    call!(sys::cuMemFree_v2(address))
+                }
+            }
+        };
+        check(result, "giving back memory")
     }
 }
