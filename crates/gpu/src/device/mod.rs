@@ -15,8 +15,8 @@ pub use memory::{Buffer, DType, View};
 pub use plan::convolution::{Choice, Key};
 
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a device is, for records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,6 +143,8 @@ struct Shared<B: ?Sized> {
     graphs: AtomicBool,
     /// See [`Device::settings`].
     settings: AtomicU64,
+    /// See [`Device::remark`].
+    remarks: Mutex<Vec<String>>,
     backend: B,
 }
 
@@ -167,7 +169,8 @@ impl Drop for Graph {
 
 impl Device {
     fn of(backend: impl Backend + 'static) -> Self {
-        Self(Arc::new(Shared { graphs: AtomicBool::new(true), settings: AtomicU64::new(0), backend }))
+        let (graphs, settings, remarks) = (AtomicBool::new(true), AtomicU64::new(0), Mutex::default());
+        Self(Arc::new(Shared { graphs, settings, remarks, backend }))
     }
 
     /// The emulation, whose blocks run their threads in that order.
@@ -261,7 +264,18 @@ impl Device {
     /// What a person should know of what has happened since this was asked last: a library that failed, so that what it made is
     /// slow from there on.
     pub fn take_remarks(&self) -> Vec<String> {
-        self.backend().take_remarks()
+        let mut remarks = self.backend().take_remarks();
+        remarks.append(&mut self.remarks());
+        remarks
+    }
+
+    /// Adds to it.
+    pub fn remark(&self, words: String) {
+        self.remarks().push(words);
+    }
+
+    fn remarks(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an earlier run's choices. One that the library does not take is chosen anew.

@@ -446,17 +446,23 @@ impl DeviceTape {
         match device.capture(&mut || pass(self, version).map_err(failed)) {
             Ok(Some(graph)) => Ok(Some(graph)),
             Ok(None) => {
-                self.recordings.refuse("the device records nothing".to_owned());
+                self.refuse("the device records nothing".to_owned());
                 Ok(None)
             }
             Err(error) => {
-                self.recordings.refuse(error.to_string());
+                self.refuse(error.to_string());
                 // What operations believe that they have packed was not done.
                 let version = self.versions.anew();
                 pass(self, version)?;
                 Ok(None)
             }
         }
+    }
+
+    /// Records nothing from here on, and has whoever watches told why.
+    fn refuse(&mut self, why: String) {
+        self.device.remark(format!("steps are not recorded, and take longer to launch: {why}"));
+        self.recordings.refuse(why);
     }
 
     /// Puts the loss, and the output's gradient where there is a backward pass, into the stream.
