@@ -118,7 +118,8 @@ impl Batches {
         self.count_from(self.start.offset) + epochs * self.per_epoch() + rest / self.batch
     }
 
-    fn per_epoch(&self) -> u64 {
+    /// Batches of a whole epoch.
+    pub fn per_epoch(&self) -> u64 {
         self.count_from(0)
     }
 

@@ -94,6 +94,11 @@ impl Plan {
         self.groups.units.iter().map(|unit| self.hypers_of(unit, step)).collect()
     }
 
+    /// Which of them are frozen in a step.
+    pub fn frozen_units(&self, step: &StepPlan) -> Vec<bool> {
+        self.groups.units.iter().map(|unit| self.hypers_of(unit, step).is_none()).collect()
+    }
+
     fn hypers_of(&self, unit: &Unit, step: &StepPlan) -> Option<Hypers> {
         let phase = &self.phases[step.phase];
         let groups = || unit.groups.iter().map(|group| &phase.groups[*group]);

@@ -36,6 +36,7 @@ use crate::config::spec::StopSpec;
 use crate::optim::{Clip, Hypers};
 use crate::registry::Choice;
 use crate::schedule::Ramp;
+use std::collections::BTreeSet;
 
 /// A whole training, compiled by [`Plan::compile`].
 #[derive(Clone, Debug, PartialEq)]
@@ -199,6 +200,14 @@ impl PlannedPhase {
     /// The step behind its last one.
     pub fn end(&self) -> u64 {
         self.first_step + self.steps
+    }
+
+    /// How many images batches have, from step `i` of the phase on.
+    pub fn batch_sizes(&self, i: u64) -> BTreeSet<usize> {
+        // What comes after two epochs has come before.
+        let until = self.steps.min(i + 2 * self.batches.per_epoch() + 1);
+        let images = |i| self.batches.images_at(self.batches.position(i).offset) as usize;
+        (i..until).map(images).collect()
     }
 
     /// Images that pass through the net at a time: those of a step, or of its largest part.

@@ -122,8 +122,8 @@ pub fn encoded(
     clock: &mut Clock,
     compute: &Compute,
 ) -> anyhow::Result<Vec<u8>> {
-    state.home()?;
     clock.lap(|spent| &mut spent.train);
+    state.home()?;
     state.progress.seconds = clock.spent;
     recorder.sync()?;
     Ok(checkpoint::encode(state, &recorder.positions(), &device::algorithms(compute)))

@@ -47,24 +47,31 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     session.clock.skip();
     let mut loader = session.loader();
     let mut launched = Launches::new();
-    let mut current: Option<(usize, Passes)> = None;
+    let mut current: Option<(usize, Vec<bool>, Passes)> = None;
     let mut next = session.state.progress.step;
     while next < session.plan.total_steps {
         let step = session.plan.at(next);
-        if current.as_ref().is_none_or(|(phase, _)| *phase != step.phase) {
+        let frozen = session.plan.frozen_units(&step);
+        let begins = current.as_ref().is_none_or(|(phase, ..)| *phase != step.phase);
+        if begins {
             // Before the phase's own optimizer takes over.
             session.keep_beginning(&step)?;
+        }
+        if begins || current.as_ref().is_some_and(|(_, before, _)| *before != frozen) {
             // The old tape's memory goes before the new one's comes.
             let first = current.take().is_none();
-            session.begin_phase(&step)?;
-            current = Some((step.phase, session.passes(&step)?));
+            if begins {
+                session.begin_phase(&step)?;
+            }
+            let passes = session.passes(&step, &frozen)?;
+            current = Some((step.phase, frozen, passes));
             if first {
                 // Loading before the first step is not training.
                 loader.wait_for_next();
                 session.clock.skip();
             }
         }
-        let (_, passes) = current.as_mut().expect("a phase has begun");
+        let (.., passes) = current.as_mut().expect("a phase has begun");
 
         launched.begin();
         let (batch, waited) = match loader.next_batch() {

@@ -54,6 +54,12 @@ struct There {
     images: Option<Arc<DeviceSet>>,
 }
 
+impl There {
+    fn is_of(&self, set: &Arc<Dataset>, size: usize) -> bool {
+        Arc::ptr_eq(&self.set, set) && self.size == size
+    }
+}
+
 /// Validation images, batch by batch.
 enum Source {
     Here(Box<Loader<f32>>),
@@ -147,7 +153,7 @@ impl Evaluator {
 
     /// Gives back the memory that the next evaluation would use again.
     pub fn forget(&mut self) {
-        self.tape = None;
+        (self.tape, self.there) = (None, None);
     }
 
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs
@@ -167,6 +173,11 @@ impl Evaluator {
         mut watch: impl FnMut(Seen<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Evaluation> {
         let of = dataset.val.labels.len();
+        if self.compute.device.is_some() && dataset.val.stored().is_none() {
+            // The net's memory comes before that of images, which can do without.
+            self.there = self.there.take().filter(|there| there.is_of(dataset, size));
+            self.tape(spec, &dataset.facts, params, Extent::square(size))?;
+        }
         let mut source = self.source(dataset, size, spec.train.eval_batch)?;
         let (isa, channels) = (self.compute.isa, dataset.facts.channels);
         let (mut plain, mut averaged) = (Loss::default(), Loss::default());
@@ -188,9 +199,8 @@ impl Evaluator {
 
     /// The validation images of a set, in batches of so many.
     fn source(&mut self, set: &Arc<Dataset>, size: usize, images: usize) -> anyhow::Result<Source> {
-        let is_known = |there: &There| Arc::ptr_eq(&there.set, set) && there.size == size;
         if let Some(device) = &self.compute.device
-            && !self.there.as_ref().is_some_and(is_known)
+            && !self.there.as_ref().is_some_and(|there| there.is_of(set, size))
         {
             // The memory of those before goes first.
             self.there = None;

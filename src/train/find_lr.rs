@@ -9,6 +9,7 @@ use crate::config::spec::Spec;
 use crate::find_lr::{Curve, Sweep};
 use crate::plan::Plan;
 use anyhow::Context as _;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The weights that a sweep begins with.
@@ -36,7 +37,7 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     device::set_up(compute, spec);
     let mut state = begin_with(job, begin, spec)?;
     let mut loader = loader(&job.datasets, seed, plan, 0, Vec::new());
-    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &state.params, compute)?;
+    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &BTreeSet::new(), &state.params, compute)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;

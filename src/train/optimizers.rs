@@ -11,6 +11,7 @@ use crate::optim::device::Tables;
 use crate::optim::{self, Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
 use crate::registry::Choice;
 use anyhow::Context as _;
+use std::collections::BTreeSet;
 
 /// What an optimizer needs to know of the rules of `[[params]]` and the groups of phases: their units in the order of
 /// [`Spec::units`], but for the first, which is all other parameters.
@@ -141,6 +142,12 @@ impl Optimizers {
     /// When an old state does not fit its new instance: a mistake of the optimizer's `state` and `load`.
     pub fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
         self.0.iter_mut().try_for_each(|group| group.switch(phase, carry))
+    }
+
+    /// The parameters of groups that are frozen: `frozen` says which.
+    pub fn frozen(&self, frozen: &[bool]) -> BTreeSet<&str> {
+        let groups = self.0.iter().zip(frozen).filter(|(_, frozen)| **frozen);
+        groups.flat_map(|(group, _)| group.segments.iter().map(|segment| segment.name.as_str())).collect()
     }
 
     /// Zeroes the gradients of groups that are frozen, which have `None`, where the gradients are.

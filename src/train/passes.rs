@@ -239,6 +239,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_frozen_before_all_that_is_trained_has_no_backward_pass() {
+        let isa = Isa::detect().unwrap();
+        let start = Params::new(net().params(), net().stats(), 4);
+        let images: Vec<f32> = (0..10 * 108).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
+        let labels = [1; 10];
+        let gradient = |frozen: &str| {
+            let (graph, mut params) = (net().frozen(|name| name.starts_with(frozen)), start.clone());
+            let tape = Executor::new(&isa.into(), &graph, &params, TapeOptions::train(10, DType::F32, isa)).unwrap();
+            let bytes = tape.memory_bytes();
+            let noise = Noise { seed: 1, step: 5, first: 0 };
+            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed: None, smoothing: 0.1, noise };
+            let loss = Passes::new(tape, 10).gradient(&mut params, lesson).unwrap();
+            let of = |name: &str| params.grads()[params.directory()[name].range.clone()].to_vec();
+            (loss, bytes, ["conv.weight", "conv.bias", "fc.weight"].map(of))
+        };
+        let (loss, bytes, [weight, bias, fc]) = gradient("none");
+        let (same_loss, fewer_bytes, [no_weight, no_bias, same_fc]) = gradient("conv");
+        assert!(same_loss == loss && same_fc == fc && fewer_bytes < bytes);
+        assert!([weight, bias].iter().flatten().any(|grad| *grad != 0.0));
+        assert!([no_weight, no_bias].iter().flatten().all(|grad| *grad == 0.0));
+        // Behind something that is trained it is written all the same.
+        assert!(gradient("fc").2[2] == fc);
+    }
+
+    #[test]
     fn a_search_sees_one_draw_however_often_it_looks() {
         let graph = net();
         let isa = Isa::detect().unwrap();

@@ -34,7 +34,7 @@ use crate::record::{
 };
 use crate::units::Seconds;
 use anyhow::Context as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -297,12 +297,15 @@ impl Session {
         Ok(self.recorder.event(&chores::phase_begins(&self.plan, step.phase))?)
     }
 
-    /// The tape for a step's image size and its phase's batches, or the parts that those pass in.
+    /// The tape for a step's image size and its phase's batches, or the parts that those pass in; `frozen` are the units that are so in
+    /// the step, and what lies before all others does not run backward.
     ///
     /// # Errors
     /// When the parts of the net do not fit at that size, which the check before training finds; when a device's memory is too small.
-    pub fn passes(&self, step: &StepPlan) -> anyhow::Result<Passes> {
-        passes(&self.spec, &self.datasets[0].facts, &self.plan, step, &self.state.params, &self.compute)
+    pub fn passes(&self, step: &StepPlan, frozen: &[bool]) -> anyhow::Result<Passes> {
+        let Self { spec, datasets, plan, state, compute, .. } = self;
+        let frozen = state.optimizers.frozen(frozen);
+        passes(spec, &datasets[0].facts, plan, step, &frozen, &state.params, compute)
     }
 
     /// Records a step.
@@ -475,16 +478,17 @@ pub(super) fn loader(datasets: &[Arc<Dataset>], seed: u64, plan: &Plan, from: u6
     })
 }
 
-/// The tape for a step's image size and its phase's batches, or the parts that those pass in.
+/// The tape for a step's image size and its phase's batches, or the parts that those pass in, where these parameters are frozen.
 pub(super) fn passes(
     spec: &Spec,
     facts: &Facts,
     plan: &Plan,
     step: &StepPlan,
+    frozen: &BTreeSet<&str>,
     params: &Params,
     compute: &Compute,
 ) -> anyhow::Result<Passes> {
-    let graph = net::graph(spec, facts, step.size)?;
+    let graph = net::graph(spec, facts, step.size)?.frozen(|name| frozen.contains(name));
     let images = plan.phases[step.phase].part();
     let options = net::train_options(spec, images, compute.isa);
     Ok(Passes::new(Executor::new(compute, &graph, params, options)?, images))

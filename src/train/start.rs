@@ -8,7 +8,7 @@ use crate::config::spec::Spec;
 use crate::data::{Dataset, Loader};
 use crate::kernels::DType;
 use crate::nn::whitening::Patches;
-use crate::nn::{Compute, Executor, Init, Params, TapeOptions};
+use crate::nn::{Compute, Executor, Init, Params, TapeOptions, ValueId};
 use std::sync::Arc;
 
 /// Images at a time.
@@ -33,11 +33,20 @@ pub fn from_images(
         let Init::Whitening { eps, images, .. } = decl.init else { continue };
         any = true;
         let mut patches = Patches::new(&decl.shape);
-        let mut tape = Executor::new(compute, &graph, params, TapeOptions::evaluate(BATCH, DType::F32, compute.isa))?;
+        let mut tape = match input == ValueId::input() {
+            // It sees the images themselves.
+            true => None,
+            false => {
+                let options = TapeOptions::evaluate(BATCH, DType::F32, compute.isa);
+                Some(Executor::new(compute, &graph, params, options)?)
+            }
+        };
         let mut sample = Loader::<f32>::sample(Arc::clone(dataset), images, size, BATCH);
         while let Some((batch, _)) = sample.next_batch()? {
-            let given = tape.forward_to(params, &batch.images, input)?;
-            patches.add(graph.shape(input), &given);
+            match &mut tape {
+                None => patches.add(graph.shape(input), &batch.images),
+                Some(tape) => patches.add(graph.shape(input), &tape.forward_to(params, &batch.images, input)?),
+            }
         }
         let slot = params.directory()[&decl.name].range.clone();
         params.values_mut()[slot].copy_from_slice(&patches.filters(eps));

@@ -194,7 +194,7 @@ pub(super) fn take_step(
     Ok(Taken { skipped, ..taken })
 }
 
-fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images: Images<'a>) -> Lesson<'a> {
+pub(super) fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images: Images<'a>) -> Lesson<'a> {
     Lesson {
         images,
         labels: &batch.labels,

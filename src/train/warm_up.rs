@@ -1,20 +1,22 @@
 //! What a device does before the clock of training runs.
 
-use super::passes::Lesson;
+use super::net;
 use super::rehearsal::noise;
 use super::session::passes;
+use super::state::State;
+use super::step::{Stepper, lesson, take_step};
 use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::gpu::Error;
 use crate::nn::device::Images;
-use crate::nn::{Compute, Noise, Params};
+use crate::nn::{Compute, Params};
 use crate::plan::{Plan, StepPlan};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Has a device compute gradients that nobody wants, of noise: for each shape of a batch that the steps from `from` on take. Kernels are
-/// loaded then, and libraries choose their algorithms, which is no training: PyTorch's times leave it out as well, where a
-/// program compiles or measures (`cudnn.benchmark`) first. The CPU has nothing to prepare, and a device with too little memory for second parameters
-/// goes without.
+/// Has a device take steps that nobody wants, on noise: one for each size of image and batch that the steps from `from` on have. Kernels
+/// are loaded then, and libraries choose their algorithms, which is no training: PyTorch's times leave it out as well, where a
+/// program compiles or measures (`cudnn.benchmark`) first. The CPU has nothing to prepare, and a device with too little memory for
+/// second parameters goes without.
 ///
 /// # Errors
 /// Those of the device, but for too little memory.
@@ -39,30 +41,35 @@ pub fn warm_up(
 }
 
 fn run(spec: &Spec, facts: &Facts, plan: &Plan, from: u64, params: &Params, compute: &Compute) -> anyhow::Result<()> {
-    let mut params = params.clone();
-    for (step, shapes) in shapes(plan, from) {
-        let mut passes = passes(spec, facts, plan, &step, &params, compute)?;
-        for images in shapes {
+    for (step, batches) in batches(plan, from) {
+        let rules = net::rules(spec, facts, step.size)?;
+        let mut passes = passes(spec, facts, plan, &step, &BTreeSet::new(), params, compute)?;
+        for images in batches {
+            let mut state = State::new(params.clone(), &rules, &plan.phases[step.phase].optimizer);
             let batch = noise(spec, facts, step.size, images);
-            let (images, labels) = (Images::Here(&batch.images), &batch.labels[..]);
-            passes.gradient(
-                &mut params,
-                Lesson { images, labels, mixed: None, smoothing: 0.0, noise: Noise::default() },
-            )?;
+            let step = StepPlan { images, ..step.clone() };
+            if state.optimizers.reevaluates() {
+                // A line search takes who knows how many passes.
+                passes.gradient(&mut state.params, lesson(spec, &step, &batch, Images::Here(&batch.images)))?;
+                continue;
+            }
+            let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: None };
+            take_step(stepper, &mut passes, &step, &batch)?;
         }
     }
     Ok(())
 }
 
-/// How many images pass through the net at a time in the steps from `from` on, with one of the steps for each tape that they need.
-fn shapes(plan: &Plan, from: u64) -> Vec<(StepPlan, BTreeSet<usize>)> {
-    let mut shapes = BTreeMap::new();
-    for step in (from..plan.total_steps).map(|step| plan.at(step)) {
-        let (part, size, images) = (plan.phases[step.phase].part(), step.size, step.images);
-        let (_, passing) = shapes.entry((size, part)).or_insert_with(|| (step, BTreeSet::new()));
-        passing.extend([part.min(images), images % part].into_iter().filter(|images| *images > 0));
+/// How many images the steps from `from` on take, with one of the steps for each tape that they need.
+fn batches(plan: &Plan, from: u64) -> Vec<(StepPlan, BTreeSet<usize>)> {
+    let mut tapes = BTreeMap::new();
+    for phase in plan.phases.iter().filter(|phase| phase.end() > from) {
+        let first = from.max(phase.first_step);
+        let step = plan.at(first);
+        let (_, batches) = tapes.entry((step.size, phase.part())).or_insert_with(|| (step, BTreeSet::new()));
+        batches.extend(phase.batch_sizes(first - phase.first_step));
     }
-    shapes.into_values().collect()
+    tapes.into_values().collect()
 }
 
 #[cfg(test)]
@@ -97,17 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn all_shapes_that_are_to_come_are_warmed_up() {
+    fn all_batches_that_are_to_come_are_warmed_up() {
         let plan = Plan::compile(&spec(), &[facts()]).unwrap();
         let found = |from: u64| -> Vec<(usize, Vec<usize>)> {
-            shapes(&plan, from).iter().map(|(step, shapes)| (step.size, shapes.iter().copied().collect())).collect()
+            batches(&plan, from).iter().map(|(step, batches)| (step.size, batches.iter().copied().collect())).collect()
         };
         let images: Vec<usize> = plan.steps().map(|step| step.images).collect();
         // Phases begin in mid-epoch.
         assert_eq!(images, [4, 4, 2, 4, 4, 2, 9, 1]);
-        // Nine images pass as 5 + 4.
-        assert_eq!(found(0), [(8, vec![2, 4]), (16, vec![1, 2, 4, 5])]);
-        assert_eq!(found(6), [(16, vec![1, 4, 5])]);
+        assert_eq!(found(0), [(8, vec![2, 4]), (16, vec![1, 2, 9])]);
+        assert_eq!(found(6), [(16, vec![1, 9])]);
         assert_eq!(found(7), [(16, vec![1])]);
         assert_eq!(found(8), []);
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 pub struct ValueId(pub(super) usize);
 
 impl ValueId {
-    pub(super) fn input() -> Self {
+    /// The net's images.
+    pub fn input() -> Self {
         Self(0)
     }
     /// What node `k` puts out.
@@ -64,6 +65,12 @@ impl Graph {
     /// With full names, in graph order.
     pub fn params(&self) -> &[ParamDecl] {
         &self.params
+    }
+    /// The same net, of which these parameters too are trained no more. Layers behind which nothing is trained do not run backward then;
+    /// what still does writes the gradients of all its parameters.
+    pub fn frozen(mut self, is_frozen: impl Fn(&str) -> bool) -> Self {
+        self.params.iter_mut().for_each(|decl| decl.frozen |= is_frozen(&decl.name));
+        self
     }
     pub fn stats(&self) -> &[StatDecl] {
         &self.stats

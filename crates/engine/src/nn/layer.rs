@@ -211,7 +211,7 @@ impl<'a> BackwardCx<'a> {
         let place = self.wiring.output_grad.expect("backward runs only where the output has a gradient");
         self.memory.read(place, self.n)
     }
-    /// Where input `k`'s gradient goes; `None` when nobody wants it.
+    /// Where input `k`'s gradient goes; `None` when nobody wants it, or it is the output's, which is passed on.
     pub fn input_grad<E: Element>(&self, k: usize) -> Option<GradCell<'a, E>> {
         let target = self.wiring.input_grads[k]?;
         Some(GradCell { to: self.memory.write(target.place, self.n), write: target.write })

@@ -115,7 +115,7 @@ impl<'a> DeviceCx<'a> {
         let place = self.wiring.output_grad.expect("backward runs only where the output has a gradient");
         self.memory.view(place, self.n)
     }
-    /// Where input `k`'s gradient goes; `None` when nobody wants it.
+    /// Where input `k`'s gradient goes; `None` when nobody wants it, or it is the output's, which is passed on.
     pub fn input_grad(&self, k: usize) -> Option<GradTo<'a>> {
         let target = self.wiring.input_grads[k]?;
         Some(GradTo { to: self.memory.view(target.place, self.n), add: target.write == Write::Add })
