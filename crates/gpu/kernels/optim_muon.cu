@@ -58,9 +58,24 @@ KERNEL(optim_muon_factors, OptimMuonFactors) {
     END
 }
 
-/* x ← factor·g: the matrices of a batch, one after another. `state` of these chunks is the place in x. */
+/* Where a matrix lies: it begins at `first` of the parameters; in a batch, its rows are `across` apart. */
+typedef struct {
+    u64 first;
+    double scale;
+    u32 cols, across;
+} OptimMuonPlace;
+
+/* Its element `at` of the parameters, from the matrix's beginning in the batch. */
+FUNCTION u64 optim_muon_place(const OptimMuonPlace *place, u64 at) {
+    const u32 offset = (u32)(at - place->first);
+    return (u64)(offset / place->cols) * place->across + offset % place->cols;
+}
+
+/* x ← factor·g: the matrices of a batch, one after another, with gaps where they are smaller. `state` of these chunks is where the matrix
+ * begins in x. */
 typedef struct {
     const OptimChunk *chunks;
+    const OptimMuonPlace *places;
     const float *grads, *factors;
     float *x;
 } OptimMuonGather;
@@ -68,28 +83,32 @@ typedef struct {
 KERNEL(optim_muon_gather, OptimMuonGather) {
     THREADS {
         const OptimChunk chunk = a.chunks[BLOCK_X];
+        const OptimMuonPlace own = a.places[chunk.segment];
         const float factor = a.factors[chunk.segment];
         for (u32 k = t; k < chunk.len; k += THREAD_COUNT)
-            a.x[chunk.state + k] = optim_times(factor, a.grads[chunk.first + k]);
+            a.x[chunk.state + optim_muon_place(&own, chunk.first + k)] = optim_times(factor, a.grads[chunk.first + k]);
     }
     END
 }
 
-/* p ← keep·p − lr·x, by the same chunks. */
+/* p ← keep·p − lr·scale·x, by the same chunks. */
 typedef struct {
     const OptimChunk *chunks;
+    const OptimMuonPlace *places;
     float *params;
     const float *x, *keeps;
-    float lr;
+    double lr;
 } OptimMuonUpdate;
 
 KERNEL(optim_muon_update, OptimMuonUpdate) {
     THREADS {
         const OptimChunk chunk = a.chunks[BLOCK_X];
-        const float keep = a.keeps[chunk.segment];
+        const OptimMuonPlace own = a.places[chunk.segment];
+        const float keep = a.keeps[chunk.segment], lr = (float)(a.lr * own.scale);
         for (u32 k = t; k < chunk.len; k += THREAD_COUNT) {
             const u64 at = chunk.first + k;
-            a.params[at] = optim_times(keep, a.params[at]) - optim_times(a.lr, a.x[chunk.state + k]);
+            const float x = a.x[chunk.state + optim_muon_place(&own, at)];
+            a.params[at] = optim_times(keep, a.params[at]) - optim_times(lr, x);
         }
     }
     END

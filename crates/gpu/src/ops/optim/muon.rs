@@ -1,11 +1,13 @@
-//! Muon: momentum made orthogonal, matrix by matrix. Matrices of the same sides are multiplied together.
+//! Muon: momentum made orthogonal, matrix by matrix. Matrices are multiplied together, the smaller ones filled up with zeros, which stay
+//! zero and change nothing: a product of a small matrix fills a small part of a card, and to launch it takes longer.
 
 use super::{Chunk, Segment, Table, upload};
 use crate::DType;
 use crate::device::{Args, Buffer, Device, Error, Grid, View, kernel, typed_kernel};
 use crate::ops::cast;
 use crate::ops::matmul::{self, Product};
-use std::collections::BTreeMap;
+use bytemuck::NoUninit;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 kernel!(MOMENTUM = optim_muon_momentum);
@@ -20,6 +22,10 @@ pub const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
 
 /// Elements of matrices that are multiplied together, if one of them has not more.
 const BATCH: usize = 1 << 24;
+/// At most so many times their own elements, what fills them up included.
+const FILLED: usize = 2;
+/// Sides are multiples of this, as tensor cores want it.
+const SIDE: usize = 8;
 
 /// Elements that parts of scratch begin at a multiple of: of 256 bytes or half of that, as libraries like it.
 const ALIGN: usize = 64;
@@ -37,12 +43,68 @@ pub struct Matrix {
 /// Matrices that are multiplied together.
 #[derive(Debug)]
 struct Batch {
+    /// Of the largest, and of all when they are filled up.
     rows: usize,
     cols: usize,
     count: usize,
-    scale: f64,
+    /// Whether something has to be filled up.
+    has_gaps: bool,
     /// Of all batches' chunks, those of this one.
     chunks: Range<usize>,
+}
+
+/// Where a matrix lies among others: `OptimMuonPlace` of optim_muon.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where it begins in the parameters.
+    first: u64,
+    /// Factor on its step.
+    scale: f64,
+    cols: u32,
+    /// Columns of the batch.
+    across: u32,
+}
+// SAFETY: plain numbers, and no gaps: 8 + 8 + 4 + 4 bytes, aligned to 8.
+unsafe impl NoUninit for Place {}
+
+/// Which matrices, by number, are multiplied together, with the sides that they are filled up to: the largest first, each to those before
+/// it unless that were too many elements, or too many zeros.
+fn batches(matrices: &[Matrix], most: usize) -> Vec<([usize; 2], Vec<usize>)> {
+    let sides = |index: usize| [matrices[index].rows, matrices[index].cols()];
+    let filled = |index: usize| sides(index).map(|side| side.next_multiple_of(SIDE));
+    let elements = |[rows, cols]: [usize; 2]| rows * cols;
+    let mut order: Vec<usize> = (0..matrices.len()).filter(|index| !matrices[*index].range.is_empty()).collect();
+    // Products are over the shorter side.
+    order.sort_by_key(|index| {
+        let [rows, cols] = sides(*index);
+        (rows > cols, Reverse(rows * cols), rows, *index)
+    });
+    let mut batches: Vec<([usize; 2], Vec<usize>)> = Vec::new();
+    for index in order {
+        if let Some((together, members)) = batches.last_mut() {
+            let own = filled(index);
+            let larger = [0, 1].map(|k| together[k].max(own[k]));
+            let all = elements(larger) * (members.len() + 1);
+            let their_own: usize = members.iter().chain([&index]).map(|member| elements(filled(*member))).sum();
+            let [rows, cols] = sides(index);
+            let [first_rows, first_cols] = sides(members[0]);
+            let alike = (rows > cols) == (first_rows > first_cols) && (larger[0] > larger[1]) == (rows > cols);
+            if alike && all <= most && all <= FILLED * their_own {
+                *together = larger;
+                members.push(index);
+                continue;
+            }
+        }
+        batches.push((filled(index), vec![index]));
+    }
+    batches
+}
+
+impl Matrix {
+    fn cols(&self) -> usize {
+        self.range.len() / self.rows.max(1)
+    }
 }
 
 impl Batch {
@@ -61,8 +123,10 @@ impl Batch {
 pub struct Matrices {
     table: Table,
     batches: Vec<Batch>,
-    /// As the table's, with the place within the batch in place of the one in the optimizer's buffers.
+    /// As the table's, with where the matrix begins in the batch in place of the chunk's place in the optimizer's buffers.
     chunks: Buffer,
+    /// A [`Place`] for each matrix.
+    places: Buffer,
 }
 
 impl Matrices {
@@ -77,28 +141,35 @@ impl Matrices {
 
     /// The same with so many elements a batch.
     fn in_batches(device: &Device, matrices: &[Matrix], most: usize) -> Result<Self, Error> {
-        let mut by_sides: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (index, Matrix { range, rows, scale }) in matrices.iter().enumerate() {
+        for Matrix { range, rows, .. } in matrices {
             assert!(range.is_empty() || *rows > 0 && range.len() % rows == 0, "{range:?} in {rows} rows");
-            if !range.is_empty() {
-                by_sides.entry((*rows, range.len() / rows, scale.to_bits())).or_default().push(index);
-            }
         }
-        let (mut batches, mut chunks) = (Vec::new(), Vec::new());
-        for ((rows, cols, scale), members) in by_sides {
-            for members in members.chunks((most / (rows * cols)).max(1)) {
-                let first = chunks.len();
-                for (place, index) in members.iter().enumerate() {
-                    chunks.extend(Chunk::of(&matrices[*index].range, place * rows * cols, *index));
-                }
-                let (count, scale) = (members.len(), f64::from_bits(scale));
-                batches.push(Batch { rows, cols, count, scale, chunks: first..chunks.len() });
+        let mut places: Vec<Place> = matrices
+            .iter()
+            .map(|matrix| Place {
+                first: matrix.range.start as u64,
+                scale: matrix.scale,
+                cols: u32::try_from(matrix.cols()).expect("muon: more than a card takes"),
+                across: 0,
+            })
+            .collect();
+        let (mut divided, mut chunks) = (Vec::new(), Vec::new());
+        for ([rows, cols], members) in batches(matrices, most) {
+            let first = chunks.len();
+            for (place, index) in members.iter().enumerate() {
+                let begins = (place * rows * cols) as u64;
+                chunks.extend(
+                    Chunk::of(&matrices[*index].range, 0, *index).map(|chunk| Chunk { state: begins, ..chunk }),
+                );
+                places[*index].across = u32::try_from(cols).expect("muon: more than a card takes");
             }
+            let has_gaps = members.iter().any(|index| matrices[*index].range.len() < rows * cols);
+            divided.push(Batch { rows, cols, count: members.len(), has_gaps, chunks: first..chunks.len() });
         }
         let segments: Vec<Segment> =
             matrices.iter().map(|matrix| Segment { range: matrix.range.clone(), adapted: false }).collect();
         let table = Table::with_rows(device, &segments, |index| matrices[index].rows)?;
-        Ok(Self { table, batches, chunks: upload(device, &chunks)? })
+        Ok(Self { table, batches: divided, chunks: upload(device, &chunks)?, places: upload(device, &places)? })
     }
 
     /// The matrices as segments.
@@ -191,6 +262,7 @@ unsafe impl Args for FactorsArgs {}
 #[derive(Clone, Copy)]
 struct GatherArgs {
     chunks: u64,
+    places: u64,
     grads: u64,
     factors: u64,
     x: u64,
@@ -202,10 +274,11 @@ unsafe impl Args for GatherArgs {}
 #[derive(Clone, Copy)]
 struct UpdateArgs {
     chunks: u64,
+    places: u64,
     params: u64,
     x: u64,
     keeps: u64,
-    lr: f32,
+    lr: f64,
 }
 // SAFETY: as `OptimMuonUpdate` of optim_muon.cu.
 unsafe impl Args for UpdateArgs {}
@@ -249,7 +322,8 @@ pub fn step(
     buffer: View<'_>,
     scratch: Scratch<'_>,
 ) -> Result<(), Error> {
-    let Matrices { table, batches, chunks } = matrices;
+    let Matrices { table, batches, chunks, places } = matrices;
+    let places = places.view().address();
     let Scratch { floats, operands } = scratch;
     floats.expect(DType::F32, matrices.floats_len());
     operands.expect(operands.dtype(), matrices.operands_len());
@@ -289,14 +363,16 @@ pub fn step(
         let of_chunk = size_of::<Chunk>();
         let chunks = chunks.view().part(batch.chunks.start * of_chunk..batch.chunks.end * of_chunk).address();
         let grid = Grid::blocks(batch.chunks.len(), 1);
-        let gather = GatherArgs { chunks, grads, factors: per_matrix, x: x.address() };
+        if batch.has_gaps {
+            device.zero(x)?;
+        }
+        let gather = GatherArgs { chunks, places, grads, factors: per_matrix, x: x.address() };
         // SAFETY: the batch's chunks lie in the gradients, and in its matrices, of which `x` has room for all.
         unsafe { device.launch(&GATHER, grid, &gather)? };
         for _ in 0..factors.iterations {
             iterate(device, batch, [x, gram], operands)?;
         }
-        let lr = (factors.lr * batch.scale) as f32;
-        let update = UpdateArgs { chunks, params, x: x.address(), keeps, lr };
+        let update = UpdateArgs { chunks, places, params, x: x.address(), keeps, lr: factors.lr };
         // SAFETY: as before, in the parameters.
         unsafe { device.launch(&UPDATE, grid, &update)? };
     }
@@ -459,18 +535,34 @@ mod tests {
     }
 
     #[test]
-    fn matrices_of_the_same_sides_and_scale_are_multiplied_together() {
-        for device in devices() {
-            let counts = |most| {
-                let matrices = Matrices::in_batches(&device, &matrices(), most).unwrap();
-                matrices.batches.iter().map(|batch| (batch.rows, batch.cols, batch.count)).collect::<Vec<_>>()
+    fn matrices_are_multiplied_together_unless_that_is_mostly_zeros() {
+        let counts = |matrices: &[Matrix], most: usize| -> Vec<([usize; 2], usize)> {
+            batches(matrices, most).into_iter().map(|(sides, members)| (sides, members.len())).collect()
+        };
+        let all = matrices();
+        let together = [([24, 232], 2), ([16, 16], 5), ([16, 8], 2)];
+        assert_eq!(counts(&all, BATCH), together);
+        assert_eq!(
+            counts(&all, 300),
+            [([24, 232], 1), ([8, 16], 2), ([8, 16], 2), ([16, 16], 1), ([8, 8], 1), ([16, 8], 2)]
+        );
+        // Those of airbench94, and of a ResNet-18.
+        let of = |shapes: &[[usize; 2]]| -> Vec<Matrix> {
+            let mut end = 0;
+            let place = |[rows, cols]: &[usize; 2]| {
+                end += rows * cols;
+                Matrix { range: end - rows * cols..end, rows: *rows, scale: 1.0 }
             };
-            assert_eq!(
-                counts(BATCH),
-                [(1, 5, 1), (5, 1, 1), (7, 12, 3), (7, 12, 1), (9, 9, 1), (12, 7, 1), (20, 230, 1)]
-            );
-            assert_eq!(counts(170)[2..4], [(7, 12, 2), (7, 12, 1)]);
+            shapes.iter().map(place).collect()
+        };
+        let airbench = of(&[[64, 216], [64, 576], [256, 576], [256, 2304], [256, 2304], [256, 2304]]);
+        assert_eq!(counts(&airbench, BATCH), [([256, 2304], 6)]);
+        let mut resnet = vec![[64, 147]];
+        resnet.extend([[64, 576]; 4]);
+        for (c, narrower) in [(128, 64), (256, 128), (512, 256)] {
+            resnet.extend([[c, 9 * narrower], [c, narrower], [c, 9 * c], [c, 9 * c], [c, 9 * c]]);
         }
+        assert_eq!(counts(&of(&resnet), BATCH).len(), 5);
     }
 
     #[test]
