@@ -28,9 +28,8 @@ pub fn warm_up(
     params: &Params,
     compute: &Compute,
 ) -> anyhow::Result<()> {
-    if compute.device.is_none() {
-        return Ok(());
-    }
+    let Some(device) = &compute.device else { return Ok(()) };
+    device.wake()?;
     match run(spec, facts, plan, from, params, compute) {
         Err(error) if matches!(error.downcast_ref(), Some(Error::OutOfMemory { .. })) => {
             log::info!("not warmed up: {error:#}");

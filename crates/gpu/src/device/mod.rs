@@ -17,6 +17,7 @@ pub use plan::convolution::{Choice, Key};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What a device is, for records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,11 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Waits for all work.
     fn synchronize(&self) -> Result<(), Error>;
+
+    /// Whether its clocks rest while there is nothing to do.
+    fn rests(&self) -> bool {
+        false
+    }
 
     /// A convolution by a library; `false` where there is none that takes it, and nothing was done. cuDNN takes no
     /// operand that does not begin at a multiple of 16 bytes.
@@ -212,6 +218,23 @@ impl Device {
     /// Those of work that failed.
     pub fn synchronize(&self) -> Result<(), Error> {
         self.backend().synchronize()
+    }
+
+    /// Keeps a card that may have rested at work for a while, so that what is measured next is measured at the clocks that it trains
+    /// at.
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub fn wake(&self) -> Result<(), Error> {
+        if !self.backend().rests() {
+            return Ok(());
+        }
+        let (memory, begun) = (self.allocate(DType::U8, 1 << 26)?, Instant::now());
+        while begun.elapsed() < Duration::from_millis(100) {
+            self.zero(memory.view())?;
+            self.synchronize()?;
+        }
+        Ok(())
     }
 
     /// Whether libraries are to use only algorithms that give the same bytes each time. The kernels of this crate

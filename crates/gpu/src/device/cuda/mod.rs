@@ -289,6 +289,10 @@ impl Backend for Cuda {
         check(unsafe { call!(sys::cuMemsetD8Async(to, 0, bytes, self.driver.stream)) }, "writing zeros")
     }
 
+    fn rests(&self) -> bool {
+        true
+    }
+
     unsafe fn launch(&self, kernel: &Kernel, grid: Grid, args: *const c_void, size: usize) -> Result<(), Error> {
         let mut state = self.enter()?;
         let function = match state.functions.get(kernel.name) {
