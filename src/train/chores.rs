@@ -122,6 +122,10 @@ pub fn encoded(
     clock: &mut Clock,
     compute: &Compute,
 ) -> anyhow::Result<Vec<u8>> {
+    if let Some(device) = &compute.device {
+        // What is left of the last step is training.
+        device.synchronize()?;
+    }
     clock.lap(|spent| &mut spent.train);
     state.home()?;
     state.progress.seconds = clock.spent;

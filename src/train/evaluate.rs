@@ -151,9 +151,9 @@ impl Evaluator {
         Self { compute, tape: None, there: None }
     }
 
-    /// Gives back the memory that the next evaluation would use again.
+    /// Gives back the net's memory, which the next evaluation would use again.
     pub fn forget(&mut self) {
-        (self.tape, self.there) = (None, None);
+        self.tape = None;
     }
 
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs

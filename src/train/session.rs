@@ -488,7 +488,11 @@ pub(super) fn passes(
     params: &Params,
     compute: &Compute,
 ) -> anyhow::Result<Passes> {
-    let graph = net::graph(spec, facts, step.size)?.frozen(|name| frozen.contains(name));
+    let mut graph = net::graph(spec, facts, step.size)?;
+    // A step in which nothing is trained has a loss and gradients all the same.
+    if graph.params().iter().any(|decl| !decl.frozen && !frozen.contains(decl.name.as_str())) {
+        graph = graph.frozen(|name| frozen.contains(name));
+    }
     let images = plan.phases[step.phase].part();
     let options = net::train_options(spec, images, compute.isa);
     Ok(Passes::new(Executor::new(compute, &graph, params, options)?, images))

@@ -29,8 +29,7 @@ pub fn warm_up(
     compute: &Compute,
 ) -> anyhow::Result<()> {
     let Some(device) = &compute.device else { return Ok(()) };
-    device.wake()?;
-    match run(spec, facts, plan, from, params, compute) {
+    match device.wake().map_err(Into::into).and_then(|()| run(spec, facts, plan, from, params, compute)) {
         Err(error) if matches!(error.downcast_ref(), Some(Error::OutOfMemory { .. })) => {
             log::info!("not warmed up: {error:#}");
             Ok(())
@@ -42,9 +41,10 @@ pub fn warm_up(
 fn run(spec: &Spec, facts: &Facts, plan: &Plan, from: u64, params: &Params, compute: &Compute) -> anyhow::Result<()> {
     for (step, batches) in batches(plan, from) {
         let rules = net::rules(spec, facts, step.size)?;
-        let mut passes = passes(spec, facts, plan, &step, &BTreeSet::new(), params, compute)?;
+        let mut state = State::new(params.clone(), &rules, &plan.phases[step.phase].optimizer);
+        let frozen = state.optimizers.frozen(&plan.frozen_units(&step));
+        let mut passes = passes(spec, facts, plan, &step, &frozen, params, compute)?;
         for images in batches {
-            let mut state = State::new(params.clone(), &rules, &plan.phases[step.phase].optimizer);
             let batch = noise(spec, facts, step.size, images);
             let step = StepPlan { images, ..step.clone() };
             if state.optimizers.reevaluates() {
@@ -65,7 +65,8 @@ fn batches(plan: &Plan, from: u64) -> Vec<(StepPlan, BTreeSet<usize>)> {
     for phase in plan.phases.iter().filter(|phase| phase.end() > from) {
         let first = from.max(phase.first_step);
         let step = plan.at(first);
-        let (_, batches) = tapes.entry((step.size, phase.part())).or_insert_with(|| (step, BTreeSet::new()));
+        let tape = (step.size, phase.part(), plan.frozen_units(&step));
+        let (_, batches) = tapes.entry(tape).or_insert_with(|| (step, BTreeSet::new()));
         batches.extend(phase.batch_sizes(first - phase.first_step));
     }
     tapes.into_values().collect()

@@ -66,8 +66,8 @@ impl Graph {
     pub fn params(&self) -> &[ParamDecl] {
         &self.params
     }
-    /// The same net, of which these parameters too are trained no more. Layers behind which nothing is trained do not run backward then;
-    /// what still does writes the gradients of all its parameters.
+    /// The same net, of which these parameters too are trained no more. Layers that lie before all that is trained do not run backward
+    /// then; what still does writes the gradients of all its parameters.
     pub fn frozen(mut self, is_frozen: impl Fn(&str) -> bool) -> Self {
         self.params.iter_mut().for_each(|decl| decl.frozen |= is_frozen(&decl.name));
         self

@@ -32,7 +32,7 @@ pub struct ParamDecl {
     /// As torchvision shapes it: `OIHW`, `OI`, or one axis.
     pub shape: Vec<usize>,
     pub init: Init,
-    /// It keeps its start: no gradient is computed, no rule updates it, no weight decay pulls at it.
+    /// It keeps what it has: no rule updates it, no weight decay pulls at it, and nobody reads its gradient, if there is one.
     pub frozen: bool,
 }
 

@@ -14,6 +14,7 @@ pub(crate) use kernel::{Args, Grid, Kernel, Place, THREADS, TypedKernel, kernel,
 pub use memory::{Buffer, DType, View};
 pub use plan::convolution::{Choice, Key};
 
+use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -151,6 +152,7 @@ struct Shared<B: ?Sized> {
     settings: AtomicU64,
     /// See [`Device::remark`].
     remarks: Mutex<Vec<String>>,
+    said: Mutex<BTreeSet<String>>,
     backend: B,
 }
 
@@ -175,8 +177,8 @@ impl Drop for Graph {
 
 impl Device {
     fn of(backend: impl Backend + 'static) -> Self {
-        let (graphs, settings, remarks) = (AtomicBool::new(true), AtomicU64::new(0), Mutex::default());
-        Self(Arc::new(Shared { graphs, settings, remarks, backend }))
+        let (graphs, settings) = (AtomicBool::new(true), AtomicU64::new(0));
+        Self(Arc::new(Shared { graphs, settings, remarks: Mutex::default(), said: Mutex::default(), backend }))
     }
 
     /// The emulation, whose blocks run their threads in that order.
@@ -292,9 +294,12 @@ impl Device {
         remarks
     }
 
-    /// Adds to it.
+    /// Adds to it, unless it was said before.
     pub fn remark(&self, words: String) {
-        self.remarks().push(words);
+        let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(words.clone()) {
+            self.remarks().push(words);
+        }
     }
 
     fn remarks(&self) -> MutexGuard<'_, Vec<String>> {

@@ -18,7 +18,7 @@ static KERNELS: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"
 const NEEDED: i32 = 13000;
 
 /// All of the driver's functions that are called here. `cudarc` panics when it calls one that is not there.
-const FUNCTIONS: [&str; 43] = [
+const FUNCTIONS: [&str; 45] = [
     "cuCtxSetCurrent",
     "cuDeviceGet",
     "cuDeviceGetAttribute",
@@ -44,8 +44,10 @@ const FUNCTIONS: [&str; 43] = [
     "cuInit",
     "cuLaunchKernel",
     "cuMemAllocAsync",
+    "cuMemAlloc_v2",
     "cuMemFreeAsync",
     "cuMemFreeHost",
+    "cuMemFree_v2",
     "cuMemGetInfo_v2",
     "cuMemHostAlloc",
     "cuMemPoolSetAttribute",

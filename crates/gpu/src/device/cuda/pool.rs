@@ -1,5 +1,5 @@
-//! Memory on the card, given out in the stream's order; of a card without a pool call by call, which is slow: but nothing allocates in a
-//! step that was taken before.
+//! Memory on the card, given out in the stream's order; of a card without a pool call by call, which is slow: but hardly anything
+//! allocates in a step that was taken before.
 
 use super::super::Error;
 use super::super::plan::lifetimes::Lifetimes;
