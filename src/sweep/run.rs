@@ -6,9 +6,9 @@ use super::prune::{Pruner, Shown, Verdict};
 use crate::config::sweep::Prune;
 use crate::launch::{Ending, Launcher, Report, Task};
 use crate::plan::Prefix;
-use crate::record::columns::read_columns;
+use crate::record::columns::{Columns, read_columns};
 use crate::record::folder::{self, file};
-use crate::record::reader::RunReader;
+use crate::record::reader::{RunReader, TableState};
 use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, Status};
 use crate::train::prefix;
@@ -120,8 +120,8 @@ pub fn is_left(trial: &Trial, folder: &Path, retry_failed: bool) -> bool {
 /// Nothing is known of trials whose records are gone or cannot be read.
 pub fn judged_otherwise<'a>(ledger: &'a Ledger, folder: &Path, metric: &str) -> Option<(&'a Trial, Option<f64>)> {
     ledger.trials.iter().filter(|trial| trial.state == State::Done).find_map(|trial| {
-        let run = folder.join(&trial.run);
-        let recorded = recorded(&run, metric).ok().filter(|_| run.join(file::METRICS).is_file())?;
+        let table = read_columns(&folder.join(&trial.run).join(file::METRICS), [metric]).ok()?;
+        let recorded = (table.state != TableState::Missing).then(|| last(table))?;
         (recorded != trial.objective).then_some((trial, recorded))
     })
 }
@@ -577,16 +577,13 @@ fn close(trial: &mut Trial, folder: &Path, log: &Path, ending: Ending, metric: &
 
 /// The metric at a run's last evaluation, if it has one that is a number.
 fn objective(folder: &Path, metric: &str) -> Option<f64> {
-    recorded(folder, metric).ok().flatten()
+    read_columns(&folder.join(file::METRICS), [metric]).ok().and_then(last)
 }
 
-/// The same.
-///
-/// # Errors
-/// When the records do not read.
-fn recorded(folder: &Path, metric: &str) -> Result<Option<f64>, RecordError> {
-    let [column] = read_columns(&folder.join(file::METRICS), [metric])?.values;
-    Ok(column.and_then(|column| column.last().copied()).filter(|value| value.is_finite()))
+/// The last value of a column, if it is there and a number.
+fn last(table: Columns<1>) -> Option<f64> {
+    let [column] = table.values;
+    column?.last().copied().filter(|value| value.is_finite())
 }
 
 /// The line of a log that says what was wrong.

@@ -138,7 +138,7 @@ impl Rehearsal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::{self, Text};
     use crate::data::FactsSource;
@@ -146,13 +146,9 @@ mod tests {
     use crate::gpu::device::Order;
     use crate::kernels::Isa;
 
-    #[test]
-    fn steps_in_a_row_are_those_that_are_waited_for() {
-        let content = "name = 'rehearsed'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 2 }\n[train]\nprecision = 'bf16'\n\
-                       [[phases]]\nsteps = 1\nbatch = 3\noptimizer = 'sgd'\nlr = 0.1\n";
-        let text = Text { name: "rehearsed.toml".into(), content: content.to_owned(), folder: "".into() };
-        let spec = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
-        let facts = Facts {
+    /// Of a few small images.
+    pub fn facts() -> Facts {
+        Facts {
             name: "shapes".to_owned(),
             train_images: 10,
             val_images: 1,
@@ -160,7 +156,16 @@ mod tests {
             channels: 3,
             size: 8,
             source: FactsSource::Data,
-        };
+        }
+    }
+
+    #[test]
+    fn steps_in_a_row_are_those_that_are_waited_for() {
+        let content = "name = 'rehearsed'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 2 }\n[train]\nprecision = 'bf16'\n\
+                       [[phases]]\nsteps = 1\nbatch = 3\noptimizer = 'sgd'\nlr = 0.1\n";
+        let text = Text { name: "rehearsed.toml".into(), content: content.to_owned(), folder: "".into() };
+        let spec = config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
+        let facts = facts();
         let batch = noise(&spec, &facts, 8, 3);
         for device in [None, Some(Device::emulated(Order::Ascending))] {
             let compute = Compute { isa: Isa::detect().unwrap(), device };

@@ -33,14 +33,10 @@ pub fn from_images(
         let Init::Whitening { eps, images, .. } = decl.init else { continue };
         any = true;
         let mut patches = Patches::new(&decl.shape);
-        let mut tape = match input == ValueId::input() {
-            // It sees the images themselves.
-            true => None,
-            false => {
-                let options = TapeOptions::evaluate(BATCH, DType::F32, compute.isa);
-                Some(Executor::new(compute, &graph, params, options)?)
-            }
-        };
+        let options = TapeOptions::evaluate(BATCH, DType::F32, compute.isa);
+        // The first layer sees the images themselves.
+        let is_behind_others = input != ValueId::input();
+        let mut tape = is_behind_others.then(|| Executor::new(compute, &graph, params, options)).transpose()?;
         let mut sample = Loader::<f32>::sample(Arc::clone(dataset), images, size, BATCH);
         while let Some((batch, _)) = sample.next_batch()? {
             match &mut tape {

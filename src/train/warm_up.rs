@@ -76,11 +76,11 @@ fn batches(plan: &Plan, from: u64) -> Vec<(StepPlan, BTreeSet<usize>)> {
 mod tests {
     use super::*;
     use crate::config::{self, Text};
-    use crate::data::FactsSource;
     use crate::gpu::Device;
     use crate::gpu::device::Order;
     use crate::kernels::Isa;
     use crate::train::net::fresh_params;
+    use crate::train::rehearsal::tests::facts;
 
     fn spec() -> Spec {
         let content = "name = 'warm'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 2 }\n\
@@ -89,18 +89,6 @@ mod tests {
                        [[phases]]\nsteps = 1\nbatch = 5\naccumulate = 1\nlr = 0.1\n";
         let text = Text { name: "warm.toml".into(), content: content.to_owned(), folder: "".into() };
         config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec
-    }
-
-    fn facts() -> Facts {
-        Facts {
-            name: "shapes".to_owned(),
-            train_images: 10,
-            val_images: 1,
-            classes: 4,
-            channels: 3,
-            size: 8,
-            source: FactsSource::Data,
-        }
     }
 
     #[test]
