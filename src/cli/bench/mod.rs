@@ -160,10 +160,6 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         compute,
         rates,
     };
-    if let Some(why) = rehearsal.tape.replay_refusal() {
-        let text = format!("steps are not recorded, and take longer to launch: {why}");
-        output::notice(&text);
-    }
     for remark in measured.compute.device.iter().flat_map(gpu::Device::take_remarks) {
         output::notice(&remark);
     }

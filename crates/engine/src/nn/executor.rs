@@ -264,14 +264,6 @@ impl Executor {
         }
     }
 
-    /// Why a device no longer records steps, where it could not.
-    pub fn replay_refusal(&self) -> Option<&str> {
-        match self {
-            Self::Host(_) => None,
-            Self::Device(tape) => tape.replay_refusal(),
-        }
-    }
-
     /// See [`Tape::memory_bytes`].
     pub fn memory_bytes(&self) -> usize {
         match self {

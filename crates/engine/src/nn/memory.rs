@@ -39,7 +39,7 @@ pub struct GradTarget {
 pub struct Wiring {
     pub inputs: Vec<Place>,
     pub output: Place,
-    /// `None` where nothing below wants a gradient: the layer's backward is skipped.
+    /// `None` where nothing below wants a gradient, or all that do have this one: the layer's backward is skipped.
     pub output_grad: Option<Place>,
     pub input_grads: Vec<Option<GradTarget>>,
     pub params: Vec<Range<usize>>,
@@ -286,22 +286,31 @@ pub fn wire(
     nodes
         .iter()
         .enumerate()
-        .map(|(k, node)| Wiring {
-            inputs: node.inputs.iter().map(|v| plan.values[v.0]).collect(),
-            output: plan.values[k + 1],
-            output_grad: plan.grads[k + 1].filter(|_| backward && wanted[k + 1]),
-            input_grads: node
-                .inputs
-                .iter()
-                .map(|v| {
-                    // What is passed on as it is lies there already: they would not live at once in one place else.
-                    let place = plan.grads[v.0].filter(|place| plan.grads[k + 1] != Some(*place))?;
-                    let first_writer = !is_seeded(graph, kept, *v) && last_writer(graph, wanted, *v) == Some(k);
-                    Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
-                })
-                .collect(),
-            params: node.params.iter().map(|p| params.directory()[&graph.params()[*p].name].range.clone()).collect(),
-            stats: node.stats.iter().map(|s| params.stat_directory()[&graph.stats()[*s].name].range.clone()).collect(),
+        .map(|(k, node)| {
+            let input_grad = |v: &ValueId| {
+                // What is passed on as it is lies there already: they would not live at once in one place else.
+                let place = plan.grads[v.0].filter(|place| plan.grads[k + 1] != Some(*place))?;
+                let first_writer = !is_seeded(graph, kept, *v) && last_writer(graph, wanted, *v) == Some(k);
+                Some(GradTarget { place, write: if first_writer { Write::Overwrite } else { Write::Add } })
+            };
+            let input_grads: Vec<Option<GradTarget>> = node.inputs.iter().map(input_grad).collect();
+            let has_work = !node.params.is_empty() || input_grads.iter().any(Option::is_some);
+            Wiring {
+                inputs: node.inputs.iter().map(|v| plan.values[v.0]).collect(),
+                output: plan.values[k + 1],
+                output_grad: plan.grads[k + 1].filter(|_| backward && wanted[k + 1] && has_work),
+                input_grads,
+                params: node
+                    .params
+                    .iter()
+                    .map(|p| params.directory()[&graph.params()[*p].name].range.clone())
+                    .collect(),
+                stats: node
+                    .stats
+                    .iter()
+                    .map(|s| params.stat_directory()[&graph.stats()[*s].name].range.clone())
+                    .collect(),
+            }
         })
         .collect()
 }
@@ -499,7 +508,8 @@ mod tests {
                 plan.again[k].iter().for_each(|j| forward(&mut slots, *j));
                 reruns += plan.again[k].len();
                 let (node, wiring) = (&graph.nodes()[k], &wiring[k]);
-                let Some(place) = wiring.output_grad else { continue };
+                // One that only passes it on has it too, though its backward is skipped.
+                let Some(place) = plan.grads[k + 1].filter(|_| wanted[k + 1]) else { continue };
                 let saves = saves(&graph, purpose, k);
                 let look = |slots: &[Vec<Held>]| {
                     read(slots, place, Held::Gradient(k + 1));

@@ -18,16 +18,13 @@ impl DeviceOp for AddOp {
     }
 
     fn backward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
-        let (da, db) = (cx.input_grad(0), if self.two { cx.input_grad(1) } else { None });
-        if da.is_none() && db.is_none() {
-            return Ok(());
-        }
         let saved = match (self.act, self.reads_output) {
             // The inputs may be gone.
             (Act::None, _) => add::Saved { a: None, b: None },
             (_, true) => add::Saved { a: Some(cx.output()), b: None },
             (_, false) => add::Saved { a: Some(cx.input(0)), b: self.two.then(|| cx.input(1)) },
         };
-        Ok(add::backward(cx.device, (self.act, self.scale), saved, cx.output_grad(), da, db)?)
+        let db = if self.two { cx.input_grad(1) } else { None };
+        Ok(add::backward(cx.device, (self.act, self.scale), saved, cx.output_grad(), cx.input_grad(0), db)?)
     }
 }
