@@ -261,7 +261,7 @@ struct Found {
 
 /// The validation images of the phase's set, at the step's size.
 fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
-    let Session { spec, plan, state, evaluator, recorder, clock, datasets, compute, .. } = &mut *session;
+    let Session { spec, plan, state, evaluator, recorder, clock, datasets, sets, compute, .. } = &mut *session;
     let dataset = &datasets[plan.phases[step.phase].set];
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
     let mut evaluate = |evaluator: &mut Evaluator, params: &mut Params| {
@@ -280,7 +280,7 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
                     evaluator.forget();
                 }
                 // Without them there is no such model: finding them is training.
-                statistics::measure(params, spec, plan, dataset, step, compute)?;
+                statistics::measure(params, spec, plan, (datasets, sets), step, compute)?;
                 clock.lap(|spent| &mut spent.train);
             }
             evaluate(evaluator, params)

@@ -7,7 +7,7 @@ use crate::config::spec::{Spec, Tta};
 use crate::data::loader::validation_batches;
 use crate::data::resize::Extent;
 use crate::data::{Dataset, Facts, Loader};
-use crate::gpu::ops::serve::Move;
+use crate::gpu::ops::serve::Pictures;
 use crate::kernels::{Isa, loss};
 use crate::nn::device::Images;
 use crate::nn::{Compute, Executor, Loss, Params, TapeOptions};
@@ -49,15 +49,8 @@ pub struct Evaluator {
 /// What a device has of the set that was evaluated last.
 struct There {
     set: Arc<Dataset>,
-    size: usize,
     /// `None` where its images come from the host.
     images: Option<Arc<DeviceSet>>,
-}
-
-impl There {
-    fn is_of(&self, set: &Arc<Dataset>, size: usize) -> bool {
-        Arc::ptr_eq(&self.set, set) && self.size == size
-    }
 }
 
 /// Validation images, batch by batch.
@@ -175,7 +168,7 @@ impl Evaluator {
         let of = dataset.val.labels.len();
         if self.compute.device.is_some() && dataset.val.stored().is_none() {
             // The net's memory comes before that of images, which can do without.
-            self.there = self.there.take().filter(|there| there.is_of(dataset, size));
+            self.there = self.there.take().filter(|there| Arc::ptr_eq(&there.set, dataset));
             self.tape(spec, &dataset.facts, params, Extent::square(size))?;
         }
         let mut source = self.source(dataset, size, spec.train.eval_batch)?;
@@ -200,12 +193,12 @@ impl Evaluator {
     /// The validation images of a set, in batches of so many.
     fn source(&mut self, set: &Arc<Dataset>, size: usize, images: usize) -> anyhow::Result<Source> {
         if let Some(device) = &self.compute.device
-            && !self.there.as_ref().is_some_and(|there| there.is_of(set, size))
+            && !self.there.as_ref().is_some_and(|there| Arc::ptr_eq(&there.set, set))
         {
             // The memory of those before goes first.
             self.there = None;
-            let images = DeviceSet::to_validate(device, set, size)?.map(Arc::new);
-            self.there = Some(There { set: Arc::clone(set), size, images });
+            let images = DeviceSet::to_validate(device, set)?.map(Arc::new);
+            self.there = Some(There { set: Arc::clone(set), images });
         }
         Ok(match self.there.as_ref().and_then(|there| there.images.clone()) {
             None => Source::Here(Box::new(Loader::validation(Arc::clone(set), size, images))),
@@ -254,12 +247,12 @@ struct Views {
     views: Vec<View>,
     channels: usize,
     images: Vec<f32>,
-    words: Vec<i32>,
+    pictures: Pictures,
 }
 
 impl Views {
     fn new(tta: Tta, channels: usize) -> Self {
-        Self { views: views(tta), channels, images: Vec::new(), words: Vec::new() }
+        Self { views: views(tta), channels, images: Vec::new(), pictures: Pictures::default() }
     }
 
     fn are_several(&self) -> bool {
@@ -268,7 +261,7 @@ impl Views {
 
     /// The `k`-th view of a batch; the first is the images as they are.
     fn show<'a>(&'a mut self, k: usize, batch: Shown<'a>) -> Images<'a> {
-        let Self { views, channels, images, words } = self;
+        let Self { views, channels, images, pictures } = self;
         let view = &views[k];
         match batch.images {
             Origin::Here(plain) if view.is_plain() => Images::Here(plain),
@@ -278,9 +271,10 @@ impl Views {
                 Images::Here(images)
             }
             Origin::There(set, numbers) => {
-                let moves = view.moves().map(Move::words).concat();
-                *words = moves.repeat(numbers.len());
-                set.images(numbers, words)
+                pictures.numbers.clear();
+                pictures.numbers.extend_from_slice(numbers);
+                (pictures.size, pictures.changes) = (batch.extent.height, view.changes().repeat(numbers.len()));
+                set.images(pictures)
             }
         }
     }
@@ -305,37 +299,28 @@ impl Views {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sets::tests::dataset;
+    use super::super::sets::tests::{dataset, made};
     use super::*;
+    use crate::gpu::Device;
     use crate::gpu::device::Order;
-    use crate::gpu::ops::serve::serve;
-    use crate::gpu::{DType, Device};
 
     #[test]
     fn a_device_shows_what_the_host_shows() {
-        for channels in [1, 3] {
+        for (channels, size) in [1, 3].into_iter().flat_map(|channels| [9, 6].map(|size| (channels, size))) {
             let set = Arc::new(dataset(channels));
             let device = Device::emulated(Order::Ascending);
             let on = |device: Option<Device>| Evaluator::new(Compute { device, ..Isa::Portable.into() });
-            let mut here = on(None).source(&set, 9, 2).unwrap();
-            let mut there = on(Some(device.clone())).source(&set, 9, 2).unwrap();
+            let mut here = on(None).source(&set, size, 2).unwrap();
+            let mut there = on(Some(device.clone())).source(&set, size, 2).unwrap();
             assert!(matches!((&here, &there), (Source::Here(_), Source::There(_))));
-            assert!(matches!(on(Some(device.clone())).source(&set, 8, 2).unwrap(), Source::Here(_)), "resized");
             let mut seen = 0;
             while let Some(batch) = here.next().unwrap() {
                 let numbered = there.next().unwrap().unwrap();
                 assert_eq!((numbered.extent, numbered.labels), (batch.extent, batch.labels));
                 let [mut of_host, mut of_device] = [(); 2].map(|()| Views::new(Tta::MirrorTranslate, channels));
                 for k in 0..of_host.views.len() {
-                    let Images::There(there) = of_device.show(k, numbered) else { panic!("they lie on the device") };
-                    let room = |len: usize| device.allocate(DType::U32, len).unwrap();
-                    let (numbers, moves) = (room(there.numbers.len()), room(there.moves.len()));
-                    device.write(numbers.view(), there.numbers).unwrap();
-                    device.write(moves.view(), there.moves).unwrap();
-                    let want = of_host.show(k, batch).here();
-                    let to = device.allocate(DType::F32, want.len()).unwrap();
-                    serve(&device, there.set, numbers.view(), moves.view(), to.view()).unwrap();
-                    assert_eq!(device.read_f32(to.view()).unwrap(), want, "view {k}");
+                    let got = made(&device, of_device.show(k, numbered));
+                    assert_eq!(got, of_host.show(k, batch).here(), "view {k} at {size}");
                 }
                 seen += batch.labels.len();
             }

@@ -2,6 +2,7 @@
 
 use super::net;
 use super::session::{Job, give_start, loader, passes};
+use super::sets::DeviceSets;
 use super::state::State;
 use super::step::{Stepper, take_step};
 use super::{checkpoint, device};
@@ -36,12 +37,14 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     let spec = &Spec { seed, ..job.spec.clone() };
     device::set_up(compute, spec);
     let mut state = begin_with(job, begin, spec)?;
-    let mut loader = loader(&job.datasets, seed, plan, 0, Vec::new());
+    let there = compute.device.as_ref().map(|device| DeviceSets::new(device, &job.datasets, plan, 0)).transpose()?;
+    let sets = &there.unwrap_or_default();
+    let mut loader = loader(&job.datasets, seed, plan, 0, sets.at_hand());
     let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &BTreeSet::new(), &state.params, compute)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
-        let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: None };
+        let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets };
         let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
         if let Some(curve) = sweep.add(taken.applied.lr, taken.loss().mean(), taken.diverged().is_none()) {

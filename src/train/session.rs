@@ -95,8 +95,8 @@ pub struct Session {
     meter: Meter,
     /// What a device's steps have left there; `None` on the host, and before the first step.
     ledger: Option<Ledger>,
-    /// Likewise: sets that lie there.
-    sets: Option<DeviceSets>,
+    /// Sets that lie there.
+    pub(super) sets: DeviceSets,
     /// What is kept, by the phase before which it is.
     keep: BTreeMap<usize, Beginning>,
 }
@@ -221,7 +221,7 @@ impl Session {
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
             ledger: None,
-            sets: None,
+            sets: DeviceSets::default(),
             evaluator: Evaluator::new(job.machine.compute.clone()),
             spec: job.spec,
             plan: job.plan,
@@ -235,14 +235,13 @@ impl Session {
 
     /// The batches of all steps that are left.
     pub fn loader(&self) -> Loader {
-        let at_hand = self.sets.as_ref().map(DeviceSets::at_hand).unwrap_or_default();
-        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step, at_hand)
+        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step, self.sets.at_hand())
     }
 
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
         let Self { spec, plan, state, compute, ledger, sets, .. } = self;
-        Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets: sets.as_ref() }
+        Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets }
     }
 
     /// From here on a device's losses may stay there for a while, images lie there where that is of use, and it is warmed up.
@@ -260,7 +259,7 @@ impl Session {
         let sets = DeviceSets::new(device, datasets, plan, from)?;
         warm_up(spec, &datasets[0].facts, plan, from, &state.params, compute)?;
         device.synchronize()?;
-        (self.ledger, self.sets) = (Some(ledger), Some(sets));
+        (self.ledger, self.sets) = (Some(ledger), sets);
         let seconds = begun.elapsed().as_secs_f64();
         if seconds > LONG {
             let device = self.compute.label();

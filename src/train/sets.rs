@@ -1,24 +1,20 @@
 //! Images that lie on a device, as bytes.
 
-use crate::data::augment::{Border, Move, chain};
-use crate::data::loader::by_number;
-use crate::data::mix::mixer;
-use crate::data::{Dataset, Images as Stored, Numbers, Split};
-use crate::gpu::ops::serve::{self, Beyond, Set};
+use crate::data::augment::{self, Border, Change, Move};
+use crate::data::{Batch, Dataset, Images as Stored, Numbers, Split, mix, resize};
+use crate::gpu::ops::serve::{self, Beyond, Pictures, Set};
 use crate::gpu::{Buffer, DType, Device, Error};
 use crate::nn::device::{Images, There};
 use crate::plan::Plan;
 use std::sync::Arc;
 
 /// Bytes of all training sets together, and of a validation set: the memory is the net's.
-const MOST: u64 = 1 << 30;
-
-/// So many of them, but of a device's at most an eighth.
 fn room(device: &Device) -> u64 {
-    MOST.min(device.facts().memory / 8)
+    device.facts().memory / 8
 }
 
-/// The training sets that lie on a device, by their places in the plan.
+/// The training sets that lie on a device, by their places in the plan; none by default.
+#[derive(Default)]
 pub struct DeviceSets(Vec<Option<DeviceSet>>);
 
 /// Images of a set that lie on a device.
@@ -26,31 +22,26 @@ pub struct DeviceSet {
     images: Buffer,
     /// See [`serve::Set::table`].
     table: Buffer,
+    mean: [u8; 3],
     size: usize,
     channels: usize,
 }
 
 impl DeviceSets {
-    /// Puts those there of which some phase from that step on takes images that are at most moved or covered, as far as
-    /// there is room for them.
+    /// Puts those there that are in memory and of which some phase from that step on takes images, as far as there is room
+    /// for them.
     ///
     /// # Errors
     /// Those of the device, but for too little memory.
     pub fn new(device: &Device, datasets: &[Arc<Dataset>], plan: &Plan, from: u64) -> Result<Self, Error> {
         let mut room = room(device);
-        let is_of_use = |k: usize| {
-            let left = plan.phases.iter().filter(|phase| phase.end() > from);
-            left.filter(|phase| phase.set == k).any(|phase| {
-                let (chain, mixer) = (chain(&phase.augment), mixer(&phase.mix_images));
-                by_number(&datasets[k].train, phase.size, &chain, &mixer).is_some()
-            })
-        };
         let mut there = |(k, set): (usize, &Arc<Dataset>)| {
-            if !is_of_use(k) || set.train.bytes().len() as u64 > room {
+            let is_of_use = plan.phases.iter().any(|phase| phase.end() > from && phase.set == k);
+            let Some(bytes) = in_memory(&set.train).filter(|bytes| is_of_use && *bytes <= room) else {
                 return Ok(None);
-            }
+            };
             let there = if_it_fits(DeviceSet::new(device, set, &set.train))?;
-            room -= there.as_ref().map_or(0, |_| set.train.bytes().len() as u64);
+            room -= there.as_ref().map_or(0, |_| bytes);
             Ok(there)
         };
         datasets.iter().enumerate().map(&mut there).collect::<Result<_, _>>().map(Self)
@@ -61,41 +52,50 @@ impl DeviceSets {
         (0..self.0.len()).filter(|k| self.0[*k].is_some()).collect()
     }
 
-    /// Images by number; `words` is what [`words`] makes of their moves.
+    /// The images of a batch. `room` is for what [`pictures`] makes of one by number.
     ///
     /// # Panics
-    /// When the set is not there.
-    pub fn images<'a>(&'a self, numbers: &'a Numbers, words: &'a [i32]) -> Images<'a> {
-        let set = self.0[numbers.set].as_ref().expect("images are served by number of sets that are there");
-        set.images(&numbers.images, words)
+    /// When it is by number, of a set that is not there.
+    pub fn images<'a>(&'a self, batch: &'a Batch, room: &'a mut Pictures) -> Images<'a> {
+        let Some(numbers) = &batch.numbers else { return Images::Here(&batch.images) };
+        *room = pictures(numbers, batch.size);
+        self.0[numbers.set].as_ref().expect("images are served by number of sets that are there").images(room)
     }
 }
 
 impl DeviceSet {
-    /// The validation images of a set, where they lie in memory as they are evaluated and there is room for them.
+    /// The validation images of a set, where they lie in memory and there is room for them.
     ///
     /// # Errors
     /// Those of the device, but for too little memory.
-    pub fn to_validate(device: &Device, set: &Dataset, size: usize) -> Result<Option<Self>, Error> {
-        let is_of_use = matches!(&set.val.images, Stored::Memory(bytes) if bytes.len() as u64 <= room(device));
-        if !is_of_use || set.val.size != size {
-            return Ok(None);
+    pub fn to_validate(device: &Device, set: &Dataset) -> Result<Option<Self>, Error> {
+        match in_memory(&set.val) {
+            Some(bytes) if bytes <= room(device) => if_it_fits(Self::new(device, set, &set.val)),
+            _ => Ok(None),
         }
-        if_it_fits(Self::new(device, set, &set.val))
     }
 
     fn new(device: &Device, set: &Dataset, split: &Split) -> Result<Self, Error> {
         let images = device.allocate(DType::U8, split.bytes().len())?;
         device.write(images.view(), split.bytes())?;
         let table = device.upload(&set.normalised_bytes())?;
-        Ok(Self { images, table, size: split.size, channels: split.channels })
+        let mut mean = [0; 3];
+        mean.iter_mut().zip(set.mean_color()).for_each(|(to, byte)| *to = byte);
+        Ok(Self { images, table, mean, size: split.size, channels: split.channels })
     }
 
-    /// Images by number; `words` are those of as many moves for each.
-    pub fn images<'a>(&'a self, numbers: &'a [u32], words: &'a [i32]) -> Images<'a> {
-        let Self { images, table, size, channels } = self;
-        let set = Set { images: images.view(), size: *size, channels: *channels, table: table.view() };
-        Images::There(There { set, numbers, moves: words })
+    pub fn images<'a>(&'a self, pictures: &'a Pictures) -> Images<'a> {
+        let Self { images, table, mean, size, channels } = self;
+        let set = Set { images: images.view(), size: *size, channels: *channels, table: table.view(), mean: *mean };
+        Images::There(There::all(set, pictures))
+    }
+}
+
+/// How many bytes it takes, where it is.
+fn in_memory(split: &Split) -> Option<u64> {
+    match &split.images {
+        Stored::Memory(bytes) => Some(bytes.len() as u64),
+        Stored::Stored(_) => None,
     }
 }
 
@@ -108,40 +108,78 @@ fn if_it_fits<T>(there: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Moves as a device reads them.
-pub fn words(moves: &[Move]) -> Vec<i32> {
-    let there = |step: &Move| match *step {
-        Move::Stay => serve::Move::Stay,
-        Move::Mirror => serve::Move::Mirror,
-        Move::Shift { dy, dx, border } => {
-            let beyond = match border {
-                Border::Reflect => Beyond::Reflect,
-                Border::Zero => Beyond::Black,
-                Border::Mean => Beyond::Mean,
-            };
-            serve::Move::Shift { dy: dy as i32, dx: dx as i32, beyond }
+/// A batch by number, of side `size`, as a device makes it.
+fn pictures(numbers: &Numbers, size: usize) -> Pictures {
+    let Numbers { images, windows, changes, mixture, .. } = numbers;
+    Pictures {
+        numbers: images.clone(),
+        windows: windows.iter().map(window).collect(),
+        size,
+        changes: changes.iter().map(change).collect(),
+        mixture: mixture.as_ref().map(|mix::Mixture { blend, others }| serve::Mixture {
+            blend: match blend {
+                mix::Blend::Sum(own) => serve::Blend::Sum(*own),
+                mix::Blend::Patch(patch) => serve::Blend::Patch(window(patch)),
+            },
+            others: others.clone(),
+        }),
+    }
+}
+
+fn window(of: &resize::Window) -> serve::Window {
+    let resize::Window { left, top, width, height } = *of;
+    serve::Window { left, top, width, height }
+}
+
+fn change(of: &Change) -> serve::Change {
+    match *of {
+        Change::Move(step) => serve::Change::Move(match step {
+            Move::Stay => serve::Move::Stay,
+            Move::Mirror => serve::Move::Mirror,
+            Move::Shift { dy, dx, border } => {
+                serve::Move::Shift { dy: dy as i32, dx: dx as i32, beyond: beyond(border) }
+            }
+            Move::Cover { top, left, side } => {
+                let [top, left, side] = [top, left, side].map(|at| at as i32);
+                serve::Move::Cover { top, left, side }
+            }
+        }),
+        Change::Turn(augment::Turn { sin, cos, left, top, border }) => {
+            serve::Change::Turn(serve::Turn { sin, cos, left, top, beyond: beyond(border) })
         }
-        Move::Cover { top, left, side } => {
-            let [top, left, side] = [top, left, side].map(|at| at as i32);
-            serve::Move::Cover { top, left, side }
-        }
-    };
-    moves.iter().flat_map(|step| there(step).words()).collect()
+        Change::Tones(tones) => serve::Change::Tones(tones.map(|tone| match tone {
+            augment::Tone::Stay => serve::Tone::Stay,
+            augment::Tone::Brightness(factor) => serve::Tone::Brightness(factor),
+            augment::Tone::Contrast(factor) => serve::Tone::Contrast(factor),
+            augment::Tone::Saturation(factor) => serve::Tone::Saturation(factor),
+            augment::Tone::Hue(turn) => serve::Tone::Hue(turn),
+        })),
+    }
+}
+
+fn beyond(border: Border) -> Beyond {
+    match border {
+        Border::Reflect => Beyond::Reflect,
+        Border::Zero => Beyond::Black,
+        Border::Mean => Beyond::Mean,
+    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::data::mix::Mixer;
-    use crate::data::{Batch, BatchPlan, Facts, FactsSource, Loader, Training};
+    use crate::data::augment::chain;
+    use crate::data::mix::mixer;
+    use crate::data::{BatchPlan, Facts, FactsSource, Loader, Training};
     use crate::gpu::device::Order;
-    use crate::registry::{Choice, Settings, Value};
+    use crate::gpu::ops::serve::Serving;
+    use crate::registry::{Choice, Value};
 
     /// Images of 9×9 that vary from pixel to pixel.
     pub fn dataset(channels: usize) -> Dataset {
         let split = |count: usize| Split {
-            images: Stored::Memory((0..count * 81 * channels).map(|i| (i * 31 % 251) as u8).collect()),
-            labels: vec![0; count],
+            images: Stored::Memory((0..count * 81 * channels).map(|i| (i * i * 31 % 251) as u8).collect()),
+            labels: (0..count).map(|k| k as u32 % 2).collect(),
             size: 9,
             channels,
         };
@@ -157,30 +195,50 @@ pub(super) mod tests {
         Dataset::new(facts, Vec::new(), split(20), split(5))
     }
 
+    /// What a device makes of images that lie there.
+    pub fn made(device: &Device, images: Images<'_>) -> Vec<f32> {
+        let Images::There(There { set, pictures, first, count }) = images else { panic!("they lie on the device") };
+        let to = device.allocate(DType::F32, count * pictures.size * pictures.size * set.channels).unwrap();
+        let mut serving = Serving::new(device).unwrap();
+        serving.serve(device, set, pictures, first..first + count, to.view()).unwrap();
+        device.read_f32(to.view()).unwrap()
+    }
+
+    /// Every augmentation, in lists of which the last begins with a crop.
+    fn lists() -> [Vec<Choice>; 4] {
+        let float = |key, value| (key, Value::Float(value));
+        let with = |kind: &str, setting, padding: &str| {
+            Choice::with(kind, [setting, ("padding", Value::Text(padding.to_owned()))])
+        };
+        let shift = |padding: &str| with("translate", ("pixels", Value::Int(4)), padding);
+        let turn = |padding: &str| with("rotate", float("degrees", 60.0), padding);
+        let (flip, cutout) = (Choice::plain("flip"), Choice::with("cutout", [("size", Value::Int(3))]));
+        let jitter = Choice::with("color-jitter", [float("strength", 0.8), float("hue", 0.5)]);
+        let crop = [float("min_scale", 0.1), float("max_scale", 1.0), float("ratio", 2.0)];
+        [
+            vec![],
+            vec![shift("reflect"), cutout.clone(), flip.clone(), shift("zero"), Choice::plain("flip-alternating")],
+            vec![jitter.clone(), turn("mean"), cutout, turn("reflect"), turn("zero"), flip.clone()],
+            vec![Choice::with("random-resized-crop", crop), flip, jitter, shift("reflect")],
+        ]
+    }
+
     #[test]
     fn a_device_serves_what_the_host_serves() {
-        let setting = |key: &str, value: Value| (key.to_owned(), value);
-        let choice = |kind: &str, list: Vec<(String, Value)>| Choice {
-            kind: kind.to_owned(),
-            settings: Settings(list.into_iter().collect()),
-        };
-        let shift = |padding: &str| {
-            let padding = setting("padding", Value::Text(padding.to_owned()));
-            choice("translate", vec![setting("pixels", Value::Int(4)), padding])
-        };
-        let list = [
-            shift("reflect"),
-            choice("cutout", vec![setting("size", Value::Int(3))]),
-            Choice::plain("flip"),
-            shift("zero"),
-            Choice::plain("flip-alternating"),
-        ];
-        for channels in [1, 3] {
+        let one = |key, value| (key, Value::Float(value));
+        let mixes: Vec<Vec<Choice>> = ["mixup", "cutmix"]
+            .map(|kind| vec![Choice::with(kind, [one("alpha", 1.0), one("probability", 1.0)])])
+            .into_iter()
+            .chain([vec![]])
+            .collect();
+        let all = lists();
+        let ways = all.iter().flat_map(|list| [5, 9, 14].map(|size| (list, size))).zip(mixes.iter().cycle());
+        for (((list, size), mix), channels) in ways.flat_map(|way| [1, 3].map(|channels| (way, channels))) {
             let set = Arc::new(dataset(channels));
             let batches = |at_hand: Vec<usize>| -> Vec<Batch> {
-                let (augment, mix) = (vec![chain(&list)], vec![Mixer::default()]);
+                let (augment, mix) = (vec![chain(list)], vec![mixer(mix)]);
                 let training = Training { datasets: vec![Arc::clone(&set)], seed: 5, augment, mix, at_hand };
-                let cut = |step| BatchPlan { epoch: step, first: 3, images: 11, size: 9, phase: 0, set: 0 };
+                let cut = move |step| BatchPlan { epoch: step, first: 3, images: 11, size, phase: 0, set: 0 };
                 let mut loader = Loader::training(training, 0, move |step| (step < 3).then(|| cut(step)));
                 let mut batches = Vec::new();
                 while let Some((batch, _)) = loader.next_batch().unwrap() {
@@ -188,25 +246,24 @@ pub(super) mod tests {
                 }
                 batches
             };
-            let device = Device::emulated(Order::Ascending);
-            // The second of the plan's sets: no other is there.
-            let sets = DeviceSets(vec![None, Some(DeviceSet::new(&device, &set, &set.train).unwrap())]);
-            assert_eq!(sets.at_hand(), [1]);
             let (here, there) = (batches(vec![]), batches(vec![0]));
             assert_eq!((here.len(), there.len()), (3, 3));
-            for (want, got) in here.iter().zip(&there) {
-                let numbers = &Numbers { set: 1, ..got.numbers.clone().unwrap() };
-                let words = words(&numbers.moves);
-                let Images::There(There { set, numbers, moves }) = sets.images(numbers, &words).part(11, 2..11) else {
-                    panic!("they lie on the device")
-                };
-                let there = |len: usize| device.allocate(DType::U32, len).unwrap();
-                let (numbers_there, moves_there) = (there(numbers.len()), there(moves.len()));
-                device.write(numbers_there.view(), numbers).unwrap();
-                device.write(moves_there.view(), moves).unwrap();
-                let to = device.allocate(DType::F32, 9 * 81 * channels).unwrap();
-                serve::serve(&device, set, numbers_there.view(), moves_there.view(), to.view()).unwrap();
-                assert_eq!(device.read_f32(to.view()).unwrap(), want.images[2 * 81 * channels..]);
+            for order in [Order::Ascending, Order::Descending] {
+                let device = Device::emulated(order);
+                // The second of the plan's sets: no other is there.
+                let sets = DeviceSets(vec![None, Some(DeviceSet::new(&device, &set, &set.train).unwrap())]);
+                assert_eq!(sets.at_hand(), [1]);
+                for (want, got) in here.iter().zip(&there) {
+                    assert_eq!((&want.labels, &want.mixed), (&got.labels, &got.mixed));
+                    let mut got = got.clone();
+                    got.numbers.as_mut().unwrap().set = 1;
+                    let mut pictures = Pictures::default();
+                    let images = sets.images(&got, &mut pictures);
+                    assert_eq!(made(&device, images), want.images, "{list:?}, {mix:?}, {size}");
+                    // As a batch in parts takes them.
+                    let each = size * size * channels;
+                    assert_eq!(made(&device, images.part(11, 2..6)), want.images[2 * each..6 * each]);
+                }
             }
         }
     }

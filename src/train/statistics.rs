@@ -1,11 +1,12 @@
 //! Running statistics found anew, for weights that no step was taken with.
 
 use super::net;
+use super::sets::DeviceSets;
 use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
-use crate::nn::device::Images;
+use crate::gpu::ops::serve::Pictures;
 use crate::nn::{Compute, Executor, Params};
 use crate::plan::{Plan, StepPlan};
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl MeanStatistics {
 }
 
 /// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented,
-/// mixed and sized as in its phase, in batches that its tape takes. A net without statistics is left as it is.
+/// mixed and sized as in its phase, in batches that its tape takes. A net without statistics is left as it is. `sets` are those of
+/// `datasets` that lie on the device.
 ///
 /// # Errors
 /// Those of the tape and of the loader; when the net cannot be built.
@@ -50,7 +52,7 @@ pub fn measure(
     params: &mut Params,
     spec: &Spec,
     plan: &Plan,
-    dataset: &Arc<Dataset>,
+    (datasets, sets): (&[Arc<Dataset>], &DeviceSets),
     step: &StepPlan,
     compute: &Compute,
 ) -> anyhow::Result<()> {
@@ -58,20 +60,20 @@ pub fn measure(
         return Ok(());
     }
     let phase = &plan.phases[step.phase];
-    let (epoch, size, most) = (step.epoch, step.size, phase.part());
-    let graph = net::graph(spec, &dataset.facts, size)?;
+    let (epoch, size, most, set) = (step.epoch, step.size, phase.part(), phase.set);
+    let graph = net::graph(spec, &datasets[set].facts, size)?;
     let mut tape = Executor::new(compute, &graph, params, net::measure_options(spec, most, compute.isa))?;
     let augment = vec![chain(&phase.augment)];
     let mix = vec![mixer(&phase.mix_images)];
-    let training = Training { datasets: vec![Arc::clone(dataset)], seed: spec.seed, augment, mix, at_hand: Vec::new() };
-    let all = dataset.train.labels.len();
+    let training = Training { datasets: datasets.to_vec(), seed: spec.seed, augment, mix, at_hand: sets.at_hand() };
+    let all = datasets[set].train.labels.len();
     let mut loader = Loader::training(training, 0, move |batch| {
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;
-        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set: 0 })
+        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set })
     });
-    let mut mean = MeanStatistics::new(params.stats().len());
+    let (mut mean, mut pictures) = (MeanStatistics::new(params.stats().len()), Pictures::default());
     while let Some((batch, _)) = loader.next_batch()? {
-        tape.forward(params, Images::Here(&batch.images))?;
+        tape.forward(params, sets.images(batch, &mut pictures))?;
         params.home()?;
         mean.add(params.stats(), batch.labels.len());
     }

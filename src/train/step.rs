@@ -4,12 +4,13 @@ use super::average::Average;
 use super::ledger::Ledger;
 use super::lookahead::Lookahead;
 use super::passes::{Lesson, Passes};
-use super::sets::{DeviceSets, words};
+use super::sets::DeviceSets;
 use super::state::State;
 use crate::average::Statistics;
 use crate::config::spec::Spec;
 use crate::data::Batch;
 use crate::data::mix::Mixed;
+use crate::gpu::ops::serve::Pictures;
 use crate::kernels::reduce;
 use crate::loss_scale::{self, LossScale, Scale};
 use crate::nn::device::Images;
@@ -27,8 +28,8 @@ pub(super) struct Stepper<'a> {
     pub compute: &'a Compute,
     /// Where a device's loss and norm may stay for now; `None`: they are waited for.
     pub ledger: Option<&'a mut Ledger>,
-    /// Sets whose images lie on a device, where batches may be of their numbers.
-    pub sets: Option<&'a DeviceSets>,
+    /// Sets whose images lie on a device: batches may be of their numbers.
+    pub sets: &'a DeviceSets,
 }
 
 /// What a step gave.
@@ -127,16 +128,11 @@ pub(super) fn take_step(
     let scaling = scaling(spec, state);
     let scale = scaling.as_ref().map(|(_, scale)| scale.value);
     passes.set_loss_scale(scale.unwrap_or(1.0) as f32);
-    let moves = batch.numbers.as_ref().map(|numbers| words(&numbers.moves)).unwrap_or_default();
-    let images = match (&batch.numbers, sets) {
-        (None, _) => Images::Here(&batch.images),
-        (Some(_), None) => anyhow::bail!("images by number, and no set is at hand"),
-        (Some(numbers), Some(sets)) => {
-            log::trace!("step {} takes images by number", step.step);
-            sets.images(numbers, &moves)
-        }
-    };
-    let lesson = lesson(spec, step, batch, images);
+    if batch.numbers.is_some() {
+        log::trace!("step {} takes images by number", step.step);
+    }
+    let mut pictures = Pictures::default();
+    let lesson = lesson(spec, step, batch, sets.images(batch, &mut pictures));
     let hypers = plan.unit_hypers(step);
     // Nothing of the step, and no column, depends on what the numbers are.
     let may_stay = scale.is_none() && !plan.clips() && !state.optimizers.reevaluates();

@@ -2,7 +2,7 @@
 
 use crate::config::spec::Tta;
 use crate::data::resize::Extent;
-use crate::gpu::ops::serve::{Beyond, Move};
+use crate::gpu::ops::serve::{Beyond, Change, Move};
 
 /// A picture of an image, and the share of its outputs in the mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,12 +25,12 @@ impl View {
     }
 
     /// The same, as what a device does to images that lie there, in order.
-    pub fn moves(&self) -> [Move; 2] {
+    pub fn changes(&self) -> [Change; 2] {
         let Self { shift, mirror, .. } = *self;
         // From where a pixel comes.
         let back = -(shift as i32);
         let shift = if shift == 0 { Move::Stay } else { Move::Shift { dy: back, dx: back, beyond: Beyond::Reflect } };
-        [shift, if mirror { Move::Mirror } else { Move::Stay }]
+        [shift, if mirror { Move::Mirror } else { Move::Stay }].map(Change::Move)
     }
 
     /// Views of `images: (n, height, width, channels)`, into `to` of the same layout. As PyTorch's

@@ -3,6 +3,7 @@
 use super::net;
 use super::rehearsal::noise;
 use super::session::passes;
+use super::sets::DeviceSets;
 use super::state::State;
 use super::step::{Stepper, lesson, take_step};
 use crate::config::spec::Spec;
@@ -52,7 +53,8 @@ fn run(spec: &Spec, facts: &Facts, plan: &Plan, from: u64, params: &Params, comp
                 passes.gradient(&mut state.params, lesson(spec, &step, &batch, Images::Here(&batch.images)))?;
                 continue;
             }
-            let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: None };
+            let stepper =
+                Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: &DeviceSets::default() };
             take_step(stepper, &mut passes, &step, &batch)?;
         }
     }

@@ -1,7 +1,7 @@
 //! Batches, prepared ahead of the step that uses them.
 
-use super::augment::{Chain, Draw, Image, Move, Moving};
-use super::mix::{Mixed, Mixer};
+use super::augment::{Chain, Change, Draw, Image};
+use super::mix::{Mixed, Mixer, Mixture};
 use super::normalise::Normalise;
 use super::order::permutation;
 use super::prefetch::{Prefetch, PrefetchError};
@@ -40,15 +40,12 @@ pub struct Batch<E = f32> {
 pub struct Numbers {
     pub set: usize,
     pub images: Vec<u32>,
-    /// As many for each image, to be made in order.
-    pub moves: Vec<Move>,
-}
-
-/// What a phase does to each image of a set, where images need not be looked at for it: they lie in memory, are of the
-/// phase's size, are moved or partly covered at most, and not mixed.
-pub fn by_number<'a>(train: &Split, size: usize, chain: &'a Chain, mixer: &Mixer) -> Option<Vec<&'a dyn Moving>> {
-    let as_stored = matches!(train.images, Images::Memory(_)) && train.size == size && mixer.is_empty();
-    chain.moving().filter(|_| as_stored)
+    /// The part of each that is brought to the batch's size; none where it is all of each.
+    pub windows: Vec<Window>,
+    /// As many for each image, to be made in order at the batch's size.
+    pub changes: Vec<Change>,
+    /// How they are blended with each other then.
+    pub mixture: Option<Mixture>,
 }
 
 /// Which images a step takes, and how: the loader's part of the plan.
@@ -74,16 +71,16 @@ pub struct Training {
     pub augment: Vec<Chain>,
     /// Likewise.
     pub mix: Vec<Mixer>,
-    /// The sets of which the net has the training images at hand: they are served by number where that is all it takes.
+    /// The sets of which the net has the training images at hand, which are in memory: they are served by number.
     pub at_hand: Vec<usize>,
 }
 
 /// Prepares batches on another thread while the last one is used.
 ///
 /// A batch is a function of the data, the seed and its step's plan; the loader holds no state that a resumed run would
-/// miss. Images in memory are resized on the way, each time: at 32×32 that takes some 20 µs an image, far less than a step, and
-/// spares both a resized copy of the set and the pause to make it where a phase begins. Images on disk are decoded by several
-/// threads.
+/// miss. Images in memory are resized on the way, each time: at 32×32 that takes some 20 µs an image, far less than a step on a
+/// CPU, and spares both a resized copy of the set and the pause to make it where a phase begins; a device that has them at hand
+/// does it itself. Images on disk are decoded by several threads.
 pub struct Loader<E = f32> {
     batches: Prefetch<Batch<E>>,
 }
@@ -107,20 +104,22 @@ impl<E: Element> Loader<E> {
             }
             let indices = &order.1[cut.first..cut.first + cut.images];
             let (train, chain) = (&dataset.train, &augment[cut.phase]);
-            let changes = at_hand.contains(&cut.set).then(|| by_number(train, cut.size, chain, &mix[cut.phase]));
-            if let Some(changes) = changes.flatten() {
+            let mixture = mix[cut.phase].draw([*seed, cut.epoch, step], cut.size, cut.images);
+            if at_hand.contains(&cut.set) {
                 begin(batch, step, Extent::square(cut.size), 0, train.channels);
                 batch.labels.extend(indices.iter().map(|index| train.labels[*index as usize]));
+                batch.mixed = mixture.as_ref().map(|mixture| mixture.mixed(cut.size, &batch.labels));
                 let numbers = batch.numbers.get_or_insert_default();
-                numbers.set = cut.set;
+                (numbers.set, numbers.mixture) = (cut.set, mixture);
                 numbers.images.clear();
                 numbers.images.extend_from_slice(indices);
-                numbers.moves.clear();
+                numbers.windows.clear();
+                numbers.changes.clear();
                 for index in indices {
                     let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
-                    numbers.moves.extend(changes.iter().map(|change| change.draw(cut.size, &mut draw)));
+                    numbers.windows.extend(chain.crop(Extent::square(train.size), &mut draw));
+                    numbers.changes.extend(chain.changes(cut.size, &mut draw));
                 }
-                batch.mixed = None;
                 step += 1;
                 return Ok(true);
             }
@@ -132,8 +131,8 @@ impl<E: Element> Loader<E> {
                 maker.put(target);
                 Ok(served)
             })?;
-            let Batch { images, labels, mixed, .. } = batch;
-            *mixed = mix[cut.phase].apply([*seed, cut.epoch, step], cut.size, labels, images, &mut before);
+            mixture.iter().for_each(|mixture| mixture.apply(cut.size, &mut batch.images, &mut before));
+            batch.mixed = mixture.map(|mixture| mixture.mixed(cut.size, &batch.labels));
             step += 1;
             Ok(true)
         })
@@ -571,29 +570,32 @@ mod tests {
         assert!(message.contains("out of range"), "{message}");
     }
 
-    /// Batches by number are those of the images, wherever that is all it takes.
+    /// What a batch by number says makes the batch of images.
     #[test]
     fn images_at_hand_are_served_by_number() {
-        let settings = |list: &[(&str, Value)]| {
-            Settings(list.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
-        };
-        let border = |word: &str| ("padding", Value::Text(word.to_owned()));
-        let translate = |word: &str| Choice {
-            kind: "translate".to_owned(),
-            settings: settings(&[("pixels", Value::Int(3)), border(word)]),
-        };
-        let cutout = Choice { kind: "cutout".to_owned(), settings: settings(&[("size", Value::Int(4))]) };
+        let float = |key, value| (key, Value::Float(value));
+        let with_border =
+            |kind: &str, setting, word: &str| Choice::with(kind, [setting, ("padding", Value::Text(word.to_owned()))]);
+        let translate = |word: &str| with_border("translate", ("pixels", Value::Int(3)), word);
+        let rotate = with_border("rotate", float("degrees", 20.0), "mean");
+        let cutout = Choice::with("cutout", [("size", Value::Int(4))]);
+        let jitter = Choice::with("color-jitter", [float("strength", 0.4), float("hue", 0.1)]);
+        let crop = Choice::with(
+            "random-resized-crop",
+            [float("min_scale", 0.2), float("max_scale", 0.9), float("ratio", 1.5)],
+        );
         let flips = [Choice::plain("flip"), Choice::plain("flip-alternating")];
+        let mix = |kind: &str| Choice::with(kind, [float("alpha", 1.0), float("probability", 0.7)]);
         for list in [
             vec![],
             vec![translate("reflect"), flips[0].clone(), cutout.clone()],
-            vec![cutout, flips[1].clone(), translate("zero"), flips[0].clone()],
+            vec![crop, flips[1].clone(), rotate.clone(), jitter.clone(), translate("zero")],
+            vec![cutout, jitter, flips[0].clone(), rotate],
         ] {
             // The second phase, of another size, mixes.
-            let mixing = Choice::with("mixup", [("alpha", Value::Float(1.0)), ("probability", Value::Float(1.0))]);
             let from = |from: u64, at_hand: Vec<usize>| {
                 let augment = vec![chain(&list), chain(&list)];
-                let mix = vec![Mixer::default(), mixer(std::slice::from_ref(&mixing))];
+                let mix = vec![Mixer::default(), mixer(&[mix("mixup"), mix("cutmix")])];
                 collect(Loader::training(
                     Training { datasets: vec![dataset()], seed: 3, augment, mix, at_hand },
                     from,
@@ -603,30 +605,30 @@ mod tests {
             let (images, numbers, set) = (from(0, vec![]), from(0, vec![0]), dataset());
             assert_eq!((images.len(), numbers.len()), (7, 7));
             assert_eq!(from(2, vec![0]), numbers[2..], "beginning later");
-            let normalise = Normalise::new(&set.mean, &set.std);
+            let mut resizer = Resizer::new(3);
             for (want, got) in images.iter().zip(&numbers) {
-                assert_eq!((&want.labels, want.size, want.step), (&got.labels, got.size, got.step));
-                assert!(want.numbers.is_none());
-                if got.size != 8 {
-                    // They are resized on the way, and mixed.
-                    assert!(want == got && got.mixed.is_some());
-                    continue;
-                }
-                let Numbers { set: 0, images, moves } = got.numbers.as_ref().unwrap() else { panic!("another set") };
-                assert!(got.images.is_empty() && moves.len() == images.len() * list.len());
-                let mut image = Image::new(set.mean_color());
+                let of = |batch: &Batch| (batch.labels.clone(), batch.mixed.clone(), batch.size, batch.step);
+                assert_eq!(of(want), of(got));
+                assert!(want.numbers.is_none() && got.images.is_empty());
+                let Numbers { set: 0, images, windows, changes, mixture } = got.numbers.as_ref().unwrap() else {
+                    panic!("another set")
+                };
+                let each = changes.len() / images.len();
+                assert_eq!((each + usize::from(!windows.is_empty())) * images.len(), list.len() * images.len());
+                let (mut image, mut values) = (Image::new(set.mean_color()), vec![0.0f32; want.images.len()]);
+                let (stored, len) = (Extent::square(8), want.images.len() / images.len());
                 for (k, number) in images.iter().enumerate() {
-                    image.resize(8);
-                    image.pixels.copy_from_slice(set.train.image(*number as usize));
-                    moves[k * list.len()..][..list.len()].iter().for_each(|step| step.apply(&mut image));
-                    let mut values = vec![0.0f32; 64 * 3];
-                    normalise.apply(&image.pixels, &mut values);
-                    assert_eq!(values, want.images[k * 64 * 3..][..64 * 3], "step {}, image {number}", got.step);
+                    image.resize(got.size);
+                    let window = windows.get(k).copied().unwrap_or(Window::whole(stored));
+                    let bytes = set.train.image(*number as usize);
+                    resizer.resize(bytes, stored, window, got.extent, &mut image.pixels);
+                    changes[k * each..][..each].iter().for_each(|change| change.apply(&mut image));
+                    Normalise::new(&set.mean, &set.std).apply(&image.pixels, &mut values[k * len..][..len]);
                 }
+                mixture.iter().for_each(|mixture| mixture.apply(got.size, &mut values, &mut Vec::new()));
+                assert_eq!(values, want.images, "step {}", got.step);
             }
+            assert!(list.is_empty() || numbers.iter().any(|batch| batch.mixed.is_some()));
         }
-        let jitter =
-            chain(&[Choice::plain("flip"), Choice::with("rotate", [("degrees", Value::Float(3.0)), border("mean")])]);
-        assert!(by_number(&dataset().train, 8, &jitter, &Mixer::default()).is_none(), "it looks at pixels");
     }
 }

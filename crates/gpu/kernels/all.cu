@@ -7,6 +7,8 @@
 #define EACH "cast.cu"
 #include "each_type.h"
 
+#include "picture.cu"
+
 #define EACH "serve.cu"
 #include "each_type.h"
 

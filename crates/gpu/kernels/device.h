@@ -129,6 +129,31 @@ FUNCTION u32 float_to_bits(float x) {
 #endif
 }
 
+/* Products and sums that are rounded each. Of plain ones nvcc fuses a product and a sum into one operation, which rounds once: good enough but
+ * where bytes are to be those of the host. */
+#ifdef __CUDACC__
+FUNCTION float times_f32(float x, float y) { return __fmul_rn(x, y); }
+FUNCTION float plus_f32(float x, float y) { return __fadd_rn(x, y); }
+FUNCTION double times_f64(double x, double y) { return __dmul_rn(x, y); }
+FUNCTION double plus_f64(double x, double y) { return __dadd_rn(x, y); }
+#else
+FUNCTION float times_f32(float x, float y) { return x * y; }
+FUNCTION float plus_f32(float x, float y) { return x + y; }
+FUNCTION double times_f64(double x, double y) { return x * y; }
+FUNCTION double plus_f64(double x, double y) { return x + y; }
+#endif
+
+/* A double of two words, the lower first. */
+FUNCTION double words_to_double(const u32 *words) {
+#ifdef __CUDACC__
+    return __hiloint2double((int)words[1], (int)words[0]);
+#else
+    double x;
+    memcpy(&x, words, 8);
+    return x;
+#endif
+}
+
 FUNCTION float load_bf16(const u16 *p) { return bits_to_float((u32)*p << 16); }
 
 /* Rounded to the nearest, ties to even; what is no number stays none. */

@@ -1,61 +1,48 @@
-/* Images of a set that lies here as bytes, moved as an augmentation says, and normalised. */
+/* Pictures, moved as an augmentation says, normalised, and blended with each other. */
 #ifndef RUNNER_SERVE
 #define RUNNER_SERVE
 typedef struct {
-    u64 pixels;
-    const u8 *set;
-    const u32 *indices;
+    Pictures from;
     const int *moves;
     const float *table;
     void *to;
-    u32 size, channels, moves_each;
+    u64 count;
+    u32 each, blend;
+    float own;
+    u32 left, top, width, height;
 } Serve;
 
-enum { SERVE_MIRROR = 1, SERVE_REFLECT, SERVE_BLACK, SERVE_MEAN, SERVE_COVER };
-
-/* Columns of the table: of bytes 0 to 255, and of the mean colour. */
-#define SERVE_COLUMNS 257
-
-/* Where place `at` of an axis comes from: itself inside, outside mirrored at the outermost places, which are not repeated. */
-FUNCTION int serve_reflected(int at, int size) {
-    if (at >= 0 && at < size) return at;
-    const int period = size > 1 ? 2 * size - 2 : 1, folded = (at < 0 ? -at : at) % period;
-    const int back = period - folded, near = folded < back ? folded : back;
-    return near < size ? near : size - 1;
-}
+enum { BLEND_SUM = 1, BLEND_PATCH };
 #endif
 
-/* A thread makes a pixel: it goes back through the image's moves to the pixel that comes here, or to what covers it. */
+/* A thread makes a pixel: it goes back through the picture's moves to the pixel that comes here, or to what covers it. Picture k is
+ * blended with picture count + k. */
 KERNEL(TYPED(serve), Serve) {
     THREADS {
-        const int size = (int)a.size;
-        const u64 step = (u64)GRID_X * THREAD_COUNT, each = (u64)a.size * a.size;
-        for (u64 p = (u64)BLOCK_X * THREAD_COUNT + t; p < a.pixels; p += step) {
-            const u64 image = p / each;
-            const u32 place = (u32)(p % each);
-            int y = (int)(place / a.size), x = (int)(place % a.size), column = -1;
-            for (u32 k = a.moves_each; k > 0 && column < 0; k--) {
-                const int *move = a.moves + (image * a.moves_each + (k - 1)) * 4;
-                const int kind = move[0];
-                if (kind == SERVE_MIRROR) {
-                    x = size - 1 - x;
-                } else if (kind == SERVE_COVER) {
-                    if (y >= move[1] && y < move[1] + move[3] && x >= move[2] && x < move[2] + move[3]) column = 256;
-                } else if (kind >= SERVE_REFLECT) {
-                    y += move[1];
-                    x += move[2];
-                    if (kind == SERVE_REFLECT) {
-                        y = serve_reflected(y, size);
-                        x = serve_reflected(x, size);
-                    } else if (y < 0 || y >= size || x < 0 || x >= size) {
-                        column = kind == SERVE_MEAN ? 256 : 0;
-                    }
-                }
+        const u64 step = (u64)GRID_X * THREAD_COUNT, all = (u64)a.from.size * a.from.size;
+        const u32 channels = a.from.channels, size = a.from.size;
+        for (u64 p = (u64)BLOCK_X * THREAD_COUNT + t; p < a.count * all; p += step) {
+            u64 image = p / all;
+            const u32 here = (u32)(p % all), y = here / size, x = here % size;
+            if (a.blend == BLEND_PATCH && y >= a.top && y < a.top + a.height && x >= a.left && x < a.left + a.width) image += a.count;
+            u32 place = here, other_place = here;
+            const int column = picture_before(a.moves + image * a.each * MOVE_WORDS, a.each, (int)size, &place);
+            const u8 *from = picture_of(a.from, image) + (u64)place * channels;
+            int other_column = COLUMN_NONE;
+            const u8 *other_from = from;
+            if (a.blend == BLEND_SUM) {
+                image += a.count;
+                other_column = picture_before(a.moves + image * a.each * MOVE_WORDS, a.each, (int)size, &other_place);
+                other_from = picture_of(a.from, image) + (u64)other_place * channels;
             }
-            const u8 *from = a.set + (column < 0 ? ((u64)a.indices[image] * each + (u64)y * a.size + x) * a.channels : 0);
-            for (u32 c = 0; c < a.channels; c++) {
-                const u32 entry = column < 0 ? from[c] : (u32)column;
-                STORE((T *)a.to + p * a.channels + c, a.table[c * SERVE_COLUMNS + entry]);
+            for (u32 c = 0; c < channels; c++) {
+                const float *table = a.table + c * COLUMNS;
+                float value = table[column == COLUMN_NONE ? (int)from[c] : column];
+                if (a.blend == BLEND_SUM) {
+                    const float other = table[other_column == COLUMN_NONE ? (int)other_from[c] : other_column];
+                    value = plus_f32(times_f32(a.own, value), times_f32(1.0f - a.own, other));
+                }
+                STORE((T *)a.to + p * channels + c, value);
             }
         }
     }

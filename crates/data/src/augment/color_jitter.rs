@@ -1,6 +1,6 @@
 //! Random changes of brightness, contrast, saturation and hue.
 
-use super::{Augment, AugmentEntry, Draw, Image, change};
+use super::{Augment, AugmentEntry, Change, Draw, Image, change};
 use crate::draw::{below, between};
 use crate::luma::luma;
 use crate::registry::{Default, Entry, Interval, Kind, Param};
@@ -66,20 +66,51 @@ struct ColorJitter {
 }
 
 impl Augment for ColorJitter {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Change {
         let order = order(draw);
         let mut factor = |reach: f32| between(&mut draw.rng, (1.0 - reach).max(0.0), 1.0 + reach);
-        let factors = [self.brightness, self.contrast, self.saturation].map(&mut factor);
-        let turn = between(&mut draw.rng, -self.hue, self.hue);
+        let [brightness, contrast, saturation] =
+            [self.brightness, self.contrast, self.saturation].map(|reach| (reach > 0.0).then_some(factor(reach)));
+        let hue = (self.hue > 0.0).then_some(between(&mut draw.rng, -self.hue, self.hue));
+        let tone = |which| match which {
+            0 => brightness.map(Tone::Brightness),
+            1 => contrast.map(Tone::Contrast),
+            2 => saturation.map(Tone::Saturation),
+            _ => hue.map(Tone::hue),
+        };
+        Change::Tones(order.map(|which| tone(which).unwrap_or(Tone::Stay)))
+    }
+}
+
+/// A change of all pixels. Images of one channel have no saturation and no hue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tone {
+    /// None.
+    Stay,
+    /// By a factor. As Pillow's `ImageEnhance.Brightness`: black at 0.
+    Brightness(f32),
+    /// By a factor. As Pillow's `ImageEnhance.Contrast`: the image's mean grey at 0.
+    Contrast(f32),
+    /// By a factor. As Pillow's `ImageEnhance.Color`: grey at 0.
+    Saturation(f32),
+    /// By so many 255ths of the colour circle, below 0 from 256 down. As torchvision's `adjust_hue` of a Pillow image.
+    Hue(u8),
+}
+
+impl Tone {
+    /// A part of the colour circle either way, in 255ths, rounded towards 0.
+    fn hue(turn: f32) -> Self {
+        Self::Hue((f64::from(turn) * 255.0) as i32 as u8)
+    }
+
+    pub fn apply(self, image: &mut Image) {
         let (channels, pixels) = (image.channels, &mut image.pixels[..]);
-        for which in order {
-            match which {
-                0 if self.brightness > 0.0 => brightness(pixels, factors[0]),
-                1 if self.contrast > 0.0 => contrast(pixels, channels, factors[1]),
-                2 if self.saturation > 0.0 && channels == 3 => saturation(pixels, factors[2]),
-                3 if self.hue > 0.0 && channels == 3 => hue(pixels, turn),
-                _ => {}
-            }
+        match self {
+            Self::Brightness(factor) => blend_all(pixels, 0, factor),
+            Self::Contrast(factor) => contrast(pixels, channels, factor),
+            Self::Saturation(factor) if channels == 3 => saturation(pixels, factor),
+            Self::Hue(turn) if channels == 3 => hue(pixels, turn),
+            Self::Stay | Self::Saturation(_) | Self::Hue(_) => {}
         }
     }
 }
@@ -93,12 +124,6 @@ fn order(draw: &mut Draw) -> [u8; 4] {
     order
 }
 
-/// As Pillow's `ImageEnhance.Brightness`: black at 0.
-fn brightness(pixels: &mut [u8], factor: f32) {
-    blend_all(pixels, 0, factor);
-}
-
-/// As Pillow's `ImageEnhance.Contrast`: the image's mean grey at 0.
 fn contrast(pixels: &mut [u8], channels: usize, factor: f32) {
     let sum: u64 = match channels {
         3 => pixels.as_chunks().0.iter().map(|pixel| u64::from(luma(*pixel))).sum(),
@@ -109,7 +134,6 @@ fn contrast(pixels: &mut [u8], channels: usize, factor: f32) {
     blend_all(pixels, mean, factor);
 }
 
-/// As Pillow's `ImageEnhance.Color`: grey at 0.
 fn saturation(pixels: &mut [u8], factor: f32) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
         let grey = luma(*pixel);
@@ -117,9 +141,7 @@ fn saturation(pixels: &mut [u8], factor: f32) {
     }
 }
 
-/// As torchvision's `adjust_hue` of a Pillow image: `turn` is a part of the colour circle, in 255ths, rounded towards 0.
-fn hue(pixels: &mut [u8], turn: f32) {
-    let turn = (f64::from(turn) * 255.0) as i32 as u8;
+fn hue(pixels: &mut [u8], turn: u8) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
         let [h, s, v] = to_hsv(*pixel);
         *pixel = from_hsv([h.wrapping_add(turn), s, v]);
@@ -188,24 +210,24 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[track_caller]
-    fn assert_pillows(kind: &str, key: &str, change: impl Fn(&mut Image, f32)) {
+    fn assert_pillows(kind: &str, key: &str, tone: impl Fn(f32) -> Tone) {
         let pillow = Pillow::read();
         let cases = pillow.cases(kind);
         assert!(cases.len() > 5);
         for (name, case) in cases {
             let source = pillow.image(case["of"].as_str().unwrap());
             let mut image = of_pillow(source, &vec![0; source.channels]);
-            change(&mut image, case[key].as_f64().unwrap() as f32);
+            tone(case[key].as_f64().unwrap() as f32).apply(&mut image);
             assert_eq!(image.pixels, pillow.image(&name).pixels, "{name}: {case}");
         }
     }
 
     #[test]
     fn bytes_are_pillows() {
-        assert_pillows("brightness", "factor", |image, factor| brightness(&mut image.pixels, factor));
-        assert_pillows("contrast", "factor", |image, factor| contrast(&mut image.pixels, image.channels, factor));
-        assert_pillows("saturation", "factor", |image, factor| saturation(&mut image.pixels, factor));
-        assert_pillows("hue", "turn", |image, turn| hue(&mut image.pixels, turn));
+        assert_pillows("brightness", "factor", Tone::Brightness);
+        assert_pillows("contrast", "factor", Tone::Contrast);
+        assert_pillows("saturation", "factor", Tone::Saturation);
+        assert_pillows("hue", "turn", Tone::hue);
     }
 
     #[test]

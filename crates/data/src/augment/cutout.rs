@@ -1,6 +1,6 @@
 //! Random erasing.
 
-use super::{AugmentEntry, Draw, Move, Moving, change};
+use super::{Augment, AugmentEntry, Change, Draw, Move, change};
 use crate::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -24,17 +24,16 @@ struct Cutout {
     size: usize,
 }
 
-impl Moving for Cutout {
-    fn draw(&self, size: usize, draw: &mut Draw) -> Move {
+impl Augment for Cutout {
+    fn draw(&self, size: usize, draw: &mut Draw) -> Change {
         let side = self.size.min(size);
         let mut corner = || below(&mut draw.rng, (size - side) as u32 + 1) as usize;
-        Move::Cover { top: corner(), left: corner(), side }
+        Move::Cover { top: corner(), left: corner(), side }.into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
     use std::collections::BTreeSet;

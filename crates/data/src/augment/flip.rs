@@ -1,6 +1,6 @@
 //! Random mirroring.
 
-use super::{AugmentEntry, Draw, Move, Moving, change};
+use super::{Augment, AugmentEntry, Change, Draw, Move, change};
 use crate::draw::coin;
 use crate::registry::Entry;
 
@@ -15,15 +15,14 @@ pub static ENTRY: AugmentEntry = Entry {
 
 struct Flip;
 
-impl Moving for Flip {
-    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
-        if coin(&mut draw.rng) { Move::Mirror } else { Move::Stay }
+impl Augment for Flip {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Change {
+        Change::Move(if coin(&mut draw.rng) { Move::Mirror } else { Move::Stay })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Mirroring by turns.
 
-use super::{AugmentEntry, Draw, Move, Moving, change};
+use super::{Augment, AugmentEntry, Change, Draw, Move, change};
 use crate::draw::coin;
 use crate::registry::Entry;
 use crate::units::{Purpose, rng};
@@ -18,16 +18,15 @@ pub static ENTRY: AugmentEntry = Entry {
 /// in a row thus show both sides of every image.
 struct FlipAlternating;
 
-impl Moving for FlipAlternating {
-    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
+impl Augment for FlipAlternating {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Change {
         let first = coin(&mut rng(draw.seed, Purpose::Flip, 0, draw.index));
-        if first != (draw.epoch % 2 == 1) { Move::Mirror } else { Move::Stay }
+        Change::Move(if first != (draw.epoch % 2 == 1) { Move::Mirror } else { Move::Stay })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
 

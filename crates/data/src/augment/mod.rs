@@ -9,17 +9,19 @@
 //! step or the thread.
 
 mod border;
+mod changes;
 pub mod color_jitter;
 pub mod cutout;
 pub mod flip;
 pub mod flip_alternating;
-mod moves;
 pub mod random_resized_crop;
 pub mod rotate;
 pub mod translate;
 
 pub use border::Border;
-pub use moves::Move;
+pub use changes::{Change, Move};
+pub use color_jitter::Tone;
+pub use rotate::Turn;
 
 use super::resize::{Extent, Window};
 use crate::kernels::{Isa, pixels};
@@ -27,29 +29,14 @@ use crate::registry::{Choice, Describe, Entry, Family, Settings};
 use crate::units::{Purpose, number, rng};
 use rand_chacha::ChaCha8Rng;
 
-/// One change of one image.
+/// Changes one image.
 pub trait Augment: Send + Sync {
-    fn apply(&self, image: &mut Image, draw: &mut Draw);
+    /// What it does to an image of that side, drawn from the stream. Of one entry it is always the same kind of [`Change`].
+    fn draw(&self, size: usize, draw: &mut Draw) -> Change;
 
-    /// Itself, where all that it does is to move or cover pixels.
-    fn moving(&self) -> Option<&dyn Moving> {
-        None
-    }
-}
-
-/// A change that moves or covers pixels and looks at none: what it does to an image is known before the image is there.
-pub trait Moving: Send + Sync {
-    /// What it does to one image of that side, drawn from the stream.
-    fn draw(&self, size: usize, draw: &mut Draw) -> Move;
-}
-
-impl<M: Moving> Augment for M {
+    /// Draws and does it.
     fn apply(&self, image: &mut Image, draw: &mut Draw) {
         self.draw(image.size, draw).apply(image);
-    }
-
-    fn moving(&self) -> Option<&dyn Moving> {
-        Some(self)
     }
 }
 
@@ -84,13 +71,12 @@ impl Chain {
         self.crop.as_ref().map(|crop| crop.window(stored, draw))
     }
 
-    /// The changes, where there is no crop and all of them move or cover pixels alone.
-    pub fn moving(&self) -> Option<Vec<&dyn Moving>> {
-        let all = self.changes.iter().map(|change| change.moving()).collect::<Option<Vec<_>>>();
-        all.filter(|_| self.crop.is_none())
+    /// The changes to an image of the phase's size, in order, drawn behind what the crop draws.
+    pub fn changes(&self, size: usize, draw: &mut Draw) -> impl Iterator<Item = Change> {
+        self.changes.iter().map(move |change| change.draw(size, draw))
     }
 
-    /// Makes the changes to an image of the phase's size.
+    /// Makes them.
     pub fn apply(&self, image: &mut Image, draw: &mut Draw) {
         self.changes.iter().for_each(|change| change.apply(image, draw));
     }

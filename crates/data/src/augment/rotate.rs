@@ -1,7 +1,7 @@
 //! Random rotation.
 
 use super::border::Border;
-use super::{Augment, AugmentEntry, Draw, Image, Old, change};
+use super::{Augment, AugmentEntry, Change, Draw, Image, Old, change};
 use crate::draw::between;
 use crate::registry::{Default, Entry, Interval, Kind, Param};
 
@@ -42,40 +42,62 @@ impl Rotate {
 }
 
 impl Augment for Rotate {
-    fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        let degrees = self.angle(draw);
-        turn(image, degrees, self.border);
+    fn draw(&self, size: usize, draw: &mut Draw) -> Change {
+        Change::Turn(Turn::new(size, self.angle(draw), self.border))
     }
 }
 
-/// Turns counter-clockwise about the centre, with bilinear interpolation: the bytes of Pillow's `Image.rotate(degrees,
-/// BILINEAR, fillcolor)`, which torchvision calls.
+/// A turn of an image of one side, counter-clockwise about the centre, with bilinear interpolation: the bytes of Pillow's
+/// `Image.rotate(degrees, BILINEAR, fillcolor)`, which torchvision calls.
+///
+/// Whole numbers being the edges between pixels, the point `(x, y)` shows what was at
+///
+/// ```text
+/// (x·cos − y·sin + left, x·sin + y·cos + top)
+/// ```
 ///
 /// A pixel whose centre comes from outside the image is filled whole; within half a pixel of the border the outermost
 /// pixel is repeated, but for `Reflect`, which has a mirrored one to interpolate with.
-fn turn(image: &mut Image, degrees: f64, border: Border) {
-    if degrees == 0.0 {
-        return;
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turn {
+    pub sin: f64,
+    pub cos: f64,
+    pub left: f64,
+    pub top: f64,
+    pub border: Border,
+}
+
+impl Turn {
+    /// Of images of that side.
+    pub fn new(size: usize, degrees: f64, border: Border) -> Self {
+        // As Pillow does. It also takes away the last bits, in which sine and cosine differ between systems.
+        let round = |x: f64| (x * 1e15).round_ties_even() / 1e15;
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (sin, cos) = (round(sin), round(cos));
+        let centre = size as f64 / 2.0;
+        // Where the corner of the image comes from; added up in Pillow's order.
+        let (left, top) = ((centre * sin - centre * cos) + centre, (-centre * sin - centre * cos) + centre);
+        Self { sin, cos, left, top, border }
     }
-    // As Pillow does. It also takes away the last bits, in which sine and cosine differ between systems.
-    let round = |x: f64| (x * 1e15).round_ties_even() / 1e15;
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let (sin, cos) = (round(sin), round(cos));
-    let centre = image.size as f64 / 2.0;
-    // Where the corner of the image comes from; added up in Pillow's order.
-    let (left, top) = ((centre * sin - centre * cos) + centre, (-centre * sin - centre * cos) + centre);
-    image.rewrite(|old, y, row| {
-        let y = y as f64 + 0.5;
-        let source = |x: usize| {
-            let x = x as f64 + 0.5;
-            (x * cos - y * sin + left, x * sin + y * cos + top)
-        };
-        match old.channels {
-            1 => interpolate::<1>(old, source, border, row),
-            3 => interpolate::<3>(old, source, border, row),
-            channels => unreachable!("an image of {channels} channels"),
+
+    pub fn apply(self, image: &mut Image) {
+        let Self { sin, cos, left, top, border } = self;
+        if sin == 0.0 && cos == 1.0 {
+            return;
         }
-    });
+        image.rewrite(|old, y, row| {
+            let y = y as f64 + 0.5;
+            let source = |x: usize| {
+                let x = x as f64 + 0.5;
+                (x * cos - y * sin + left, x * sin + y * cos + top)
+            };
+            match old.channels {
+                1 => interpolate::<1>(old, source, border, row),
+                3 => interpolate::<3>(old, source, border, row),
+                channels => unreachable!("an image of {channels} channels"),
+            }
+        });
+    }
 }
 
 /// A row of `C` channels whose pixel `x` is the image at the point `source(x)`, whole numbers being the edges between
@@ -115,6 +137,10 @@ mod tests {
     use super::super::tests::{gray, of_pillow};
     use super::*;
     use crate::pillow::Pillow;
+
+    fn turn(image: &mut Image, degrees: f64, border: Border) {
+        Turn::new(image.size, degrees, border).apply(image);
+    }
 
     #[test]
     fn bytes_are_pillows() {

@@ -1,7 +1,7 @@
 //! Random shifts.
 
 use super::border::Border;
-use super::{AugmentEntry, Draw, Move, Moving, change};
+use super::{Augment, AugmentEntry, Change, Draw, Move, change};
 use crate::draw::below;
 use crate::registry::{Default, Entry, Kind, Param};
 
@@ -35,16 +35,15 @@ struct Translate {
     border: Border,
 }
 
-impl Moving for Translate {
-    fn draw(&self, _: usize, draw: &mut Draw) -> Move {
+impl Augment for Translate {
+    fn draw(&self, _: usize, draw: &mut Draw) -> Change {
         let mut shift = || below(&mut draw.rng, 2 * self.pixels as u32 + 1) as isize - self.pixels as isize;
-        Move::Shift { dy: shift(), dx: shift(), border: self.border }
+        Move::Shift { dy: shift(), dx: shift(), border: self.border }.into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Augment as _;
     use super::super::tests::gray;
     use super::*;
     use std::collections::BTreeMap;

@@ -108,16 +108,8 @@ impl Mixer {
         self.0.is_empty()
     }
 
-    /// Blends `images: (n, size, size, channels)` with each other and gives their second labels; `None` where a batch is
-    /// served as it is. `before` is room for a copy.
-    pub fn apply<E: Element>(
-        &self,
-        [seed, epoch, step]: [u64; 3],
-        size: usize,
-        labels: &[u32],
-        images: &mut [E],
-        before: &mut Vec<E>,
-    ) -> Option<Mixed> {
+    /// What becomes of a step's batch of `count` images of side `size`; `None` where it is served as it is.
+    pub fn draw(&self, [seed, epoch, step]: [u64; 3], size: usize, count: usize) -> Option<Mixture> {
         let mut rng = rng(seed, Purpose::Mix, epoch, step);
         let (mix, probability) = &self.0[match self.0.len() {
             0 => return None,
@@ -128,14 +120,32 @@ impl Mixer {
             return None;
         }
         let blend = mix.blend(size, &mut rng);
-        let others = permutation(&mut rng, labels.len());
+        Some(Mixture { blend, others: permutation(&mut rng, count) })
+    }
+}
+
+/// What becomes of one batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mixture {
+    pub blend: Blend,
+    /// The place in the batch of what each image is blended with.
+    pub others: Vec<usize>,
+}
+
+impl Mixture {
+    /// The second labels.
+    pub fn mixed(&self, size: usize, labels: &[u32]) -> Mixed {
+        Mixed { labels: self.others.iter().map(|other| labels[*other]).collect(), own: self.blend.own(size) }
+    }
+
+    /// Blends `images: (n, size, size, channels)` with each other. `before` is room for a copy.
+    pub fn apply<E: Element>(&self, size: usize, images: &mut [E], before: &mut Vec<E>) {
         before.clear();
         before.extend_from_slice(images);
-        let len = images.len() / labels.len();
-        for (image, other) in images.chunks_exact_mut(len).zip(&others) {
-            put(blend, size, &before[other * len..][..len], image);
+        let len = images.len() / self.others.len();
+        for (image, other) in images.chunks_exact_mut(len).zip(&self.others) {
+            put(self.blend, size, &before[other * len..][..len], image);
         }
-        Some(Mixed { labels: others.iter().map(|other| labels[*other]).collect(), own: blend.own(size) })
     }
 }
 
@@ -185,8 +195,9 @@ mod tests {
         let len = SIZE * SIZE * 2;
         let mut images: Vec<f32> = (0..N * len).map(|i| (i / len + 1) as f32).collect();
         let labels: Vec<u32> = (0..N as u32).map(|k| 10 * k).collect();
-        let mixed = mixer.apply([1, 2, step], SIZE, &labels, &mut images, &mut vec![7.0; 3]);
-        (images, mixed)
+        let mixture = mixer.draw([1, 2, step], SIZE, N);
+        mixture.iter().for_each(|mixture| mixture.apply(SIZE, &mut images, &mut vec![7.0; 3]));
+        (images, mixture.map(|mixture| mixture.mixed(SIZE, &labels)))
     }
 
     #[test]

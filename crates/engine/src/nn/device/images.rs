@@ -1,7 +1,7 @@
 //! A batch of images on its way into a net.
 
 use runner_gpu::View;
-use runner_gpu::ops::serve::{MOVE, Set};
+use runner_gpu::ops::serve::{Pictures, Set};
 use std::ops::Range;
 
 /// The images of a pass.
@@ -19,9 +19,17 @@ pub enum Images<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct There<'a> {
     pub set: Set<'a>,
-    pub numbers: &'a [u32],
-    /// As many [`Move`](runner_gpu::ops::serve::Move)s for each image, in words.
-    pub moves: &'a [i32],
+    pub pictures: &'a Pictures,
+    /// The first of these, and how many.
+    pub first: usize,
+    pub count: usize,
+}
+
+impl<'a> There<'a> {
+    /// All of them.
+    pub fn all(set: Set<'a>, pictures: &'a Pictures) -> Self {
+        Self { set, pictures, first: 0, count: pictures.numbers.len() }
+    }
 }
 
 impl<'a> Images<'a> {
@@ -48,10 +56,9 @@ impl<'a> Images<'a> {
                 let each = images.len() / all;
                 Self::Ready(images.part(part.start * each..part.end * each))
             }
-            Self::There(There { set, numbers, moves }) => {
-                let each = moves.len() / MOVE / all * MOVE;
-                let moves = &moves[part.start * each..part.end * each];
-                Self::There(There { set, numbers: &numbers[part], moves })
+            Self::There(There { set, pictures, first, count }) => {
+                assert!(part.end <= count, "{part:?} of {count} images");
+                Self::There(There { set, pictures, first: first + part.start, count: part.len() })
             }
         }
     }

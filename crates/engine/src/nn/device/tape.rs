@@ -20,7 +20,8 @@ use crate::nn::timings::{self, Timings};
 use crate::units::Seconds;
 use anyhow::Context as _;
 use runner_gpu as gpu;
-use runner_gpu::ops::{cast, loss, serve};
+use runner_gpu::ops::serve::Serving;
+use runner_gpu::ops::{cast, loss};
 use runner_gpu::{Buffer, Device, View};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -61,8 +62,8 @@ pub struct DeviceTape {
     scratch: Buffer,
     /// For images before they are rounded; of no length where they are not.
     images: Buffer,
-    /// For the numbers of images that lie on the device, and what is done to them.
-    serving: [Buffer; 2],
+    /// For images that lie on the device.
+    serving: Serving,
     loss: LossRoom,
     taps: Vec<Tapped>,
     timings: Option<Timings>,
@@ -142,7 +143,7 @@ impl DeviceTape {
             output: graph.output(),
             scratch: device.allocate(gpu::DType::U8, scratch)?,
             images: device.allocate(gpu::DType::F32, images)?,
-            serving: [device.allocate(gpu::DType::U32, 0)?, device.allocate(gpu::DType::U32, 0)?],
+            serving: Serving::new(device)?,
             loss: LossRoom::new(device, options.max_batch)?,
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
             timings: None,
@@ -238,24 +239,13 @@ impl DeviceTape {
 
     /// Makes the images from those that lie on the device.
     fn serve(&mut self, there: There<'_>) -> anyhow::Result<()> {
-        let There { set, numbers, moves } = there;
+        let There { set, pictures, first, count } = there;
         let (shape, most) = (self.shapes[0], self.options.max_batch);
-        assert_eq!([set.size, set.size, set.channels], [shape.h, shape.w, shape.c], "images of another size");
-        assert!((1..=most).contains(&numbers.len()), "{} images on a tape for {most}", numbers.len());
-        let all = set.images.len() / shape.len();
-        assert!(numbers.iter().all(|number| (*number as usize) < all), "images of a set of {all}");
-        self.n = numbers.len();
-        for (room, len) in self.serving.iter_mut().zip([numbers.len(), moves.len()]) {
-            if room.bytes() < len * gpu::DType::U32.size() {
-                *room = self.device.allocate(gpu::DType::U32, len)?;
-            }
-        }
-        let [numbers_there, moves_there] = &self.serving;
-        let numbers_there = numbers_there.first(gpu::DType::U32, numbers.len());
-        let moves_there = moves_there.first(gpu::DType::U32, moves.len());
-        self.device.write(numbers_there, numbers)?;
-        self.device.write(moves_there, moves)?;
-        Ok(serve::serve(&self.device, set, numbers_there, moves_there, self.view(self.values[0]))?)
+        assert_eq!([pictures.size, pictures.size, set.channels], [shape.h, shape.w, shape.c], "images of another size");
+        assert!((1..=most).contains(&count), "{count} images on a tape for {most}");
+        self.n = count;
+        let to = self.memory.view(self.values[0], self.n);
+        Ok(self.serving.serve(&self.device, set, pictures, first..first + count, to)?)
     }
 
     /// The first layers in order, for parameters of which operations keep what they packed under that number.

@@ -1,9 +1,36 @@
-//! What augmentations do that move or cover pixels and look at none.
+//! What augmentations do to an image.
 
 use super::Image;
 use super::border::Border;
+use super::color_jitter::Tone;
+use super::rotate::Turn;
 
-/// What becomes of the pixels of one image.
+/// What becomes of one image. It is known before the image is there, so whoever has the images may make it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    Move(Move),
+    Turn(Turn),
+    /// One after another.
+    Tones([Tone; 4]),
+}
+
+impl Change {
+    pub fn apply(self, image: &mut Image) {
+        match self {
+            Self::Move(step) => step.apply(image),
+            Self::Turn(turn) => turn.apply(image),
+            Self::Tones(tones) => tones.into_iter().for_each(|tone| tone.apply(image)),
+        }
+    }
+}
+
+impl From<Move> for Change {
+    fn from(step: Move) -> Self {
+        Self::Move(step)
+    }
+}
+
+/// Pixels go elsewhere, or disappear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// They stay.
