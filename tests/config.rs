@@ -101,6 +101,20 @@ fn a_phase_takes_over_what_it_leaves_out() {
     assert_eq!(spec.train.checkpoint_every.to_string(), "1ep");
 }
 
+#[test]
+fn an_optimizer_that_says_its_own_beta_does_not_take_over_that_of_the_phase_before() {
+    let more = "[[phases]]\nepochs = 1\noptimizer = { kind = \"adamw\" }\nbeta = 0.9\nlr = 0.1\n\
+                [[phases]]\nepochs = 1\noptimizer = \"adam\"\nlr = 0.1\n\
+                [[phases]]\nepochs = 1\noptimizer = { kind = \"rmsprop\", alpha = 0.5 }\nlr = 0.1\n\
+                [[phases]]\nepochs = 1\nlr = 0.1\n\
+                [[phases]]\nepochs = 1\noptimizer = { kind = \"rmsprop\", alpha = 0.5 }\nbeta = 0.7\nlr = 0.1\n";
+    let loaded = right(&(WHOLE.to_owned() + more), &[]);
+    let betas: Vec<Option<f64>> =
+        loaded.spec.phases[3..].iter().map(|phase| phase.beta.as_ref().map(|beta| beta.from)).collect();
+    assert_eq!(betas, [Some(0.9), Some(0.9), None, None, Some(0.7)]);
+    assert_eq!(right(&config::write(&loaded.spec), &[]).spec, loaded.spec, "what is written reads back");
+}
+
 /// Phases that may follow [`WHOLE`]: on another set, on that again, on one of one's own, and back on that of `[data]`.
 const SETS: &str = r#"
 [[phases]]

@@ -821,15 +821,70 @@ fn a_beginning_that_does_not_fit_is_trained_anew() {
         command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(&experiment).args(options);
         assert_exit(&command.output().unwrap(), 0);
     };
-    train(&first, &["--keep-prefix", "1,7"]);
+    train(&first, &["--keep-prefix", "1"]);
     let kept = first.join("checkpoint/before-phase-1");
     let from = ["--prefix", kept.to_str().unwrap()];
     train(&second, &[&["--set", "phases[2].lr=0.2"], &from[..]].concat());
     train(&third, &[&["--set", "phases[0].lr=0.2"], &from[..]].concat());
     let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
     assert!(log(&second).contains("the first 13 steps are those of first"), "{}", log(&second));
-    assert!(log(&third).contains("all steps are trained here: first begins otherwise"), "{}", log(&third));
+    let otherwise = "all steps are trained here: first begins otherwise: with other settings\n";
+    assert!(log(&third).contains(otherwise), "{}", log(&third));
     assert_eq!(timeless(&third.join("trace.csv")).len(), 43);
+}
+
+/// A folder without a beginning, and a phase before which there is none, are mistakes: nothing is trained.
+#[test]
+fn a_beginning_that_is_not_there_is_refused() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    std::fs::write(&experiment, tiny()).unwrap();
+    let [first, second] = ["first", "second"].map(|name| work.path().join(name));
+    let train = |run: &Path, options: [&str; 2]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(&experiment).args(options);
+        command.output().unwrap()
+    };
+    for phase in ["0", "7"] {
+        let output = train(&first, ["--keep-prefix", phase]);
+        assert_exit(&output, 2);
+        assert!(text(&output).contains("there are phases 0 to 2: give one from 1 on"), "{}", text(&output));
+    }
+    assert!(!first.exists());
+    assert_exit(&train(&first, ["--keep-prefix", "1"]), 0);
+    for (from, help) in [
+        (first.as_path(), "first/checkpoint/before-phase-1`: name that"),
+        (work.path(), "that a run with `--keep-prefix PHASE` has kept"),
+    ] {
+        let output = train(&second, ["--prefix", from.to_str().unwrap()]);
+        assert_exit(&output, 2);
+        assert!(text(&output).contains(help), "{}", text(&output));
+    }
+    assert!(!second.exists());
+}
+
+/// Weights that are kept on the way are those of all steps, whoever took them.
+#[test]
+fn what_a_beginning_kept_of_its_weights_is_handed_on() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    // The last phase spoils what the first ones have learnt.
+    let wild = tiny() + "[record]\nbest = true\nphases = true\n";
+    std::fs::write(&experiment, wild).unwrap();
+    let [first, second, whole] = ["first", "second", "whole"].map(|name| work.path().join(name));
+    let train = |run: &Path, options: &[&str]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(&experiment).args(options);
+        assert_exit(&command.output().unwrap(), 0);
+    };
+    train(&first, &["--keep-prefix", "2"]);
+    let kept = first.join("checkpoint/before-phase-2");
+    train(&second, &["--set", "phases[2].lr=8", "--prefix", kept.to_str().unwrap()]);
+    train(&whole, &["--set", "phases[2].lr=8"]);
+    for name in ["model-best.safetensors", "model-phase-0.safetensors", "model-phase-1.safetensors"] {
+        let [second, whole] = [&second, &whole].map(|run| std::fs::read(run.join(name)).unwrap());
+        assert!(second == whole, "{name}");
+    }
 }
 
 /// What was kept is damaged: the run fails, and what its folder says is enough to go on, from its start.

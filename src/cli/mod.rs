@@ -66,7 +66,7 @@ Examples:
   runner plot runs/*-dawnbench-* --output seeds.svg
 
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 data; 4 diverged; 5 some trials of a sweep failed, or none has a result; 6 an expectation \
-of `compare` does not hold; 75 try again: stopped by a signal after a checkpoint, a sweep is not whole, or another process writes the run or the sweep.";
+of `compare` does not hold; 75 try again: stopped by a signal after a checkpoint or before it began, a sweep is not whole, or another process writes the run or the sweep.";
 
 #[derive(Subcommand)]
 enum Command {

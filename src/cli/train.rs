@@ -15,7 +15,7 @@ use crate::record::folder::{self, file};
 use crate::record::run_json::RunInfo;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
-use crate::train::prefix::{Beginning, Kept};
+use crate::train::prefix::{self, Beginning, Kept};
 use crate::train::{
     Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, picture_files, train,
 };
@@ -119,6 +119,7 @@ pub fn start_threads(wanted: Option<u16>) -> Result<usize, Failure> {
 
 /// Trains, or goes on.
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
+    StopFlag::end_until_there_is_one(Exit::Interrupted as i32).map_err(|e| Failure::Other(e.into()))?;
     let isa = instruction_set()?;
     let sink = sink(args)?;
     let begun = args.run_folder.as_ref().filter(|folder| args.go_on && folder.join(file::RUN).is_file());
@@ -169,6 +170,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     // All that can be wrong with the file is said before anything is fetched or made.
     prepare::check(&loaded)?;
     check_free(args, &loaded)?;
+    check_prefix(args)?;
     let painting = task::painting(loaded.spec.task.as_ref());
     // The files of a set may be looked at by several threads.
     let machine = args.machine(args.device.for_task(painting.is_some()).compute(isa)?)?;
@@ -183,6 +185,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     job.keep = args.keep_prefix.clone();
+    check_kept(&job)?;
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
     let (folder, stop) = folder(args, &job.spec)?;
     let session = match (kept, &args.prefix) {
@@ -258,15 +261,46 @@ fn not_ours(error: RecordError, go_on: bool) -> Failure {
     }
 }
 
+/// Sees that there is a beginning where `--prefix` names one. A trial that is started again may come when it is gone.
+fn check_prefix(args: &TrainArgs) -> Result<(), Failure> {
+    let Some(from) = args.prefix.as_ref().filter(|from| !args.go_on && !prefix::is_there(from)) else { return Ok(()) };
+    let kept: Vec<String> = prefix::all_kept(from).iter().map(|folder| format!("`{}`", folder.display())).collect();
+    let help = match (kept.is_empty(), paths::is_run(from)) {
+        (false, _) => format!("it has kept {}: name that", kept.join(", ")),
+        (true, true) => "it has kept none: train it with `--keep-prefix PHASE`".to_owned(),
+        (true, false) => "name a folder that a run with `--keep-prefix PHASE` has kept: \
+                          RUN/checkpoint/before-phase-PHASE"
+            .to_owned(),
+    };
+    Err(Failure::Usage(format!("`--prefix {}`: there is no beginning\nhelp: {help}", from.display())))
+}
+
+/// Sees that the phases of `--keep-prefix` have something before them.
+fn check_kept(job: &Job) -> Result<(), Failure> {
+    let phases = job.plan.phases.len();
+    match job.keep.iter().find(|phase| !(1..phases).contains(*phase)) {
+        None => Ok(()),
+        Some(phase) => {
+            let there = match phases {
+                1 => "there is one phase: nothing comes before another".to_owned(),
+                2 => "there are phases 0 and 1: give 1".to_owned(),
+                _ => format!("there are phases 0 to {}: give one from 1 on", phases - 1),
+            };
+            Err(Failure::Usage(format!("`--keep-prefix {phase}`: no phase begins there behind another\nhelp: {there}")))
+        }
+    }
+}
+
 /// What a run that begins alike kept. Where it does not fit, the run trains its beginning itself, and says why.
 fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
     let why = match Kept::read(from) {
-        Ok(kept) if Beginning::of(job, kept.phase).as_ref() == Some(&kept.beginning) => return Some(kept),
         Ok(kept) => {
-            format!(
-                "{} begins otherwise: with other settings, images, instructions, another device or another program",
-                kept.run
-            )
+            let differences = Beginning::of(job, kept.phase).map(|own| own.differences(&kept.beginning));
+            match differences {
+                Some(none) if none.is_empty() => return Some(kept),
+                Some(some) => format!("{} begins otherwise: with {}", kept.run, some.join(", ")),
+                None => format!("{} begins with more phases than there are before the last", kept.run),
+            }
         }
         Err(error) => format!("{error:#}"),
     };

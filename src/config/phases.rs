@@ -100,7 +100,12 @@ impl Phase<'_, '_> {
             "freeze",
         ];
         let written: Vec<&str> = keys.into_iter().filter(|key| self.gives(key)).collect();
-        for key in keys.into_iter().filter(|key| !written.contains(key)) {
+        // An optimizer that says it itself is not to be overridden by what an earlier phase said.
+        let own_beta = ["", ".from", ".to"]
+            .iter()
+            .any(|of| ["alpha", "beta2"].iter().any(|setting| self.gives(&format!("optimizer{of}.{setting}"))));
+        let carries = |key: &str| !(key == "beta" && own_beta);
+        for key in keys.into_iter().filter(|key| !written.contains(key) && carries(key)) {
             match self.index.checked_sub(1) {
                 Some(before) => self.builder.source.carry(&format!("phases[{before}].{key}"), &self.at(key)),
                 None if key == "augment" => self.builder.source.carry("data.augment", &self.at(key)),
@@ -128,7 +133,7 @@ impl Phase<'_, '_> {
             augment: own.unwrap_or(before.augment),
             mix_images: choices(settings, "mix_images").unwrap_or(before.mix_images),
             weight_decay: ramp("weight_decay", before.weight_decay),
-            beta: ramp("beta", before.beta),
+            beta: ramp("beta", before.beta.filter(|_| !own_beta)),
             clip_norm: ramp("clip_norm", before.clip_norm),
             clip_value: ramp("clip_value", before.clip_value),
             lr_groups: if given("lr_groups") { numbers(settings, "lr_groups") } else { before.lr_groups },

@@ -768,7 +768,7 @@ pub const PHASE: &[Param] = &[
         key: "beta",
         kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
         default: Default::Absent,
-        doc: "beta 2 of Adam-like optimizers, alpha of rmsprop; left out: as in the phase before, at first the optimizer's",
+        doc: "beta 2 of Adam-like optimizers, alpha of rmsprop; left out: as in the phase before, unless the phase's `optimizer` gives its own; at first the optimizer's",
     },
     Param {
         key: "clip_norm",

@@ -55,6 +55,20 @@ impl Beginning {
             program: format!("{} of {commit}", env!("CARGO_PKG_VERSION")),
         })
     }
+
+    /// In what another one differs, in words.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let parts = [
+            ("other settings", self.digest == other.digest),
+            ("another seed", self.seed == other.seed),
+            ("other images", self.datasets == other.datasets),
+            ("other starting weights", self.weights == other.weights),
+            ("another device", self.device == other.device),
+            ("other instructions", self.instruction_set == other.instruction_set),
+            ("another program", self.program == other.program),
+        ];
+        parts.into_iter().filter(|(_, same)| !same).map(|(words, _)| words).collect()
+    }
 }
 
 /// A beginning that was kept.
@@ -75,9 +89,22 @@ pub fn folder(run: &Path, phase: usize) -> PathBuf {
     run.join(file::CHECKPOINT).join(format!("before-phase-{phase}"))
 }
 
+/// The folders of the beginnings that a run has kept.
+pub fn all_kept(run: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(run.join(file::CHECKPOINT)).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_there(path)).collect();
+    folders.sort();
+    folders
+}
+
+/// Whether a beginning lies in a folder.
+pub fn is_there(folder: &Path) -> bool {
+    folder.join(HEAD).is_file()
+}
+
 /// Whether a run has kept it.
 pub fn is_kept(run: &Path, phase: usize) -> bool {
-    folder(run, phase).join(HEAD).is_file()
+    is_there(&folder(run, phase))
 }
 
 impl Kept {
@@ -93,6 +120,7 @@ impl Kept {
         for (name, at) in &at.0 {
             copy(&run.join(name), &folder.join(name), at.bytes)?;
         }
+        copy_models(run, &folder, self.phase)?;
         atomic::write(&folder.join(CHECKPOINT_FILE), state)?;
         Ok(atomic::write(&folder.join(HEAD), &serde_json::to_vec_pretty(self)?)?)
     }
@@ -108,18 +136,27 @@ impl Kept {
     }
 }
 
-/// Copies what was kept into the folder of a run that begins from it. The tables of a run that was killed while doing so are
-/// replaced.
+/// Copies what was kept before a phase into the folder of a run that begins from it. The tables of a run that was killed while
+/// doing so are replaced.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn copy_into(run: &Path, kept: &Path, at: &Positions) -> anyhow::Result<()> {
+pub fn copy_into(run: &Path, kept: &Path, phase: usize, at: &Positions) -> anyhow::Result<()> {
     for (name, at) in &at.0 {
         copy(&kept.join(name), &run.join(name), at.bytes)?;
     }
+    copy_models(kept, run, phase)?;
     let checkpoint = run.join(file::CHECKPOINT);
     fs::create_dir_all(&checkpoint).with_context(|| format!("cannot create the folder {}", checkpoint.display()))?;
     copy(&kept.join(CHECKPOINT_FILE), &checkpoint.join(CHECKPOINT_FILE), u64::MAX)
+}
+
+/// The weights that a run has kept before a phase, as far as it was asked to: the best so far, and those of each phase.
+fn copy_models(from: &Path, to: &Path, phase: usize) -> anyhow::Result<()> {
+    let names = (0..phase).map(file::model_of_phase).chain([file::BEST_MODEL.to_owned()]);
+    names
+        .filter(|name| from.join(name).is_file())
+        .try_for_each(|name| copy(&from.join(&name), &to.join(&name), u64::MAX))
 }
 
 /// The first so many bytes of a file, or all that there are.

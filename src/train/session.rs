@@ -175,7 +175,7 @@ impl Session {
         let path = from.join(CHECKPOINT_FILE);
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         device::choose_again(&job.machine.compute, &path)?;
-        prefix::copy_into(folder.path(), from, &positions).inspect_err(|_| without_tables(&folder))?;
+        prefix::copy_into(folder.path(), from, phase, &positions).inspect_err(|_| without_tables(&folder))?;
         let facts = run_facts(&job, &state);
         let spent = chores::by_kind(&state.progress.seconds);
         job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));

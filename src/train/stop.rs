@@ -1,11 +1,20 @@
 //! SIGINT, SIGTERM and SIGHUP: noticed between two steps.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// In place of a signal's number: standard input was closed.
 const STDIN: usize = 0xffff;
+
+/// Whether signals are to end the process, for want of a flag.
+static NONE_YET: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Those that are noticed. A terminal that is gone says SIGHUP, unless `nohup` had it ignored.
+fn signals() -> impl Iterator<Item = i32> {
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    [SIGINT, SIGTERM].into_iter().chain(hang_up)
+}
 
 /// Set by the first signal; a second one ends the process at once (its checkpoint is then the last one written).
 #[derive(Clone, Default)]
@@ -15,20 +24,30 @@ pub struct StopFlag {
 }
 
 impl StopFlag {
+    /// From here until there is a flag, a signal ends the process at once with that exit code: nothing has begun that would be lost.
+    ///
+    /// # Errors
+    /// When the handlers cannot be set.
+    pub fn end_until_there_is_one(code: i32) -> std::io::Result<()> {
+        NONE_YET.store(true, Ordering::SeqCst);
+        signals().try_for_each(|signal| {
+            signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&NONE_YET)).map(drop)
+        })
+    }
+
     /// A flag that signals raise.
     ///
     /// # Errors
     /// When the handlers cannot be set.
     pub fn on_signals() -> std::io::Result<Self> {
         let flag = Self::default();
-        // A terminal that is gone says SIGHUP, unless `nohup` had it ignored.
-        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-        for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
+        for signal in signals() {
             // In this order: the second signal finds the flag raised by the first, and a raised flag its signal's number.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag.raised))?;
             signal_hook::flag::register_usize(signal, Arc::clone(&flag.signal), signal as usize)?;
             signal_hook::flag::register(signal, Arc::clone(&flag.raised))?;
         }
+        NONE_YET.store(false, Ordering::SeqCst);
         Ok(flag)
     }
 

@@ -131,11 +131,16 @@ pub fn facts(request: &Request<'_>, given: &Given) -> Result<Facts, DataError> {
         Some(stand_in) if given.is_empty() => {
             Ok(Facts { source: FactsSource::StandIn, ..sets::make(stand_in).outline(given)? })
         }
-        _ => set.outline(given).map_err(|error| match (error, request.phase) {
-            (DataError::Absent { why, remedy }, Some(phase)) => {
-                DataError::Absent { why: format!("`data` of phases[{phase}]: {why}"), remedy }
+        _ => set.outline(given).map_err(|error| {
+            let DataError::Absent { mut why, remedy } = error else { return error };
+            if let Some(Root { path, source }) = Root::find(request.root, Request::ROOT) {
+                let there = if path.exists() { "" } else { ", which does not exist" };
+                why = format!("{why}; looked for in {} ({source}){there}", path.display());
             }
-            (error, _) => error,
+            if let Some(phase) = request.phase {
+                why = format!("`data` of phases[{phase}]: {why}");
+            }
+            DataError::Absent { why, remedy }
         }),
     }
 }

@@ -98,7 +98,8 @@ impl<W: Write + Send> Sink for Quiet<W> {
         self.run.note(event);
         if let (Some(end), Some((facts, folder))) = (End::of(event), &self.run.known) {
             let ended = text::finished(end.status, end.exit_reason, end.step, end.seconds, &self.run.scores);
-            let data = text::dataset_name(&facts.dataset);
+            let sets = std::iter::once(&facts.dataset).chain(&facts.further_datasets);
+            let data = sets.map(text::dataset_name).collect::<Vec<_>>().join(", then ");
             let _ = writeln!(self.out, "{ended}  {data}  {}", folder.display());
         }
         Ok(())
@@ -108,6 +109,7 @@ impl<W: Write + Send> Sink for Quiet<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::event::DatasetFacts;
     use crate::record::event::tests::story;
 
     fn tell<S: Sink>(mut sink: S) {
@@ -123,6 +125,22 @@ mod tests {
         for part in ["done (completed)", "75.0 %", "shapes (stand-in for cifar10)", "runs/a"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn quiet_names_all_sets() {
+        let mut out = Vec::new();
+        let mut quiet = Quiet::new(&mut out);
+        for mut event in story() {
+            if let Event::Started { facts, .. } = &mut event {
+                facts.further_datasets = vec![DatasetFacts { name: "second".to_owned(), ..facts.dataset.clone() }];
+                facts.further_datasets[0].stands_in_for = None;
+                facts.further_datasets[0].stand_in = false;
+            }
+            quiet.event(&event).unwrap();
+        }
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("shapes (stand-in for cifar10), then second"), "{text}");
     }
 
     #[test]
