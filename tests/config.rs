@@ -302,6 +302,26 @@ fn rates_are_scaled_with_the_batch_where_a_file_says_for_which_they_are_written(
 }
 
 #[test]
+fn a_schedule_is_stretched() {
+    let content = format!("{WHOLE}{RECIPE_AND_GROUPS}");
+    let (plain, half) = (right(&content, &[]).spec, right(&content, &["train.stretch=0.5"]).spec);
+    assert!(plain.phases.iter().any(|phase| matches!(phase.length, Length::Steps(_))));
+    for (plain, half) in plain.phases.iter().zip(&half.phases) {
+        let want = match plain.length {
+            Length::Epochs(epochs) => Length::Epochs(epochs / 2.0),
+            Length::Steps(steps) => Length::Steps(steps.div_ceil(2)),
+        };
+        assert_eq!((&half.length, &half.lr), (&want, &plain.lr));
+    }
+    // At least a step is left; and what is written out says it all.
+    let short = right(&content, &["train.stretch=0.001"]).spec;
+    assert!(short.phases.iter().all(|phase| phase.length != Length::Steps(0)));
+    let lengths = |spec: &Spec| spec.phases.iter().map(|phase| phase.length).collect::<Vec<_>>();
+    assert_eq!(lengths(&right(&config::write(&half), &[]).spec), lengths(&half));
+    assert!(right(&content, &["train.stretch=1"]).spec == plain);
+}
+
+#[test]
 fn overrides_are_as_if_written() {
     let set = |sets: &[&str]| right(WHOLE, sets).spec;
     let spec = set(&[

@@ -2,7 +2,7 @@
 
 use super::check::{self, Checker};
 use super::diagnostics::Diagnostic;
-use super::phases;
+use super::phases::{self, WrittenFor};
 use super::rules;
 use super::schema::EXPERIMENT;
 use super::source::Source;
@@ -225,9 +225,13 @@ impl Builder<'_> {
             let error = self.source.diagnostic("phases", "there is no phase");
             self.error(error.expected("at least one `[[phases]]`"));
         }
-        let lr_batch = settings.opt_table("train").and_then(|train| train.opt_usize("lr_batch"));
-        let images = painting.map(Painting::images);
-        phases::build(self, &tables(settings, "phases"), augment, lr_batch, images)
+        let train = settings.opt_table("train").unwrap_or_default();
+        let written_for = WrittenFor {
+            lr_batch: train.opt_usize("lr_batch"),
+            stretch: train.opt_float("stretch").unwrap_or(1.0),
+            images: painting.map(Painting::images),
+        };
+        phases::build(self, &tables(settings, "phases"), augment, written_for)
     }
 }
 

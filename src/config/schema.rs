@@ -353,7 +353,15 @@ pub const TRAIN: &[Param] = &[
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
         doc: "the batch that the phases' `lr` and `lr_values` are written for: a phase of another batch has them times its \
-              batch / lr_batch; left out: they are used as they are written",
+              batch / lr_batch; left out: they are used as they are written. In the written-out experiment the rates are those that \
+              come of it, and this is gone",
+    },
+    Param {
+        key: "stretch",
+        kind: Kind::Float(Interval::above(0.0)),
+        default: Default::Toml("1.0"),
+        doc: "every phase lasts so many times its `epochs` or `steps` (to the next whole step, at least one): the same schedule, \
+              shorter or longer. In the written-out experiment the lengths are those that come of it, and this is gone",
     },
     Param {
         key: "checkpoint_every",
