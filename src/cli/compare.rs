@@ -69,7 +69,7 @@ pub struct Question {
     /// The group that others are held against: its name, a part of it, a setting, or its number, 2 or '#2' [default: the first]
     #[arg(long, value_name = "GROUP")]
     baseline: Option<String>,
-    /// The level at which a difference counts
+    /// The level at which a difference counts; intervals are of a confidence of 1 - P
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level, allow_negative_numbers = true)]
     alpha: f64,
 }
@@ -131,9 +131,9 @@ enum By {
 enum TestName {
     /// Welch's t-test
     Welch,
-    /// Student's t-test of pairs where the seeds are the same, else Welch's: for trials that share a beginning
+    /// Student's t-test of pairs, over the seeds that both groups have (fewer than two: Welch's): for trials that share a beginning
     Paired,
-    /// Wilcoxon's signed ranks where the seeds are the same, else his rank sums
+    /// Wilcoxon's signed ranks, over the seeds that both groups have (fewer than two: his rank sums)
     Wilcoxon,
 }
 
@@ -199,9 +199,11 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
 
 /// A claim that does not hold.
 fn in_words(verdict: &Verdict) -> String {
-    let Verdict { expectation, difference, p_adjusted, .. } = verdict;
+    let Verdict { expectation, difference, p_adjusted, against, .. } = verdict;
     let Expectation { left, order, right, alpha } = expectation;
     let p = p_adjusted.map_or("not tested".to_owned(), |p| format!("p {p:.4}"));
+    let difference = if difference.is_nan() { String::new() } else { format!("difference {difference:+.4}, ") };
+    let against = against.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     let (sign, alpha) = (order.sign(), number(*alpha));
-    format!("does not hold: {left} {sign} {right} at {alpha} (difference {difference:+.4}, {p})")
+    format!("does not hold: {left} {sign} {right} at {alpha} ({difference}{p}{against})")
 }

@@ -1,13 +1,13 @@
 //! One group against another.
 
-use super::{Group, Options, Quantity};
-use crate::stats::{self, Interval, Pairing};
+use super::group::said_of;
+use super::{Group, Options};
+use crate::stats::{self, Interval, Pairing, holm};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// The chance with which enough seeds should find a difference.
 const POWER: f64 = 0.8;
-const CONFIDENCE: f64 = 0.95;
 /// An interval of fewer runs cannot be as wide as it should.
 const ENOUGH: usize = 6;
 
@@ -17,9 +17,9 @@ const ENOUGH: usize = 6;
 pub enum Test {
     /// Welch's t-test: means, variances unequal.
     Welch,
-    /// Student's of pairs where the groups have the same seeds, else Welch's.
+    /// Student's of pairs, over the seeds that both groups have; where these are fewer than two, Welch's.
     Paired,
-    /// Wilcoxon's: signed ranks where the groups have the same seeds, else rank sums.
+    /// Wilcoxon's: signed ranks over the seeds that both groups have; where these are fewer than two, rank sums.
     Wilcoxon,
 }
 
@@ -52,10 +52,14 @@ pub struct Contrast {
     /// The runs of the group, or of the baseline, that has fewer.
     #[serde(skip)]
     pub runs: usize,
-    /// Bootstrap, 95 %; of three runs or more.
+    /// Of so many runs that count, for the other group lacks their seeds: those of the group and those of the baseline.
+    #[serde(skip)]
+    pub left_out: [usize; 2],
+    /// Bootstrap, at a confidence of 1 − alpha; of three runs or more.
     pub interval: Option<Interval>,
-    /// Whether runs of the same seed were taken together, for the interval (and for the tests of pairs).
+    /// Whether runs of the same seed were taken together, by the test and for the interval.
     pub pairing: Pairing,
+    /// The one that was done.
     pub test: Test,
     pub p: Option<f64>,
     /// Where there is no p.
@@ -65,8 +69,66 @@ pub struct Contrast {
     pub p_adjusted: Option<f64>,
     /// Hedges' g.
     pub effect: Option<f64>,
-    /// Roughly how many more seeds a side would settle it; 0 when it is settled.
+    /// Roughly how many more seeds a side would settle it, corrected as well; 0 when it is settled.
     pub more_seeds: Option<usize>,
+    /// Whether with fewer no values whatever could: ranks of few values have no small p.
+    #[serde(skip)]
+    pub at_least: bool,
+}
+
+/// The values that a contrast is of.
+struct Samples {
+    /// Of the group and of the baseline; by seed, where these are taken together.
+    a: Vec<f64>,
+    b: Vec<f64>,
+    pairing: Pairing,
+    left_out: [usize; 2],
+    /// Whether every run that counts has a value.
+    whole: bool,
+}
+
+/// With fewer pairs there is nothing to test.
+const FEWEST_PAIRS: usize = 2;
+
+impl Samples {
+    fn of(groups: &[Group], group: usize, baseline: usize, options: &Options) -> Self {
+        let quantities = [group, baseline].map(|k| groups[k].quantities(options.by));
+        let whole = quantities.iter().all(Option::is_some);
+        let [mut ours, mut theirs] = quantities.map(Option::unwrap_or_default);
+        let (mut pairing, mut left_out) = (Pairing::Unpaired, [0, 0]);
+        let common = ours.keys().filter(|seed| theirs.contains_key(*seed)).count();
+        if options.test != Test::Welch && common >= FEWEST_PAIRS {
+            (pairing, left_out) = (Pairing::Paired, [ours.len() - common, theirs.len() - common]);
+            ours.retain(|seed, _| theirs.contains_key(seed));
+            theirs.retain(|seed, _| ours.contains_key(seed));
+        }
+        let [a, b] = [ours, theirs].map(|by_seed| by_seed.into_values().collect());
+        Self { a, b, pairing, left_out, whole }
+    }
+
+    fn differences(&self) -> Vec<f64> {
+        stats::differences(&self.a, &self.b)
+    }
+
+    /// The values of the side that has fewer.
+    fn runs(&self) -> usize {
+        self.a.len().min(self.b.len())
+    }
+
+    /// How many values a side would settle it at that level, about; and how many ranks need for any p as small.
+    fn needed(&self, test: Test, alpha: f64) -> (Option<usize>, usize) {
+        // Ranks need about as many as means do, where values are spread as by a bell.
+        match (test, self.pairing) {
+            (Test::Wilcoxon, Pairing::Paired) => {
+                (stats::pairs_needed(&self.differences(), alpha, POWER), stats::fewest_pairs(alpha))
+            }
+            (Test::Wilcoxon, Pairing::Unpaired) => {
+                (stats::samples_needed(&self.a, &self.b, alpha, POWER), stats::fewest_samples(alpha))
+            }
+            (_, Pairing::Paired) => (stats::pairs_needed(&self.differences(), alpha, POWER), 0),
+            (_, Pairing::Unpaired) => (stats::samples_needed(&self.a, &self.b, alpha, POWER), 0),
+        }
+    }
 }
 
 /// Contrasts by the values that they are of: those who compare again and again draw the intervals of equal values once.
@@ -103,47 +165,45 @@ impl Contrasts {
 }
 
 impl Contrast {
-    /// Compares by `options.by`. Everything that the runs do not suffice for is absent.
+    /// Compares by `options.by`. Everything that the runs do not suffice for is absent, as is what follows from how many contrasts
+    /// there are.
     pub fn between(groups: &[Group], group: usize, baseline: usize, options: &Options) -> Self {
-        let [ours, theirs] = [group, baseline].map(|k| groups[k].quantities(options.by));
-        let all_have = ours.is_some() && theirs.is_some();
-        let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
-        let pairing = match ours.len() > 1 && ours.keys().eq(theirs.keys()) {
-            true => Pairing::Paired,
-            false => Pairing::Unpaired,
+        let samples = Samples::of(groups, group, baseline, options);
+        let Samples { a, b, pairing, left_out, whole } = &samples;
+        let test = match (options.test, pairing) {
+            (Test::Paired, Pairing::Unpaired) => Test::Welch,
+            (asked, _) => asked,
         };
-        let values = |by_seed: &BTreeMap<u64, f64>| by_seed.values().copied().collect::<Vec<f64>>();
-        let (a, b) = (values(&ours), values(&theirs));
-        let differences = || a.iter().zip(&b).map(|(x, y)| x - y).collect::<Vec<f64>>();
-        let p = match (options.test, pairing) {
-            (Test::Welch, _) | (Test::Paired, Pairing::Unpaired) => stats::welch(&a, &b).map(|welch| welch.p),
-            (Test::Paired, Pairing::Paired) => stats::paired(&differences()),
-            (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(&a, &b),
-            (Test::Wilcoxon, Pairing::Paired) => stats::signed_rank(&differences()),
-        };
-        // Ranks need about as many as means do, where values are spread as by a bell.
-        let needed = match (options.test, pairing) {
-            (Test::Paired | Test::Wilcoxon, Pairing::Paired) => {
-                stats::pairs_needed(&differences(), options.alpha, POWER)
-            }
-            _ => stats::samples_needed(&a, &b, options.alpha, POWER),
+        let p = match (test, pairing) {
+            (Test::Welch, _) => stats::welch(a, b).map(|welch| welch.p),
+            (Test::Paired, _) => stats::paired(&samples.differences()),
+            (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(a, b),
+            (Test::Wilcoxon, Pairing::Paired) => stats::signed_rank(&samples.differences()),
         };
         Self {
             group,
             baseline,
-            runs: a.len().min(b.len()),
-            difference: stats::mean(&a) - stats::mean(&b),
-            interval: stats::bootstrap(&a, &b, pairing, CONFIDENCE),
-            pairing,
-            test: options.test,
+            runs: samples.runs(),
+            difference: stats::mean(a) - stats::mean(b),
+            left_out: *left_out,
+            interval: stats::bootstrap(a, b, *pairing, 1.0 - options.alpha),
+            pairing: *pairing,
+            test,
             p,
-            untested: p
-                .is_none()
-                .then(|| if all_have { untested(&a, &b, options.test, pairing) } else { Untested::NotReached }),
+            untested: p.is_none().then(|| if *whole { untested(a, b, test) } else { Untested::NotReached }),
             p_adjusted: None,
-            effect: stats::hedges_g(&a, &b),
-            more_seeds: needed.map(|needed| needed.saturating_sub(a.len().min(b.len()))),
+            effect: stats::hedges_g(a, b),
+            more_seeds: None,
+            at_least: false,
         }
+    }
+
+    /// Says how many more seeds would settle it at that level.
+    fn ask_for_seeds(&mut self, groups: &[Group], options: &Options, alpha: f64) {
+        let samples = Samples::of(groups, self.group, self.baseline, options);
+        let (needed, fewest) = samples.needed(self.test, alpha);
+        self.at_least = needed.is_some_and(|needed| needed <= fewest && samples.runs() < fewest);
+        self.more_seeds = needed.map(|needed| needed.max(fewest).saturating_sub(samples.runs()));
     }
 
     /// Whether there is an interval, of too few runs to be as wide as it should.
@@ -158,19 +218,67 @@ impl Contrast {
 
     /// Whether the group is the better one, judging by the means.
     pub fn is_better(&self, options: &Options) -> bool {
-        let lower = options.lower_is_better() || options.by == Quantity::Time;
-        if lower { self.difference < 0.0 } else { self.difference > 0.0 }
+        if options.less_is_better() { self.difference < 0.0 } else { self.difference > 0.0 }
     }
 }
 
 /// Why the test finds nothing in these values.
-fn untested(a: &[f64], b: &[f64], test: Test, pairing: Pairing) -> Untested {
+fn untested(a: &[f64], b: &[f64], test: Test) -> Untested {
     match test {
         _ if a.len().min(b.len()) < 2 => Untested::TooFew,
         _ if a.iter().chain(b).any(|x| !x.is_finite()) => Untested::NotFinite,
-        Test::Paired if pairing == Pairing::Paired => Untested::EqualDifferences,
-        Test::Welch | Test::Paired => Untested::Constant,
+        Test::Paired => Untested::EqualDifferences,
+        Test::Welch => Untested::Constant,
         // Rank sums of finite values always have a p.
         Test::Wilcoxon => Untested::EqualPairs,
     }
+}
+
+/// With Holm's correction over those that could be tested, and what it asks of those that it does not settle: the smallest p of
+/// these has to come down to alpha by their number.
+pub fn corrected(mut contrasts: Vec<Contrast>, groups: &[Group], options: &Options) -> Vec<Contrast> {
+    let p: Vec<f64> = contrasts.iter().filter_map(|c| c.p).collect();
+    let mut adjusted = holm(&p).into_iter();
+    for contrast in &mut contrasts {
+        contrast.p_adjusted = contrast.p.and_then(|_| adjusted.next());
+    }
+    let open = contrasts.iter().filter(|c| c.p.is_some() && !c.is_settled(options.alpha)).count();
+    let level = options.alpha / open.max(1) as f64;
+    contrasts.par_iter_mut().for_each(|contrast| match contrast.is_settled(options.alpha) {
+        true => contrast.more_seeds = Some(0),
+        false => contrast.ask_for_seeds(groups, options, level),
+    });
+    contrasts
+}
+
+/// What is to be known of contrasts by tests of pairs: runs that are not of them, and groups that have no pairs.
+pub fn notes(contrasts: &[Contrast], groups: &[Group], options: &Options) -> Vec<String> {
+    let in_place = match options.test {
+        Test::Welch => return Vec::new(),
+        Test::Paired => "Welch's t-test in place of Student's of pairs",
+        Test::Wilcoxon => "Wilcoxon's rank-sum test in place of his signed ranks",
+    };
+    let left_out = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
+    let words = |contrast: &Contrast| {
+        let [ours, theirs] = contrast.left_out;
+        match contrast.pairing {
+            // Of single runs nothing is tested.
+            Pairing::Unpaired if contrast.runs < FEWEST_PAIRS => None,
+            Pairing::Unpaired => {
+                Some(format!("fewer than two seeds in common with #{}: {in_place}", contrast.baseline + 1))
+            }
+            Pairing::Paired if ours + theirs == 0 => None,
+            Pairing::Paired => {
+                let sides = [(ours, "its own"), (theirs, "the baseline's")].into_iter().filter(|(n, _)| *n > 0);
+                let sides: Vec<String> = sides.map(|(n, whose)| format!("{} of {whose}", left_out(n))).collect();
+                Some(format!(
+                    "the difference is over the {} seeds that #{} has too, without {}",
+                    contrast.runs,
+                    contrast.baseline + 1,
+                    sides.join(" and ")
+                ))
+            }
+        }
+    };
+    said_of(contrasts.iter().filter_map(|contrast| Some((words(contrast)?, &groups[contrast.group].name[..]))))
 }

@@ -1,8 +1,9 @@
 //! Claims that can be kept in CI: `a > b at 0.05`.
 
-use super::contrast::{Contrast, Untested};
+use super::contrast::{Contrast, Test, Untested};
+use super::group::other_images;
 use super::{CompareError, Comparison, name};
-use crate::stats::holm;
+use crate::stats::{Pairing, holm};
 use std::str::FromStr;
 
 /// A claim that one group's mean is above or below another's.
@@ -37,8 +38,13 @@ pub struct Verdict {
     pub expectation: Expectation,
     pub difference: f64,
     pub p_adjusted: Option<f64>,
+    /// The test that was done; it is another than was asked for where there are no pairs.
+    pub test: Test,
+    pub pairing: Pairing,
     /// Where there is no p.
     pub untested: Option<Untested>,
+    /// Why it does not hold, whatever p is.
+    pub against: Option<String>,
     pub holds: bool,
 }
 
@@ -66,7 +72,8 @@ impl FromStr for Expectation {
 
 impl Comparison {
     /// Judges claims, each against its own pair of groups, with Holm's correction for their number. A difference in the
-    /// wrong direction, or runs too few to test, do not hold.
+    /// wrong direction, or runs too few to test, do not hold; nor does a claim that is in favour of a group of which seeds
+    /// diverged or failed, or of values of different images.
     ///
     /// # Errors
     /// When a claim speaks of a group that is not there.
@@ -86,9 +93,29 @@ impl Comparison {
                 Order::Above => difference > 0.0,
                 Order::Below => difference < 0.0,
             };
-            let holds = direction && p_adjusted.is_some_and(|p| p <= expectation.alpha);
-            Verdict { expectation: expectation.clone(), difference, p_adjusted, untested: contrast.untested, holds }
+            let against = self.against(&contrast, expectation);
+            let holds = direction && against.is_none() && p_adjusted.is_some_and(|p| p <= expectation.alpha);
+            let Contrast { test, pairing, untested, .. } = contrast;
+            Verdict {
+                expectation: expectation.clone(),
+                difference,
+                p_adjusted,
+                test,
+                pairing,
+                untested,
+                against,
+                holds,
+            }
         });
         Ok(judged.collect())
+    }
+
+    /// What the values do not show that speaks against a claim.
+    fn against(&self, contrast: &Contrast, expectation: &Expectation) -> Option<String> {
+        let sides = [contrast.group, contrast.baseline].map(|k| &self.groups[k]);
+        let is_left = (expectation.order == Order::Below) == self.options.less_is_better();
+        let favoured = if is_left { &expectation.left } else { &expectation.right };
+        let lost = sides[usize::from(!is_left)].lost();
+        lost.map(|lost| format!("of {favoured} {}", lost.words())).or_else(|| other_images(sides, &self.options.metric))
     }
 }

@@ -3,7 +3,7 @@
 use super::name;
 use super::outcome::Outcome;
 use super::{Options, Quantity};
-use crate::record::DatasetFacts;
+use crate::record::{DatasetFacts, Status};
 use crate::stats::{deviation, mean};
 use crate::units::Seconds;
 use serde_json::Value;
@@ -38,6 +38,37 @@ impl Summary {
     fn of(values: Vec<f64>) -> Option<Self> {
         let n = values.len();
         (n > 0).then(|| Self { n, mean: mean(&values), sd: deviation(&values), values })
+    }
+}
+
+/// Seeds of a group that came to no result: the others do not speak for them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lost {
+    pub diverged: usize,
+    pub failed: usize,
+    /// All seeds.
+    pub of: usize,
+}
+
+impl Lost {
+    /// `2 of 4 diverged`
+    pub fn words(self) -> String {
+        let Self { diverged, failed, of } = self;
+        match (diverged, failed) {
+            (n, 0) => format!("{n} of {of} diverged"),
+            (0, n) => format!("{n} of {of} failed"),
+            _ => format!("{diverged} of {of} diverged, {failed} failed"),
+        }
+    }
+
+    /// `diverged`, where all did; nothing where there may be results.
+    pub fn all(self) -> Option<&'static str> {
+        match (self.diverged, self.failed) {
+            (diverged, failed) if diverged + failed < self.of => None,
+            (_, 0) => Some("diverged"),
+            (0, _) => Some("failed"),
+            _ => Some("diverged or failed"),
+        }
     }
 }
 
@@ -123,6 +154,13 @@ impl Group {
         self.counted().chain(others.into_values())
     }
 
+    /// The seeds whose latest run diverged or failed, and that have none that counts; `None` where there are none such.
+    pub fn lost(&self) -> Option<Lost> {
+        let with = |status: Status| self.distinct().filter(|run| run.info.status == status).count();
+        let (diverged, failed) = (with(Status::Diverged), with(Status::Failed));
+        (diverged + failed > 0).then(|| Lost { diverged, failed, of: self.distinct().count() })
+    }
+
     /// Mean training seconds over the runs that count.
     pub fn train_seconds(&self) -> Option<Seconds> {
         Summary::of(self.counted().filter_map(|run| run.seconds.last().copied()).collect()).map(|s| s.mean)
@@ -160,7 +198,8 @@ pub fn by_experiment(outcomes: Vec<Outcome>) -> Vec<Group> {
 pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
     let mut groups = by_experiment(outcomes);
     name::name(&mut groups);
-    note(&groups, notes);
+    let words = groups.iter().flat_map(|group| left_out(group).into_iter().map(move |words| (words, &group.name[..])));
+    notes.extend(said_of(words));
     if let [Group { runs, .. }] = &groups[..]
         && let [one, two] = &runs[..]
     {
@@ -177,9 +216,9 @@ pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> V
 }
 
 /// What is said of runs that count where they were evaluated on different images.
-fn other_images(groups: &[Group], metric: &str) -> Option<String> {
+pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &str) -> Option<String> {
     // Of others' runs the images are not known.
-    let known = groups.iter().flat_map(Group::counted).map(Outcome::dataset).filter(|set| !set.digest.is_empty());
+    let known = groups.into_iter().flat_map(Group::counted).map(Outcome::dataset).filter(|set| !set.digest.is_empty());
     let sets: BTreeMap<&str, &DatasetFacts> = known.map(|set| (set.digest.as_str(), set)).collect();
     if sets.len() < 2 {
         return None;
@@ -207,13 +246,13 @@ fn set_name(set: &DatasetFacts) -> String {
     }
 }
 
-fn note(groups: &[Group], notes: &mut Vec<String>) {
+/// Notes of words and the groups that they are said of.
+pub fn said_of<'a>(words: impl Iterator<Item = (String, &'a str)>) -> Vec<String> {
     let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for group in groups {
-        for words in left_out(group) {
-            told.entry(words).or_default().push(&group.name);
-        }
+    for (words, name) in words {
+        told.entry(words).or_default().push(name);
     }
+    let mut notes = Vec::new();
     for (words, names) in told {
         match names.len() {
             // A search gives up most of its points.
@@ -221,6 +260,7 @@ fn note(groups: &[Group], notes: &mut Vec<String>) {
             _ => notes.extend(names.into_iter().map(|name| format!("{name}: {words}"))),
         }
     }
+    notes
 }
 
 /// Groups that a note names, of which the same is to be said.

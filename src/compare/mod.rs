@@ -24,12 +24,11 @@ mod tests;
 pub use contrast::{Contrast, Test, Untested};
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::{FindError, runs as runs_in};
-pub use group::{Group, Summary, TimeToTarget};
+pub use group::{Group, Lost, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
 pub use watch::Watched;
 
 use crate::record::run_json::RunInfo;
-use crate::stats::holm;
 use contrast::Contrasts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +69,11 @@ impl Options {
     /// Whether less of the metric is more: losses and seconds.
     pub fn lower_is_better(&self) -> bool {
         self.metric.contains("loss") || self.metric.contains("seconds")
+    }
+
+    /// The same of what contrasts compare.
+    pub fn less_is_better(&self) -> bool {
+        self.lower_is_better() || self.by == Quantity::Time
     }
 }
 
@@ -179,20 +183,11 @@ impl Comparison {
         mut notes: Vec<String>,
         known: &mut Contrasts,
     ) -> Self {
-        let contrasts = corrected(known.of(&groups, baseline, &options));
+        let contrasts = contrast::corrected(known.of(&groups, baseline, &options), &groups, &options);
+        notes.extend(contrast::notes(&contrasts, &groups, &options));
         if contrasts.iter().any(Contrast::is_narrow) {
             notes.push(NARROW.to_owned());
         }
         Self { options, groups, baseline, contrasts, notes }
     }
-}
-
-/// With Holm's correction over those that could be tested.
-fn corrected(mut contrasts: Vec<Contrast>) -> Vec<Contrast> {
-    let p: Vec<f64> = contrasts.iter().filter_map(|c| c.p).collect();
-    let mut adjusted = holm(&p).into_iter();
-    for contrast in &mut contrasts {
-        contrast.p_adjusted = contrast.p.and_then(|_| adjusted.next());
-    }
-    contrasts
 }

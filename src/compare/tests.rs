@@ -3,6 +3,7 @@
 use super::*;
 use crate::record::folder::file;
 use crate::record::testing::Run;
+use crate::stats::Pairing;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -45,7 +46,7 @@ fn runs_that_differ_in_the_seed_are_one_group_named_by_what_differs() {
     let [contrast] = &found.contrasts[..] else { panic!("one contrast") };
     assert!((contrast.difference - 0.046).abs() < 1e-12);
     assert!(contrast.is_better(&found.options) && contrast.is_settled(0.05), "{contrast:?}");
-    assert_eq!(contrast.pairing, crate::stats::Pairing::Paired);
+    assert_eq!(contrast.pairing, Pairing::Unpaired);
     let other = compared(root.path(), Options { baseline: Some("to=0.4".to_owned()), ..Options::default() });
     assert!((other.contrasts[0].difference + 0.046).abs() < 1e-12);
 }
@@ -127,9 +128,16 @@ fn the_title_of_differences_tells_what_was_tested() {
     assert!(title(Test::Wilcoxon).contains("signed-rank test; intervals: bootstrap, paired by seed"));
     write("d", 3..6, "done", 0.04);
     let (welch, wilcoxon) = (title(Test::Welch), title(Test::Wilcoxon));
-    assert!(title(Test::Paired).contains("Student's t-test of pairs where the seeds are the same, else Welch's"));
-    assert!(welch.contains("Welch's t-test, p corrected for 2 comparisons (Holm); intervals"), "{welch}");
-    for words in ["signed-rank test where the seeds are the same, else", "rank-sum test", "paired by seed where"] {
+    assert!(title(Test::Paired).contains("Student's t-test of pairs where there are seeds in common, else Welch's"));
+    assert!(welch.contains("Welch's t-test, p corrected for 2 comparisons (Holm); intervals: bootstrap\n"), "{welch}");
+    assert!(welch.contains("| failed ") && !welch.contains("in common"), "{welch}");
+    let fell_back = "note: a #d: fewer than two seeds in common with #1: Wilcoxon's rank-sum test in place of";
+    for words in [
+        "signed-rank test where there are seeds in common, else",
+        "rank-sum test",
+        "by seed where the test is",
+        fell_back,
+    ] {
         assert!(wilcoxon.contains(words), "`{words}` is not in {wilcoxon}");
     }
 }
@@ -464,16 +472,18 @@ fn what_is_missing_for_a_verdict_is_said() {
     let few = said([&[0.5], &[0.6]], Options::default());
     assert!(few.contains("| too few runs to tell") && few.contains(", too few runs to test)"), "{few}");
     assert!(said([&[0.5], &[0.6]], wilcoxon.clone()).contains("| too few runs to tell"));
+    let rounded = [&[0.80, 0.81, 0.82][..], &[0.82, 0.83, 0.84]];
     for (words, values, options) in [
         ("not all runs reached the target", [&[0.8, 0.8][..], &[0.8, 0.6]], by_time),
         ("the values do not vary: no test", [&[0.5, 0.5][..], &[0.6, 0.6]], Options::default()),
         ("the runs of each seed are equal: no test", [&[0.5, 0.6][..], &[0.5, 0.6]], wilcoxon),
-        ("the runs of each seed differ by the same: no test", [&[0.5, 0.75][..], &[0.25, 0.5]], pairs),
+        ("the runs of each seed differ by the same: no test", [&[0.5, 0.75][..], &[0.25, 0.5]], pairs.clone()),
+        ("the runs of each seed differ by the same: no test", rounded, pairs),
         ("not all values are finite: no test", [&[0.5, 0.6][..], &[0.5, f64::NAN]], Options::default()),
     ] {
         let text = said(values, options);
-        assert!(text.contains(&format!("| {words}")) && text.contains(&format!(", {words})")), "{words}: {text}");
-        assert!(!text.contains("too few"), "{text}");
+        assert!(text.contains(&format!("| {words}")) && text.contains(&format!("{words})")), "{words}: {text}");
+        assert!(!text.contains("too few runs") && !text.contains("NaN"), "{text}");
     }
 }
 
@@ -498,6 +508,140 @@ fn an_interval_is_of_three_runs_or_more_and_narrow_below_six() {
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(!rows[1][low].is_empty(), has, "{:?}", rows[1]);
     }
+}
+
+#[test]
+fn an_interval_is_as_sure_as_alpha_asks() {
+    let root = tempfile::tempdir().unwrap();
+    of_seeds(root.path(), [&[0.50, 0.52, 0.55, 0.51, 0.53], &[0.60, 0.61, 0.67, 0.62, 0.65]]);
+    let width = |alpha: f64| {
+        let found = compared(root.path(), Options { alpha, ..Options::default() });
+        let interval = found.contrasts[0].interval.unwrap();
+        (interval.high - interval.low, report::markdown(&found, &[]))
+    };
+    let ((usual, text), (wide, sure)) = (width(0.05), width(0.01));
+    assert!(wide > usual, "{wide} {usual}");
+    assert!(text.contains("| 95 % interval ") && sure.contains("| 99 % interval "), "{text}{sure}");
+    assert!(width(0.001).1.contains("| 99.9 % interval "));
+}
+
+/// Pairs are the seeds that both have; the test of means takes all.
+#[test]
+fn pairs_are_of_the_seeds_in_common() {
+    let root = tempfile::tempdir().unwrap();
+    of_seeds(root.path(), [&[0.28, 0.20, 0.27, 0.30, 0.90], &[0.27, 0.185, 0.261, 0.292]]);
+    let with = |test: Test| compared(root.path(), Options { test, ..Options::default() });
+    let (welch, pairs) = (with(Test::Welch), with(Test::Paired));
+    let contrast = &pairs.contrasts[0];
+    assert_eq!((contrast.pairing, contrast.test, contrast.left_out), (Pairing::Paired, Test::Paired, [0, 1]));
+    assert!((contrast.difference + 0.0105).abs() < 1e-12 && contrast.p.unwrap() < 0.02, "{contrast:?}");
+    assert!(welch.contrasts[0].difference < -0.1 && welch.contrasts[0].p.unwrap() > 0.2, "{welch:?}");
+    let words = "a #b: the difference is over the 4 seeds that #1 has too, without 1 run of the baseline's";
+    assert!(pairs.notes.iter().any(|note| note == words), "{:?}", pairs.notes);
+    assert!(!welch.notes.iter().any(|note| note.contains("without")), "{:?}", welch.notes);
+
+    // One seed in common is no pair to test: what is done instead is named to people and programs.
+    for folder in ["b1", "b2", "b3"] {
+        fs::remove_dir_all(root.path().join(folder)).unwrap();
+    }
+    Run { hash: "b", seed: 9, accuracies: &[0.26], ..Run::default() }.write(root.path(), "b9");
+    let found = with(Test::Paired);
+    assert_eq!((found.contrasts[0].test, found.contrasts[0].pairing), (Test::Welch, Pairing::Unpaired));
+    let verdicts = found.judge(&["#1 > #2 at 0.05".parse().unwrap()]).unwrap();
+    let text = report::markdown(&found, &verdicts);
+    for words in
+        ["fewer than two seeds in common with #1: Welch's t-test in place of", "by Welch's t-test: fewer than two"]
+    {
+        assert!(text.contains(words), "`{words}` is not in {text}");
+    }
+    let json = report::json(&found, &verdicts);
+    assert_eq!([&json["groups"][1]["contrast"]["test"], &json["expectations"][0]["test"]], ["welch", "welch"]);
+    let mut csv = Vec::new();
+    report::csv(&found, &mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with(",more_seeds,pairing,test") && lines[2].ends_with(",unpaired,welch"), "{csv}");
+}
+
+#[test]
+fn more_seeds_are_as_many_as_all_comparisons_ask_for() {
+    let root = tempfile::tempdir().unwrap();
+    for (k, hash) in ["a", "b", "c", "d", "e", "f", "g"].into_iter().enumerate() {
+        for (seed, value) in (0..).zip([0.50, 0.52, 0.54]) {
+            let value = value + 0.04 * f64::from(k > 0);
+            Run { hash, seed, accuracies: &[value], ..Run::default() }.write(root.path(), &format!("{hash}{seed}"));
+        }
+    }
+    let all = compared(root.path(), Options::default());
+    let two: Vec<PathBuf> = ["a0", "a1", "a2", "b0", "b1", "b2"].map(|run| root.path().join(run)).to_vec();
+    let two = compare(&two, Options::default()).unwrap();
+    let (alone, among) = (&two.contrasts[0], &all.contrasts[0]);
+    assert!(alone.p.unwrap() < 0.1 && among.p == alone.p && among.p_adjusted.unwrap() > 0.3, "{alone:?} {among:?}");
+    assert!(among.more_seeds.unwrap() > alone.more_seeds.unwrap() + 1, "{alone:?} {among:?}");
+}
+
+/// Three pairs have no p below one in four by ranks, whatever their values.
+#[test]
+fn ranks_of_few_pairs_need_more_of_them_at_least() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let found = compared(root.path(), Options { test: Test::Wilcoxon, ..Options::default() });
+    let contrast = &found.contrasts[0];
+    assert_eq!((contrast.p, contrast.more_seeds, contrast.at_least), (Some(0.25), Some(3), true));
+    let text = report::markdown(&found, &[]);
+    assert!(text.contains("| better? at least 3 more seeds each"), "{text}");
+    let found = compared(root.path(), Options::default());
+    assert_eq!((found.contrasts[0].more_seeds, found.contrasts[0].at_least), (Some(0), false));
+}
+
+/// Seeds that survived do not speak for those that diverged.
+#[test]
+fn a_claim_does_not_hold_in_favour_of_survivors() {
+    let root = tempfile::tempdir().unwrap();
+    of_seeds(root.path(), [&[0.80, 0.81, 0.82, 0.81], &[0.90, 0.91]]);
+    let write = |hash: &str, seed: u64, status: &str| {
+        Run { hash, seed, status, ..Run::default() }.write(root.path(), &format!("{hash}{seed}"));
+    };
+    write("b", 2, "diverged");
+    write("b", 3, "diverged");
+    write("c", 0, "diverged");
+    let found = compared(root.path(), Options::default());
+    let judge = |claim: &str| found.judge(&[claim.parse().unwrap()]).unwrap();
+    let verdicts = judge("#2 > #1 at 0.05");
+    assert!(!verdicts[0].holds && verdicts[0].p_adjusted.unwrap() < 0.05, "{verdicts:?}");
+    let text = report::markdown(&found, &verdicts);
+    for words in ["| better (2 of 4 diverged) ", "; of #2 2 of 4 diverged)", "| diverged "] {
+        assert!(text.contains(words), "`{words}` is not in {text}");
+    }
+    let why = &report::json(&found, &verdicts)["expectations"][0]["against"];
+    assert_eq!(why, "of #2 2 of 4 diverged");
+    // What diverges in the group that is said to be worse speaks for the claim.
+    assert!(found.judge(&["#1 > #2 at 0.05".parse().unwrap()]).unwrap()[0].against.is_none());
+    let other = compared(root.path(), Options { baseline: Some("#2".to_owned()), ..Options::default() });
+    let text = report::markdown(&other, &[]);
+    assert!(text.contains("| worse (of #2 2 of 4 diverged) "), "{text}");
+    // A seed that was run again and came to its end is not lost.
+    write("b", 2, "done");
+    write("b", 3, "failed");
+    let text = report::markdown(&compared(root.path(), Options::default()), &[]);
+    assert!(text.contains("(1 of 4 failed)"), "{text}");
+}
+
+#[test]
+fn a_claim_does_not_hold_of_different_images() {
+    let root = tempfile::tempdir().unwrap();
+    study(root.path());
+    let judged = || compared(root.path(), Options::default()).judge(&["#2 > #1 at 0.05".parse().unwrap()]).unwrap();
+    assert!(judged()[0].holds);
+    for seed in 0..3 {
+        for (group, digest) in [("a", "sha256:0123456789"), ("b", "sha256:abcdefabcdef")] {
+            let digest = format!(r#""digest":"{digest}""#);
+            edit(&root.path().join(format!("{group}{seed}")), &[(r#""digest":"""#, digest.as_str())]);
+        }
+    }
+    let verdict = &judged()[0];
+    assert!(!verdict.holds && verdict.p_adjusted.unwrap() < 0.05, "{verdict:?}");
+    assert!(verdict.against.as_ref().unwrap().starts_with("val_acc may be of different images: "), "{verdict:?}");
 }
 
 #[test]

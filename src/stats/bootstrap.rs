@@ -1,11 +1,11 @@
 //! Bootstrap intervals of a difference of means.
 
-use super::mean;
+use super::{are_equal, differences, mean};
 use crate::units::{Purpose, rng};
 use rand::RngExt as _;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Two values give three different resamples: no interval of theirs is 95 % of anything.
+/// Two values give three different resamples: no interval of theirs has any confidence.
 const FEWEST: usize = 3;
 /// Resamples drawn.
 const RESAMPLES: usize = 9_999;
@@ -33,7 +33,7 @@ pub struct Interval {
 /// From few values a side it is too narrow, for it cannot leave the range of what was observed: read it as the least that the
 /// uncertainty can be. `None` for fewer than three values a side, for pairs of unequal number, and when nothing varies.
 pub fn bootstrap(a: &[f64], b: &[f64], pairing: Pairing, confidence: f64) -> Option<Interval> {
-    let differences: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
+    let differences = differences(a, b);
     let samples = match pairing {
         Pairing::Unpaired => vec![(1.0, a), (-1.0, b)],
         Pairing::Paired if a.len() == b.len() => vec![(1.0, differences.as_slice())],
@@ -42,7 +42,10 @@ pub fn bootstrap(a: &[f64], b: &[f64], pairing: Pairing, confidence: f64) -> Opt
     if samples.iter().any(|(_, sample)| sample.len() < FEWEST) {
         return None;
     }
-    let acceleration = acceleration(&samples)?;
+    if samples.iter().all(|(_, sample)| are_equal(sample)) {
+        return None;
+    }
+    let acceleration = acceleration(&samples);
     let resamples = resamples(&samples);
     let normal = Normal::standard();
     // Where the observed value lies among the resamples, those equal to it counted half.
@@ -73,8 +76,8 @@ fn resamples(samples: &[(f64, &[f64])]) -> Vec<f64> {
 }
 
 /// A sixth of the skewness of the jackknife's influence values: leaving `x` out of a sample of n moves its mean in
-/// proportion to `(x − mean) / n`. `None` when nothing varies.
-fn acceleration(samples: &[(f64, &[f64])]) -> Option<f64> {
+/// proportion to `(x − mean) / n`.
+fn acceleration(samples: &[(f64, &[f64])]) -> f64 {
     let influences: Vec<f64> = samples
         .iter()
         .flat_map(|(sign, sample)| {
@@ -83,8 +86,7 @@ fn acceleration(samples: &[(f64, &[f64])]) -> Option<f64> {
         })
         .collect();
     let moment = |power: i32| influences.iter().map(|u| u.powi(power)).sum::<f64>();
-    let squares = moment(2);
-    (squares > 0.0).then(|| moment(3) / (6.0 * squares.powf(1.5)))
+    moment(3) / (6.0 * moment(2).powf(1.5))
 }
 
 /// Between the two nearest of sorted values, as NumPy's `percentile` does by default.

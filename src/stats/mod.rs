@@ -19,15 +19,48 @@ pub use effect::hedges_g;
 pub use holm::holm;
 pub use paired::paired;
 pub use power::{pairs_needed, samples_needed};
-pub use rank::{rank_sum, signed_rank};
+pub use rank::{fewest_pairs, fewest_samples, rank_sum, signed_rank};
 pub use smooth::Smooth;
 pub use welch::{Welch, welch};
 
-/// `Σx / n`; NaN without values. Of equal values it is that value, which the rounded sum would miss: what does not vary has
-/// no variance.
+/// Values that differ by no more than this part of the largest of them differ by how they were rounded.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// Whether values are equal but for rounding.
+fn are_equal(values: &[f64]) -> bool {
+    let bound = ROUNDING * largest(values);
+    bound.is_finite() && values.iter().all(|x| (x - values[0]).abs() <= bound)
+}
+
+/// The largest magnitude.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()))
+}
+
+/// `a[i] − b[i]`, for tests of pairs. 0.81 − 0.80 and 0.82 − 0.81 are not the same number: magnitudes that rounding of the values
+/// alone tells apart are made one, and those that it makes are zero.
+pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    let bound = ROUNDING * largest(a).max(largest(b));
+    let mut differences: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
+    let mut order: Vec<usize> = (0..differences.len()).collect();
+    order.sort_by(|i, k| differences[*i].abs().total_cmp(&differences[*k].abs()));
+    let mut magnitude: f64 = 0.0;
+    for k in order {
+        let own = differences[k].abs();
+        if bound.is_finite() && own - magnitude <= bound {
+            differences[k] = magnitude.copysign(differences[k]);
+        } else {
+            magnitude = own;
+        }
+    }
+    differences
+}
+
+/// `Σx / n`; NaN without values. Of equal values it is the first, which the rounded sum would miss: what does not vary has no
+/// variance.
 pub fn mean(values: &[f64]) -> f64 {
     match values {
-        [first, others @ ..] if others.iter().all(|x| x == first) => *first,
+        [first, ..] if are_equal(values) => *first,
         _ => values.iter().sum::<f64>() / values.len() as f64,
     }
 }
@@ -40,10 +73,10 @@ pub fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// `Σ(x − mean)² / (n − 1)`: unbiased; `None` for fewer than two values.
+/// `Σ(x − mean)² / (n − 1)`: unbiased; zero where values are equal but for rounding. `None` for fewer than two.
 pub fn variance(values: &[f64]) -> Option<f64> {
     let mean = mean(values);
-    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    let squares: f64 = if are_equal(values) { 0.0 } else { values.iter().map(|x| (x - mean).powi(2)).sum() };
     (values.len() > 1).then(|| squares / (values.len() - 1) as f64)
 }
 

@@ -8,7 +8,8 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// What both of a pair share, such as a seed or a beginning that was trained once for both, goes out of the differences: where
 /// values of a pair rise and fall together, fewer pairs settle a question than [`welch`](super::welch) needs.
 ///
-/// `None` where it cannot be told: fewer than two differences, or all are equal.
+/// `None` where it cannot be told: fewer than two differences, or all are equal. Of values that were rounded take
+/// [`differences`](super::differences).
 pub fn paired(differences: &[f64]) -> Option<f64> {
     let n = differences.len() as f64;
     let error = (variance(differences)? / n).sqrt();

@@ -69,6 +69,29 @@ pub fn rank_sum(a: &[f64], b: &[f64]) -> Option<f64> {
     normal_tails(sum as f64 / 2.0 - mean, variance, 0.5)
 }
 
+/// The fewest pairs with which [`signed_rank`] can come down to `alpha`: all differences being of one sign, p is `2 / 2ⁿ`.
+pub fn fewest_pairs(alpha: f64) -> usize {
+    let (mut pairs, mut least) = (1, 1.0);
+    while least > alpha && pairs < EXACT {
+        pairs += 1;
+        least /= 2.0;
+    }
+    pairs
+}
+
+/// The fewest values a side with which [`rank_sum`] can: all of one side being above the other's, p is two of as many as there are
+/// ways to deal out the ranks.
+pub fn fewest_samples(alpha: f64) -> usize {
+    let (mut samples, mut least) = (1, 1.0);
+    while least > alpha && samples < EXACT {
+        samples += 1;
+        // (2n)! / (n!)² grows by (2n)(2n − 1) / n².
+        let n = samples as f64;
+        least *= n / (2.0 * (2.0 * n - 1.0));
+    }
+    samples
+}
+
 /// Twice the rank of each value, from 2, equal values sharing the mean of theirs (twice, so that halves stay whole), and
 /// `Σ(t³ − t)` over the groups of equal values.
 fn doubled_ranks(values: &[f64]) -> (Vec<usize>, f64) {

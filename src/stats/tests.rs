@@ -125,6 +125,34 @@ fn values_that_are_equal_do_not_vary() {
     assert!(variance(&[f64::INFINITY; 2]).unwrap().is_nan());
 }
 
+/// 0.80 − 0.82, 0.81 − 0.83 and 0.82 − 0.84 are three numbers in f64.
+#[test]
+fn what_rounding_alone_tells_apart_does_not_vary() {
+    let (a, b) = ([0.80, 0.81, 0.82], [0.82, 0.83, 0.84]);
+    let pairs = differences(&a, &b);
+    assert!(pairs.iter().all(|d| *d == pairs[0] && (d + 0.02).abs() < 1e-15), "{pairs:?}");
+    assert_eq!((paired(&pairs), bootstrap(&a, &b, Pairing::Paired, 0.95)), (None, None));
+    assert!(welch(&a, &b).is_some() && bootstrap(&a, &b, Pairing::Unpaired, 0.95).is_some());
+    // One of another sign has the same rank, and one that is nothing but rounding is none.
+    assert_eq!(differences(&[0.3, 0.1, 0.1 + 0.2], &[0.1, 0.3, 0.3]), [0.3 - 0.1, 0.1 - 0.3, 0.0]);
+    let (a, b) = ([0.3, 0.1 + 0.2, 0.3], [0.4; 3]);
+    assert_eq!((welch(&a, &b), hedges_g(&a, &b), deviation(&a)), (None, None, Some(0.0)));
+    assert_eq!(bootstrap(&a, &b, Pairing::Unpaired, 0.95), None);
+    // What is small beside the others still counts.
+    assert_eq!(differences(&[1.0, 0.5], &[1.0 - 1e-12, 0.5]).iter().filter(|d| **d > 0.0).count(), 1);
+    assert!(differences(&[f64::INFINITY, 1.0], &[0.0, 0.5])[1] == 0.5);
+}
+
+#[test]
+fn ranks_need_a_number_of_pairs_for_any_p_at_all() {
+    assert_eq!([0.25, 0.05, 0.01, 0.05 / 6.0].map(fewest_pairs), [3, 6, 8, 8]);
+    assert_eq!([0.1, 0.05, 0.01, 0.05 / 6.0].map(fewest_samples), [3, 4, 5, 5]);
+    for n in 1..12_u8 {
+        let pairs: Vec<f64> = (1..=n).map(f64::from).collect();
+        assert_eq!(fewest_pairs(signed_rank(&pairs).unwrap()), usize::from(n));
+    }
+}
+
 #[test]
 fn three_seeds_a_side_cannot_reach_one_in_twenty_by_ranks() {
     assert_eq!(signed_rank(&[0.1, 0.2, 0.3]), Some(0.25));

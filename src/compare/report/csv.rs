@@ -1,11 +1,12 @@
 //! One line a group.
 
 use crate::compare::{Comparison, Summary};
+use serde_json::{Value, json};
 use std::io::Write;
 
 /// Writes the groups as CSV: `group,name,spec_hash,baseline,runs,n,final_mean,final_sd,best_mean,best_sd,train_seconds,reached,
-/// ended,seconds_to_target,images_to_target,cost,difference,low,high,p,p_adjusted,effect,more_seeds`, then a column for each
-/// setting in which groups differ. What is not there is an empty field.
+/// ended,seconds_to_target,images_to_target,cost,difference,low,high,p,p_adjusted,effect,more_seeds,pairing,test`, then a column
+/// for each setting in which groups differ. What is not there is an empty field.
 ///
 /// # Errors
 /// Those of the writer.
@@ -37,9 +38,12 @@ pub fn csv(comparison: &Comparison, out: &mut dyn Write) -> std::io::Result<()> 
         "p_adjusted",
         "effect",
         "more_seeds",
+        "pairing",
+        "test",
     ];
     writer.write_record(fixed.into_iter().chain(settings.iter().map(|s| s.as_str())))?;
     let number = |x: Option<f64>| x.filter(|x| !x.is_nan()).map_or(String::new(), |x| x.to_string());
+    let word = |word: Option<Value>| word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let whole = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
     for (k, group) in comparison.groups.iter().enumerate() {
         let contrast = comparison.contrasts.iter().find(|c| c.group == k);
@@ -74,10 +78,12 @@ pub fn csv(comparison: &Comparison, out: &mut dyn Write) -> std::io::Result<()> 
             number(contrast.and_then(|c| c.p_adjusted)),
             number(contrast.and_then(|c| c.effect)),
             whole(contrast.and_then(|c| c.more_seeds)),
+            word(contrast.map(|c| json!(c.pairing))),
+            word(contrast.map(|c| json!(c.test))),
         ];
         record.extend(settings.iter().map(|path| match group.differing.get(*path) {
-            None | Some(serde_json::Value::Null) => String::new(),
-            Some(serde_json::Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         }));
         writer.write_record(record)?;

@@ -47,7 +47,10 @@ pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
             json!({
                 "expectation": text,
                 "difference": verdict.difference,
+                "pairing": verdict.pairing,
+                "test": verdict.test,
                 "p_adjusted": verdict.p_adjusted,
+                "against": verdict.against,
                 "holds": verdict.holds,
             })
         })

@@ -2,7 +2,9 @@
 
 use super::{Scale, images, p_value, span};
 use crate::compare::name::written;
-use crate::compare::{Comparison, Contrast, Group, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict};
+use crate::compare::{
+    Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
+};
 use crate::stats::Pairing;
 use crate::units::number;
 use std::ops::Range;
@@ -143,11 +145,11 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
     let test = match (options.test, pairings(tested())) {
         (Test::Welch, _) => "Welch's t-test",
         (Test::Paired, Pairings::All) => "Student's t-test of pairs",
-        (Test::Paired, Pairings::Mixed) => "Student's t-test of pairs where the seeds are the same, else Welch's",
+        (Test::Paired, Pairings::Mixed) => "Student's t-test of pairs where there are seeds in common, else Welch's",
         (Test::Paired, Pairings::None) => "Welch's t-test",
         (Test::Wilcoxon, Pairings::All) => "Wilcoxon's signed-rank test",
         (Test::Wilcoxon, Pairings::Mixed) => {
-            "Wilcoxon's signed-rank test where the seeds are the same, else his rank-sum test"
+            "Wilcoxon's signed-rank test where there are seeds in common, else his rank-sum test"
         }
         (Test::Wilcoxon, Pairings::None) => "Wilcoxon's rank-sum test",
     };
@@ -159,7 +161,7 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
     let intervals = match pairings(with_interval()) {
         _ if with_interval().next().is_none() => "",
         Pairings::All => "; intervals: bootstrap, paired by seed",
-        Pairings::Mixed => "; intervals: bootstrap, paired by seed where the seeds are the same",
+        Pairings::Mixed => "; intervals: bootstrap, paired by seed where the test is",
         Pairings::None => "; intervals: bootstrap",
     };
     let baseline = comparison.baseline + 1;
@@ -187,7 +189,8 @@ fn pairings<'a>(contrasts: impl Iterator<Item = &'a Contrast>) -> Pairings {
 pub fn contrasts(comparison: &Comparison) -> Sheet {
     let options = &comparison.options;
     let scale = Scale::of_quantity(options);
-    let heads = ["#".to_owned(), format!("difference{}", scale.unit()), "95 % interval".to_owned()];
+    let confidence = number((1e6 * (1.0 - options.alpha)).round() / 1e4);
+    let heads = ["#".to_owned(), format!("difference{}", scale.unit()), format!("{confidence} % interval")];
     let heads = heads.into_iter().chain(["p", "effect (g)", "verdict"].map(str::to_owned)).collect();
     let dash = || "–".to_owned();
     let interval = |i: crate::stats::Interval| format!("{} … {}", scale.signed(i.low), scale.signed(i.high));
@@ -204,8 +207,24 @@ pub fn contrasts(comparison: &Comparison) -> Sheet {
     Sheet { heads, rows: comparison.contrasts.iter().map(row).collect(), numbers: 2..5 }
 }
 
+/// What can be told, and behind it which seeds it is told without.
 fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
-    let options = &comparison.options;
+    let [own, baseline] = [contrast.group, contrast.baseline].map(|k| comparison.groups[k].lost());
+    if let Some(all) = own.and_then(Lost::all) {
+        return all.to_owned();
+    }
+    let number = contrast.baseline + 1;
+    if let Some(all) = baseline.and_then(Lost::all) {
+        return format!("#{number} {all}");
+    }
+    let lost = own.map(Lost::words).into_iter().chain(baseline.map(|lost| format!("of #{number} {}", lost.words())));
+    let lost: Vec<String> = lost.collect();
+    let told = told(contrast, &comparison.options);
+    if lost.is_empty() { told } else { format!("{told} ({})", lost.join("; ")) }
+}
+
+/// What can be told from the runs that count.
+fn told(contrast: &Contrast, options: &Options) -> String {
     let better = if contrast.is_better(options) { "better" } else { "worse" };
     if contrast.is_settled(options.alpha) {
         return better.to_owned();
@@ -214,10 +233,11 @@ fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     if contrast.p.is_none() || contrast.runs < 2 {
         return untested(contrast.untested).unwrap_or("too few runs to tell").to_owned();
     }
+    let about = if contrast.at_least { "at least" } else { "about" };
     match contrast.more_seeds {
         Some(0) => format!("{better}? a few more seeds"),
-        Some(1) => format!("{better}? about 1 more seed each"),
-        Some(more) if more <= 200 => format!("{better}? about {more} more seeds each"),
+        Some(1) => format!("{better}? {about} 1 more seed each"),
+        Some(more) if more <= 200 => format!("{better}? {about} {more} more seeds each"),
         _ => "no difference to speak of".to_owned(),
     }
 }
@@ -242,12 +262,26 @@ pub fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
     let word = if verdict.holds { "holds" } else { "DOES NOT HOLD" };
     let no_test = untested(verdict.untested).unwrap_or("too few runs to test");
     let p = verdict.p_adjusted.map_or(no_test.to_owned(), |p| format!("p {}", p_value(p)));
+    let difference = format!("difference {}{}", scale.signed(verdict.difference), scale.unit());
+    let known = (!verdict.difference.is_nan()).then_some(difference);
+    let facts: Vec<String> = known.into_iter().chain([p]).chain(in_place(comparison, verdict)).collect();
+    let against = verdict.against.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!(
-        "{word}: {} {sign} {} at {} (difference {}{}, {p})",
+        "{word}: {} {sign} {} at {} ({}{against})",
         expectation.left,
         expectation.right,
         number(expectation.alpha),
-        scale.signed(verdict.difference),
-        scale.unit(),
+        facts.join(", "),
     )
+}
+
+/// The test that was done, where it is not the one that was asked for.
+fn in_place(comparison: &Comparison, verdict: &Verdict) -> Option<String> {
+    verdict.p_adjusted.filter(|_| verdict.pairing == Pairing::Unpaired)?;
+    let test = match comparison.options.test {
+        Test::Welch => return None,
+        Test::Paired => "Welch's t-test",
+        Test::Wilcoxon => "rank-sum test",
+    };
+    Some(format!("by {test}: fewer than two seeds in common"))
 }
