@@ -237,16 +237,24 @@ fn runs_that_are_not_whole_are_drawn_and_said() {
     let empty = run(dir.path(), "empty", "00dd", 4);
     set(&empty, "\"failed\"");
     [file::METRICS, file::TRACE].iter().for_each(|name| std::fs::remove_file(empty.join(name)).unwrap());
+    let short = run(dir.path(), "short", "00ff", 6);
+    let json = std::fs::read_to_string(short.join(file::RUN)).unwrap();
+    let last = format!(
+        r#""final": {{"step": {STEPS}, "epoch": 0, "train_loss": 1, "train_acc": 0, "val_loss": 1, "val_acc": 0,
+            "val_acc_top5": 0, "train_seconds": 1}}"#
+    );
+    std::fs::write(short.join(file::RUN), json.replace("\"final\": null", &last)).unwrap();
     let newer = run(dir.path(), "newer", "00ee", 5);
     let json = std::fs::read_to_string(newer.join(file::RUN)).unwrap();
     std::fs::write(newer.join(file::RUN), json.replace("\"format\": 1", "\"format\": 99")).unwrap();
     let readme = dir.path().join("README.md");
     std::fs::write(&readme, "no run").unwrap();
 
-    let (output, svg) = plot(dir.path(), &[&good, &torn, &wild, &empty, &newer, &readme], &[]);
+    let (output, svg) = plot(dir.path(), &[&good, &torn, &wild, &empty, &short, &newer, &readme], &[]);
     let said = text(&output);
     for words in [
-        "p.svg shows 4 runs",
+        "p.svg shows 5 runs",
+        "metrics.csv: it ends at step ",
         "the last line of trace.csv is torn",
         "diverged (completed), drawn as far as it came",
         "metrics.csv is missing",

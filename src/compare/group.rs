@@ -263,8 +263,8 @@ pub fn said_of<'a>(words: impl Iterator<Item = (String, &'a str)>) -> Vec<String
     notes
 }
 
-/// Groups that a note names, of which the same is to be said.
-const MOST_NAMED: usize = 4;
+/// Groups, or runs, that a note names, of which the same is to be said.
+pub const MOST_NAMED: usize = 4;
 
 /// What is said of the runs of a group that do not count.
 fn left_out(group: &Group) -> Vec<String> {

@@ -1,9 +1,11 @@
 //! What one run came to.
 
+use super::group::MOST_NAMED;
 use super::{CompareError, Options, dawnbench};
 use crate::record::columns::read_columns;
 use crate::record::folder::file;
 use crate::record::reader::{self, RunReader, TableState};
+use crate::record::rows::MetricsRow;
 use crate::record::run_json::RunInfo;
 use crate::record::{DatasetFacts, RecordError, Status};
 use crate::units::Seconds;
@@ -134,15 +136,35 @@ impl Without {
     /// Of the run with that `metrics.csv`; what cannot be read of it is not there.
     fn of(table: &Path, metric: &str) -> Self {
         let (columns, words) = kinds(table).unwrap_or_default();
-        Self { has_words: words.iter().any(|column| column == metric), columns }
+        // Words in a column of numbers are damage.
+        let has_words = words.iter().any(|column| column == metric) && !MetricsRow::is_number(metric);
+        Self { has_words, columns }
     }
+}
 
-    fn note(&self, folder: &Path, metric: &str) -> String {
-        match self.has_words {
-            true => format!("`{metric}` is no column of numbers in {}, which is left out", folder.display()),
-            false => format!("{} has no column `{metric}`, and is left out", folder.display()),
+/// What is said of runs without numbers of the metric: of each, where they are few.
+fn notes_of(without: &[(&Path, Without)], metric: &str) -> Vec<String> {
+    let of_kind = |has_words: bool| {
+        let folders: Vec<_> =
+            without.iter().filter(|(_, run)| run.has_words == has_words).map(|(folder, _)| folder.display()).collect();
+        match (&folders[..], has_words) {
+            ([first, rest @ ..], false) if rest.len() >= MOST_NAMED => {
+                vec![format!("{} runs have no column `{metric}`, and are left out: {first} and others", folders.len())]
+            }
+            ([first, rest @ ..], true) if rest.len() >= MOST_NAMED => {
+                let (n, metric) = (folders.len(), format!("`{metric}` is no column of numbers"));
+                vec![format!("{metric} in {n} runs, which are left out: {first} and others")]
+            }
+            (few, false) => {
+                few.iter().map(|folder| format!("{folder} has no column `{metric}`, and is left out")).collect()
+            }
+            (few, true) => few
+                .iter()
+                .map(|folder| format!("`{metric}` is no column of numbers in {folder}, which is left out"))
+                .collect(),
         }
-    }
+    };
+    [false, true].into_iter().flat_map(of_kind).collect()
 }
 
 /// The columns of a table that hold numbers, and those that hold words.
@@ -185,26 +207,24 @@ pub fn sort_out<'a>(
     for (folder, read) in read {
         match read {
             Read::Run(outcome) => outcomes.push(*outcome),
-            Read::Without(run) => {
-                notes.push(run.note(folder, &options.metric));
-                without.push(run);
-            }
+            Read::Without(run) => without.push((folder, run)),
             Read::Unreadable(why) => notes.push(format!("left out: {why}")),
         }
     }
     if outcomes.is_empty() && !without.is_empty() {
         return Err(no_metric(&without, &options.metric));
     }
+    notes.extend(notes_of(&without, &options.metric));
     Ok((outcomes, notes))
 }
 
-fn no_metric(runs: &[Without], metric: &str) -> CompareError {
+fn no_metric(runs: &[(&Path, Without)], metric: &str) -> CompareError {
     let metric = metric.to_owned();
     // Each once, in the order of the tables.
     let mut seen = BTreeSet::new();
-    let columns = runs.iter().flat_map(|run| &run.columns).map(String::as_str);
+    let columns = runs.iter().flat_map(|(_, run)| &run.columns).map(String::as_str);
     let columns = columns.filter(|column| seen.insert(*column)).collect::<Vec<_>>().join(", ");
-    match runs.iter().any(|run| run.has_words) {
+    match runs.iter().any(|(_, run)| run.has_words) {
         true => CompareError::NoNumbers { metric, columns },
         false => CompareError::NoMetric { metric, runs: runs.len(), columns },
     }
@@ -214,7 +234,7 @@ fn try_read(folder: &Path, options: &Options) -> Result<Read, RecordError> {
     let run = RunReader::open(folder)?;
     let info = run.info()?;
     let table = folder.join(file::METRICS);
-    let columns = match read_columns(&table, [&options.metric, "train_seconds", "images", "phase"]) {
+    let columns = match read_columns(&table, [&options.metric, "train_seconds", "images", "phase", "step"]) {
         Ok(columns) => columns,
         Err(error) => {
             // A column of words is as it should be, and nothing to restore.
@@ -222,16 +242,26 @@ fn try_read(folder: &Path, options: &Options) -> Result<Read, RecordError> {
             return if without.has_words { Ok(Read::Without(without)) } else { Err(error) };
         }
     };
+    let malformed = |line: u64, what: String| Err(RecordError::Malformed { path: table.clone(), line, what });
+    let has_none = columns.values.iter().all(Option::is_none);
+    // Of a table without steps it cannot be told where it ends, unless there is none at all.
+    let nothing: &[f64] = &[];
+    let steps = if has_none { Some(nothing) } else { columns.values[4].as_deref() };
+    if let Some(steps) = steps
+        && let Some(what) = info.cut_short(steps.last().map(|step| *step as u64))
+    {
+        return malformed(steps.len() as u64 + 1, what);
+    }
     let outcome = |columns| Read::Run(Box::new(Outcome::new(&run, info, columns, options)));
     Ok(match columns.values {
-        [Some(metric), Some(seconds), Some(images), phase] => {
+        [Some(metric), Some(seconds), Some(images), phase, _] => {
             outcome([metric, seconds, images, phase.unwrap_or_default()])
         }
         // A run that was just begun has no file yet, or one whose first line is being written.
-        [None, None, None, None] if columns.state != TableState::Whole => outcome(Default::default()),
+        [None, None, None, None, None] if columns.state != TableState::Whole => outcome(Default::default()),
         [Some(_), seconds, ..] => {
             let lost = if seconds.is_none() { "train_seconds" } else { "images" };
-            return Err(RecordError::Malformed { path: table, line: 1, what: format!("it has no column `{lost}`") });
+            return malformed(1, format!("it has no column `{lost}`"));
         }
         _ => Read::Without(Without::of(&table, &options.metric)),
     })

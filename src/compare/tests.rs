@@ -430,9 +430,66 @@ fn a_metric_that_no_run_has_is_an_error_that_names_those_there_are() {
     write("a", "step,phase,val_acc,images,train_seconds\n0,0,0.5,1000,10\n1,0,0.x,2000,20\n");
     let notes = compared(root.path(), Options::default()).notes;
     assert!(notes[0].contains("a/metrics.csv:3: `0.x` of column val_acc is no number; restore"), "{notes:?}");
+    write("a", "step,phase,val_acc,images,train_seconds\n0,0,0.x,1000,10\n");
+    let notes = compared(root.path(), Options::default()).notes;
+    assert!(notes[0].contains("a/metrics.csv:2: `0.x` of column val_acc is no number; restore"), "{notes:?}");
     write("a", "step,phase,val_acc,train_seconds\n0,0,0.5,10\n");
     let notes = compared(root.path(), Options::default()).notes;
     assert!(notes[0].contains("a/metrics.csv:1: it has no column `images`"), "{notes:?}");
+}
+
+/// Of many runs without the metric not each is named.
+#[test]
+fn runs_without_the_metric_are_said_together_where_they_are_many() {
+    let root = tempfile::tempdir().unwrap();
+    let with = Run { hash: "z", ..Run::default() }.write(root.path(), "z");
+    fs::write(with.join(file::METRICS), "step,val_acc,images,train_seconds,val_acc_tta\n0,0.5,1000,10,0.6\n").unwrap();
+    let options = Options { metric: "val_acc_tta".to_owned(), ..Options::default() };
+    for k in 0..5 {
+        Run { seed: k, ..Run::default() }.write(root.path(), &format!("a{k}"));
+        let notes = compared(root.path(), options.clone()).notes;
+        let together =
+            notes.iter().filter(|note| note.contains("5 runs have no column `val_acc_tta`, and are")).count();
+        assert_eq!((notes.len(), together), if k < 4 { (k as usize + 1, 0) } else { (1, 1) }, "{notes:?}");
+    }
+}
+
+/// Its `run.json` knows the last evaluation of a run that is done.
+#[test]
+fn a_table_that_ends_too_soon_is_named_and_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    let path = Run { accuracies: &[0.5, 0.6, 0.7], ..Run::default() }.write(root.path(), "a");
+    Run { hash: "b", ..Run::default() }.write(root.path(), "b");
+    let last = r#""final":{"step":2,"epoch":0,"train_loss":null,"train_acc":null,"val_loss":null,"val_acc":0.7,
+        "val_acc_top5":null,"train_seconds":30.0}"#;
+    edit(&path, &[(r#""final":null"#, last)]);
+    let table = path.join(file::METRICS);
+    let whole = fs::read_to_string(&table).unwrap();
+    assert_eq!(compared(root.path(), Options::default()).notes, [""; 0]);
+    let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let none = "metrics.csv:1: it holds no evaluation, and the run's last was at step 3; restore";
+    let cases = [
+        (&whole.as_bytes()[..ends[2]], "metrics.csv:3: it ends at step 2 of 3; restore the file"),
+        (&whole.as_bytes()[..whole.len() - 1], "metrics.csv:3: it ends at step 2 of 3"),
+        (&whole.as_bytes()[..ends[0]], none),
+        (b"".as_slice(), none),
+        (b"\x81\xff\x00".as_slice(), none),
+    ];
+    for (bytes, words) in cases {
+        fs::write(&table, bytes).unwrap();
+        let found = compared(root.path(), Options::default());
+        assert_eq!(found.groups.len(), 1, "{words}");
+        assert!(
+            found.notes[0].starts_with("left out: ") && found.notes[0].contains(words),
+            "{words}: {:?}",
+            found.notes
+        );
+    }
+    fs::remove_file(&table).unwrap();
+    assert!(compared(root.path(), Options::default()).notes[0].contains(none));
+    // A run that is under way has what it has.
+    edit(&path, &[(r#""status":"done""#, r#""status":"interrupted""#)]);
+    assert_eq!(compared(root.path(), Options::default()).notes, ["a #aaaaaa: not counted: 1 interrupted"]);
 }
 
 #[test]

@@ -82,6 +82,12 @@ impl MetricsRow {
         columns.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
+    /// Whether a run writes numbers in that column.
+    pub fn is_number(column: &str) -> bool {
+        let own = Self::COLUMNS.contains(&column) && column != "optimizer";
+        own || Self::further_columns(true, true).contains(&column)
+    }
+
     /// Takes those columns out of the row and gives their values: what a row leaves out must not shift columns.
     pub fn split(mut self, columns: &[&str]) -> (Self, Vec<Option<f64>>) {
         let values = [

@@ -145,6 +145,17 @@ impl RunInfo {
         std::iter::once(&self.dataset).chain(&self.further_datasets)
     }
 
+    /// What the table of evaluations lacks whose last row is of that step: of a run that is done, the file says itself which its
+    /// last one was. `None` where nothing is missing.
+    pub fn cut_short(&self, last_row: Option<u64>) -> Option<String> {
+        let last = self.last.as_ref().filter(|_| self.status == Status::Done)?.step;
+        match last_row {
+            Some(step) if step >= last => None,
+            Some(step) => Some(format!("it ends at step {} of {}", step + 1, last + 1)),
+            None => Some(format!("it holds no evaluation, and the run's last was at step {}", last + 1)),
+        }
+    }
+
     fn new(facts: &RunFacts) -> Self {
         let now = now();
         Self {

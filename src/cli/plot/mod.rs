@@ -156,6 +156,8 @@ impl Read {
                 TableState::Missing => parts.push(format!("{name} is missing")),
             }
         }
+        let cut_short = self.info.cut_short(self.metrics.rows.last().map(|row| row.step));
+        parts.extend(cut_short.map(|what| format!("{}: {what}", file::METRICS)));
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
