@@ -1,17 +1,10 @@
 //! What was varied: a sweep's axes, or else the settings that differ.
 
-use super::find;
 use super::group::Group;
 use super::name::written;
+use super::trials::Trials;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
-
-/// The table of a sweep's trials, in the folder that holds their runs; FORMAT.md has its columns.
-pub const TRIALS: &str = "trials.csv";
-/// Columns behind this one are the axes, up to the first of those behind them.
-const LAST_FIXED: &str = "reason";
-const BEHIND: [&str; 2] = ["saved_steps", "saved_seconds"];
 
 /// One direction in which experiments were varied.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -60,47 +53,16 @@ fn of_settings(groups: &[Group]) -> Vec<Axis> {
 pub fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
     let [first, _, ..] = groups else { return None };
     let folder = first.runs.first()?.path.parent()?;
-    let table = folder.join(TRIALS);
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    // A folder that is served shows nothing of what lies outside of it.
-    if find::canonical(here).is_ok_and(|root| find::leads_out(&table, &root)) {
-        return None;
-    }
-    let (names, trials) = trials(&table)?;
+    let trials = Trials::of(folder)?;
     let row = |group: &Group| {
         let run = &group.runs.first()?.path;
         (run.parent()? == folder).then_some(())?;
-        trials.get(run.file_name()?.to_str()?)
+        trials.values(run)
     };
     let rows: Vec<&Vec<String>> = groups.iter().map(row).collect::<Option<_>>()?;
     let axis = |(k, name): (usize, String)| Axis { name, values: rows.iter().map(|row| row[k].clone()).collect() };
-    let axes: Vec<Axis> = names.into_iter().enumerate().map(axis).collect();
+    let axes: Vec<Axis> = trials.axes.iter().cloned().enumerate().map(axis).collect();
     // An axis with one value was not varied.
     let axes: Vec<Axis> = axes.into_iter().filter(|axis| axis.values.iter().any(|v| *v != axis.values[0])).collect();
     (!axes.is_empty()).then_some(axes)
-}
-
-/// A value without the quotation marks that TOML wants around words: settings are shown without, too.
-fn plain(value: &str) -> String {
-    let inside = |mark: &char| value.strip_prefix(*mark)?.strip_suffix(*mark).filter(|inside| !inside.contains(*mark));
-    ['"', '\''].iter().find_map(inside).unwrap_or(value).to_owned()
-}
-
-/// The axes' values by run folder.
-type Trials = BTreeMap<String, Vec<String>>;
-
-/// The axes' names and the trials.
-fn trials(path: &Path) -> Option<(Vec<String>, Trials)> {
-    let mut reader = csv::Reader::from_path(path).ok()?;
-    let header = reader.headers().ok()?.clone();
-    let place = |name: &str| header.iter().position(|column| column == name);
-    let (run, first) = (place("run")?, place(LAST_FIXED)? + 1);
-    let names: Vec<String> = header.iter().skip(first).map(str::to_owned).collect();
-    let axes = names.len() - if names.ends_with(&BEHIND.map(str::to_owned)) { BEHIND.len() } else { 0 };
-    let mut rows = BTreeMap::new();
-    for record in reader.records() {
-        let record = record.ok()?;
-        rows.insert(record.get(run)?.to_owned(), record.iter().skip(first).take(axes).map(plain).collect());
-    }
-    Some((names[..axes].to_vec(), rows))
 }

@@ -2,7 +2,7 @@
 
 use super::name;
 use super::outcome::Outcome;
-use super::{Options, Quantity};
+use super::{Options, Quantity, trials};
 use crate::record::{DatasetFacts, Status};
 use crate::stats::{deviation, mean};
 use crate::units::Seconds;
@@ -195,7 +195,8 @@ pub fn by_experiment(outcomes: Vec<Outcome>) -> Vec<Group> {
 
 /// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
 /// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images.
-pub fn group(outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
+pub fn group(mut outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
+    trials::mark_pruned(&mut outcomes);
     let mut groups = by_experiment(outcomes);
     name::name(&mut groups);
     let words = groups.iter().flat_map(|group| left_out(group).into_iter().map(move |words| (words, &group.name[..])));

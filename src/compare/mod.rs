@@ -3,8 +3,8 @@
 //! ```text
 //! folders ──find──▶ runs ──outcome──▶ one outcome a run ──group──▶ groups, named by what differs ──contrast──▶ against a baseline
 //! ```
-//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names a sweep's
-//! `trials.csv`; entries of DAWNBench stand beside them as baselines. What cannot be used is
+//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names and for what was
+//! pruned a sweep's `trials.csv`; entries of DAWNBench stand beside them as baselines. What cannot be used is
 //! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
 mod axes;
@@ -16,6 +16,7 @@ mod group;
 mod name;
 mod outcome;
 pub mod report;
+mod trials;
 mod watch;
 
 #[cfg(test)]

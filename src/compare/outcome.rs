@@ -20,6 +20,8 @@ pub struct Outcome {
     pub info: RunInfo,
     /// Whether a process writes it now, where that can be told.
     pub live: Option<bool>,
+    /// Whether its sweep gave it up.
+    pub pruned: bool,
     /// The metric at each evaluation, in order; NaN where a run diverged.
     pub metric: Vec<f64>,
     /// Training seconds and images at each evaluation.
@@ -65,7 +67,7 @@ impl Outcome {
         let at = |target: f64| of_last_set.iter().position(|x| if lower { *x <= target } else { *x >= target });
         let reached = options.target.and_then(at).map(|row| first + row);
         let reached = reached.map(|row| Reached { seconds: seconds[row], images: images[row] });
-        Self { path, live, info, metric, seconds, images, best, reached, price }
+        Self { path, live, info, pruned: false, metric, seconds, images, best, reached, price }
     }
 
     /// The metric at the last evaluation.
@@ -88,6 +90,7 @@ impl Outcome {
         match self.info.status {
             Status::Done => "without an evaluation".to_owned(),
             Status::Running if self.live == Some(false) => "killed while running".to_owned(),
+            _ if self.pruned => "pruned".to_owned(),
             status => status.name().to_owned(),
         }
     }

@@ -245,7 +245,7 @@ fn tabulate(root: &Path, further: &str) {
     let rows = [r#"0.4,0.03125,"0.25, 0.75""#, r#"0.4,0.0625,"0.25, 0.75""#, r#"0.8,0.123456,"0.5, 0.5""#];
     let row = |(k, values): (usize, &str)| format!("{k},0,done,t00{k}-s0,,,,{values},\"\"\"cosine\"\"\",,\n");
     let rows: String = rows.into_iter().enumerate().map(row).collect();
-    fs::write(root.join(axes::TRIALS), format!("{head}{rows}{further}")).unwrap();
+    fs::write(root.join(trials::TRIALS), format!("{head}{rows}{further}")).unwrap();
 }
 
 fn names(found: &Comparison) -> Vec<&str> {
@@ -293,6 +293,25 @@ fn trials_are_named_by_their_values_of_the_axes_that_were_varied() {
     let found = compared(root.path(), Options::default());
     let shared = ["bbbbbb", "dddddd"].map(|hash| format!("{} #{hash}", points[1]));
     assert_eq!([1, 3].map(|k| found.groups[k].name.clone()), shared);
+}
+
+/// Its run was stopped by a signal, as one is that goes on.
+#[test]
+fn a_trial_that_was_given_up_is_said_to_be() {
+    let root = tempfile::tempdir().unwrap();
+    search(root.path());
+    let settings = json!({ "phases[0].batch": 64 });
+    for (folder, hash) in [("t003-s0", "dddddddd"), ("t004-s0", "eeeeeeee")] {
+        let run = Run { name: "knee", hash, status: "interrupted", settings: settings.clone(), ..Run::default() };
+        run.write(root.path(), folder);
+    }
+    let values = "0.8,0.5,\"0.5, 0.5\",cosine,,\n";
+    tabulate(root.path(), &format!("3,0,pruned,t003-s0,,,,{values}4,0,interrupted,t004-s0,,,,{values}"));
+    let found = compared(root.path(), Options::default());
+    let states: Vec<String> = found.groups.iter().map(|group| group.runs[0].state()).collect();
+    assert_eq!(states[3..], ["pruned", "interrupted"]);
+    assert!(found.notes.iter().any(|note| note.ends_with("not counted: 1 pruned")), "{:?}", found.notes);
+    assert_eq!(report::json(&found, &[])["groups"][3]["runs"][0]["pruned"], true);
 }
 
 #[test]

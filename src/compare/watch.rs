@@ -1,8 +1,8 @@
 //! A comparison that follows runs while they are written.
 
-use super::axes;
 use super::contrast::Contrasts;
 use super::outcome::{self, Read};
+use super::trials::TRIALS;
 use super::{CompareError, Comparison, FindError, Options, find, group, name};
 use crate::record::folder::{self, file};
 use crate::record::stamp::Stamp;
@@ -88,7 +88,7 @@ impl Watched {
         let stale: Vec<&PathBuf> = found.par_iter().filter(stale).collect();
         let read: Vec<(PathBuf, Known)> =
             stale.into_par_iter().map(|path| (path.clone(), Known::read(path, &root, &self.options))).collect();
-        let trials = Stamp::of(&self.folder.join(axes::TRIALS));
+        let trials = Stamp::of(&self.folder.join(TRIALS));
         let found: BTreeSet<PathBuf> = found.into_iter().collect();
         let before = self.runs.len();
         self.runs.retain(|path, _| found.contains(path));
@@ -127,6 +127,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::axes;
     use crate::record::RunFolder;
     use crate::record::testing::Run;
     use std::fs;
@@ -247,7 +248,7 @@ mod tests {
             [axes[0].name.clone(), groups[1].name.clone()]
         };
         let table = "trial,run,reason,secret\n0,a,,1\n1,b,,2\n";
-        let (inside, outside) = (root.path().join(axes::TRIALS), elsewhere.path().join(axes::TRIALS));
+        let (inside, outside) = (root.path().join(TRIALS), elsewhere.path().join(TRIALS));
         fs::write(&outside, table).unwrap();
         std::os::unix::fs::symlink(&outside, &inside).unwrap();
         assert_eq!(names(), ["lr", "lr=0.2"]);

@@ -18,6 +18,7 @@ pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
                     "path": run.path.to_string_lossy(),
                     "seed": run.info.seed,
                     "status": run.info.status.name(),
+                    "pruned": run.pruned,
                     "counted": group.counted.contains(&r),
                     "final": run.last(),
                     "best": run.best,

@@ -1,0 +1,89 @@
+//! A sweep's table of trials, as far as comparing needs it.
+
+use super::find;
+use super::outcome::Outcome;
+use crate::record::Status;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The table, in the folder that holds the trials' runs; FORMAT.md has its columns.
+pub const TRIALS: &str = "trials.csv";
+/// Columns behind this one are the axes, up to the first of those behind them.
+const LAST_FIXED: &str = "reason";
+const BEHIND: [&str; 2] = ["saved_steps", "saved_seconds"];
+/// The state of a trial that was given up, of which its run only knows that it was stopped.
+const PRUNED: &str = "pruned";
+
+/// The trials of a sweep.
+pub struct Trials {
+    /// The axes' names.
+    pub axes: Vec<String>,
+    /// By run folder.
+    by_run: BTreeMap<String, Trial>,
+}
+
+struct Trial {
+    /// Empty where the table does not say.
+    state: String,
+    /// Along the axes.
+    values: Vec<String>,
+}
+
+impl Trials {
+    /// Those whose runs lie in `folder`. `None` where it has no such table, or one that cannot be read or lies elsewhere, behind a
+    /// link.
+    pub fn of(folder: &Path) -> Option<Self> {
+        let table = folder.join(TRIALS);
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // A folder that is served shows nothing of what lies outside of it.
+        if find::canonical(here).is_ok_and(|root| find::leads_out(&table, &root)) {
+            return None;
+        }
+        Self::read(&table)
+    }
+
+    fn read(table: &Path) -> Option<Self> {
+        let mut reader = csv::Reader::from_path(table).ok()?;
+        let header = reader.headers().ok()?.clone();
+        let place = |name: &str| header.iter().position(|column| column == name);
+        let (run, state, first) = (place("run")?, place("state"), place(LAST_FIXED)? + 1);
+        let names: Vec<String> = header.iter().skip(first).map(str::to_owned).collect();
+        let axes = names.len() - if names.ends_with(&BEHIND.map(str::to_owned)) { BEHIND.len() } else { 0 };
+        let mut by_run = BTreeMap::new();
+        for record in reader.records() {
+            let record = record.ok()?;
+            let state = state.and_then(|place| record.get(place)).unwrap_or_default().to_owned();
+            let values = record.iter().skip(first).take(axes).map(plain).collect();
+            by_run.insert(record.get(run)?.to_owned(), Trial { state, values });
+        }
+        Some(Self { axes: names[..axes].to_vec(), by_run })
+    }
+
+    /// The values of a run along the axes; `None` where it is no trial.
+    pub fn values(&self, run: &Path) -> Option<&Vec<String>> {
+        self.trial(run).map(|trial| &trial.values)
+    }
+
+    fn trial(&self, run: &Path) -> Option<&Trial> {
+        self.by_run.get(run.file_name()?.to_str()?)
+    }
+}
+
+/// A value without the quotation marks that TOML wants around words: settings are shown without, too.
+fn plain(value: &str) -> String {
+    let inside = |mark: &char| value.strip_prefix(*mark)?.strip_suffix(*mark).filter(|inside| !inside.contains(*mark));
+    ['"', '\''].iter().find_map(inside).unwrap_or(value).to_owned()
+}
+
+/// Tells the runs that were stopped which of them their sweeps gave up.
+pub fn mark_pruned(runs: &mut [Outcome]) {
+    let stopped = |run: &Outcome| run.info.status == Status::Interrupted;
+    let folder = |run: &Outcome| run.path.parent().map(Path::to_owned);
+    let folders: BTreeSet<PathBuf> = runs.iter().filter(|run| stopped(run)).filter_map(folder).collect();
+    let tables: BTreeMap<PathBuf, Trials> =
+        folders.into_iter().filter_map(|folder| Some((folder.clone(), Trials::of(&folder)?))).collect();
+    for run in runs.iter_mut().filter(|run| stopped(run)) {
+        let table = run.path.parent().and_then(|folder| tables.get(folder));
+        run.pruned = table.and_then(|trials| trials.trial(&run.path)).is_some_and(|trial| trial.state == PRUNED);
+    }
+}
