@@ -308,6 +308,11 @@ fn an_entry_of_dawnbench_takes_no_place_of_a_record() {
     assert_eq!(names(&dir.path().join("links")), written[1..]);
     assert!(names(&dir.path().join("runs/a0/checkpoint")).is_empty());
     assert_exit(&run(dir.path(), &export("runs/a0")), 0);
+    // A run that does not read is no failure of the program.
+    fs::write(&table, rows.replace("0.9,1000", "0.9,many")).unwrap();
+    refused(dir.path(), &[(&export("entry"), &["metrics.csv:2: ", "restore the file"])]);
+    fs::write(dir.path().join("runs/a0/run.json"), "{").unwrap();
+    refused(dir.path(), &[(&export("entry"), &["run.json:1: ", "restore the file"])]);
 }
 
 /// Of a folder that is not even there, so that nothing else is looked at before.

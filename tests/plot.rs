@@ -171,6 +171,12 @@ fn a_folder_of_runs_is_each_of_them_once() {
         assert!(text(&output).contains("p.svg shows 2 runs"), "{}", text(&output));
         assert!(svg.contains(">a: ") && svg.contains(">b: "), "{svg}");
     }
+    // Of a sweep among runs it is said that it has to be named itself.
+    run(&runs.join("sweep"), "c", "00cc", 3);
+    let (output, _) = plot(dir.path(), &[&runs], &[]);
+    assert!(text(&output).contains("sweep holds runs, and is not looked into unless"), "{}", text(&output));
+    let (output, _) = plot(dir.path(), &[&runs, &runs.join("sweep")], &[]);
+    assert!(text(&output).contains("shows 3 runs") && !text(&output).contains("looked"), "{}", text(&output));
     // Beside runs, a folder without any is left out; alone it is an error.
     let none = dir.path().join("none");
     std::fs::create_dir(&none).unwrap();

@@ -27,6 +27,20 @@ pub fn table(path: &Path) -> Option<PathBuf> {
     ((is(TABLE) || is(ABOUT)) && table.is_file()).then_some(table)
 }
 
+/// The table that a file about an entry lacks; `None` for other files.
+pub fn lacking(path: &Path) -> Option<PathBuf> {
+    path.extension().is_some_and(|extension| extension == ABOUT).then(|| path.with_extension(TABLE))
+}
+
+/// The names of the tables in a folder.
+pub fn tables(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut tables: Vec<String> = names.filter(|name| name.ends_with(".tsv")).collect();
+    tables.sort();
+    tables
+}
+
 /// Reads an entry.
 ///
 /// # Errors
@@ -49,6 +63,9 @@ pub fn read(table: &Path, options: &Options) -> Result<Read, RecordError> {
         return Ok(Read::Without(Without { has_words: false, columns }));
     };
     let (mut metric, mut seconds) = (Vec::new(), Vec::new());
+    // As it is called there, for what is wrong in it.
+    let (hours_said, accuracy_said) = (&header[hours], &header[accuracy]);
+    let mut before = 0.0;
     for record in rows.records() {
         let record =
             record.map_err(|error| malformed(error.position().map_or(1, csv::Position::line), error.to_string()))?;
@@ -57,8 +74,24 @@ pub fn read(table: &Path, options: &Options) -> Result<Read, RecordError> {
             let text = record.get(k).unwrap_or_default();
             text.parse::<f64>().map_err(|_| malformed(line, format!("`{text}` of column {} is no number", &header[k])))
         };
-        metric.push(number(accuracy)? / 100.0);
-        seconds.push(number(hours)? * 3600.0);
+        let (percent, so_far) = (number(accuracy)?, number(hours)?);
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(malformed(line, format!("{percent} of column {accuracy_said} is no accuracy in per cent")));
+        }
+        if !so_far.is_finite() || so_far < 0.0 {
+            return Err(malformed(line, format!("{so_far} of column {hours_said} is no time")));
+        }
+        if so_far < before {
+            let what = format!("{so_far} of column {hours_said} is less than {before}, of the row before it");
+            return Err(malformed(line, what));
+        }
+        before = so_far;
+        metric.push(percent / 100.0);
+        seconds.push(so_far * 3600.0);
+    }
+    if metric.iter().copied().reduce(f64::max).is_some_and(|best| best > 0.0 && best <= 0.01) {
+        let what = format!("no value of column {accuracy_said} is above 1: it is in per cent, as 94.1, not 0.941");
+        return Err(malformed(1, what));
     }
     // How many images an epoch had, the entry does not say.
     let images = vec![f64::NAN; metric.len()];
@@ -231,12 +264,37 @@ mod tests {
         };
         assert!(error("a\tb\n1\t2\n").contains("entry.tsv:1: it has no column `hours`"));
         assert!(error(&TSV.replace("0.02", "soon")).contains("entry.tsv:3: `soon` of column hours"));
+        for (from, to, words) in [
+            ("93.88", "150", "entry.tsv:3: 150 of column top1Accuracy is no accuracy in per cent"),
+            ("93.88", "NaN", "entry.tsv:3: NaN of column top1Accuracy is no accuracy"),
+            ("0.03", "0.015", "entry.tsv:4: 0.015 of column hours is less than 0.02, of the row before it"),
+            ("0.02", "-1", "entry.tsv:3: -1 of column hours is no time"),
+            ("0.03", "inf", "entry.tsv:4: inf of column hours is no time"),
+        ] {
+            let said = error(&TSV.replace(from, to));
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let fractions = error("epoch\thours\ttop1Accuracy\n1\t0.01\t0.54\n2\t0.02\t0.941\n");
+        assert!(
+            fractions.contains("entry.tsv:1: no value of column top1Accuracy is above 1: it is in per cent"),
+            "{fractions}"
+        );
         let lost = Options { metric: "val_loss".to_owned(), ..options() };
         fs::write(&tsv, TSV).unwrap();
         let lost = compare(std::slice::from_ref(&tsv), lost).unwrap_err().to_string();
         assert!(lost.contains("`val_loss`") && lost.ends_with("the columns are val_acc"), "{lost}");
         fs::write(root.path().join("entry.json"), "{").unwrap();
         assert!(error(TSV).contains("entry.json:1"));
+        // What is no entry at all.
+        let said = |name: &str| compare(&[root.path().join(name)], options()).unwrap_err().to_string();
+        assert!(said("").ends_with("; entries of DAWNBench are named by their files: entry.tsv"), "{}", said(""));
+        for name in ["alone.json", "base.toml"] {
+            fs::write(root.path().join(name), "{").unwrap();
+        }
+        assert!(said("alone.json").contains("alone.json is a file, and no entry of DAWNBench: there is no "));
+        assert!(
+            said("base.toml").ends_with("is a file, and neither a run folder nor an entry of DAWNBench (.tsv, .json)")
+        );
     }
 
     #[test]

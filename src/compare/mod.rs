@@ -24,7 +24,7 @@ mod tests;
 
 pub use contrast::{Contrast, Test, Untested};
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
-pub use find::{FindError, runs as runs_in};
+pub use find::{FindError, folders_with_runs, not_looked_into, runs as runs_in};
 pub use group::{Group, Lost, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
 pub use watch::Watched;
@@ -148,6 +148,7 @@ pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, Compar
         return Err(CompareError::Unreadable { left_out: notes });
     }
     let groups = group::group(outcomes, &options.metric, &mut notes);
+    notes.extend(find::not_looked_into(paths, &folders));
     let baseline = match &options.baseline {
         None => 0,
         Some(text) => name::resolve(&groups, text).map_err(|what| CompareError::Group { what })?,

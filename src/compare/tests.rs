@@ -413,6 +413,10 @@ fn claims_hold_or_not() {
 fn what_cannot_be_compared_says_why() {
     let root = tempfile::tempdir().unwrap();
     study(root.path());
+    Run::default().write(&root.path().join("sweep"), "t000-s0");
+    let notes = compared(root.path(), Options::default()).notes;
+    assert!(notes.iter().any(|note| note.contains("sweep holds runs, and is not looked into")), "{notes:?}");
+    fs::remove_dir_all(root.path().join("sweep")).unwrap();
     let error = |options| compare(&[root.path().to_owned()], options).unwrap_err().to_string();
     let no_metric = error(Options { metric: "val_f1".to_owned(), ..Options::default() });
     assert!(no_metric.contains("none of the 6 runs has a column `val_f1`"), "{no_metric}");

@@ -4,7 +4,7 @@ use super::content::Content;
 use super::guard::{self, Guard, Refusal};
 use super::token::Token;
 use crate::compare::report::{Live, Shown, live_policy};
-use crate::compare::{Options, Watched};
+use crate::compare::{Options, Watched, folders_with_runs};
 use crate::record::folder::file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +13,6 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -207,24 +206,6 @@ pub fn failed() -> Response<Content> {
 /// What a thread that panicked left is as good as before: it is looked at anew.
 fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Names of the folders inside that are no runs and hold some: sweeps.
-fn folders_with_runs(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let is_run = |path: &Path| path.join(crate::record::folder::file::RUN).is_file();
-    let holds_run = |path: &Path| {
-        std::fs::read_dir(path).is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| is_run(&one.path()))))
-    };
-    let named = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut names: BTreeMap<String, ()> = BTreeMap::new();
-    for entry in named {
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if !name.starts_with('.') && !is_run(&entry.path()) && holds_run(&entry.path()) {
-            names.insert(name, ());
-        }
-    }
-    names.into_keys().collect()
 }
 
 fn takes_gzip(request: &Parts) -> bool {

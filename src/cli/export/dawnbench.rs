@@ -4,6 +4,8 @@ use crate::cli::compare::price;
 use crate::cli::output::{self, Outputs};
 use crate::cli::{Exit, Failure, paths};
 use crate::compare::dawnbench::{Author, Entry};
+use crate::record::RecordError;
+use crate::record::folder::file;
 use crate::record::reader::RunReader;
 use std::path::PathBuf;
 
@@ -38,9 +40,13 @@ pub struct DawnbenchArgs {
 
 /// Writes both files.
 pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
-    let reader = RunReader::open(paths::run(&args.run)?).map_err(anyhow::Error::from)?;
-    let info = reader.info().map_err(anyhow::Error::from)?;
-    let rows = reader.metrics().map_err(anyhow::Error::from)?.rows;
+    let usage = |error: RecordError| Failure::Usage(error.to_string());
+    let reader = RunReader::open(paths::run(&args.run)?).map_err(usage)?;
+    let info = reader.info().map_err(usage)?;
+    let rows = reader.metrics().map_err(usage)?.rows;
+    if let Some(what) = info.cut_short(rows.last().map(|row| row.step)) {
+        return Err(Failure::Usage(format!("{}: {what}", args.run.join(file::METRICS).display())));
+    }
     let author = Author {
         name: args.author.clone(),
         email: args.email.clone(),

@@ -1,7 +1,7 @@
 //! `runner export mlflow`.
 
 use crate::cli::{Exit, Failure, output};
-use crate::compare::runs_in;
+use crate::compare::{not_looked_into, runs_in};
 use crate::mlflow::{Address, MlflowError, Sender};
 use crate::record::folder::is_locked;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,11 @@ pub fn run(args: &MlflowArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage(message.to_owned()));
     };
     let (mut sent, mut left) = (0, 0);
-    for path in runs_in(&args.paths).map_err(|error| usage(&error))? {
+    let runs = runs_in(&args.paths).map_err(|error| usage(&error))?;
+    if let Some(what) = not_looked_into(&args.paths, &runs) {
+        log::warn!("{what}");
+    }
+    for path in runs {
         if is_locked(&path) == Some(true) {
             output::print(&format!("{}: is being trained, and is left to its training\n", path.display()))?;
             continue;

@@ -4,7 +4,7 @@ mod labels;
 
 use super::output::{self, Outputs, PictureFormat};
 use super::{Exit, Failure, paths};
-use crate::compare::runs_in;
+use crate::compare::{not_looked_into, runs_in};
 use crate::plot::{self, Across, RunRows, ScheduleOptions, Scheduled};
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
@@ -94,8 +94,9 @@ fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// Reads the runs; says what is left out, and what is not whole.
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let (mut runs, mut left_out) = (Vec::new(), Vec::new());
-    for folder in folders(paths)? {
-        match Read::new(&folder) {
+    let folders = folders(paths)?;
+    for folder in &folders {
+        match Read::new(folder) {
             Ok(run) => runs.push(run),
             Err(error) => left_out.push(error.to_string()),
         }
@@ -105,6 +106,9 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     }
     for problem in left_out {
         anstream::eprintln!("left out: {problem}");
+    }
+    if let Some(what) = not_looked_into(paths, &folders) {
+        anstream::eprintln!("{what}");
     }
     for run in &runs {
         if let Some(what) = run.caveat() {
