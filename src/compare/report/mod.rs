@@ -45,7 +45,7 @@ impl Scale {
             _ if x.is_nan() => "NaN".to_owned(),
             Self::Percent => format!("{:.2}", 100.0 * x),
             Self::Plain => format!("{x:.4}"),
-            Self::Seconds => format!("{x:.1}"),
+            Self::Seconds => seconds(x),
         }
     }
 
@@ -63,10 +63,27 @@ impl Scale {
     }
 }
 
+/// With so many decimals, and of small numbers with more, up to `most`, for as many digits.
+fn with_digits(x: f64, digits: i32, decimals: usize, most: usize) -> String {
+    let magnitude = if x == 0.0 { digits } else { x.abs().log10().floor().clamp(-9.0, 9.0) as i32 };
+    let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0).clamp(decimals, most);
+    format!("{x:.decimals$}")
+}
+
+/// `45.2`, `2.59`, `0.0123`
+fn seconds(s: Seconds) -> String {
+    with_digits(s, 3, 1, 4)
+}
+
+/// `12.50`, `0.0014`
+fn cost(of: f64) -> String {
+    with_digits(of, 2, 2, 6)
+}
+
 /// `45.2 s`, `12.3 min`, `2.4 h`
-fn span(seconds: Seconds) -> String {
-    match seconds {
-        s if s < 120.0 => format!("{s:.1} s"),
+fn span(of: Seconds) -> String {
+    match of {
+        s if s < 120.0 => format!("{} s", seconds(s)),
         s if s < 7200.0 => format!("{:.1} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }
@@ -88,5 +105,20 @@ fn p_value(p: f64) -> String {
         p if p < 1e-4 => "<0.0001".to_owned(),
         p if p < 0.1 => format!("{p:.4}"),
         p => format!("{p:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_have_digits_too() {
+        for (x, words) in [(45.23, "45.2"), (2.589, "2.59"), (0.2131, "0.213"), (0.00423, "0.0042"), (0.0, "0.0")] {
+            assert_eq!((seconds(x), seconds(-x).trim_start_matches('-')), (words.to_owned(), words));
+        }
+        assert_eq!([12.5, 0.2, 0.001_44, 0.0].map(cost), ["12.50", "0.20", "0.0014", "0.00"]);
+        assert_eq!([119.0, 2.589, 720.0].map(span), ["119.0 s", "2.59 s", "12.0 min"]);
+        assert_eq!(Scale::Seconds.signed(-0.2131), "-0.213");
     }
 }

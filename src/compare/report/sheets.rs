@@ -1,6 +1,6 @@
 //! The words of the report's tables, the same in every form of it.
 
-use super::{Scale, images, p_value, span};
+use super::{Scale, cost, images, p_value, span};
 use crate::compare::name::written;
 use crate::compare::{
     Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
@@ -72,7 +72,7 @@ pub fn results(comparison: &Comparison, names: Names) -> Sheet {
         cells.push(group.train_seconds().map_or("–".to_owned(), span));
         if let Some(time) = group.time_to_target(options) {
             cells.extend(to_target(&time));
-            cells.extend(options.price.map(|_| time.cost.map_or("–".to_owned(), |cost| format!("{cost:.2}"))));
+            cells.extend(options.price.map(|_| time.cost.map_or("–".to_owned(), cost)));
         }
         rows.push(cells);
     }

@@ -70,19 +70,24 @@ function label(k) {
 function value(x) {
   if (x === null || !Number.isFinite(x)) return "–";
   if (data.scale === "percent") return `${(100 * x).toFixed(2)} %`;
-  return data.scale === "seconds" ? `${x.toFixed(1)} s` : x.toFixed(4);
+  return data.scale === "seconds" ? `${seconds(x)} s` : x.toFixed(4);
+}
+// At least one decimal, and of small numbers up to four for three digits.
+function seconds(s) {
+  const more = s === 0 ? 0 : 2 - Math.floor(Math.log10(Math.abs(s)));
+  return s.toFixed(Math.min(Math.max(more, 1), 4));
 }
 const spread = (mean, deviation) =>
   deviation === null || deviation === undefined ? value(mean) : `${value(mean).replace(/ [%s]$/, "")} ± ${value(deviation)}`;
 function span(s) {
-  if (s < 120) return `${s.toFixed(1)} s`;
+  if (s < 120) return `${seconds(s)} s`;
   return s < 7200 ? `${(s / 60).toFixed(1)} min` : `${(s / 3600).toFixed(1)} h`;
 }
 function count(n) {
   if (n < 1e4) return String(Math.round(n));
   return n < 1e6 ? `${(n / 1e3).toFixed(0)} k` : `${(n / 1e6).toFixed(2)} M`;
 }
-const spanTick = (s) => span(s).replace(".0 ", " ");
+const spanTick = (s) => span(s).replace(/\.?0+ /, " ");
 const short = (x) => (x === 0 || (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6) ? String(Number(x.toPrecision(4))) : x.toExponential(2));
 
 // A mark around the origin; no two of the eight are alike without colour.
