@@ -437,6 +437,26 @@ fn a_claim_that_does_not_hold_is_said_where_no_table_says_it() {
 }
 
 #[test]
+fn runs_that_all_diverged_end_as_one_does() {
+    let dir = study();
+    let runs = dir.path().join("runs");
+    let diverge = |name: &str| {
+        let path = runs.join(name).join("run.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(r#""status":"done""#, r#""status":"diverged""#)).unwrap();
+    };
+    for name in ["a0", "a1", "a2", "b0", "b1"] {
+        diverge(name);
+    }
+    assert_exit(&run(dir.path(), &["compare", "runs"]), 0);
+    diverge("b2");
+    let output = run(dir.path(), &["compare", "runs"]);
+    assert_exit(&output, 4);
+    assert!(text(&output).contains(" diverged") && !text(&output).contains("too few"), "{}", text(&output));
+    assert_exit(&run(dir.path(), &["compare", "runs", "--expect", "#1 > #2 at 0.05"]), 6);
+}
+
+#[test]
 fn numbers_that_make_no_sense_are_told_by_what_they_are() {
     let dir = study();
     let number = ["invalid value", "expected a number"];

@@ -203,6 +203,13 @@ fn every_axis_and_the_schedule_can_be_drawn() {
     // One plan: one line, for both.
     let (_, svg) = plot(dir.path(), &runs, &["--schedule"]);
     assert!(svg.contains("a and 1 more") && svg.contains("2 runs, 1 schedule"), "{svg}");
+    // A run without steps on record has none, and is not counted.
+    std::fs::remove_file(runs[1].join(file::TRACE)).unwrap();
+    let (output, svg) = plot(dir.path(), &runs, &["--schedule"]);
+    assert!(text(&output).contains("p.svg shows 1 run\n") && text(&output).contains("trace.csv is missing"));
+    assert!(svg.contains("learning rate") && !svg.contains("2 runs"), "{svg}");
+    let output = runner().args(["plot", "--schedule"]).arg(runs[1]).arg("-o").arg(dir.path().join("n.svg")).output();
+    assert_exit(&output.unwrap(), 2);
     let output = runner().arg("plot").args(&runs).args(["--output", "p.gif"]).output().unwrap();
     assert_exit(&output, 2);
 }

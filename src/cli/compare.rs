@@ -20,7 +20,7 @@ Examples:
   runner compare runs/20261123T120000Z-peak-lr-1a2b --html peak-lr.html     # for any browser
   runner compare runs/*cosine* runs/*linear* --expect 'cosine > linear at 0.05'
 
-Exit codes: 0 done; 1 a file cannot be written; 2 usage, or runs that cannot be compared; 6 a claim does not hold, which \
+Exit codes: 0 done; 1 a file cannot be written; 2 usage, or runs that cannot be compared; 4 all runs diverged; 6 a claim does not hold, which \
 is then said on standard error where no tables are printed.")]
 pub struct CompareArgs {
     /// Run folders, or folders that hold some (a sweep, runs/)
@@ -194,7 +194,11 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     if outputs.take_stdout() && !args.markdown {
         failed.iter().for_each(|verdict| anstream::eprintln!("{}", in_words(verdict)));
     }
-    Ok(if failed.is_empty() { Exit::Done } else { Exit::NotAsExpected })
+    Ok(match failed.is_empty() {
+        false => Exit::NotAsExpected,
+        true if comparison.all_diverged() => Exit::Diverged,
+        true => Exit::Done,
+    })
 }
 
 /// A claim that does not hold.

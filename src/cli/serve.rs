@@ -67,6 +67,9 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let site = Site::new(args.folder.clone(), options, address, token).map_err(|cause| {
         Failure::Usage(format!("cannot read the folder {}: {cause}; name one that holds runs", args.folder.display()))
     })?;
+    if let Some(trouble) = site.trouble() {
+        anstream::eprintln!("note: {trouble}");
+    }
     let path = if asks { "/?token=TOKEN" } else { "/" };
     output::print(&format!("serving {} at http://{address}{path}\n", args.folder.display()))?;
     serve(listener, site, || stop.raised().is_some()).context("the server cannot run")?;

@@ -192,4 +192,10 @@ impl Comparison {
         }
         Self { options, groups, baseline, contrasts, notes }
     }
+
+    /// Whether there is nothing to compare, for every seed of every group diverged.
+    pub fn all_diverged(&self) -> bool {
+        let diverged = |group: &Group| group.lost().is_some_and(|lost| lost.diverged == lost.of);
+        !self.groups.is_empty() && self.groups.iter().all(diverged)
+    }
 }

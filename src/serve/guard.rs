@@ -82,6 +82,12 @@ pub fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     Some(percent_decode_str(value).decode_utf8().ok()?.into_owned())
 }
 
+/// Whether the part of an address behind `?` has parameters of these names alone.
+pub fn knows(query: Option<&str>, names: &[&str]) -> bool {
+    let mut parts = query.unwrap_or_default().split('&').filter(|part| !part.is_empty());
+    parts.all(|part| names.contains(&part.split_once('=').map_or(part, |(name, _)| name)))
+}
+
 /// Where a path of an address leads inside of `root` (a canonical path), `path` being decoded. `None` where it leads anywhere else, by
 /// `..`, by a link or otherwise, where a name is hidden, or where there is nothing.
 pub fn inside(root: &Path, path: &str) -> Option<PathBuf> {
@@ -142,6 +148,13 @@ mod tests {
         let query = |query: &str| guard(true, false).token_of_query(Some(query));
         assert_eq!(query("a=1&token=0123456789abcde%66"), Some(true));
         assert_eq!((query("token=x"), query("a=token"), query("token=%ff")), (Some(false), None, None));
+    }
+
+    #[test]
+    fn parameters_are_known_by_their_names() {
+        let known = |query: Option<&str>| knows(query, &["in", "token"]);
+        assert!([None, Some(""), Some("in=a"), Some("token=x&in=a%26metric=b&"), Some("in")].into_iter().all(known));
+        assert!(![Some("metric=val_loss"), Some("in=a&metric"), Some("In=a")].into_iter().any(known));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Folders that are followed at a time; of more, those that were asked for first are looked at anew when asked for again.
@@ -62,6 +62,11 @@ impl Site {
         let local_names = address.ip().is_loopback();
         let guard = Guard { token, local_names, cookie: format!("runner-{}", address.port()) };
         Ok(Self { folder, root, options, guard, followed: Mutex::default() })
+    }
+
+    /// Why the runs that are there now cannot be compared, if so: what is asked of them may be a slip of the pen.
+    pub fn trouble(&self) -> Option<String> {
+        locked(&self.follow("")).look().trouble().map(str::to_owned)
     }
 
     /// Answers a request. It changes nothing anywhere.
@@ -136,6 +141,10 @@ impl Site {
             "/report.json" => |shown, _| (shown.report.clone(), "application/json"),
             _ => return None,
         };
+        if !guard::knows(request.uri.query(), &["in", "token"]) {
+            let message = "this server knows ?in=FOLDER alone: what is asked of the runs stands on its command line";
+            return Some(said(StatusCode::BAD_REQUEST, message));
+        }
         let inside = guard::parameter(request.uri.query(), "in").unwrap_or_default();
         let folder = guard::inside(&self.root, &inside).filter(|folder| folder.is_dir())?;
         let shown = locked(&self.follow(&inside)).look();

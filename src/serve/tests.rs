@@ -222,6 +222,25 @@ fn only_what_lies_inside_is_shown() {
     assert_eq!(server.get("/?in=sweep").status, 200);
 }
 
+/// What is asked of the runs is said where the server is started.
+#[test]
+fn questions_that_nobody_answers_are_refused_and_trouble_is_in_the_report() {
+    let root = tempfile::tempdir().unwrap();
+    let run = Run::default().write(root.path(), "a");
+    let server = Server::of(root.path());
+    for path in ["/report.json?metric=val_loss", "/?in=&metric=val_loss", "/data.json?metric", "/live.json?a=b"] {
+        let answer = server.get(path);
+        assert!(answer.status == 400 && answer.text().contains("?in=FOLDER alone"), "{path}: {answer:?}");
+    }
+    assert_eq!(server.json("/report.json?in=")["notes"], json!([]));
+    fs::write(run.join(file::METRICS), "step,val_loss,images,train_seconds\n0,0.5,1000,10\n").unwrap();
+    let (report, data) = (server.json("/report.json"), server.json("/data.json"));
+    assert!(report["notes"][0].as_str().unwrap().starts_with("the run has no column `val_acc`"), "{report}");
+    assert_eq!((&data["live"]["error"], &data["report"]["notes"]), (&report["notes"][0], &json!([])));
+    let site = Site::new(root.path().to_owned(), Options::default(), server.address, None).unwrap();
+    assert!(site.trouble().unwrap().contains("val_acc"));
+}
+
 #[test]
 fn requests_that_would_change_something_are_refused() {
     let root = tempfile::tempdir().unwrap();

@@ -59,9 +59,15 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
     Outputs::default().file("--output", [&to]).check(&args.paths)?;
     let runs = read_all(&args.paths)?;
     let labels = labels::labels(&runs);
-    let rows: Vec<RunRows<'_>> = runs.iter().zip(&labels).map(|(run, label)| run.rows(label)).collect();
+    let rows = runs.iter().zip(&labels).map(|(run, label)| run.rows(label));
+    // A run without steps has no schedule.
+    let rows: Vec<RunRows<'_>> = rows.filter(|run| !args.schedule || !run.trace.is_empty()).collect();
+    if rows.is_empty() {
+        let message = format!("no run has a step in its {}: there is no schedule to draw", file::TRACE);
+        return Err(Failure::Usage(message));
+    }
     output::picture(&to, "--output", draw(args, &title(&runs, &labels), &rows))?;
-    let many = if runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", runs.len()) };
+    let many = if rows.len() == 1 { "1 run".to_owned() } else { format!("{} runs", rows.len()) };
     output::print(&format!("{} shows {many}\n", to.display()))?;
     Ok(Exit::Done)
 }

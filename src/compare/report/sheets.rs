@@ -96,10 +96,10 @@ fn n(group: &Group) -> String {
 
 /// `85.80 ± 0.12`
 fn spread(summary: Option<Summary>, scale: Scale) -> String {
-    match summary {
-        None => "–".to_owned(),
-        Some(Summary { mean, sd: None, .. }) => scale.show(mean),
-        Some(Summary { mean, sd: Some(sd), .. }) => format!("{} ± {}", scale.show(mean), scale.show(sd)),
+    let Some(Summary { mean, sd, .. }) = summary else { return "–".to_owned() };
+    match sd {
+        Some(sd) if !mean.is_nan() => format!("{} ± {}", scale.show(mean), scale.show(sd)),
+        _ => scale.show(mean),
     }
 }
 

@@ -92,10 +92,15 @@ impl Live {
             }));
         }
         let running = |run: &&Outcome| run.info.status == Status::Running && run.live != Some(false);
+        let mut report = json(&comparison, &[]);
+        // The page has it from the news.
+        if let (Some(trouble), Some(notes)) = (&trouble, report["notes"].as_array_mut()) {
+            notes.push(Value::from(trouble.as_str()));
+        }
         let mut shown = Shown {
             version: version.to_owned(),
             data: String::new(),
-            report: format!("{:#}\n", json(&comparison, &[])),
+            report: format!("{report:#}\n"),
             title: picture::title(&comparison),
             folder: self.watched.folder().display().to_string(),
             trouble,
@@ -120,6 +125,11 @@ impl Live {
 }
 
 impl Shown {
+    /// Why there is nothing to compare, if so.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
     /// The page itself, its data inside.
     pub fn page(&self) -> String {
         page(&self.title, &self.data, &script(), &live_policy())
