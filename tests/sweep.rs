@@ -202,6 +202,9 @@ fn an_experiment_is_no_sweep_and_a_sweep_no_experiment() {
         assert!(said.starts_with("rates.toml:5:2: error: this is a sweep file, not an experiment\n"), "{said}");
         assert!(said.contains("help: `runner sweep rates.toml` runs it\n"), "{said}");
     }
+    let output = runner().args(["data", "info", "rates.toml"]).current_dir(work.path()).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).starts_with("rates.toml:5:2: error: this is a sweep file"), "{}", text(&output));
     let experiment = said(&["sweep", "small.toml", "--dry-run"]);
     assert!(experiment.contains("error: this is an experiment, not a sweep file\n"), "{experiment}");
     assert!(
@@ -343,7 +346,7 @@ fn what_no_run_will_measure_is_no_metric() {
         ("", "optimizer", rates, "no column of numbers `optimizer`", ""),
         ("", "val_acc_avg", rates, "looks at `val_acc_avg`, which is not measured\n", "`average = \"swa\"`"),
         ("average = 'swa'", "val_acc_avg_tta", rates, "which is not measured\n", "experiment: `tta = \"mirror\"`"),
-        ("tta = 'mirror'", "val_acc_tta", views, "not measured at the point train.tta=", "`tta = \"mirror\"`"),
+        ("tta = 'mirror'", "val_acc_tta", views, "not measured\n", "help: that is at the point train.tta='none'\n"),
     ];
     for (train, metric, axes, message, help) in refused {
         base(train);
@@ -549,6 +552,22 @@ fn a_point_that_is_wrong_is_found_before_anything_runs() {
     assert_exit(&output, 2);
     assert!(text(&output).contains("out of range"), "{}", text(&output));
     assert!(!work.path().join("runs").exists());
+
+    // All that is wrong, each at its value, and at which points.
+    let more = "'phases[0].batch' = [128, 0]\n";
+    std::fs::write(&file, format!("{}{more}", SWEEP.replace("1e30", "-1"))).unwrap();
+    let output = begin(&file, &work.path().join("runs")).output().unwrap();
+    assert_exit(&output, 2);
+    let said = text(&output);
+    for words in [
+        "rates.toml:6:25: error: ",
+        "help: that is at the point phases[0].lr=-1, phases[0].batch=128 and 1 more\n",
+        "rates.toml:7:27: error: ",
+        "help: that is at the point phases[0].lr=0.01, phases[0].batch=0 and 1 more\n",
+        "2 errors in ",
+    ] {
+        assert!(said.contains(words), "`{words}` is not in\n{said}");
+    }
 }
 
 #[test]

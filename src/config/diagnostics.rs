@@ -75,6 +75,34 @@ impl Diagnostics {
         Self { texts, list, note: None }
     }
 
+    /// The errors of several experiments that come from the same texts, each with what it is called, as one: every error is there
+    /// once, and says of which it is where it is not of all `of_all`. `None` where there are none.
+    pub fn of_several(found: &[(String, Self)], of_all: usize) -> Option<Self> {
+        let mut list: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
+        for (name, errors) in found {
+            for error in &errors.list {
+                match list.iter_mut().find(|(there, _)| there == error) {
+                    Some((_, names)) => names.push(name),
+                    None => list.push((error.clone(), vec![name.as_str()])),
+                }
+            }
+        }
+        let named = |(error, names): (Diagnostic, Vec<&str>)| match names[..] {
+            _ if names.len() == of_all => error,
+            [one] => error.help(format!("that is at {one}")),
+            [one, ..] => error.help(format!("that is at {one} and {} more", names.len() - 1)),
+            [] => error,
+        };
+        // Some may have been found before there were further texts.
+        let texts = found.iter().map(|(_, errors)| &errors.texts).max_by_key(|texts| texts.len())?;
+        Some(Self::new(texts.clone(), list.into_iter().map(named).collect()))
+    }
+
+    /// What is wrong at first, without its place.
+    pub fn first_message(&self) -> &str {
+        self.list.first().map_or("", |error| &error.message)
+    }
+
     /// Adds to the line at the end.
     pub fn note(mut self, note: Option<&'static str>) -> Self {
         self.note = note;

@@ -13,8 +13,6 @@ use std::path::PathBuf;
 
 /// What diagnostics call the argument of an override by path.
 pub const SET: &str = "--set";
-/// What they call a value of a sweep's axis.
-const AXIS: &str = "axis";
 
 /// The most parts of a path: no setting lies half as deep.
 const LONGEST: usize = 16;
@@ -24,10 +22,39 @@ const LONGEST: usize = 16;
 pub enum Override {
     /// The argument of one `--set`.
     Set(String),
-    /// A value of a sweep's axis, as the argument of a `--set`.
-    Axis { argument: String },
+    /// A value of a sweep's axis, set at a path as by a `--set`.
+    Axis { path: String, value: String, place: Place },
     /// A setting at the top of the file that has a flag of its own: `--seed 2`.
     Flag { flag: &'static str, key: &'static str, value: String },
+}
+
+/// Where the file of a sweep has a value of an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The file. Paths do not start from its folder, but as in every override from the current one.
+    pub file: Text,
+    /// The setting that takes the value.
+    pub path: Range<usize>,
+    /// The value, or what it is drawn from.
+    pub value: Range<usize>,
+    /// Whether the value stands there as it is, to the byte.
+    pub is_exact: bool,
+}
+
+impl Place {
+    /// Gives what comes from the argument, which is text number `text` and whose value begins at byte `start`, its place in the file.
+    fn put(&self, origin: &mut Origin, text: usize, start: usize) {
+        let Origin::Text { text: own, span } = origin else { return };
+        if *own != text {
+            return;
+        }
+        let in_value = |at: usize| self.value.start + (at - start);
+        *span = match () {
+            () if span.start < start => self.path.clone(),
+            () if self.is_exact => in_value(span.start)..in_value(span.end),
+            () => self.value.clone(),
+        };
+    }
 }
 
 impl Override {
@@ -35,7 +62,7 @@ impl Override {
     pub fn text(&self) -> Text {
         let (name, content) = match self {
             Self::Set(argument) => (SET, argument),
-            Self::Axis { argument } => (AXIS, argument),
+            Self::Axis { place, .. } => return Text { folder: PathBuf::new(), ..place.file.clone() },
             Self::Flag { flag, value, .. } => (*flag, value),
         };
         Text { name: name.to_owned(), content: content.clone(), folder: PathBuf::new() }
@@ -47,13 +74,63 @@ impl Override {
     /// When it cannot be read, or its path leads nowhere. The tree is then as before.
     pub fn apply(&self, tree: &mut Table, text: usize) -> Result<(), Vec<Diagnostic>> {
         match self {
-            Self::Set(argument) | Self::Axis { argument } => apply(tree, argument, text),
+            Self::Set(argument) => apply(tree, argument, text),
+            Self::Axis { path, value, place } => {
+                let put = |origin: &mut Origin| place.put(origin, text, path.len() + 1);
+                let mut done = apply(tree, &argument(path, value), text);
+                wire::each_place_in(tree, &put);
+                if let Err(problems) = &mut done {
+                    problems.iter_mut().for_each(|problem| put(&mut problem.origin));
+                }
+                done
+            }
             Self::Flag { key, value, .. } => {
                 let key = Step { part: Part::Key((*key).to_owned()), span: 0..0 };
                 edit(tree, Edit { argument: value, text, value: 0..value.len(), problems: Vec::new() }, &[key])
             }
         }
     }
+}
+
+/// The argument of a `--set`.
+fn argument(path: &str, value: &str) -> String {
+    format!("{path}={value}")
+}
+
+/// Whether what is set at the path `later` takes the place of what was set at the path `earlier`: both are the same setting, or it is
+/// one above. `[*]` may be any item.
+pub fn undoes(later: &str, earlier: &str) -> bool {
+    let (Some(later), Some(earlier)) = (parts(later), parts(earlier)) else { return false };
+    let meet = |a: &[Part], b: &[Part]| a.iter().zip(b).all(|(a, b)| a.meets(b));
+    let is_above = later.len() < earlier.len() && meet(&later, &earlier);
+    let (later, earlier) = (under_one_name(later), under_one_name(earlier));
+    is_above || (later.len() == earlier.len() && meet(&later, &earlier))
+}
+
+/// Whether a path is that of this setting at the top of the file.
+pub fn is_top(path: &str, key: &str) -> bool {
+    parts(path).is_some_and(|parts| parts == [Part::Key(key.to_owned())])
+}
+
+/// What a path is made of; `None` where it is none.
+fn parts(path: &str) -> Option<Vec<Part>> {
+    let (steps, _) = split(&argument(path, "0"), 0).ok()?;
+    Some(steps.into_iter().map(|step| step.part).collect())
+}
+
+/// Settings that have several names under one: short for a curve is its `from`, for an entry its `kind`, and one length of a phase
+/// takes the place of the other.
+fn under_one_name(mut parts: Vec<Part>) -> Vec<Part> {
+    let Some(Part::Key(last)) = parts.last().cloned() else { return parts };
+    match last.as_str() {
+        "from" | "kind" => drop(parts.pop()),
+        "steps" => {
+            parts.pop();
+            parts.push(Part::Key("epochs".to_owned()));
+        }
+        _ => {}
+    }
+    parts
 }
 
 /// Applies one `--set`, whose argument is text number `text` of the source.
@@ -94,12 +171,22 @@ struct Step {
     span: Range<usize>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Key(String),
     Index(usize),
     /// `[*]`: every item.
     All,
+}
+
+impl Part {
+    /// Whether both may be the same item or key.
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::Index(_)) | (Self::Index(_), Self::All) => true,
+            _ => self == other,
+        }
+    }
 }
 
 /// The path and the bytes of the value.
@@ -398,6 +485,28 @@ mod tests {
         assert!(edited("", &format!("{}=1", vec!["a"; 100_000].join("."))).is_err());
         assert!(edited("", &format!("a={}", "[".repeat(100_000))).is_err());
         assert!(edited("", &format!("a={}1{}", "[".repeat(70), "]".repeat(70))).is_err());
+    }
+
+    #[test]
+    fn what_is_set_at_one_path_may_undo_what_was_set_at_another() {
+        let cases = [
+            ("phases[0].lr.to", "phases[0].lr.to", true),
+            ("phases[*].momentum", "phases[1].momentum", true),
+            ("phases[1].momentum", "phases[*].momentum", true),
+            ("phases[0].lr", "phases[0].lr.to", true),
+            ("phases[0].lr.to", "phases[0].lr", false),
+            ("phases[0].lr.from", "phases[0].lr", true),
+            ("phases[0].lr.from", "phases[0].lr.to", false),
+            ("phases[0].steps", "phases[0].epochs", true),
+            ("phases[1].steps", "phases[0].epochs", false),
+            ("phases[0].optimizer.kind", "phases[0].optimizer", true),
+            ("train.'tta'", "train.tta", true),
+            ("a b", "a[b", false),
+        ];
+        for (later, earlier, is_undone) in cases {
+            assert_eq!(undoes(later, earlier), is_undone, "{later} behind {earlier}");
+        }
+        assert!(is_top("seed", "seed") && !is_top("seed.x", "seed") && !is_top("a.seed", "seed"));
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub const SWEEP: &[Param] = &[
         key: "seeds",
         kind: Kind::List(&Kind::Int { min: 0, max: i64::MAX }),
         default: Default::Toml("[0]"),
-        doc: "every point is trained once with each of these",
+        doc: "every point is trained once with each of these; an axis cannot vary `seed`",
     },
     Param {
         key: "metric",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One text that settings are read from: a file, or the value of one flag such as `--set`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     /// What diagnostics call it: the file's path as given, or the flag.
     pub name: String,

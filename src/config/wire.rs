@@ -55,6 +55,28 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Whether both mean the same, however they are written: `0.9` and `0.90`, `1` and `1.0`.
+    pub fn means(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a == b,
+            (Self::Int(whole), Self::Float(x)) | (Self::Float(x), Self::Int(whole)) => *whole as f64 == *x,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Array(a), Self::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.value.means(&b.value))
+            }
+            (Self::Table(a), Self::Table(b)) => {
+                let is_in_other =
+                    |field: &Field| b.get(&field.key).is_some_and(|b| field.node.value.means(&b.node.value));
+                a.fields.len() == b.fields.len() && a.fields.iter().all(is_in_other)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Keys and values in the order written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -131,7 +153,7 @@ pub fn parse_default(toml: &str) -> Node {
     let mut errors = Vec::new();
     let mut node = parse_value(toml, 0, 0, &mut errors)
         .unwrap_or_else(|error| panic!("the default `{toml}` is declared: {error}"));
-    forget_places(&mut node);
+    each_place(&mut node, &|place: &mut Origin| *place = Origin::Default);
     node
 }
 
@@ -179,15 +201,21 @@ fn unwritten(value: Wire) -> Node {
     Node { value, origin: Origin::Default }
 }
 
-fn forget_places(node: &mut Node) {
-    node.origin = Origin::Default;
+/// Changes where a value comes from, and all that is in it.
+fn each_place(node: &mut Node, change: &dyn Fn(&mut Origin)) {
+    change(&mut node.origin);
     match &mut node.value {
-        Wire::Array(items) => items.iter_mut().for_each(forget_places),
-        Wire::Table(table) => table.fields.iter_mut().for_each(|field| {
-            field.key_origin = Origin::Default;
-            forget_places(&mut field.node);
-        }),
+        Wire::Array(items) => items.iter_mut().for_each(|item| each_place(item, change)),
+        Wire::Table(table) => each_place_in(table, change),
         _ => {}
+    }
+}
+
+/// The same of all that is in a table.
+pub fn each_place_in(table: &mut Table, change: &dyn Fn(&mut Origin)) {
+    for field in &mut table.fields {
+        change(&mut field.key_origin);
+        each_place(&mut field.node, change);
     }
 }
 

@@ -23,6 +23,7 @@ lr = { from = 0.1, to = 0.0, curve = 'cosine' }
 fn read(folder: &Path, content: &str) -> Result<Sweep, String> {
     std::fs::write(folder.join("base.toml"), BASE).unwrap();
     std::fs::write(folder.join("linear.toml"), BASE.replace("cosine", "linear")).unwrap();
+    std::fs::write(folder.join("sweep.toml"), "name = 's'\nbase = 'base.toml'\n").unwrap();
     let text = Text { name: "s.toml".into(), content: content.into(), folder: folder.to_owned() };
     sweep::read(text).map_err(|errors| errors.to_string())
 }
@@ -33,7 +34,7 @@ fn every_form_of_axis_edits_the_base() {
     let content = r#"
 name = "s"
 base = "base.toml"
-seeds = [2, 1, 2]
+seeds = [2, 1]
 [axes]
 "phases[0].lr" = [0.2, { from = 0.1, to = 0.3 }]
 batch = { paths = ["phases[0].batch", "train.eval_batch"], rows = [[25, 100], [50, 200]] }
@@ -113,6 +114,43 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         (&format!("{head}[axes]\na = {{ uniform = [2, 1] }}\n"), "`[LOW, HIGH]`"),
         (&format!("{head}[axes]\n'phases[0].lr' = {{ uniform = [1, 2] }}\n"), "a grid cannot go through"),
         (&format!("{head}[axes]\n'phases[0].lr' = [1, 2, 1]\n"), "`1` is there twice"),
+        (
+            &format!("{head}[axes]\n'phases[0].lr' = [0.9, 0.90]\n"),
+            "s.toml:4:24: error: `0.90` is there already, as `0.9`",
+        ),
+        (&format!("{head}[axes]\n'phases[0].lr' = [2, {{ to = 1 }}, {{to=1.0}}]\n"), "`{to=1.0}` is there already"),
+        (
+            &format!("{head}[axes]\na = {{ paths = ['seed', 'name'], rows = [[1, 'x'], [1.0, \"x\"]] }}\n"),
+            "is there already",
+        ),
+        (&format!("{head}seeds = [3, 1, 3]\n"), "s.toml:3:16: error: `3` is there twice"),
+        (&format!("{head}[axes]\nseed = [1, 2]\n"), "s.toml:4:1: error: an axis cannot vary `seed`"),
+        (
+            &format!("{head}[axes]\na = {{ paths = ['name'], values = ['x'] }}\n"),
+            "s.toml:4:16: error: an axis cannot vary `name`",
+        ),
+        (
+            &format!("{head}[axes]\na = {{ alternatives = [{{ name = 'x', seed = 1 }}] }}\n"),
+            "s.toml:4:37: error: an alternative cannot have a `seed`",
+        ),
+        (
+            &format!(
+                "{head}[axes]\n'phases[1].lr.to' = [0, 1]\na = {{ paths = ['phases[1].lr.to'], values = [0.3] }}\n"
+            ),
+            "s.toml:5:16: error: `phases[1].lr.to` is set by axis `phases[1].lr.to` already\n",
+        ),
+        (
+            &format!("{head}[axes]\n'phases[*].momentum' = [0, 0.5]\n'phases[0].momentum' = [0.9]\n"),
+            "s.toml:5:1: error: `phases[0].momentum` is set by axis `phases[*].momentum` already, as `phases[*].momentum`\n",
+        ),
+        (
+            &format!("{head}[axes]\n'phases[0].epochs' = [1]\n'phases[0].steps' = [5]\n"),
+            "`phases[0].steps` is set by axis `phases[0].epochs` already, as `phases[0].epochs`",
+        ),
+        (
+            &format!("{head}[axes]\na = {{ paths = ['phases[0].lr', 'phases[0].lr'], values = [1] }}\n"),
+            "by axis `a` already\n",
+        ),
         (&format!("{head}[axes]\n'phases[0].lr' = {{ uniforn = [1, 2] }}\n"), "did you mean `uniform`?"),
         (&format!("{head}method = 'sobol'\n"), "a sweep by `sobol` does not say how many points"),
         (&format!("{head}method = 'sobol'\npoints = 70000\n"), "65536 points"),
@@ -122,6 +160,11 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         (&format!("{head}constraints = ['1 < data.dataset']\n"), "`data.dataset` is no number"),
         (&format!("{head}prune = {{ rule = 'mean' }}\n"), "expected one of \"median\", \"asha\""),
         (&format!("{head}prune = {{ rule = 'asha', at = [1.5] }}\n"), "out of range: 1.5"),
+        (&format!("{head}prune = {{ rule = 'asha', at = [] }}\n"), "s.toml:3:31: error: `at` is empty"),
+        (
+            &format!("{head}prune = {{ rule = 'median', keep = 2 }}\n"),
+            "s.toml:3:35: error: `keep` means nothing to rule `median`",
+        ),
         (&format!("{head}equal = {{}}\n"), "`equal` names nothing"),
         (&format!("{head}equal = {{ images = 'phases[0].epochs', time = 'phases[1].epochs' }}\n"), "two things"),
         (&format!("{head}equal = {{ image = 'phases[0].epochs' }}\n"), "did you mean `images`?"),
@@ -131,6 +174,15 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
             &format!("{head}equal = {{ time = 'phases[0].epochs' }}\n[axes]\n'phases[0].epochs' = [1, 2]\n"),
             "an axis sets `phases[0].epochs`",
         ),
+        (
+            &format!("{head}equal = {{ time = 'phases[0].epochs' }}\n[axes]\n'phases[*].steps' = [1, 2]\n"),
+            "an axis sets `phases[0].epochs`",
+        ),
+        ("name = 's'\nbase = 'sweep.toml'\n", "s.toml:2:8: error: `sweep.toml` is a sweep file, not an experiment\n"),
+        (
+            &format!("{head}[axes]\na = {{ alternatives = ['sweep.toml'] }}\n"),
+            "`sweep.toml` is a sweep file, not an experiment\n",
+        ),
         (&format!("{head}[axes]\na = 3\n"), "axis `a` cannot be an integer"),
         (&format!("{head}[axes]\na = {{ alternatives = [{{ seed = 1 }}] }}\n"), "an alternative has no name"),
     ];
@@ -138,9 +190,33 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         let said = read(folder.path(), content).err().unwrap_or_else(|| panic!("read: {content}"));
         assert!(said.contains(words), "`{words}` is not in: {said}");
     }
-    let sweep = read(folder.path(), &format!("{head}[axes]\n'phases[0].rl' = [1]\n")).unwrap();
-    let said = sweep.experiment(&["1".to_owned()]).unwrap_err().to_string();
-    assert!(said.contains("axis:1:11: error: unknown key `rl`") && said.contains("did you mean `lr`?"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_value_is_shown_where_the_sweep_file_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |axes: &str, point: &[&str]| {
+        let head = "name = 's'\nbase = 'base.toml'\n";
+        let sweep = read(folder.path(), &format!("{head}{axes}")).unwrap();
+        let point: Vec<String> = point.iter().map(|value| (*value).to_owned()).collect();
+        let said = sweep.experiment(&point).unwrap_err().to_string();
+        assert!(said.ends_with("error in s.toml\n"), "{said}");
+        said
+    };
+    let unknown = said("[axes]\n'phases[0].rl' = [1]\n", &["1"]);
+    assert!(
+        unknown.contains("s.toml:4:1: error: unknown key `rl`") && unknown.contains("did you mean `lr`?"),
+        "{unknown}"
+    );
+    let listed = said("[axes]\n'phases[0].lr' = [1, { to = -4 }]\n", &["{ to = -4 }"]);
+    assert!(listed.contains("s.toml:4:29: error: `to` is out of range: -4\n"), "{listed}");
+    let row = "[axes]\na = { paths = ['phases[0].lr.to', 'phases[0].batch'], rows = [[0.1, 0]] }\n";
+    assert!(said(row, &["0.1, 0"]).contains("s.toml:4:69: error: "), "{}", said(row, &["0.1, 0"]));
+    // Where it is not written as it is, the place is the whole that it comes from.
+    let broken = said("[axes]\n'data.augment' = [[\n  'flp']]\n", &["[ 'flp']"]);
+    assert!(broken.contains("s.toml:4:19: error: "), "{broken}");
+    let drawn = "method = 'random'\npoints = 1\n[axes]\n'phases[0].lr' = { uniform = [-2, -1] }\n";
+    assert!(said(drawn, &["-1.5"]).contains("s.toml:6:18: error: "), "{}", said(drawn, &["-1.5"]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod verify;
 
 use super::{Exit, Failure};
 use crate::config::suggest::{nearest, quoted};
-use crate::config::{self, Loaded, Override, Text};
+use crate::config::{self, Loaded, Override, Text, sweep};
 use crate::data::sets;
 use crate::registry::find;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,9 @@ fn experiment(name: &str, changes: &[Override]) -> Result<Loaded, Failure> {
         if !Path::new(name).is_file() {
             return Err(unknown(name));
         }
-        return Ok(config::load_with(Path::new(name), changes)?);
+        let path = Path::new(name);
+        let loaded = config::load_with(path, changes);
+        return Ok(loaded.map_err(|errors| sweep::given_as_experiment(path).unwrap_or(errors))?);
     }
     let content = format!(
         "name = \"data\"\n[data]\ndataset = {{ kind = \"{name}\" }}\n[model]\nbackbone = \"shallow\"\n\

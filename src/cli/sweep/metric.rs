@@ -2,7 +2,6 @@
 //! that are done were judged by the same.
 
 use super::display::figure;
-use super::pairs;
 use crate::config::Diagnostics;
 use crate::config::spec::Spec;
 use crate::config::suggest::{nearest, one_of};
@@ -60,24 +59,16 @@ pub fn is_that_of_trials(sweep: &Sweep, folder: &Path, ledger: &Ledger) -> Resul
 ///
 /// # Errors
 /// That they will not, likewise.
-pub fn is_measured(sweep: &Sweep, point: &[String], spec: &Spec) -> Result<(), Diagnostics> {
+pub fn is_measured(sweep: &Sweep, spec: &Spec) -> Result<(), Diagnostics> {
     let metric = sweep.metric.as_str();
     let lacking = spec.train.lacks_for(metric);
     // What paints has no evaluations at all.
     if lacking.is_empty() || spec.task.is_some() {
         return Ok(());
     }
-    let is_in_base = sweep.base().is_ok_and(|base| base.spec.train.lacks_for(metric).is_empty());
-    let place = match is_in_base {
-        true => {
-            let axes: Vec<&str> = sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
-            format!(" at the point {}", pairs(&axes, point))
-        }
-        false => String::new(),
-    };
     let lacking: Vec<String> = lacking.iter().map(|setting| format!("`{setting}`")).collect();
     let help = format!("ask for it below `[train]` of the experiment: {}", lacking.join(" and "));
-    Err(sweep.metric_error(format!("`metric` looks at `{metric}`, which is not measured{place}"), help))
+    Err(sweep.metric_error(format!("`metric` looks at `{metric}`, which is not measured"), help))
 }
 
 #[cfg(test)]

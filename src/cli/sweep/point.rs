@@ -1,6 +1,6 @@
 //! From a sweep's points to experiments that may be tried.
 
-use super::metric;
+use super::{metric, pairs};
 use crate::cli::{Failure, prepare};
 use crate::config::spec::{SetSpec, Spec};
 use crate::config::sweep::{Measure, Sweep};
@@ -14,7 +14,6 @@ use crate::sweep::prefix::Prefixes;
 use crate::sweep::run::experiment_file;
 use crate::train::estimate;
 use std::cell::{Cell, RefCell};
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -134,7 +133,7 @@ impl<'a> Maker<'a> {
     fn made(&self, point: &[String], basis: &Basis) -> Result<Point, Failure> {
         match self.experiment(point, basis)? {
             Some(loaded) => {
-                metric::is_measured(self.sweep, point, &loaded.spec)?;
+                metric::is_measured(self.sweep, &loaded.spec)?;
                 self.whole(loaded, basis.figures)
             }
             None => Err(Failure::Usage(self.no_length())),
@@ -157,13 +156,21 @@ impl<'a> Maker<'a> {
     /// with that set's own figures: they are seen side by side.
     ///
     /// # Errors
-    /// All that is wrong with the first that cannot be made.
+    /// All that is wrong with any of them, and at which points.
     pub fn all(&self, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
-        let mut points = BTreeMap::new();
-        for trial in trials {
-            if let Entry::Vacant(free) = points.entry(trial.number) {
-                free.insert(self.make(&trial.values)?);
+        let axes: Vec<&str> = self.sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
+        let (mut points, mut wrong, mut numbers) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        for trial in trials.iter().filter(|trial| numbers.insert(trial.number)) {
+            match self.make(&trial.values) {
+                Ok(point) => drop(points.insert(trial.number, point)),
+                Err(Failure::Config(errors)) => {
+                    wrong.push((format!("the point {}", pairs(&axes, &trial.values)), errors))
+                }
+                Err(failure) => return Err(failure),
             }
+        }
+        if let Some(errors) = Diagnostics::of_several(&wrong, numbers.len()) {
+            return Err(errors.into());
         }
         if let (true, Some(official)) = (points.values().any(Point::is_beyond_stand_in), self.bases.last()) {
             self.official.set(true);

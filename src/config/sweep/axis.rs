@@ -2,6 +2,7 @@
 
 use super::Named;
 use crate::config::diagnostics::Diagnostic;
+use crate::config::overrides::{is_top, undoes};
 use crate::config::source::Origin;
 use crate::config::suggest::nearest;
 use crate::config::wire::{Field, Node, Table, Wire};
@@ -13,6 +14,8 @@ pub struct Axis {
     pub name: String,
     pub values: Values,
     pub(super) origin: Origin,
+    /// Where each value of a list stands.
+    places: Vec<Origin>,
     sort: Sort,
 }
 
@@ -32,27 +35,47 @@ pub enum Values {
 #[derive(Clone, Debug)]
 enum Sort {
     /// The same value at each of these paths.
-    Paths(Vec<String>),
+    Paths(Vec<Written>),
     /// For each value, one for each of these paths.
-    Rows { paths: Vec<String>, rows: Vec<Vec<String>> },
+    Rows { paths: Vec<Written>, rows: Vec<Vec<Written>> },
     /// A part of an experiment for each value.
     Parts(Vec<Table>),
+}
+
+/// A path or a value in the sweep file, and where.
+#[derive(Clone, Debug)]
+struct Written {
+    text: String,
+    origin: Origin,
 }
 
 /// What a value of an axis does to the base experiment.
 pub(super) enum Effect<'a> {
     /// Settings by path, as `--set` has them.
-    Set(Vec<(&'a str, &'a str)>),
+    Set(Vec<Set<'a>>),
     /// Laid over the base.
     Merge(&'a Table),
+}
+
+/// What is set at a path, and where both stand in the sweep file.
+pub(super) struct Set<'a> {
+    pub path: &'a str,
+    pub path_origin: &'a Origin,
+    pub value: &'a str,
+    pub value_origin: &'a Origin,
 }
 
 impl Axis {
     /// Whether its values are values of this setting.
     pub(super) fn sets(&self, path: &str) -> bool {
+        self.paths().iter().any(|own| undoes(path, &own.text))
+    }
+
+    /// The settings that it names.
+    fn paths(&self) -> &[Written] {
         match &self.sort {
-            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths.iter().any(|own| own == path),
-            Sort::Parts(_) => false,
+            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths,
+            Sort::Parts(_) => &[],
         }
     }
 
@@ -60,7 +83,7 @@ impl Axis {
     /// not called by.
     pub(super) fn is_named(&self) -> bool {
         match &self.sort {
-            Sort::Paths(paths) => paths.iter().ne([&self.name]),
+            Sort::Paths(paths) => paths.iter().map(|path| &path.text).ne([&self.name]),
             Sort::Rows { .. } | Sort::Parts(_) => true,
         }
     }
@@ -72,7 +95,7 @@ impl Axis {
             return None;
         }
         match &self.sort {
-            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths.iter().map(|path| phase_of(path)).min(),
+            Sort::Paths(paths) | Sort::Rows { paths, .. } => paths.iter().map(|path| phase_of(&path.text)).min(),
             Sort::Parts(_) => Some(0),
         }
     }
@@ -83,11 +106,20 @@ impl Axis {
             Values::Choice(values) => values.iter().position(|v| v == value),
             _ => None,
         };
+        let set = |path: &'a Written, value: &'a str, value_origin: &'a Origin| Set {
+            path: &path.text,
+            path_origin: &path.origin,
+            value,
+            value_origin,
+        };
         match &self.sort {
-            Sort::Paths(paths) => Some(Effect::Set(paths.iter().map(|path| (path.as_str(), value)).collect())),
+            Sort::Paths(paths) => {
+                let origin = place().and_then(|k| self.places.get(k)).unwrap_or(&self.origin);
+                Some(Effect::Set(paths.iter().map(|path| set(path, value, origin)).collect()))
+            }
             Sort::Rows { paths, rows } => {
                 let row = rows.get(place()?)?;
-                Some(Effect::Set(paths.iter().map(String::as_str).zip(row.iter().map(String::as_str)).collect()))
+                Some(Effect::Set(paths.iter().zip(row).map(|(path, of)| set(path, &of.text, &of.origin)).collect()))
             }
             Sort::Parts(parts) => Some(Effect::Merge(parts.get(place()?)?)),
         }
@@ -108,7 +140,38 @@ pub(super) fn read(section: Option<&Field>, named: &mut Named<'_>) -> Vec<Axis> 
         named.errors.push(Diagnostic::new(field.node.origin.clone(), message).expected("a table: `[axes]`"));
         return Vec::new();
     };
-    table.fields.iter().filter_map(|field| one(field, named)).collect()
+    let axes: Vec<Axis> = table.fields.iter().filter_map(|field| one(field, named)).collect();
+    for (k, axis) in axes.iter().enumerate() {
+        let before = axes[..k].iter().flat_map(|axis| axis.paths().iter().map(move |path| (axis.name.as_str(), path)));
+        let mut set: Vec<(&str, &Written)> = before.collect();
+        for path in axis.paths() {
+            named.errors.extend(has_no_effect(path).or_else(|| undoes_another(path, &set)));
+            set.push((axis.name.as_str(), path));
+        }
+    }
+    axes
+}
+
+/// How seeds are varied.
+const SEEDS: &str = "list the seeds of every point instead: `seeds = [1, 2]`";
+
+/// What a trial has from elsewhere, or what makes no other experiment.
+fn has_no_effect(Written { text: path, origin }: &Written) -> Option<Diagnostic> {
+    let help = match () {
+        () if is_top(path, "seed") => SEEDS,
+        () if is_top(path, "name") => "leave the axis out: a name makes no other experiment",
+        () => return None,
+    };
+    Some(Diagnostic::new(origin.clone(), format!("an axis cannot vary `{path}`")).help(help))
+}
+
+/// Settings that were set already, of which the later value alone would count.
+fn undoes_another(path: &Written, set: &[(&str, &Written)]) -> Option<Diagnostic> {
+    let (axis, other) = set.iter().find(|(_, other)| undoes(&path.text, &other.text))?;
+    let other = if other.text == path.text { String::new() } else { format!(", as `{}`", other.text) };
+    let message = format!("`{}` is set by axis `{axis}` already{other}", path.text);
+    let error = Diagnostic::new(path.origin.clone(), message);
+    Some(error.help("of two values the later one alone would count: take one out"))
 }
 
 const DISTRIBUTIONS: [&str; 4] = ["uniform", "log_uniform", "int", "choice"];
@@ -134,8 +197,14 @@ pub const FORMS: [(&str, &str, &str); 8] = [
 ];
 
 fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
-    let path = || Sort::Paths(vec![field.key.clone()]);
-    let axis = |values, sort| Axis { name: field.key.clone(), values, origin: field.node.origin.clone(), sort };
+    let path = || Sort::Paths(vec![Written { text: field.key.clone(), origin: field.key_origin.clone() }]);
+    let axis = |(values, places): Found, sort| Axis {
+        name: field.key.clone(),
+        values,
+        origin: field.node.origin.clone(),
+        places,
+        sort,
+    };
     match &field.node.value {
         Wire::Array(items) => Some(axis(list(items, &field.node, named)?, path())),
         Wire::Table(table) => {
@@ -148,14 +217,14 @@ fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
             }
             if let Some(alternatives) = table.get("alternatives") {
                 let (names, parts) = self::alternatives(alternatives, named)?;
-                return Some(axis(Values::Choice(names), Sort::Parts(parts)));
+                return Some(axis((Values::Choice(names), Vec::new()), Sort::Parts(parts)));
             }
             let Some(paths) = table.get("paths") else { return Some(axis(values(table, field, named)?, path())) };
             let paths = self::paths(&paths.node, named)?;
             match table.get("rows") {
                 Some(rows) => {
                     let (labels, rows) = self::rows(&rows.node, paths.len(), named)?;
-                    Some(axis(Values::Choice(labels), Sort::Rows { paths, rows }))
+                    Some(axis((Values::Choice(labels), Vec::new()), Sort::Rows { paths, rows }))
                 }
                 None => Some(axis(values(table, field, named)?, Sort::Paths(paths))),
             }
@@ -169,12 +238,15 @@ fn one(field: &Field, named: &mut Named<'_>) -> Option<Axis> {
     }
 }
 
+/// Values, and of a list where each stands.
+type Found = (Values, Vec<Origin>);
+
 fn one_of(words: &[&str]) -> String {
     format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
 }
 
 /// `values = […]` or one of the distributions.
-fn values(table: &Table, axis: &Field, named: &mut Named<'_>) -> Option<Values> {
+fn values(table: &Table, axis: &Field, named: &mut Named<'_>) -> Option<Found> {
     let given: Vec<&Field> =
         table.fields.iter().filter(|f| f.key == "values" || DISTRIBUTIONS.contains(&f.key.as_str())).collect();
     let [field] = given[..] else {
@@ -191,7 +263,7 @@ fn values(table: &Table, axis: &Field, named: &mut Named<'_>) -> Option<Values> 
     };
     match field.key.as_str() {
         "values" | "choice" => list(items, &field.node, named),
-        distribution => range(distribution, items, &field.node, named),
+        distribution => Some((range(distribution, items, &field.node, named)?, Vec::new())),
     }
 }
 
@@ -233,38 +305,43 @@ fn range(distribution: &str, items: &[Node], node: &Node, named: &mut Named<'_>)
 }
 
 /// The values of an array, as they are written.
-fn list(items: &[Node], node: &Node, named: &mut Named<'_>) -> Option<Values> {
+fn list(items: &[Node], node: &Node, named: &mut Named<'_>) -> Option<Found> {
     if items.is_empty() {
         let error = Diagnostic::new(node.origin.clone(), "the axis has no values");
         named.errors.push(error.expected("at least one value"));
         return None;
     }
     let values: Vec<String> = items.iter().map(|item| written(item, named)).collect();
-    unique(&values, items, named).then_some(Values::Choice(values))
+    let places = items.iter().map(|item| item.origin.clone()).collect();
+    unique(&values, items, named).then_some((Values::Choice(values), places))
 }
 
 /// A value's own text, on one line.
-fn written(node: &Node, named: &Named<'_>) -> String {
+pub(super) fn written(node: &Node, named: &Named<'_>) -> String {
     let Origin::Text { text, span } = &node.origin else { return String::new() };
     named.texts[*text].content[span.clone()].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Reports values that are there twice: their trials would be the same.
-fn unique(values: &[String], items: &[Node], named: &mut Named<'_>) -> bool {
-    let twice = (1..values.len()).find(|k| values[..*k].contains(&values[*k]));
-    if let Some(k) = twice {
-        let message = format!("`{}` is there twice", values[k]);
+/// Reports values that are there twice, be they written otherwise: their trials would be the same.
+pub(super) fn unique(values: &[String], items: &[Node], named: &mut Named<'_>) -> bool {
+    let same = |a: usize, b: usize| values[a] == values[b] || items[a].value.means(&items[b].value);
+    let twice = (1..values.len()).find_map(|k| Some(((0..k).find(|before| same(*before, k))?, k)));
+    if let Some((first, k)) = twice {
+        let message = match values[first] == values[k] {
+            true => format!("`{}` is there twice", values[k]),
+            false => format!("`{}` is there already, as `{}`", values[k], values[first]),
+        };
         named.errors.push(Diagnostic::new(items[k].origin.clone(), message).help("take one out"));
     }
     twice.is_none()
 }
 
-fn paths(node: &Node, named: &mut Named<'_>) -> Option<Vec<String>> {
+fn paths(node: &Node, named: &mut Named<'_>) -> Option<Vec<Written>> {
     let text = |item: &Node| match &item.value {
-        Wire::Text(path) => Some(path.clone()),
+        Wire::Text(path) => Some(Written { text: path.clone(), origin: item.origin.clone() }),
         _ => None,
     };
-    let paths: Option<Vec<String>> = match &node.value {
+    let paths: Option<Vec<Written>> = match &node.value {
         Wire::Array(items) if !items.is_empty() => items.iter().map(text).collect(),
         _ => None,
     };
@@ -276,7 +353,7 @@ fn paths(node: &Node, named: &mut Named<'_>) -> Option<Vec<String>> {
 }
 
 /// `[[0.1, 64], [0.2, 128]]`: a value for each path.
-fn rows(node: &Node, paths: usize, named: &mut Named<'_>) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+fn rows(node: &Node, paths: usize, named: &mut Named<'_>) -> Option<(Vec<String>, Vec<Vec<Written>>)> {
     let expected = || format!("an array of arrays of {paths} values, one for each path");
     let Wire::Array(items) = &node.value else {
         named.errors.push(Diagnostic::new(node.origin.clone(), "`rows` are no rows").expected(expected()));
@@ -286,7 +363,8 @@ fn rows(node: &Node, paths: usize, named: &mut Named<'_>) -> Option<(Vec<String>
     for item in items {
         match &item.value {
             Wire::Array(values) if values.len() == paths => {
-                rows.push(values.iter().map(|value| written(value, named)).collect::<Vec<_>>());
+                let of = |value: &Node| Written { text: written(value, named), origin: value.origin.clone() };
+                rows.push(values.iter().map(of).collect::<Vec<_>>());
             }
             _ => {
                 named.errors.push(Diagnostic::new(item.origin.clone(), "this is no row").expected(expected()));
@@ -294,7 +372,8 @@ fn rows(node: &Node, paths: usize, named: &mut Named<'_>) -> Option<(Vec<String>
             }
         }
     }
-    let labels: Vec<String> = rows.iter().map(|row| row.join(", ")).collect();
+    let label = |row: &Vec<Written>| row.iter().map(|value| value.text.as_str()).collect::<Vec<_>>().join(", ");
+    let labels: Vec<String> = rows.iter().map(label).collect();
     (unique(&labels, items, named) && !labels.is_empty()).then_some((labels, rows))
 }
 
@@ -329,6 +408,11 @@ fn alternatives(field: &Field, named: &mut Named<'_>) -> Option<(Vec<String>, Ve
                     named.errors.push(error.expected("`{ name = \"…\", … }`"));
                     return None;
                 };
+                if let Some(seed) = part.get("seed") {
+                    let error = Diagnostic::new(seed.key_origin.clone(), "an alternative cannot have a `seed`");
+                    named.errors.push(error.help(SEEDS));
+                    return None;
+                }
                 (name, part)
             }
             other => {

@@ -15,6 +15,8 @@ pub struct Equal {
     pub path: String,
     /// What the base has there.
     pub base: f64,
+    /// Where the sweep file names the path.
+    pub(super) origin: Origin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,5 +60,5 @@ pub(super) fn read(tree: &Table, axes: &[Axis], base: &SettingsByPath, errors: &
         return None;
     };
     let measure = if one.key == "images" { Measure::Images } else { Measure::Time };
-    Some(Equal { measure, path: path.clone(), base: value })
+    Some(Equal { measure, path: path.clone(), base: value, origin: origin.clone() })
 }

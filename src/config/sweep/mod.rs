@@ -13,7 +13,8 @@
 //! ```
 //! `constraints = ["phases[0].lr.from < peak"]` leaves points out; `equal = { images = "phases[1].epochs" }` gives each point the
 //! images of the base by fitting that setting; `share = false` trains what points have in common anew for each.
-//! Each point is put together before it is checked, so that it passes the same gate as a file.
+//! Each point is put together before it is checked, so that it passes the same gate as a file. What is wrong with a value is shown where
+//! this file has it.
 
 mod axis;
 mod constraint;
@@ -31,7 +32,7 @@ use super::diagnostics::{Diagnostic, Diagnostics};
 use super::extends::Files;
 use super::files::{self, ReadError};
 use super::merge::merge;
-use super::overrides::Override;
+use super::overrides::{Override, Place};
 use super::schema::{EXPERIMENT, PHASES, SWEEP};
 use super::source::{Origin, Text};
 use super::wire::{self, Field, Table, Wire};
@@ -57,6 +58,7 @@ pub struct Sweep {
     pub seeds: Vec<u64>,
     pub method: Method,
     pub axes: Vec<Axis>,
+    axes_origin: Origin,
     /// What must hold for a point to be tried.
     pub constraints: Vec<Constraint>,
     /// What all points have as much of as the base.
@@ -101,12 +103,18 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         return Err(Diagnostics::new(texts.into(), errors));
     }
     let axes = tree.take(AXES);
+    let whole = Origin::Text { text: 0, span: 0..0 };
+    let axes_origin = axes.as_ref().map_or(whole, |field| field.key_origin.clone());
     let mut checker = check::Checker::new(&texts);
     let settings = checker.sweep(&tree);
     errors.append(&mut checker.errors);
     let mut named = Named { texts: &mut texts, errors: &mut errors, paths: Vec::new() };
     let base = settings.opt_text(BASE).and_then(|_| named.experiment(&tree.get(BASE)?.node));
     let axes = axis::read(axes.as_ref(), &mut named);
+    if let Some(Wire::Array(items)) = tree.get("seeds").map(|field| &field.node.value) {
+        let texts: Vec<String> = items.iter().map(|item| axis::written(item, &named)).collect();
+        axis::unique(&texts, items, &mut named);
+    }
     let paths = named.paths;
     let method = method::read(&tree, &settings, &axes, &mut errors);
     let seeds = seeds(&settings);
@@ -122,7 +130,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         return Err(Diagnostics::new(texts.into(), errors));
     };
     let content = with_absolute_paths(&texts[0].content, paths);
-    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&settings));
+    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&tree, &settings, &mut errors));
     let share = settings.bool("share");
     let metric_origin = tree.get(METRIC).map_or(Origin::Default, |field| field.node.origin.clone());
     let mut sweep = Sweep {
@@ -132,6 +140,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         seeds,
         method,
         axes,
+        axes_origin,
         constraints,
         equal,
         prune,
@@ -154,16 +163,20 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
 pub fn given_as_experiment(path: &Path) -> Option<Diagnostics> {
     let content = files::read(path).ok()?;
     let tree = wire::parse(&content, 0, &mut Vec::new())?;
-    let sign = tree.get(AXES).or_else(|| tree.get(BASE))?;
-    // Beside settings of an experiment `base` alone may be meant for `extends`.
-    if tree.get(PHASES).is_some() || (sign.key == BASE && own_key(&tree, EXPERIMENT, SWEEP).is_some()) {
-        return None;
-    }
+    let sign = sign_of_sweep(&tree)?;
     let name = path.display().to_string();
     let error = Diagnostic::new(sign.key_origin.clone(), "this is a sweep file, not an experiment");
     let error = error.help(format!("`runner sweep {name}` runs it"));
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     Some(Diagnostics::new(vec![Text { name, content, folder }].into(), vec![error]))
+}
+
+/// The key by which a file that was given as an experiment shows itself as a sweep file.
+fn sign_of_sweep(tree: &Table) -> Option<&Field> {
+    let sign = tree.get(AXES).or_else(|| tree.get(BASE))?;
+    // Beside settings of an experiment `base` alone may be meant for `extends`.
+    let is_experiment = tree.get(PHASES).is_some() || (sign.key == BASE && own_key(tree, EXPERIMENT, SWEEP).is_some());
+    (!is_experiment).then_some(sign)
 }
 
 /// What to say of an experiment, called `name`, that was given as a sweep file; nothing of any other file.
@@ -204,8 +217,16 @@ impl Sweep {
 
     /// What is wrong with the metric, at its place, and what to do.
     pub fn metric_error(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostics {
-        let error = Diagnostic::new(self.metric_origin.clone(), message).help(help);
-        Diagnostics::new(self.texts.clone().into(), vec![error])
+        self.error(&self.metric_origin, message, help)
+    }
+
+    /// The same of the axes.
+    pub fn axes_error(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostics {
+        self.error(&self.axes_origin, message, help)
+    }
+
+    fn error(&self, origin: &Origin, message: impl Into<String>, help: impl Into<String>) -> Diagnostics {
+        Diagnostics::new(self.texts.clone().into(), vec![Diagnostic::new(origin.clone(), message).help(help)])
     }
 
     /// Whether the constraints hold at a point. What is wrong with the point itself is no matter here: it shows when the point is
@@ -256,13 +277,26 @@ impl Sweep {
             match axis.effect(value) {
                 Some(Effect::Merge(part)) => tree = merge(tree, part.clone()),
                 Some(Effect::Set(settings)) => overrides.extend(
-                    settings.into_iter().map(|(path, value)| Override::Axis { argument: format!("{path}={value}") }),
+                    settings.into_iter().map(|set| self.set_at(set.path, set.path_origin, set.value, set.value_origin)),
                 ),
                 None => {}
             }
         }
-        overrides.extend(further.iter().map(|(path, value)| Override::Axis { argument: format!("{path}={value}") }));
+        let fitted = self.equal.as_ref().map_or(&Origin::Default, |equal| &equal.origin);
+        overrides.extend(further.iter().map(|(path, value)| self.set_at(path, fitted, value, fitted)));
         put_together(tree, self.read(), &overrides)
+    }
+
+    /// The override that gives a setting a value, both of which the sweep file has at these places.
+    fn set_at(&self, path: &str, path_origin: &Origin, value: &str, value_origin: &Origin) -> Override {
+        let span = |origin: &Origin| match origin {
+            Origin::Text { span, .. } => span.clone(),
+            Origin::Default => 0..0,
+        };
+        let file = self.texts[0].clone();
+        let is_exact = file.content.get(span(value_origin)) == Some(value);
+        let place = Place { file, path: span(path_origin), value: span(value_origin), is_exact };
+        Override::Axis { path: path.to_owned(), value: value.to_owned(), place }
     }
 
     fn read(&self) -> Read {
@@ -306,6 +340,11 @@ impl Named<'_> {
                 return None;
             }
         };
+        if wire::parse(&content, 0, &mut Vec::new()).is_some_and(|tree| sign_of_sweep(&tree).is_some()) {
+            let error = Diagnostic::new(node.origin.clone(), format!("`{value}` is a sweep file, not an experiment"));
+            self.errors.push(error.help(format!("name an experiment, such as that file's own `{BASE}`")));
+            return None;
+        }
         self.paths.push((span.clone(), std::path::absolute(&path).unwrap_or(path)));
         let mut files = Files::after(std::mem::take(self.texts));
         let tree = files.tree(Text { name, content, folder });
@@ -332,6 +371,5 @@ fn seeds(settings: &crate::registry::Settings) -> Vec<u64> {
     };
     let mut seeds: Vec<u64> = settings.opt_list("seeds").unwrap_or_default().into_iter().filter_map(seed).collect();
     seeds.sort_unstable();
-    seeds.dedup();
     seeds
 }

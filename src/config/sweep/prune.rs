@@ -1,5 +1,7 @@
 //! Which trials a sweep gives up before their end.
 
+use crate::config::diagnostics::Diagnostic;
+use crate::config::wire::{Table, Wire};
 use crate::registry::{Settings, Value};
 
 /// `prune = { rule = "median", at = [0.25, 0.5] }`
@@ -23,8 +25,8 @@ pub enum Rule {
     Asha { keep: usize },
 }
 
-/// Reads `prune`.
-pub(super) fn read(settings: &Settings) -> Option<Prune> {
+/// Reads `prune`, and reports what in it would do nothing.
+pub(super) fn read(tree: &Table, settings: &Settings, errors: &mut Vec<Diagnostic>) -> Option<Prune> {
     let table = settings.opt_table("prune")?;
     let share = |value: &Value| match value {
         Value::Float(share) => Some(*share),
@@ -37,5 +39,14 @@ pub(super) fn read(settings: &Settings) -> Option<Prune> {
         "asha" => Rule::Asha { keep: table.opt_usize("keep")? },
         _ => Rule::Median,
     };
+    let given = |key: &str| Some(&tree.get("prune")?.node.table()?.get(key)?.node);
+    if let (Rule::Median, Some(keep)) = (rule, given("keep")) {
+        let error = Diagnostic::new(keep.origin.clone(), "`keep` means nothing to rule `median`");
+        errors.push(error.help("leave it out, or prune by `rule = \"asha\"`"));
+    }
+    if let Some(node) = given("at").filter(|node| matches!(&node.value, Wire::Array(shares) if shares.is_empty())) {
+        let error = Diagnostic::new(node.origin.clone(), "`at` is empty: no trial would be given up");
+        errors.push(error.help("name a share of the steps at least, or leave `prune` out"));
+    }
     Some(Prune { rule, at, startup: table.opt_usize("startup")?, parallel: settings.opt_usize("parallel")? })
 }
