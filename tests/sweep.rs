@@ -509,6 +509,27 @@ fn a_sweep_goes_on_with_the_metric_that_its_trials_were_judged_by() {
 }
 
 #[test]
+fn a_sweep_goes_on_with_the_axes_that_its_trials_have() {
+    let (work, _) = workplace();
+    let sweep = recorded(work.path(), &["0,1,done,t000-s1,0.9,1,,0.01,,"]);
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    std::fs::write(&own, format!("{content}'phases[0].momentum' = [0.9]\n")).unwrap();
+    let refused = [
+        resume(&sweep).output().unwrap(),
+        resume(&sweep).arg("--dry-run").output().unwrap(),
+        runner().args(["export", "optuna"]).arg(&sweep).output().unwrap(),
+        best_of(&sweep),
+    ];
+    for output in &refused {
+        assert_exit(output, 2);
+        let said = text(output);
+        let words = "sweep.toml:5:2: error: the axes have changed: the trials that are there are of `phases[0].lr`\n";
+        assert!(said.contains(words) && said.contains("start a new sweep"), "{said}");
+    }
+}
+
+#[test]
 fn a_sweep_of_which_all_diverge_is_no_success() {
     let (work, file) = workplace();
     std::fs::write(&file, SWEEP.replace("0.01, 1e30", "1e30")).unwrap();

@@ -46,6 +46,10 @@ pub enum RecordError {
     #[error("{}:{line}: {what}; restore the file, or leave this run out", path.display())]
     Malformed { path: PathBuf, line: u64, what: String },
 
+    /// The table of a sweep's trials does not read as FORMAT.md says.
+    #[error("{}:{line}: {what}; restore the file, or start a new sweep", path.display())]
+    Trials { path: PathBuf, line: u64, what: String },
+
     /// The run was written by a newer program.
     #[error(
         "{} has format {format}, which is newer than what this program reads (up to {known}); update runner to use this run",

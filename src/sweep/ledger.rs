@@ -106,6 +106,14 @@ impl Trial {
     }
 }
 
+/// The axes that the trials in a file have, by its header; `None` where it is no table of trials.
+pub fn axes_in(path: &Path) -> Option<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).ok()?;
+    let header: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
+    let axes = header.strip_prefix(&COLUMNS.map(str::to_owned)[..])?;
+    Some(axes.strip_suffix(&SAVED.map(str::to_owned)[..]).unwrap_or(axes).to_vec())
+}
+
 /// All trials of a sweep, kept in its folder.
 #[derive(Debug)]
 pub struct Ledger {
@@ -138,14 +146,13 @@ impl Ledger {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(ledger),
             Err(cause) => return Err(RecordError::io("read", path)(cause)),
         };
-        let malformed = |line: u64, what: String| RecordError::Malformed { path: path.to_owned(), line, what };
+        let malformed = |line: u64, what: String| RecordError::Trials { path: path.to_owned(), line, what };
         let mut reader = csv::Reader::from_reader(&text[..]);
         let header = reader.headers().map_err(|e| malformed(1, e.to_string()))?;
         let expected = ledger.columns();
         let older = &expected[..expected.len() - SAVED.len()];
         if header.iter().ne(expected.iter().copied()) && header.iter().ne(older.iter().copied()) {
-            let what = format!("its columns are not `{}`: the sweep's axes were changed", expected.join(","));
-            return Err(malformed(1, what));
+            return Err(malformed(1, format!("its columns are not `{}`", expected.join(","))));
         }
         for record in reader.records() {
             let record = record.map_err(|e| malformed(e.position().map_or(1, csv::Position::line), e.to_string()))?;
@@ -265,9 +272,13 @@ mod tests {
         let read = Ledger::read(&path, ledger.axes.clone()).unwrap();
         assert_eq!((read.trials[1].saved, &read.trials[1].values), (None, &ledger.trials[1].values));
         let error = Ledger::read(&path, vec!["other".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("axes were changed"), "{error}");
+        assert!(error.contains("trials.csv:1: its columns are not `trial,seed,"), "{error}");
+        assert_eq!(axes_in(&path), Some(ledger.axes.clone()), "of an older version");
         std::fs::write(&path, text.replace("done", "won")).unwrap();
         let error = Ledger::read(&path, ledger.axes.clone()).unwrap_err().to_string();
-        assert!(error.contains("trials.csv:3"), "{error}");
+        assert!(error.contains("trials.csv:3") && error.contains("start a new sweep"), "{error}");
+        assert_eq!(axes_in(&path), Some(ledger.axes.clone()));
+        std::fs::write(&path, "run,state\n").unwrap();
+        assert_eq!(axes_in(&path), None);
     }
 }

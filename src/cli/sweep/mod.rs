@@ -9,6 +9,7 @@ use super::device::{DeviceChoice, instruction_set};
 use super::{Exit, Failure, output, prepare};
 use crate::compare::{Options, report};
 use crate::config;
+use crate::config::suggest::quoted;
 use crate::config::sweep::{self as sweep_file, Method, Sweep};
 use crate::data::DataError;
 use crate::launch::{self, Launcher, Setup, local};
@@ -16,7 +17,7 @@ use crate::nn::Compute;
 use crate::record::text::{plural, span};
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
-use crate::sweep::ledger::{Ledger, Saved, State, Trial};
+use crate::sweep::ledger::{Ledger, Saved, State, Trial, axes_in};
 use crate::sweep::prefix::Shared;
 use crate::sweep::run::{Order, Source, SweepError, experiment_file, is_left, run as run_trials};
 use crate::sweep::search::{NoPoint, Searching};
@@ -93,9 +94,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.best {
         return best(folder);
     }
-    let (path, ledger_path) = match (&args.resume, &args.sweep) {
-        (Some(folder), _) => (existing(folder)?, folder.join(file::TRIALS)),
-        (None, Some(path)) => (path.clone(), PathBuf::new()),
+    let path = match (&args.resume, &args.sweep) {
+        (Some(folder), _) => existing(folder)?,
+        (None, Some(path)) => path.clone(),
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     // Before anything is read that another process may be writing.
@@ -104,10 +105,9 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     let sweep = sweep_file::load(&path)?;
-    let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
     let mut ledger = match &args.resume {
-        Some(_) => Ledger::read(&ledger_path, axes).map_err(|e| Failure::Usage(e.to_string()))?,
-        None => Ledger::new(ledger_path, axes),
+        Some(folder) => trials_in(folder, &sweep)?,
+        None => Ledger::new(PathBuf::new(), axes_of(&sweep)),
     };
     if let Some(folder) = &args.resume {
         base::is_unchanged(folder, &sweep, &ledger)?;
@@ -225,6 +225,25 @@ fn existing(folder: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::Usage(message));
     }
     Ok(path)
+}
+
+fn axes_of(sweep: &Sweep) -> Vec<String> {
+    sweep.axes.iter().map(|axis| axis.name.clone()).collect()
+}
+
+/// The trials in a sweep's folder.
+///
+/// # Errors
+/// When they cannot be read, or are of other axes.
+fn trials_in(folder: &Path, sweep: &Sweep) -> Result<Ledger, Failure> {
+    let (path, axes) = (folder.join(file::TRIALS), axes_of(sweep));
+    if let Some(there) = axes_in(&path).filter(|there| *there != axes) {
+        let there = if there.is_empty() { "none".to_owned() } else { quoted(there.iter().map(String::as_str)) };
+        let message = format!("the axes have changed: the trials that are there are of {there}");
+        let help = "put these back, in their order, or start a new sweep: each trial has a value of every axis";
+        return Err(sweep.axes_error(message, help).into());
+    }
+    Ledger::read(&path, axes).map_err(|e| Failure::Usage(e.to_string()))
 }
 
 /// Says where constraints leave fewer points than are asked for.
@@ -498,8 +517,7 @@ fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
 /// When the folder is none of a sweep, its files make no sense, or its trials were judged by another metric.
 pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
     let sweep = sweep_file::load(&existing(folder)?)?;
-    let axes = sweep.axes.iter().map(|axis| axis.name.clone()).collect();
-    let ledger = Ledger::read(&folder.join(file::TRIALS), axes).map_err(|e| Failure::Usage(e.to_string()))?;
+    let ledger = trials_in(folder, &sweep)?;
     metric::is_that_of_trials(&sweep, folder, &ledger)?;
     Ok((sweep, ledger))
 }
