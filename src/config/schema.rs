@@ -104,7 +104,7 @@ pub const PRUNE: &[Param] = &[
         kind: Kind::List(&Kind::Float(SHARE)),
         default: Default::Toml("[0.25, 0.5]"),
         doc: "the shares of its steps at which a trial is held against others at the same share of theirs, by the first evaluation \
-              there or later",
+              there or later; that at a trial's end does not count",
     },
     Param {
         key: "startup",

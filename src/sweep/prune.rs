@@ -13,7 +13,7 @@ use crate::record::reader::RunReader;
 use crate::stats::median;
 use std::path::Path;
 
-/// What a trial showed at each rung: the metric at its first evaluation there or later.
+/// What a trial showed at each rung: the metric at its first evaluation there or later, but for that at its end.
 pub type Shown = Vec<Option<f64>>;
 
 /// A trial that is given up: at which rung, and what it was held against.
@@ -40,7 +40,8 @@ impl Pruner<'_> {
         let [Some(steps), Some(values)] = columns.values else { return nothing };
         let at = |share: &f64| {
             let row = steps.iter().position(|step| step + 1.0 >= share * info.steps as f64)?;
-            values.get(row).copied()
+            // At the end there is nothing left to give up, and no share of the steps that others are at.
+            values.get(row).copied().filter(|_| steps[row] + 1.0 < info.steps as f64)
         };
         self.prune.at.iter().map(at).collect()
     }
@@ -105,6 +106,7 @@ impl Pruner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::testing::Run;
 
     fn fates(rule: Rule, parallel: usize, shown: &[[Option<f64>; 2]]) -> Vec<Option<usize>> {
         let prune = Prune { rule, at: vec![0.25, 0.5], startup: 3, parallel };
@@ -112,6 +114,18 @@ mod tests {
         let trials: Vec<Trial> = (0..shown.len()).map(|k| Trial::planned(k, 1, vec![])).collect();
         let shown: Vec<(&Trial, Shown)> = trials.iter().zip(shown).map(|(t, s)| (t, s.to_vec())).collect();
         pruner.fates(&shown).into_iter().map(|fate| fate.map(|fate| fate.rung)).collect()
+    }
+
+    #[test]
+    fn nothing_is_given_up_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let prune = Prune { rule: Rule::Median, at: vec![0.25, 0.995], startup: 1, parallel: 1 };
+        let pruner = Pruner { prune: &prune, metric: "val_acc", lower_is_better: false };
+        // An evaluation at each of 100 steps: the second share is passed by the last alone.
+        let run = Run { accuracies: &[0.5; 100], ..Run::default() }.write(folder.path(), "t000-s1");
+        assert_eq!(pruner.shown(&run), [Some(0.5), None]);
+        let run = Run { accuracies: &[0.5; 99], ..Run::default() }.write(folder.path(), "t001-s1");
+        assert_eq!(pruner.shown(&run), [Some(0.5), None]);
     }
 
     #[test]
