@@ -302,6 +302,45 @@ fn help_has_examples_and_exit_codes() {
 }
 
 #[test]
+fn help_is_broken_where_a_line_is_full() {
+    let commands: [&[&str]; 18] = [
+        &["train"],
+        &["plan"],
+        &["sweep"],
+        &["compare"],
+        &["plot"],
+        &["model"],
+        &["list"],
+        &["find-lr"],
+        &["eval"],
+        &["bench"],
+        &["data", "pack"],
+        &["data", "info"],
+        &["data", "fetch"],
+        &["export"],
+        &["export", "dawnbench"],
+        &["export", "optuna"],
+        &["serve"],
+        &["schema"],
+    ];
+    for command in commands {
+        let output = runner().args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
+        assert_exit(&output, 0);
+        let said = text(&output);
+        let lines: Vec<&str> = said.lines().collect();
+        for pair in lines.windows(2) {
+            let ends = pair[0].ends_with(['.', ':', ';']) || pair[0].is_empty();
+            if ends || pair.iter().any(|line| line.starts_with(' ')) {
+                continue;
+            }
+            let Some(next) = pair[1].split(' ').next().filter(|word| !word.is_empty()) else { continue };
+            let full = pair[0].chars().count() + 1 + next.chars().count() > 100;
+            assert!(full, "{command:?}: a line ends in the middle of a sentence: {pair:?}");
+        }
+    }
+}
+
+#[test]
 fn paths_that_are_not_there_are_answered_with_what_was_meant() {
     let dir = tempfile::tempdir().unwrap();
     let configs = dir.path().join("configs");

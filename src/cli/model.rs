@@ -22,10 +22,10 @@ Examples:
   runner model configs/dawnbench.toml --size 64 --set model.backbone.width=64
   runner model configs/dawnbench.toml --json
 
-Neither the data set nor a network is needed. FLOPs are multiplications and additions of the forward pass of one
-image, two for each multiply-add; a training step takes about three times as many. `sees`: rows and columns of the image
-that a pixel of the output depends on, the receptive field. Of an experiment that paints, the layers are listed up to the
-last that a loss looks at.")]
+Neither the data set nor a network is needed. FLOPs are multiplications and additions of the forward pass of one image, two \
+for each multiply-add; a training step takes about three times as many. `sees`: rows and columns of the image that a pixel of \
+the output depends on, the receptive field. Of an experiment that paints, the layers are listed up to the last that a loss \
+looks at.")]
 pub struct ModelArgs {
     /// The experiment: a TOML file
     config: PathBuf,

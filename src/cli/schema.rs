@@ -6,8 +6,8 @@ use crate::config::{json_schema, reference};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-An editor with Taplo or Tombi checks and completes a file whose first line names
-the schema, by a path that starts from the file's folder:
+An editor with Taplo or Tombi checks and completes a file whose first line names the schema, by a path that starts from the \
+file's folder:
   #:schema experiment.schema.json
 
 Examples:
