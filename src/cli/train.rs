@@ -13,6 +13,7 @@ use crate::nn::Compute;
 use crate::record::console::Display;
 use crate::record::folder::{self, file};
 use crate::record::run_json::RunInfo;
+use crate::record::text::plural;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{self, Beginning, Kept};
@@ -525,7 +526,7 @@ pub fn open_dataset(
     Ok(dataset)
 }
 
-/// What to say of damaged files that are left out.
+/// What to say of files that are left out.
 fn skipped(dataset: &Dataset) -> Option<String> {
     /// So many are named.
     const NAMED: usize = 5;
@@ -533,8 +534,8 @@ fn skipped(dataset: &Dataset) -> Option<String> {
     let named = skipped.iter().take(NAMED).map(|bad| format!("{}: {}", bad.path.display(), bad.problem));
     let lines: Vec<String> = named.chain((skipped.len() > NAMED).then(|| "…".to_owned())).collect();
     (!skipped.is_empty()).then(|| {
-        let (count, name) = (skipped.len(), &dataset.facts.name);
-        format!("{count} damaged files of `{name}` are left out, as skip_bad says\n{}", lines.join("\n"))
+        let (files, name) = (plural(skipped.len() as u64, "file"), &dataset.facts.name);
+        format!("{files} of `{name}` left out, as skip_bad says\n{}", lines.join("\n"))
     })
 }
 

@@ -143,6 +143,25 @@ fn a_pack_is_made_shown_verified_and_trained_on() {
 }
 
 #[test]
+fn a_file_that_is_no_image_is_left_out_of_a_pack_and_of_a_set_where_that_is_asked_for() {
+    let dir = workplace();
+    fs::write(dir.path().join("photographs/train/beech/notes.txt"), "x").unwrap();
+    let run = |arguments: &[&str]| runner().args(arguments).current_dir(dir.path()).output().unwrap();
+    let pack = ["data", "pack", "photographs", "-o", "all.pack"];
+    let refused = run(&pack);
+    assert_exit(&refused, 3);
+    assert!(text(&refused).contains("notes.txt: not a .png"), "{}", text(&refused));
+    let packed = run(&[&pack[..], &["--skip-bad"]].concat());
+    assert_exit(&packed, 0);
+    let said = text(&packed);
+    assert!(said.contains("notes.txt: not a .png") && said.contains("all.pack: 28 images"), "{said}");
+    let info = ["data", "info", "folder", "--root", "photographs", "--set", "data.dataset.keep=disk"];
+    let info = run(&[&info[..], &["--set", "data.dataset.skip_bad=true"]].concat());
+    assert_exit(&info, 0);
+    assert!(text(&info).contains("left out: ") && text(&info).contains("notes.txt"), "{}", text(&info));
+}
+
+#[test]
 fn damaged_files_stop_a_run_or_are_counted() {
     let dir = workplace();
     let bad = dir.path().join("photographs/train/beech/1.png");
@@ -157,7 +176,7 @@ fn damaged_files_stop_a_run_or_are_counted() {
     let run = only_run(&dir.path().join("skipped"));
     assert_eq!((&info(&run)["dataset"]["skipped"], &info(&run)["dataset"]["images"]), (&1.into(), &19.into()));
     let log = fs::read_to_string(run.join("log.txt")).unwrap();
-    assert!(log.contains("1 damaged files of `folder` are left out") && log.contains("beech/1.png"), "{log}");
+    assert!(log.contains("1 file of `folder` left out") && log.contains("beech/1.png"), "{log}");
 
     // A header alone promises an image that is not there: that shows while training, which says which.
     fs::remove_file(&bad).unwrap();

@@ -1,6 +1,7 @@
 //! What a set holds, for people and as JSON.
 
 use super::wrap;
+use crate::record::text::plural;
 use crate::units::count;
 use anstyle::{Effects, Style};
 use std::path::PathBuf;
@@ -110,7 +111,7 @@ impl Overview {
             text += &format!("{DIM}{label:<LABEL$}{DIM:#}{value}\n");
         }
         if self.skipped > 0 {
-            text += &format!("{DIM}{:<LABEL$}{DIM:#}{} damaged files\n", "left out", count(self.skipped as u64));
+            text += &format!("{DIM}{:<LABEL$}{DIM:#}{}\n", "left out", plural(self.skipped as u64, "file"));
         }
         for (k, part) in self.digest_lines(width).into_iter().enumerate() {
             let label = if k == 0 { "digest" } else { "" };

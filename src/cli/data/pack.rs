@@ -38,7 +38,7 @@ pub struct PackArgs {
     /// Store pixels: larger, and quicker to read
     #[arg(long)]
     decoded: bool,
-    /// Leave out files that cannot be decoded, and name them
+    /// Leave out files that are no images or cannot be decoded, and name them
     #[arg(long)]
     skip_bad: bool,
     /// The data set whose files these are
@@ -54,7 +54,9 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     let to = output::file_only(&args.out, "--out")?;
     let outputs = Outputs::default().file("--out", [&args.out]);
     outputs.check([&args.folder])?;
-    let changes: Vec<Override> = args.set.iter().cloned().map(Override::Set).collect();
+    // What is no image is left out where the files are listed.
+    let skip_bad = args.skip_bad.then(|| "data.dataset.skip_bad=true".to_owned());
+    let changes: Vec<Override> = args.set.iter().cloned().chain(skip_bad).map(Override::Set).collect();
     let Loaded { spec, .. } = experiment(&args.set_name, &changes)?;
     let set = sets::make(&spec.data.dataset);
     let root = Root { path: args.folder.clone(), source: "DIR" };

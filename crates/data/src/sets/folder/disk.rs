@@ -30,8 +30,7 @@ impl Folder {
 
     /// Reads the header of each file.
     pub(super) fn checked(&self, folder: &Path) -> Result<Checked, DataError> {
-        let Listed { classes, train, val } = self.listed(folder)?;
-        let mut skipped = Vec::new();
+        let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
         let mut good = |files: Vec<File>| -> Result<Vec<(File, Extent)>, DataError> {
             let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
             let found = check(&paths, self.manner.skip_bad)?;

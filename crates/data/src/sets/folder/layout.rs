@@ -2,6 +2,7 @@
 
 use super::list;
 use crate::DataError;
+use crate::stored::Skipped;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// What may hold the validation images beside `train`, in this order.
 const VALIDATION: [&str; 2] = ["val", "test"];
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+/// What is wrong with any other file in a class folder.
+const NO_IMAGE: &str = "not a .png, .jpg or .jpeg file";
 
 /// How the class folders lie under a folder.
 #[derive(Debug, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Listed {
     /// By class, then by name; never empty, as no class is.
     pub train: Vec<File>,
     pub val: Vec<File>,
+    /// What lies in class folders and is no image, where that is left out.
+    pub skipped: Vec<Skipped>,
 }
 
 impl Layout {
@@ -54,42 +59,43 @@ impl Listed {
     /// relative to `root`, hashed, falls below it. So a file stays on its side whatever files come and go.
     ///
     /// Files and folders whose names begin with a dot are passed over; so is what lies beside the class folders, but for
-    /// images. In a class folder, everything else must be an image: what was silently left out would be missed too late.
+    /// images. In a class folder, everything else must be an image: what was silently left out would be missed too late. With
+    /// `skip_bad`, files that are none are left out, and told of.
     ///
     /// # Errors
     /// What does not belong there, and what is missing.
-    pub fn new(root: &Path, share: f64, val_list: Option<&str>) -> Result<Self, DataError> {
+    pub fn new(root: &Path, share: f64, val_list: Option<&str>, skip_bad: bool) -> Result<Self, DataError> {
         match (val_list, Layout::of(root)) {
             (Some(list), layout) => {
                 let folder = if layout == Some(Layout::Split) { root.join("train") } else { root.to_owned() };
-                let (classes, files) = classes(&folder)?;
-                list::divide(root, &root.join(list), classes, files)
+                let Found { classes, files, skipped } = classes(&folder, skip_bad)?;
+                Ok(Self { skipped, ..list::divide(root, &root.join(list), classes, files)? })
             }
-            (None, Some(Layout::Split)) => Self::split(root),
-            (None, _) => Self::by_share(root, share),
+            (None, Some(Layout::Split)) => Self::split(root, skip_bad),
+            (None, _) => Self::by_share(root, share, skip_bad),
         }
     }
 
-    fn split(root: &Path) -> Result<Self, DataError> {
+    fn split(root: &Path, skip_bad: bool) -> Result<Self, DataError> {
         let train = root.join("train");
         let Some(val) = VALIDATION.iter().map(|name| root.join(name)).find(|folder| folder.is_dir()) else {
             return unusable(root, "there is a folder train/ and neither val/ nor test/", "add the validation images");
         };
-        let (classes, train_files) = classes(&train)?;
-        let (val_classes, val_files) = self::classes(&val)?;
+        let (of_train, of_val) = (classes(&train, skip_bad)?, classes(&val, skip_bad)?);
         for (has, lacks, here, there) in
-            [(&val_classes, &classes, &val, &train), (&classes, &val_classes, &train, &val)]
+            [(&of_val.classes, &of_train.classes, &val, &train), (&of_train.classes, &of_val.classes, &train, &val)]
         {
             if let Some(odd) = has.iter().find(|name| !lacks.contains(name)) {
                 let problem = format!("class `{odd}` is not in {}", there.display());
                 return unusable(&here.join(odd), &problem, "both must have the same class folders, each with images");
             }
         }
-        Ok(Self { classes, train: train_files, val: val_files })
+        let skipped = [of_train.skipped, of_val.skipped].concat();
+        Ok(Self { classes: of_train.classes, train: of_train.files, val: of_val.files, skipped })
     }
 
-    fn by_share(root: &Path, share: f64) -> Result<Self, DataError> {
-        let (classes, files) = classes(root)?;
+    fn by_share(root: &Path, share: f64, skip_bad: bool) -> Result<Self, DataError> {
+        let Found { classes, files, skipped } = classes(root, skip_bad)?;
         let (val, train): (Vec<File>, Vec<File>) =
             files.into_iter().partition(|file| place(file.path.strip_prefix(root).unwrap_or(&file.path)) < share);
         let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
@@ -102,23 +108,26 @@ impl Listed {
             let problem = format!("none of {} images falls to validation, whose share is {share}", train.len());
             return unusable(root, &problem, "add images, or give a larger share: `val`");
         }
-        Ok(Self { classes, train, val })
+        Ok(Self { classes, train, val, skipped })
     }
 }
 
-/// The class folders of a folder, and their files.
-fn classes(folder: &Path) -> Result<(Vec<String>, Vec<File>), DataError> {
+/// The class folders of a folder.
+struct Found {
+    classes: Vec<String>,
+    files: Vec<File>,
+    skipped: Vec<Skipped>,
+}
+
+fn classes(folder: &Path, skip_bad: bool) -> Result<Found, DataError> {
     let stray = entries(folder).map_err(DataError::io(folder, "read"))?.into_iter().find(|path| is_image(path));
     if let Some(path) = stray {
         return unusable(&path, "the image is in no class folder", "move it into the folder of its class");
     }
-    let (mut names, mut files) = (Vec::new(), Vec::new());
+    let (mut names, mut files, mut skipped) = (Vec::new(), Vec::<File>::new(), Vec::new());
     for (class, path) in (0u32..).zip(folders(folder).map_err(DataError::io(folder, "read"))?) {
-        let inside = entries(&path).map_err(DataError::io(&path, "read"))?;
-        if inside.is_empty() {
-            return unusable(&path, "the class has no images", "add some, or remove the folder");
-        }
-        for file in inside {
+        let before = files.len();
+        for file in entries(&path).map_err(DataError::io(&path, "read"))? {
             if file.is_dir() {
                 return unusable(
                     &file,
@@ -126,18 +135,25 @@ fn classes(folder: &Path) -> Result<(Vec<String>, Vec<File>), DataError> {
                     "class folders hold images alone: move it away",
                 );
             }
-            if !is_image(&file) {
-                let remedy = "convert it to PNG or JPEG, or move it out of the class folder";
-                return unusable(&file, "not a .png, .jpg or .jpeg file", remedy);
+            match (is_image(&file), skip_bad) {
+                (true, _) => files.push(File { path: file, class }),
+                (false, true) => skipped.push(Skipped { path: file, problem: NO_IMAGE.to_owned() }),
+                (false, false) => {
+                    let remedy = "convert it to PNG or JPEG, move it out of the class folder, or leave such files out with \
+                                  skip_bad = true";
+                    return unusable(&file, NO_IMAGE, remedy);
+                }
             }
-            files.push(File { path: file, class });
+        }
+        if files.len() == before {
+            return unusable(&path, "the class has no images", "add some, or remove the folder");
         }
         names.push(name(&path));
     }
     if names.is_empty() {
         return unusable(folder, "there are no class folders", "give each class a folder with its images");
     }
-    Ok((names, files))
+    Ok(Found { classes: names, files, skipped })
 }
 
 pub(super) fn unusable<T>(path: &Path, problem: &str, remedy: &str) -> Result<T, DataError> {

@@ -46,7 +46,7 @@ pub fn divide(root: &Path, list: &Path, classes: Vec<String>, files: Vec<File>) 
     match (val.is_empty(), train.is_empty()) {
         (true, _) => unusable(list, "it names no files", "write the path of a validation image on each line"),
         (_, true) => unusable(list, "it names all files", "leave some out, to train on"),
-        _ => Ok(Listed { classes, train, val }),
+        _ => Ok(Listed { classes, train, val, skipped: Vec::new() }),
     }
 }
 

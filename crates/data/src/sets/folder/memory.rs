@@ -49,9 +49,8 @@ impl Folder {
     pub(super) fn read_memory(&self, folder: &Path) -> Result<Dataset, DataError> {
         let mut facts = self.listed_facts(folder)?;
         self.check_memory(folder, &facts)?;
-        let Listed { classes, train, val } = self.listed(folder)?;
+        let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
         let first = &train[0].path;
-        let mut skipped = Vec::new();
         let mut read = |files: &[File]| -> Result<Split, DataError> {
             let len = facts.size * facts.size * facts.channels;
             let mut images = vec![0; files.len() * len];

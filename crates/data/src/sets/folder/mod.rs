@@ -97,7 +97,7 @@ pub(super) const SKIP_BAD: Param = Param {
     key: "skip_bad",
     kind: Kind::Bool,
     default: Default::Toml("false"),
-    doc: "go without files that cannot be decoded, and say how many; otherwise the first is an error",
+    doc: "go without files that are no images or cannot be decoded, and say how many; otherwise the first is an error",
 };
 
 /// Class folders, by their own name or another set's.
@@ -195,7 +195,7 @@ impl Folder {
     }
 
     fn listed(&self, folder: &Path) -> Result<Listed, DataError> {
-        Listed::new(folder, self.val, self.val_list.as_deref())
+        Listed::new(folder, self.val, self.val_list.as_deref(), self.manner.skip_bad)
     }
 
     /// What the files' names and, in memory without a size, the first of them tell; whether that fits into memory is not

@@ -75,6 +75,7 @@ impl Folder {
             root: folder.to_owned(),
             channels: self.manner.channels,
             val_list: self.val_list.clone(),
+            skipped: listed.skipped,
         })
     }
 }

@@ -54,7 +54,7 @@ fn without_split_folders_each_file_keeps_its_side_when_others_come() {
                 image(&root.path().join(format!("{class}/{k}.png")), 2, 2, [0; 3]);
             }
         }
-        let listed = Listed::new(root.path(), 0.2, None).unwrap();
+        let listed = Listed::new(root.path(), 0.2, None, false).unwrap();
         let side = |files: Vec<layout::File>, side| files.into_iter().map(move |file| (file.path, side));
         side(listed.train, "train").chain(side(listed.val, "val")).collect::<BTreeMap<_, _>>()
     };
@@ -241,6 +241,33 @@ fn damaged_files_are_left_out_where_that_is_asked_for() {
     }
     let none = said(&Folder { manner, ..ON_DISK }, root.path());
     assert!(none.contains("none of the validation images"), "{none}");
+}
+
+#[test]
+fn files_that_are_no_images_are_left_out_where_that_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    fs::write(root.path().join("train/cat/notes.txt"), "x").unwrap();
+    for set in [ON_DISK, PLAIN] {
+        let said = said(&set, root.path());
+        assert!(said.contains("notes.txt: not a .png") && said.contains("skip_bad = true"), "{said}");
+    }
+    let manner = Manner { skip_bad: true, ..MANNER };
+    for set in [Folder { manner, ..ON_DISK }, Folder { manner, ..PLAIN }] {
+        let read = set.read(root.path()).unwrap();
+        assert_eq!((&read.train.labels[..], &read.val.labels[..]), (&[0, 1, 1][..], &[0, 1][..]));
+        assert_eq!(read.facts, set.count(root.path()).unwrap());
+        let names: Vec<_> = read.skipped.iter().map(|bad| bad.path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["notes.txt"]);
+    }
+    let listing = Folder { manner, ..ON_DISK }.to_pack(root.path()).unwrap();
+    assert_eq!((listing.files.len(), listing.skipped.len()), (5, 1));
+    // A class needs an image all the same.
+    for name in ["a.jpg", "b.png"] {
+        fs::remove_file(root.path().join("train/cat").join(name)).unwrap();
+    }
+    let none = said(&Folder { manner, ..ON_DISK }, root.path());
+    assert!(none.contains("cat: the class has no images"), "{none}");
 }
 
 #[test]

@@ -16,7 +16,15 @@ fn listing(root: &Path, count: u32) -> Listing {
         files.push((path, k % 2));
     }
     let classes = vec!["class 0".to_owned(), "class 1".to_owned()];
-    Listing { classes, files, train: count as usize / 2, root: root.to_owned(), channels: 3, val_list: None }
+    Listing {
+        classes,
+        files,
+        train: count as usize / 2,
+        root: root.to_owned(),
+        channels: 3,
+        val_list: None,
+        skipped: Vec::new(),
+    }
 }
 
 fn whole(source: &impl Source, index: usize) -> Vec<u8> {

@@ -49,6 +49,8 @@ pub struct Listing {
     pub channels: usize,
     /// The list that says which images are for validation, where there is one.
     pub val_list: Option<String>,
+    /// What was left out before: it is no image.
+    pub skipped: Vec<Skipped>,
 }
 
 /// What was packed.
@@ -75,7 +77,7 @@ pub fn write(
 ) -> Result<Packed, DataError> {
     let mut work = Work::begin(listing, options, to)?;
     let resumed = work.records.len();
-    let mut skipped = Vec::new();
+    let mut skipped = listing.skipped.clone();
     // What an earlier process left out is looked at again, to be named.
     for ((path, _), _) in listing.files.iter().zip(&work.records).filter(|(_, record)| record.bytes == 0) {
         if let Err(error) = made(path, listing.channels, options) {
@@ -264,7 +266,7 @@ impl Work {
             channels: if options.form == Form::Pixels { listing.channels } else { 0 },
             short_side: options.short_side,
             quality,
-            skipped: self.records.len() - records.len(),
+            skipped: self.records.len() - records.len() + listing.skipped.len(),
             val_list: listing.val_list.clone(),
         };
         if train == 0 || train == records.len() {
