@@ -11,6 +11,7 @@ use crate::record::{RecordError, reader};
 use crate::units::number;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -148,6 +149,8 @@ pub struct Author {
 pub struct Entry {
     /// `author_model_hardware_framework`
     pub stem: String,
+    /// The run's.
+    pub seed: u64,
     pub json: String,
     pub tsv: String,
 }
@@ -180,7 +183,8 @@ impl Entry {
             (
                 "misc",
                 Some(
-                    json!({ "dataset": info.dataset, "seed": info.seed, "spec_hash": info.spec_hash, "settings": info.settings }),
+                    json!({ "dataset": info.dataset, "seed": info.seed, "spec_hash": info.spec_hash, "created": info.created,
+                        "settings": info.settings }),
                 ),
             ),
         ];
@@ -190,7 +194,25 @@ impl Entry {
             }
         }
         let stem = [author.name.as_str(), &model, &hardware, "runner"].map(tag).join("_");
-        Ok(Self { stem, json: format!("{about:#}\n"), tsv: tsv(info, rows) })
+        Ok(Self { stem, seed: info.seed, json: format!("{about:#}\n"), tsv: tsv(info, rows) })
+    }
+
+    /// What its files are called in a folder: `stem`, or where an entry of another run is called so, that with the seed. `None` where
+    /// another is called so, too.
+    pub fn stem_in(&self, folder: &Path) -> Option<String> {
+        let stems = [self.stem.clone(), format!("{}-seed-{}", self.stem, self.seed)];
+        let path = |stem: &String, ending: &str| folder.join(format!("{stem}.{ending}"));
+        let is_own = |stem: &&String| fs::read(path(stem, ABOUT)).is_ok_and(|there| self.is_of_same_run(&there));
+        let is_free = |stem: &&String| [TABLE, ABOUT].iter().all(|ending| !path(stem, ending).exists());
+        stems.iter().find(is_own).or_else(|| stems.iter().find(is_free)).cloned()
+    }
+
+    /// Whether what a JSON file says of a run is said of this one. Older entries do not say when it began.
+    fn is_of_same_run(&self, there: &[u8]) -> bool {
+        let [own, there] =
+            [self.json.as_bytes(), there].map(|json| serde_json::from_slice::<Value>(json).unwrap_or_default());
+        let same = |key: &str| own["misc"][key] == there["misc"][key];
+        same("seed") && same("spec_hash") && (same("created") || there["misc"]["created"].is_null())
     }
 }
 
@@ -219,7 +241,6 @@ mod tests {
     use super::*;
     use crate::compare::{Quantity, compare};
     use crate::record::testing::Run;
-    use std::fs;
 
     const TSV: &str = "epoch\thours\ttop1Accuracy\n1\t0.01\t54.10\n2\t0.02\t93.88\n3\t0.03\t94.20\n";
     const JSON: &str = r#"{"version": "v1.0", "author": "Somebody", "framework": "PyTorch", "model": "ResNet9",
@@ -329,5 +350,42 @@ mod tests {
         assert_eq!((back.metric, back.seconds, back.price), (vec![0.5, 0.945], vec![3600.0, 7200.0], Some(0.5)));
         assert_eq!(back.info.name, "ResNet 9 (Some Body)");
         assert!(Entry::of(&info, &[], &author).is_err());
+    }
+
+    #[test]
+    fn an_entry_takes_no_place_of_another_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let author = Author {
+            name: "A".to_owned(),
+            email: String::new(),
+            model: Some("M".to_owned()),
+            hardware: Some("H".to_owned()),
+            code: None,
+            cost_per_hour: None,
+        };
+        let rows = [crate::record::rows::tests::metrics(1, 0.5)];
+        let entry = |seed: u64, hash: &str| {
+            let path = Run { seed, hash, ..Run::default() }.write(root.path(), "a");
+            Entry::of(&RunInfo::read(&path.join("run.json")).unwrap(), &rows, &author).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let write = |entry: &Entry| {
+            let stem = entry.stem_in(folder.path())?;
+            for (ending, text) in [(TABLE, &entry.tsv), (ABOUT, &entry.json)] {
+                fs::write(folder.path().join(format!("{stem}.{ending}")), text).unwrap();
+            }
+            Some(stem)
+        };
+        let (first, second, other) = (entry(1, "a"), entry(2, "a"), entry(2, "b"));
+        for _ in 0..2 {
+            assert_eq!(write(&first).as_deref(), Some("A_M_H_runner"));
+            assert_eq!(write(&second).as_deref(), Some("A_M_H_runner-seed-2"));
+            assert_eq!(write(&other), None);
+        }
+        // One that is no entry of ours, and a table alone.
+        fs::write(folder.path().join("A_M_H_runner.json"), "{}").unwrap();
+        assert_eq!(write(&first).as_deref(), Some("A_M_H_runner-seed-1"));
+        fs::remove_file(folder.path().join("A_M_H_runner.json")).unwrap();
+        assert_eq!(write(&other), None);
     }
 }

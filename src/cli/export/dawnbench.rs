@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 /// An entry of DAWNBench: `<author>_<model>_<hardware>_runner.tsv` and `.json`.
 ///
-/// The table has the evaluations' accuracies over hours of training, evaluations and checkpoints left out.
+/// The table has the evaluations' accuracies over hours of training, evaluations and checkpoints left out. Where the entry of another run
+/// has that name, the seed stands behind it.
 #[derive(clap::Args, Debug)]
 pub struct DawnbenchArgs {
     /// The run
@@ -56,9 +57,22 @@ pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
         cost_per_hour: args.cost_per_hour,
     };
     let entry = Entry::of(&info, &rows, &author).map_err(|error| Failure::Usage(error.to_string()))?;
-    let files = [("tsv", &entry.tsv), ("json", &entry.json)]
-        .map(|(ending, text)| (args.output.join(format!("{}.{ending}", entry.stem)), text));
-    Outputs::default().file("--output", files.iter().map(|(path, _)| path)).check([&args.run])?;
+    let files_of = |stem: &str| {
+        [("tsv", &entry.tsv), ("json", &entry.json)]
+            .map(|(ending, text)| (args.output.join(format!("{stem}.{ending}")), text))
+    };
+    let check = |files: &[(PathBuf, &String)]| {
+        Outputs::default().file("--output", files.iter().map(|(path, _)| path)).check([&args.run])
+    };
+    check(&files_of(&entry.stem))?;
+    let stem = entry.stem_in(&args.output).ok_or_else(|| {
+        let shown = args.output.join(&entry.stem);
+        let message =
+            format!("{} is the entry of another run, and so is that with the seed in its name", shown.display());
+        Failure::Usage(format!("{message}\nhelp: name another folder by --output, or the net by --model"))
+    })?;
+    let files = files_of(&stem);
+    check(&files)?;
     for (path, text) in &files {
         output::write_bytes(path, text.as_bytes())?;
         output::print(&format!("{}\n", path.display()))?;
