@@ -187,6 +187,56 @@ fn points_are_planned_with_a_stand_ins_figures_or_all_with_official_ones() {
 }
 
 #[test]
+fn points_that_are_left_out_are_named_with_the_reason() {
+    let (work, file) = workplace();
+    let dry_run = |content: &str| {
+        std::fs::write(&file, format!("name = 's'\nbase = 'small.toml'\n{content}")).unwrap();
+        begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap()
+    };
+    let equal = "equal = { images = 'phases[1].epochs' }\n[axes]\n'phases[0].steps' = ";
+    let output = dry_run(&format!("{equal}[5, 30]\n"));
+    assert_exit(&output, 0);
+    let said = text(&output);
+    let words = "left out, for no `phases[1].epochs` makes the point cost what the base does, to one in a hundred: 1 of 2 points: \
+                 phases[0].steps=30\n";
+    assert!(said.contains(words) && said.contains("1 trial, "), "{said}");
+    let output = dry_run(&format!("{equal}[30]\n"));
+    assert_exit(&output, 2);
+    let said = text(&output);
+    assert!(said.contains(": 1 of 1 point: phases[0].steps=30\n"), "{said}");
+    assert!(
+        said.contains("error: none of 1 point is left\nhelp: widen the axes, or fit the length of another"),
+        "{said}"
+    );
+
+    let constraint = "constraints = ['phases[0].lr < 1']\n[axes]\n'phases[0].lr' = [0.01, 2.0, 3.0]\n";
+    let output = dry_run(constraint);
+    assert_exit(&output, 0);
+    let words = "left out, for `phases[0].lr < 1` does not hold: 2 of 3 points: phases[0].lr=2.0; phases[0].lr=3.0\n";
+    assert!(text(&output).contains(words), "{}", text(&output));
+    let drawn = "constraints = ['phases[0].lr > 1']\nmethod = 'random'\npoints = 2\n[axes]\n'phases[0].lr' = { uniform = [0, 1] }\n";
+    let output = dry_run(drawn);
+    assert_exit(&output, 2);
+    let words = "the constraints leave 0 of 2 points\nhelp: widen the axes or the constraints\n";
+    assert!(text(&output).contains(words), "{}", text(&output));
+}
+
+#[test]
+fn a_dry_run_says_how_many_points_are_the_same_and_what_computes_them() {
+    let said = dry_run_without_the_set("method = 'random'\npoints = 20\n[axes]\n'phases[0].lr' = [0.1, 0.2]\n");
+    assert!(said.contains("20 trials, ") && said.contains("18 points have the values of others"), "{said}");
+    let (work, file) = workplace();
+    let mut command = runner();
+    command.arg("sweep").arg(&file).args(["--dry-run", "--jobs", "1", "--threads", "1"]).current_dir(work.path());
+    let said = text(&command.output().unwrap());
+    let place = match std::thread::available_parallelism().unwrap().get() {
+        1 => "on all cores of this machine".to_owned(),
+        cores => format!("on 1 of the {cores} cores of this machine"),
+    };
+    assert!(said.contains(&place), "{said}");
+}
+
+#[test]
 fn an_experiment_is_no_sweep_and_a_sweep_no_experiment() {
     let (work, _) = workplace();
     let said = |arguments: &[&str]| {
@@ -297,6 +347,82 @@ fn recorded(work: &Path, rows: &[&str]) -> PathBuf {
         std::fs::write(sweep.join("points").join(format!("{point}.toml")), SMALL).unwrap();
     }
     sweep
+}
+
+#[test]
+fn a_dry_run_of_a_sweep_that_is_there_lists_what_is_left() {
+    let (work, _) = workplace();
+    let said = |sweep: &Path, options: &[&str]| {
+        let output = resume(sweep).arg("--dry-run").args(options).output().unwrap();
+        assert_exit(&output, 0);
+        text(&output)
+    };
+    let rows = [
+        "0,1,done,t000-s1,0.9,1,,0.01,,",
+        "0,2,interrupted,t000-s2,,,,0.01,,",
+        "1,1,failed,t001-s1,,1,no space,1e30,,",
+        "1,2,planned,t001-s2,,,,1e30,,",
+    ];
+    let sweep = recorded(work.path(), &rows);
+    let some = said(&sweep, &[]);
+    assert!(some.contains("2 trials, ") && some.contains("1e30") && !some.contains("begun before"), "{some}");
+    std::fs::create_dir(sweep.join("t000-s2")).unwrap();
+    std::fs::write(sweep.join("t000-s2/run.json"), "{}").unwrap();
+    let more = said(&sweep, &["--retry-failed"]);
+    assert!(more.contains("3 trials, ") && more.contains("counted whole, though begun before: 1 trial\n"), "{more}");
+    let rows = rows.map(|row| row.replace("interrupted", "done").replace("planned", "done"));
+    let sweep = recorded(work.path(), &rows.each_ref().map(String::as_str));
+    assert_eq!(said(&sweep, &[]), "there is nothing left to run\n");
+
+    // Of a search what is still to be proposed is counted from what is there.
+    let search = "name = 's'\nbase = '../small.toml'\nmethod = 'tpe'\npoints = 7\nstartup = 1\nseeds = [1, 2]\n\
+                  [axes]\n'phases[0].lr' = { log_uniform = [0.001, 0.1] }\n";
+    std::fs::write(sweep.join("sweep.toml"), search).unwrap();
+    assert_eq!(said(&sweep, &[]), "5 further points follow from the results of those that are there\n");
+    let failed = said(&sweep, &["--retry-failed"]);
+    assert!(
+        failed.contains("1 trial, ") && failed.contains("\n5 further points follow from the results of these"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn what_was_planned_for_values_that_were_taken_out_is_left_out() {
+    let (work, _) = workplace();
+    let done = ["0,1,done,t000-s1,0.9,1,,0.01,,", "0,2,done,t000-s2,0.8,1,,0.01,,"];
+    let planned = ["1,1,planned,t001-s1,,,,1e30,,", "1,2,planned,t001-s2,,,,1e30,,"];
+    let sweep = recorded(work.path(), &[done, planned].concat());
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    std::fs::write(&own, content.replace("[0.01, 1e30]", "[0.01]")).unwrap();
+    let words = "left out, for sweep.toml has the point or the seed no more: 2 planned trials: \
+                 t001-s1 (phases[0].lr=1e30); t001-s2 (phases[0].lr=1e30)\n";
+    let dry = resume(&sweep).arg("--dry-run").output().unwrap();
+    assert_exit(&dry, 0);
+    assert!(text(&dry).contains(words) && text(&dry).contains("there is nothing left to run\n"), "{}", text(&dry));
+    assert_eq!(timeless(&sweep.join("trials.csv")).len(), 4);
+    let output = resume(&sweep).output().unwrap();
+    assert_exit(&output, 0);
+    assert!(text(&output).contains(words) && text(&output).contains("2 trials: 2 done\n"), "{}", text(&output));
+    assert_eq!(timeless(&sweep.join("trials.csv")).len(), 2);
+    assert!(sweep.join("points/t000.toml").is_file() && !sweep.join("points/t001.toml").exists());
+    assert!(!text(&resume(&sweep).output().unwrap()).contains("left out"));
+}
+
+#[test]
+fn where_trials_failed_the_summary_says_where_to_look_and_what_to_do() {
+    let (work, _) = workplace();
+    let rows = ["0,1,done,t000-s1,0.9,1,,0.01,,", "0,2,failed,t000-s2,,1,no space,0.01,,"];
+    let others = ["1,1,done,t001-s1,0.5,1,,1e30,,", "1,2,done,t001-s2,0.7,1,,1e30,,"];
+    let sweep = recorded(work.path(), &[rows, others].concat());
+    let output = resume(&sweep).output().unwrap();
+    assert_exit(&output, 5);
+    let said = text(&output);
+    for words in
+        ["1 failed: trials.csv says why, ", "/logs what each wrote", " --retry-failed` runs what failed once more\n"]
+    {
+        assert!(said.contains(words), "`{words}` is not in\n{said}");
+    }
 }
 
 fn best_of(sweep: &Path) -> std::process::Output {
@@ -617,7 +743,10 @@ fn a_search_that_is_killed_comes_to_the_same_end() {
                   constraints = ['phases[0].lr > 0.002']\n[axes]\n'phases[0].lr' = { log_uniform = [0.001, 0.1] }\n";
     std::fs::write(&file, search).unwrap();
     let (whole, torn) = (work.path().join("whole"), work.path().join("torn"));
-    assert_exit(&begin(&file, &whole).output().unwrap(), 0);
+    let output = begin(&file, &whole).output().unwrap();
+    assert_exit(&output, 0);
+    let said = text(&output);
+    assert!(said.contains("[1/7]") && said.contains("[7/7]") && !said.contains("/3]"), "{said}");
     let trials = timeless(&only_run(&whole).join("trials.csv"));
     let rates: std::collections::BTreeSet<&String> = trials.iter().map(|row| &row[6]).collect();
     assert_eq!((trials.len(), rates.len()), (7, 7), "{trials:?}");

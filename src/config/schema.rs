@@ -194,7 +194,8 @@ pub const SWEEP: &[Param] = &[
         key: "equal",
         kind: Kind::Table(EQUAL),
         default: Default::Absent,
-        doc: "gives every point as many images, or as much estimated time, as the base has, by fitting one setting",
+        doc: "gives every point as many images, or as much estimated time, as the base has, to one in a hundred, by fitting one setting; a point for \
+              which no value does is left out",
     },
     Param {
         key: "share",

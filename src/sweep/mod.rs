@@ -17,7 +17,7 @@ mod standing;
 pub use standing::{Standing, best};
 
 use crate::config::sweep::{Method, Sweep, Values};
-use ledger::{Ledger, Trial};
+use ledger::{Ledger, State, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files of a sweep folder.
@@ -35,18 +35,32 @@ const PATIENCE: usize = 1000;
 /// A Sobol sequence ends here.
 const SOBOL_END: u64 = 1 << 16;
 
-/// The trials that a sweep asks for and the ledger does not have yet: those of new axis values, seeds or random points.
-/// Points that are there keep their numbers; new ones are numbered after them. Points that are not `allowed` are passed over. Of
-/// a search these are the points that it begins with, and new seeds of all; the others follow from results
-/// ([`search::Searching`]).
+/// What a sweep asks for, held against the trials that are there.
+#[derive(Debug)]
+pub struct Asked {
+    /// Trials that the ledger does not have yet.
+    pub missing: Vec<Trial>,
+    /// Points and seeds of trials that are planned there and asked for no more.
+    pub no_more: Vec<(usize, u64)>,
+}
+
+/// The trials that a sweep asks for and the ledger does not have yet: see [`asked`].
 pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Vec<Trial> {
+    asked(sweep, ledger, allowed).missing
+}
+
+/// The trials that a sweep asks for and the ledger does not have yet, those of new axis values, seeds or random points, and those that
+/// it has for nothing, as values or seeds were taken out. Points that are there keep their numbers; new ones are numbered after them.
+/// Points that are not `allowed` are passed over. Of a search these are the points that it begins with, and new seeds of all; the
+/// others follow from results ([`search::Searching`]).
+pub fn asked(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Asked {
     let mut numbers: BTreeMap<Vec<String>, usize> =
         ledger.trials.iter().map(|trial| (trial.values.clone(), trial.number)).collect();
     let drawn: BTreeMap<usize, Vec<String>> =
         ledger.trials.iter().map(|trial| (trial.number, trial.values.clone())).collect();
     let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
     let mut free = ledger.next_number();
-    let mut trials = Vec::new();
+    let (mut missing, mut wanted) = (Vec::new(), BTreeSet::new());
     for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
         let (number, values) = match sweep.method {
             // Points that are drawn are known by their numbers, for two may have equal values; and those that are there stay as
@@ -62,10 +76,13 @@ pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bo
                 (number, values)
             }
         };
+        wanted.extend(sweep.seeds.iter().map(|seed| (number, *seed)));
         let new = sweep.seeds.iter().filter(|seed| !there.contains(&(number, **seed)));
-        trials.extend(new.map(|seed| Trial::planned(number, *seed, values.clone())));
+        missing.extend(new.map(|seed| Trial::planned(number, *seed, values.clone())));
     }
-    trials
+    let planned = ledger.trials.iter().filter(|trial| trial.state == State::Planned);
+    let no_more = planned.map(|trial| (trial.number, trial.seed)).filter(|trial| !wanted.contains(trial)).collect();
+    Asked { missing, no_more }
 }
 
 /// A value for each axis, for each point.
@@ -100,7 +117,8 @@ fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -
             let mut points = drawn(first, u64::MAX, &|number| propose::random(&axes, search.draws.seed, number));
             let there: BTreeMap<usize, &Vec<String>> =
                 ledger.trials.iter().map(|trial| (trial.number, &trial.values)).collect();
-            let later = there.range(points.len()..).map(|(_, values)| (*values).clone());
+            let last = (search.draws.points as usize).max(points.len());
+            let later = there.range(points.len()..last).map(|(_, values)| (*values).clone());
             points.extend(later);
             points
         }

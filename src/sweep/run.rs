@@ -116,6 +116,11 @@ pub fn is_left(trial: &Trial, folder: &Path, retry_failed: bool) -> bool {
     !trial.state.is_over() || again()
 }
 
+/// Whether a run's own records say that it came to its end, be that in the ledger or not.
+pub fn came_to_its_end(run: &Path) -> bool {
+    info_of(run).is_some_and(|info| matches!(info.status, Status::Done | Status::Diverged))
+}
+
 /// A trial that is done and whose value is not that of the metric in its own records, and that value: it was judged by another column.
 /// Nothing is known of trials whose records are gone or cannot be read.
 pub fn judged_otherwise<'a>(ledger: &'a Ledger, folder: &Path, metric: &str) -> Option<(&'a Trial, Option<f64>)> {
@@ -213,7 +218,7 @@ impl Running<'_> {
                 State::Running | State::Interrupted => {
                     begun.push(index);
                     trial.state = State::Interrupted;
-                    if info_of(&folder).is_some_and(|info| matches!(info.status, Status::Done | Status::Diverged)) {
+                    if came_to_its_end(&folder) {
                         close(trial, &folder, &log, Ending::Exit(0), &self.order.metric);
                     }
                 }

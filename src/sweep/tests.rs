@@ -1,4 +1,3 @@
-use super::ledger::State;
 use super::*;
 use crate::config::Text;
 use crate::config::sweep;
@@ -84,6 +83,32 @@ fn what_is_new_is_numbered_after_what_is_there() {
     }
     assert_eq!(best(&ledger, false).map(|best| best.number), Some(1));
     assert_eq!(best(&ledger, true).map(|best| best.number), Some(0));
+}
+
+#[test]
+fn planned_trials_of_what_was_taken_out_are_asked_for_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = |content: &str| read(folder.path(), &format!("name = 's'\nbase = 'base.toml'\n{content}")).unwrap();
+    let grid = |values: &str, seeds: &str| sweep(&format!("seeds = {seeds}\n[axes]\n'phases[0].lr' = {values}\n"));
+    let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into()]);
+    ledger.extend(missing(&grid("[0.1, 0.3]", "[1, 2]"), &ledger, &|_| true));
+    (ledger.trials[0].state, ledger.trials[2].state) = (State::Done, State::Interrupted);
+    let asked = |sweep: &Sweep, ledger: &Ledger| {
+        let Asked { missing, no_more } = asked(sweep, ledger, &|_| true);
+        (missing.len(), no_more)
+    };
+    assert_eq!(asked(&grid("[0.1, 0.3]", "[1, 2]"), &ledger), (0, vec![]));
+    assert_eq!(asked(&grid("[0.1]", "[1, 2]"), &ledger), (0, vec![(1, 2)]));
+    assert_eq!(asked(&grid("[0.1, 0.5]", "[1]"), &ledger), (1, vec![(0, 2), (1, 2)]));
+    for method in ["random", "sobol", "tpe"] {
+        let drawn = |points: usize| {
+            let axes = "[axes]\n'phases[0].lr' = { log_uniform = [0.01, 1] }\n";
+            sweep(&format!("method = '{method}'\npoints = {points}\n{axes}"))
+        };
+        let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into()]);
+        ledger.extend(missing(&drawn(5), &ledger, &|_| true));
+        assert_eq!(asked(&drawn(3), &ledger), (0, vec![(3, 0), (4, 0)]), "{method}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::{assignments, values_of};
 use crate::record::console::{Screen, can_move_cursor};
-use crate::record::text::span;
+use crate::record::text::{plural, span};
 use crate::sweep::ledger::{Ledger, State, Trial};
 use crate::sweep::run::{Order, Watcher, is_left};
 use crate::sweep::{self, Standing};
@@ -19,9 +19,11 @@ pub struct Display {
     lower_is_better: bool,
     screen: Option<Lines>,
     begun: Instant,
-    /// Trials that are over, those of earlier processes included, and all: as the ledger has them.
+    /// Trials that are over, those of earlier processes included, and all: as the ledger has them, and as a search will.
     over: usize,
     all: usize,
+    /// The points of a search, and their seeds.
+    search: Option<[usize; 2]>,
     /// Of the points all of whose seeds are done.
     best: Option<(f64, String)>,
     axes: Vec<String>,
@@ -34,13 +36,19 @@ struct Lines {
 }
 
 impl Display {
-    pub fn new(folder: &Path, ledger: &Ledger, order: &Order, lower_is_better: bool) -> Self {
+    pub fn new(
+        folder: &Path,
+        ledger: &Ledger,
+        order: &Order,
+        search: Option<[usize; 2]>,
+        lower_is_better: bool,
+    ) -> Self {
         let over = ledger.trials.iter().filter(|trial| !is_left(trial, folder, order.retry_failed)).count();
-        let all = ledger.trials.len();
+        let all = all(ledger, search);
         let threads =
             if order.threads == 1 { "1 thread each".to_owned() } else { format!("{} threads each", order.threads) };
         let (shown, jobs) = (folder.display(), order.jobs);
-        tell(&format!("{shown}: {all} trials, {over} of them over; {jobs} at a time, {threads}"));
+        tell(&format!("{shown}: {}, {over} of them over; {jobs} at a time, {threads}", plural(all as u64, "trial")));
         let screen = can_move_cursor().then(|| {
             let screen = Screen::open();
             let style =
@@ -48,8 +56,8 @@ impl Display {
             let total = screen.add(ProgressBar::new(all as u64).with_style(style).with_position(over as u64));
             Lines { screen, total, trials: BTreeMap::new() }
         });
-        let mut display =
-            Self { lower_is_better, screen, begun: Instant::now(), over, all, best: None, axes: ledger.axes.clone() };
+        let (begun, axes) = (Instant::now(), ledger.axes.clone());
+        let mut display = Self { lower_is_better, screen, begun, over, all, search, best: None, axes };
         display.find_best(ledger);
         display
     }
@@ -57,7 +65,7 @@ impl Display {
     /// Takes in how the trials stand.
     fn take_in(&mut self, ledger: &Ledger) {
         self.over = ledger.trials.iter().filter(|trial| trial.state.is_over()).count();
-        self.all = ledger.trials.len();
+        self.all = all(ledger, self.search);
         self.find_best(ledger);
     }
 
@@ -72,6 +80,12 @@ impl Display {
             None => tell(line),
         }
     }
+}
+
+/// How many trials there will be.
+fn all(ledger: &Ledger, search: Option<[usize; 2]>) -> usize {
+    let to_come = search.map_or(0, |[points, seeds]| points.saturating_sub(ledger.next_number()) * seeds);
+    ledger.trials.len() + to_come
 }
 
 /// Where nobody can read it any more, the sweep goes on all the same.
@@ -168,8 +182,10 @@ mod tests {
             (State::Failed, State::Failed, State::Running);
         std::fs::create_dir(folder.path().join("points")).unwrap();
         std::fs::write(experiment_file(folder.path(), 1), "").unwrap();
-        let mut display = Display::new(folder.path(), &ledger, &order, false);
+        let mut display = Display::new(folder.path(), &ledger, &order, None, false);
         assert_eq!((display.over, display.all), (1, 4));
+        let search = Display::new(folder.path(), &ledger, &order, Some([6, 2]), false);
+        assert_eq!((search.over, search.all), (1, 8), "two points by two seeds are to come");
 
         // As the sweep finds them.
         ledger.trials[1].state = State::Planned;

@@ -6,20 +6,22 @@ mod metric;
 mod point;
 
 use super::device::{DeviceChoice, instruction_set};
+use super::train::start_threads;
 use super::{Exit, Failure, output, prepare};
 use crate::compare::{Options, report};
 use crate::config;
 use crate::config::suggest::quoted;
-use crate::config::sweep::{self as sweep_file, Method, Sweep};
+use crate::config::sweep::{self as sweep_file, Method, Sweep, Values};
 use crate::data::DataError;
 use crate::launch::{self, Launcher, Setup, local};
 use crate::nn::Compute;
+use crate::record::folder::file::RUN;
 use crate::record::text::{plural, span};
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
 use crate::sweep::ledger::{Ledger, Saved, State, Trial, axes_in};
 use crate::sweep::prefix::Shared;
-use crate::sweep::run::{Order, Source, SweepError, experiment_file, is_left, run as run_trials};
+use crate::sweep::run::{Order, Source, SweepError, came_to_its_end, experiment_file, is_left, run as run_trials};
 use crate::sweep::search::{NoPoint, Searching};
 use crate::sweep::{self, file};
 use crate::train::{StopFlag, estimate};
@@ -27,6 +29,8 @@ use crate::units::count;
 use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use point::{Maker, Point};
+use std::cell::RefCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -45,8 +49,9 @@ Examples:
   runner sweep --best runs/20261123T120000Z-peak-lr-1a2b > best.toml
   runner compare runs/20261123T120000Z-peak-lr-1a2b
 
-After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new. It refuses where the base, an \
-alternative or the metric has changed: start a new sweep for that."
+After changing sweep.toml in a sweep's folder (more seeds, more values), --resume runs only what is new, and leaves out what was planned \
+for values and seeds that were taken out. It refuses where the base, an alternative, the axes or the metric have changed: start a new \
+sweep for that."
 )]
 pub struct SweepArgs {
     /// The sweep: a TOML file
@@ -113,32 +118,39 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         base::is_unchanged(folder, &sweep, &ledger)?;
     }
     let maker = Maker::new(&sweep)?;
-    let mut new = sweep::missing(&sweep, &ledger, &|point| maker.allows(point));
+    let left_out = LeftOut::default();
+    let sweep::Asked { missing: mut new, mut no_more } = sweep::asked(&sweep, &ledger, &|point| {
+        let refusal = maker.refusal(point);
+        refusal.inspect(|why| left_out.add(why, || pairs(&axes_of(&sweep), point))).is_none()
+    });
     if let Some(folder) = &args.resume {
         // Some proposals of a search never made an experiment, and would not with another seed.
         new.retain(|trial| !is_known(&ledger, trial.number) || experiment_file(folder, trial.number).is_file());
+        // What was begun goes on.
+        no_more.retain(|trial| !is_begun(folder, &ledger, *trial));
     }
     metric::exists(&sweep)?;
     if let Some(folder) = &args.resume {
         metric::is_that_of_trials(&sweep, folder, &ledger)?;
     }
+    left_out.say(&sweep);
     enough(&sweep, &ledger, &new)?;
     let points = maker.all(&new)?;
+    say_no_more(&ledger, &no_more);
     for notice in notices(&points, args.dry_run) {
         output::notice(&notice);
     }
     if args.dry_run {
-        return dry_run(args, &maker, &sweep, &new, &points);
+        drop_trials(&mut ledger, &no_more);
+        return dry_run(args, &maker, &sweep, &ledger, new, points);
     }
     can_begin(&points)?;
     if args.launcher == local::ENTRY.name && args.device.is_some() {
         // Said once, before anything is made, and not by each trial.
         drop(compute(args)?);
     }
-    // A new sweep has no others.
-    let is_left = |trial: &&Trial| args.resume.as_ref().is_some_and(|at| is_left(trial, at, args.retry_failed));
-    let left = ledger.trials.iter().filter(is_left).count() + new.len();
-    let room = Room::new(args, &sweep, left);
+    let left = left_in(args, &ledger).filter(|trial| !no_more.contains(&(trial.number, trial.seed))).count();
+    let room = Room::new(args, &sweep, left + new.len());
     let mut launcher = launcher(args, room.threads)?;
     let folder = match locked {
         Some(folder) => folder,
@@ -149,8 +161,96 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         base::keep(folder.path(), &sweep)?;
     }
     write_points(&folder, &sweep, &ledger, &points)?;
+    drop_trials(&mut ledger, &no_more);
     ledger.extend(new);
+    for (number, _) in no_more.into_iter().filter(|(number, _)| !is_known(&ledger, *number)) {
+        // Another point may have its number one day.
+        let _ = std::fs::remove_file(experiment_file(folder.path(), number));
+    }
     work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
+}
+
+/// Points of a grid that are not tried, by the reason.
+#[derive(Default)]
+struct LeftOut(RefCell<BTreeMap<String, Named>>);
+
+/// The first few of some things, and how many they are.
+#[derive(Default)]
+struct Named {
+    first: Vec<String>,
+    all: usize,
+}
+
+impl Named {
+    /// So many are named.
+    const FEW: usize = 10;
+
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.all += 1;
+        if self.all <= Self::FEW {
+            self.first.push(name());
+        }
+    }
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let more = self.all - self.first.len();
+        write!(out, "{}", self.first.join("; "))?;
+        if more > 0 { write!(out, "; and {} more", count(more as u64)) } else { Ok(()) }
+    }
+}
+
+impl LeftOut {
+    fn add(&self, why: &str, point: impl FnOnce() -> String) {
+        self.0.borrow_mut().entry(why.to_owned()).or_default().add(point);
+    }
+
+    /// Says which they are. In place of a point that is drawn there is another.
+    fn say(&self, sweep: &Sweep) {
+        let Some(all) = grid_points(sweep) else { return };
+        for (why, points) in self.0.borrow().iter() {
+            let of = format!("{} of {}", count(points.all as u64), plural(all, "point"));
+            anstream::eprintln!("left out, for {why}: {of}: {points}");
+        }
+    }
+}
+
+/// How many combinations the values of a grid have; `None` where points are drawn.
+fn grid_points(sweep: &Sweep) -> Option<u64> {
+    let values = sweep.axes.iter().map(|axis| match &axis.values {
+        Values::Choice(values) => values.len() as u64,
+        _ => 1,
+    });
+    (sweep.method == Method::Grid).then(|| values.product())
+}
+
+/// Says which planned trials are left out, as the sweep file has their points or seeds no more.
+fn say_no_more(ledger: &Ledger, no_more: &[(usize, u64)]) {
+    let mut named = Named::default();
+    for trial in ledger.trials.iter().filter(|trial| no_more.contains(&(trial.number, trial.seed))) {
+        named.add(|| format!("{} ({})", trial.run, assignments(ledger, trial)));
+    }
+    if named.all > 0 {
+        let trials = plural(named.all as u64, "planned trial");
+        anstream::eprintln!("left out, for {} has the point or the seed no more: {trials}: {named}", file::SWEEP);
+    }
+}
+
+fn drop_trials(ledger: &mut Ledger, no_more: &[(usize, u64)]) {
+    ledger.trials.retain(|trial| !no_more.contains(&(trial.number, trial.seed)));
+}
+
+/// Whether a trial has records of its own.
+fn is_begun(folder: &Path, ledger: &Ledger, (number, seed): (usize, u64)) -> bool {
+    let mut trials = ledger.trials.iter().filter(|trial| (trial.number, trial.seed) == (number, seed));
+    trials.any(|trial| folder.join(&trial.run).join(RUN).is_file())
+}
+
+/// The trials that are there and to be run; a new sweep has none.
+fn left_in<'a>(args: &'a SweepArgs, ledger: &'a Ledger) -> impl Iterator<Item = &'a Trial> {
+    let is_left = move |trial: &&Trial| args.resume.as_ref().is_some_and(|at| is_left(trial, at, args.retry_failed));
+    ledger.trials.iter().filter(is_left)
 }
 
 /// What to say of absent sets, each once. Trials say themselves what stands in for one; what is listed would not.
@@ -250,29 +350,69 @@ fn trials_in(folder: &Path, sweep: &Sweep) -> Result<Ledger, Failure> {
 fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> {
     let numbers: BTreeSet<usize> = ledger.trials.iter().chain(new).map(|trial| trial.number).collect();
     let asked = match sweep.method {
-        Method::Grid => 1,
+        // What is left out was said.
+        Method::Grid if numbers.is_empty() => {
+            let all = plural(grid_points(sweep).unwrap_or_default(), "point");
+            return Err(Failure::Usage(format!("none of {all} is left\nhelp: {}", wider(sweep))));
+        }
+        Method::Grid => return Ok(()),
         Method::Random(draws) | Method::Sobol(draws) => draws.points,
         Method::Tpe(search) => search.startup.min(search.draws.points),
     };
     if (numbers.len() as u64) < asked {
-        let message = format!("the constraints leave {} points of {asked}", numbers.len());
-        return Err(Failure::Usage(format!("{message}: widen the axes or the constraints")));
+        let what = match (sweep.constraints.is_empty(), sweep.equal.is_some()) {
+            (true, _) => "`equal` leaves",
+            (false, true) => "the constraints and `equal` leave",
+            (false, false) => "the constraints leave",
+        };
+        let points = format!("{} of {}", numbers.len(), plural(asked, "point"));
+        return Err(Failure::Usage(format!("{what} {points}\nhelp: {}", wider(sweep))));
     }
     Ok(())
+}
+
+/// What brings more points.
+fn wider(sweep: &Sweep) -> &'static str {
+    match (sweep.constraints.is_empty(), sweep.equal.is_some()) {
+        (true, true) => "widen the axes, or fit the length of another phase",
+        (false, true) => "widen the axes or the constraints, or fit the length of another phase",
+        (_, false) => "widen the axes or the constraints",
+    }
 }
 
 fn dry_run(
     args: &SweepArgs,
     maker: &Maker<'_>,
     sweep: &Sweep,
-    trials: &[Trial],
-    points: &BTreeMap<usize, Point>,
+    ledger: &Ledger,
+    new: Vec<Trial>,
+    mut points: BTreeMap<usize, Point>,
 ) -> Result<Exit, Failure> {
+    let next = ledger.trials.iter().chain(&new).map(|trial| trial.number + 1).max().unwrap_or(0);
+    let further = match sweep.method {
+        Method::Tpe(search) => search.draws.points.saturating_sub(next as u64),
+        _ => 0,
+    };
+    let (mut trials, mut begun) = (new, 0);
+    if let Some(folder) = &args.resume {
+        for trial in left_in(args, ledger).filter(|trial| !came_to_its_end(&folder.join(&trial.run))) {
+            if let Entry::Vacant(free) = points.entry(trial.number) {
+                free.insert(maker.recorded(folder, trial.number)?);
+            }
+            begun += u64::from(folder.join(&trial.run).join(RUN).is_file());
+            trials.push(trial.clone());
+        }
+        trials.sort_by_key(|trial| (trial.number, trial.seed));
+    }
     let Some(first) = points.values().next() else {
-        output::print("there is nothing new to run\n")?;
+        output::print(&match further {
+            0 => "there is nothing left to run\n".to_owned(),
+            n => format!("{} from the results of those that are there\n", follow(n)),
+        })?;
         return Ok(Exit::Done);
     };
     let compute = compute(args)?;
+    let (threads, cores) = threads(args, sweep, trials.len(), &compute);
     let measured = estimate::flops_per_second(&first.loaded.spec, &first.facts[0], &compute)?;
     // Without it, no number of seconds is one.
     let speed = measured.unwrap_or(f64::NAN);
@@ -285,7 +425,7 @@ fn dry_run(
     let heads = if has_columns { axes.clone() } else { vec!["values"] };
     table.set_header(["point", "seeds", "steps", "images", "each"].into_iter().chain(heads));
     let (mut images, mut seconds) = (0, 0.0);
-    for (number, Point { loaded, plan, facts }) in points {
+    for (number, Point { loaded, plan, facts }) in &points {
         let of_point: Vec<&Trial> = trials.iter().filter(|trial| trial.number == *number).collect();
         let each = estimate::seconds(&loaded.spec, plan, facts, speed)?;
         let of_one: u64 = plan.phases.iter().map(|phase| phase.images).sum();
@@ -297,7 +437,7 @@ fn dry_run(
         let values = if has_columns { values.clone() } else { vec![pairs(&axes, values)] };
         table.add_row(fixed.into_iter().chain(values));
     }
-    let shared = Shared::new(trials, &maker.prefixes(points));
+    let shared = Shared::new(&trials, &maker.prefixes(&points));
     let (mut shared_images, mut shared_seconds) = (0, 0.0);
     for (index, trial) in trials.iter().enumerate() {
         let (Some(common), point) = (shared.with_earlier(index).first(), &points[&trial.number]) else { continue };
@@ -307,9 +447,10 @@ fn dry_run(
     }
     let place = match compute.device {
         Some(_) => compute.label(),
+        None if threads < cores => format!("{threads} of the {cores} cores of this machine"),
         None => "all cores of this machine".to_owned(),
     };
-    let total = format!("{} trials, {} images", trials.len(), count(images - shared_images));
+    let total = format!("{}, {} images", plural(trials.len() as u64, "trial"), count(images - shared_images));
     let total = match measured {
         Some(speed) => format!(
             "{total}, about {} on {place} ({:.0} GFLOP/s, measured just now)",
@@ -326,16 +467,39 @@ fn dry_run(
             count(shared_images)
         ),
     };
-    let further = match sweep.method {
-        Method::Tpe(search) => search.draws.points.saturating_sub(search.startup),
-        _ => 0,
-    };
-    let further = match further {
-        0 => String::new(),
-        n => format!("{n} further points follow from the results of these, and cost about as much each\n"),
-    };
-    output::print(&format!("{}\n\n{total}\n{further}", table.trim_fmt()))?;
+    let mut notes = String::new();
+    if begun > 0 {
+        notes += &format!("counted whole, though begun before: {}\n", plural(begun, "trial"));
+    }
+    let different: BTreeSet<&[String]> = trials.iter().map(|trial| trial.values.as_slice()).collect();
+    match points.len() - different.len() {
+        0 => {}
+        1 => notes += "1 point has the values of another\n",
+        n => notes += &format!("{} have the values of others\n", plural(n as u64, "point")),
+    }
+    if further > 0 {
+        notes += &format!("{} from the results of these, and cost about as much each\n", follow(further));
+    }
+    output::print(&format!("{}\n\n{total}\n{notes}", table.trim_fmt()))?;
     Ok(Exit::Done)
+}
+
+/// `3 further points follow`
+fn follow(points: u64) -> String {
+    format!("{} follow{}", plural(points, "further point"), if points == 1 { "s" } else { "" })
+}
+
+/// How many threads so many trials together compute with, which are started, and the cores of this machine. A batch system has
+/// machines of its own.
+fn threads(args: &SweepArgs, sweep: &Sweep, trials: usize, compute: &Compute) -> (usize, usize) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if args.launcher != local::ENTRY.name || compute.device.is_some() {
+        return (cores, cores);
+    }
+    let room = Room::new(args, sweep, trials);
+    let threads = u16::try_from((room.jobs * room.threads).min(cores)).unwrap_or(u16::MAX);
+    // Threads that were started before are all that there are.
+    (start_threads(Some(threads)).unwrap_or(cores), cores)
 }
 
 /// Points that the ledger has stay as they were written: their trials are those of that experiment.
@@ -400,13 +564,17 @@ fn work(
     };
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
     let lower = lower_is_better(&sweep.metric);
-    let mut display = display::Display::new(folder.path(), ledger, &order, lower);
+    let search = match sweep.method {
+        Method::Tpe(search) => Some([search.draws.points as usize, sweep.seeds.len()]),
+        _ => None,
+    };
+    let mut display = display::Display::new(folder.path(), ledger, &order, search, lower);
     let prepare = |number: usize, values: &[String]| {
         let point = maker.make(values).map_err(no_point)?;
         write_point(folder.path(), number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
         Ok(maker.beginnings(&point))
     };
-    let allows = |point: &[String]| maker.allows(point);
+    let allows = |point: &[String]| maker.refusal(point).is_none();
     let mut search;
     let source: &mut dyn Source = match sweep.method {
         Method::Tpe(how) => {
@@ -451,9 +619,10 @@ pub fn lower_is_better(metric: &str) -> bool {
 }
 
 fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
-    let mut text = format!("{} trials: {}\n", ledger.trials.len(), states(ledger));
+    let mut text = format!("{}: {}\n", plural(ledger.trials.len() as u64, "trial"), states(ledger));
     text += &best_line(ledger, lower);
     text += &saving(ledger);
+    text += &failures(folder, ledger);
     let shown = folder.display();
     text += &match has_no_result(ledger) {
         true => format!("no trial has a result; trials.csv says why\n{shown}\n"),
@@ -479,6 +648,24 @@ fn best_line(ledger: &Ledger, lower: bool) -> String {
     let lacks = best.lacks().map(|lacks| format!(" ({lacks})")).unwrap_or_default();
     let values = values_of(ledger, best.number);
     format!("best: point {}, {mean} on average over {seeds}{lacks}: {values}\n", best.number)
+}
+
+/// Where to see why trials failed, and how they are run again; nothing where none did.
+fn failures(folder: &Path, ledger: &Ledger) -> String {
+    let failed = || ledger.trials.iter().filter(|trial| trial.state == State::Failed);
+    let shown = folder.display();
+    let again = match failed().any(|trial| is_left(trial, folder, true)) {
+        true => format!("; `runner sweep --resume {shown} --retry-failed` runs what failed once more"),
+        false => String::new(),
+    };
+    match failed().count() {
+        0 => String::new(),
+        n => format!(
+            "{n} failed: {} says why, {} what each wrote{again}\n",
+            file::TRIALS,
+            folder.join(file::LOGS).display()
+        ),
+    }
 }
 
 /// What was trained once for several trials; nothing where all trained everything.

@@ -94,21 +94,26 @@ impl<'a> Maker<'a> {
         self.facts.borrow().iter().flat_map(|(_, facts)| facts).any(prepare::is_stand_in)
     }
 
-    /// Whether a point keeps the constraints and can cost as much as the base. What is wrong with it otherwise shows when it
-    /// is made.
-    pub fn allows(&self, point: &[String]) -> bool {
+    /// Why a point is not tried: it breaks a constraint, or cannot cost as much as the base. What is wrong with it otherwise shows
+    /// when it is made.
+    pub fn refusal(&self, point: &[String]) -> Option<String> {
+        let broken =
+            |loaded: &Loaded| self.sweep.broken(point, loaded).map(|claim| format!("`{}` does not hold", claim.text));
         if self.sweep.equal.is_none() {
-            return self.sweep.allows(point);
+            if self.sweep.constraints.is_empty() {
+                return None;
+            }
+            return self.sweep.experiment(point).ok().and_then(|loaded| broken(&loaded));
         }
-        let allows = |basis: &Basis| match self.experiment(point, basis) {
+        let look = |basis: &Basis| match self.experiment(point, basis) {
             // With its length fitted: constraints may speak of that.
-            Ok(Some(loaded)) => Some(self.sweep.holds(point, &loaded)),
-            Ok(None) if self.fits(point, basis) => Some(false),
+            Ok(Some(loaded)) => Some(broken(&loaded)),
+            Ok(None) if self.fits(point, basis) => Some(Some(self.no_length())),
             // It may fit other figures.
             Ok(None) => None,
-            Err(_) => Some(true),
+            Err(_) => Some(None),
         };
-        self.in_turn().find_map(allows).unwrap_or(false)
+        self.in_turn().find_map(look).unwrap_or_else(|| Some(self.no_length()))
     }
 
     /// What a point is planned with, in the order in which it is tried.
@@ -200,17 +205,22 @@ impl<'a> Maker<'a> {
     /// has no beginning in common with others: what is wrong with it shows when it is trained.
     pub fn recorded_prefixes(&self, folder: &Path, ledger: &Ledger) -> Prefixes {
         let numbers: BTreeSet<usize> = ledger.trials.iter().map(|trial| trial.number).collect();
-        let of_point = |number: usize| {
-            let loaded = config::load(&experiment_file(folder, number), &[]).ok()?;
-            let point = self.first(|basis| self.whole(loaded.clone(), basis.figures)).ok()?;
-            Some((number, point.prefixes()))
-        };
+        let of_point = |number: usize| Some((number, self.recorded(folder, number).ok()?.prefixes()));
         Prefixes(numbers.into_iter().filter(|_| self.sweep.share).filter_map(of_point).collect())
+    }
+
+    /// A point as it was written down in the sweep's folder.
+    ///
+    /// # Errors
+    /// When it cannot be read or planned any more.
+    pub fn recorded(&self, folder: &Path, number: usize) -> Result<Point, Failure> {
+        let loaded = config::load(&experiment_file(folder, number), &[])?;
+        self.first(|basis| self.whole(loaded.clone(), basis.figures))
     }
 
     fn no_length(&self) -> String {
         let path = self.sweep.equal.as_ref().map_or("", |equal| equal.path.as_str());
-        format!("no `{path}` makes the point cost as much as the base")
+        format!("no `{path}` makes the point cost what the base does, to one in a hundred")
     }
 
     /// `None` where no length makes it cost as much as the base.

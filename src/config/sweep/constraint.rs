@@ -13,6 +13,8 @@ pub(super) type SettingsByPath = BTreeMap<String, Value>;
 /// A claim about two numbers of each point; points for which it does not hold are not tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
+    /// As the sweep file has it.
+    pub text: String,
     left: Operand,
     relation: Relation,
     right: Operand,
@@ -52,7 +54,12 @@ impl Constraint {
         })?;
         let stray = |side: &str| side.is_empty() || side.contains(['<', '>', '=']);
         let operand = |side: &str| side.parse().map_or_else(|_| Operand::Name(side.to_owned()), Operand::Number);
-        (!stray(left) && !stray(right)).then(|| Self { left: operand(left), relation, right: operand(right) })
+        (!stray(left) && !stray(right)).then(|| Self {
+            text: text.to_owned(),
+            left: operand(left),
+            relation,
+            right: operand(right),
+        })
     }
 
     /// Whether it holds at a point; not, where one of its settings is not there or no number.

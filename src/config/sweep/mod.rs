@@ -235,13 +235,14 @@ impl Sweep {
     /// # Panics
     /// When there are not as many values as axes.
     pub fn allows(&self, point: &[String]) -> bool {
-        self.constraints.is_empty() || self.experiment(point).map_or(true, |loaded| self.holds(point, &loaded))
+        self.constraints.is_empty()
+            || self.experiment(point).map_or(true, |loaded| self.broken(point, &loaded).is_none())
     }
 
-    /// Whether the constraints hold of a point's experiment.
-    pub fn holds(&self, point: &[String], loaded: &Loaded) -> bool {
+    /// The first constraint that does not hold of a point's experiment.
+    pub fn broken(&self, point: &[String], loaded: &Loaded) -> Option<&Constraint> {
         let settings = loaded.spec.settings();
-        self.constraints.iter().all(|constraint| constraint.holds(&self.axes, point, &settings))
+        self.constraints.iter().find(|constraint| !constraint.holds(&self.axes, point, &settings))
     }
 
     /// The first phase that differs between any two points that are drawn, as it depends on a range or on a fitted length: before
