@@ -2,6 +2,7 @@
 
 use crate::cli::output::{self, Outputs};
 use crate::cli::{Exit, Failure, sweep};
+use crate::record::text::plural;
 use crate::sweep::optuna::journal;
 use std::path::PathBuf;
 
@@ -25,12 +26,8 @@ pub fn run(args: &OptunaArgs) -> Result<Exit, Failure> {
     let to = args.output.clone().unwrap_or_else(|| args.sweep.join("optuna-journal.log"));
     output::write_bytes(&to, text.as_bytes())?;
     if !output::is_stdout(&to) {
-        let trials = ledger.trials.len();
-        output::print(&format!(
-            "{} has {trials} trials: `optuna-dashboard {}` shows them\n",
-            to.display(),
-            to.display()
-        ))?;
+        let trials = plural(ledger.trials.len() as u64, "trial");
+        output::print(&format!("{} has {trials}: `optuna-dashboard {}` shows them\n", to.display(), to.display()))?;
     }
     Ok(Exit::Done)
 }
