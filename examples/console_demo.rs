@@ -124,6 +124,9 @@ fn step_done(step: u64, steps: u64, phase: usize, epoch: u64) -> StepDone {
         grad_norm: 1.0,
         seconds: TICK.as_secs_f64(),
         mix: None,
+        beta: None,
+        clip_norm: None,
+        clip_value: None,
     };
     StepDone {
         row,

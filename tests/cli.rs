@@ -114,7 +114,7 @@ fn the_trace_of_the_plan_is_the_trace_of_the_run() {
     let planned = String::from_utf8(planned.stdout).unwrap();
     let trained = std::fs::read_to_string(run.join("trace.csv")).unwrap();
     assert_eq!(planned.lines().count(), trained.lines().count());
-    // Before what is measured stands what all runs have, behind it the rates of rules.
+    // Before what is measured stands what all runs have, behind it what rules and groups have of their own.
     for (planned, trained) in planned.lines().zip(trained.lines()) {
         let (planned, trained) = (planned.split(',').collect::<Vec<_>>(), trained.split(',').collect::<Vec<_>>());
         assert_eq!(planned[..9], trained[..9]);
@@ -122,8 +122,9 @@ fn the_trace_of_the_plan_is_the_trace_of_the_run() {
     }
     let rules = ",weight_decay,lr.conv,lr.stem.*.norm.*,lr.norm,";
     let groups = "lr.head,lr.layer1.conv,lr.layer2.conv,lr.layer1.norm,lr.layer2.norm";
+    let own = ",lookahead_decay,weight_decay.norm,weight_decay.layer2.norm,momentum.conv,momentum.layer2.conv";
     let columns = planned.lines().next().unwrap();
-    assert!(columns.ends_with(&format!("{rules}{groups}")), "{columns}");
+    assert!(columns.ends_with(&format!("{rules}{groups}{own}")), "{columns}");
     let rate = |name: &str, step: usize| {
         let place = columns.split(',').position(|column| column == name).unwrap();
         planned.lines().nth(1 + step).unwrap().split(',').nth(place).unwrap().parse::<f64>().unwrap()

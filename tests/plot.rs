@@ -62,6 +62,9 @@ fn trace(step: u64, seed: u64) -> TraceRow {
         grad_norm: 1.0,
         seconds: 0.5,
         mix: None,
+        beta: None,
+        clip_norm: None,
+        clip_value: None,
     }
 }
 

@@ -117,5 +117,5 @@ fn draw(args: &PlanArgs, name: &str, plan: &Plan) -> String {
     let shown = |hidden: bool| if hidden { Shown::No } else { Shown::Yes };
     let options = ScheduleOptions { labels: shown(args.no_labels), momentum: shown(args.no_momentum) };
     let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
-    plot::schedule(name, &plan.rows(), Scheduled { steps: &steps, own: &own, decay_ends: &plan.decay_ends() }, options)
+    plot::schedule(name, &plan.rows(), Scheduled { steps: &steps, own: &own, ends: &plan.ends() }, options)
 }

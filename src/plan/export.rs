@@ -1,9 +1,9 @@
 //! The plan as rows and as CSV.
 
 use super::{Plan, PlannedPhase, StepPlan};
-use crate::optim::Hypers;
 use crate::record::csv_file;
-use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow, Row};
+use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PhaseEnds, PlanRow, PlannedStepRow, Row};
+use crate::schedule::Ramp;
 use std::io::Write;
 
 impl Plan {
@@ -36,16 +36,19 @@ impl Plan {
     }
 
     /// What rules and groups use in the steps of [`sample`](Self::sample) where it may differ from what the phase says: their rates,
-    /// and decays that move.
+    /// decays that move, and momenta.
     pub fn sample_own(&self, points: usize) -> Vec<OwnLine> {
         let line = |quantity: OwnQuantity, column: &str| {
             let name = column.split_once('.').map_or(column, |(_, name)| name).to_owned();
             OwnLine { quantity, name, points: Vec::new() }
         };
-        let rates = self.lr_columns();
-        let rates = rates.iter().map(|column| line(OwnQuantity::Lr, column));
-        let mut lines: Vec<OwnLine> =
-            rates.chain(self.decay_columns().map(|column| line(OwnQuantity::WeightDecay, column))).collect();
+        let quantities = [OwnQuantity::Lr, OwnQuantity::WeightDecay, OwnQuantity::Momentum];
+        let columns = self.drawn_columns();
+        let mut lines: Vec<OwnLine> = quantities
+            .into_iter()
+            .zip(&columns)
+            .flat_map(|(quantity, columns)| columns.iter().map(move |column| line(quantity, column)))
+            .collect();
         if lines.is_empty() {
             return lines;
         }
@@ -57,24 +60,28 @@ impl Plan {
                 hypers: phase.hypers(phase.steps),
                 ..step.clone()
             });
-            let mut units = Vec::new();
-            for step in [step].into_iter().chain(end) {
-                // A rule that is over with the phase ends where it has come to.
-                let before = std::mem::take(&mut units).into_iter().chain(std::iter::repeat(None));
-                units = self.unit_hypers(&step).into_iter().zip(before).map(|(now, before)| now.or(before)).collect();
-                let decays = self.decays_of(of_units(&units, |hypers| hypers.weight_decay));
-                let rates = self.own_lrs_of(of_units(&units, |hypers| hypers.lr));
-                for (line, value) in lines.iter_mut().zip(rates.into_iter().chain(decays)) {
-                    line.points.push(OwnPoint { phase: step.phase, step: step.step, value });
+            let used = (step.step, self.applied(&step));
+            let ends = end.map(|end| (end.step, self.units_at(&end)));
+            for (at, units) in [used].into_iter().chain(ends) {
+                for (line, value) in lines.iter_mut().zip(self.drawn_values(&units)) {
+                    line.points.push(OwnPoint { phase: step.phase, step: at, value });
                 }
             }
         }
         lines
     }
 
-    /// The weight decay at the end of each phase.
-    pub fn decay_ends(&self) -> Vec<f64> {
-        self.phases.iter().map(|phase| phase.weight_decay.to()).collect()
+    /// Where the curves of each phase end.
+    pub fn ends(&self) -> Vec<PhaseEnds> {
+        let end = |ramp: &Option<Ramp>| ramp.as_ref().map_or(f64::NAN, Ramp::to);
+        let ends = |phase: &PlannedPhase| PhaseEnds {
+            weight_decay: phase.weight_decay.to(),
+            mix: end(&phase.mix),
+            beta: end(&phase.beta),
+            clip_norm: end(&phase.clip_norm),
+            clip_value: end(&phase.clip_value),
+        };
+        self.phases.iter().map(ends).collect()
     }
 
     /// Writes `plan.csv`. A plan with several data sets has a column of their names, behind the others.
@@ -109,10 +116,8 @@ impl Plan {
         let own = lrs.iter().map(String::as_str).chain(self.step_columns());
         let columns: Vec<&str> = PlannedStepRow::COLUMNS.iter().copied().chain(own).collect();
         let rows = self.steps().map(|step| {
-            let units = self.unit_hypers(&step);
-            let decay = of_units(&units, |hypers| hypers.weight_decay);
-            let values = self.step_values(step.phase, &step.clip, step.hypers.share, decay);
-            let own = (self.own_lrs_of(of_units(&units, |hypers| hypers.lr)), values);
+            let units = self.applied(&step);
+            let own = (self.own_lrs_of(&units), self.step_values(&step, &units));
             (self.row_of(step), own)
         });
         out.write_all(&csv_file::encode_columns(&columns, rows)?)?;
@@ -136,13 +141,11 @@ impl Plan {
             momentum: step.hypers.momentum,
             weight_decay: step.hypers.weight_decay,
             mix: self.phases[step.phase].mix.as_ref().map(|_| step.hypers.share),
+            beta: step.hypers.beta,
+            clip_norm: step.clip.norm,
+            clip_value: step.clip.value,
         }
     }
-}
-
-/// What each unit uses: 0 of frozen parameters.
-fn of_units(units: &[Option<Hypers>], value: fn(Hypers) -> f64) -> impl Fn(usize) -> f64 {
-    move |unit| units[unit].map_or(0.0, value)
 }
 
 impl PlannedPhase {

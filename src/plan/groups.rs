@@ -1,12 +1,12 @@
 //! Groups of parameters by phase: their rates, and whether they are trained.
 
 use super::compile::PlanError;
-use super::rules::RuleRate;
+use super::rules::{PlannedRule, RuleRate};
 use super::{Plan, PlannedPhase, StepPlan};
 use crate::config::groups::Unit;
 use crate::config::spec::{PhaseSpec, Spec};
 use crate::data::Facts;
-use crate::optim::Hypers;
+use crate::optim::{Applied, Hypers};
 use crate::registry::RampValue;
 use crate::schedule::Ramp;
 use crate::units::number;
@@ -24,6 +24,10 @@ pub struct Groups {
     rates: Columns,
     /// Of groups whose decay moves.
     decays: Columns,
+    /// Of rules with a decay of their own, which does not move.
+    own_decays: Columns,
+    /// Of rules with a momentum of their own.
+    momenta: Columns,
 }
 
 /// Columns of `trace.csv`: names, and for each the place of a unit that uses the value.
@@ -87,19 +91,39 @@ impl Groups {
     }
 }
 
+/// What units use, of what they are given.
+fn applied(units: Vec<Option<Hypers>>) -> Vec<Option<Applied>> {
+    units.iter().map(|hypers| hypers.as_ref().map(Applied::of)).collect()
+}
+
+/// What each unit uses: 0 of what is frozen.
+fn of_units(units: &[Option<Applied>], value: fn(Applied) -> f64) -> impl Fn(usize) -> f64 {
+    move |unit| units[unit].map_or(0.0, value)
+}
+
 impl Plan {
     /// What each unit uses in a step, in the order of [`Spec::units`]; `None` where it is frozen. The first is what the phase
     /// says.
     pub fn unit_hypers(&self, step: &StepPlan) -> Vec<Option<Hypers>> {
-        self.groups.units.iter().map(|unit| self.hypers_of(unit, step)).collect()
+        self.groups.units.iter().map(|unit| self.hypers_of(unit, step, PlannedRule::hypers)).collect()
+    }
+
+    /// Where each unit's curves have come to at the `end` of a phase, behind its last step; `None` where it is frozen in that.
+    pub(super) fn units_at(&self, end: &StepPlan) -> Vec<Option<Applied>> {
+        applied(self.groups.units.iter().map(|unit| self.hypers_of(unit, end, PlannedRule::hypers_at)).collect())
     }
 
     /// Which of them are frozen in a step.
     pub fn frozen_units(&self, step: &StepPlan) -> Vec<bool> {
-        self.groups.units.iter().map(|unit| self.hypers_of(unit, step).is_none()).collect()
+        self.unit_hypers(step).iter().map(Option::is_none).collect()
     }
 
-    fn hypers_of(&self, unit: &Unit, step: &StepPlan) -> Option<Hypers> {
+    fn hypers_of(
+        &self,
+        unit: &Unit,
+        step: &StepPlan,
+        of_rule: fn(&PlannedRule, &StepPlan) -> Option<Hypers>,
+    ) -> Option<Hypers> {
         let phase = &self.phases[step.phase];
         let groups = || unit.groups.iter().map(|group| &phase.groups[*group]);
         if groups().any(|group| group.frozen) {
@@ -116,14 +140,14 @@ impl Plan {
         let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), weight_decay, ..step.hypers };
         match unit.rule {
             None => Some(hypers),
-            Some(rule) => self.rules[rule].hypers(&StepPlan { hypers, ..step.clone() }),
+            Some(rule) => of_rule(&self.rules[rule], &StepPlan { hypers, ..step.clone() }),
         }
     }
 
-    /// Finds the columns of rates and of decays that move, once the rules are planned.
+    /// Finds the columns of rates, of decays that move, and of decays and momenta of rules, once the rules are planned.
     ///
     /// Rules with a rate have one, `lr.norm`; groups too, `lr.stem`, for what no such rule takes; and what of such a rule
-    /// lies in a group, `lr.stem.norm`.
+    /// lies in a group, `lr.stem.norm`. Momentum and decay of a rule are the same in all groups, but in those that are frozen.
     pub(super) fn name_columns(&mut self) {
         let has_rate = |group: &&usize| {
             let of_phases = self.phases.iter().map(|phase| &phase.groups[**group]);
@@ -133,7 +157,9 @@ impl Plan {
             let mut of_phases = self.phases.iter().filter_map(|phase| phase.groups[**group].weight_decay.as_ref());
             of_phases.any(|decay| decay.from() != decay.to())
         };
+        let freezes = |group: &&usize| self.phases.iter().any(|phase| phase.groups[**group].frozen);
         let (mut rates, mut decays) = (Columns::default(), Columns::default());
+        let (mut own_decays, mut momenta) = (Columns::default(), Columns::default());
         for place in self.groups.inhabited.iter().copied() {
             let Unit { rule, groups } = &self.groups.units[place];
             let group = groups.iter().find(has_rate).map(|group| self.groups.names[*group].as_str());
@@ -147,18 +173,48 @@ impl Plan {
             if let (true, Some(group)) = (follows, groups.iter().find(moves)) {
                 decays.add(format!("weight_decay.{}", self.groups.names[*group]), place);
             }
+            if let Some(rule) = rule {
+                let group = groups.iter().find(freezes).map(|group| self.groups.names[*group].as_str());
+                let words: Vec<&str> = group.into_iter().chain([rule.label.as_str()]).collect();
+                if rule.weight_decay.is_some() {
+                    own_decays.add(format!("weight_decay.{}", words.join(".")), place);
+                }
+                if rule.momentum.is_some() {
+                    momenta.add(format!("momentum.{}", words.join(".")), place);
+                }
+            }
         }
         (self.groups.rates, self.groups.decays) = (rates, decays);
+        (self.groups.own_decays, self.groups.momenta) = (own_decays, momenta);
     }
 
-    /// Names of the columns of `trace.csv` for the decays of groups that move: `weight_decay.stem`.
-    pub(super) fn decay_columns(&self) -> impl Iterator<Item = &str> {
-        self.groups.decays.names()
+    /// Names of the columns of `trace.csv` for decays of groups that move, decays and momenta of rules: `weight_decay.stem`,
+    /// `weight_decay.norm`, `momentum.norm`.
+    pub(super) fn unit_columns(&self) -> impl Iterator<Item = &str> {
+        let Groups { decays, own_decays, momenta, .. } = &self.groups;
+        decays.names().chain(own_decays.names()).chain(momenta.names())
     }
 
-    /// The values of these columns, from the decay of each unit.
-    pub(super) fn decays_of(&self, of_unit: impl Fn(usize) -> f64) -> impl Iterator<Item = f64> {
-        self.groups.decays.values_of(of_unit)
+    /// The values of these columns, of what each unit uses: 0 of what is frozen.
+    pub(super) fn unit_values(&self, units: &[Option<Applied>]) -> impl Iterator<Item = f64> {
+        let Groups { decays, own_decays, momenta, .. } = &self.groups;
+        let decay = || of_units(units, |used| used.weight_decay);
+        let momentum = of_units(units, |used| used.momentum);
+        decays.values_of(decay()).chain(own_decays.values_of(decay())).chain(momenta.values_of(momentum))
+    }
+
+    /// Names of the columns of what is drawn beside the phase's: rates, decays that move, momenta.
+    pub(super) fn drawn_columns(&self) -> [Vec<&str>; 3] {
+        let Groups { rates, decays, momenta, .. } = &self.groups;
+        [rates, decays, momenta].map(|columns| columns.names().collect())
+    }
+
+    /// The values of these columns: 0 of what is frozen.
+    pub(super) fn drawn_values(&self, units: &[Option<Applied>]) -> Vec<f64> {
+        let Groups { rates, decays, momenta, .. } = &self.groups;
+        let rates = rates.values_of(of_units(units, |used| used.lr));
+        let decays = decays.values_of(of_units(units, |used| used.weight_decay));
+        rates.chain(decays).chain(momenta.values_of(of_units(units, |used| used.momentum))).collect()
     }
 
     /// Names of the columns of `trace.csv` for the rates that differ from the phase's.
@@ -166,16 +222,20 @@ impl Plan {
         self.groups.rates.names().map(str::to_owned).collect()
     }
 
-    /// The values of these columns, from the rate of each unit.
-    pub fn own_lrs_of(&self, of_unit: impl Fn(usize) -> f64) -> Vec<f64> {
-        self.groups.rates.values_of(of_unit).collect()
+    /// The values of these columns, of what each unit uses: 0 of what is frozen.
+    pub fn own_lrs_of(&self, units: &[Option<Applied>]) -> Vec<f64> {
+        self.groups.rates.values_of(of_units(units, |used| used.lr)).collect()
     }
 
-    /// The values of these columns in a step: 0 of frozen parameters.
+    /// The values of these columns in a step.
     #[cfg(test)]
     pub(super) fn own_lrs(&self, step: &StepPlan) -> Vec<f64> {
-        let units = self.unit_hypers(step);
-        self.own_lrs_of(|unit| units[unit].map_or(0.0, |hypers| hypers.lr))
+        self.own_lrs_of(&self.applied(step))
+    }
+
+    /// What each unit is to use in a step.
+    pub(super) fn applied(&self, step: &StepPlan) -> Vec<Option<Applied>> {
+        applied(self.unit_hypers(step))
     }
 
     /// One line for each run of phases that say the same of the groups.

@@ -59,6 +59,13 @@ impl Plan {
     }
 }
 
+impl PlannedLookahead {
+    /// Whether its decay changes over training.
+    pub(super) fn decay_moves(&self) -> bool {
+        self.decay.from() != self.decay.to()
+    }
+}
+
 impl fmt::Display for PlannedLookahead {
     /// `lookahead every 5 steps from step 75 on, decay 0 → 0.77 power 3`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,8 +40,17 @@ pub enum RuleRate {
 impl PlannedRule {
     /// What its parameters use in a step; `None` once they are frozen.
     pub fn hypers(&self, step: &StepPlan) -> Option<Hypers> {
+        (step.step < self.steps).then(|| self.curves(step))
+    }
+
+    /// Where they have come to behind a step, which is the `end` of a phase and no step; `None` where that step had them frozen.
+    pub(super) fn hypers_at(&self, end: &StepPlan) -> Option<Hypers> {
+        (end.step <= self.steps).then(|| self.curves(end))
+    }
+
+    fn curves(&self, step: &StepPlan) -> Hypers {
         let (i, n) = (step.step, self.steps);
-        (i < n).then(|| Hypers {
+        Hypers {
             lr: match &self.lr {
                 RuleRate::OfPhase => step.hypers.lr,
                 RuleRate::Factor(factor) => factor * step.hypers.lr,
@@ -55,7 +64,7 @@ impl PlannedRule {
                 (None, _) => step.hypers.share,
                 (Some(_), mix) => mix.as_ref().map_or(1.0, |mix| mix.at(i, n)),
             },
-        })
+        }
     }
 
     /// Whether its rate may differ from the phase's: then it has a column.

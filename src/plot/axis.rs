@@ -32,6 +32,8 @@ pub struct Axis {
     pub to: f64,
     /// Between ticks, where the axis was made to begin and end at ticks.
     step: Option<f64>,
+    /// Whether the low end of a log scale is 0, which lies on none.
+    over_zero: bool,
 }
 
 /// A place on an axis worth a label.
@@ -54,7 +56,7 @@ impl Axis {
     /// An axis over exactly `low..high`, such as steps.
     pub fn exact(low: f64, high: f64, pixels: (f64, f64)) -> Self {
         let high = if high - low > TINY { high } else { low + 1.0 };
-        Self { scale: Scale::Linear, low, high, from: pixels.0, to: pixels.1, step: None }
+        Self { scale: Scale::Linear, low, high, from: pixels.0, to: pixels.1, step: None, over_zero: false }
     }
 
     /// A linear axis around `low..high`, of about `many` ticks, that begins and ends at one.
@@ -65,14 +67,20 @@ impl Axis {
         let step = round_step((high - low) / many.max(1) as f64);
         let low = (low / step + 1e-9).floor() * step;
         let high = (high / step - 1e-9).ceil() * step;
-        Self { scale: Scale::Linear, low, high, from: pixels.0, to: pixels.1, step: Some(step) }
+        Self { scale: Scale::Linear, low, high, from: pixels.0, to: pixels.1, step: Some(step), over_zero: false }
     }
 
     /// A logarithmic axis over whole decades around `low..high`, both above zero.
     pub fn decades(low: f64, high: f64, pixels: (f64, f64)) -> Self {
         let low = 10f64.powf((low.log10() + 1e-9).floor());
         let high = 10f64.powf((high.log10() - 1e-9).ceil()).max(low * 10.0);
-        Self { scale: Scale::Log, low, high, from: pixels.0, to: pixels.1, step: None }
+        Self { scale: Scale::Log, low, high, from: pixels.0, to: pixels.1, step: None, over_zero: false }
+    }
+
+    /// The same with one decade more at the low end, which stands for 0.
+    pub fn decades_over_zero(low: f64, high: f64, pixels: (f64, f64)) -> Self {
+        let axis = Self::decades(low, high, pixels);
+        Self { low: axis.low / 10.0, over_zero: true, ..axis }
     }
 
     /// About `many` ticks at round values; those it was made for, on an axis that begins and ends at ticks.
@@ -104,7 +112,8 @@ impl Axis {
     fn log_ticks(&self, many: usize) -> Vec<Tick> {
         let (first, last) = (self.low.log10().round() as i32, self.high.log10().round() as i32);
         let stride = ((last - first) as usize).div_ceil(many.max(1)).max(1);
-        (first..=last).step_by(stride).map(|e| Tick { value: 10f64.powi(e), label: power_of_ten(e) }).collect()
+        let label = |e: i32| if self.over_zero && e == first { "0".to_owned() } else { power_of_ten(e) };
+        (first..=last).step_by(stride).map(|e| Tick { value: 10f64.powi(e), label: label(e) }).collect()
     }
 }
 
@@ -150,6 +159,7 @@ mod tests {
         assert_eq!(labels(&Axis::exact(0.0, 470.0, (0.0, 1.0)), 5), ["0", "100", "200", "300", "400"]);
         assert_eq!(labels(&Axis::around(0.85, 0.95, 3, (0.0, 1.0)), 3), ["0.85", "0.90", "0.95"]);
         assert_eq!(labels(&Axis::decades(1e-5, 10.0, (0.0, 1.0)), 7)[..3], ["10⁻⁵", "10⁻⁴", "0.001"]);
+        assert_eq!(labels(&Axis::decades_over_zero(1e-3, 1.0, (0.0, 1.0)), 7), ["0", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(labels(&Axis::around(-0.5, 0.5, 2, (0.0, 1.0)), 2), ["−0.5", "0", "0.5"]);
     }
 
@@ -166,6 +176,8 @@ mod tests {
         let axis = Axis::decades(1e-3, 1.0, (300.0, 0.0));
         assert!((axis.px(0.1) - 100.0).abs() < 1e-9);
         assert_eq!(axis.px(0.0), 300.0);
+        let axis = Axis::decades_over_zero(1e-3, 1.0, (400.0, 0.0));
+        assert!((axis.px(1e-3) - 300.0).abs() < 1e-9 && axis.px(0.0) == 400.0, "0 is not the lowest value");
         assert_eq!(Axis::exact(0.0, 4.0, (10.0, 50.0)).px(1.0), 20.0);
     }
 }

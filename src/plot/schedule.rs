@@ -5,7 +5,7 @@ use super::frame::{self, Frame, Heading, Ruler, Stages};
 use super::style::{BLUE, GREEN, GREY, ORANGE, OWN, RIGHT};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
-use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow};
+use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PhaseEnds, PlanRow, PlannedStepRow};
 use crate::units::{count, number};
 
 /// An exponential curve over more than this many decades is drawn on a log scale.
@@ -39,31 +39,50 @@ pub struct Scheduled<'a> {
     pub steps: &'a [PlannedStepRow],
     /// What rules and groups use that differs from it.
     pub own: &'a [OwnLine],
-    /// The weight decay that each phase ends at, where that is known.
-    pub decay_ends: &'a [f64],
+    /// Where the curves of each phase end, where that is known.
+    pub ends: &'a [PhaseEnds],
 }
 
-/// Draws lr and momentum over steps, with the phases' borders, as SVG; the rates of rules and groups beside the phases', where they
-/// have their own, dashed where another line is; weight decay, where it moves; where two rules are mixed, their shares too.
+/// A panel below that of the learning rate.
+struct Panel {
+    caption: (&'static str, &'static str),
+    height: f64,
+    lines: Lines,
+    /// Of rules and groups, with their colours.
+    own: Vec<(Lines, &'static str)>,
+    axis: MakeAxis,
+}
+
+/// An axis for values of a range, onto pixels.
+type MakeAxis = fn((f64, f64), (f64, f64)) -> Axis;
+
+impl Panel {
+    fn new(caption: (&'static str, &'static str), lines: Lines, axis: MakeAxis) -> Self {
+        Self { caption, height: 80.0, lines, own: Vec::new(), axis }
+    }
+
+    /// The lowest and the highest value of all lines.
+    fn range(&self) -> (f64, f64) {
+        with_own(&self.lines, &self.own)
+    }
+}
+
+/// Draws lr and momentum over steps, with the phases' borders, as SVG; what rules and groups have of their own beside the phases',
+/// dashed where another line is; beta, weight decay and bounds on the gradient, where they move; where two rules are mixed, their shares
+/// too.
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
-    let Scheduled { steps, own, decay_ends } = scheduled;
+    let own: Vec<&OwnLine> = scheduled
+        .own
+        .iter()
+        .filter(|line| options.momentum == Shown::Yes || line.quantity != OwnQuantity::Momentum)
+        .collect();
     let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
-    let with_momentum = options.momentum == Shown::Yes;
-    let mut heights = if with_momentum { vec![250.0, 110.0] } else { vec![280.0] };
-    let mix = Lines::new(&stages, steps, |s| s.mix.unwrap_or(f64::NAN), |_| f64::NAN);
-    let with_mix = mix.values().next().is_some();
-    if with_mix {
-        heights.push(80.0);
-    }
-    let mix_panel = heights.len() - 1;
-    let with_decay = decay_moves(steps) || own.iter().any(|line| line.quantity == OwnQuantity::WeightDecay);
-    if with_decay {
-        heights.push(80.0);
-    }
-    let decay_panel = heights.len() - 1;
-    let colours = Colours::of(own);
+    let colours = Colours::of(&own);
+    let panels = panels(&stages, scheduled, options.momentum, |quantity| colours.lines(&stages, &own, quantity));
+    let highest = if options.momentum == Shown::Yes { 250.0 } else { 280.0 };
+    let heights = [highest].into_iter().chain(panels.iter().map(|panel| panel.height)).collect();
     let heading = Heading { legend: colours.legend(), ..Heading::new(title, subtitle(phases)) };
     let frame = Frame::new(heading.bottom(), &stages, RIGHT, heights);
     let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
@@ -71,8 +90,8 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
     let mut svg = frame::start(&heading, &frames);
     let [frame] = &frames;
 
-    let lr = Lines::new(&stages, steps, |s| s.lr, |p| p.lr_to);
-    let rates = colours.lines(&stages, own, OwnQuantity::Lr);
+    let lr = Lines::new(&stages, scheduled.steps, |s| s.lr, |p| p.lr_to);
+    let rates = colours.lines(&stages, &own, OwnQuantity::Lr);
     let y = lr_axis(phases, &lr, &rates, frame.heights(0));
     let caption = if y.scale == Scale::Log { "learning rate, log scale" } else { "learning rate" };
     frame.panel(&mut svg, &y, (caption, BLUE), "");
@@ -80,37 +99,66 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
         lr.draw(svg, &frame.x, &y, BLUE);
         draw_beside(&rates, &lr, svg, (&frame.x, &y));
     });
-
-    if with_momentum {
-        let momentum = Lines::new(&stages, steps, |s| s.momentum, |p| p.momentum_to);
-        let y = momentum_axis(&momentum, frame.heights(1));
-        frame.panel(&mut svg, &y, ("momentum", ORANGE), "");
-        frame.within(&mut svg, &y, |svg| momentum.draw(svg, &frame.x, &y, ORANGE));
-    }
-    if with_mix {
-        let y = Axis::around(0.0, 1.0, 2, frame.heights(mix_panel));
-        frame.panel(&mut svg, &y, ("share of the mix's second rule", GREEN), "");
-        frame.within(&mut svg, &y, |svg| mix.draw(svg, &frame.x, &y, GREEN));
-    }
-    if with_decay {
-        let end = |phase: &PlanRow| decay_ends.get(phase.phase).copied().unwrap_or(f64::NAN);
-        let decay = Lines::new(&stages, steps, |s| s.weight_decay, end);
-        let decays = colours.lines(&stages, own, OwnQuantity::WeightDecay);
-        let all = decays.iter().map(|(lines, _)| lines).chain([&decay]);
-        let high = all.flat_map(Lines::values).fold(0.0, f64::max);
-        let y = Axis::around(0.0, high, 3, frame.heights(decay_panel));
-        frame.panel(&mut svg, &y, ("weight decay", GREY), "");
+    for (k, panel) in panels.iter().enumerate() {
+        let y = (panel.axis)(panel.range(), frame.heights(1 + k));
+        frame.panel(&mut svg, &y, panel.caption, "");
         frame.within(&mut svg, &y, |svg| {
-            decay.draw(svg, &frame.x, &y, GREY);
-            draw_beside(&decays, &decay, svg, (&frame.x, &y));
+            panel.lines.draw(svg, &frame.x, &y, panel.caption.1);
+            draw_beside(&panel.own, &panel.lines, svg, (&frame.x, &y));
         });
     }
     svg.finish(title)
 }
 
-/// Whether the decay changes within a phase.
-fn decay_moves(steps: &[PlannedStepRow]) -> bool {
-    steps.windows(2).any(|pair| pair[0].phase == pair[1].phase && pair[0].weight_decay != pair[1].weight_decay)
+/// The panels that have something to show; `own`: the lines of rules and groups.
+fn panels(
+    stages: &Stages<'_>,
+    scheduled: Scheduled<'_>,
+    momentum: Shown,
+    own: impl Fn(OwnQuantity) -> Vec<(Lines, &'static str)>,
+) -> Vec<Panel> {
+    let Scheduled { steps, ends, .. } = scheduled;
+    let lines = |value: fn(&PlannedStepRow) -> f64, end: fn(&PhaseEnds) -> f64| {
+        Lines::new(stages, steps, value, |phase| ends.get(phase.phase).map_or(f64::NAN, end))
+    };
+    let mut panels = Vec::new();
+    if momentum == Shown::Yes {
+        let lines = Lines::new(stages, steps, |s| s.momentum, |p| p.momentum_to);
+        let own = own(OwnQuantity::Momentum);
+        panels.push(Panel { own, height: 110.0, ..Panel::new(("momentum", ORANGE), lines, close_axis) });
+    }
+    let beta: fn(&PlannedStepRow) -> f64 = |s| s.beta.unwrap_or(f64::NAN);
+    if moves(steps, beta) {
+        panels.push(Panel::new(("beta", ORANGE), lines(beta, |ends| ends.beta), close_axis));
+    }
+    let mix = lines(|s| s.mix.unwrap_or(f64::NAN), |ends| ends.mix);
+    if mix.values().next().is_some() {
+        panels.push(Panel::new(("share of the mix's second rule", GREEN), mix, share_axis));
+    }
+    let decays = own(OwnQuantity::WeightDecay);
+    if moves(steps, |s| s.weight_decay) || !decays.is_empty() {
+        let lines = lines(|s| s.weight_decay, |ends| ends.weight_decay);
+        panels.push(Panel { own: decays, ..Panel::new(("weight decay", GREY), lines, amount_axis) });
+    }
+    let norm: fn(&PlannedStepRow) -> f64 = |s| s.clip_norm.unwrap_or(f64::NAN);
+    if moves(steps, norm) {
+        let lines = lines(norm, |ends| ends.clip_norm);
+        panels.push(Panel::new(("bound on the gradient's norm", GREY), lines, amount_axis));
+    }
+    let value: fn(&PlannedStepRow) -> f64 = |s| s.clip_value.unwrap_or(f64::NAN);
+    if moves(steps, value) {
+        let lines = lines(value, |ends| ends.clip_value);
+        panels.push(Panel::new(("bound on the gradient's values", GREY), lines, amount_axis));
+    }
+    panels
+}
+
+/// Whether a value changes within a phase.
+fn moves(steps: &[PlannedStepRow], value: fn(&PlannedStepRow) -> f64) -> bool {
+    steps.windows(2).any(|pair| {
+        let [before, after] = [value(&pair[0]), value(&pair[1])];
+        pair[0].phase == pair[1].phase && is_drawable(before) && is_drawable(after) && before != after
+    })
 }
 
 /// Draws the lines of rules and groups over those of the phases.
@@ -126,7 +174,7 @@ fn draw_beside(own: &[(Lines, &'static str)], phases: &Lines, svg: &mut Svg, axe
 struct Colours<'a>(Vec<(Vec<&'a str>, &'static str)>);
 
 impl<'a> Colours<'a> {
-    fn of(own: &'a [OwnLine]) -> Self {
+    fn of(own: &[&'a OwnLine]) -> Self {
         let mut colours: Vec<(Vec<&str>, &'static str)> = Vec::new();
         for name in own.iter().map(|line| line.name.as_str()) {
             if colours.iter().any(|(names, _)| names.contains(&name)) {
@@ -146,8 +194,8 @@ impl<'a> Colours<'a> {
     }
 
     /// The lines of a quantity, of equal ones one, with their colours.
-    fn lines(&self, stages: &Stages<'_>, own: &[OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
-        let coloured = |line: &OwnLine| {
+    fn lines(&self, stages: &Stages<'_>, own: &[&OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
+        let coloured = |line: &&OwnLine| {
             let (_, colour) = self.0.iter().find(|(names, _)| names[0] == line.name)?;
             Some((Lines::of_own(stages, line), *colour))
         };
@@ -156,7 +204,7 @@ impl<'a> Colours<'a> {
 }
 
 /// What the rule or group of that name uses, quantity by quantity.
-fn used_by<'a>(own: &'a [OwnLine], name: &'a str) -> impl Iterator<Item = (OwnQuantity, &'a [OwnPoint])> {
+fn used_by<'a>(own: &'a [&OwnLine], name: &'a str) -> impl Iterator<Item = (OwnQuantity, &'a [OwnPoint])> {
     own.iter().filter(move |line| line.name == name).map(|line| (line.quantity, line.points.as_slice()))
 }
 
@@ -308,19 +356,32 @@ pub fn spans_decades(phase: &PlanRow) -> bool {
     phase.lr_curve == "exponential" && (phase.lr_to / phase.lr_from).log10().abs() > DECADES
 }
 
+/// The lowest and the highest value of all lines.
+fn with_own(lines: &Lines, own: &[(Lines, &str)]) -> (f64, f64) {
+    own.iter().map(|(lines, _)| lines.range()).fold(lines.range(), |a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
 fn lr_axis(phases: &[PlanRow], lr: &Lines, own: &[(Lines, &str)], pixels: (f64, f64)) -> Axis {
-    let (low, high) = own.iter().map(|(lines, _)| lines.range()).fold(lr.range(), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (low, high) = with_own(lr, own);
     let values = own.iter().flat_map(|(lines, _)| lines.values()).chain(lr.values());
     let lowest = values.filter(|v| *v > TINY).fold(f64::INFINITY, f64::min);
     match phases.iter().any(spans_decades) && low >= 0.0 && lowest.is_finite() {
+        true if low <= TINY => Axis::decades_over_zero(lowest, high, pixels),
         true => Axis::decades(lowest, high, pixels),
         false => Axis::around(low.min(0.0), high.max(0.0), 6, pixels),
     }
 }
 
-/// From zero, but close to the values where they lie close together: 0.85 to 0.95 is a usual range.
-fn momentum_axis(momentum: &Lines, pixels: (f64, f64)) -> Axis {
-    let (low, high) = momentum.range();
+/// From zero to one, but close to the values where they lie close together: 0.85 to 0.95 is a usual range of momentum.
+fn close_axis((low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
     let close = high > low && high - low < 0.3 * high;
     if close { Axis::around(low, high, 3, pixels) } else { Axis::around(low.min(0.0), high.max(1.0), 3, pixels) }
+}
+
+fn share_axis(_: (f64, f64), pixels: (f64, f64)) -> Axis {
+    Axis::around(0.0, 1.0, 2, pixels)
+}
+
+fn amount_axis((_, high): (f64, f64), pixels: (f64, f64)) -> Axis {
+    Axis::around(0.0, high.max(0.0), 3, pixels)
 }

@@ -28,6 +28,13 @@ pub struct TraceRow {
     /// The share of a mix's second rule. A column of its own, behind the others, in runs with a mix.
     #[serde(default, skip_serializing)]
     pub mix: Option<f64>,
+    /// The beta that a phase gives, and its bounds on the gradient, likewise.
+    #[serde(default, skip_serializing)]
+    pub beta: Option<f64>,
+    #[serde(default, skip_serializing)]
+    pub clip_norm: Option<f64>,
+    #[serde(default, skip_serializing)]
+    pub clip_value: Option<f64>,
 }
 
 /// One row of `metrics.csv`: an evaluation, after step `step`.
@@ -128,6 +135,7 @@ pub struct PlanRow {
 pub enum OwnQuantity {
     Lr,
     WeightDecay,
+    Momentum,
 }
 
 /// What some rule or group uses, over steps.
@@ -147,6 +155,16 @@ pub struct OwnPoint {
     pub value: f64,
 }
 
+/// Where the curves of a phase end that `plan.csv` says nothing of; NaN where it has none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhaseEnds {
+    pub weight_decay: f64,
+    pub mix: f64,
+    pub beta: f64,
+    pub clip_norm: f64,
+    pub clip_value: f64,
+}
+
 /// One row of `runner plan --trace`: a step, with the values that it will use. The columns are the first ones of
 /// [`TraceRow`], and are printed alike.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -164,6 +182,12 @@ pub struct PlannedStepRow {
     /// As in [`TraceRow`].
     #[serde(default, skip_serializing)]
     pub mix: Option<f64>,
+    #[serde(default, skip_serializing)]
+    pub beta: Option<f64>,
+    #[serde(default, skip_serializing)]
+    pub clip_norm: Option<f64>,
+    #[serde(default, skip_serializing)]
+    pub clip_value: Option<f64>,
 }
 
 impl From<&TraceRow> for PlannedStepRow {
@@ -179,6 +203,9 @@ impl From<&TraceRow> for PlannedStepRow {
             momentum: row.momentum,
             weight_decay: row.weight_decay,
             mix: row.mix,
+            beta: row.beta,
+            clip_norm: row.clip_norm,
+            clip_value: row.clip_value,
         }
     }
 }
@@ -264,6 +291,9 @@ pub(crate) mod tests {
             grad_norm: 1.5e-7,
             seconds: 0.25,
             mix: None,
+            beta: None,
+            clip_norm: None,
+            clip_value: None,
         }
     }
 

@@ -56,7 +56,7 @@ pub fn write_plan(spec: &Spec, plan: &Plan, folder: &RunFolder) -> anyhow::Resul
     atomic::write(&folder.join(file::PLAN), &plan.csv()?)?;
     let options = plot::ScheduleOptions::default();
     let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
-    let scheduled = plot::Scheduled { steps: &steps, own: &own, decay_ends: &plan.decay_ends() };
+    let scheduled = plot::Scheduled { steps: &steps, own: &own, ends: &plan.ends() };
     let picture = plot::schedule(&spec.name, &plan.rows(), scheduled, options);
     Ok(atomic::write(&folder.join(file::SCHEDULE), picture.as_bytes())?)
 }

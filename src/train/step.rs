@@ -55,11 +55,9 @@ struct Measured {
 
 impl Taken {
     /// Of a step that was not left out; `applied` is what each unit used.
-    fn new(plan: &Plan, step: &StepPlan, applied: Vec<Option<Applied>>, numbers: Option<Measured>) -> Self {
-        let own_lrs = plan.own_lrs_of(|unit| applied[unit].map_or(0.0, |used| used.lr));
-        let decay = |unit: usize| applied[unit].map_or(0.0, |used| used.weight_decay);
+    fn new(plan: &Plan, step: &StepPlan, applied: &[Option<Applied>], numbers: Option<Measured>) -> Self {
+        let (own_lrs, step_values) = (plan.own_lrs_of(applied), plan.step_values(step, applied));
         let first = applied[0].expect("what is in no group is never frozen");
-        let step_values = plan.step_values(step.phase, &step.clip, first.share, decay);
         Self { numbers, applied: first, own_lrs, step_values, skipped: false }
     }
 
@@ -98,6 +96,9 @@ impl Taken {
             grad_norm: self.numbers().grad_norm,
             seconds,
             mix: None,
+            beta: None,
+            clip_norm: None,
+            clip_value: None,
         }
     }
 
@@ -145,7 +146,7 @@ pub(super) fn take_step(
         let unknown = &mut |_: &[f32], _: &mut [f32]| anyhow::bail!("an optimizer that re-evaluates must say so");
         state.optimizers.step(&mut state.params, isa, f64::NAN, &hypers, unknown)?;
         mix_and_average(plan, state, step)?;
-        return Ok(Taken::new(plan, step, applied(state, &hypers, false), None));
+        return Ok(Taken::new(plan, step, &applied(state, &hypers, false), None));
     }
     // The same images and the same random draws as often as it is called.
     let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
@@ -184,7 +185,7 @@ pub(super) fn take_step(
     }
     mix_and_average(plan, state, step)?;
 
-    let mut taken = Taken::new(plan, step, applied(state, &hypers, skipped), Some(Measured { loss, grad_norm }));
+    let mut taken = Taken::new(plan, step, &applied(state, &hypers, skipped), Some(Measured { loss, grad_norm }));
     taken.step_values.extend(plan.clips().then_some(clipped_norm));
     taken.step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
     Ok(Taken { skipped, ..taken })

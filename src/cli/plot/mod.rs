@@ -201,7 +201,7 @@ fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
             plot::schedule(
                 title,
                 run.phases,
-                Scheduled { steps: &steps, own: &[], decay_ends: &[] },
+                Scheduled { steps: &steps, own: &[], ends: &[] },
                 ScheduleOptions::default(),
             )
         }

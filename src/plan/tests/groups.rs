@@ -104,9 +104,8 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
     }
     assert_eq!(plan.step_columns(), ["weight_decay.stem"], "the head's does not move");
     for (step, stem) in [(0, 1.0), (10, 0.5)] {
-        let units = plan.unit_hypers(&plan.at(step));
-        let decay = |unit: usize| units[unit].unwrap().weight_decay;
-        assert_eq!(plan.step_values(0, &plan.at(step).clip, 1.0, decay), [stem], "{step}");
+        let step = plan.at(step);
+        assert_eq!(plan.step_values(&step, &plan.applied(&step)), [stem], "{}", step.step);
     }
     let drawn = plan.sample_own(1000);
     assert_eq!(

@@ -26,6 +26,30 @@ fn weights_are_mixed_every_so_many_steps_and_returned_at_ends() {
     assert!(mixes(6, every(100.0, DurationUnit::Percent), false).is_empty());
 }
 
+/// It has a column where it moves: of the steps after which weights are mixed, NaN elsewhere.
+#[test]
+fn a_decay_that_moves_is_in_the_trace() {
+    let trace = |to: f64| {
+        let mut spec = spec(vec![steps(6, 10)], LastBatch::Serve);
+        let start = every(0.0, DurationUnit::Steps);
+        let decay = curve(0.5, Some(to), "linear");
+        spec.train.lookahead = Some(LookaheadSpec { every: 2, decay, start, at_epoch_end: false });
+        let plan = Plan::compile(&spec, &facts(100)).unwrap();
+        let values = plan.steps().flat_map(|step| plan.step_values(&step, &plan.applied(&step))).collect::<Vec<_>>();
+        (plan.step_columns().into_iter().map(str::to_owned).collect::<Vec<_>>(), values)
+    };
+    assert!(trace(0.5).0.is_empty());
+    let (columns, values) = trace(0.8);
+    assert_eq!(columns, ["lookahead_decay"]);
+    for (step, value) in values.into_iter().enumerate() {
+        let taken = step as f64 + 1.0;
+        assert!(
+            if step % 2 == 0 { value.is_nan() } else { (value - 0.5 - 0.05 * taken).abs() < 1e-12 },
+            "{step}: {value}"
+        );
+    }
+}
+
 #[test]
 fn the_decay_is_that_of_airbench94() {
     let power = Choice { kind: "power".into(), settings: Settings([("exponent".into(), Value::Float(3.0))].into()) };

@@ -276,6 +276,9 @@ fn the_trace_is_the_front_of_what_training_records() {
             grad_norm: 1.0,
             seconds: 0.1,
             mix: None,
+            beta: None,
+            clip_norm: None,
+            clip_value: None,
         };
         assert_eq!(crate::record::rows::PlannedStepRow::from(&row), plan.step_row(step.step));
         recorded.serialize(row).unwrap();

@@ -70,6 +70,6 @@ fn gradients_are_bounded_where_a_phase_says_so() {
     assert_eq!(clip(4), Clip { norm: Some(1.5), value: Some(0.5) });
     assert!(clip(7).is_none() && plan.clips());
     assert_eq!(plan.step_columns(), ["clip_norm", "clip_value"]);
-    assert_eq!(plan.step_values(2, &clip(7), 1.0, |_| 0.0), [f64::INFINITY; 2]);
+    assert_eq!(plan.step_values(&plan.at(7), &plan.applied(&plan.at(7))), [f64::INFINITY; 2]);
     assert!(plan.table(200).contains("value 0.5, norm 2 → 1 linear"), "{}", plan.table(200));
 }

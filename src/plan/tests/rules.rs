@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::spec::{Role, RuleLr, Subject};
+use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity};
 
 fn rule(role: Role) -> ParamRule {
     ParamRule {
@@ -12,6 +13,25 @@ fn rule(role: Role) -> ParamRule {
         weight_decay: None,
         until: None,
     }
+}
+
+/// A rule that is over with a phase is drawn to where its curve ends, one that was over before is at 0, and one that goes on follows
+/// the phase.
+#[test]
+fn rules_are_drawn_to_the_ends_of_phases() {
+    let until = |amount: f64| Some(every(amount, DurationUnit::Steps));
+    let plan = planned(vec![
+        ParamRule { lr: Some(RuleLr::Factor(2.0)), ..rule(Role::Conv) },
+        ParamRule { lr: Some(RuleLr::Factor(2.0)), until: until(20.0), ..rule(Role::Norm) },
+        ParamRule { lr: Some(RuleLr::Factor(2.0)), until: until(19.0), ..rule(Role::Bias) },
+    ]);
+    let at = |step: u64| {
+        let last = |line: &OwnLine| line.points.iter().rev().find(|point| point.step == step).unwrap().value;
+        let first = |line: &OwnLine| line.points.iter().find(|point| point.step == step).unwrap().value;
+        plan.sample_own(1000).iter().map(|line| (first(line), last(line))).collect::<Vec<_>>()
+    };
+    assert_eq!(at(20), [(0.5, 1.0), (0.5, 0.0), (0.0, 0.0)], "the end of one phase, and the first step of the next");
+    assert_eq!(at(25), [(0.5, 0.5), (0.0, 0.0), (0.0, 0.0)]);
 }
 
 /// Two epochs of ten steps and one of five, with a rate that falls to half in each.
@@ -42,9 +62,16 @@ fn a_factor_follows_the_phases_and_a_curve_of_its_own_does_not() {
         ParamRule { lr: Some(own), momentum: Some(curve(0.5, Some(0.75), "linear")), ..rule(Role::Bias) },
     ]);
     assert_eq!(plan.lr_columns(), ["lr.norm", "lr.bias"]);
-    // Drawn to the end, behind which no rule has a rate.
-    let ends = plan.sample_own(1000).into_iter().map(|line| line.points.last().unwrap().value);
-    assert!(ends.into_iter().all(|rate| rate > 0.5), "they do not fall to nothing");
+    assert_eq!(plan.step_columns(), ["beta", "weight_decay.norm", "momentum.bias"]);
+    // Drawn to the end, behind which no step is; a decay that rests is not.
+    let ends = plan.sample_own(1000).into_iter().map(|line| (line.quantity, *line.points.last().unwrap()));
+    let end = |value: f64| OwnPoint { phase: 1, step: 25, value };
+    let ends: Vec<_> = ends.collect();
+    assert_eq!(
+        ends,
+        [(OwnQuantity::Lr, end(1.0)), (OwnQuantity::Lr, end(1.0)), (OwnQuantity::Momentum, end(0.75))],
+        "where their curves and those of the phase have come to"
+    );
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
     for (step, phase, own, momentum) in [(0, 0.5, 3.0, 0.5), (10, 0.375, 2.2, 0.6), (20, 0.5, 1.4, 0.7)] {
         let step = plan.at(step);
@@ -55,6 +82,9 @@ fn a_factor_follows_the_phases_and_a_curve_of_its_own_does_not() {
         close(of_biases.momentum, momentum);
         assert_eq!((of_norms.momentum, of_norms.weight_decay, of_biases.weight_decay), (0.9, 0.125, 0.0));
         assert_eq!(plan.own_lrs(&step), [of_norms.lr, of_biases.lr]);
+        let further = plan.step_values(&step, &plan.applied(&step));
+        assert_eq!(further[1..], [of_norms.weight_decay, of_biases.momentum]);
+        assert!(if step.phase == 0 { further[0] == 0.7 } else { further[0].is_nan() }, "{further:?}");
     }
 }
 
@@ -104,6 +134,7 @@ fn the_trace_ends_with_the_rates_that_differ() {
     plan.write_trace(&mut trace).unwrap();
     let text = String::from_utf8(trace).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].ends_with(",lr,momentum,weight_decay,lr.norm,lr.bias"), "{text}");
-    assert!(lines[1].ends_with(",0.5,0.9,0.0,0.25,0.5") && lines[3].ends_with(",0.0"), "{text}");
+    assert!(lines[0].ends_with(",lr,momentum,weight_decay,lr.norm,lr.bias,beta"), "{text}");
+    assert!(lines[1].ends_with(",0.5,0.9,0.0,0.25,0.5,0.7") && lines[3].ends_with(",0.0,0.7"), "{text}");
+    assert!(lines[25].ends_with(",NaN"), "no beta is given: {text}");
 }

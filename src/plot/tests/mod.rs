@@ -5,7 +5,7 @@ mod groups;
 
 use super::*;
 use crate::record::confusion::Confusion;
-use crate::record::rows::{MetricsRow, OwnLine, OwnPoint, OwnQuantity, PlanRow, PlannedStepRow, TraceRow};
+use crate::record::rows::{MetricsRow, OwnLine, OwnPoint, OwnQuantity, PhaseEnds, PlanRow, PlannedStepRow, TraceRow};
 use resvg::usvg;
 
 /// Optimizer, steps, size, batch, lr.
@@ -50,6 +50,9 @@ fn steps(plan: &[PlanRow]) -> Vec<PlannedStepRow> {
                 momentum: 0.95 - 0.1 * t,
                 weight_decay: 0.0,
                 mix: None,
+                beta: None,
+                clip_norm: None,
+                clip_value: None,
             });
         }
     }
@@ -71,6 +74,9 @@ fn trace(plan: &[PlanRow]) -> Vec<TraceRow> {
         grad_norm: 1.0,
         seconds: 0.01 * s.size as f64,
         mix: s.mix,
+        beta: s.beta,
+        clip_norm: s.clip_norm,
+        clip_value: s.clip_value,
     };
     steps(plan).into_iter().map(row).collect()
 }
@@ -179,12 +185,7 @@ fn no_word_of_a_schedule_lies_over_another() {
             for momentum in [Shown::Yes, Shown::No] {
                 let (steps, options) = (steps(&plan), ScheduleOptions { labels, momentum });
                 for steps in [&steps[..], &steps[..steps.len() / 2], &[]] {
-                    assert_readable(&schedule(
-                        "a-name",
-                        &plan,
-                        Scheduled { steps, own: &[], decay_ends: &[] },
-                        options,
-                    ));
+                    assert_readable(&schedule("a-name", &plan, Scheduled { steps, own: &[], ends: &[] }, options));
                 }
             }
         }
@@ -288,7 +289,7 @@ fn wild_rows_give_a_picture() {
             let mut pictures = vec![schedule(
                 "wild",
                 phases,
-                Scheduled { steps: &planned, own: &[], decay_ends: &[] },
+                Scheduled { steps: &planned, own: &[], ends: &[] },
                 ScheduleOptions::default(),
             )];
             for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
@@ -333,7 +334,7 @@ fn a_confusion_matrix_is_readable_at_any_size() {
 fn phases_and_options_show() {
     let plan = &plans()[1];
     let words = |options| {
-        texts(&schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[], decay_ends: &[] }, options))
+        texts(&schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[], ends: &[] }, options))
             .0
             .into_iter()
             .map(|t| t.1)
@@ -352,7 +353,7 @@ fn phases_and_options_show() {
     let range: Vec<String> = texts(&schedule(
         "x",
         &plans()[4],
-        Scheduled { steps: &steps(&plans()[4]), own: &[], decay_ends: &[] },
+        Scheduled { steps: &steps(&plans()[4]), own: &[], ends: &[] },
         Default::default(),
     ))
     .0
@@ -369,7 +370,7 @@ fn what_rules_and_groups_use_is_drawn_beside_the_others() {
     let (mut steps, paths) =
         (steps(plan), |picture: &str| picture.matches("<polyline").count() + picture.matches("<path").count());
     let draw = |steps: &[PlannedStepRow], own: &[OwnLine]| {
-        let picture = schedule("a-name", plan, Scheduled { steps, own, decay_ends: &[] }, ScheduleOptions::default());
+        let picture = schedule("a-name", plan, Scheduled { steps, own, ends: &[] }, ScheduleOptions::default());
         assert_readable(&picture);
         let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
         (paths(&picture), words)
@@ -395,6 +396,49 @@ fn what_rules_and_groups_use_is_drawn_beside_the_others() {
     assert!(draw(&steps, &[]).1.iter().any(|word| word == "weight decay"));
 }
 
+/// A panel for beta, for the bounds on gradients and for a decay, each where it moves; all lines go on to their phases' ends.
+#[test]
+fn what_moves_has_a_panel_and_is_drawn_to_the_end() {
+    let plan = &plan(&[("adamw", 80, 16, 64, DOWN)]);
+    let words = |steps: &[PlannedStepRow], ends: &[PhaseEnds]| {
+        let picture = schedule("a-name", plan, Scheduled { steps, own: &[], ends }, ScheduleOptions::default());
+        assert_readable(&picture);
+        (texts(&picture).0.into_iter().map(|text| text.1).collect::<Vec<_>>(), picture)
+    };
+    let panels = ["beta", "bound on the gradient's norm", "bound on the gradient's values"];
+    let mut still = steps(plan);
+    for row in &mut still {
+        (row.beta, row.clip_norm, row.clip_value) = (Some(0.99), Some(f64::INFINITY), Some(1.0));
+    }
+    let shown = words(&still, &[]).0;
+    assert!(panels.iter().all(|panel| !shown.iter().any(|word| word == panel)), "{shown:?}");
+    let mut moving = still.clone();
+    for (k, row) in moving.iter_mut().enumerate() {
+        let part = k as f64 / 80.0;
+        (row.beta, row.clip_norm, row.clip_value) = (Some(0.9 + 0.09 * part), Some(1.0 - part), Some(2.0 - part));
+        row.mix = Some(part);
+    }
+    let (shown, open) = words(&moving, &[]);
+    assert!(panels.iter().all(|panel| shown.iter().any(|word| word == panel)), "{shown:?}");
+    let ends = PhaseEnds { weight_decay: 0.0, mix: 1.0, beta: 0.99, clip_norm: 0.0, clip_value: 1.0 };
+    let right = |picture: &str| picture.matches("L932 ").count();
+    let (before, after) = (right(&open), right(&words(&moving, &[ends]).1));
+    assert!(after >= before + 4, "{before} lines at the right edge, then {after}");
+}
+
+/// A rate of 0 on a log scale has a place of its own, below the lowest that is not.
+#[test]
+fn a_rate_of_nothing_is_told_from_the_lowest() {
+    let options = ScheduleOptions { labels: Shown::No, ..ScheduleOptions::default() };
+    let rates = |low: f64| {
+        let plan = plan(&[("sgd", 50, 32, 64, (low, 0.1, "linear")), ("sgd", 50, 32, 64, (0.1, 1e-4, "exponential"))]);
+        let picture = schedule("a-name", &plan, Scheduled { steps: &steps(&plan), own: &[], ends: &[] }, options);
+        let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
+        words.iter().take_while(|word| *word != "momentum").filter(|word| *word == "0").count()
+    };
+    assert!(rates(0.0) > rates(1e-4));
+}
+
 /// Rules and groups that use the same are one line; where lines are the same for a while, each is still to be seen.
 #[test]
 fn equal_lines_have_one_label_and_none_hides_another() {
@@ -412,7 +456,7 @@ fn equal_lines_have_one_label_and_none_hides_another() {
         OwnLine { quantity, name: name.to_owned(), points: points.collect() }
     };
     let draw = |own: &[OwnLine]| {
-        let scheduled = Scheduled { steps: &steps, own, decay_ends: &[] };
+        let scheduled = Scheduled { steps: &steps, own, ends: &[] };
         let picture = schedule("a-name", plan, scheduled, ScheduleOptions::default());
         assert_readable(&picture);
         let dashed = ["12 12", "6 18"].map(|dashes| picture.matches(&format!("dasharray=\"{dashes}\"")).count());
@@ -461,7 +505,7 @@ fn the_same_rows_give_the_same_bytes() {
         schedule(
             "a <name> & more",
             plan,
-            Scheduled { steps: &steps(plan), own: &[], decay_ends: &[] },
+            Scheduled { steps: &steps(plan), own: &[], ends: &[] },
             ScheduleOptions::default(),
         )
     };

@@ -54,6 +54,9 @@ pub fn paint(session: &mut PaintSession) -> anyhow::Result<Outcome> {
             grad_norm,
             seconds: began.elapsed().as_secs_f64(),
             mix: None,
+            beta: None,
+            clip_norm: None,
+            clip_value: None,
         };
         session.meter.add(&row);
         session.recorder.event(&Event::StepDone(StepDone {
@@ -136,8 +139,9 @@ fn brush(session: &mut PaintSession, objective: &mut Objective, step: &StepPlan)
         objective.evaluate(net, &values[..len], &mut grads[..len])
     };
     optimizers.step(params, isa, loss, &hypers, &mut again)?;
-    let applied = state.optimizers.applied()[0].expect("pixels are never frozen");
-    let mut values = plan.step_values(step.phase, &step.clip, applied.share, |_| 0.0);
+    let units = state.optimizers.applied();
+    let applied = units[0].expect("pixels are never frozen");
+    let mut values = plan.step_values(step, &units);
     values.extend(plan.clips().then_some(clipped));
     values.extend(terms);
     values.push(evaluations as f64);

@@ -36,7 +36,7 @@ struct Lamb {
 impl Optimizer for Lamb {
     fn step(&mut self, mut flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.moments.used.insert(Applied::of(hypers));
-        let f = self.moments.begin_step(&used, hypers.beta);
+        let f = self.moments.begin_step(&used);
         let decay = used.weight_decay as f32;
         // The gradient becomes the direction.
         pass::run(flat.again(), self.moments.buffers(), |part| {
@@ -66,7 +66,7 @@ impl Optimizer for Lamb {
     fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
         let used = *self.moments.used.insert(Applied::of(hypers));
         let factors = gpu::lamb::Factors {
-            moments: self.moments.begin_step(&used, hypers.beta).into(),
+            moments: self.moments.begin_step(&used).into(),
             lr: used.shared_lr(),
             weight_decay: used.weight_decay as f32,
         };

@@ -51,7 +51,7 @@ impl Optimizer for Lion {
         let used = *self.used.insert(Applied::of(hypers));
         let f = Decay::Decoupled.factors(&used);
         let lr = used.shared_lr() as f32;
-        let (beta1, beta2) = (used.momentum, hypers.beta.unwrap_or(self.beta2));
+        let (beta1, beta2) = (used.momentum, used.beta.unwrap_or(self.beta2));
         self.mean.step(beta2);
         let (look, look_at) = (beta1 as f32, (1.0 - beta1) as f32);
         let (keep, take) = (beta2 as f32, (1.0 - beta2) as f32);
@@ -72,7 +72,7 @@ impl Optimizer for Lion {
 
     fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
         let used = *self.used.insert(Applied::of(hypers));
-        let (beta1, beta2) = (used.momentum, hypers.beta.unwrap_or(self.beta2));
+        let (beta1, beta2) = (used.momentum, used.beta.unwrap_or(self.beta2));
         self.mean.step(beta2);
         let factors = gpu::lion::Factors {
             lr: used.shared_lr() as f32,

@@ -92,14 +92,16 @@ pub struct Applied {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
+    /// As in [`Hypers`].
+    pub beta: Option<f64>,
     pub share: f64,
 }
 
 impl Applied {
     /// All that a first-order rule takes from the plan.
     pub fn of(hypers: &Hypers) -> Self {
-        let Hypers { lr, momentum, weight_decay, share, .. } = *hypers;
-        Self { lr, momentum, weight_decay, share }
+        let Hypers { lr, momentum, weight_decay, beta, share } = *hypers;
+        Self { lr, momentum, weight_decay, beta, share }
     }
 
     /// The rate of rules that weigh their step by their share in a mix.

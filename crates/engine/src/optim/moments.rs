@@ -104,8 +104,8 @@ impl Moments {
     }
 
     /// Counts a step, and gives its factors.
-    pub fn begin_step(&mut self, used: &Applied, beta: Option<f64>) -> Factors {
-        let (beta1, beta2) = (used.momentum, beta.unwrap_or(self.beta2));
+    pub fn begin_step(&mut self, used: &Applied) -> Factors {
+        let (beta1, beta2) = (used.momentum, used.beta.unwrap_or(self.beta2));
         self.steps += 1;
         self.beta1 = beta1;
         Factors {
@@ -202,7 +202,7 @@ impl Optimizer for Adam {
     fn step(&mut self, flat: Flat<'_>, hypers: &Hypers, _closure: &mut Closure<'_>) -> anyhow::Result<()> {
         let used = *self.moments.used.insert(Applied::of(hypers));
         let (f, lr) = (self.decay.factors(&used), used.shared_lr() as f32);
-        let by = self.moments.begin_step(&used, hypers.beta);
+        let by = self.moments.begin_step(&used);
         pass::run(flat, self.moments.buffers(), |part| {
             let [momentum, square_avg] = part.buffers;
             for (((p, g), m), v) in part.params.iter_mut().zip(&*part.grads).zip(momentum).zip(square_avg) {
@@ -221,7 +221,7 @@ impl Optimizer for Adam {
         let used = *self.moments.used.insert(Applied::of(hypers));
         let f = self.decay.factors(&used);
         let factors = gpu::moments::Factors {
-            moments: self.moments.begin_step(&used, hypers.beta).into(),
+            moments: self.moments.begin_step(&used).into(),
             lr: used.shared_lr() as f32,
             coupled: f.coupled,
             keep: f.keep,

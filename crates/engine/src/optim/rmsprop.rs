@@ -69,7 +69,7 @@ impl Optimizer for RmsProp {
         let used = *self.used.insert(Applied::of(hypers));
         let f = self.decay.factors(&used);
         let keep = self.sum.step(used.momentum, used.share);
-        let alpha = hypers.beta.unwrap_or(self.alpha);
+        let alpha = used.beta.unwrap_or(self.alpha);
         let (keep_square, take_square, eps) = (alpha as f32, (1.0 - alpha) as f32, self.eps as f32);
         pass::run(flat, [self.momentum.host_mut(), self.square_avg.host_mut()], |part| {
             let [momentum, square_avg] = part.buffers;
@@ -90,7 +90,7 @@ impl Optimizer for RmsProp {
     fn step_on_device(&mut self, flat: DeviceFlat<'_>, hypers: &Hypers) -> Result<(), runner_gpu::Error> {
         let used = *self.used.insert(Applied::of(hypers));
         let f = self.decay.factors(&used);
-        let alpha = hypers.beta.unwrap_or(self.alpha);
+        let alpha = used.beta.unwrap_or(self.alpha);
         let factors = gpu::rmsprop::Factors {
             lr: f.lr,
             coupled: f.coupled,

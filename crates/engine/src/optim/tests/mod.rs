@@ -81,6 +81,7 @@ fn the_phases_beta_overrides_that_of_adam() {
         for grad in [1.0, 4.0] {
             step(&mut *optimizer, &mut params, &[grad], &Hypers { beta, ..HYPERS });
         }
+        assert_eq!(optimizer.applied().unwrap().beta, beta);
         params
     };
     assert_eq!(run(None), run(Some(0.999)));
