@@ -44,6 +44,16 @@ pub fn naming_key(kind: Kind) -> &'static str {
     }
 }
 
+/// The keys that a table of this kind may have, whatever names its entry.
+pub fn keys(kind: Kind) -> Vec<&'static str> {
+    let params: &'static [Param] = match kind {
+        Kind::Table(params) => params,
+        Kind::Ramp(_) => RAMP,
+        _ => &[],
+    };
+    params.iter().map(|param| param.key).collect()
+}
+
 /// What is declared for `key` in a table of this kind; where that hangs on an entry, on that of `name`.
 pub fn field_kind(kind: Kind, name: Option<&str>, key: &str) -> Option<Kind> {
     let beside;

@@ -2,9 +2,10 @@
 
 use super::diagnostics::Diagnostic;
 use super::extends;
-use super::forms::{field_kind, item_kind, long_form, naming_key};
+use super::forms::{field_kind, item_kind, keys, long_form, naming_key};
 use super::schema::EXPERIMENT;
 use super::source::{Origin, Text};
+use super::suggest::nearest;
 use super::syntax;
 use super::wire::{self, Field, Node, Table, Wire};
 use crate::registry::Kind;
@@ -13,6 +14,10 @@ use std::path::PathBuf;
 
 /// What diagnostics call the argument of an override by path.
 pub const SET: &str = "--set";
+
+/// What is said where a phase is asked for that the plan may have and the file has not.
+const COUNTED: &str = "phases are counted as they stand in the file, where a recipe is one: `source` in the table of `runner plan`; \
+                       `runner plan --expand` writes all of them out";
 
 /// The most parts of a path: no setting lies half as deep.
 const LONGEST: usize = 16;
@@ -276,9 +281,11 @@ impl Edit<'_> {
             Part::Index(index) => match &mut node.value {
                 Wire::Array(items) => {
                     let count = items.len();
+                    let has_recipes = items.iter().any(names_recipe);
                     let Some(item) = items.get_mut(*index) else {
                         let message = format!("there is no `{so_far}[{index}]`");
-                        return Err(Diagnostic::new(self.origin(step.span.clone()), message).expected(indices(count)));
+                        let error = Diagnostic::new(self.origin(step.span.clone()), message).expected(indices(count));
+                        return Err(if has_recipes { error.help(COUNTED) } else { error });
                     };
                     self.set(item, kind.and_then(item_kind), further)
                 }
@@ -327,7 +334,11 @@ impl Edit<'_> {
         if table.get(key).is_none() {
             if let Some(Step { part: Part::Index(_) | Part::All, span }) = further.first() {
                 let message = format!("there is no `{}`, so it has no items", &self.argument[..step.span.end]);
-                return Err(Diagnostic::new(self.origin(span.clone()), message));
+                let error = Diagnostic::new(self.origin(span.clone()), message);
+                return Err(match inner {
+                    Some(_) => error,
+                    None => error.did_you_mean(nearest(key, kind.into_iter().flat_map(keys))),
+                });
             }
             let origin = self.origin(step.span.clone());
             let node = Node { value: Wire::Table(Table::default()), origin: origin.clone() };
@@ -370,7 +381,11 @@ impl Edit<'_> {
     }
 }
 
-/// The indices of an array, in words.
+/// Whether it is a phase with a recipe.
+fn names_recipe(item: &Node) -> bool {
+    item.table().is_some_and(|table| table.get("recipe").is_some())
+}
+
 /// The setting that says the same in another unit.
 fn in_the_place_of(key: &str) -> Option<&'static str> {
     match key {
@@ -380,6 +395,7 @@ fn in_the_place_of(key: &str) -> Option<&'static str> {
     }
 }
 
+/// The indices of an array, in words.
 fn indices(count: usize) -> String {
     match count {
         0 => "no index: the array is empty".to_owned(),
@@ -518,6 +534,19 @@ mod tests {
         assert_eq!(edited(two, "seed[0]=1").unwrap_err(), "`seed` is an integer, it has no items");
         assert_eq!(edited("", "phases[0].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
         assert_eq!(edited("", "phases[*].lr=1").unwrap_err(), "there is no `phases`, so it has no items");
+        let help = |content: &str, argument: &str| {
+            let mut tree = wire::parse(content, 0, &mut Vec::new()).unwrap();
+            apply(&mut tree, argument, 1).unwrap_err()[0].help.join("\n")
+        };
+        assert_eq!(help(two, "phase[0].lr=1"), "did you mean `phases`?");
+        assert_eq!(help(two, "phases[0].augmant[0]=1"), "did you mean `augment`?");
+        assert_eq!(help(two, "phases[2].lr=1"), "", "there are as many as in the file");
+        let recipe = format!("{two}\n[[phases]]\nrecipe = 'one-cycle'");
+        assert!(
+            help(&recipe, "phases[3].lr=1").contains("where a recipe is one"),
+            "{}",
+            help(&recipe, "phases[3].lr=1")
+        );
         assert_eq!(edited("seed = 1", "seed[*].x=1").unwrap_err(), "`seed` has no items");
     }
 

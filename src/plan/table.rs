@@ -97,6 +97,10 @@ impl Plan {
         if self.sets.len() > 1 {
             columns.insert(4, Column::new("data", Left, phases.iter().map(|p| self.sets[p.set].clone())));
         }
+        if phases.iter().enumerate().any(|(k, p)| p.source != k) {
+            // Recipes stand for several: what `--set` counts is the file's.
+            columns.insert(1, Column::new("source", Right, phases.iter().map(|p| p.source.to_string())));
+        }
         columns
     }
 

@@ -359,7 +359,11 @@ fn three_phases() -> Vec<PhaseSpec> {
 
 #[test]
 fn the_table_fits_the_terminal() {
-    let plan = plan(three_phases(), 50_000);
+    let mut phases = three_phases();
+    phases.iter_mut().enumerate().for_each(|(k, phase)| phase.source = k);
+    let recipe = plan(three_phases(), 50_000).table(120);
+    assert!(recipe.contains("phase  source  epochs") && recipe.contains("\n    2       0   0.297"), "{recipe}");
+    let plan = plan(phases, 50_000);
     let plain = |width| {
         let table = plan.table(width);
         table.replace("\x1b[1m", "").replace("\x1b[0m", "")
