@@ -68,6 +68,13 @@ impl Metric {
     }
 }
 
+impl Patience {
+    /// By how much something is to be better, in words; nothing where any better is enough.
+    pub fn least(self) -> String {
+        if self.min_change == 0.0 { String::new() } else { format!(" by more than {}", number(self.min_change)) }
+    }
+}
+
 impl StopSpec {
     /// Whether nothing but a loss that is not finite ends the training early.
     pub fn is_none(&self) -> bool {
@@ -87,7 +94,12 @@ impl fmt::Display for StopSpec {
             (!targets.is_empty()).then(|| format!("when {}", targets.join(" and "))),
             self.after.map(|seconds| format!("after {} s of training", number(seconds))),
             self.patience.map(|patience| {
-                format!("after {} evaluations without a better {}", patience.evaluations, patience.metric.word())
+                let Patience { evaluations, metric, .. } = patience;
+                let (word, least) = (metric.word(), patience.least());
+                match least.is_empty() {
+                    true => format!("after {evaluations} evaluations without a better {word}"),
+                    false => format!("after {evaluations} evaluations without a {word} better{least}"),
+                }
             }),
         ];
         write!(f, "stops {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))

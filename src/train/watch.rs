@@ -46,11 +46,9 @@ impl Watch {
             return None;
         }
         self.since += 1;
-        (self.since >= evaluations).then(|| match self.best {
-            Some(best) => {
-                format!("{} evaluations brought no {} better than {}", self.since, metric.word(), number(best))
-            }
-            None => format!("{} evaluations brought no {}", self.since, metric.word()),
+        (self.since >= evaluations).then(|| {
+            let better = self.best.map(|best| format!(" better than {}{}", number(best), patience.least()));
+            format!("{} evaluations brought no {}{}", self.since, metric.word(), better.unwrap_or_default())
         })
     }
 }
@@ -150,7 +148,10 @@ mod tests {
         assert_eq!(told(&patience(Metric::ValAcc, 0.0), &rows).0, 5);
         assert_eq!(told(&patience(Metric::ValAcc, 0.0), &rows).1, None, "each second one is better");
         let (evaluations, reason) = told(&patience(Metric::ValAcc, 0.05), &rows);
-        assert_eq!((evaluations, reason.as_deref()), (5, Some("2 evaluations brought no val_acc better than 0.6")));
+        assert_eq!(
+            (evaluations, reason.as_deref()),
+            (5, Some("2 evaluations brought no val_acc better than 0.6 by more than 0.05"))
+        );
         assert_eq!(told(&patience(Metric::ValLoss, 0.0), &rows).0, 4);
         assert_eq!(told(&patience(Metric::ValAcc, 0.0), &[(f64::NAN, 1.0); 3]).0, 2, "NaN is no improvement");
     }
