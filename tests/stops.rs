@@ -62,6 +62,36 @@ fn a_time_budget_ends_the_training_with_an_evaluation() {
     assert!(rows.len() == 1 && rows[0].step == 0 && rows[0].val_acc_tta.is_some(), "{rows:?}");
 }
 
+/// What is planned is not what was meant, and may be all the same: a configuration that is cut short to try something out.
+#[test]
+fn patience_beyond_the_plan_and_steps_that_train_nothing_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("small.toml");
+    std::fs::write(&config, SMALL).unwrap();
+    let said = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", *set]);
+        let output = runner().arg("plan").arg(&config).args(sets).output().unwrap();
+        assert_exit(&output, 0);
+        // Notices are broken where lines are full.
+        text(&output).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let (never, idle) = ("`patience` will never end the training", "nothing is trained");
+    let plain = said(&[]);
+    assert!(!plain.contains(never) && !plain.contains(idle), "{plain}");
+    let short = said(&["train.patience={ evaluations = 50, metric = 'val_acc_avg' }"]);
+    assert!(short.contains(never) && short.contains("of averaged weights"), "{short}");
+    let over = said(&["params=[{ match = '*', until = '50%' }]", "train.eval_phases=true"]);
+    assert!(over.contains("nothing is trained in steps 52 to 103"), "{over}");
+
+    let sets = [
+        "train.patience={ evaluations = 50 }",
+        "phases=[{ steps = 2, size = 8, batch = 9, optimizer = 'sgd', lr = 0.01 }]",
+    ];
+    let sets = [&sets[..], &["params=[]", "train.average='ema'", "train.lookahead.start='100%'"]].concat();
+    let run = train(dir.path(), &sets, 0);
+    assert!(std::fs::read_to_string(run.join("log.txt")).unwrap().contains(never));
+}
+
 #[test]
 fn a_loss_far_above_its_best_is_divergence() {
     let dir = tempfile::tempdir().unwrap();

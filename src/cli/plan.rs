@@ -69,7 +69,8 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     }
     let Planned { plan, facts } = prepare::planned(&loaded)?;
     let has_table = !outputs.take_stdout();
-    for notice in prepare::notices(&loaded.spec, &facts, has_table) {
+    let remarks = prepare::remarks(&loaded.spec, &plan, &facts[0]);
+    for notice in prepare::notices(&loaded.spec, &facts, has_table).chain(remarks) {
         output::notice(&notice);
     }
     if args.expand {

@@ -17,6 +17,8 @@ use crate::record::folder::file;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
 use crate::train::{PaintJob, Pictures, Weights, WeightsError, memory_needed, painting_facts};
+use crate::units::count;
+use std::collections::BTreeSet;
 
 /// How large an image is looked at when a net's smallest size is sought.
 const LARGEST_SMALLEST: usize = 512;
@@ -117,6 +119,23 @@ pub fn missing_weights(spec: &Spec) -> Option<String> {
         true => format!("`model.weights` names a folder: training will not begin without {shown}/{}", file::MODEL),
         false => format!("`model.weights`: there is no file {shown}, and training will not begin without it"),
     })
+}
+
+/// What to say of a plan that may not be what was meant: patience that outlasts it, steps that train nothing.
+pub fn remarks(spec: &Spec, plan: &Plan, facts: &Facts) -> impl Iterator<Item = String> {
+    let units: BTreeSet<usize> = match members(spec, facts) {
+        Ok(members) if !members.is_empty() => spec.units(&members).of_each.into_iter().collect(),
+        // Pixels are trained throughout.
+        _ => BTreeSet::new(),
+    };
+    let idle = if units.is_empty() { Vec::new() } else { plan.idle(&units) };
+    let idle = idle.into_iter().map(|(from, to)| {
+        let (from, last) = (count(from), count(to - 1));
+        format!(
+            "nothing is trained in steps {from} to {last}: all parameters are frozen, or their rule is over (`until`)"
+        )
+    });
+    plan.lasting_patience().into_iter().chain(idle)
 }
 
 /// A plan, and the figures of the data sets that it was made with.

@@ -192,6 +192,7 @@ impl Builder<'_> {
             label_smoothing: train.opt_float("label_smoothing")?,
             checkpoint_every,
             eval_every,
+            eval_phases: train.opt_bool("eval_phases")?,
             eval_batch: train.opt_usize("eval_batch")?,
             loss_scale: train.opt_choice("loss_scale").or_else(|| default_scale(precision)),
             average: train.opt_choice("average"),

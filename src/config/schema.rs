@@ -374,7 +374,13 @@ pub const TRAIN: &[Param] = &[
         key: "eval_every",
         kind: Kind::Duration { unit: None },
         default: Default::Toml("'1ep'"),
-        doc: "how often the validation set is evaluated; the end of training always does",
+        doc: "how often the validation set is evaluated; at the end of training it always is",
+    },
+    Param {
+        key: "eval_phases",
+        kind: Kind::Bool,
+        default: Default::Toml("false"),
+        doc: "whether it is evaluated at the end of each phase too, wherever `eval_every` falls",
     },
     Param {
         key: "eval_batch",

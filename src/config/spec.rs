@@ -82,6 +82,9 @@ pub struct TrainSpec {
     pub checkpoint_every: Duration,
     /// How often the validation set is evaluated (and a row of `metrics.csv` written); always at the end too.
     pub eval_every: Duration,
+    /// Whether it is at the end of each phase too.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub eval_phases: bool,
     /// Images a batch in evaluation.
     pub eval_batch: usize,
     // Left out of the hash where there is none, so that the hash is that of before there was this setting.

@@ -101,6 +101,7 @@ impl Out {
         self.field("label_smoothing", float(train.label_smoothing));
         self.field("checkpoint_every", duration(&train.checkpoint_every));
         self.field("eval_every", duration(&train.eval_every));
+        self.field("eval_phases", train.eval_phases);
         self.field("eval_batch", train.eval_batch);
         self.field("winograd", train.winograd);
         self.field("deterministic", train.deterministic);

@@ -120,6 +120,7 @@ impl Plan {
             total_steps,
             total_images,
             evaluations,
+            evaluates_phases: spec.train.eval_phases,
             checkpoints,
         };
         for (index, rule) in spec.params.iter().enumerate() {
@@ -141,7 +142,6 @@ impl Plan {
             Ok(average) => plan.average = average,
             Err(error) => errors.push(error),
         }
-        errors.extend(plan.check_patience());
         errors.extend(spec.train.ghost_batch.and_then(|images| plan.check_ghosts(images)));
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }

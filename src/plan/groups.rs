@@ -118,6 +118,25 @@ impl Plan {
         self.unit_hypers(step).iter().map(Option::is_none).collect()
     }
 
+    /// The steps in which none of these units, by their places, is trained: runs of them, each from its first to the one behind its
+    /// last.
+    pub fn idle(&self, units: &BTreeSet<usize>) -> Vec<(u64, u64)> {
+        let begun = self.phases.iter().map(|phase| phase.first_step);
+        let over = self.rules.iter().map(|rule| rule.steps);
+        let borders: BTreeSet<u64> = begun.chain(over).filter(|step| *step < self.total_steps).collect();
+        let ends = borders.iter().copied().skip(1).chain([self.total_steps]);
+        let mut idle: Vec<(u64, u64)> = Vec::new();
+        for (from, to) in borders.iter().copied().zip(ends) {
+            let frozen = self.frozen_units(&self.at(from));
+            match idle.last_mut() {
+                _ if units.iter().any(|unit| !frozen[*unit]) => {}
+                Some((_, end)) if *end == from => *end = to,
+                _ => idle.push((from, to)),
+            }
+        }
+        idle
+    }
+
     fn hypers_of(
         &self,
         unit: &Unit,

@@ -57,6 +57,8 @@ pub struct Plan {
     /// Images that all steps serve, repeats counted.
     pub total_images: u64,
     evaluations: Cadence,
+    /// Whether the ends of phases are evaluated besides.
+    evaluates_phases: bool,
     checkpoints: Cadence,
 }
 
@@ -175,9 +177,10 @@ impl Plan {
         self.at(self.total_steps - 1).epoch + 1
     }
 
-    /// Whether the validation set is evaluated after this step: as often as `train.eval_every` says, and at the end.
+    /// Whether the validation set is evaluated after this step: as often as `train.eval_every` says, at the end, and at those of phases
+    /// with `train.eval_phases`.
     pub fn is_eval_step(&self, step: u64) -> bool {
-        self.is_due(&self.evaluations, step)
+        self.is_due(&self.evaluations, step) || self.evaluates_phases && self.at(step).ends_phase
     }
 
     /// Whether a checkpoint is written after this step: as often as `train.checkpoint_every` says, and at the end.

@@ -1,6 +1,5 @@
 //! Stop rules and the plan that they may cut short.
 
-use super::compile::PlanError;
 use super::{Plan, PlannedPhase, StepPlan};
 use crate::config::spec::Metric;
 use crate::optim::mix;
@@ -30,21 +29,19 @@ impl Plan {
         (0..self.phases.len()).rev().find(|phase| self.changes_set(*phase)).unwrap_or(0)
     }
 
-    /// Patience that lasts longer than the plan.
-    pub(super) fn check_patience(&self) -> Option<PlanError> {
+    /// What to say of patience that lasts longer than the plan, as where that is cut short to try something out.
+    pub fn lasting_patience(&self) -> Option<String> {
         let patience = self.stop.patience?;
         let evaluations = self.count_evaluations(patience.metric);
         // The first evaluation is the best so far: only those after it can be without improvement.
         (patience.evaluations >= evaluations).then(|| {
             let set = if self.sets.len() > 1 { " on its last data set" } else { "" };
             let of = if is_average(patience.metric) { " of averaged weights" } else { "" };
-            let message = format!(
-                "{} evaluations without improvement, in a plan of {}{of}{set}: it would never end the training",
+            format!(
+                "`patience` will never end the training: {} evaluations without improvement, in a plan of {}{of}{set}",
                 count(patience.evaluations),
                 count(evaluations)
-            );
-            let help = "give fewer, or evaluate more often: `eval_every`";
-            PlanError::new("train.patience.evaluations", message, help)
+            )
         })
     }
 
@@ -56,8 +53,10 @@ impl Plan {
         let since = self.phases[self.last_set_since()].first_step;
         let from = if is_average(metric) { since.max(self.first_averaged()) } else { since };
         let earlier = multiples(&self.at(from))[0];
+        let ends = self.phases.iter().map(|phase| phase.end() - 1).filter(|step| (from..last.step).contains(step));
+        let besides = ends.filter(|step| self.is_eval_step(*step) && !self.is_due(&self.evaluations, *step)).count();
         // The last step is evaluated in any case, and none more than once, however short the interval.
-        ((after - earlier) as u64 + u64::from(after <= before)).min(self.total_steps - from)
+        ((after - earlier) as u64 + besides as u64 + u64::from(after <= before)).min(self.total_steps - from)
     }
 }
 

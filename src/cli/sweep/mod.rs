@@ -253,9 +253,14 @@ fn left_in<'a>(args: &'a SweepArgs, ledger: &'a Ledger) -> impl Iterator<Item = 
     ledger.trials.iter().filter(is_left)
 }
 
-/// What to say of absent sets, each once. Trials say themselves what stands in for one; what is listed would not.
+/// What to say of absent sets and of plans, each once. Trials say themselves what stands in for one; what is listed would not.
 fn notices(points: &BTreeMap<usize, Point>, are_listed: bool) -> BTreeSet<String> {
-    points.values().flat_map(|point| prepare::notices(&point.loaded.spec, &point.facts, !are_listed)).collect()
+    let of_point = |point: &Point| {
+        let Point { loaded, plan, facts } = point;
+        let remarks = prepare::remarks(&loaded.spec, plan, &facts[0]).collect::<Vec<_>>();
+        prepare::notices(&loaded.spec, facts, !are_listed).chain(remarks).collect::<Vec<_>>()
+    };
+    points.values().flat_map(of_point).collect()
 }
 
 /// Sees that some trial could begin.

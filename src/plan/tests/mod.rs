@@ -95,6 +95,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             label_smoothing: 0.0,
             checkpoint_every: every(1.0, DurationUnit::Epochs),
             eval_every: every(1.0, DurationUnit::Epochs),
+            eval_phases: false,
             eval_batch: 100,
             tta: Tta::None,
             tta_at: TtaAt::Every,
