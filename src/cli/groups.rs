@@ -83,7 +83,7 @@ fn nobodys(source: &Source, path: &str, name: &str, members: &[Member]) -> Diagn
             }
         }
     }
-    let error = source.diagnostic(path, format!("no parameter of the net is in the group `{name}`"));
+    let error = source.diagnostic_of_key(path, format!("no parameter of the net is in the group `{name}`"));
     let listed = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     error
         .expected(format!("{listed}, the beginning of a parameter's name up to a `.`, or a pattern such as `*.res.*`"))
@@ -100,7 +100,7 @@ fn overlap(source: &Source, spec: &Spec, members: &[Member]) -> Option<Diagnosti
         let (k, phase) =
             spec.phases.iter().enumerate().find(|(_, phase)| phase.groups().any(|name| name == *second))?;
         let message = format!("`{}` is in two groups, `{first}` and `{second}`", member.name);
-        let error = source.diagnostic(&path_of(&format!("phases[{k}]"), phase, second), message);
+        let error = source.diagnostic_of_key(&path_of(&format!("phases[{k}]"), phase, second), message);
         Some(error.help("name groups that share no parameter; `stem`, `backbone` and `head` may hold others"))
     })
 }

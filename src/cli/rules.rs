@@ -1,10 +1,12 @@
 //! The rules of `[[params]]` on the parameters of a net: which takes which, and what cannot be.
 
 use super::table::{Align, Table};
-use crate::config::spec::Spec;
+use crate::config::schema::RULE_EFFECT;
+use crate::config::spec::{ParamRule, Spec};
+use crate::config::suggest::one_of;
 use crate::config::{Diagnostic, Source};
 use crate::model::Member;
-use crate::optim;
+use crate::optim::{self, mix};
 use crate::plan::{Plan, PlannedRule, RuleRate};
 use crate::registry::Choice;
 use crate::train::rule_of_each;
@@ -13,6 +15,8 @@ use std::collections::BTreeSet;
 
 /// Names that are listed in a message; of more only the number is told.
 const SHOWN: usize = 9;
+/// What parameters use of which no rule says anything.
+const PHASES_SAY: &str = "what the phases say";
 
 /// The parameters that each rule takes and, first, those that none does.
 pub fn groups<'a>(spec: &Spec, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
@@ -23,8 +27,8 @@ pub fn groups<'a>(spec: &Spec, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
     groups
 }
 
-/// Rules that speak of no parameter of the net or that earlier ones leave nothing to, and optimizers that cannot step what
-/// they are given.
+/// Rules that speak of no parameter of the net, that earlier ones leave nothing to or that change nothing, and optimizers that cannot
+/// step what they are given.
 pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic> {
     let groups = groups(spec, members);
     let mut errors = Vec::new();
@@ -37,6 +41,15 @@ pub fn check(source: &Source, spec: &Spec, members: &[Member]) -> Vec<Diagnostic
             let choice = if rule.subject.name.is_some() { names(members) } else { kinds(members) };
             source.diagnostic(&path, "this rule matches no parameter of the net").help(choice)
         });
+    }
+    let idle = |(k, rule): &(usize, &ParamRule)| !rule.has_effect() && !groups[1 + k].is_empty();
+    for (k, _) in spec.params.iter().enumerate().filter(idle) {
+        let later = &spec.params[k + 1..];
+        if !groups[1 + k].iter().any(|member| later.iter().any(|rule| rule.subject.matches(member))) {
+            let error = source.diagnostic(&format!("params[{k}]"), "the rule changes nothing");
+            let help = "it would keep its parameters from a later rule, and no later one matches any of them";
+            errors.push(error.expected(one_of(RULE_EFFECT)).help(help));
+        }
     }
     for (k, rule) in spec.params.iter().enumerate() {
         let Some(choice) = &rule.optimizer else { continue };
@@ -70,7 +83,14 @@ fn misused(source: &Source, path: &str, choice: &Choice, members: &[&Member]) ->
     if names.is_empty() {
         return None;
     }
-    let message = format!("`{}` steps matrices alone, and is to step {}", choice.kind, few(&names));
+    // Of a mix the one of its rules whose fault it is.
+    let is_misused = |rule: &Choice| {
+        let optimizer = optim::make(rule, 0);
+        members.iter().any(|member| !optimizer.takes(&member.shape))
+    };
+    let misused = mix::rules(choice).into_iter().map(|(_, rule)| rule).find(is_misused);
+    let kind = misused.map_or_else(|| choice.kind.clone(), |rule| rule.kind);
+    let message = format!("`{kind}` steps matrices alone, and is to step {}", few(&names));
     let rules = kinds.into_iter().map(|role| format!("`role = \"{role}\"`")).collect::<Vec<_>>().join(" and ");
     let help = format!("give those another optimizer: a `[[params]]` with {rules}, `optimizer = \"sgd\"` and its `lr`");
     Some(source.diagnostic(path, message).help(help))
@@ -115,7 +135,7 @@ pub fn table(spec: &Spec, plan: &Plan, members: &[Member]) -> String {
     for (members, rule) in groups.iter().skip(1).zip(&plan.rules) {
         table.row([vec![rule.label.clone()], sums(members), vec![in_words(rule)]].concat());
     }
-    table.row([vec!["all others".to_owned()], sums(&groups[0]), vec!["what the phases say".to_owned()]].concat());
+    table.row([vec!["all others".to_owned()], sums(&groups[0]), vec![PHASES_SAY.to_owned()]].concat());
     table.render()
 }
 
@@ -139,5 +159,6 @@ fn in_words(rule: &PlannedRule) -> String {
         rule.weight_decay.map(|decay| format!("weight decay {}", number(decay))),
         until,
     ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { PHASES_SAY.to_owned() } else { parts.join(", ") }
 }

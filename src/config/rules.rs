@@ -1,9 +1,8 @@
 //! What the rules of `[[params]]` mean.
 
 use super::build::Builder;
-use super::schema::{RULE_EFFECT, RULE_SUBJECT};
+use super::schema::RULE_SUBJECT;
 use super::spec::{ParamRule, PartKind, Role, RuleLr, Subject};
-use super::suggest::one_of;
 use crate::registry::Settings;
 
 /// The rules, in order.
@@ -11,6 +10,14 @@ pub fn build(builder: &mut Builder<'_>, list: &[Settings]) -> Option<Vec<ParamRu
     let rules: Vec<_> =
         list.iter().enumerate().map(|(index, settings)| Rule { builder, settings, index }.build()).collect();
     rules.into_iter().collect()
+}
+
+impl ParamRule {
+    /// Whether it changes anything of what the phases say. One that does not keeps its parameters from later rules.
+    pub fn has_effect(&self) -> bool {
+        let Self { subject: _, optimizer, lr, momentum, weight_decay, until } = self;
+        optimizer.is_some() || lr.is_some() || momentum.is_some() || weight_decay.is_some() || until.is_some()
+    }
 }
 
 struct Rule<'a, 'b> {
@@ -42,9 +49,6 @@ impl Rule<'_, '_> {
         if !RULE_SUBJECT.iter().any(|key| self.gives(key)) {
             let expected = "`role = …`, `match = …` or `group = …`";
             self.error("role", "the rule does not say which parameters it is for", expected);
-        }
-        if !RULE_EFFECT.iter().any(|key| self.gives(key)) {
-            self.error("lr", "the rule changes nothing", one_of(RULE_EFFECT));
         }
         if self.gives("lr") && self.gives("lr_factor") {
             let expected = "one of the two: a rate of its own, or a share of the phase's";

@@ -78,7 +78,8 @@ pub static EXPERIMENT: &[Param] = &[
         key: "params",
         kind: Kind::Tables(PARAMS),
         default: Default::Toml("[]"),
-        doc: "ordered rules for some of the parameters: the first that matches holds, one that matches none is an error",
+        doc: "ordered rules for some of the parameters: the first that matches holds, one that matches none is an error; one that \
+              changes nothing keeps its parameters from later ones",
     },
     Param {
         key: PHASES,
@@ -570,7 +571,7 @@ pub const LOOKAHEAD: &[Param] = &[
 /// Of these a rule of `[[params]]` gives one or more.
 pub const RULE_SUBJECT: [&str; 3] = ["role", "match", "group"];
 
-/// Of these too.
+/// Of these too, unless it keeps parameters from a later rule.
 pub const RULE_EFFECT: [&str; 6] = ["optimizer", "lr", "lr_factor", "momentum", "weight_decay", "until"];
 
 /// Of these at most one.

@@ -1,5 +1,6 @@
 //! The texts an experiment comes from, and where in them each setting was written.
 
+use super::check::key_of;
 use super::diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -104,6 +105,12 @@ impl Source {
     /// An error at the setting of that path, to be worded further and handed to [`Source::diagnostics`].
     pub fn diagnostic(&self, path: &str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.origin(path), message)
+    }
+
+    /// An error at the key of a table whose keys are free; where that is not known, at its value.
+    pub fn diagnostic_of_key(&self, path: &str, message: impl Into<String>) -> Diagnostic {
+        let key = key_of(path);
+        self.diagnostic(if self.is_given(&key) { &key } else { path }, message)
     }
 
     /// The errors as one, sorted by position, ready to be shown.

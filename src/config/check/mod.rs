@@ -219,6 +219,7 @@ impl<'a> Checker<'a> {
         for field in &table.fields {
             let path = join(path, &field.key);
             self.origins.insert(path.clone(), field.node.origin.clone());
+            self.origins.insert(key_of(&path), field.key_origin.clone());
             if let Some(value) = self.value(&field.node, of, &path) {
                 settings.0.insert(field.key.clone(), value);
             }
@@ -253,6 +254,11 @@ pub fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let key = if bare { key.to_owned() } else { format!("{key:?}") };
     if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// Where the key of a free table's setting stands, as a path: of the setting at `path` itself that is where its value does.
+pub fn key_of(path: &str) -> String {
+    format!("{path}#key")
 }
 
 /// What the last part of a path is called in a message: `lr` of `phases[1].lr`, `augment[1]` of `data.augment[1]`.

@@ -8,9 +8,7 @@ mod kind;
 
 use super::beside;
 use super::extends;
-use super::schema::{
-    EACH, EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_EFFECT, RULE_RATE, RULE_SUBJECT, SWEEP,
-};
+use super::schema::{EACH, EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_RATE, RULE_SUBJECT, SWEEP};
 use super::sweep;
 use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
@@ -144,14 +142,9 @@ fn together(section: &str) -> Map<String, Value> {
     let each = |keys: &[&str]| keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>();
     let rules = match section {
         "phases" => vec![("oneOf", each(&PHASE_LENGTH))],
-        "params" => vec![(
-            "allOf",
-            vec![
-                json!({ "anyOf": each(&RULE_SUBJECT) }),
-                json!({ "anyOf": each(&RULE_EFFECT) }),
-                json!({ "not": { "required": RULE_RATE } }),
-            ],
-        )],
+        "params" => {
+            vec![("allOf", vec![json!({ "anyOf": each(&RULE_SUBJECT) }), json!({ "not": { "required": RULE_RATE } })])]
+        }
         _ => Vec::new(),
     };
     rules.into_iter().map(|(keyword, schemas)| (keyword.to_owned(), Value::Array(schemas))).collect()

@@ -141,7 +141,7 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let lr = || ("lr", float(0.1));
     let turned = [("max_momentum", float(0.8)), ("min_momentum", float(0.9))];
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 22] = [
+    let cases: [(&RecipeEntry, Given<'_>, &str); 23] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
@@ -155,6 +155,7 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.97))], "min_momentum"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), turned[0].clone(), turned[1].clone()], "min_momentum"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("from", float(0.5))], "from"),
+        (&warmup::ENTRY, &[lr(), one_epoch(), ("from", float(0.5))], "from"),
         (&sgdr::ENTRY, &[lr(), ("to", float(0.2))], "to"),
         (&lr_range::ENTRY, &[one_epoch(), ("from", float(10.0)), ("to", float(1.0))], "from"),
         (&lr_range::ENTRY, &[one_epoch(), ("to", float(1e-6))], "to"),

@@ -1,4 +1,4 @@
-use super::{EPOCHS, MOMENTUM, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum, ramp};
+use super::{EPOCHS, MOMENTUM, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum, ordered, ramp};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 
 /// One phase from `from` to `lr`; with `from` a share of it, PyTorch's `LinearLR` stepped each batch.
@@ -29,6 +29,7 @@ pub static ENTRY: RecipeEntry = Entry {
 };
 
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
+    ordered(&ENTRY, settings, ["from", "lr"], "the rate rises from `from` to `lr`: give `lr` the larger one")?;
     let lr = ramp(settings.float("from"), settings.float("lr"), &settings.choice("curve"));
     Ok(vec![Part { length: length(settings)?, lr, momentum: momentum(settings) }])
 }
