@@ -5,7 +5,7 @@ use super::{Cadence, Mix, Plan, StepPlan};
 use crate::average::{ENTRIES, EvaluatedAt, Statistics};
 use crate::config::spec::{LookaheadSpec, TrainSpec};
 use crate::registry::{Choice, Duration, DurationUnit, find};
-use crate::units::count;
+use crate::units::{count, number};
 use std::fmt;
 
 /// `[train] average`, laid out over training.
@@ -136,13 +136,23 @@ impl PlannedAverage {
     }
 }
 
+impl PlannedAverage {
+    /// What its rule is given: ` of decay 0.9 that is warmed up`.
+    fn settings(&self) -> String {
+        let settings = &self.choice.settings;
+        let decay = settings.opt_float("decay").map(|decay| format!(" of decay {}", number(decay)));
+        let warmup = (settings.opt_bool("decay_warmup") == Some(true)).then_some(" that is warmed up");
+        decay.unwrap_or_default() + warmup.unwrap_or_default()
+    }
+}
+
 impl fmt::Display for PlannedAverage {
-    /// `swa of the weights every 1ep, from step 75 on`, `lookahead's slow weights as a model of their own`
+    /// `ema of decay 0.9 of the weights every 1ep, from step 75 on`, `lookahead's slow weights as a model of their own`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.times {
             None => write!(f, "{}'s slow weights as a model of their own", self.choice.kind)?,
             Some(Times { first, every, .. }) => {
-                write!(f, "{} of the weights every {every}", self.choice.kind)?;
+                write!(f, "{}{} of the weights every {every}", self.choice.kind, self.settings())?;
                 if *first > 1 {
                     write!(f, ", from step {} on", first - 1)?;
                 }

@@ -1,8 +1,8 @@
 //! The plan as a table for people.
 
 use super::{Plan, PlannedPhase};
-use crate::optim::mix;
-use crate::registry::{Choice, Value};
+use crate::optim::{self, mix};
+use crate::registry::{self, Choice, Value};
 use crate::units::{count, number};
 use anstyle::{Effects, Style};
 use unicode_width::UnicodeWidthStr;
@@ -71,6 +71,7 @@ impl Plan {
             lines.extend(wrap_sentences(&self.by_phase("images mixed", " or ", |phase| &phase.mix_images), width));
         }
         lines.extend(wrap_sentences(&self.accumulations(), width));
+        lines.extend(wrap_sentences(&Vec::from_iter(self.carried()), width));
         lines.extend(wrap_sentences(&self.groups_in_words(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.average.as_ref().map(ToString::to_string)), width));
@@ -112,7 +113,11 @@ impl Plan {
             columns.push(ramp("weight decay", |p| p.weight_decay.to_string()));
         }
         if self.phases.iter().any(|p| p.beta.is_some()) {
-            columns.push(ramp("beta", |p| p.beta.as_ref().map_or("own".into(), ToString::to_string)));
+            columns.push(ramp("beta", |p| match &p.beta {
+                Some(beta) => beta.to_string(),
+                None if optim::takes_beta(&p.optimizer) => "own".to_owned(),
+                None => "–".to_owned(),
+            }));
         }
         if self.phases.iter().any(|p| p.mix.is_some()) {
             columns.push(ramp("mix", |p| p.mix.as_ref().map_or("–".into(), ToString::to_string)));
@@ -151,9 +156,17 @@ impl Plan {
         let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.accumulate > 1);
         let line = |(k, phase): (usize, &PlannedPhase)| {
             let (batch, part, parts) = (phase.batch, phase.part(), phase.batch.div_ceil(phase.part()));
-            format!("phase {k}: the {batch} images of a step pass in {parts} parts of {part}")
+            let most = if batch.is_multiple_of(part) { "" } else { "up to " };
+            format!("phase {k}: the {batch} images of a step pass in {parts} parts of {most}{part}")
         };
         phases.map(line).collect()
+    }
+
+    /// The phases that the momentum of another optimizer lives on in.
+    fn carried(&self) -> Option<String> {
+        let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.carry);
+        let named: Vec<String> = phases.map(|(k, _)| format!("phase {k}")).collect();
+        (!named.is_empty()).then(|| format!("momentum is carried over into {}", named.join(", ")))
     }
 }
 
@@ -181,13 +194,33 @@ impl PlannedPhase {
     }
 }
 
-/// An optimizer and the switches that are on: `sgd nesterov`; of a mix both rules: `rmsprop → sgd nesterov`.
+/// An optimizer, the switches that are on and what else is not as by default: `sgd nesterov`, `rmsprop alpha 0.95`; of a mix both
+/// rules: `rmsprop → sgd nesterov`.
 pub fn optimizer_in_words(optimizer: &Choice) -> String {
     if let [(_, from), (_, to)] = &mix::rules(optimizer)[..] {
         return format!("{} → {}", optimizer_in_words(from), optimizer_in_words(to));
     }
-    let on = optimizer.settings.0.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(key, _)| key.as_str());
-    std::iter::once(optimizer.kind.as_str()).chain(on).collect::<Vec<_>>().join(" ")
+    let settings = optimizer.settings.0.iter().filter_map(|(key, value)| match value {
+        Value::Bool(true) => Some(key.clone()),
+        Value::Int(_) | Value::Float(_) | Value::Text(_) if is_default(&optimizer.kind, key, value) => None,
+        Value::Int(n) => Some(format!("{key} {n}")),
+        Value::Float(x) => Some(format!("{key} {}", number(*x))),
+        Value::Text(text) => Some(format!("{key} {text}")),
+        _ => None,
+    });
+    std::iter::once(optimizer.kind.clone()).chain(settings).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an optimizer's setting is as it is where nobody gives it.
+fn is_default(optimizer: &str, key: &str, value: &Value) -> bool {
+    let params = registry::find(optim::ENTRIES, optimizer).map_or(&[][..], |entry| entry.params);
+    let default = params.iter().find(|param| param.key == key).map(|param| param.default);
+    match (default, value) {
+        (Some(registry::Default::Toml(toml)), Value::Int(n)) => toml.parse::<i64>() == Ok(*n),
+        (Some(registry::Default::Toml(toml)), Value::Float(x)) => toml.parse::<f64>() == Ok(*x),
+        (Some(registry::Default::Toml(toml)), Value::Text(text)) => toml.trim_matches(['"', '\'']) == text,
+        _ => false,
+    }
 }
 
 /// An augmentation with its settings: `cutout 8`. A number says what it is where there are several.

@@ -100,9 +100,9 @@ impl Ramp {
 impl fmt::Display for Ramp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_constant() {
-            f.write_str(&units::number(self.from))
+            f.write_str(&units::brief(self.from))
         } else {
-            write!(f, "{} → {} {}", units::number(self.from), units::number(self.to), self.curve_name())
+            write!(f, "{} → {} {}", units::brief(self.from), units::brief(self.to), self.curve_name())
         }
     }
 }

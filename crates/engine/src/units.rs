@@ -67,6 +67,11 @@ pub fn number(x: f64) -> String {
     }
 }
 
+/// A number as [`number`] has it, to six significant digits: what arithmetic leaves behind them says nothing to people.
+pub fn brief(x: f64) -> String {
+    number(format!("{x:.5e}").parse().unwrap_or(x))
+}
+
 /// A count with its thousands set apart: `50,000`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -91,6 +96,12 @@ mod tests {
             assert_eq!(number(-x).parse::<f64>().unwrap(), -x);
         }
         assert_eq!(number(f64::NAN), "NaN");
+        for (x, text) in
+            [(0.7 * 0.4, "0.28"), (0.05 * 1.1, "0.055"), (1.0 / 3.0, "0.333333"), (1e-5, "1e-5"), (0.0, "0")]
+        {
+            assert_eq!(brief(x), text);
+        }
+        assert_eq!((brief(f64::INFINITY).as_str(), brief(f64::NAN).as_str()), ("inf", "NaN"));
     }
 
     #[test]

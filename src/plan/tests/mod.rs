@@ -316,7 +316,7 @@ fn parts_of_a_step_change_nothing_but_the_images_at_a_time() {
     let plan = plan(parts.clone(), 100);
     assert_eq!(plan.steps().collect::<Vec<_>>(), whole.steps().collect::<Vec<_>>());
     assert_eq!([plan.phases[0].part(), plan.phases[1].part(), whole.phases[0].part()], [14, 1, 40]);
-    let said = "phase 0: the 40 images of a step pass in 3 parts of 14\nphase 1: the 7 images of a step pass in 7 parts of 1\n";
+    let said = "phase 0: the 40 images of a step pass in 3 parts of up to 14\nphase 1: the 7 images of a step pass in 7 parts of 1\n";
     assert!(plan.table(80).contains(said), "{}", plan.table(80));
     parts[1].accumulate = 8;
     assert_eq!(errors(parts, 100), ["phases[1].accumulate"]);

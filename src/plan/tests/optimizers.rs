@@ -73,3 +73,23 @@ fn gradients_are_bounded_where_a_phase_says_so() {
     assert_eq!(plan.step_values(&plan.at(7), &plan.applied(&plan.at(7))), [f64::INFINITY; 2]);
     assert!(plan.table(200).contains("value 0.5, norm 2 → 1 linear"), "{}", plan.table(200));
 }
+
+/// What is not as by default is in the table, and no more digits than people read.
+#[test]
+fn the_table_tells_what_is_not_as_by_default() {
+    let mut phases = vec![steps(4, 10), steps(4, 10), steps(4, 10)];
+    let alpha = [("alpha", Value::Float(0.5)), ("eps", Value::Float(1e-8))];
+    phases[0].optimizer = Choice::with("rmsprop", alpha);
+    phases[1].optimizer = Choice::with("sgd", [("decay", Value::Text("decoupled".to_owned()))]);
+    phases[1].carry = true;
+    phases[2].optimizer = Choice::with("adam", [("beta2", Value::Float(0.999))]);
+    phases[2].beta = Some(constant(0.99));
+    phases[1].lr = curve(0.7 * 0.4, Some(0.05 * 1.1), "linear");
+    let table = plan(phases, 100).table(200);
+    let row = |phase: &str| table.lines().find(|line| line.starts_with(phase)).unwrap();
+    assert!(row("    0").contains("rmsprop alpha 0.5 ") && row("    0").ends_with("own"), "{table}");
+    assert!(row("    1").contains("sgd decay decoupled ") && row("    1").ends_with("–"), "{table}");
+    assert!(row("    1").contains(" 0.28 → 0.055 linear "), "{table}");
+    assert!(row("    2").contains("adam ") && row("    2").ends_with("0.99"), "{table}");
+    assert!(table.contains("momentum is carried over into phase 1\n"), "{table}");
+}
