@@ -348,22 +348,23 @@ pub const TRAIN: &[Param] = &[
         key: "label_smoothing",
         kind: Kind::Float(Interval::half_open(0.0, 1.0)),
         default: Default::Toml("0.0"),
-        doc: "share of the target that is spread evenly over all classes",
+        doc: "share of the target that is spread evenly over all classes, in training alone: `train_loss` is with it, `val_loss` \
+              without",
     },
     Param {
         key: "lr_batch",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Absent,
         doc: "the batch that the phases' `lr` and `lr_values` are written for: a phase of another batch has them times its \
-              batch / lr_batch; left out: they are used as they are written. In the written-out experiment the rates are those that \
-              come of it, and this is gone",
+              batch / lr_batch; left out: they are used as they are written. What a run keeps (`experiment.toml`, `settings` of \
+              `run.json`) and `plan --expand` have the rates that come out, without it: whoever changes a batch there changes rates too",
     },
     Param {
         key: "stretch",
         kind: Kind::Float(Interval::above(0.0)),
         default: Default::Toml("1.0"),
         doc: "every phase lasts so many times its `epochs` or `steps` (to the next whole step, at least one): the same schedule, \
-              shorter or longer. In the written-out experiment the lengths are those that come of it, and this is gone",
+              shorter or longer. What a run keeps and `plan --expand` have the lengths that come out, without it",
     },
     Param {
         key: "checkpoint_every",
@@ -717,7 +718,7 @@ pub const PHASE: &[Param] = &[
         key: "epochs",
         kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
         default: Default::Absent,
-        doc: "length in passes over the training set, may be fractional; either this or `steps`",
+        doc: "length in passes over the training set, may be fractional; either this or `steps`: `--set` of one takes the other out",
     },
     Param {
         key: "steps",
@@ -805,7 +806,8 @@ pub const PHASE: &[Param] = &[
         kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
         default: Default::Absent,
         doc: "factors on the rate of groups of parameters: `stem`, `backbone`, `head`, what lies below a name such as `layer1`, \
-              or a pattern, `*.res.*`; left out: as in the phase before",
+              or a pattern, `*.res.*`. No two may share a parameter, but for `stem`, `backbone` and `head`, which give way to others. \
+              Left out: as in the phase before; given, it takes the place of all that was said there",
     },
     Param {
         key: "lr_values",
@@ -817,14 +819,15 @@ pub const PHASE: &[Param] = &[
         key: "weight_decay_groups",
         kind: Kind::Map(&Kind::Ramp(Interval::at_least(0.0))),
         default: Default::Absent,
-        doc: "weight decay of groups of parameters in place of the phase's; left out: what it came to in the phase before",
+        doc: "weight decay of groups of parameters in place of the phase's; left out: what it came to in the phase before; given, it \
+              takes the place of all that was said there",
     },
     Param {
         key: "freeze",
         kind: Kind::List(&Kind::Text),
         default: Default::Absent,
         doc: "groups of parameters that are not trained (their batch norms go on measuring, as PyTorch's do: running means and \
-              variances move); left out: as in the phase before, `[]` trains all again",
+              variances move); left out: as in the phase before; given, it takes the place of that list, so `[]` trains all again",
     },
 ];
 
