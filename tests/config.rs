@@ -379,12 +379,19 @@ fn the_hash_tells_experiments_apart_and_runs_of_one_not() {
         "name=other",
         "data.root=elsewhere",
         "train.deterministic=false",
+        "train.eval_phases=false",
         "phases[1].size=24",
         "phases[1].momentum=0.0",
     ] {
         assert_eq!(hash(&[same], "shapes", "sha256:1"), plain, "{same}");
     }
-    for other in ["phases[1].lr=0.2", "train.precision=f32", "train.deterministic=true", "model.backbone=shallow"] {
+    for other in [
+        "phases[1].lr=0.2",
+        "train.precision=f32",
+        "train.deterministic=true",
+        "train.eval_phases=true",
+        "model.backbone=shallow",
+    ] {
         assert_ne!(hash(&[other], "shapes", "sha256:1"), plain, "{other}");
     }
     assert_ne!(hash(&[], "cifar10", "sha256:1"), plain);
