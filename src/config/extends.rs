@@ -53,12 +53,11 @@ impl Files {
         match self.base(number, &field.node) {
             Ok(text) => {
                 let below = self.tree(text)?;
-                if let (Some(Field { key_origin: Origin::Text { text, .. }, .. }), Some(_)) =
-                    (below.get(PHASES), tree.get(PHASES))
-                {
+                let anew = tree.get(PHASES).is_some_and(|field| matches!(field.node.value, Wire::Array(_)));
+                if let Some(Field { key_origin: Origin::Text { text, .. }, .. }) = below.get(PHASES).filter(|_| anew) {
                     self.replaced = Some(*text);
                 }
-                Some(merge(below, tree))
+                Some(merge(below, tree, &mut self.errors))
             }
             Err(error) => {
                 self.errors.push(error);

@@ -36,6 +36,24 @@ pub fn item_kind(kind: Kind) -> Option<Kind> {
     }
 }
 
+/// The setting that says the same in another unit.
+pub fn in_the_place_of(key: &str) -> Option<&'static str> {
+    match key {
+        "epochs" => Some("steps"),
+        "steps" => Some("epochs"),
+        _ => None,
+    }
+}
+
+/// The indices of an array, in words.
+pub fn indices(count: usize) -> String {
+    match count {
+        0 => "no index: the array is empty".to_owned(),
+        1 => "index 0: there is one item".to_owned(),
+        _ => format!("an index from 0 to {}", count - 1),
+    }
+}
+
 /// The key by which a table of this kind says what else may stand in it.
 pub fn naming_key(kind: Kind) -> &'static str {
     match kind {

@@ -1,7 +1,9 @@
 //! An experiment over the one it extends.
 
-use super::forms::{field_kind, long_form};
+use super::diagnostics::Diagnostic;
+use super::forms::{field_kind, in_the_place_of, indices, item_kind, long_form};
 use super::schema::EXPERIMENT;
+use super::source::Origin;
 use super::wire::{Field, Node, Table, Wire};
 use crate::registry::Kind;
 use std::collections::BTreeMap;
@@ -11,11 +13,14 @@ use std::collections::BTreeMap;
 /// Tables are merged key by key; arrays, plain values and choices of another kind are replaced as a whole. A short form
 /// says the whole of a choice, as it does in an override: `"resnet9"` over `{ kind = "resnet9", width = 32 }` has the
 /// default width. Below, it counts as the table it is short for: `{ width = 32 }` over `"resnet9"` sets the width.
-pub fn merge(base: Table, over: Table) -> Table {
-    tables(base, over, Some(Kind::Table(EXPERIMENT)))
+///
+/// A table over an array of tables speaks of some of these: `[phases.1]` of the second, `[phases."*"]` of all. What is wrong with
+/// that is added to `errors`.
+pub fn merge(base: Table, over: Table, errors: &mut Vec<Diagnostic>) -> Table {
+    tables(base, over, Some(Kind::Table(EXPERIMENT)), errors)
 }
 
-fn tables(mut base: Table, over: Table, kind: Option<Kind>) -> Table {
+fn tables(mut base: Table, over: Table, kind: Option<Kind>, errors: &mut Vec<Diagnostic>) -> Table {
     // A choice's settings are declared by its kind, which the upper table may leave to the lower.
     let name = over.text("kind").or_else(|| base.text("kind")).map(str::to_owned);
     let places: BTreeMap<String, usize> =
@@ -29,20 +34,66 @@ fn tables(mut base: Table, over: Table, kind: Option<Kind>) -> Table {
         let below = &mut base.fields[*place];
         let lower = std::mem::replace(&mut below.node.value, Wire::Invalid);
         let lower = Node { value: lower, origin: below.node.origin.clone() };
-        *below = Field { node: nodes(lower, field.node, inner), ..field };
+        *below = Field { node: nodes(lower, field.node, inner, errors), ..field };
     }
     base
 }
 
-fn nodes(base: Node, over: Node, kind: Option<Kind>) -> Node {
+fn nodes(base: Node, over: Node, kind: Option<Kind>, errors: &mut Vec<Diagnostic>) -> Node {
     let Wire::Table(upper) = over.value else { return over };
+    if let (Wire::Array(_), Some(Kind::Tables(_))) = (&base.value, kind) {
+        return some_items(base, upper, kind.and_then(item_kind), errors);
+    }
     let lower = match (long_form(&base, kind), base.value) {
         (Some(long), _) | (None, Wire::Table(long)) => long,
         _ => return Node { value: Wire::Table(upper), origin: over.origin },
     };
-    let value = if replaces(&lower, &upper, kind) { upper } else { tables(lower, upper, kind) };
+    let value = if replaces(&lower, &upper, kind) { upper } else { tables(lower, upper, kind, errors) };
     Node { value: Wire::Table(value), origin: over.origin }
 }
+
+/// Tables of an array with what is said of some of them by number, or of all.
+fn some_items(mut base: Node, upper: Table, kind: Option<Kind>, errors: &mut Vec<Diagnostic>) -> Node {
+    let Wire::Array(items) = &mut base.value else { return base };
+    let (all, some): (Vec<Field>, Vec<Field>) = upper.fields.into_iter().partition(|field| field.key == ALL);
+    // What is said of all gives way to what is said of one.
+    for Field { key, key_origin, node } in all.into_iter().chain(some) {
+        let Wire::Table(over) = node.value else {
+            let message = format!("`{key}` cannot be {}", node.value.type_name());
+            errors.push(Diagnostic::new(node.origin, message).expected("a table: what is other in that one"));
+            continue;
+        };
+        let places = match key.parse::<usize>() {
+            _ if key == ALL => 0..items.len(),
+            Ok(place) if place < items.len() => place..place + 1,
+            _ => {
+                let there = format!("{}, or `{ALL}` for all", indices(items.len()));
+                errors.push(Diagnostic::new(key_origin, format!("there is no item `{key}` below")).expected(there));
+                continue;
+            }
+        };
+        for item in &mut items[places] {
+            let lower = Node { value: std::mem::replace(&mut item.value, Wire::Invalid), origin: item.origin.clone() };
+            *item = one_item(lower, over.clone(), &key_origin, kind, errors);
+        }
+    }
+    base
+}
+
+/// An item with what is said of it.
+fn one_item(mut lower: Node, over: Table, origin: &Origin, kind: Option<Kind>, errors: &mut Vec<Diagnostic>) -> Node {
+    if let Wire::Table(table) = &mut lower.value {
+        // A phase is so long or so long.
+        let replaced = |key: &str| over.fields.iter().any(|field| in_the_place_of(&field.key) == Some(key));
+        table.fields.retain(|field| !replaced(&field.key));
+    }
+    let place = lower.origin.clone();
+    let over = Node { value: Wire::Table(over), origin: origin.clone() };
+    Node { origin: place, ..nodes(lower, over, kind, errors) }
+}
+
+/// All tables of an array.
+const ALL: &str = "*";
 
 /// Whether a choice is another than the one below: it says another kind, or is a short form, right or wrong. A table that
 /// does not say its kind speaks of the one below.
@@ -63,7 +114,7 @@ mod tests {
 
     fn merged(base: &str, over: &str) -> String {
         let tree = |content, text| parse(content, text, &mut Vec::new()).unwrap();
-        bare(&merge(tree(base, 1), tree(over, 0)))
+        bare(&merge(tree(base, 1), tree(over, 0), &mut Vec::new()))
     }
 
     fn same(base: &str, over: &str, expected: &str) {
@@ -111,9 +162,38 @@ mod tests {
     }
 
     #[test]
+    fn tables_by_number_are_laid_over_those_of_an_array() {
+        let base =
+            "[[phases]]\nepochs = 2\nlr = 1\n[[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\noptimizer = 'sgd'";
+        same(
+            base,
+            "phases.1.lr.to = 0.4\nphases.1.optimizer.nesterov = true\nphases.'*'.batch = 8\nphases.0.batch = 9",
+            "[[phases]]\nepochs = 2\nlr = 1\nbatch = 9\n[[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.4 }\n\
+             optimizer = { kind = 'sgd', nesterov = true }\nbatch = 8",
+        );
+        // A short form is spelt out, and one length takes the place of the other.
+        same(
+            base,
+            "[phases.0]\nsteps = 7\nlr = { to = 2 }",
+            "[[phases]]\nlr = { from = 1, to = 2 }\nsteps = 7\n\
+             [[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\noptimizer = 'sgd'",
+        );
+        let tree = |content, text| parse(content, text, &mut Vec::new()).unwrap();
+        for (over, said) in [
+            ("[phases.2]\nlr = 1", "there is no item `2` below"),
+            ("[phases]\nlr = 1", "`lr` cannot be an integer"),
+            ("[phases.lr]\nto = 1", "there is no item `lr` below"),
+        ] {
+            let mut errors = Vec::new();
+            merge(tree(base, 1), tree(over, 0), &mut errors);
+            assert_eq!(errors.iter().map(|error| &error.message[..]).collect::<Vec<_>>(), [said]);
+        }
+    }
+
+    #[test]
     fn every_value_keeps_its_place() {
         let tree = |content, text| parse(content, text, &mut Vec::new()).unwrap();
-        let merged = merge(tree("[train]\na = 1\nb = 2", 1), tree("[train]\nb = 3", 0));
+        let merged = merge(tree("[train]\na = 1\nb = 2", 1), tree("[train]\nb = 3", 0), &mut Vec::new());
         let train = merged.get("train").unwrap();
         let text = |origin: &super::super::source::Origin| match origin {
             super::super::source::Origin::Text { text, .. } => *text,

@@ -2,7 +2,7 @@
 
 use super::diagnostics::Diagnostic;
 use super::extends;
-use super::forms::{field_kind, item_kind, keys, long_form, naming_key};
+use super::forms::{field_kind, in_the_place_of, indices, item_kind, keys, long_form, naming_key};
 use super::schema::EXPERIMENT;
 use super::source::{Origin, Text};
 use super::suggest::nearest;
@@ -384,24 +384,6 @@ impl Edit<'_> {
 /// Whether it is a phase with a recipe.
 fn names_recipe(item: &Node) -> bool {
     item.table().is_some_and(|table| table.get("recipe").is_some())
-}
-
-/// The setting that says the same in another unit.
-fn in_the_place_of(key: &str) -> Option<&'static str> {
-    match key {
-        "epochs" => Some("steps"),
-        "steps" => Some("epochs"),
-        _ => None,
-    }
-}
-
-/// The indices of an array, in words.
-fn indices(count: usize) -> String {
-    match count {
-        0 => "no index: the array is empty".to_owned(),
-        1 => "index 0: there is one item".to_owned(),
-        _ => format!("an index from 0 to {}", count - 1),
-    }
 }
 
 /// Turns a setting's short form into the table that it is short for, unless `key` is in the short form itself.

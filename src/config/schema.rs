@@ -35,7 +35,8 @@ pub static EXPERIMENT: &[Param] = &[
         key: "extends",
         kind: Kind::Path,
         default: Default::Absent,
-        doc: "an experiment file that this one adds to: tables are merged, arrays and choices of another kind replaced",
+        doc: "an experiment file that this one adds to: tables are merged, arrays and choices of another kind replaced; `[phases.1]` \
+              says what is other in its second phase, `[phases.\"*\"]` in all, and `[params.0]` likewise",
     },
     Param {
         key: "name",

@@ -105,7 +105,17 @@ fn part(param: &Param) -> Value {
                 let always: Vec<&str> = FIRST_PHASE.into_iter().filter(|key| *key != BY_TASK).collect();
                 array["allOf"] = json!([first_phase(&always)]);
             }
-            array
+            // Of a phase that a recipe makes, its settings too.
+            let is_open = beside::naming(params).is_some();
+            let properties: Map<_, _> = params.iter().map(|param| (param.key.to_owned(), part(param))).collect();
+            let one = json!({ "type": "object", "properties": properties, "additionalProperties": is_open });
+            let some = json!({
+                "type": "object",
+                "description": "what is other in some of those of the file that this one extends: by number, or `*` for all",
+                "patternProperties": { r"^(\*|0|[1-9][0-9]*)$": one },
+                "additionalProperties": false,
+            });
+            json!({ "if": { "type": "object" }, "then": some, "else": array })
         }
         ref kind => value(kind),
     };
@@ -155,6 +165,7 @@ fn whole(params: &[Param]) -> Value {
     let strict = |param: &Param| match param.kind {
         Kind::Table(inner) => Some(whole(inner)),
         Kind::Choice(family) => Some(json!({ "$ref": family::reference(family) })),
+        Kind::Tables(_) => Some(json!({ "type": "array" })),
         _ => None,
     };
     let properties: Map<_, _> =

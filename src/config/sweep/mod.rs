@@ -272,11 +272,11 @@ impl Sweep {
     /// As [`Sweep::experiment`].
     pub fn with(&self, point: &[String], further: &[(&str, String)]) -> Result<Loaded, Diagnostics> {
         assert_eq!(point.len(), self.axes.len(), "a point has a value for each axis");
-        let mut tree = self.tree.clone();
+        let (mut tree, mut read) = (self.tree.clone(), self.read());
         let mut overrides = Vec::new();
         for (axis, value) in self.axes.iter().zip(point) {
             match axis.effect(value) {
-                Some(Effect::Merge(part)) => tree = merge(tree, part.clone()),
+                Some(Effect::Merge(part)) => tree = merge(tree, part.clone(), &mut read.errors),
                 Some(Effect::Set(settings)) => overrides.extend(
                     settings.into_iter().map(|set| self.set_at(set.path, set.path_origin, set.value, set.value_origin)),
                 ),
@@ -285,7 +285,7 @@ impl Sweep {
         }
         let fitted = self.equal.as_ref().map_or(&Origin::Default, |equal| &equal.origin);
         overrides.extend(further.iter().map(|(path, value)| self.set_at(path, fitted, value, fitted)));
-        put_together(tree, self.read(), &overrides)
+        put_together(tree, read, &overrides)
     }
 
     /// The override that gives a setting a value, both of which the sweep file has at these places.
