@@ -139,7 +139,28 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u32 {
 
 /// The weights and running statistics alone, by name: `model.safetensors`.
 pub fn encode_model(params: &Params) -> Vec<u8> {
-    serialize(model_tensors(params, "", ""), HashMap::from([("format".to_owned(), "pt".to_owned())]))
+    serialize(model_tensors(params, "", ""), model_metadata())
+}
+
+/// As [`encode_model`], of weights after the step of that number, which [`step_of_model`] tells.
+pub fn encode_model_of(step: u64, params: &Params) -> Vec<u8> {
+    let mut metadata = model_metadata();
+    metadata.insert(STEP.to_owned(), step.to_string());
+    serialize(model_tensors(params, "", ""), metadata)
+}
+
+/// The step after which the weights in a file were kept, where that is told.
+pub fn step_of_model(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).ok()?;
+    metadata.metadata().as_ref()?.get(STEP)?.parse().ok()
+}
+
+/// In the metadata of weights that were kept on the way.
+const STEP: &str = "step";
+
+fn model_metadata() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "pt".to_owned())])
 }
 
 fn serialize(mut tensors: Vec<(String, TensorView<'_>)>, metadata: HashMap<String, String>) -> Vec<u8> {

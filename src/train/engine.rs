@@ -9,6 +9,7 @@ use super::step::{Taken, take_step};
 use super::watch::Watch;
 use crate::average::Statistics;
 use crate::config::spec::{Tta, TtaAt};
+use crate::gpu;
 use crate::nn::Params;
 use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
@@ -45,7 +46,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     }
     session.prepare_device()?;
     session.clock.skip();
-    let mut loader = session.loader();
+    let mut loader = session.loader(session.state.progress.step);
     let mut launched = Launches::new();
     let mut current: Option<(usize, Vec<bool>, Passes)> = None;
     let mut next = session.state.progress.step;
@@ -63,7 +64,13 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
             if begins {
                 session.begin_phase(&step)?;
             }
-            let passes = session.passes(&step, &frozen)?;
+            let passes = match session.passes(&step, &frozen) {
+                Err(error) if is_out_of_memory(&error) && session.give_up_images() => {
+                    loader = session.loader(next);
+                    session.passes(&step, &frozen)?
+                }
+                made => made?,
+            };
             current = Some((step.phase, frozen, passes));
             if first {
                 // Loading before the first step is not training.
@@ -99,6 +106,11 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
     }
     session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
+}
+
+/// Whether a device has too little memory.
+pub(super) fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(gpu::Error::OutOfMemory { .. }))
 }
 
 /// A step whose numbers may still be on their way.
@@ -191,7 +203,7 @@ fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Out
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
     let phase = &session.plan.phases[step.phase];
     if session.spec.record.phases && step.step + 1 == phase.end() {
-        session.keep_model(&file::model_of_phase(step.phase))?;
+        session.keep_model(&file::model_of_phase(step.phase), step.step)?;
     }
     let mut ended = session.time_is_up();
     if ended.is_some() {
@@ -248,7 +260,7 @@ fn evaluate_and_record(
     session.recorder.event(&Event::Evaluated(row.clone()))?;
     // A run that goes on from before it evaluates once more, and keeps the same.
     if session.spec.record.best && session.recorder.best_step() == Some(row.step) {
-        session.keep_model(file::BEST_MODEL)?;
+        session.keep_model(file::BEST_MODEL, row.step)?;
     }
     Ok(row)
 }

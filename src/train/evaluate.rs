@@ -1,5 +1,6 @@
 //! The validation set through the net: during training, and afterwards.
 
+use super::engine::is_out_of_memory;
 use super::net;
 use super::sets::DeviceSet;
 use super::tta::{View, views};
@@ -149,6 +150,11 @@ impl Evaluator {
         self.tape = None;
     }
 
+    /// Gives up the memory of images on a device. Whether there were any.
+    pub fn give_up_images(&mut self) -> bool {
+        self.there.take().is_some_and(|there| there.images.is_some())
+    }
+
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs
     /// averaged over views, in `f32`. `watch` is called after each batch.
     ///
@@ -169,7 +175,13 @@ impl Evaluator {
         if self.compute.device.is_some() && dataset.val.stored().is_none() {
             // The net's memory comes before that of images, which can do without.
             self.there = self.there.take().filter(|there| Arc::ptr_eq(&there.set, dataset));
-            self.tape(spec, &dataset.facts, params, Extent::square(size))?;
+            let extent = Extent::square(size);
+            match self.tape(spec, &dataset.facts, params, extent).map(|_| ()) {
+                Err(error) if is_out_of_memory(&error) && self.give_up_images() => {
+                    self.tape(spec, &dataset.facts, params, extent)?;
+                }
+                made => made?,
+            }
         }
         let mut source = self.source(dataset, size, spec.train.eval_batch)?;
         let (isa, channels) = (self.compute.isa, dataset.facts.channels);

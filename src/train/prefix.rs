@@ -2,8 +2,8 @@
 //! there. A run that begins from it is, byte for byte, the run that trained the beginning itself; its seconds are those of the
 //! steps wherever they were taken.
 
-use super::Job;
 use super::chores::CHECKPOINT_FILE;
+use super::{Job, checkpoint};
 use crate::record::folder::file;
 use crate::record::{Positions, atomic, reader};
 use crate::units::Seconds;
@@ -108,19 +108,23 @@ pub fn is_kept(run: &Path, phase: usize) -> bool {
 }
 
 impl Kept {
-    /// Keeps the beginning of the run in that folder, whose tables are on the disk up to `at`.
+    /// Keeps the beginning of the run in that folder, whose tables are on the disk up to `at` and whose best evaluation so far was
+    /// behind the step `best`.
     ///
     /// What was kept once stays as it is: another run may be reading it, and the seconds of a second time would be others.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(&self, run: &Path, state: &[u8], at: &Positions) -> anyhow::Result<()> {
+    pub fn write(&self, run: &Path, state: &[u8], at: &Positions, best: Option<u64>) -> anyhow::Result<()> {
         let folder = folder(run, self.phase);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
         for (name, at) in &at.0 {
             copy(&run.join(name), &folder.join(name), at.bytes)?;
         }
-        copy_models(run, &folder, self.phase)?;
+        // Of a run that was killed and goes on from before it, the best weights may be of a step that is yet to come.
+        let is_best =
+            |path: &Path| best.is_some() && checkpoint::step_of_model(path).is_some_and(|step| Some(step) == best);
+        copy_models(run, &folder, self.phase, is_best)?;
         atomic::write(&folder.join(CHECKPOINT_FILE), state)?;
         Ok(atomic::write(&folder.join(HEAD), &serde_json::to_vec_pretty(self)?)?)
     }
@@ -136,8 +140,8 @@ impl Kept {
     }
 }
 
-/// Copies what was kept before a phase into the folder of a run that begins from it. The tables of a run that was killed while
-/// doing so are replaced.
+/// Copies what was kept before a phase into the folder of a run that begins from it; weights come to
+/// [their place](put_models_in_place) once the run has a record. The tables of a run that was killed while doing so are replaced.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -145,22 +149,104 @@ pub fn copy_into(run: &Path, kept: &Path, phase: usize, at: &Positions) -> anyho
     for (name, at) in &at.0 {
         copy(&kept.join(name), &run.join(name), at.bytes)?;
     }
-    copy_models(kept, run, phase)?;
     let checkpoint = run.join(file::CHECKPOINT);
     fs::create_dir_all(&checkpoint).with_context(|| format!("cannot create the folder {}", checkpoint.display()))?;
+    copy_models(kept, &checkpoint, phase, |_| true)?;
     copy(&kept.join(CHECKPOINT_FILE), &checkpoint.join(CHECKPOINT_FILE), u64::MAX)
 }
 
 /// The weights that a run has kept before a phase, as far as it was asked to: the best so far, and those of each phase.
-fn copy_models(from: &Path, to: &Path, phase: usize) -> anyhow::Result<()> {
-    let names = (0..phase).map(file::model_of_phase).chain([file::BEST_MODEL.to_owned()]);
-    names
-        .filter(|name| from.join(name).is_file())
+fn copy_models(from: &Path, to: &Path, phase: usize, is_best: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
+    models(phase)
+        .filter(|name| from.join(name).is_file() && (name != file::BEST_MODEL || is_best(&from.join(name))))
         .try_for_each(|name| copy(&from.join(&name), &to.join(&name), u64::MAX))
+}
+
+/// The files of weights that a run of so many phases may keep on its way.
+fn models(phases: usize) -> impl Iterator<Item = String> {
+    (0..phases).map(file::model_of_phase).chain([file::BEST_MODEL.to_owned()])
+}
+
+/// Those that came with a beginning, and wait where what a killed process leaves is no matter.
+fn waiting(run: &Path, phases: usize) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let (checkpoint, run) = (run.join(file::CHECKPOINT), run.to_owned());
+    models(phases).map(move |name| (checkpoint.join(&name), run.join(name))).filter(|(from, _)| from.is_file())
+}
+
+/// Puts the weights that came with a beginning where a run of so many phases has its own.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn put_models_in_place(run: &Path, phases: usize) -> io::Result<()> {
+    waiting(run, phases).try_for_each(|(from, to)| fs::rename(from, to))
+}
+
+/// Leaves out the weights that came with a beginning which is not begun with after all.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn drop_models(run: &Path, phases: usize) -> io::Result<()> {
+    waiting(run, phases).try_for_each(|(from, _)| fs::remove_file(from))
 }
 
 /// The first so many bytes of a file, or all that there are.
 fn copy(from: &Path, to: &Path, bytes: u64) -> anyhow::Result<()> {
     let file = fs::File::open(from).with_context(|| format!("cannot read {}", from.display()))?;
     Ok(atomic::write_with(to, |out| io::copy(&mut file.take(bytes), out).map(drop))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, HashMap};
+
+    /// A file of no weights, after that step.
+    fn weights(path: &Path, step: &str) {
+        let metadata = HashMap::from([("step".to_owned(), step.to_owned())]);
+        let none: [(String, safetensors::tensor::TensorView<'_>); 0] = [];
+        fs::write(path, safetensors::serialize(none, Some(metadata)).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_best_weights_are_kept_where_they_are_of_a_step_before() {
+        let run = tempfile::tempdir().unwrap();
+        weights(&run.path().join(file::BEST_MODEL), "850");
+        weights(&run.path().join(file::model_of_phase(0)), "400");
+        let beginning = Beginning {
+            digest: String::new(),
+            seed: 1,
+            datasets: Vec::new(),
+            weights: None,
+            device: cpu(),
+            instruction_set: "avx2".to_owned(),
+            program: String::new(),
+        };
+        let kept = Kept { beginning, phase: 1, steps: 401, seconds: 1.0, run: "run".to_owned() };
+        for (best, is_there) in [(Some(299), false), (None, false), (Some(850), true)] {
+            kept.write(run.path(), b"state", &Positions(BTreeMap::new()), best).unwrap();
+            let folder = folder(run.path(), 1);
+            assert_eq!(folder.join(file::BEST_MODEL).is_file(), is_there, "{best:?}");
+            assert!(folder.join(file::model_of_phase(0)).is_file());
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn weights_wait_beside_the_state_until_the_run_has_a_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let (kept, run) = (dir.path().join("kept"), dir.path().join("run"));
+        fs::create_dir_all(&kept).unwrap();
+        fs::create_dir_all(&run).unwrap();
+        fs::write(kept.join(CHECKPOINT_FILE), "state").unwrap();
+        let names: Vec<String> = models(2).collect();
+        names.iter().for_each(|name| weights(&kept.join(name), "1"));
+        let is_in = |folder: &Path| names.iter().filter(|name| folder.join(name).is_file()).count();
+        copy_into(&run, &kept, 2, &Positions(BTreeMap::new())).unwrap();
+        assert_eq!((is_in(&run), is_in(&run.join(file::CHECKPOINT))), (0, 3));
+        put_models_in_place(&run, 2).unwrap();
+        assert_eq!((is_in(&run), is_in(&run.join(file::CHECKPOINT))), (3, 0));
+        copy_into(&run, &kept, 2, &Positions(BTreeMap::new())).unwrap();
+        drop_models(&run, 2).unwrap();
+        assert_eq!(is_in(&run.join(file::CHECKPOINT)), 0);
+    }
 }

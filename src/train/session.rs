@@ -126,6 +126,7 @@ impl Session {
         job.set_up();
         // First: a run that cannot begin is tried again by what stands there.
         chores::write_plan(&job.spec, &job.plan, &folder)?;
+        prefix::drop_models(folder.path(), job.plan.phases.len())?;
         let begun = Instant::now();
         match give_start(&job, &mut state.params)? {
             Start::Weights(words) => job.notices.push(words),
@@ -181,6 +182,7 @@ impl Session {
         job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));
         let fork = Fork { run, phase, steps, seconds };
         let mut recorder = Recorder::fork(folder, facts, &fork, spent, &positions, display)?;
+        prefix::put_models_in_place(recorder.folder().path(), job.plan.phases.len())?;
         chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
@@ -203,6 +205,8 @@ impl Session {
         device::choose_again(&job.machine.compute, &path)?;
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::resume(folder, facts, state.progress.step, &positions, display)?;
+        // The process that began it may have been killed before it came to that.
+        prefix::put_models_in_place(recorder.folder().path(), job.plan.phases.len())?;
         chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
@@ -233,9 +237,17 @@ impl Session {
         }
     }
 
-    /// The batches of all steps that are left.
-    pub fn loader(&self) -> Loader {
-        loader(&self.datasets, self.spec.seed, &self.plan, self.state.progress.step, self.sets.at_hand())
+    /// The batches of all steps from one on.
+    pub fn loader(&self, from: u64) -> Loader {
+        loader(&self.datasets, self.spec.seed, &self.plan, from, self.sets.at_hand())
+    }
+
+    /// Gives up the memory of images on a device, which can do without: the host makes the batches from then on. Whether there
+    /// were any.
+    pub(super) fn give_up_images(&mut self) -> bool {
+        let were_there = !self.sets.at_hand().is_empty();
+        self.sets = DeviceSets::default();
+        self.evaluator.give_up_images() || were_there
     }
 
     /// What a step is taken with.
@@ -257,7 +269,7 @@ impl Session {
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
         let ledger = Ledger::new(device, parts)?;
         let sets = DeviceSets::new(device, datasets, plan, from)?;
-        warm_up(spec, &datasets[0].facts, plan, from, &state.params, compute)?;
+        warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
         device.synchronize()?;
         (self.ledger, self.sets) = (Some(ledger), sets);
         let seconds = begun.elapsed().as_secs_f64();
@@ -390,19 +402,19 @@ impl Session {
         let bytes = chores::encoded(&mut self.state, &mut self.recorder, &mut self.clock, &self.compute)?;
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kept = Kept { beginning, phase, steps: step.step, seconds: self.clock.spent.train, run: name };
-        kept.write(&run, &bytes, &self.recorder.positions())?;
+        kept.write(&run, &bytes, &self.recorder.positions(), self.recorder.best_step())?;
         self.clock.lap(|spent| &mut spent.checkpoint);
         Ok(())
     }
 
-    /// Keeps the weights as they are now, in a file of the run folder.
+    /// Keeps the weights as they are now, after a step, in a file of the run folder.
     ///
     /// # Errors
     /// Those of the device; when the disk refuses.
-    pub fn keep_model(&mut self, name: &str) -> anyhow::Result<()> {
+    pub fn keep_model(&mut self, name: &str, step: u64) -> anyhow::Result<()> {
         self.recorder.folder().check_in_place()?;
         self.state.params.home()?;
-        atomic::write(&self.recorder.folder().join(name), &checkpoint::encode_model(&self.state.params))?;
+        atomic::write(&self.recorder.folder().join(name), &checkpoint::encode_model_of(step, &self.state.params))?;
         self.clock.lap(|spent| &mut spent.checkpoint);
         Ok(())
     }

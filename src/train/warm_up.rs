@@ -7,15 +7,18 @@ use super::sets::DeviceSets;
 use super::state::State;
 use super::step::{Stepper, lesson, take_step};
 use crate::config::spec::Spec;
-use crate::data::Facts;
+use crate::data::augment::chain;
+use crate::data::mix::mixer;
+use crate::data::{Batch, BatchPlan, Dataset, Split};
 use crate::gpu::Error;
-use crate::nn::device::Images;
+use crate::gpu::ops::serve::Pictures;
 use crate::nn::{Compute, Params};
 use crate::plan::{Plan, StepPlan};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// Has a device take steps that nobody wants, on noise: one for each size of image and batch that the steps from `from` on have. Kernels
-/// are loaded then, and libraries choose their algorithms, which is no training: PyTorch's times leave it out as well, where a
+/// Has a device take steps that nobody wants, on noise or on images that lie there: one for each size of image and batch that the steps
+/// from `from` on have. Kernels are loaded then, and libraries choose their algorithms, which is no training: PyTorch's times leave it out as well, where a
 /// program compiles or measures (`cudnn.benchmark`) first. The CPU has nothing to prepare, and a device with too little memory for
 /// second parameters goes without.
 ///
@@ -23,14 +26,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Those of the device, but for too little memory.
 pub fn warm_up(
     spec: &Spec,
-    facts: &Facts,
+    (datasets, sets): (&[Arc<Dataset>], &DeviceSets),
     plan: &Plan,
     from: u64,
     params: &Params,
     compute: &Compute,
 ) -> anyhow::Result<()> {
     let Some(device) = &compute.device else { return Ok(()) };
-    match device.wake().map_err(Into::into).and_then(|()| run(spec, facts, plan, from, params, compute)) {
+    match device.wake().map_err(Into::into).and_then(|()| run(spec, (datasets, sets), plan, from, params, compute)) {
         Err(error) if matches!(error.downcast_ref(), Some(Error::OutOfMemory { .. })) => {
             log::info!("not warmed up: {error:#}");
             Ok(())
@@ -39,26 +42,50 @@ pub fn warm_up(
     }
 }
 
-fn run(spec: &Spec, facts: &Facts, plan: &Plan, from: u64, params: &Params, compute: &Compute) -> anyhow::Result<()> {
+fn run(
+    spec: &Spec,
+    (datasets, sets): (&[Arc<Dataset>], &DeviceSets),
+    plan: &Plan,
+    from: u64,
+    params: &Params,
+    compute: &Compute,
+) -> anyhow::Result<()> {
+    let facts = &datasets[0].facts;
     for (step, batches) in batches(plan, from) {
         let rules = net::rules(spec, facts, step.size)?;
         let mut state = State::new(params.clone(), &rules, &plan.phases[step.phase].optimizer);
         let frozen = state.optimizers.frozen(&plan.frozen_units(&step));
         let mut passes = passes(spec, facts, plan, &step, &frozen, params, compute)?;
         for images in batches {
-            let batch = noise(spec, facts, step.size, images);
             let step = StepPlan { images, ..step.clone() };
+            let set = plan.phases[step.phase].set;
+            let batch = match sets.at_hand().contains(&set) {
+                true => by_number(spec, &datasets[set].train, plan, &step),
+                false => noise(spec, facts, step.size, images),
+            };
             if state.optimizers.reevaluates() {
                 // A line search takes who knows how many passes.
-                passes.gradient(&mut state.params, lesson(spec, &step, &batch, Images::Here(&batch.images)))?;
+                let mut pictures = Pictures::default();
+                passes.gradient(&mut state.params, lesson(spec, &step, &batch, sets.images(&batch, &mut pictures)))?;
                 continue;
             }
-            let stepper =
-                Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: &DeviceSets::default() };
+            let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets };
             take_step(stepper, &mut passes, &step, &batch)?;
         }
     }
     Ok(())
+}
+
+/// A batch of a step by number, of the first images of a set.
+fn by_number(spec: &Spec, train: &Split, plan: &Plan, step: &StepPlan) -> Batch {
+    let phase = &plan.phases[step.phase];
+    let StepPlan { epoch, images, size, .. } = *step;
+    let cut = BatchPlan { epoch, first: 0, images, size, phase: step.phase, set: phase.set };
+    let indices: Vec<u32> = (0..train.labels.len() as u32).cycle().take(images).collect();
+    let mixture = mixer(&phase.mix_images).draw([spec.seed, epoch, step.step], size, images);
+    let mut batch = Batch::default();
+    batch.fill_by_number(train, &chain(&phase.augment), (spec.seed, step.step), &cut, &indices, mixture);
+    batch
 }
 
 /// How many images the steps from `from` on take, with one of the steps for each tape that they need.
@@ -83,6 +110,7 @@ mod tests {
     use crate::kernels::Isa;
     use crate::train::net::fresh_params;
     use crate::train::rehearsal::tests::facts;
+    use crate::train::sets::tests::dataset;
 
     fn spec() -> Spec {
         let content = "name = 'warm'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 2 }\n\
@@ -114,9 +142,14 @@ mod tests {
         let plan = Plan::compile(&spec, std::slice::from_ref(&facts)).unwrap();
         let params = fresh_params(&spec, &facts, 8).unwrap();
         let before = params.clone();
+        let sets = &[Arc::new(Dataset { facts, ..dataset(3) })];
         for device in [None, Some(Device::emulated(Order::Descending))] {
+            let there = device.as_ref().map(|device| DeviceSets::new(device, sets, &plan, 0).unwrap());
+            assert_eq!(there.as_ref().map_or(0, |there| there.at_hand().len()), usize::from(device.is_some()));
             let compute = Compute { isa: Isa::detect().unwrap(), device };
-            warm_up(&spec, &facts, &plan, 0, &params, &compute).unwrap();
+            for there in [DeviceSets::default(), there.unwrap_or_default()] {
+                warm_up(&spec, (sets, &there), &plan, 0, &params, &compute).unwrap();
+            }
             assert_eq!((params.values(), params.stats()), (before.values(), before.stats()));
         }
     }

@@ -35,6 +35,35 @@ pub struct Batch<E = f32> {
     pub step: u64,
 }
 
+impl<E: Element> Batch<E> {
+    /// Makes it a batch by number of a step: of the images of these numbers, changed by that chain, and mixed. Of the cut it takes
+    /// the epoch, the set and the size.
+    pub fn fill_by_number(
+        &mut self,
+        train: &Split,
+        chain: &Chain,
+        (seed, step): (u64, u64),
+        cut: &BatchPlan,
+        indices: &[u32],
+        mixture: Option<Mixture>,
+    ) {
+        begin(self, step, Extent::square(cut.size), 0, train.channels);
+        self.labels.extend(indices.iter().map(|index| train.labels[*index as usize]));
+        self.mixed = mixture.as_ref().map(|mixture| mixture.mixed(cut.size, &self.labels));
+        let numbers = self.numbers.get_or_insert_default();
+        (numbers.set, numbers.mixture) = (cut.set, mixture);
+        numbers.images.clear();
+        numbers.images.extend_from_slice(indices);
+        numbers.windows.clear();
+        numbers.changes.clear();
+        for index in indices {
+            let mut draw = Draw::new(seed, cut.epoch, u64::from(*index));
+            numbers.windows.extend(chain.crop(Extent::square(train.size), &mut draw));
+            numbers.changes.extend(chain.changes(cut.size, &mut draw));
+        }
+    }
+}
+
 /// Training images by their numbers in a set, and what is done to each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers {
@@ -106,20 +135,7 @@ impl<E: Element> Loader<E> {
             let (train, chain) = (&dataset.train, &augment[cut.phase]);
             let mixture = mix[cut.phase].draw([*seed, cut.epoch, step], cut.size, cut.images);
             if at_hand.contains(&cut.set) {
-                begin(batch, step, Extent::square(cut.size), 0, train.channels);
-                batch.labels.extend(indices.iter().map(|index| train.labels[*index as usize]));
-                batch.mixed = mixture.as_ref().map(|mixture| mixture.mixed(cut.size, &batch.labels));
-                let numbers = batch.numbers.get_or_insert_default();
-                (numbers.set, numbers.mixture) = (cut.set, mixture);
-                numbers.images.clear();
-                numbers.images.extend_from_slice(indices);
-                numbers.windows.clear();
-                numbers.changes.clear();
-                for index in indices {
-                    let mut draw = Draw::new(*seed, cut.epoch, u64::from(*index));
-                    numbers.windows.extend(chain.crop(Extent::square(train.size), &mut draw));
-                    numbers.changes.extend(chain.changes(cut.size, &mut draw));
-                }
+                batch.fill_by_number(train, chain, (*seed, step), &cut, indices, mixture);
                 step += 1;
                 return Ok(true);
             }

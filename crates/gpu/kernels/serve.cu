@@ -5,6 +5,7 @@ typedef struct {
     Pictures from;
     const int *moves;
     const float *table;
+    const u32 *others;
     void *to;
     u64 count;
     u32 each, blend;
@@ -16,7 +17,7 @@ enum { BLEND_SUM = 1, BLEND_PATCH };
 #endif
 
 /* A thread makes a pixel: it goes back through the picture's moves to the pixel that comes here, or to what covers it. Picture k is
- * blended with picture count + k. */
+ * blended with picture others[k]. */
 KERNEL(TYPED(serve), Serve) {
     THREADS {
         const u64 step = (u64)GRID_X * THREAD_COUNT, all = (u64)a.from.size * a.from.size;
@@ -24,14 +25,14 @@ KERNEL(TYPED(serve), Serve) {
         for (u64 p = (u64)BLOCK_X * THREAD_COUNT + t; p < a.count * all; p += step) {
             u64 image = p / all;
             const u32 here = (u32)(p % all), y = here / size, x = here % size;
-            if (a.blend == BLEND_PATCH && y >= a.top && y < a.top + a.height && x >= a.left && x < a.left + a.width) image += a.count;
+            if (a.blend == BLEND_PATCH && y >= a.top && y < a.top + a.height && x >= a.left && x < a.left + a.width) image = a.others[image];
             u32 place = here, other_place = here;
             const int column = picture_before(a.moves + image * a.each * MOVE_WORDS, a.each, (int)size, &place);
             const u8 *from = picture_of(a.from, image) + (u64)place * channels;
             int other_column = COLUMN_NONE;
             const u8 *other_from = from;
             if (a.blend == BLEND_SUM) {
-                image += a.count;
+                image = a.others[image];
                 other_column = picture_before(a.moves + image * a.each * MOVE_WORDS, a.each, (int)size, &other_place);
                 other_from = picture_of(a.from, image) + (u64)other_place * channels;
             }

@@ -27,11 +27,13 @@ pub struct Course {
     pub words: Vec<u32>,
     /// Pictures that are asked for.
     pub count: usize,
-    /// Pictures that are made for it: behind those, where they are blended, what each is blended with.
+    /// Pictures that are made for it: behind those, where they are blended, the others that some of them are blended with.
     pub all: usize,
     /// Their side.
     pub size: usize,
     pub numbers: Range<usize>,
+    /// The place among all of what each is blended with; none where they are not.
+    pub others: Range<usize>,
     /// One for all, or one for each; `None` where they have the set's size.
     pub windows: Option<Range<usize>>,
     /// The most source pixels that a pixel is made of along an axis.
@@ -56,12 +58,21 @@ impl Course {
         assert!(changes.len().is_multiple_of(count), "as many changes for each picture");
 
         let mut order: Vec<usize> = part.clone().collect();
-        order.extend(mixture.iter().flat_map(|mixture| &mixture.others[part.clone()]));
-        assert!(order.iter().all(|at| *at < count), "blended with pictures that are not there");
+        let mut places = vec![None; count];
+        order.iter().enumerate().for_each(|(place, at)| places[*at] = Some(place as u32));
+        let mut others: Vec<[u32; 1]> = Vec::new();
+        for at in mixture.iter().flat_map(|mixture| &mixture.others[part.clone()]) {
+            let place = *places[*at].get_or_insert(order.len() as u32);
+            if place as usize == order.len() {
+                order.push(*at);
+            }
+            others.push([place]);
+        }
         (self.count, self.all, self.size) = (part.len(), order.len(), *size);
         self.words.clear();
         self.stages.clear();
         self.numbers = self.say(order.iter().map(|at| [numbers[*at]]));
+        self.others = self.say(others.into_iter());
 
         let whole = Window { left: 0, top: 0, width: side, height: side };
         let wanted = match windows.is_empty() {
@@ -74,9 +85,9 @@ impl Course {
             width > 0 && height > 0 && left + width <= side && top + height <= side
         };
         assert!(wanted.iter().all(fits), "a window beyond an image of side {side}");
-        let longest = wanted.iter().map(|window| window.width.max(window.height)).max().unwrap_or(0);
-        // Pixels whose middles lie within the support to both sides, and one for rounding.
-        self.most = (2 * longest.max(*size)).div_ceil(*size) + 2;
+        // Pixels whose middles lie within the support to both sides, and one for rounding; of the widest window that there could be, so
+        // that the room is the same for all batches.
+        self.most = (2 * side.max(*size)).div_ceil(*size) + 2;
         self.windows = (!wanted.is_empty()).then(|| self.say(wanted.into_iter().map(words_of)));
 
         let each = changes.len() / count;

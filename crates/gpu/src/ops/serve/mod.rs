@@ -129,6 +129,9 @@ pub enum Blend {
     Patch(Window),
 }
 
+/// Bytes of the widest room that making pictures takes: of more, some are made at a time.
+const ROOM: usize = 64 << 20;
+
 /// Room on a device for what making pictures takes. It grows with what is asked of it.
 #[derive(Debug)]
 pub struct Serving {
@@ -151,7 +154,7 @@ impl Serving {
     }
 
     /// Puts some of the pictures, in activations, into `to: (n, size, size, channels)`. What says which and how is uploaded
-    /// at once.
+    /// at once for as many as there is to be room for.
     ///
     /// # Errors
     /// Those of the driver.
@@ -160,6 +163,25 @@ impl Serving {
     /// When lengths or types do not fit, a number is beyond the set or a window beyond its images, or changes are not of the
     /// same kinds for all.
     pub fn serve(
+        &mut self,
+        device: &Device,
+        set: Set<'_>,
+        pictures: &Pictures,
+        part: Range<usize>,
+        to: View<'_>,
+    ) -> Result<(), Error> {
+        let twice = 1 + usize::from(pictures.mixture.is_some());
+        let widest = set.size.max(pictures.size) * pictures.size * set.channels * twice;
+        let (most, len) = ((ROOM / widest.max(1)).max(1), pictures.size * pictures.size * set.channels);
+        for first in part.clone().step_by(most) {
+            let some = first..(first + most).min(part.end);
+            let there = (some.start - part.start) * len..(some.end - part.start) * len;
+            self.serve_some(device, set, pictures, some, to.part(there))?;
+        }
+        Ok(())
+    }
+
+    fn serve_some(
         &mut self,
         device: &Device,
         set: Set<'_>,
@@ -205,9 +227,11 @@ impl Serving {
         let (each, moves) = last;
         let table = set.table.expect(DType::F32, channels * COLUMNS);
         let to_there = to.expect(to.dtype(), count * size * size * channels);
-        let args = ServeArgs { from: now, moves, table, to: to_there, count: count as u64, each, blend, own, window };
-        // SAFETY: numbers lie within the set, moves lead to pixels of a picture, and behind `count` pictures there are as many
-        // again where they are blended.
+        let (others, count_there) = (self.there(&self.course.others), count as u64);
+        let args =
+            ServeArgs { from: now, moves, table, others, to: to_there, count: count_there, each, blend, own, window };
+        // SAFETY: numbers lie within the set, moves lead to pixels of a picture, and others, where pictures are blended, to
+        // pictures that were made.
         unsafe { device.launch(SERVE.of(to.dtype()), Grid::over(count * size * size), &args) }
     }
 
@@ -395,6 +419,7 @@ struct ServeArgs {
     from: Source,
     moves: u64,
     table: u64,
+    others: u64,
     to: u64,
     count: u64,
     each: u32,

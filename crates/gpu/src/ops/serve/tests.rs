@@ -10,6 +10,7 @@ struct There {
     table: Buffer,
     size: usize,
     channels: usize,
+    serving: std::cell::RefCell<Serving>,
 }
 
 impl There {
@@ -19,7 +20,8 @@ impl There {
         let images = device.allocate(DType::U8, bytes.len()).unwrap();
         device.write(images.view(), &bytes).unwrap();
         let table = device.upload(&columns).unwrap();
-        Self { bytes, columns, images, table, size, channels }
+        let serving = std::cell::RefCell::new(Serving::new(device).unwrap());
+        Self { bytes, columns, images, table, size, channels, serving }
     }
 
     fn serve(&self, dtype: DType, pictures: &Pictures, part: Range<usize>) -> Vec<f32> {
@@ -27,7 +29,7 @@ impl There {
         let set = Set { images: self.images.view(), size, channels, table: self.table.view(), mean: [90, 100, 110] };
         let device = self.images.device();
         let to = device.allocate(dtype, part.len() * pictures.size * pictures.size * channels).unwrap();
-        Serving::new(device).unwrap().serve(device, set, pictures, part, to.view()).unwrap();
+        self.serving.borrow_mut().serve(device, set, pictures, part, to.view()).unwrap();
         device.read_f32(to.view()).unwrap()
     }
 }
@@ -162,23 +164,68 @@ fn ways() -> Vec<Pictures> {
     ]
 }
 
-/// The emulation is the twin, which the loader of the host is compared with in `runner`'s tests.
+/// The emulation is the twin of cards, and the host's loader, in `runner`'s tests, that of the emulation. All pictures come out of one
+/// room, whose size changes with them.
 #[test]
 fn pictures_are_those_of_the_emulation() {
     for channels in [1, 3] {
         let emulated = There::new(&Device::emulated(Order::Ascending), 6, 11, channels);
-        for (k, pictures) in ways().iter().enumerate() {
-            let want = emulated.serve(DType::F32, pictures, 0..6);
-            assert!(want.iter().all(|x| x.is_finite()));
-            for (device, dtype) in devices() {
-                let there = There::new(&device, 6, 11, channels);
-                assert_eq!(there.serve(dtype, pictures, 0..6), rounded(dtype, &want), "{k}: {dtype:?}");
+        let wanted: Vec<Vec<f32>> = ways().iter().map(|way| emulated.serve(DType::F32, way, 0..6)).collect();
+        assert!(wanted.iter().flatten().all(|x| x.is_finite()));
+        for (device, dtype) in devices() {
+            let there = There::new(&device, 6, 11, channels);
+            let ways = ways();
+            let all = ways.iter().zip(&wanted).enumerate();
+            for (k, (pictures, want)) in all.clone().chain(all.rev()) {
+                assert_eq!(there.serve(dtype, pictures, 0..6), rounded(dtype, want), "{k}: {dtype:?}");
                 let each = want.len() / 6;
                 let part = there.serve(dtype, pictures, 2..5);
                 assert_eq!(part, rounded(dtype, &want[2 * each..5 * each]), "{k}: {dtype:?}, some of them");
             }
         }
     }
+}
+
+#[test]
+fn pictures_shrink_and_grow_by_much() {
+    for (of, to) in [(64, 3), (3, 64), (33, 32), (2, 1), (1, 5)] {
+        let there = There::new(&Device::emulated(Order::Ascending), 1, of, 1);
+        let pictures = Pictures { numbers: vec![0], size: to, ..Pictures::default() };
+        let got = there.serve(DType::F32, &pictures, 0..1);
+        // The triangle's weights straight away, rounded to a byte along each axis.
+        let shares = |at: usize| -> Vec<f64> {
+            let scale = of as f64 / to as f64;
+            let (centre, support) = ((at as f64 + 0.5) * scale, scale.max(1.0));
+            let near = |x: usize| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0);
+            let sum: f64 = (0..of).map(near).sum();
+            (0..of).map(|x| near(x) / sum).collect()
+        };
+        let byte = |value: f64| (value + 0.5).floor();
+        let across = |y: usize, x: usize| {
+            byte((0..of).zip(shares(x)).map(|(k, share)| share * f64::from(there.bytes[y * of + k])).sum())
+        };
+        for (y, x) in (0..to).flat_map(|y| (0..to).map(move |x| (y, x))) {
+            let value = byte((0..of).zip(shares(y)).map(|(k, share)| share * across(k, x)).sum());
+            let found = got[y * to + x];
+            // A half may be rounded either way.
+            let near = [value - 1.0, value, value + 1.0].map(|byte| there.columns[byte.clamp(0.0, 255.0) as usize]);
+            assert!(near.contains(&found), "{of} to {to} at {y}, {x}: {found}, not {near:?}");
+        }
+    }
+}
+
+/// More than there is room for are made some at a time.
+#[test]
+fn a_batch_beyond_the_room_is_made_in_parts() {
+    let there = There::new(&Device::emulated(Order::Ascending), 2, 1024, 1);
+    let mixture = Some(Mixture { blend: Blend::Sum(0.25), others: (0..70).map(|k| (k + 69) % 70).collect() });
+    let pictures = Pictures { numbers: (0..70).map(|k| k % 2).collect(), size: 1000, mixture, ..Pictures::default() };
+    const { assert!(2 * 1024 * 1000 * 70 > ROOM) };
+    let all = there.serve(DType::F32, &pictures, 0..70);
+    let each = all.len() / 70;
+    // Each is blended with the other image.
+    assert!(all[..each] == all[68 * each..69 * each] && all[each..2 * each] == all[69 * each..]);
+    assert!(all[..each] != all[each..2 * each]);
 }
 
 #[test]
