@@ -101,6 +101,37 @@ fn damaged_data_is_exit_code_3_even_where_a_set_could_stand_in() {
     assert!(!dir.path().join("runs").exists(), "nothing is made");
 }
 
+/// What optimizers use of beta, bounds on gradients, and decays that are another from phase to phase, on a device too.
+#[test]
+fn what_a_plan_says_of_each_step_is_what_optimizers_apply() {
+    let content = "name = 'all'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = { resnet9 = 4 }\n\
+                   [train]\neval_every = '9step'\neval_phases = true\n\
+                   [[params]]\nrole = 'norm'\nweight_decay = 0.0\nmomentum = { from = 0.5, to = 0.9 }\n\
+                   [[phases]]\nsteps = 4\nbatch = 10\nsize = 8\noptimizer = 'adamw'\nlr = 0.01\n\
+                   beta = { from = 0.9, to = 0.99 }\nclip_norm = { from = 2.0, to = 1.0 }\nweight_decay_groups = { head = 0.1 }\n\
+                   [[phases]]\nsteps = 3\noptimizer = 'sgd'\nlr = 0.01\nweight_decay_groups = { head = 0.0 }\n\
+                   [[phases]]\nsteps = 3\noptimizer = { kind = 'lion', beta2 = 0.8 }\nlr = 0.001\n";
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "all.toml", content);
+    let planned = runner().arg("plan").arg(&config).args(["--trace", "-"]).output().unwrap();
+    assert_exit(&planned, 0);
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    let header = "clip_norm,beta,weight_decay.head,weight_decay.norm,momentum.norm";
+    assert!(planned.lines().next().unwrap().ends_with(header), "{planned}");
+    for device in ["cpu", "emulated"] {
+        let runs = dir.path().join(device);
+        let output =
+            runner().arg(&config).arg("--runs-dir").arg(&runs).args(["--quiet", "--device", device]).output().unwrap();
+        assert_exit(&output, 0);
+        let trained = std::fs::read_to_string(only_run(&runs).join("trace.csv")).unwrap();
+        assert_eq!(planned.lines().count(), trained.lines().count());
+        for (planned, trained) in planned.lines().zip(trained.lines()) {
+            let (planned, trained) = (planned.split(',').collect::<Vec<_>>(), trained.split(',').collect::<Vec<_>>());
+            assert_eq!((&planned[..9], &planned[9..]), (&trained[..9], &trained[12..trained.len() - 1]), "{device}");
+        }
+    }
+}
+
 #[test]
 fn the_trace_of_the_plan_is_the_trace_of_the_run() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,14 +2,16 @@
 
 use super::check::{self, Checker};
 use super::diagnostics::Diagnostic;
-use super::phases::{self, WrittenFor};
+use super::phases;
 use super::rules;
-use super::schema::EXPERIMENT;
+use super::schema::{COUNT, EXPERIMENT, MOST_EPOCHS};
 use super::source::Source;
 use super::spec::{
-    DataSpec, LastBatch, LookaheadSpec, ModelSpec, PhaseSpec, Precision, RecordSpec, Spec, TrainSpec, Tta, TtaAt,
+    DataSpec, LastBatch, Length, LookaheadSpec, ModelSpec, PhaseSpec, Precision, RecordSpec, Spec, TrainSpec, Tta,
+    TtaAt,
 };
 use super::stops;
+use super::stretch;
 use super::suggest::one_of;
 use super::task;
 use super::together;
@@ -51,7 +53,7 @@ impl Builder<'_> {
         let phases = self.phases(settings, &augment, painting.as_deref());
         let train = settings.opt_table("train").and_then(|train| self.train(&train, painting.as_deref()));
         let model = settings.opt_table("model").and_then(|model| self.model(&model));
-        let spec = Spec {
+        let mut spec = Spec {
             name: settings.opt_text("name")?,
             seed: u64::try_from(settings.opt_int("seed")?).ok()?,
             task: chosen.filter(|_| painting.is_some()),
@@ -78,6 +80,16 @@ impl Builder<'_> {
             params: params?,
             phases: phases?,
         };
+        let times = settings.opt_table("train").and_then(|train| train.opt_float("stretch"));
+        stretch::stretch(&mut spec, times.unwrap_or(1.0));
+        let is_beyond = |phase: &PhaseSpec| match phase.length {
+            Length::Epochs(epochs) => epochs > MOST_EPOCHS,
+            Length::Steps(steps) => steps > COUNT as u64,
+        };
+        if times.is_some() && spec.phases.iter().any(is_beyond) {
+            let error = self.source.diagnostic("train.stretch", "a phase comes to be longer than one may be");
+            self.error(error.help(format!("one lasts {MOST_EPOCHS} epochs or {COUNT} steps at most")));
+        }
         together::check(self, &spec);
         Some(spec)
     }
@@ -226,13 +238,9 @@ impl Builder<'_> {
             let error = self.source.diagnostic("phases", "there is no phase");
             self.error(error.expected("at least one `[[phases]]`"));
         }
-        let train = settings.opt_table("train").unwrap_or_default();
-        let written_for = WrittenFor {
-            lr_batch: train.opt_usize("lr_batch"),
-            stretch: train.opt_float("stretch").unwrap_or(1.0),
-            images: painting.map(Painting::images),
-        };
-        phases::build(self, &tables(settings, "phases"), augment, written_for)
+        let lr_batch = settings.opt_table("train").and_then(|train| train.opt_usize("lr_batch"));
+        let images = painting.map(Painting::images);
+        phases::build(self, &tables(settings, "phases"), augment, lr_batch, images)
     }
 }
 

@@ -33,6 +33,7 @@ mod sets;
 mod source;
 pub mod spec;
 mod stops;
+mod stretch;
 mod subject;
 pub mod suggest;
 pub mod sweep;

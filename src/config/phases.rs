@@ -18,14 +18,15 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 /// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
 /// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
 /// given by every phase: a ramp that has run down has no
-/// sensible sequel.
+/// sensible sequel. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
     builder: &mut Builder<'_>,
     list: &[Settings],
     augment: &[Choice],
-    written_for: WrittenFor,
+    lr_batch: Option<usize>,
+    images: Option<usize>,
 ) -> Option<Vec<PhaseSpec>> {
-    let mut before = Carried { augment: augment.to_vec(), batch: written_for.images, ..Carried::default() };
+    let mut before = Carried { augment: augment.to_vec(), batch: images, ..Carried::default() };
     let mut phases = Vec::with_capacity(list.len());
     for (index, settings) in list.iter().enumerate() {
         // What is no table has been reported, and nothing more is asked of it.
@@ -33,7 +34,7 @@ pub fn build(
             phases.push(None);
             continue;
         }
-        let mut phase = Phase { builder, settings, index, written_for };
+        let mut phase = Phase { builder, settings, index, lr_batch, images };
         before = phase.carried(before);
         phases.push(phase.build(&before));
     }
@@ -65,18 +66,10 @@ struct Phase<'a, 'b> {
     builder: &'a mut Builder<'b>,
     settings: &'a Settings,
     index: usize,
-    written_for: WrittenFor,
-}
-
-/// What holds for the numbers of all phases.
-#[derive(Clone, Copy)]
-pub struct WrittenFor {
     /// The batch that rates are written for.
-    pub lr_batch: Option<usize>,
-    /// How many times its length a phase lasts.
-    pub stretch: f64,
+    lr_batch: Option<usize>,
     /// The batch where the task knows it.
-    pub images: Option<usize>,
+    images: Option<usize>,
 }
 
 impl Phase<'_, '_> {
@@ -169,7 +162,7 @@ impl Phase<'_, '_> {
         // A rate of its own stands in place of a factor that is taken over.
         let factors = carried.lr_groups.clone().into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
         let batch = carried.batch?;
-        let scale = self.written_for.lr_batch.map_or(1.0, |of| batch as f64 / of as f64);
+        let scale = self.lr_batch.map_or(1.0, |of| batch as f64 / of as f64);
         let (source, recipe) = self.builder.phase_sources[self.index].clone();
         Some(PhaseSpec {
             length: length?,
@@ -227,12 +220,8 @@ impl Phase<'_, '_> {
             }
             _ => {}
         }
-        let stretch = self.written_for.stretch;
         let steps = self.settings.opt_int("steps").and_then(|steps| u64::try_from(steps).ok());
-        let stretched = |steps: u64| Length::Steps(((steps as f64 * stretch).round() as u64).max(1));
-        steps
-            .map(stretched)
-            .or_else(|| self.settings.opt_float("epochs").map(|epochs| Length::Epochs(epochs * stretch)))
+        steps.map(Length::Steps).or_else(|| self.settings.opt_float("epochs").map(Length::Epochs))
     }
 
     /// The second moment's decay, for optimizers that have one: it skips phases of the others. Given to one of those it
@@ -297,7 +286,7 @@ impl Phase<'_, '_> {
     /// What the first phase cannot take over from any other.
     fn first(&mut self) {
         for param in PHASE.iter().filter(|param| FIRST_PHASE.contains(&param.key)) {
-            let known = param.key == "batch" && self.written_for.images.is_some();
+            let known = param.key == "batch" && self.images.is_some();
             if !self.gives(param.key) && !known {
                 let message = format!("missing `{}` in the first of `[[phases]]`", param.key);
                 let error = self.builder.source.diagnostic(&self.at(param.key), message);

@@ -364,8 +364,8 @@ pub const TRAIN: &[Param] = &[
         key: "stretch",
         kind: Kind::Float(Interval::above(0.0)),
         default: Default::Toml("1.0"),
-        doc: "every phase lasts so many times its `epochs` or `steps` (to the next whole step, at least one): the same schedule, \
-              shorter or longer. What a run keeps and `plan --expand` have the lengths that come out, without it",
+        doc: "every phase lasts so many times its `epochs` or `steps` (to the nearest step, at least one): the same schedule, \
+              shorter or longer; `until` and the `start` of averages and lookahead move along, cadences stay. What a run keeps and `plan --expand` have the lengths that come out, without it",
     },
     Param {
         key: "checkpoint_every",
@@ -640,6 +640,9 @@ pub const PARAMS: &[Param] = &[
 /// Of these a phase gives one.
 pub const PHASE_LENGTH: [&str; 2] = ["epochs", "steps"];
 
+/// The longest phase.
+pub const MOST_EPOCHS: f64 = 1e6;
+
 /// How a phase names a recipe, which stands for several phases.
 pub static RECIPE: Beside = Beside {
     family: &schedule::recipes::FAMILY,
@@ -717,7 +720,7 @@ pub const PHASE: &[Param] = &[
     },
     Param {
         key: "epochs",
-        kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
+        kind: Kind::Float(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
         default: Default::Absent,
         doc: "length in passes over the training set, may be fractional; either this or `steps`: `--set` of one takes the other out",
     },

@@ -173,8 +173,21 @@ impl Plan {
             of_phases.into_iter().any(|group| group.frozen || group.rate != RuleRate::OfPhase)
         };
         let moves = |group: &&usize| {
-            let mut of_phases = self.phases.iter().filter_map(|phase| phase.groups[**group].weight_decay.as_ref());
-            of_phases.any(|decay| decay.from() != decay.to())
+            let ends = |phase: &PlannedPhase| {
+                phase.groups[**group].weight_decay.as_ref().map(|decay| (decay.from(), decay.to()))
+            };
+            let first = ends(&self.phases[0]);
+            self.phases.iter().map(ends).any(|ends| ends != first || ends.is_some_and(|(from, to)| from != to))
+        };
+        // A rule and a group may be called alike.
+        let named = |columns: &Columns, place: usize, words: &[&str]| {
+            let rule = self.groups.units[place].rule;
+            let name = words.join(".");
+            let is_others = |(other, at): &(String, usize)| *other == name && self.groups.units[*at].rule != rule;
+            match rule {
+                Some(rule) if columns.0.iter().any(is_others) => format!("{}.params[{rule}]", words[0]),
+                _ => name,
+            }
         };
         let freezes = |group: &&usize| self.phases.iter().any(|phase| phase.groups[**group].frozen);
         let (mut rates, mut decays) = (Columns::default(), Columns::default());
@@ -186,21 +199,24 @@ impl Plan {
             let label = rule.filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
             let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(label).collect();
             if words.len() > 1 {
-                rates.add(words.join("."), place);
+                rates.add(named(&rates, place, &words), place);
             }
             let follows = rule.is_none_or(|rule| rule.weight_decay.is_none());
             if let (true, Some(group)) = (follows, groups.iter().find(moves)) {
                 decays.add(format!("weight_decay.{}", self.groups.names[*group]), place);
             }
-            if let Some(rule) = rule {
-                let group = groups.iter().find(freezes).map(|group| self.groups.names[*group].as_str());
-                let words: Vec<&str> = group.into_iter().chain([rule.label.as_str()]).collect();
-                if rule.weight_decay.is_some() {
-                    own_decays.add(format!("weight_decay.{}", words.join(".")), place);
-                }
-                if rule.momentum.is_some() {
-                    momenta.add(format!("momentum.{}", words.join(".")), place);
-                }
+        }
+        for place in self.groups.inhabited.iter().copied() {
+            let Unit { rule: Some(rule), groups } = &self.groups.units[place] else { continue };
+            let rule = &self.rules[*rule];
+            let group = groups.iter().find(freezes).map(|group| self.groups.names[*group].as_str());
+            let words = |of| [of].into_iter().chain(group).chain([rule.label.as_str()]).collect::<Vec<_>>();
+            if rule.weight_decay.is_some() {
+                let both = Columns(decays.0.iter().chain(&own_decays.0).cloned().collect());
+                own_decays.add(named(&both, place, &words("weight_decay")), place);
+            }
+            if rule.momentum.is_some() {
+                momenta.add(named(&momenta, place, &words("momentum")), place);
             }
         }
         (self.groups.rates, self.groups.decays) = (rates, decays);

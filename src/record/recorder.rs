@@ -48,9 +48,13 @@ impl Recorder {
     /// When a file cannot be made.
     pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
         let folder = Arc::new(folder);
+        let columns: Vec<&str> = trace_columns(&facts, facts.step_columns.iter().map(String::as_str)).collect();
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, further(&facts))),
-            Box::new(Trace(CsvFile::create(&folder.join(file::TRACE), &trace_columns(&facts))?)),
+            Box::new(Trace(
+                CsvFile::create(&folder.join(file::TRACE), &columns)?,
+                vec![true; facts.step_columns.len()],
+            )),
             Box::new(Info(RunJson::create(&folder.join(file::RUN), &facts)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
@@ -107,11 +111,14 @@ impl Recorder {
             at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
         };
         let metrics = reopen(file::METRICS, &metrics_columns(&facts))?;
-        let trace = reopen(file::TRACE, &trace_columns(&facts))?;
+        let kept = kept_columns(&folder.join(file::TRACE), &facts)?;
+        let own = facts.step_columns.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(column, _)| column.as_str());
+        let columns: Vec<&str> = trace_columns(&facts, own).collect();
+        let trace = reopen(file::TRACE, &columns)?;
         let rows = reader::read_table(&folder.join(file::METRICS))?.rows;
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(metrics, further(&facts))),
-            Box::new(Trace(trace)),
+            Box::new(Trace(trace, kept)),
             Box::new(Info(json(&folder.join(file::RUN), &facts, &rows)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
@@ -235,19 +242,32 @@ impl Sink for Info {
     }
 }
 
-/// Those of all runs, and what this one has besides: rates that differ from the phase's, bounds, shares.
-fn trace_columns(facts: &RunFacts) -> Vec<&str> {
-    let own = facts.lr_columns.iter().chain(&facts.step_columns).map(String::as_str);
-    TraceRow::COLUMNS.iter().copied().chain(own).collect()
+/// Those of all runs, and what this one has besides: rates that differ from the phase's, and `further` ones, of bounds, shares.
+fn trace_columns<'a>(facts: &'a RunFacts, further: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    TraceRow::COLUMNS.iter().copied().chain(facts.lr_columns.iter().map(String::as_str)).chain(further)
 }
 
-/// `trace.csv`
-struct Trace(CsvFile);
+/// Which of the further columns the table of a run has that was begun before: a program of then may have known fewer of them.
+///
+/// # Errors
+/// When the table cannot be read.
+fn kept_columns(path: &Path, facts: &RunFacts) -> Result<Vec<bool>, RecordError> {
+    let mut first = String::new();
+    let table = std::fs::File::open(path).map_err(RecordError::io("read", path))?;
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(table), &mut first)
+        .map_err(RecordError::io("read", path))?;
+    let header: Vec<&str> = first.trim_end().split(',').collect();
+    Ok(facts.step_columns.iter().map(|column| header.contains(&column.as_str())).collect())
+}
+
+/// `trace.csv`, and which of the further columns it has.
+struct Trace(CsvFile, Vec<bool>);
 
 impl Sink for Trace {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         if let Event::StepDone(done) = event {
-            self.0.append(&(&done.row, &done.own_lrs, &done.step_values))
+            let values = done.step_values.iter().zip(&self.1).filter(|(_, kept)| **kept).map(|(value, _)| value);
+            self.0.append(&(&done.row, &done.own_lrs, values.collect::<Vec<_>>()))
         } else {
             Ok(())
         }
@@ -323,6 +343,34 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// Those that the program has come to record since it was begun are left out.
+    #[test]
+    fn a_run_goes_on_with_the_columns_that_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let columns = |names: &[&str]| RunFacts {
+            step_columns: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..facts()
+        };
+        let done =
+            |step: u64, values: &[f64]| Event::StepDone(StepDone { step_values: values.to_vec(), ..step_done(step) });
+        let folder = RunFolder::create(dir.path(), "old").unwrap();
+        let path = folder.path().to_owned();
+        let mut recorder = Recorder::create(folder, columns(&["mix", "decay"]), Box::new(Told::default())).unwrap();
+        recorder.event(&done(0, &[0.5, 0.25])).unwrap();
+        recorder.sync().unwrap();
+        let at = recorder.positions();
+        drop(recorder);
+        let facts = columns(&["mix", "beta", "decay"]);
+        let folder = RunFolder::open(&path).unwrap();
+        let mut recorder = Recorder::resume(folder, facts, 1, &at, Box::new(Told::default())).unwrap();
+        recorder.event(&done(1, &[0.75, 0.9, 0.125])).unwrap();
+        drop(recorder);
+        let text = fs::read_to_string(path.join(file::TRACE)).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let ends = [",mix,decay", ",0.5,0.25", ",0.75,0.125"];
+        assert!(lines.len() == 3 && lines.iter().zip(ends).all(|(line, end)| line.ends_with(end)), "{text}");
     }
 
     #[test]

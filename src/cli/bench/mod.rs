@@ -36,7 +36,7 @@ Examples:
   runner bench --net resnet18_imagenet --data mine.toml --steps 20      # steps on such batches
 
 A step is forward, loss, backward and update (SGD with Nesterov momentum and weight decay; with --config the \
-experiment's first optimizer), on images of noise that stay in memory; with --data on batches as they are made while \
+experiment's first optimizer), on images of noise that stay in memory; with --data on batches as the host makes them while \
 training, and the rate is then that of all steps together; of --set what is under `data.` goes to that experiment, the \
 rest, and --seed, to the net's. The nets have the names of scripts/torch_throughput.py, which measures PyTorch the same \
 way; scripts/bench_against_torch runs both in turn. On a GPU the noise lies there, and a timed step is the mean of twenty \

@@ -78,6 +78,8 @@ fn a_group_decays_as_its_phase_says_and_a_rule_before_it() {
     assert_eq!(decays(10), [0.0, 0.25, 2.0, 7.0]);
     assert_eq!(decays(20), [2.0, 7.0]);
     assert!(plan.lr_columns().is_empty(), "their rates are the phase's");
+    // What changes between phases has a column as what moves within one has.
+    assert_eq!(plan.step_columns(), ["weight_decay.head", "weight_decay.stem"]);
     assert!(plan.table(120).contains("head weight decay 0.25, stem weight decay 0"), "{}", plan.table(120));
 }
 
@@ -102,18 +104,20 @@ fn the_decay_of_a_group_moves_over_its_phase_and_rests_where_it_came_to() {
         let found = decay(&plan, step);
         assert!((found[0] - stem).abs() < 1e-15 && found[1] == 0.0, "{step}: {found:?}");
     }
-    assert_eq!(plan.step_columns(), ["weight_decay.stem"], "the head's does not move");
-    for (step, stem) in [(0, 1.0), (10, 0.5)] {
+    assert_eq!(plan.step_columns(), ["weight_decay.head", "weight_decay.stem"], "the head's is another in the third");
+    for (step, head, stem) in [(0, 0.25, 1.0), (10, 0.25, 0.5), (20, 0.0, 0.5)] {
         let step = plan.at(step);
-        assert_eq!(plan.step_values(&step, &plan.applied(&step)), [stem], "{}", step.step);
+        assert_eq!(plan.step_values(&step, &plan.applied(&step)), [head, stem], "{}", step.step);
     }
+    let same = "weight_decay_groups = { head = 0.25 }";
+    assert!(planned("", &[same, "", same]).step_columns().is_empty(), "it never changes");
     let drawn = plan.sample_own(1000);
     assert_eq!(
         drawn.iter().map(|line| (line.quantity, line.name.as_str())).collect::<Vec<_>>(),
-        [(OwnQuantity::WeightDecay, "stem")]
+        [(OwnQuantity::WeightDecay, "head"), (OwnQuantity::WeightDecay, "stem")]
     );
-    assert_eq!(drawn[0].points[0], OwnPoint { phase: 0, step: 0, value: 1.0 });
-    assert_eq!(drawn[0].points[10], OwnPoint { phase: 0, step: 10, value: 0.5 }, "where the curve ends");
+    assert_eq!(drawn[1].points[0], OwnPoint { phase: 0, step: 0, value: 1.0 });
+    assert_eq!(drawn[1].points[10], OwnPoint { phase: 0, step: 10, value: 0.5 }, "where the curve ends");
     let words = "head weight decay 0.25, stem weight decay 1 → 0.5 linear";
     assert!(plan.table(120).contains(words), "{}", plan.table(120));
     let still = plan.range_test(2, plan.phases[2].lr.clone(), 10);
@@ -143,4 +147,15 @@ fn groups_are_told_in_words() {
     let table = plan.table(120);
     assert!(table.contains("groups in phases 0 to 1: layer1 0.5 × lr, stem frozen\n"), "{table}");
     assert!(table.contains("groups in phase 2: layer1 0.5 × lr, stem lr 0.5 → 0.25 linear\n"), "{table}");
+}
+
+#[test]
+fn a_rule_that_is_called_as_a_group_has_a_column_of_its_own() {
+    let params = "[[params]]\nrole = 'norm'\nlr_factor = 2.0\n[[params]]\ngroup = 'backbone'\nweight_decay = 0.25\n";
+    let plan = planned(params, &["weight_decay_groups = { backbone = { from = 0.5, to = 0.1 } }"]);
+    let mut columns: Vec<String> = plan.lr_columns();
+    columns.extend(plan.step_columns().into_iter().map(str::to_owned));
+    let distinct: std::collections::BTreeSet<&String> = columns.iter().collect();
+    assert_eq!(distinct.len(), columns.len(), "{columns:?}");
+    assert!(columns.iter().any(|column| column.ends_with(".params[1]")), "{columns:?}");
 }
