@@ -1,8 +1,8 @@
 //! Claims that can be kept in CI: `a > b at 0.05`.
 
 use super::contrast::{Contrast, Test, Untested};
-use super::group::other_images;
-use super::{CompareError, Comparison, name};
+use super::group::{OtherImages, other_images};
+use super::{CompareError, Comparison, Group, name};
 use crate::stats::{Pairing, holm};
 use std::str::FromStr;
 
@@ -45,6 +45,8 @@ pub struct Verdict {
     pub untested: Option<Untested>,
     /// Why it does not hold, whatever p is.
     pub against: Option<String>,
+    /// That its values may be of different images.
+    pub perhaps: Option<String>,
     pub holds: bool,
 }
 
@@ -73,7 +75,7 @@ impl FromStr for Expectation {
 impl Comparison {
     /// Judges claims, each against its own pair of groups, with Holm's correction for their number. A difference in the
     /// wrong direction, or runs too few to test, do not hold; nor does a claim that is in favour of a group of which seeds
-    /// diverged or failed, or of values of different images.
+    /// were lost, or of values that are certainly of different images.
     ///
     /// # Errors
     /// When a claim speaks of a group that is not there.
@@ -93,7 +95,13 @@ impl Comparison {
                 Order::Above => difference > 0.0,
                 Order::Below => difference < 0.0,
             };
-            let against = self.against(&contrast, expectation);
+            let sides = [contrast.group, contrast.baseline].map(|k| &self.groups[k]);
+            let (other, perhaps) = match other_images(sides, &self.options.metric) {
+                Some(OtherImages { certain: true, words }) => (Some(words), None),
+                Some(OtherImages { certain: false, words }) => (None, Some(words)),
+                None => (None, None),
+            };
+            let against = self.lost(sides, expectation).or(other);
             let holds = direction && against.is_none() && p_adjusted.is_some_and(|p| p <= expectation.alpha);
             let Contrast { test, pairing, untested, .. } = contrast;
             Verdict {
@@ -104,18 +112,17 @@ impl Comparison {
                 pairing,
                 untested,
                 against,
+                perhaps,
                 holds,
             }
         });
         Ok(judged.collect())
     }
 
-    /// What the values do not show that speaks against a claim.
-    fn against(&self, contrast: &Contrast, expectation: &Expectation) -> Option<String> {
-        let sides = [contrast.group, contrast.baseline].map(|k| &self.groups[k]);
+    /// What is said of the seeds that the group lost that a claim favours.
+    fn lost(&self, [left, right]: [&Group; 2], expectation: &Expectation) -> Option<String> {
         let is_left = (expectation.order == Order::Below) == self.options.less_is_better();
-        let favoured = if is_left { &expectation.left } else { &expectation.right };
-        let lost = sides[usize::from(!is_left)].lost();
-        lost.map(|lost| format!("of {favoured} {}", lost.words())).or_else(|| other_images(sides, &self.options.metric))
+        let (name, group) = if is_left { (&expectation.left, left) } else { (&expectation.right, right) };
+        group.lost().map(|lost| format!("of {name} {}", lost.words()))
     }
 }

@@ -8,6 +8,7 @@ use crate::stats::{deviation, mean};
 use crate::units::Seconds;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The runs of one experiment.
 #[derive(Clone, Debug)]
@@ -45,30 +46,34 @@ impl Summary {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lost {
     pub diverged: usize,
+    /// Or killed.
     pub failed: usize,
+    pub pruned: usize,
     /// All seeds.
     pub of: usize,
 }
 
 impl Lost {
-    /// `2 of 4 diverged`
+    /// `2 of 4 diverged`, `2 of 4 diverged, 1 failed`
     pub fn words(self) -> String {
-        let Self { diverged, failed, of } = self;
-        match (diverged, failed) {
-            (n, 0) => format!("{n} of {of} diverged"),
-            (0, n) => format!("{n} of {of} failed"),
-            _ => format!("{diverged} of {of} diverged, {failed} failed"),
-        }
+        let of = self.of;
+        let words = |(k, (n, word)): (usize, (usize, &str))| match k {
+            0 => format!("{n} of {of} {word}"),
+            _ => format!("{n} {word}"),
+        };
+        self.kinds().enumerate().map(words).collect::<Vec<_>>().join(", ")
     }
 
     /// `diverged`, where all did; nothing where there may be results.
-    pub fn all(self) -> Option<&'static str> {
-        match (self.diverged, self.failed) {
-            (diverged, failed) if diverged + failed < self.of => None,
-            (_, 0) => Some("diverged"),
-            (0, _) => Some("failed"),
-            _ => Some("diverged or failed"),
-        }
+    pub fn all(self) -> Option<String> {
+        let lost: usize = self.kinds().map(|(n, _)| n).sum();
+        (lost == self.of).then(|| self.kinds().map(|(_, word)| word).collect::<Vec<_>>().join(" or "))
+    }
+
+    /// How many came to what, where any did.
+    fn kinds(self) -> impl Iterator<Item = (usize, &'static str)> {
+        let kinds = [(self.diverged, "diverged"), (self.failed, "failed"), (self.pruned, "pruned")];
+        kinds.into_iter().filter(|(n, _)| *n > 0)
     }
 }
 
@@ -154,11 +159,17 @@ impl Group {
         self.counted().chain(others.into_values())
     }
 
-    /// The seeds whose latest run diverged or failed, and that have none that counts; `None` where there are none such.
+    /// The seeds whose latest run diverged, failed, was killed or given up, and that have none that counts; `None` where there are
+    /// none such.
     pub fn lost(&self) -> Option<Lost> {
-        let with = |status: Status| self.distinct().filter(|run| run.info.status == status).count();
-        let (diverged, failed) = (with(Status::Diverged), with(Status::Failed));
-        (diverged + failed > 0).then(|| Lost { diverged, failed, of: self.distinct().count() })
+        let count = |is: fn(&Outcome) -> bool| self.distinct().filter(|run| is(run)).count();
+        let lost = Lost {
+            diverged: count(|run| run.info.status == Status::Diverged),
+            failed: count(|run| run.info.status == Status::Failed || run.is_killed()),
+            pruned: count(|run| run.pruned),
+            of: self.distinct().count(),
+        };
+        lost.kinds().next().map(|_| lost)
     }
 
     /// Mean training seconds over the runs that count.
@@ -194,9 +205,10 @@ pub fn by_experiment(outcomes: Vec<Outcome>) -> Vec<Group> {
 }
 
 /// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
-/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images.
-pub fn group(mut outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) -> Vec<Group> {
-    trials::mark_pruned(&mut outcomes);
+/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images. `root`: the
+/// folder that is watched, outside of which nothing is read.
+pub fn group(mut outcomes: Vec<Outcome>, metric: &str, root: Option<&Path>, notes: &mut Vec<String>) -> Vec<Group> {
+    trials::mark_pruned(&mut outcomes, root);
     let mut groups = by_experiment(outcomes);
     name::name(&mut groups);
     let words = groups.iter().flat_map(|group| left_out(group).into_iter().map(move |words| (words, &group.name[..])));
@@ -212,12 +224,20 @@ pub fn group(mut outcomes: Vec<Outcome>, metric: &str, notes: &mut Vec<String>) 
         let machines: Vec<String> = machines.into_iter().collect();
         notes.push(format!("seconds are of different machines: {}", machines.join("; ")));
     }
-    notes.extend(other_images(&groups, metric));
+    notes.extend(other_images(&groups, metric).map(|other| other.words));
     groups
 }
 
+/// What is said of values of different images.
+pub struct OtherImages {
+    /// Whether they surely are. Sets have other digests, too, where they differ in what is trained on alone, or in how the same
+    /// images are stored or read.
+    pub certain: bool,
+    pub words: String,
+}
+
 /// What is said of runs that count where they were evaluated on different images.
-pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &str) -> Option<String> {
+pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &str) -> Option<OtherImages> {
     // Of others' runs the images are not known.
     let known = groups.into_iter().flat_map(Group::counted).map(Outcome::dataset).filter(|set| !set.digest.is_empty());
     let sets: BTreeMap<&str, &DatasetFacts> = known.map(|set| (set.digest.as_str(), set)).collect();
@@ -226,14 +246,15 @@ pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &st
     }
     let names: Vec<String> = sets.values().map(|set| set_name(set)).collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
-    if distinct.len() == names.len() {
-        let names: Vec<&str> = distinct.into_iter().map(String::as_str).collect();
-        return Some(format!("{metric} is of different images: {}", names.join("; ")));
-    }
-    // Of one name: the images that are evaluated may be the same ones all the same, and those trained on others.
+    let evaluated: BTreeSet<(&String, u64)> = names.iter().zip(sets.values().map(|set| set.val_images)).collect();
+    let certain = evaluated.len() > 1;
     let digest = |digest: &str| digest.chars().take(DIGEST_SHOWN).collect::<String>();
-    let named = names.iter().zip(sets.keys()).map(|(name, of)| format!("{name} ({}…)", digest(of)));
-    Some(format!("{metric} may be of different images: {}", named.collect::<Vec<_>>().join("; ")))
+    let told: Vec<String> = match distinct.len() == names.len() {
+        true => distinct.into_iter().cloned().collect(),
+        false => names.iter().zip(sets.keys()).map(|(name, of)| format!("{name} ({}…)", digest(of))).collect(),
+    };
+    let are = if certain { "is" } else { "may be" };
+    Some(OtherImages { certain, words: format!("{metric} {are} of different images: {}", told.join("; ")) })
 }
 
 /// `sha256:` and as many digits as tell sets apart.

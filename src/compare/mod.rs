@@ -102,6 +102,8 @@ pub struct Comparison {
     pub contrasts: Vec<Contrast>,
     /// What was left out or should be known: for people.
     pub notes: Vec<String>,
+    /// Whether no run was left out, be it damaged or without the metric.
+    pub all_read: bool,
 }
 
 /// Why runs cannot be compared.
@@ -147,13 +149,14 @@ pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, Compar
     if outcomes.is_empty() {
         return Err(CompareError::Unreadable { left_out: notes });
     }
-    let groups = group::group(outcomes, &options.metric, &mut notes);
+    let all_read = notes.is_empty();
+    let groups = group::group(outcomes, &options.metric, None, &mut notes);
     notes.extend(find::not_looked_into(paths, &folders));
     let baseline = match &options.baseline {
         None => 0,
         Some(text) => name::resolve(&groups, text).map_err(|what| CompareError::Group { what })?,
     };
-    Ok(Comparison::new(options, groups, baseline, notes, &mut Contrasts::default()))
+    Ok(Comparison { all_read, ..Comparison::new(options, groups, baseline, notes, &mut Contrasts::default()) })
 }
 
 /// For each run, by its folder, its values of what was varied between the runs, as groups are named by them. `None` where it is
@@ -178,6 +181,7 @@ const NARROW: &str =
     "intervals of fewer than six runs are too narrow: they cannot leave the range of the runs' differences";
 
 impl Comparison {
+    /// Of groups from which no run was left out.
     fn new(
         options: Options,
         groups: Vec<Group>,
@@ -190,12 +194,12 @@ impl Comparison {
         if contrasts.iter().any(Contrast::is_narrow) {
             notes.push(NARROW.to_owned());
         }
-        Self { options, groups, baseline, contrasts, notes }
+        Self { options, groups, baseline, contrasts, notes, all_read: true }
     }
 
-    /// Whether there is nothing to compare, for every seed of every group diverged.
+    /// Whether there is nothing to compare, for every seed of every group diverged. Of runs that were left out it is not known.
     pub fn all_diverged(&self) -> bool {
         let diverged = |group: &Group| group.lost().is_some_and(|lost| lost.diverged == lost.of);
-        !self.groups.is_empty() && self.groups.iter().all(diverged)
+        self.all_read && !self.groups.is_empty() && self.groups.iter().all(diverged)
     }
 }

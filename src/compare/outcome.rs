@@ -85,11 +85,16 @@ impl Outcome {
         matches!(self.info.status, Status::Running | Status::Interrupted)
     }
 
+    /// Whether its process was killed: nobody writes it, and it says that it runs.
+    pub fn is_killed(&self) -> bool {
+        self.info.status == Status::Running && self.live == Some(false)
+    }
+
     /// How it stands, in words, for a run that does not count.
     pub fn state(&self) -> String {
         match self.info.status {
             Status::Done => "without an evaluation".to_owned(),
-            Status::Running if self.live == Some(false) => "killed while running".to_owned(),
+            Status::Running if self.is_killed() => "killed while running".to_owned(),
             _ if self.pruned => "pruned".to_owned(),
             status => status.name().to_owned(),
         }

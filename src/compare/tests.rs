@@ -702,12 +702,56 @@ fn a_claim_does_not_hold_in_favour_of_survivors() {
     let text = report::markdown(&other, &[]);
     assert!(text.contains("| worse (of #2 2 of 4 diverged) "), "{text}");
     // A seed that was run again and came to its end is not lost.
-    write("b", 2, "done");
-    write("b", 3, "failed");
+    for (seed, status) in [(2, "done"), (3, "failed")] {
+        Run { hash: "b", seed, status, ..Run::default() }.write(root.path(), &format!("b{seed}-again"));
+    }
     let text = report::markdown(&compared(root.path(), Options::default()), &[]);
     assert!(text.contains("(1 of 4 failed)"), "{text}");
 }
 
+/// Nor for those that were given up or killed; one that was stopped goes on.
+#[test]
+fn a_claim_does_not_hold_where_others_were_given_up_or_killed() {
+    let root = tempfile::tempdir().unwrap();
+    of_seeds(root.path(), [&[0.80, 0.81, 0.82, 0.81], &[0.90, 0.91]]);
+    let write = |hash: &str, seed: u64, status: &str| {
+        Run { hash, seed, status, ..Run::default() }.write(root.path(), &format!("{hash}{seed}"))
+    };
+    let judged = || {
+        let found = compared(root.path(), Options::default());
+        let against = found.judge(&["#2 > #1 at 0.05".parse().unwrap()]).unwrap()[0].against.clone();
+        (against.unwrap_or_default(), report::markdown(&found, &[]))
+    };
+    write("b", 2, "interrupted");
+    assert_eq!(judged().0, "");
+    write("c", 0, "interrupted");
+    let rows = "0,2,pruned,b2,,1\n1,0,pruned,c0,,2\n";
+    fs::write(root.path().join(trials::TRIALS), format!("trial,seed,state,run,reason,peak\n{rows}")).unwrap();
+    let (against, text) = judged();
+    assert_eq!(against, "of #2 1 of 3 pruned");
+    assert!(text.contains("| better (1 of 3 pruned) ") && text.contains("| pruned "), "{text}");
+    let killed = write("b", 3, "running");
+    assert_eq!(judged().0, "of #2 1 of 3 pruned", "it cannot be told whether it runs");
+    fs::write(killed.join(file::LOCK), "").unwrap();
+    assert_eq!(judged().0, "of #2 1 of 4 failed, 1 pruned");
+
+    let lost = |diverged: usize, of: usize| Lost { diverged, failed: 1, pruned: 2, of };
+    assert_eq!((lost(0, 3).all().as_deref(), lost(1, 5).all()), (Some("failed or pruned"), None));
+    assert_eq!(lost(1, 5).words(), "1 of 5 diverged, 1 failed, 2 pruned");
+}
+
+/// Damaged runs may have come to their end.
+#[test]
+fn not_all_runs_are_known_to_have_diverged_where_some_cannot_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    let [_, b] =
+        [0, 1].map(|seed| Run { seed, status: "diverged", ..Run::default() }.write(root.path(), &format!("a{seed}")));
+    assert!(compared(root.path(), Options::default()).all_diverged());
+    fs::write(b.join(file::RUN), "{").unwrap();
+    assert!(!compared(root.path(), Options::default()).all_diverged());
+}
+
+/// A digest is of the images trained on as well, and of how they are stored.
 #[test]
 fn a_claim_does_not_hold_of_different_images() {
     let root = tempfile::tempdir().unwrap();
@@ -720,9 +764,18 @@ fn a_claim_does_not_hold_of_different_images() {
             edit(&root.path().join(format!("{group}{seed}")), &[(r#""digest":"""#, digest.as_str())]);
         }
     }
+    let verdicts = judged();
+    let perhaps = verdicts[0].perhaps.as_ref().unwrap();
+    assert!(verdicts[0].holds && verdicts[0].against.is_none(), "{verdicts:?}");
+    assert!(perhaps.starts_with("val_acc may be of different images: "), "{perhaps}");
+    let text = report::markdown(&compared(root.path(), Options::default()), &verdicts);
+    assert!(text.contains(&format!(", {perhaps})")), "{text}");
+    for seed in 0..3 {
+        edit(&root.path().join(format!("b{seed}")), &[(r#""val_images":1000"#, r#""val_images":999"#)]);
+    }
     let verdict = &judged()[0];
-    assert!(!verdict.holds && verdict.p_adjusted.unwrap() < 0.05, "{verdict:?}");
-    assert!(verdict.against.as_ref().unwrap().starts_with("val_acc may be of different images: "), "{verdict:?}");
+    assert!(!verdict.holds && verdict.p_adjusted.unwrap() < 0.05 && verdict.perhaps.is_none(), "{verdict:?}");
+    assert!(verdict.against.as_ref().unwrap().starts_with("val_acc is of different images: shapes ("), "{verdict:?}");
 }
 
 #[test]

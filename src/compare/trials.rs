@@ -75,10 +75,12 @@ fn plain(value: &str) -> String {
     ['"', '\''].iter().find_map(inside).unwrap_or(value).to_owned()
 }
 
-/// Tells the runs that were stopped which of them their sweeps gave up.
-pub fn mark_pruned(runs: &mut [Outcome]) {
+/// Tells the runs that were stopped which of them their sweeps gave up. `root`: the folder that is watched, if one is; a table above it
+/// is not read.
+pub fn mark_pruned(runs: &mut [Outcome], root: Option<&Path>) {
     let stopped = |run: &Outcome| run.info.status == Status::Interrupted;
-    let folder = |run: &Outcome| run.path.parent().map(Path::to_owned);
+    let is_inside = |folder: &&Path| root.is_none_or(|root| folder.starts_with(root));
+    let folder = |run: &Outcome| run.path.parent().filter(is_inside).map(Path::to_owned);
     let folders: BTreeSet<PathBuf> = runs.iter().filter(|run| stopped(run)).filter_map(folder).collect();
     let tables: BTreeMap<PathBuf, Trials> =
         folders.into_iter().filter_map(|folder| Some((folder.clone(), Trials::of(&folder)?))).collect();

@@ -112,7 +112,8 @@ impl Watched {
     pub fn comparison(&mut self) -> Result<Comparison, CompareError> {
         let read = self.runs.iter().map(|(path, known)| (path.as_path(), known.read.clone()));
         let (outcomes, mut notes) = outcome::sort_out(read, &self.options)?;
-        let groups = group::group(outcomes, &self.options.metric, &mut notes);
+        let all_read = notes.is_empty();
+        let groups = group::group(outcomes, &self.options.metric, Some(&self.folder), &mut notes);
         let baseline = match &self.options.baseline {
             Some(text) if !groups.is_empty() => name::resolve(&groups, text).unwrap_or_else(|_| {
                 notes.push(format!("`{text}` is no one group so far: differences are against the first"));
@@ -120,7 +121,8 @@ impl Watched {
             }),
             _ => 0,
         };
-        Ok(Comparison::new(self.options.clone(), groups, baseline, notes, &mut self.contrasts))
+        let comparison = Comparison::new(self.options.clone(), groups, baseline, notes, &mut self.contrasts);
+        Ok(Comparison { all_read, ..comparison })
     }
 }
 
@@ -229,6 +231,20 @@ mod tests {
             let words = format!("of-{name}/{name} is a link out of the folder");
             assert!(comparison.notes.iter().any(|note| note.contains(&words)), "{words}: {:?}", comparison.notes);
         }
+    }
+
+    /// One trial alone: the sweep's table lies above it.
+    #[test]
+    fn a_table_of_trials_above_the_folder_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let run = Run { status: "interrupted", ..Run::default() }.write(root.path(), "t003-s0");
+        fs::write(root.path().join(TRIALS), "trial,state,run,reason,peak\n3,pruned,t003-s0,,1\n").unwrap();
+        let state = |folder: &Path| {
+            let mut watched = Watched::new(folder.to_owned(), Options::default());
+            watched.look().unwrap();
+            watched.comparison().unwrap().groups[0].runs[0].state()
+        };
+        assert_eq!([state(root.path()), state(&run)], ["pruned", "interrupted"]);
     }
 
     #[test]

@@ -211,7 +211,7 @@ pub fn contrasts(comparison: &Comparison) -> Sheet {
 fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     let [own, baseline] = [contrast.group, contrast.baseline].map(|k| comparison.groups[k].lost());
     if let Some(all) = own.and_then(Lost::all) {
-        return all.to_owned();
+        return all;
     }
     let number = contrast.baseline + 1;
     if let Some(all) = baseline.and_then(Lost::all) {
@@ -264,7 +264,8 @@ pub fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
     let p = verdict.p_adjusted.map_or(no_test.to_owned(), |p| format!("p {}", p_value(p)));
     let difference = format!("difference {}{}", scale.signed(verdict.difference), scale.unit());
     let known = (!verdict.difference.is_nan()).then_some(difference);
-    let facts: Vec<String> = known.into_iter().chain([p]).chain(in_place(comparison, verdict)).collect();
+    let facts = known.into_iter().chain([p]).chain(in_place(comparison, verdict)).chain(verdict.perhaps.clone());
+    let facts: Vec<String> = facts.collect();
     let against = verdict.against.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!(
         "{word}: {} {sign} {} at {} ({}{against})",
