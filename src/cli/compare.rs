@@ -131,9 +131,10 @@ enum By {
 enum TestName {
     /// Welch's t-test
     Welch,
-    /// Student's t-test of pairs, over the seeds that both groups have (fewer than two: Welch's): for trials that share a beginning
+    /// Student's t-test of pairs, over the seeds that both groups have (fewer than two, or than half of a group's: Welch's): for
+    /// trials that share a beginning
     Paired,
-    /// Wilcoxon's signed ranks, over the seeds that both groups have (fewer than two: his rank sums)
+    /// Wilcoxon's signed ranks, over the seeds that both groups have (fewer than two, or than half of a group's: his rank sums)
     Wilcoxon,
 }
 

@@ -17,9 +17,9 @@ const ENOUGH: usize = 6;
 pub enum Test {
     /// Welch's t-test: means, variances unequal.
     Welch,
-    /// Student's of pairs, over the seeds that both groups have; where these are fewer than two, Welch's.
+    /// Student's of pairs, over the seeds that both groups have; where these are too few, Welch's.
     Paired,
-    /// Wilcoxon's: signed ranks over the seeds that both groups have; where these are fewer than two, rank sums.
+    /// Wilcoxon's: signed ranks over the seeds that both groups have; where these are too few, rank sums.
     Wilcoxon,
 }
 
@@ -69,11 +69,14 @@ pub struct Contrast {
     pub p_adjusted: Option<f64>,
     /// Hedges' g.
     pub effect: Option<f64>,
-    /// Roughly how many more seeds a side would settle it, corrected as well; 0 when it is settled.
+    /// Roughly how many more seeds a side would settle it, corrected as well; 0 when it is settled, and only then.
     pub more_seeds: Option<usize>,
     /// Whether with fewer no values whatever could: ranks of few values have no small p.
     #[serde(skip)]
     pub at_least: bool,
+    /// The level that these seeds are for, where it is not settled.
+    #[serde(skip)]
+    asked: Option<f64>,
 }
 
 /// The values that a contrast is of.
@@ -87,7 +90,7 @@ struct Samples {
     whole: bool,
 }
 
-/// With fewer pairs there is nothing to test.
+/// Of fewer pairs nothing is tested.
 const FEWEST_PAIRS: usize = 2;
 
 impl Samples {
@@ -97,7 +100,9 @@ impl Samples {
         let [mut ours, mut theirs] = quantities.map(Option::unwrap_or_default);
         let (mut pairing, mut left_out) = (Pairing::Unpaired, [0, 0]);
         let common = ours.keys().filter(|seed| theirs.contains_key(*seed)).count();
-        if options.test != Test::Welch && common >= FEWEST_PAIRS {
+        // Where pairs are the smaller part of what there is, more is told without them.
+        let has_pairs = common >= FEWEST_PAIRS && 2 * common >= ours.len().max(theirs.len());
+        if options.test != Test::Welch && has_pairs {
             (pairing, left_out) = (Pairing::Paired, [ours.len() - common, theirs.len() - common]);
             ours.retain(|seed, _| theirs.contains_key(seed));
             theirs.retain(|seed, _| ours.contains_key(seed));
@@ -115,23 +120,24 @@ impl Samples {
         self.a.len().min(self.b.len())
     }
 
-    /// How many values a side would settle it at that level, about; and how many ranks need for any p as small.
-    fn needed(&self, test: Test, alpha: f64) -> (Option<usize>, usize) {
+    /// How many more values a side would settle it at that level, about; and how many more ranks need for any p as small.
+    fn more(&self, test: Test, alpha: f64) -> (Option<usize>, usize) {
         // Ranks need about as many as means do, where values are spread as by a bell.
-        match (test, self.pairing) {
-            (Test::Wilcoxon, Pairing::Paired) => {
-                (stats::pairs_needed(&self.differences(), alpha, POWER), stats::fewest_pairs(alpha))
-            }
-            (Test::Wilcoxon, Pairing::Unpaired) => {
-                (stats::samples_needed(&self.a, &self.b, alpha, POWER), stats::fewest_samples(alpha))
-            }
-            (_, Pairing::Paired) => (stats::pairs_needed(&self.differences(), alpha, POWER), 0),
-            (_, Pairing::Unpaired) => (stats::samples_needed(&self.a, &self.b, alpha, POWER), 0),
-        }
+        let needed = match self.pairing {
+            Pairing::Paired => stats::pairs_needed(&self.differences(), alpha, POWER),
+            Pairing::Unpaired => stats::samples_needed(&self.a, &self.b, alpha, POWER),
+        };
+        let fewest = match (test, self.pairing) {
+            (Test::Welch | Test::Paired, _) => 0,
+            (Test::Wilcoxon, Pairing::Paired) => stats::fewest_pairs(alpha).saturating_sub(self.runs()),
+            (Test::Wilcoxon, Pairing::Unpaired) => stats::fewest_more(self.a.len(), self.b.len(), alpha),
+        };
+        (needed.map(|needed| needed.saturating_sub(self.runs())), fewest)
     }
 }
 
-/// Contrasts by the values that they are of: those who compare again and again draw the intervals of equal values once.
+/// Contrasts by the values that they are of: those who compare again and again draw the intervals of equal values once, and count
+/// what they need once for a level.
 #[derive(Default)]
 pub struct Contrasts(HashMap<Compared, Contrast>);
 
@@ -139,7 +145,7 @@ pub struct Contrasts(HashMap<Compared, Contrast>);
 type Compared = [Option<Vec<(u64, u64)>>; 2];
 
 impl Contrasts {
-    /// All other groups against the baseline, for options that are always the same.
+    /// All other groups against the baseline, corrected for their number, for options that are always the same.
     pub fn of(&mut self, groups: &[Group], baseline: usize, options: &Options) -> Vec<Contrast> {
         if groups.is_empty() {
             return Vec::new();
@@ -158,8 +164,9 @@ impl Contrasts {
         };
         let others: Vec<usize> = (0..groups.len()).filter(|k| *k != baseline).collect();
         let all: Vec<(Compared, Contrast)> = others.into_par_iter().map(one).collect();
-        let contrasts = all.iter().map(|(_, contrast)| contrast.clone()).collect();
-        self.0 = all.into_iter().collect();
+        let (compared, contrasts): (Vec<Compared>, Vec<Contrast>) = all.into_iter().unzip();
+        let contrasts = corrected(contrasts, groups, options);
+        self.0 = compared.into_iter().zip(contrasts.iter().cloned()).collect();
         contrasts
     }
 }
@@ -195,15 +202,17 @@ impl Contrast {
             effect: stats::hedges_g(a, b),
             more_seeds: None,
             at_least: false,
+            asked: None,
         }
     }
 
     /// Says how many more seeds would settle it at that level.
     fn ask_for_seeds(&mut self, groups: &[Group], options: &Options, alpha: f64) {
-        let samples = Samples::of(groups, self.group, self.baseline, options);
-        let (needed, fewest) = samples.needed(self.test, alpha);
-        self.at_least = needed.is_some_and(|needed| needed <= fewest && samples.runs() < fewest);
-        self.more_seeds = needed.map(|needed| needed.max(fewest).saturating_sub(samples.runs()));
+        let (more, fewest) = Samples::of(groups, self.group, self.baseline, options).more(self.test, alpha);
+        self.at_least = fewest > 0 && more.is_some_and(|more| more <= fewest);
+        // A difference that cannot be tested may stay so with any number of seeds.
+        self.more_seeds = self.p.and(more).map(|more| more.max(fewest).max(1));
+        self.asked = Some(alpha);
     }
 
     /// Whether there is an interval, of too few runs to be as wide as it should.
@@ -236,7 +245,7 @@ fn untested(a: &[f64], b: &[f64], test: Test) -> Untested {
 
 /// With Holm's correction over those that could be tested, and what it asks of those that it does not settle: the smallest p of
 /// these has to come down to alpha by their number.
-pub fn corrected(mut contrasts: Vec<Contrast>, groups: &[Group], options: &Options) -> Vec<Contrast> {
+fn corrected(mut contrasts: Vec<Contrast>, groups: &[Group], options: &Options) -> Vec<Contrast> {
     let p: Vec<f64> = contrasts.iter().filter_map(|c| c.p).collect();
     let mut adjusted = holm(&p).into_iter();
     for contrast in &mut contrasts {
@@ -244,9 +253,12 @@ pub fn corrected(mut contrasts: Vec<Contrast>, groups: &[Group], options: &Optio
     }
     let open = contrasts.iter().filter(|c| c.p.is_some() && !c.is_settled(options.alpha)).count();
     let level = options.alpha / open.max(1) as f64;
-    contrasts.par_iter_mut().for_each(|contrast| match contrast.is_settled(options.alpha) {
-        true => contrast.more_seeds = Some(0),
-        false => contrast.ask_for_seeds(groups, options, level),
+    contrasts.par_iter_mut().for_each(|contrast| {
+        if contrast.is_settled(options.alpha) {
+            (contrast.more_seeds, contrast.at_least, contrast.asked) = (Some(0), false, None);
+        } else if contrast.asked != Some(level) {
+            contrast.ask_for_seeds(groups, options, level);
+        }
     });
     contrasts
 }
@@ -264,9 +276,7 @@ pub fn notes(contrasts: &[Contrast], groups: &[Group], options: &Options) -> Vec
         match contrast.pairing {
             // Of single runs nothing is tested.
             Pairing::Unpaired if contrast.runs < FEWEST_PAIRS => None,
-            Pairing::Unpaired => {
-                Some(format!("fewer than two seeds in common with #{}: {in_place}", contrast.baseline + 1))
-            }
+            Pairing::Unpaired => Some(format!("too few seeds in common with #{}: {in_place}", contrast.baseline + 1)),
             Pairing::Paired if ours + theirs == 0 => None,
             Pairing::Paired => {
                 let sides = [(ours, "its own"), (theirs, "the baseline's")].into_iter().filter(|(n, _)| *n > 0);

@@ -189,7 +189,7 @@ impl Comparison {
         mut notes: Vec<String>,
         known: &mut Contrasts,
     ) -> Self {
-        let contrasts = contrast::corrected(known.of(&groups, baseline, &options), &groups, &options);
+        let contrasts = known.of(&groups, baseline, &options);
         notes.extend(contrast::notes(&contrasts, &groups, &options));
         if contrasts.iter().any(Contrast::is_narrow) {
             notes.push(NARROW.to_owned());

@@ -131,7 +131,7 @@ fn the_title_of_differences_tells_what_was_tested() {
     assert!(title(Test::Paired).contains("Student's t-test of pairs where there are seeds in common, else Welch's"));
     assert!(welch.contains("Welch's t-test, p corrected for 2 comparisons (Holm); intervals: bootstrap\n"), "{welch}");
     assert!(welch.contains("| failed ") && !welch.contains("in common"), "{welch}");
-    let fell_back = "note: a #d: fewer than two seeds in common with #1: Wilcoxon's rank-sum test in place of";
+    let fell_back = "note: a #d: too few seeds in common with #1: Wilcoxon's rank-sum test in place of";
     for words in [
         "signed-rank test where there are seeds in common, else",
         "rank-sum test",
@@ -631,7 +631,7 @@ fn pairs_are_of_the_seeds_in_common() {
     let verdicts = found.judge(&["#1 > #2 at 0.05".parse().unwrap()]).unwrap();
     let text = report::markdown(&found, &verdicts);
     for words in
-        ["fewer than two seeds in common with #1: Welch's t-test in place of", "by Welch's t-test: fewer than two"]
+        ["too few seeds in common with #1: Welch's t-test in place of", "by Welch's t-test: too few seeds in common"]
     {
         assert!(text.contains(words), "`{words}` is not in {text}");
     }
@@ -642,6 +642,90 @@ fn pairs_are_of_the_seeds_in_common() {
     let csv = String::from_utf8(csv).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].ends_with(",more_seeds,pairing,test") && lines[2].ends_with(",unpaired,welch"), "{csv}");
+}
+
+/// Two pairs tell less than ten runs a side.
+#[test]
+fn groups_that_have_few_of_their_seeds_in_common_are_not_paired() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |hash: &str, seeds: std::ops::Range<u64>, step: f64| {
+        for seed in seeds {
+            let run = Run { hash, seed, accuracies: &[0.5 + step * seed as f64], ..Run::default() };
+            run.write(root.path(), &format!("{hash}{seed}"));
+        }
+    };
+    write("a", 0..10, 0.001);
+    write("b", 8..18, 0.002);
+    for (test, done) in [(Test::Wilcoxon, Test::Wilcoxon), (Test::Paired, Test::Welch)] {
+        let found = compared(root.path(), Options { test, ..Options::default() });
+        let contrast = &found.contrasts[0];
+        assert_eq!((contrast.pairing, contrast.test, contrast.runs), (Pairing::Unpaired, done, 10));
+        assert!(contrast.p.unwrap() < 0.001, "{contrast:?}");
+        assert!(found.notes.iter().any(|note| note.contains("too few seeds in common with #1")), "{:?}", found.notes);
+    }
+    // Five of ten are half.
+    write("c", 5..15, 0.002);
+    let found = compared(root.path(), Options { test: Test::Wilcoxon, ..Options::default() });
+    assert_eq!((found.contrasts[1].pairing, found.contrasts[1].left_out), (Pairing::Paired, [5, 5]));
+}
+
+#[test]
+fn what_is_open_wants_a_seed_at_least_and_what_is_not_tested_none() {
+    let found = |values: [&[f64]; 2], test: Test| {
+        let root = tempfile::tempdir().unwrap();
+        of_seeds(root.path(), values);
+        let found = compared(root.path(), Options { test, ..Options::default() });
+        (found.contrasts[0].clone(), report::markdown(&found, &[]))
+    };
+    // As many as there are would do, were the variances equal.
+    let (close, text) = found([&[0.5, 0.5], &[0.6, 0.62]], Test::Welch);
+    assert!(close.p.unwrap() > 0.05 && close.p.unwrap() < 0.06, "{close:?}");
+    assert!(close.more_seeds == Some(1) && text.contains("| better? about 1 more seed each"), "{close:?} {text}");
+    let (constant, _) = found([&[0.5, 0.5], &[0.6, 0.6]], Test::Welch);
+    assert_eq!((constant.p, constant.more_seeds), (None, None));
+    // Of pairs that were not tested, the title says that they are.
+    let (equal, text) = found([&[0.5, 0.75], &[0.25, 0.5]], Test::Paired);
+    assert_eq!((equal.p, equal.more_seeds), (None, None));
+    assert!(text.contains("; Student's t-test of pairs\n"), "{text}");
+}
+
+/// Two values against ten may have a small p by ranks, and a pair may want a run of one side alone.
+#[test]
+fn seeds_are_asked_for_of_sides_that_are_unequal() {
+    let found = |values: [&[f64]; 2], test: Test| {
+        let root = tempfile::tempdir().unwrap();
+        of_seeds(root.path(), values);
+        let found = compared(root.path(), Options { test, ..Options::default() });
+        (found.contrasts[0].clone(), report::markdown(&found, &[]))
+    };
+    let ten = [0.500, 0.501, 0.502, 0.503, 0.504, 0.505, 0.506, 0.507, 0.508, 0.60];
+    let (ranks, text) = found([&ten, &[0.62, 0.59]], Test::Wilcoxon);
+    assert_eq!((ranks.pairing, ranks.more_seeds, ranks.at_least), (Pairing::Unpaired, Some(1), false));
+    assert!(text.contains("| better? about 1 more seed each"), "{text}");
+    let (pairs, text) = found([&[0.28, 0.20, 0.27, 0.30, 0.90], &[0.29, 0.212, 0.266, 0.32]], Test::Paired);
+    assert_eq!((pairs.pairing, pairs.left_out), (Pairing::Paired, [0, 1]));
+    assert!(text.contains(" more seeds in common"), "{text}");
+}
+
+/// What is kept from look to look follows the number of comparisons.
+#[test]
+fn more_seeds_are_counted_again_where_there_are_more_comparisons() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |hash: &str, values: [f64; 3]| {
+        for (seed, value) in (0..).zip(values) {
+            Run { hash, seed, accuracies: &[value], ..Run::default() }.write(root.path(), &format!("{hash}{seed}"));
+        }
+    };
+    let mut watched = Watched::new(root.path().to_owned(), Options::default());
+    write("a", [0.50, 0.52, 0.54]);
+    for (hash, further) in [("b", 0.035), ("c", 0.04), ("d", 0.2), ("e", 0.02)] {
+        write(hash, [0.50 + further, 0.52 + further, 0.54 + further]);
+        for _ in 0..2 {
+            watched.look().unwrap();
+            let contrasts = watched.comparison().unwrap().contrasts;
+            assert_eq!(contrasts, compared(root.path(), Options::default()).contrasts, "{hash}");
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub use effect::hedges_g;
 pub use holm::holm;
 pub use paired::paired;
 pub use power::{pairs_needed, samples_needed};
-pub use rank::{fewest_pairs, fewest_samples, rank_sum, signed_rank};
+pub use rank::{fewest_more, fewest_pairs, rank_sum, signed_rank};
 pub use smooth::Smooth;
 pub use welch::{Welch, welch};
 

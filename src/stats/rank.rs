@@ -79,17 +79,11 @@ pub fn fewest_pairs(alpha: f64) -> usize {
     pairs
 }
 
-/// The fewest values a side with which [`rank_sum`] can: all of one side being above the other's, p is two of as many as there are
-/// ways to deal out the ranks.
-pub fn fewest_samples(alpha: f64) -> usize {
-    let (mut samples, mut least) = (1, 1.0);
-    while least > alpha && samples < EXACT {
-        samples += 1;
-        // (2n)! / (n!)² grows by (2n)(2n − 1) / n².
-        let n = samples as f64;
-        least *= n / (2.0 * (2.0 * n - 1.0));
-    }
-    samples
+/// How many more values a side than `m` and `n` it takes at least for [`rank_sum`] to: all of one side being above the other's, p is
+/// two of as many as there are ways to deal out the ranks.
+pub fn fewest_more(m: usize, n: usize, alpha: f64) -> usize {
+    let ways = |m: usize, n: usize| (1..=m).fold(1.0, |ways, k| ways * (n + k) as f64 / k as f64);
+    (0..EXACT).find(|more| 2.0 / ways(m + more, n + more) <= alpha).unwrap_or(EXACT)
 }
 
 /// Twice the rank of each value, from 2, equal values sharing the mean of theirs (twice, so that halves stay whole), and

@@ -146,10 +146,14 @@ fn what_rounding_alone_tells_apart_does_not_vary() {
 #[test]
 fn ranks_need_a_number_of_pairs_for_any_p_at_all() {
     assert_eq!([0.25, 0.05, 0.01, 0.05 / 6.0].map(fewest_pairs), [3, 6, 8, 8]);
-    assert_eq!([0.1, 0.05, 0.01, 0.05 / 6.0].map(fewest_samples), [3, 4, 5, 5]);
+    assert_eq!([0.1, 0.05, 0.01, 0.05 / 6.0].map(|alpha| fewest_more(1, 1, alpha)), [2, 3, 4, 4]);
+    // Of sides that are unequal the larger one counts, too.
+    assert_eq!([(3, 3), (2, 10), (10, 2), (1, 10), (1, 40)].map(|(m, n)| fewest_more(m, n, 0.05)), [1, 0, 0, 1, 0]);
     for n in 1..12_u8 {
         let pairs: Vec<f64> = (1..=n).map(f64::from).collect();
         assert_eq!(fewest_pairs(signed_rank(&pairs).unwrap()), usize::from(n));
+        let least = rank_sum(&pairs, &[0.5, 0.25]).unwrap();
+        assert_eq!([1.0, 0.99].map(|part| fewest_more(usize::from(n), 2, part * least)), [0, 1]);
     }
 }
 

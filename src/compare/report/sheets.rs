@@ -142,7 +142,9 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
     let what = quantity(options);
     // Contrasts without a p were not tested, and the others not corrected for them.
     let tested = || comparison.contrasts.iter().filter(|c| c.p.is_some());
-    let test = match (options.test, pairings(tested())) {
+    // Where none has one, what was tried.
+    let none = tested().next().is_none();
+    let test = match (options.test, pairings(comparison.contrasts.iter().filter(|c| none || c.p.is_some()))) {
         (Test::Welch, _) => "Welch's t-test",
         (Test::Paired, Pairings::All) => "Student's t-test of pairs",
         (Test::Paired, Pairings::Mixed) => "Student's t-test of pairs where there are seeds in common, else Welch's",
@@ -234,10 +236,11 @@ fn told(contrast: &Contrast, options: &Options) -> String {
         return untested(contrast.untested).unwrap_or("too few runs to tell").to_owned();
     }
     let about = if contrast.at_least { "at least" } else { "about" };
+    // A pair may want a run of one side alone.
+    let each = if contrast.left_out == [0, 0] { "each" } else { "in common" };
     match contrast.more_seeds {
-        Some(0) => format!("{better}? a few more seeds"),
-        Some(1) => format!("{better}? {about} 1 more seed each"),
-        Some(more) if more <= 200 => format!("{better}? {about} {more} more seeds each"),
+        Some(1) => format!("{better}? {about} 1 more seed {each}"),
+        Some(more) if more <= 200 => format!("{better}? {about} {more} more seeds {each}"),
         _ => "no difference to speak of".to_owned(),
     }
 }
@@ -284,5 +287,5 @@ fn in_place(comparison: &Comparison, verdict: &Verdict) -> Option<String> {
         Test::Paired => "Welch's t-test",
         Test::Wilcoxon => "rank-sum test",
     };
-    Some(format!("by {test}: fewer than two seeds in common"))
+    Some(format!("by {test}: too few seeds in common"))
 }
