@@ -426,7 +426,7 @@ fn a_claim_that_does_not_hold_is_said_where_no_table_says_it() {
     let (wrong, right) = ("#1 > #2 at 0.05", "#2 > #1 at 0.05");
     for more in [&["--csv", "-"][..], &["--html", "-"], &["--json"]] {
         let (_, error) = claimed(wrong, more, 6);
-        assert!(error.starts_with("does not hold: #1 > #2 at 0.05 (difference -0.0460, p "), "{more:?}: {error}");
+        assert!(error.starts_with("DOES NOT HOLD: #1 > #2 at 0.05 (difference -4.60 %, p "), "{more:?}: {error}");
         let (_, error) = claimed(right, more, 0);
         assert_eq!(error, "", "{more:?}");
     }

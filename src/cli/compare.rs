@@ -193,22 +193,11 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.holds).collect();
     // The tables say it themselves.
     if outputs.take_stdout() && !args.markdown {
-        failed.iter().for_each(|verdict| anstream::eprintln!("{}", in_words(verdict)));
+        failed.iter().for_each(|verdict| anstream::eprintln!("{}", report::claim(&comparison, verdict)));
     }
     Ok(match failed.is_empty() {
         false => Exit::NotAsExpected,
         true if comparison.all_diverged() => Exit::Diverged,
         true => Exit::Done,
     })
-}
-
-/// A claim that does not hold.
-fn in_words(verdict: &Verdict) -> String {
-    let Verdict { expectation, difference, p_adjusted, against, .. } = verdict;
-    let Expectation { left, order, right, alpha } = expectation;
-    let p = p_adjusted.map_or("not tested".to_owned(), |p| format!("p {p:.4}"));
-    let difference = if difference.is_nan() { String::new() } else { format!("difference {difference:+.4}, ") };
-    let against = against.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-    let (sign, alpha) = (order.sign(), number(*alpha));
-    format!("does not hold: {left} {sign} {right} at {alpha} ({difference}{p}{against})")
 }

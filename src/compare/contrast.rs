@@ -2,6 +2,7 @@
 
 use super::group::said_of;
 use super::{Group, Options};
+use crate::record::text::plural;
 use crate::stats::{self, Interval, Pairing, holm};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -21,6 +22,17 @@ pub enum Test {
     Paired,
     /// Wilcoxon's: signed ranks over the seeds that both groups have; where these are too few, rank sums.
     Wilcoxon,
+}
+
+impl Test {
+    /// As `--json` and `--csv` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Welch => "welch",
+            Self::Paired => "paired",
+            Self::Wilcoxon => "wilcoxon",
+        }
+    }
 }
 
 /// Why there is no p-value.
@@ -270,7 +282,6 @@ pub fn notes(contrasts: &[Contrast], groups: &[Group], options: &Options) -> Vec
         Test::Paired => "Welch's t-test in place of Student's of pairs",
         Test::Wilcoxon => "Wilcoxon's rank-sum test in place of his signed ranks",
     };
-    let left_out = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
     let words = |contrast: &Contrast| {
         let [ours, theirs] = contrast.left_out;
         match contrast.pairing {
@@ -280,7 +291,8 @@ pub fn notes(contrasts: &[Contrast], groups: &[Group], options: &Options) -> Vec
             Pairing::Paired if ours + theirs == 0 => None,
             Pairing::Paired => {
                 let sides = [(ours, "its own"), (theirs, "the baseline's")].into_iter().filter(|(n, _)| *n > 0);
-                let sides: Vec<String> = sides.map(|(n, whose)| format!("{} of {whose}", left_out(n))).collect();
+                let sides: Vec<String> =
+                    sides.map(|(n, whose)| format!("{} of {whose}", plural(n as u64, "run"))).collect();
                 Some(format!(
                     "the difference is over the {} seeds that #{} has too, without {}",
                     contrast.runs,

@@ -3,6 +3,7 @@
 use super::dawnbench;
 use crate::record::folder::file;
 use std::collections::BTreeSet;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 /// A path that leads to no run.
@@ -35,6 +36,9 @@ fn some(names: &[String]) -> String {
 }
 
 fn no_entry(path: &Path) -> String {
+    if let Some(run) = path.parent().filter(|folder| is_run(folder)) {
+        return format!("one of a run: name its folder, {}", here(run).display());
+    }
     match dawnbench::lacking(path) {
         Some(table) => format!("no entry of DAWNBench: there is no {} beside it", table.display()),
         None => "neither a run folder nor an entry of DAWNBench (.tsv, .json)".to_owned(),
@@ -88,6 +92,11 @@ pub fn canonical(folder: &Path) -> Result<PathBuf, FindError> {
     folder.canonicalize().map_err(|cause| FindError::Io { path: folder.to_owned(), cause })
 }
 
+/// The folder of a path, by a name that can be read: of a bare file's the path has none.
+pub fn here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
 /// Whether a path leads out of `root`, a canonical path, by a link; one that leads to nothing does not.
 pub fn leads_out(path: &Path, root: &Path) -> bool {
     path.canonicalize().is_ok_and(|real| !real.starts_with(root))
@@ -96,8 +105,10 @@ pub fn leads_out(path: &Path, root: &Path) -> bool {
 /// Names of the folders inside that are no runs and hold some, as sweeps are; hidden ones and links are none.
 pub fn folders_with_runs(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let may_be_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_file());
     let holds_run = |path: &Path| {
-        std::fs::read_dir(path).is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| is_run(&one.path()))))
+        std::fs::read_dir(path)
+            .is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| may_be_folder(&one) && is_run(&one.path()))))
     };
     let named = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     let mut names = Vec::new();
@@ -114,16 +125,15 @@ pub fn folders_with_runs(folder: &Path) -> Vec<String> {
 /// What is said of folders with runs in the folders among `paths`: of those the runs are taken, and nobody looks further. `found`:
 /// the runs that were.
 pub fn not_looked_into(paths: &[PathBuf], found: &[PathBuf]) -> Option<String> {
-    let seen: BTreeSet<PathBuf> = paths
-        .iter()
-        .map(PathBuf::as_path)
-        .chain(found.iter().filter_map(|run| run.parent()))
-        .filter_map(real)
-        .collect();
+    // A sweep has one folder and thousands of runs.
+    let folders: BTreeSet<&Path> =
+        paths.iter().map(PathBuf::as_path).chain(found.iter().filter_map(|run| run.parent())).collect();
+    let seen: BTreeSet<PathBuf> = folders.into_iter().filter_map(|folder| canonical(folder).ok()).collect();
     let inside =
         |folder: &Path| folders_with_runs(folder).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     let folders = paths.iter().filter(|path| !is_run(path)).flat_map(|folder| inside(folder));
-    let left: Vec<PathBuf> = folders.filter(|folder| real(folder).is_none_or(|real| !seen.contains(&real))).collect();
+    let left: Vec<PathBuf> =
+        folders.filter(|folder| !canonical(folder).is_ok_and(|real| seen.contains(&real))).collect();
     match &left[..] {
         [] => None,
         [one] => Some(format!("{} holds runs, and is not looked into unless it is named itself", one.display())),
@@ -133,10 +143,6 @@ pub fn not_looked_into(paths: &[PathBuf], found: &[PathBuf]) -> Option<String> {
             one.display()
         )),
     }
-}
-
-fn real(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok()
 }
 
 fn is_run(path: &Path) -> bool {
@@ -172,6 +178,11 @@ mod tests {
         let (b, a) = (make("b"), make("a"));
         std::fs::create_dir(root.path().join("other")).unwrap();
         let found = runs(&[b.clone(), root.path().to_owned()]).unwrap();
+        let error = runs(&[b.join(file::RUN)]).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("run.json is a file, and one of a run: name its folder, {}", b.display())),
+            "{error}"
+        );
         assert_eq!(found, [b, a]);
         assert!(matches!(runs(&[root.path().join("other")]), Err(FindError::NoRun { .. })));
         assert!(matches!(runs(&[root.path().join("absent")]), Err(FindError::Io { .. })));

@@ -642,6 +642,10 @@ fn pairs_are_of_the_seeds_in_common() {
     let csv = String::from_utf8(csv).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].ends_with(",more_seeds,pairing,test") && lines[2].ends_with(",unpaired,welch"), "{csv}");
+    for test in [Test::Welch, Test::Paired, Test::Wilcoxon] {
+        assert_eq!(json!(test), test.name());
+    }
+    assert_eq!([json!(Pairing::Unpaired), json!(Pairing::Paired)], ["unpaired", "paired"]);
 }
 
 /// Two pairs tell less than ten runs a side.

@@ -34,9 +34,8 @@ impl Trials {
     /// link.
     pub fn of(folder: &Path) -> Option<Self> {
         let table = folder.join(TRIALS);
-        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         // A folder that is served shows nothing of what lies outside of it.
-        if find::canonical(here).is_ok_and(|root| find::leads_out(&table, &root)) {
+        if find::canonical(find::here(folder)).is_ok_and(|root| find::leads_out(&table, &root)) {
             return None;
         }
         Self::read(&table)

@@ -20,6 +20,16 @@ pub enum Pairing {
     Paired,
 }
 
+impl Pairing {
+    /// As `compare --json` and `--csv` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unpaired => "unpaired",
+            Self::Paired => "paired",
+        }
+    }
+}
+
 /// Plausible values, from the least to the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Interval {

@@ -10,6 +10,7 @@ use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
 use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
 use crate::record::run_json::RunInfo;
+use crate::record::text::plural;
 use crate::record::{RecordError, Status};
 use std::path::{Path, PathBuf};
 
@@ -67,8 +68,7 @@ pub fn run(args: &PlotArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage(message));
     }
     output::picture(&to, "--output", draw(args, &title(&runs, &labels), &rows))?;
-    let many = if rows.len() == 1 { "1 run".to_owned() } else { format!("{} runs", rows.len()) };
-    output::print(&format!("{} shows {many}\n", to.display()))?;
+    output::print(&format!("{} shows {}\n", to.display(), plural(rows.len() as u64, "run")))?;
     Ok(Exit::Done)
 }
 

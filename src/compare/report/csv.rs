@@ -1,7 +1,7 @@
 //! One line a group.
 
 use crate::compare::{Comparison, Summary};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::Write;
 
 /// Writes the groups as CSV: `group,name,spec_hash,baseline,runs,n,final_mean,final_sd,best_mean,best_sd,train_seconds,reached,
@@ -43,7 +43,6 @@ pub fn csv(comparison: &Comparison, out: &mut dyn Write) -> std::io::Result<()> 
     ];
     writer.write_record(fixed.into_iter().chain(settings.iter().map(|s| s.as_str())))?;
     let number = |x: Option<f64>| x.filter(|x| !x.is_nan()).map_or(String::new(), |x| x.to_string());
-    let word = |word: Option<Value>| word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let whole = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
     for (k, group) in comparison.groups.iter().enumerate() {
         let contrast = comparison.contrasts.iter().find(|c| c.group == k);
@@ -78,8 +77,8 @@ pub fn csv(comparison: &Comparison, out: &mut dyn Write) -> std::io::Result<()> 
             number(contrast.and_then(|c| c.p_adjusted)),
             number(contrast.and_then(|c| c.effect)),
             whole(contrast.and_then(|c| c.more_seeds)),
-            word(contrast.map(|c| json!(c.pairing))),
-            word(contrast.map(|c| json!(c.test))),
+            contrast.map_or("", |c| c.pairing.name()).to_owned(),
+            contrast.map_or("", |c| c.test.name()).to_owned(),
         ];
         record.extend(settings.iter().map(|path| match group.differing.get(*path) {
             None | Some(Value::Null) => String::new(),

@@ -11,6 +11,7 @@ pub use csv::csv;
 pub use html::{Live, Shown, html, live_policy};
 pub use json::json;
 pub use picture::svg;
+pub use sheets::claim;
 pub use tables::{markdown, plain, terminal};
 
 use super::{Options, Quantity};
