@@ -715,6 +715,14 @@ fn a_point_that_is_wrong_is_found_before_anything_runs() {
     ] {
         assert!(said.contains(words), "`{words}` is not in\n{said}");
     }
+
+    // Drawn values are others at each point, and wrong for one reason.
+    let drawn = "name = 's'\nbase = 'small.toml'\nmethod = 'random'\npoints = 20\n[axes]\n'phases[0].lr' = ";
+    std::fs::write(&file, format!("{drawn}{{ uniform = [-2, -1] }}\n")).unwrap();
+    let output = begin(&file, &work.path().join("runs")).output().unwrap();
+    assert_exit(&output, 2);
+    let said = text(&output);
+    assert!(said.contains("rates.toml:6:18: error: ") && said.contains("\n1 error in "), "{said}");
 }
 
 #[test]

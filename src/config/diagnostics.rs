@@ -6,7 +6,7 @@ use super::printable::printable;
 use super::source::{Origin, Text};
 use crate::units::count;
 use anstyle::{AnsiColor, Style};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,22 +76,29 @@ impl Diagnostics {
     }
 
     /// The errors of several experiments that come from the same texts, each with what it is called, as one: every error is there
-    /// once, and says of which it is where it is not of all `of_all`. `None` where there are none.
+    /// once, and says of which it is where it is not of all `of_all`. Messages of one place that differ in numbers alone, as those of
+    /// drawn values do, are one error. `None` where there are none.
     pub fn of_several(found: &[(String, Self)], of_all: usize) -> Option<Self> {
-        let mut list: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
-        for (name, errors) in found {
+        let mut list: Vec<(Diagnostic, BTreeSet<usize>)> = Vec::new();
+        let mut known = BTreeMap::new();
+        for (number, (_, errors)) in found.iter().enumerate() {
             for error in &errors.list {
-                match list.iter_mut().find(|(there, _)| there == error) {
-                    Some((_, names)) => names.push(name),
-                    None => list.push((error.clone(), vec![name.as_str()])),
+                let (text, span) = place(&error.origin);
+                let kind = (text, span.start, span.end, without_numbers(&error.message));
+                let at = *known.entry(kind).or_insert(list.len());
+                if at == list.len() {
+                    list.push((error.clone(), BTreeSet::new()));
                 }
+                list[at].1.insert(number);
             }
         }
-        let named = |(error, names): (Diagnostic, Vec<&str>)| match names[..] {
-            _ if names.len() == of_all => error,
-            [one] => error.help(format!("that is at {one}")),
-            [one, ..] => error.help(format!("that is at {one} and {} more", names.len() - 1)),
-            [] => error,
+        let named = |(error, numbers): (Diagnostic, BTreeSet<usize>)| {
+            let first = numbers.first().map_or("", |number| &found[*number].0);
+            match numbers.len() {
+                all if all == of_all => error,
+                1 => error.help(format!("that is at {first}")),
+                all => error.help(format!("that is at {first} and {} more", all - 1)),
+            }
         };
         // Some may have been found before there were further texts.
         let texts = found.iter().map(|(_, errors)| &errors.texts).max_by_key(|texts| texts.len())?;
@@ -209,6 +216,10 @@ fn place(origin: &Origin) -> (usize, Range<usize>) {
     }
 }
 
+fn without_numbers(message: &str) -> String {
+    message.replace(|c: char| c.is_ascii_digit() || c == '.' || c == '-', "")
+}
+
 /// Breaks a text that starts at column `start` into lines of at most `width` columns.
 fn fill(text: &str, start: usize, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
@@ -304,6 +315,29 @@ mod tests {
         assert_eq!(shown.matches("error: wrong").count(), 100);
         assert!(shown.contains("a.toml:100:1: error: wrong\n"), "{shown}");
         assert!(shown.ends_with("\n\nand 1,900 more\n\n2,000 errors in a.toml\n"), "{shown}");
+    }
+
+    #[test]
+    fn errors_of_several_that_differ_in_numbers_alone_are_one() {
+        let text = Text { name: "a.toml".into(), content: "a = 1".into(), folder: "".into() };
+        let texts: Arc<[Text]> = Arc::from([text]);
+        let of = |messages: &[String]| {
+            let error = |message: &String| Diagnostic::new(Origin::Text { text: 0, span: 4..5 }, message.as_str());
+            Diagnostics::new(texts.clone(), messages.iter().map(error).collect())
+        };
+        let point = |number: usize| {
+            let mut messages = vec![format!("`a` is out of range: -{number}.5")];
+            messages.extend((number % 2 == 0).then(|| "`a` is odd".to_owned()));
+            (format!("the point {number}"), of(&messages))
+        };
+        let found: Vec<(String, Diagnostics)> = (0..500).map(point).collect();
+        let shown = Diagnostics::of_several(&found, 500).unwrap().to_string();
+        assert!(shown.contains("error: `a` is out of range: -0.5\n") && !shown.contains("-1.5"), "{shown}");
+        assert!(shown.contains("help: that is at the point 0 and 249 more\n"), "{shown}");
+        assert!(shown.matches("help: ").count() == 1 && shown.ends_with("\n2 errors in a.toml\n"), "{shown}");
+        let shown = Diagnostics::of_several(&found[1..2], 500).unwrap().to_string();
+        assert!(shown.contains("help: that is at the point 1\n"), "{shown}");
+        assert!(Diagnostics::of_several(&[], 0).is_none());
     }
 
     #[test]

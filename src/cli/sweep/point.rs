@@ -165,17 +165,25 @@ impl<'a> Maker<'a> {
     pub fn all(&self, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
         let axes: Vec<&str> = self.sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
         let (mut points, mut wrong, mut numbers) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let mut other = None;
         for trial in trials.iter().filter(|trial| numbers.insert(trial.number)) {
             match self.make(&trial.values) {
                 Ok(point) => drop(points.insert(trial.number, point)),
                 Err(Failure::Config(errors)) => {
                     wrong.push((format!("the point {}", pairs(&axes, &trial.values)), errors))
                 }
-                Err(failure) => return Err(failure),
+                Err(failure) => {
+                    other = Some(failure);
+                    break;
+                }
             }
         }
+        // What is wrong with the file is told first: it was found before, and is there to be mended.
         if let Some(errors) = Diagnostics::of_several(&wrong, numbers.len()) {
             return Err(errors.into());
+        }
+        if let Some(failure) = other {
+            return Err(failure);
         }
         if let (true, Some(official)) = (points.values().any(Point::is_beyond_stand_in), self.bases.last()) {
             self.official.set(true);
