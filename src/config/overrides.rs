@@ -11,6 +11,7 @@ use super::wire::{self, Field, Node, Table, Wire};
 use crate::registry::Kind;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What diagnostics call the argument of an override by path.
 pub const SET: &str = "--set";
@@ -36,8 +37,8 @@ pub enum Override {
 /// Where the file of a sweep has a value of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// The file. Paths do not start from its folder, but as in every override from the current one.
-    pub file: Text,
+    /// The file, without its folder: paths do not start from there, but as in every override from the current one.
+    pub file: Arc<Text>,
     /// The setting that takes the value.
     pub path: Range<usize>,
     /// The value, or what it is drawn from.
@@ -67,7 +68,7 @@ impl Override {
     pub fn text(&self) -> Text {
         let (name, content) = match self {
             Self::Set(argument) => (SET, argument),
-            Self::Axis { place, .. } => return Text { folder: PathBuf::new(), ..place.file.clone() },
+            Self::Axis { place, .. } => return Text::clone(&place.file),
             Self::Flag { flag, value, .. } => (*flag, value),
         };
         Text { name: name.to_owned(), content: content.clone(), folder: PathBuf::new() }
@@ -102,14 +103,30 @@ fn argument(path: &str, value: &str) -> String {
     format!("{path}={value}")
 }
 
-/// Whether what is set at the path `later` takes the place of what was set at the path `earlier`: both are the same setting, or it is
-/// one above. `[*]` may be any item.
+/// Whether what is set at the path `later` takes the place of all that was set at the path `earlier`: both are the same setting, or it
+/// is one above, or the kind of what the earlier one is a setting of. Behind `[*]`, `[1]` leaves the other items.
 pub fn undoes(later: &str, earlier: &str) -> bool {
     let (Some(later), Some(earlier)) = (parts(later), parts(earlier)) else { return false };
-    let meet = |a: &[Part], b: &[Part]| a.iter().zip(b).all(|(a, b)| a.meets(b));
-    let is_above = later.len() < earlier.len() && meet(&later, &earlier);
-    let (later, earlier) = (under_one_name(later), under_one_name(earlier));
-    is_above || (later.len() == earlier.len() && meet(&later, &earlier))
+    let (later, earlier) = (in_one_unit(later), in_one_unit(earlier));
+    let dropped = match later.split_last() {
+        Some((Part::Key(key), above)) if key == "kind" => above,
+        _ => &later[..],
+    };
+    later.len() <= earlier.len() && cover(dropped, &earlier)
+}
+
+/// The key that the short form of the setting at `earlier` gives, where `later` is the path of that: `from` of a curve, `kind` of an
+/// entry.
+pub fn short_form(later: &str, earlier: &str) -> Option<&'static str> {
+    let (later, earlier) = (parts(later)?, parts(earlier)?);
+    let (Part::Key(last), above) = later.split_last()? else { return None };
+    let key = ["from", "kind"].into_iter().find(|key| key == last)?;
+    (above.len() == earlier.len() && cover(above, &earlier)).then_some(key)
+}
+
+/// Whether each part is the same as, or all of, the other's, as far as both go.
+fn cover(later: &[Part], earlier: &[Part]) -> bool {
+    later.iter().zip(earlier).all(|(later, earlier)| later.covers(earlier))
 }
 
 /// Whether a path is that of this setting at the top of the file.
@@ -123,17 +140,12 @@ fn parts(path: &str) -> Option<Vec<Part>> {
     Some(steps.into_iter().map(|step| step.part).collect())
 }
 
-/// Settings that have several names under one: short for a curve is its `from`, for an entry its `kind`, and one length of a phase
-/// takes the place of the other.
-fn under_one_name(mut parts: Vec<Part>) -> Vec<Part> {
-    let Some(Part::Key(last)) = parts.last().cloned() else { return parts };
-    match last.as_str() {
-        "from" | "kind" => drop(parts.pop()),
-        "steps" => {
-            parts.pop();
-            parts.push(Part::Key("epochs".to_owned()));
-        }
-        _ => {}
+/// One length of a phase takes the place of the other: both are one setting.
+fn in_one_unit(mut parts: Vec<Part>) -> Vec<Part> {
+    if let Some(Part::Key(last)) = parts.last_mut()
+        && last.as_str() == "steps"
+    {
+        *last = "epochs".to_owned();
     }
     parts
 }
@@ -185,12 +197,9 @@ enum Part {
 }
 
 impl Part {
-    /// Whether both may be the same item or key.
-    fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::All, Self::Index(_)) | (Self::Index(_), Self::All) => true,
-            _ => self == other,
-        }
+    /// Whether it is the same item or key, or all items.
+    fn covers(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::All, Self::Index(_))) || self == other
     }
 }
 
@@ -490,19 +499,32 @@ mod tests {
         let cases = [
             ("phases[0].lr.to", "phases[0].lr.to", true),
             ("phases[*].momentum", "phases[1].momentum", true),
-            ("phases[1].momentum", "phases[*].momentum", true),
+            ("phases[1].momentum", "phases[*].momentum", false),
+            ("phases[*].momentum", "phases[*].momentum", true),
+            ("phases[*].lr", "phases[1].lr.to", true),
             ("phases[0].lr", "phases[0].lr.to", true),
             ("phases[0].lr.to", "phases[0].lr", false),
-            ("phases[0].lr.from", "phases[0].lr", true),
+            ("phases[0].lr.from", "phases[0].lr", false),
             ("phases[0].lr.from", "phases[0].lr.to", false),
             ("phases[0].steps", "phases[0].epochs", true),
             ("phases[1].steps", "phases[0].epochs", false),
-            ("phases[0].optimizer.kind", "phases[0].optimizer", true),
+            ("phases[0].optimizer.kind", "phases[0].optimizer", false),
+            ("phases[0].optimizer.kind", "phases[0].optimizer.kind", true),
+            ("phases[0].optimizer.kind", "phases[0].optimizer.nesterov", true),
+            ("phases[0].optimizer.nesterov", "phases[0].optimizer.kind", false),
+            ("phases[0].optimizer.kind", "phases[0].lr.to", false),
             ("train.'tta'", "train.tta", true),
             ("a b", "a[b", false),
         ];
         for (later, earlier, is_undone) in cases {
             assert_eq!(undoes(later, earlier), is_undone, "{later} behind {earlier}");
+        }
+        assert_eq!(short_form("phases[0].lr.from", "phases[0].lr"), Some("from"));
+        assert_eq!(short_form("phases[*].optimizer.kind", "phases[0].optimizer"), Some("kind"));
+        for (later, earlier) in
+            [("phases[0].lr.from", "phases[*].lr"), ("phases[0].lr.to", "phases[0].lr"), ("a.b.from", "a")]
+        {
+            assert_eq!(short_form(later, earlier), None, "{later} behind {earlier}");
         }
         assert!(is_top("seed", "seed") && !is_top("seed.x", "seed") && !is_top("a.seed", "seed"));
     }

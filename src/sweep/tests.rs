@@ -112,6 +112,51 @@ fn planned_trials_of_what_was_taken_out_are_asked_for_no_more() {
 }
 
 #[test]
+fn axes_that_leave_something_of_each_other_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = |content: &str| read(folder.path(), &format!("name = 's'\nbase = 'base.toml'\n{content}")).unwrap();
+    let rates = |sweep: &Sweep, point: &[&str]| {
+        let point: Vec<String> = point.iter().map(|value| (*value).to_owned()).collect();
+        sweep.experiment(&point).unwrap().spec.phases.iter().map(|phase| phase.lr.from).collect::<Vec<_>>()
+    };
+    let refined = sweep("[axes]\n'phases[*].lr' = [0.1, 0.2]\n'phases[1].lr' = [0.05]\n");
+    assert_eq!(rates(&refined, &["0.2", "0.05"]), [0.2, 0.05]);
+    let curves = "[axes]\n'phases[0].lr' = [{ to = 0, curve = 'linear' }, { to = 0, curve = 'cosine' }]\n";
+    let composed = sweep(&format!("{curves}'phases[0].lr.from' = [0.2, 0.3]\n"));
+    assert_eq!(rates(&composed, &["{ to = 0, curve = 'cosine' }", "0.3"])[0], 0.3);
+    let fitted = sweep("equal = { images = 'phases[1].epochs' }\n[axes]\n'phases[*].epochs' = [1, 2]\n");
+    assert!(fitted.equal.is_some());
+}
+
+#[test]
+fn a_sweep_that_is_there_is_read_though_a_new_one_would_be_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let alternative = "a = { alternatives = [{ name = 'x', seed = 1 }] }";
+    let cases = [
+        ("seeds = [1, 2, 2]", ""),
+        ("prune = { rule = 'median', keep = 3 }", ""),
+        ("prune = { rule = 'asha', at = [] }", ""),
+        ("", "'phases[0].lr' = [0.9, 0.90]"),
+        ("", "seed = [1, 2]"),
+        ("", "'phases[0].momentum' = [0.9]\n'phases[*].momentum' = [0.8]"),
+        ("equal = { images = 'phases[0].epochs' }", "'phases[0].steps' = [5]"),
+        ("", alternative),
+    ];
+    for (settings, axes) in cases {
+        let content = format!("name = 's'\nbase = 'base.toml'\n{settings}\n[axes]\n{axes}\n");
+        assert!(read(folder.path(), &content).is_err(), "{content}");
+        let path = folder.path().join("begun.toml");
+        std::fs::write(&path, &content).unwrap();
+        assert!(sweep::load(&path).is_err(), "{content}");
+        let begun = sweep::load_begun(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(begun.seeds == [1, 2] || begun.seeds == [0], "{:?}", begun.seeds);
+    }
+    // What never was one is none.
+    std::fs::write(folder.path().join("begun.toml"), "name = 's'\nbase = 'base.toml'\nseeds = []\n").unwrap();
+    assert!(sweep::load_begun(&folder.path().join("begun.toml")).is_err());
+}
+
+#[test]
 fn random_sweeps_grow() {
     let folder = tempfile::tempdir().unwrap();
     let sweep = |points: usize| {
@@ -165,12 +210,28 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
             "s.toml:5:16: error: `phases[1].lr.to` is set by axis `phases[1].lr.to` already\n",
         ),
         (
-            &format!("{head}[axes]\n'phases[*].momentum' = [0, 0.5]\n'phases[0].momentum' = [0.9]\n"),
-            "s.toml:5:1: error: `phases[0].momentum` is set by axis `phases[*].momentum` already, as `phases[*].momentum`\n",
+            &format!("{head}[axes]\n'phases[0].momentum' = [0.9]\n'phases[*].momentum' = [0, 0.5]\n"),
+            "s.toml:5:1: error: `phases[*].momentum` undoes what axis `phases[0].momentum` sets\n",
         ),
         (
             &format!("{head}[axes]\n'phases[0].epochs' = [1]\n'phases[0].steps' = [5]\n"),
-            "`phases[0].steps` is set by axis `phases[0].epochs` already, as `phases[0].epochs`",
+            "`phases[0].steps` undoes what axis `phases[0].epochs` sets\n",
+        ),
+        (
+            &format!("{head}[axes]\n'phases[0].lr' = [{{ to = 0 }}, 0.2]\n'phases[0].lr.from' = [0.1]\n"),
+            "`phases[0].lr.from` undoes what axis `phases[0].lr` sets\n",
+        ),
+        (
+            &format!(
+                "{head}[axes]\na = {{ paths = ['phases[0].lr.to', 'phases[0].lr'], rows = [[1, {{ from = 2 }}]] }}\n"
+            ),
+            "`phases[0].lr` undoes what axis `a` sets, `phases[0].lr.to`\n",
+        ),
+        (
+            &format!(
+                "{head}[axes]\n'phases[0].optimizer.nesterov' = [true, false]\n'phases[0].optimizer.kind' = ['sgd', 'rmsprop']\n"
+            ),
+            "help: put it before the other, so that both count, or take one out\n",
         ),
         (
             &format!("{head}[axes]\na = {{ paths = ['phases[0].lr', 'phases[0].lr'], values = [1] }}\n"),
@@ -200,7 +261,7 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
             "an axis sets `phases[0].epochs`",
         ),
         (
-            &format!("{head}equal = {{ time = 'phases[0].epochs' }}\n[axes]\n'phases[*].steps' = [1, 2]\n"),
+            &format!("{head}equal = {{ time = 'phases[0].epochs' }}\n[axes]\n'phases[0].steps' = [1, 2]\n"),
             "an axis sets `phases[0].epochs`",
         ),
         ("name = 's'\nbase = 'sweep.toml'\n", "s.toml:2:8: error: `sweep.toml` is a sweep file, not an experiment\n"),

@@ -109,7 +109,10 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         Some(folder) if !args.dry_run => Some(RunFolder::of_sweep(folder).map_err(no_folder)?),
         _ => None,
     };
-    let sweep = sweep_file::load(&path)?;
+    let sweep = match &args.resume {
+        Some(_) => sweep_file::load_begun(&path)?,
+        None => sweep_file::load(&path)?,
+    };
     let mut ledger = match &args.resume {
         Some(folder) => trials_in(folder, &sweep)?,
         None => Ledger::new(PathBuf::new(), axes_of(&sweep)),
@@ -708,7 +711,7 @@ fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
 /// # Errors
 /// When the folder is none of a sweep, its files make no sense, or its trials were judged by another metric.
 pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
-    let sweep = sweep_file::load(&existing(folder)?)?;
+    let sweep = sweep_file::load_begun(&existing(folder)?)?;
     let ledger = trials_in(folder, &sweep)?;
     metric::is_that_of_trials(&sweep, folder, &ledger)?;
     Ok((sweep, ledger))

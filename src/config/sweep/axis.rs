@@ -2,10 +2,10 @@
 
 use super::Named;
 use crate::config::diagnostics::Diagnostic;
-use crate::config::overrides::{is_top, undoes};
+use crate::config::overrides::{is_top, short_form, undoes};
 use crate::config::source::Origin;
 use crate::config::suggest::nearest;
-use crate::config::wire::{Field, Node, Table, Wire};
+use crate::config::wire::{self, Field, Node, Table, Wire};
 
 /// What a sweep tries along one direction.
 #[derive(Clone, Debug)]
@@ -71,6 +71,20 @@ impl Axis {
         self.paths().iter().any(|own| undoes(path, &own.text))
     }
 
+    /// Whether some value at its path number `k` says `key` itself, in a table or as the short form that stands for it.
+    fn says(&self, k: usize, key: &str) -> bool {
+        let says = |text: &str| match wire::parse_value(text, 0, 0, &mut Vec::new()) {
+            Ok(Node { value: Wire::Table(table), .. }) => table.get(key).is_some(),
+            _ => true,
+        };
+        match (&self.sort, &self.values) {
+            (Sort::Rows { rows, .. }, _) => rows.iter().any(|row| says(&row[k].text)),
+            (_, Values::Choice(values)) => values.iter().any(|value| says(value)),
+            // Numbers.
+            _ => true,
+        }
+    }
+
     /// The settings that it names.
     fn paths(&self) -> &[Written] {
         match &self.sort {
@@ -100,12 +114,16 @@ impl Axis {
         }
     }
 
+    /// Which of its listed values this is: the one that is written so, or else one that means the same, as `0.1` and `0.10`.
+    pub fn place(&self, value: &str) -> Option<usize> {
+        let Values::Choice(values) = &self.values else { return None };
+        let is_named = matches!(self.sort, Sort::Parts(_));
+        let means = |listed: &String| !is_named && mean_the_same(listed, value);
+        values.iter().position(|listed| listed == value).or_else(|| values.iter().position(means))
+    }
+
     /// What one of its values does; `None` for a value that it does not have.
     pub(super) fn effect<'a>(&'a self, value: &'a str) -> Option<Effect<'a>> {
-        let place = || match &self.values {
-            Values::Choice(values) => values.iter().position(|v| v == value),
-            _ => None,
-        };
         let set = |path: &'a Written, value: &'a str, value_origin: &'a Origin| Set {
             path: &path.text,
             path_origin: &path.origin,
@@ -114,16 +132,22 @@ impl Axis {
         };
         match &self.sort {
             Sort::Paths(paths) => {
-                let origin = place().and_then(|k| self.places.get(k)).unwrap_or(&self.origin);
+                let origin = self.place(value).and_then(|k| self.places.get(k)).unwrap_or(&self.origin);
                 Some(Effect::Set(paths.iter().map(|path| set(path, value, origin)).collect()))
             }
             Sort::Rows { paths, rows } => {
-                let row = rows.get(place()?)?;
+                let row = rows.get(self.place(value)?)?;
                 Some(Effect::Set(paths.iter().zip(row).map(|(path, of)| set(path, &of.text, &of.origin)).collect()))
             }
-            Sort::Parts(parts) => Some(Effect::Merge(parts.get(place()?)?)),
+            Sort::Parts(parts) => Some(Effect::Merge(parts.get(self.place(value)?)?)),
         }
     }
+}
+
+/// Whether two values mean the same, or two rows of values.
+fn mean_the_same(a: &str, b: &str) -> bool {
+    let read = |text: &str| wire::parse_value(&format!("[{text}]"), 0, 0, &mut Vec::new()).ok();
+    read(a).zip(read(b)).is_some_and(|(a, b)| a.value.means(&b.value))
 }
 
 /// The phase that a setting belongs to; 0 for one outside of phases, or of all of them.
@@ -141,12 +165,11 @@ pub(super) fn read(section: Option<&Field>, named: &mut Named<'_>) -> Vec<Axis> 
         return Vec::new();
     };
     let axes: Vec<Axis> = table.fields.iter().filter_map(|field| one(field, named)).collect();
-    for (k, axis) in axes.iter().enumerate() {
-        let before = axes[..k].iter().flat_map(|axis| axis.paths().iter().map(move |path| (axis.name.as_str(), path)));
-        let mut set: Vec<(&str, &Written)> = before.collect();
-        for path in axis.paths() {
-            named.errors.extend(has_no_effect(path).or_else(|| undoes_another(path, &set)));
-            set.push((axis.name.as_str(), path));
+    for (n, axis) in axes.iter().enumerate() {
+        for (k, path) in axis.paths().iter().enumerate() {
+            let before = axes[..n].iter().flat_map(|axis| (0..axis.paths().len()).map(move |k| (axis, k)));
+            let before = before.chain((0..k).map(|k| (axis, k)));
+            named.in_new.extend(has_no_effect(path).or_else(|| undoes_another(path, before)));
         }
     }
     axes
@@ -165,13 +188,25 @@ fn has_no_effect(Written { text: path, origin }: &Written) -> Option<Diagnostic>
     Some(Diagnostic::new(origin.clone(), format!("an axis cannot vary `{path}`")).help(help))
 }
 
-/// Settings that were set already, of which the later value alone would count.
-fn undoes_another(path: &Written, set: &[(&str, &Written)]) -> Option<Diagnostic> {
-    let (axis, other) = set.iter().find(|(_, other)| undoes(&path.text, &other.text))?;
-    let other = if other.text == path.text { String::new() } else { format!(", as `{}`", other.text) };
-    let message = format!("`{}` is set by axis `{axis}` already{other}", path.text);
-    let error = Diagnostic::new(path.origin.clone(), message);
-    Some(error.help("of two values the later one alone would count: take one out"))
+/// A setting that takes the place of what was set before, each given by an axis and the number of its path.
+fn undoes_another<'a>(path: &Written, mut before: impl Iterator<Item = (&'a Axis, usize)>) -> Option<Diagnostic> {
+    let later = &path.text;
+    let is_undone = |(axis, k): &(&Axis, usize)| {
+        let earlier = &axis.paths()[*k].text;
+        undoes(later, earlier) || short_form(later, earlier).is_some_and(|key| axis.says(*k, key))
+    };
+    let (axis, k) = before.find(is_undone)?;
+    let (name, earlier) = (&axis.name, &axis.paths()[k].text);
+    let message = match later == earlier {
+        true => format!("`{later}` is set by axis `{name}` already"),
+        false if name == earlier => format!("`{later}` undoes what axis `{name}` sets"),
+        false => format!("`{later}` undoes what axis `{name}` sets, `{earlier}`"),
+    };
+    let help = match undoes(earlier, later) {
+        true => "of two values the later one alone would count: take one out",
+        false => "put it before the other, so that both count, or take one out",
+    };
+    Some(Diagnostic::new(path.origin.clone(), message).help(help))
 }
 
 const DISTRIBUTIONS: [&str; 4] = ["uniform", "log_uniform", "int", "choice"];
@@ -322,18 +357,26 @@ pub(super) fn written(node: &Node, named: &Named<'_>) -> String {
     named.texts[*text].content[span.clone()].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Reports values that are there twice, be they written otherwise: their trials would be the same.
-pub(super) fn unique(values: &[String], items: &[Node], named: &mut Named<'_>) -> bool {
-    let same = |a: usize, b: usize| values[a] == values[b] || items[a].value.means(&items[b].value);
-    let twice = (1..values.len()).find_map(|k| Some(((0..k).find(|before| same(*before, k))?, k)));
-    if let Some((first, k)) = twice {
-        let message = match values[first] == values[k] {
-            true => format!("`{}` is there twice", values[k]),
-            false => format!("`{}` is there already, as `{}`", values[k], values[first]),
-        };
-        named.errors.push(Diagnostic::new(items[k].origin.clone(), message).help("take one out"));
+/// Reports values that are there twice: their trials would be the same. Those that are written otherwise are values of sweeps that are
+/// there.
+fn unique(values: &[String], items: &[Node], named: &mut Named<'_>) -> bool {
+    let written = twice(values, items, |a, b| values[a] == values[b]);
+    let is_unique = written.is_none();
+    match written {
+        Some(error) => named.errors.push(error),
+        None => named.in_new.extend(twice(values, items, |a, b| items[a].value.means(&items[b].value))),
     }
-    twice.is_none()
+    is_unique
+}
+
+/// The first value that is the same as one before.
+pub(super) fn twice(values: &[String], items: &[Node], is_same: impl Fn(usize, usize) -> bool) -> Option<Diagnostic> {
+    let (first, k) = (1..values.len()).find_map(|k| Some(((0..k).find(|before| is_same(*before, k))?, k)))?;
+    let message = match values[first] == values[k] {
+        true => format!("`{}` is there twice", values[k]),
+        false => format!("`{}` is there already, as `{}`", values[k], values[first]),
+    };
+    Some(Diagnostic::new(items[k].origin.clone(), message).help("take one out"))
 }
 
 fn paths(node: &Node, named: &mut Named<'_>) -> Option<Vec<Written>> {
@@ -410,8 +453,7 @@ fn alternatives(field: &Field, named: &mut Named<'_>) -> Option<(Vec<String>, Ve
                 };
                 if let Some(seed) = part.get("seed") {
                     let error = Diagnostic::new(seed.key_origin.clone(), "an alternative cannot have a `seed`");
-                    named.errors.push(error.help(SEEDS));
-                    return None;
+                    named.in_new.push(error.help(SEEDS));
                 }
                 (name, part)
             }

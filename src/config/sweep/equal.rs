@@ -28,8 +28,14 @@ pub enum Measure {
 
 const FORM: &str = "`{ images = \"phases[1].epochs\" }` or `{ time = … }`";
 
-/// Reads `equal`: one measure, and a phase's length that the base gives and no axis varies.
-pub(super) fn read(tree: &Table, axes: &[Axis], base: &SettingsByPath, errors: &mut Vec<Diagnostic>) -> Option<Equal> {
+/// Reads `equal`: one measure, and a phase's length that the base gives and, in a new sweep, no axis varies.
+pub(super) fn read(
+    tree: &Table,
+    axes: &[Axis],
+    base: &SettingsByPath,
+    errors: &mut Vec<Diagnostic>,
+    in_new: &mut Vec<Diagnostic>,
+) -> Option<Equal> {
     let field = tree.get("equal")?;
     let given = field.node.table().map(|table| table.fields.as_slice()).unwrap_or_default();
     let [one] = given else {
@@ -48,8 +54,8 @@ pub(super) fn read(tree: &Table, axes: &[Axis], base: &SettingsByPath, errors: &
         return None;
     }
     if axes.iter().any(|axis| axis.sets(path)) {
-        wrong(origin, format!("an axis sets `{path}`, which is to be fitted"), "fit the length of another phase");
-        return None;
+        let error = Diagnostic::new(origin.clone(), format!("an axis sets `{path}`, which is to be fitted"));
+        in_new.push(error.help("fit the length of another phase"));
     }
     let Some(value) = base.get(path).and_then(Value::as_f64) else {
         wrong(

@@ -38,8 +38,9 @@ use super::source::{Origin, Text};
 use super::wire::{self, Field, Table, Wire};
 use super::{Loaded, Read, check, put_together};
 use crate::registry::{Param, Value};
-use axis::Effect;
+use axis::{Effect, Set};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The section of the axes.
 pub const AXES: &str = "axes";
@@ -78,10 +79,22 @@ pub struct Sweep {
 /// # Errors
 /// All that is wrong with the sweep file, and with the base experiment by itself.
 pub fn load(path: &Path) -> Result<Sweep, Diagnostics> {
+    checked(text_of(path)?, true)
+}
+
+/// As [`load`], of a sweep that is there: what it began with when less was refused is no reason not to read it.
+///
+/// # Errors
+/// As [`load`], but for what is wrong in a new sweep alone.
+pub fn load_begun(path: &Path) -> Result<Sweep, Diagnostics> {
+    checked(text_of(path)?, false)
+}
+
+fn text_of(path: &Path) -> Result<Text, Diagnostics> {
     let name = path.display().to_string();
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     match files::read(path) {
-        Ok(content) => read(Text { name, content, folder }),
+        Ok(content) => Ok(Text { name, content, folder }),
         Err(error) => Err(super::unreadable(path, Text { name, content: String::new(), folder }, error)),
     }
 }
@@ -91,7 +104,11 @@ pub fn load(path: &Path) -> Result<Sweep, Diagnostics> {
 /// # Errors
 /// As [`load`].
 pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
-    let mut errors = Vec::new();
+    checked(file, true)
+}
+
+fn checked(file: Text, is_new: bool) -> Result<Sweep, Diagnostics> {
+    let (mut errors, mut in_new) = (Vec::new(), Vec::new());
     let tree = wire::parse(&file.content, 0, &mut errors);
     let mut texts = vec![file];
     let Some(mut tree) = tree else {
@@ -108,12 +125,12 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     let mut checker = check::Checker::new(&texts);
     let settings = checker.sweep(&tree);
     errors.append(&mut checker.errors);
-    let mut named = Named { texts: &mut texts, errors: &mut errors, paths: Vec::new() };
+    let mut named = Named { texts: &mut texts, errors: &mut errors, in_new: &mut in_new, paths: Vec::new() };
     let base = settings.opt_text(BASE).and_then(|_| named.experiment(&tree.get(BASE)?.node));
     let axes = axis::read(axes.as_ref(), &mut named);
     if let Some(Wire::Array(items)) = tree.get("seeds").map(|field| &field.node.value) {
         let texts: Vec<String> = items.iter().map(|item| axis::written(item, &named)).collect();
-        axis::unique(&texts, items, &mut named);
+        named.in_new.extend(axis::twice(&texts, items, |a, b| items[a].value.means(&items[b].value)));
     }
     let paths = named.paths;
     let method = method::read(&tree, &settings, &axes, &mut errors);
@@ -123,6 +140,9 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         let error = Diagnostic::new(field.node.origin.clone(), "`seeds` is empty: each point would have no trial");
         errors.push(error.help("name one seed at least, or leave `seeds` out"));
     }
+    if is_new {
+        errors.append(&mut in_new);
+    }
     let complete = (settings.opt_text("name"), settings.opt_text(METRIC), base, method);
     let (Some(name), Some(metric), Some(base), Some(method), true) =
         (complete.0, complete.1, complete.2, complete.3, errors.is_empty())
@@ -130,7 +150,7 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
         return Err(Diagnostics::new(texts.into(), errors));
     };
     let content = with_absolute_paths(&texts[0].content, paths);
-    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&tree, &settings, &mut errors));
+    let (constraints, equal, prune) = (Vec::new(), None, prune::read(&tree, &settings, &mut in_new));
     let share = settings.bool("share");
     let metric_origin = tree.get(METRIC).map_or(Origin::Default, |field| field.node.origin.clone());
     let mut sweep = Sweep {
@@ -152,7 +172,10 @@ pub fn read(file: Text) -> Result<Sweep, Diagnostics> {
     // What is wrong with the base would be wrong with every point.
     let base = sweep.base()?.spec.settings();
     sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);
-    sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors);
+    sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors, &mut in_new);
+    if is_new {
+        errors.append(&mut in_new);
+    }
     match errors.is_empty() {
         true => Ok(sweep),
         false => Err(Diagnostics::new(sweep.texts.into(), errors)),
@@ -273,31 +296,19 @@ impl Sweep {
     pub fn with(&self, point: &[String], further: &[(&str, String)]) -> Result<Loaded, Diagnostics> {
         assert_eq!(point.len(), self.axes.len(), "a point has a value for each axis");
         let (mut tree, mut read) = (self.tree.clone(), self.read());
+        let file = Arc::new(Text { folder: PathBuf::new(), ..self.texts[0].clone() });
         let mut overrides = Vec::new();
         for (axis, value) in self.axes.iter().zip(point) {
             match axis.effect(value) {
                 Some(Effect::Merge(part)) => tree = merge(tree, part.clone(), &mut read.errors),
-                Some(Effect::Set(settings)) => overrides.extend(
-                    settings.into_iter().map(|set| self.set_at(set.path, set.path_origin, set.value, set.value_origin)),
-                ),
+                Some(Effect::Set(settings)) => overrides.extend(settings.into_iter().map(|set| set_at(&file, &set))),
                 None => {}
             }
         }
-        let fitted = self.equal.as_ref().map_or(&Origin::Default, |equal| &equal.origin);
-        overrides.extend(further.iter().map(|(path, value)| self.set_at(path, fitted, value, fitted)));
+        let origin = self.equal.as_ref().map_or(&Origin::Default, |equal| &equal.origin);
+        let fitted = further.iter().map(|(path, value)| Set { path, path_origin: origin, value, value_origin: origin });
+        overrides.extend(fitted.map(|set| set_at(&file, &set)));
         put_together(tree, read, &overrides)
-    }
-
-    /// The override that gives a setting a value, both of which the sweep file has at these places.
-    fn set_at(&self, path: &str, path_origin: &Origin, value: &str, value_origin: &Origin) -> Override {
-        let span = |origin: &Origin| match origin {
-            Origin::Text { span, .. } => span.clone(),
-            Origin::Default => 0..0,
-        };
-        let file = self.texts[0].clone();
-        let is_exact = file.content.get(span(value_origin)) == Some(value);
-        let place = Place { file, path: span(path_origin), value: span(value_origin), is_exact };
-        Override::Axis { path: path.to_owned(), value: value.to_owned(), place }
     }
 
     fn read(&self) -> Read {
@@ -305,10 +316,24 @@ impl Sweep {
     }
 }
 
+/// The override that gives a setting a value, in a file without its folder.
+fn set_at(file: &Arc<Text>, set: &Set<'_>) -> Override {
+    let span = |origin: &Origin| match origin {
+        Origin::Text { span, .. } => span.clone(),
+        Origin::Default => 0..0,
+    };
+    let value = span(set.value_origin);
+    let is_exact = file.content.get(value.clone()) == Some(set.value);
+    let place = Place { file: file.clone(), path: span(set.path_origin), value, is_exact };
+    Override::Axis { path: set.path.to_owned(), value: set.value.to_owned(), place }
+}
+
 /// Reads what a sweep file names, and remembers where.
 struct Named<'a> {
     texts: &'a mut Vec<Text>,
     errors: &'a mut Vec<Diagnostic>,
+    /// What is wrong in a sweep that begins, and was taken once.
+    in_new: &'a mut Vec<Diagnostic>,
     /// Places in the sweep file, and the absolute paths that they name.
     paths: Vec<(std::ops::Range<usize>, PathBuf)>,
 }
@@ -372,5 +397,6 @@ fn seeds(settings: &crate::registry::Settings) -> Vec<u64> {
     };
     let mut seeds: Vec<u64> = settings.opt_list("seeds").unwrap_or_default().into_iter().filter_map(seed).collect();
     seeds.sort_unstable();
+    seeds.dedup();
     seeds
 }

@@ -26,7 +26,7 @@ pub enum Rule {
 }
 
 /// Reads `prune`, and reports what in it would do nothing.
-pub(super) fn read(tree: &Table, settings: &Settings, errors: &mut Vec<Diagnostic>) -> Option<Prune> {
+pub(super) fn read(tree: &Table, settings: &Settings, in_new: &mut Vec<Diagnostic>) -> Option<Prune> {
     let table = settings.opt_table("prune")?;
     let share = |value: &Value| match value {
         Value::Float(share) => Some(*share),
@@ -42,11 +42,11 @@ pub(super) fn read(tree: &Table, settings: &Settings, errors: &mut Vec<Diagnosti
     let given = |key: &str| Some(&tree.get("prune")?.node.table()?.get(key)?.node);
     if let (Rule::Median, Some(keep)) = (rule, given("keep")) {
         let error = Diagnostic::new(keep.origin.clone(), "`keep` means nothing to rule `median`");
-        errors.push(error.help("leave it out, or prune by `rule = \"asha\"`"));
+        in_new.push(error.help("leave it out, or prune by `rule = \"asha\"`"));
     }
     if let Some(node) = given("at").filter(|node| matches!(&node.value, Wire::Array(shares) if shares.is_empty())) {
         let error = Diagnostic::new(node.origin.clone(), "`at` is empty: no trial would be given up");
-        errors.push(error.help("name a share of the steps at least, or leave `prune` out"));
+        in_new.push(error.help("name a share of the steps at least, or leave `prune` out"));
     }
     Some(Prune { rule, at, startup: table.opt_usize("startup")?, parallel: settings.opt_usize("parallel")? })
 }
