@@ -401,12 +401,42 @@ fn what_was_planned_for_values_that_were_taken_out_is_left_out() {
     assert_exit(&dry, 0);
     assert!(text(&dry).contains(words) && text(&dry).contains("there is nothing left to run\n"), "{}", text(&dry));
     assert_eq!(timeless(&sweep.join("trials.csv")).len(), 4);
+    // While their rows cannot be taken out, their experiments stay.
+    let in_the_way = sweep.join(".trials.csv.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert!(!resume(&sweep).output().unwrap().status.success());
+    assert!(timeless(&sweep.join("trials.csv")).len() == 4 && sweep.join("points/t001.toml").is_file());
+    std::fs::remove_dir(&in_the_way).unwrap();
     let output = resume(&sweep).output().unwrap();
     assert_exit(&output, 0);
     assert!(text(&output).contains(words) && text(&output).contains("2 trials: 2 done\n"), "{}", text(&output));
     assert_eq!(timeless(&sweep.join("trials.csv")).len(), 2);
     assert!(sweep.join("points/t000.toml").is_file() && !sweep.join("points/t001.toml").exists());
     assert!(!text(&resume(&sweep).output().unwrap()).contains("left out"));
+}
+
+/// Its constraint, too, may have been tightened since.
+#[test]
+fn a_sweep_that_is_there_goes_on_though_a_new_one_would_be_refused() {
+    let (work, file) = workplace();
+    let rows = ["0,1,done,t000-s1,0.9,1,,0.01,,", "0,2,done,t000-s2,0.8,1,,0.01,,"];
+    let sweep = recorded(work.path(), &[rows[0], rows[1], "1,1,planned,t001-s1,,,,1e30,,"]);
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    let older = |content: &str| content.replace("seeds = [1, 2]", "seeds = [1, 2, 2]\nconstraints = ['0 > 1']");
+    std::fs::write(&own, older(&content)).unwrap();
+    assert_exit(&best_of(&sweep), 0);
+    assert_exit(&runner().args(["export", "optuna"]).arg(&sweep).output().unwrap(), 0);
+    let dry = resume(&sweep).arg("--dry-run").output().unwrap();
+    assert_exit(&dry, 0);
+    let said = text(&dry);
+    assert!(said.contains("1 trial, ") && said.contains("1e30") && !said.contains("no more"), "{said}");
+    assert!(said.contains("left out, for `0 > 1` does not hold: 1 of 2 points: phases[0].lr=1e30\n"), "{said}");
+
+    std::fs::write(&file, older(SWEEP)).unwrap();
+    let output = begin(&file, &work.path().join("runs")).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("error: `2` is there twice\n"), "{}", text(&output));
 }
 
 #[test]

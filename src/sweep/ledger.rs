@@ -2,12 +2,16 @@
 
 use crate::record::run_json::Fork;
 use crate::record::{RecordError, atomic};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The columns before those of the axes.
 const COLUMNS: [&str; 7] = ["trial", "seed", "state", "run", "objective", "seconds", "reason"];
 /// Those behind them, which the tables of older sweeps lack.
 const SAVED: [&str; 2] = ["saved_steps", "saved_seconds"];
+
+/// What a trial is known by: its point's number and its seed.
+pub type Id = (usize, u64);
 
 /// One point of a sweep with one seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +108,10 @@ impl Trial {
             saved: None,
         }
     }
+
+    pub fn id(&self) -> Id {
+        (self.number, self.seed)
+    }
 }
 
 /// The axes that the trials in a file have, by its header; `None` where it is no table of trials.
@@ -128,6 +136,11 @@ impl Ledger {
     /// An empty one, which is to lie at `path`.
     pub fn new(path: PathBuf, axes: Vec<String>) -> Self {
         Self { path, axes, trials: Vec::new() }
+    }
+
+    /// The points that have trials.
+    pub fn numbers(&self) -> BTreeSet<usize> {
+        self.trials.iter().map(|trial| trial.number).collect()
     }
 
     /// The number of the next point: those there are count from 0.
@@ -181,7 +194,7 @@ impl Ledger {
     }
 
     fn sort(&mut self) {
-        self.trials.sort_by_key(|trial| (trial.number, trial.seed));
+        self.trials.sort_by_key(Trial::id);
     }
 
     /// Replaces the file as a whole, synced.

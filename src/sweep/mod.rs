@@ -17,7 +17,7 @@ mod standing;
 pub use standing::{Standing, best};
 
 use crate::config::sweep::{Method, Sweep, Values};
-use ledger::{Ledger, State, Trial};
+use ledger::{Id, Ledger, State, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files of a sweep folder.
@@ -40,8 +40,8 @@ const SOBOL_END: u64 = 1 << 16;
 pub struct Asked {
     /// Trials that the ledger does not have yet.
     pub missing: Vec<Trial>,
-    /// Points and seeds of trials that are planned there and asked for no more.
-    pub no_more: Vec<(usize, u64)>,
+    /// Trials that are planned there and asked for no more.
+    pub no_more: BTreeSet<Id>,
 }
 
 /// The trials that a sweep asks for and the ledger does not have yet: see [`asked`].
@@ -50,42 +50,60 @@ pub fn missing(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bo
 }
 
 /// The trials that a sweep asks for and the ledger does not have yet, those of new axis values, seeds or random points, and those that
-/// it has for nothing, as values or seeds were taken out. Points that are there keep their numbers; new ones are numbered after them.
-/// Points that are not `allowed` are passed over. Of a search these are the points that it begins with, and new seeds of all; the
-/// others follow from results ([`search::Searching`]).
+/// it has for nothing, as values or seeds were taken out or fewer points are drawn. Points that are there keep their numbers and values,
+/// though the axes may have changed since; new ones are numbered after them. Points that are not `allowed` are passed over; those that
+/// are there stay, for what is allowed may hang on data that are elsewhere by now. Of a search these are the points that it begins with,
+/// and new seeds of all; the others follow from results ([`search::Searching`]).
 pub fn asked(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Asked {
-    let mut numbers: BTreeMap<Vec<String>, usize> =
-        ledger.trials.iter().map(|trial| (trial.values.clone(), trial.number)).collect();
-    let drawn: BTreeMap<usize, Vec<String>> =
-        ledger.trials.iter().map(|trial| (trial.number, trial.values.clone())).collect();
-    let there: BTreeSet<(usize, u64)> = ledger.trials.iter().map(|trial| (trial.number, trial.seed)).collect();
-    let mut free = ledger.next_number();
-    let (mut missing, mut wanted) = (Vec::new(), BTreeSet::new());
-    for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
-        let (number, values) = match sweep.method {
-            // Points that are drawn are known by their numbers, for two may have equal values; and those that are there stay as
-            // they are, though the axes may have changed since.
-            Method::Random(_) | Method::Sobol(_) | Method::Tpe(_) => {
-                (place, drawn.get(&place).cloned().unwrap_or(values))
-            }
-            Method::Grid => {
-                let number = *numbers.entry(values.clone()).or_insert_with(|| {
-                    free += 1;
-                    free - 1
-                });
-                (number, values)
-            }
-        };
-        wanted.extend(sweep.seeds.iter().map(|seed| (number, *seed)));
-        let new = sweep.seeds.iter().filter(|seed| !there.contains(&(number, **seed)));
-        missing.extend(new.map(|seed| Trial::planned(number, *seed, values.clone())));
+    let there: BTreeSet<Id> = ledger.trials.iter().map(Trial::id).collect();
+    let values_of: BTreeMap<usize, &Vec<String>> =
+        ledger.trials.iter().map(|trial| (trial.number, &trial.values)).collect();
+    let mut numbers: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+    for (number, values) in &values_of {
+        if let Some(places) = places(sweep, values) {
+            numbers.entry(places).or_insert(*number);
+        }
     }
-    let planned = ledger.trials.iter().filter(|trial| trial.state == State::Planned);
-    let no_more = planned.map(|trial| (trial.number, trial.seed)).filter(|trial| !wanted.contains(trial)).collect();
-    Asked { missing, no_more }
+    let mut free = ledger.next_number();
+    let mut missing = Vec::new();
+    for (place, values) in points(sweep, ledger, allowed).into_iter().enumerate() {
+        let known = match sweep.method {
+            // Points that are drawn are known by their numbers, for two may have equal values.
+            Method::Random(_) | Method::Sobol(_) | Method::Tpe(_) => Some(place),
+            Method::Grid => places(sweep, &values).and_then(|places| numbers.get(&places).copied()),
+        };
+        let is_new = |seed: &u64| known.is_none_or(|number| !there.contains(&(number, *seed)));
+        let seeds: Vec<u64> = sweep.seeds.iter().copied().filter(is_new).collect();
+        if seeds.is_empty() || (sweep.method == Method::Grid && !allowed(&values)) {
+            continue;
+        }
+        let number = known.unwrap_or_else(|| {
+            free += 1;
+            free - 1
+        });
+        let values = values_of.get(&number).map_or(values, |there| (*there).clone());
+        missing.extend(seeds.into_iter().map(|seed| Trial::planned(number, seed, values.clone())));
+    }
+    let is_wanted = |trial: &Trial| sweep.seeds.contains(&trial.seed) && has(sweep, trial);
+    let for_nothing = ledger.trials.iter().filter(|trial| trial.state == State::Planned && !is_wanted(trial));
+    Asked { missing, no_more: for_nothing.map(Trial::id).collect() }
 }
 
-/// A value for each axis, for each point.
+/// Which of the listed values of each axis a point of a grid has; `None` where an axis has that value no more.
+fn places(sweep: &Sweep, values: &[String]) -> Option<Vec<usize>> {
+    sweep.axes.iter().zip(values).map(|(axis, value)| axis.place(value)).collect()
+}
+
+/// Whether a sweep still has the point of a trial.
+fn has(sweep: &Sweep, trial: &Trial) -> bool {
+    match sweep.method {
+        Method::Grid => places(sweep, &trial.values).is_some(),
+        Method::Random(draws) | Method::Sobol(draws) => (trial.number as u64) < draws.points,
+        Method::Tpe(search) => (trial.number as u64) < search.draws.points,
+    }
+}
+
+/// A value for each axis, for each point: of those that are drawn the allowed ones, of a grid all.
 fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -> Vec<Vec<String>> {
     let axes = values(sweep);
     let drawn = |points: u64, end: u64, draw: &dyn Fn(u64) -> Vec<String>| {
@@ -106,10 +124,7 @@ fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -
     };
     match sweep.method {
         // Axes of ranges are refused in a grid when the file is read.
-        Method::Grid => {
-            let points = propose::grid(&axes).unwrap_or_default();
-            points.into_iter().filter(|point| allowed(point)).collect()
-        }
+        Method::Grid => propose::grid(&axes).unwrap_or_default(),
         Method::Random(draws) => drawn(draws.points, u64::MAX, &|number| propose::random(&axes, draws.seed, number)),
         Method::Sobol(draws) => drawn(draws.points, SOBOL_END, &|number| propose::sobol(&axes, draws.seed, number)),
         Method::Tpe(search) => {

@@ -95,7 +95,7 @@ fn planned_trials_of_what_was_taken_out_are_asked_for_no_more() {
     (ledger.trials[0].state, ledger.trials[2].state) = (State::Done, State::Interrupted);
     let asked = |sweep: &Sweep, ledger: &Ledger| {
         let Asked { missing, no_more } = asked(sweep, ledger, &|_| true);
-        (missing.len(), no_more)
+        (missing.len(), Vec::from_iter(no_more))
     };
     assert_eq!(asked(&grid("[0.1, 0.3]", "[1, 2]"), &ledger), (0, vec![]));
     assert_eq!(asked(&grid("[0.1]", "[1, 2]"), &ledger), (0, vec![(1, 2)]));
@@ -108,7 +108,39 @@ fn planned_trials_of_what_was_taken_out_are_asked_for_no_more() {
         let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into()]);
         ledger.extend(missing(&drawn(5), &ledger, &|_| true));
         assert_eq!(asked(&drawn(3), &ledger), (0, vec![(3, 0), (4, 0)]), "{method}");
+        // Constraints, and data by which lengths are fitted, may be others by now.
+        let refused = super::asked(&drawn(5), &ledger, &|_| false);
+        assert!(refused.no_more.is_empty() && refused.missing.is_empty(), "{method}: {refused:?}");
     }
+}
+
+#[test]
+fn points_that_are_there_stay_when_they_are_allowed_no_more_or_written_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = |rates: &str, rows: &str, seeds: &str| {
+        let both = format!("both = {{ paths = ['phases[0].batch', 'phases[1].lr.to'], rows = {rows} }}");
+        let content =
+            format!("name = 's'\nbase = 'base.toml'\nseeds = {seeds}\n[axes]\n'phases[0].lr' = {rates}\n{both}\n");
+        read(folder.path(), &content).unwrap()
+    };
+    let sweep = grid("[0.1, { to = 0.3 }]", "[[25, 0.0]]", "[1]");
+    let mut ledger = Ledger::new("".into(), vec!["phases[0].lr".into(), "both".into()]);
+    ledger.extend(missing(&sweep, &ledger, &|_| true));
+    assert_eq!(ledger.trials.len(), 2);
+    let refused = asked(&grid("[0.1, { to = 0.3 }, 0.5]", "[[25, 0.0]]", "[1, 2]"), &ledger, &|_| false);
+    assert!(refused.missing.is_empty() && refused.no_more.is_empty(), "{refused:?}");
+    // Those that have all their trials are not asked about.
+    let none = |point: &[String]| -> bool { panic!("{point:?}") };
+    assert!(missing(&sweep, &ledger, &none).is_empty());
+
+    let other = grid("[0.10, {to=0.30}]", "[[25, 0]]", "[1, 2]");
+    let Asked { missing, no_more } = asked(&other, &ledger, &|_| true);
+    assert!(no_more.is_empty(), "{no_more:?}");
+    let found: Vec<_> = missing.iter().map(|trial| (trial.id(), &trial.values[..])).collect();
+    let [first, second] = [&ledger.trials[0].values[..], &ledger.trials[1].values[..]];
+    assert_eq!(found, [((0, 2), first), ((1, 2), second)], "with the values that the points have");
+    let spec = other.experiment(first).unwrap().spec;
+    assert_eq!((spec.phases[0].lr.from, spec.phases[0].batch, spec.phases[1].lr.to), (0.1, 25, Some(0.0)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::record::folder::file::RUN;
 use crate::record::text::{plural, span};
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::registry::find;
-use crate::sweep::ledger::{Ledger, Saved, State, Trial, axes_in};
+use crate::sweep::ledger::{Id, Ledger, Saved, State, Trial, axes_in};
 use crate::sweep::prefix::Shared;
 use crate::sweep::run::{Order, Source, SweepError, came_to_its_end, experiment_file, is_left, run as run_trials};
 use crate::sweep::search::{NoPoint, Searching};
@@ -127,10 +127,15 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         refusal.inspect(|why| left_out.add(why, || pairs(&axes_of(&sweep), point))).is_none()
     });
     if let Some(folder) = &args.resume {
+        let known = ledger.numbers();
         // Some proposals of a search never made an experiment, and would not with another seed.
-        new.retain(|trial| !is_known(&ledger, trial.number) || experiment_file(folder, trial.number).is_file());
+        new.retain(|trial| !known.contains(&trial.number) || experiment_file(folder, trial.number).is_file());
         // What was begun goes on.
-        no_more.retain(|trial| !is_begun(folder, &ledger, *trial));
+        for trial in &ledger.trials {
+            if no_more.contains(&trial.id()) && folder.join(&trial.run).join(RUN).is_file() {
+                no_more.remove(&trial.id());
+            }
+        }
     }
     metric::exists(&sweep)?;
     if let Some(folder) = &args.resume {
@@ -152,7 +157,7 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         // Said once, before anything is made, and not by each trial.
         drop(compute(args)?);
     }
-    let left = left_in(args, &ledger).filter(|trial| !no_more.contains(&(trial.number, trial.seed))).count();
+    let left = left_in(args, &ledger).filter(|trial| !no_more.contains(&trial.id())).count();
     let room = Room::new(args, &sweep, left + new.len());
     let mut launcher = launcher(args, room.threads)?;
     let folder = match locked {
@@ -166,7 +171,10 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     write_points(&folder, &sweep, &ledger, &points)?;
     drop_trials(&mut ledger, &no_more);
     ledger.extend(new);
-    for (number, _) in no_more.into_iter().filter(|(number, _)| !is_known(&ledger, *number)) {
+    // No row on disk may lose its point.
+    ledger.write().map_err(anyhow::Error::from)?;
+    let known = ledger.numbers();
+    for (number, _) in no_more.into_iter().filter(|(number, _)| !known.contains(number)) {
         // Another point may have its number one day.
         let _ = std::fs::remove_file(experiment_file(folder.path(), number));
     }
@@ -229,9 +237,9 @@ fn grid_points(sweep: &Sweep) -> Option<u64> {
 }
 
 /// Says which planned trials are left out, as the sweep file has their points or seeds no more.
-fn say_no_more(ledger: &Ledger, no_more: &[(usize, u64)]) {
+fn say_no_more(ledger: &Ledger, no_more: &BTreeSet<Id>) {
     let mut named = Named::default();
-    for trial in ledger.trials.iter().filter(|trial| no_more.contains(&(trial.number, trial.seed))) {
+    for trial in ledger.trials.iter().filter(|trial| no_more.contains(&trial.id())) {
         named.add(|| format!("{} ({})", trial.run, assignments(ledger, trial)));
     }
     if named.all > 0 {
@@ -240,14 +248,8 @@ fn say_no_more(ledger: &Ledger, no_more: &[(usize, u64)]) {
     }
 }
 
-fn drop_trials(ledger: &mut Ledger, no_more: &[(usize, u64)]) {
-    ledger.trials.retain(|trial| !no_more.contains(&(trial.number, trial.seed)));
-}
-
-/// Whether a trial has records of its own.
-fn is_begun(folder: &Path, ledger: &Ledger, (number, seed): (usize, u64)) -> bool {
-    let mut trials = ledger.trials.iter().filter(|trial| (trial.number, trial.seed) == (number, seed));
-    trials.any(|trial| folder.join(&trial.run).join(RUN).is_file())
+fn drop_trials(ledger: &mut Ledger, no_more: &BTreeSet<Id>) {
+    ledger.trials.retain(|trial| !no_more.contains(&trial.id()));
 }
 
 /// The trials that are there and to be run; a new sweep has none.
@@ -288,10 +290,6 @@ fn no_folder(error: RecordError) -> Failure {
 /// Where trials of this machine compute.
 fn compute(args: &SweepArgs) -> Result<Compute, Failure> {
     args.device.unwrap_or_default().compute(instruction_set()?)
-}
-
-fn is_known(ledger: &Ledger, number: usize) -> bool {
-    ledger.trials.iter().any(|trial| trial.number == number)
 }
 
 /// What trials have room for.
@@ -356,7 +354,8 @@ fn trials_in(folder: &Path, sweep: &Sweep) -> Result<Ledger, Failure> {
 
 /// Says where constraints leave fewer points than are asked for.
 fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> {
-    let numbers: BTreeSet<usize> = ledger.trials.iter().chain(new).map(|trial| trial.number).collect();
+    let mut numbers = ledger.numbers();
+    numbers.extend(new.iter().map(|trial| trial.number));
     let asked = match sweep.method {
         // What is left out was said.
         Method::Grid if numbers.is_empty() => {
@@ -521,7 +520,8 @@ fn write_points(
         let path = folder.join(name);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }
-    for (number, point) in points.iter().filter(|(number, _)| !is_known(ledger, **number)) {
+    let known = ledger.numbers();
+    for (number, point) in points.iter().filter(|(number, _)| !known.contains(number)) {
         write_point(folder.path(), *number, point).map_err(anyhow::Error::from)?;
     }
     // Last: a folder with this file has all that it needs.
