@@ -819,7 +819,7 @@ fn a_claim_does_not_hold_where_others_were_given_up_or_killed() {
     assert_eq!(against, "of #2 1 of 3 pruned");
     assert!(text.contains("| better (1 of 3 pruned) ") && text.contains("| pruned "), "{text}");
     let killed = write("b", 3, "running");
-    assert_eq!(judged().0, "of #2 1 of 3 pruned", "it cannot be told whether it runs");
+    assert_eq!(judged().0, "of #2 1 of 4 pruned", "it cannot be told whether it runs");
     fs::write(killed.join(file::LOCK), "").unwrap();
     assert_eq!(judged().0, "of #2 1 of 4 failed, 1 pruned");
 

@@ -327,7 +327,7 @@ mod tests {
         };
         let point = |number: usize| {
             let mut messages = vec![format!("`a` is out of range: -{number}.5")];
-            messages.extend((number % 2 == 0).then(|| "`a` is odd".to_owned()));
+            messages.extend(number.is_multiple_of(2).then(|| "`a` is odd".to_owned()));
             (format!("the point {number}"), of(&messages))
         };
         let found: Vec<(String, Diagnostics)> = (0..500).map(point).collect();

@@ -139,14 +139,23 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u32 {
 
 /// The weights and running statistics alone, by name: `model.safetensors`.
 pub fn encode_model(params: &Params) -> Vec<u8> {
-    serialize(model_tensors(params, "", ""), model_metadata())
+    serialize(model_tensors(params, "", ""), HashMap::from([("format".to_owned(), "pt".to_owned())]))
 }
 
 /// As [`encode_model`], of weights after the step of that number, which [`step_of_model`] tells.
+///
+/// # Panics
+/// Never: what `safetensors` writes has a header of JSON with metadata.
 pub fn encode_model_of(step: u64, params: &Params) -> Vec<u8> {
-    let mut metadata = model_metadata();
-    metadata.insert(STEP.to_owned(), step.to_string());
-    serialize(model_tensors(params, "", ""), metadata)
+    let bytes = encode_model(params);
+    let (length, rest) = bytes.split_first_chunk().expect("the header's length");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: serde_json::Value = serde_json::from_slice(header).expect("a header of JSON");
+    // By hand: of several, `safetensors` writes metadata in any order, and a run's files are the same each time.
+    header["__metadata__"][STEP] = step.to_string().into();
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, data].concat()
 }
 
 /// The step after which the weights in a file were kept, where that is told.
@@ -158,10 +167,6 @@ pub fn step_of_model(path: &Path) -> Option<u64> {
 
 /// In the metadata of weights that were kept on the way.
 const STEP: &str = "step";
-
-fn model_metadata() -> HashMap<String, String> {
-    HashMap::from([("format".to_owned(), "pt".to_owned())])
-}
 
 fn serialize(mut tensors: Vec<(String, TensorView<'_>)>, metadata: HashMap<String, String>) -> Vec<u8> {
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
@@ -321,6 +326,26 @@ mod tests {
         };
         let plan = Plan::compile(&spec, std::slice::from_ref(&facts)).unwrap();
         (net::fresh_params(&spec, &facts, 8).unwrap(), plan)
+    }
+
+    #[test]
+    fn weights_tell_the_step_that_they_are_of() {
+        let (params, ..) = parts();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let (plain, of_step) = (encode_model(&params), encode_model_of(850, &params));
+        let tensors = |bytes: &[u8]| -> BTreeMap<String, Vec<u8>> {
+            let file = SafeTensors::deserialize(bytes).unwrap();
+            file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
+        };
+        assert!(tensors(&of_step) == tensors(&plain));
+        assert!((0..8).all(|_| encode_model_of(850, &params) == of_step), "the same bytes each time");
+        for (bytes, step) in [(plain, None), (of_step, Some(850)), (b"no weights".to_vec(), None)] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(step_of_model(&path), step);
+        }
+        let (_, metadata) = SafeTensors::read_metadata(&encode_model_of(1, &params)).unwrap();
+        assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
     }
 
     fn load_bytes(bytes: &[u8], params: &Params, plan: &Plan) -> Result<(State, Positions), CheckpointError> {
