@@ -1,5 +1,6 @@
 //! Learning-rate range tests: the steps of a training while its rate sweeps.
 
+use super::engine::is_out_of_memory;
 use super::net;
 use super::session::{Job, give_start, loader, passes};
 use super::sets::DeviceSets;
@@ -38,13 +39,21 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     device::set_up(compute, spec);
     let mut state = begin_with(job, begin, spec)?;
     let there = compute.device.as_ref().map(|device| DeviceSets::new(device, &job.datasets, plan, 0)).transpose()?;
-    let sets = &there.unwrap_or_default();
+    let mut sets = there.unwrap_or_default();
+    let make = || passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &BTreeSet::new(), &state.params, compute);
+    let mut passes = match make() {
+        Err(error) if is_out_of_memory(&error) && !sets.at_hand().is_empty() => {
+            // Images can do without the device's memory.
+            sets = DeviceSets::default();
+            make()?
+        }
+        made => made?,
+    };
     let mut loader = loader(&job.datasets, seed, plan, 0, sets.at_hand());
-    let mut passes = passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &BTreeSet::new(), &state.params, compute)?;
     let mut sweep = Sweep::new(plan.total_steps as usize);
     for step in plan.steps() {
         let (batch, _) = loader.next_batch()?.context("the loader ended before the sweep")?;
-        let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets };
+        let stepper = Stepper { spec, plan, state: &mut state, compute, ledger: None, sets: &sets };
         let taken = take_step(stepper, &mut passes, &step, batch)?;
         watch();
         if let Some(curve) = sweep.add(taken.applied.lr, taken.loss().mean(), taken.diverged().is_none()) {
