@@ -217,7 +217,8 @@ fn place(origin: &Origin) -> (usize, Range<usize>) {
 }
 
 fn without_numbers(message: &str) -> String {
-    message.replace(|c: char| c.is_ascii_digit() || c == '.' || c == '-', "")
+    let is_number = |word: &str| word.trim_matches([',', ':', '`']).parse::<f64>().is_ok();
+    message.split(' ').filter(|word| !is_number(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Breaks a text that starts at column `start` into lines of at most `width` columns.

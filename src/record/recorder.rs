@@ -48,13 +48,12 @@ impl Recorder {
     /// When a file cannot be made.
     pub fn create(folder: RunFolder, facts: RunFacts, display: Box<dyn Sink>) -> Result<Self, RecordError> {
         let folder = Arc::new(folder);
-        let columns: Vec<&str> = trace_columns(&facts, facts.step_columns.iter().map(String::as_str)).collect();
+        let own = own_columns(&facts);
+        let columns: Vec<&str> = TraceRow::COLUMNS.iter().copied().chain(own.iter().copied()).collect();
+        let trace = Trace(CsvFile::create(&folder.join(file::TRACE), &columns)?, (0..own.len()).collect());
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(CsvFile::create(&folder.join(file::METRICS), &metrics_columns(&facts))?, further(&facts))),
-            Box::new(Trace(
-                CsvFile::create(&folder.join(file::TRACE), &columns)?,
-                vec![true; facts.step_columns.len()],
-            )),
+            Box::new(trace),
             Box::new(Info(RunJson::create(&folder.join(file::RUN), &facts)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
@@ -111,14 +110,15 @@ impl Recorder {
             at.of(&folder, name).and_then(|at| CsvFile::reopen(&folder.join(name), columns, at))
         };
         let metrics = reopen(file::METRICS, &metrics_columns(&facts))?;
-        let kept = kept_columns(&folder.join(file::TRACE), &facts)?;
-        let own = facts.step_columns.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(column, _)| column.as_str());
-        let columns: Vec<&str> = trace_columns(&facts, own).collect();
+        let own = own_columns(&facts);
+        let places = own_places(&folder.join(file::TRACE), &own)?;
+        let kept = places.iter().map(|place| own[*place]);
+        let columns: Vec<&str> = TraceRow::COLUMNS.iter().copied().chain(kept).collect();
         let trace = reopen(file::TRACE, &columns)?;
         let rows = reader::read_table(&folder.join(file::METRICS))?.rows;
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Metrics(metrics, further(&facts))),
-            Box::new(Trace(trace, kept)),
+            Box::new(Trace(trace, places)),
             Box::new(Info(json(&folder.join(file::RUN), &facts, &rows)?, Arc::clone(&folder))),
             Box::new(Log::open(&folder.join(file::LOG))?),
             display,
@@ -242,32 +242,37 @@ impl Sink for Info {
     }
 }
 
-/// Those of all runs, and what this one has besides: rates that differ from the phase's, and `further` ones, of bounds, shares.
-fn trace_columns<'a>(facts: &'a RunFacts, further: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
-    TraceRow::COLUMNS.iter().copied().chain(facts.lr_columns.iter().map(String::as_str)).chain(further)
+/// Those that this run has besides those of all: rates that differ from the phase's, bounds, shares.
+fn own_columns(facts: &RunFacts) -> Vec<&str> {
+    facts.lr_columns.iter().chain(&facts.step_columns).map(String::as_str).collect()
 }
 
-/// Which of the further columns the table of a run has that was begun before: a program of then may have known fewer of them.
+/// For each column of a table behind those of all runs, which of the run's own it is. The program that began the table may have known
+/// fewer of them, or had them in another order.
 ///
 /// # Errors
-/// When the table cannot be read.
-fn kept_columns(path: &Path, facts: &RunFacts) -> Result<Vec<bool>, RecordError> {
+/// When the table cannot be read, or has one that is none of them.
+fn own_places(path: &Path, own: &[&str]) -> Result<Vec<usize>, RecordError> {
     let mut first = String::new();
     let table = std::fs::File::open(path).map_err(RecordError::io("read", path))?;
     std::io::BufRead::read_line(&mut std::io::BufReader::new(table), &mut first)
         .map_err(RecordError::io("read", path))?;
-    let header: Vec<&str> = first.trim_end().split(',').collect();
-    Ok(facts.step_columns.iter().map(|column| header.contains(&column.as_str())).collect())
+    let place = |column: &str| {
+        let what = || format!("it has a column `{column}`, which the run has not");
+        let place = own.iter().position(|name| *name == column);
+        place.ok_or_else(|| RecordError::Changed { path: path.to_owned(), what: what() })
+    };
+    first.trim_end().split(',').skip(TraceRow::COLUMNS.len()).map(place).collect()
 }
 
-/// `trace.csv`, and which of the further columns it has.
-struct Trace(CsvFile, Vec<bool>);
+/// `trace.csv`, and which of the run's own columns each of its further ones is.
+struct Trace(CsvFile, Vec<usize>);
 
 impl Sink for Trace {
     fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         if let Event::StepDone(done) = event {
-            let values = done.step_values.iter().zip(&self.1).filter(|(_, kept)| **kept).map(|(value, _)| value);
-            self.0.append(&(&done.row, &done.own_lrs, values.collect::<Vec<_>>()))
+            let own: Vec<f64> = done.own_lrs.iter().chain(&done.step_values).copied().collect();
+            self.0.append(&(&done.row, self.1.iter().map(|place| own[*place]).collect::<Vec<_>>()))
         } else {
             Ok(())
         }
@@ -362,10 +367,10 @@ mod tests {
         recorder.sync().unwrap();
         let at = recorder.positions();
         drop(recorder);
-        let facts = columns(&["mix", "beta", "decay"]);
+        let facts = columns(&["decay", "beta", "mix"]);
         let folder = RunFolder::open(&path).unwrap();
         let mut recorder = Recorder::resume(folder, facts, 1, &at, Box::new(Told::default())).unwrap();
-        recorder.event(&done(1, &[0.75, 0.9, 0.125])).unwrap();
+        recorder.event(&done(1, &[0.125, 0.9, 0.75])).unwrap();
         drop(recorder);
         let text = fs::read_to_string(path.join(file::TRACE)).unwrap();
         let lines: Vec<&str> = text.lines().collect();

@@ -1,8 +1,10 @@
 //! The training loop.
 
+use super::chores;
 use super::evaluate::{Evaluation, Evaluator};
 use super::passes::Passes;
 use super::session::Session;
+use super::sets::DeviceSets;
 use super::state::Window;
 use super::statistics;
 use super::step::{Taken, take_step};
@@ -46,6 +48,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     }
     session.prepare_device()?;
     session.clock.skip();
+    let mut at_hand = session.sets_at_hand();
     let mut loader = session.loader(session.state.progress.step);
     let mut launched = Launches::new();
     let mut current: Option<(usize, Vec<bool>, Passes)> = None;
@@ -65,10 +68,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
                 session.begin_phase(&step)?;
             }
             let passes = match session.passes(&step, &frozen) {
-                Err(error) if is_out_of_memory(&error) && session.give_up_images() => {
-                    loader = session.loader(next);
-                    session.passes(&step, &frozen)?
-                }
+                Err(error) if is_out_of_memory(&error) && session.give_up_images() => session.passes(&step, &frozen)?,
                 made => made?,
             };
             current = Some((step.phase, frozen, passes));
@@ -80,6 +80,12 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
         let (.., passes) = current.as_mut().expect("a phase has begun");
 
+        if at_hand != session.sets_at_hand() {
+            let words = "images gave way to the net in the device's memory: the host makes the batches from here on";
+            chores::tell(&mut session.recorder, &[words.to_owned()])?;
+            loader = session.loader(next);
+            at_hand = session.sets_at_hand();
+        }
         launched.begin();
         let (batch, waited) = match loader.next_batch() {
             Ok(Some(batch)) => batch,
@@ -281,7 +287,13 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };
-    let trained = evaluate(evaluator, &mut state.params)?;
+    let trained = match evaluate(evaluator, &mut state.params) {
+        Err(error) if is_out_of_memory(&error) && !sets.at_hand().is_empty() => {
+            *sets = DeviceSets::default();
+            evaluate(evaluator, &mut state.params)?
+        }
+        made => made?,
+    };
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
     let averaged = match (planned, &mut state.average) {

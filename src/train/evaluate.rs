@@ -150,9 +150,9 @@ impl Evaluator {
         self.tape = None;
     }
 
-    /// Gives up the memory of images on a device. Whether there were any.
+    /// Gives up the memory of images on a device, and takes them there no more. Whether there were any.
     pub fn give_up_images(&mut self) -> bool {
-        self.there.take().is_some_and(|there| there.images.is_some())
+        self.there.as_mut().is_some_and(|there| there.images.take().is_some())
     }
 
     /// Evaluates at an image size, with running statistics, in the loader's order; where `tta` asks for it, also with outputs

@@ -181,12 +181,17 @@ pub fn put_models_in_place(run: &Path, phases: usize) -> io::Result<()> {
     waiting(run, phases).try_for_each(|(from, to)| fs::rename(from, to))
 }
 
-/// Leaves out the weights that came with a beginning which is not begun with after all.
+/// Leaves out what came with a beginning, weights and state, before a run of so many phases begins in another way: a process that was
+/// killed may have left it.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn drop_models(run: &Path, phases: usize) -> io::Result<()> {
-    waiting(run, phases).try_for_each(|(from, _)| fs::remove_file(from))
+pub fn drop_waiting(run: &Path, phases: usize) -> io::Result<()> {
+    waiting(run, phases).try_for_each(|(from, _)| fs::remove_file(from))?;
+    match fs::remove_file(run.join(file::CHECKPOINT).join(CHECKPOINT_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The first so many bytes of a file, or all that there are.
@@ -246,7 +251,8 @@ mod tests {
         put_models_in_place(&run, 2).unwrap();
         assert_eq!((is_in(&run), is_in(&run.join(file::CHECKPOINT))), (3, 0));
         copy_into(&run, &kept, 2, &Positions(BTreeMap::new())).unwrap();
-        drop_models(&run, 2).unwrap();
-        assert_eq!(is_in(&run.join(file::CHECKPOINT)), 0);
+        drop_waiting(&run, 2).unwrap();
+        assert!(is_in(&run.join(file::CHECKPOINT)) == 0 && !run.join(file::CHECKPOINT).join(CHECKPOINT_FILE).exists());
+        drop_waiting(&run, 2).unwrap();
     }
 }

@@ -126,7 +126,7 @@ impl Session {
         job.set_up();
         // First: a run that cannot begin is tried again by what stands there.
         chores::write_plan(&job.spec, &job.plan, &folder)?;
-        prefix::drop_models(folder.path(), job.plan.phases.len())?;
+        prefix::drop_waiting(folder.path(), job.plan.phases.len())?;
         let begun = Instant::now();
         match give_start(&job, &mut state.params)? {
             Start::Weights(words) => job.notices.push(words),
@@ -176,6 +176,7 @@ impl Session {
         let path = from.join(CHECKPOINT_FILE);
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         device::choose_again(&job.machine.compute, &path)?;
+        prefix::drop_waiting(folder.path(), job.plan.phases.len())?;
         prefix::copy_into(folder.path(), from, phase, &positions).inspect_err(|_| without_tables(&folder))?;
         let facts = run_facts(&job, &state);
         let spent = chores::by_kind(&state.progress.seconds);
@@ -250,6 +251,11 @@ impl Session {
         self.evaluator.give_up_images() || were_there
     }
 
+    /// The places of the sets whose images lie on the device.
+    pub(super) fn sets_at_hand(&self) -> Vec<usize> {
+        self.sets.at_hand()
+    }
+
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
         let Self { spec, plan, state, compute, ledger, sets, .. } = self;
@@ -268,8 +274,12 @@ impl Session {
         let (from, begun) = (state.progress.step, Instant::now());
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
         let ledger = Ledger::new(device, parts)?;
-        let sets = DeviceSets::new(device, datasets, plan, from)?;
-        warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
+        let mut sets = DeviceSets::new(device, datasets, plan, from)?;
+        if !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && !sets.at_hand().is_empty() {
+            // The net comes before images, which can do without the device's memory.
+            sets = DeviceSets::default();
+            warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
+        }
         device.synchronize()?;
         (self.ledger, self.sets) = (Some(ledger), sets);
         let seconds = begun.elapsed().as_secs_f64();

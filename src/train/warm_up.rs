@@ -1,5 +1,6 @@
 //! What a device does before the clock of training runs.
 
+use super::engine::is_out_of_memory;
 use super::net;
 use super::rehearsal::noise;
 use super::session::passes;
@@ -10,7 +11,6 @@ use crate::config::spec::Spec;
 use crate::data::augment::chain;
 use crate::data::mix::mixer;
 use crate::data::{Batch, BatchPlan, Dataset, Split};
-use crate::gpu::Error;
 use crate::gpu::ops::serve::Pictures;
 use crate::nn::{Compute, Params};
 use crate::plan::{Plan, StepPlan};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Has a device take steps that nobody wants, on noise or on images that lie there: one for each size of image and batch that the steps
 /// from `from` on have. Kernels are loaded then, and libraries choose their algorithms, which is no training: PyTorch's times leave it out as well, where a
 /// program compiles or measures (`cudnn.benchmark`) first. The CPU has nothing to prepare, and a device with too little memory for
-/// second parameters goes without.
+/// second parameters goes without: whether it did not.
 ///
 /// # Errors
 /// Those of the device, but for too little memory.
@@ -31,14 +31,14 @@ pub fn warm_up(
     from: u64,
     params: &Params,
     compute: &Compute,
-) -> anyhow::Result<()> {
-    let Some(device) = &compute.device else { return Ok(()) };
+) -> anyhow::Result<bool> {
+    let Some(device) = &compute.device else { return Ok(true) };
     match device.wake().map_err(Into::into).and_then(|()| run(spec, (datasets, sets), plan, from, params, compute)) {
-        Err(error) if matches!(error.downcast_ref(), Some(Error::OutOfMemory { .. })) => {
+        Err(error) if is_out_of_memory(&error) => {
             log::info!("not warmed up: {error:#}");
-            Ok(())
+            Ok(false)
         }
-        done => done,
+        done => done.map(|()| true),
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(there.as_ref().map_or(0, |there| there.at_hand().len()), usize::from(device.is_some()));
             let compute = Compute { isa: Isa::detect().unwrap(), device };
             for there in [DeviceSets::default(), there.unwrap_or_default()] {
-                warm_up(&spec, (sets, &there), &plan, 0, &params, &compute).unwrap();
+                assert!(warm_up(&spec, (sets, &there), &plan, 0, &params, &compute).unwrap());
             }
             assert_eq!((params.values(), params.stats()), (before.values(), before.stats()));
         }

@@ -67,6 +67,11 @@ pub fn number(x: f64) -> String {
     }
 }
 
+/// Without the last digits of a product or quotient of decimal fractions, which no person would write: to twelve.
+pub fn rounded(x: f64) -> f64 {
+    format!("{x:.11e}").parse().unwrap_or(x)
+}
+
 /// A number as [`number`] has it, to six significant digits: what arithmetic leaves behind them says nothing to people.
 pub fn brief(x: f64) -> String {
     number(format!("{x:.5e}").parse().unwrap_or(x))

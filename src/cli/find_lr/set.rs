@@ -7,7 +7,7 @@ use crate::config::Override;
 use crate::config::spec::{PhaseSpec, Spec};
 use crate::registry::{Kind, find};
 use crate::schedule::recipes;
-use crate::units::number;
+use crate::units::{number, rounded};
 
 /// Relative slack in comparing rates: products of decimal fractions are no more exact.
 const SLACK: f64 = 1e-9;
@@ -61,9 +61,4 @@ fn rate_with(args: &FindLrArgs, phase: usize, set: &str) -> Option<f64> {
 
 fn is_close(a: f64, b: f64) -> bool {
     (a - b).abs() <= SLACK * b
-}
-
-/// Without the last digits of a quotient.
-fn rounded(rate: f64) -> f64 {
-    format!("{rate:.11e}").parse().unwrap_or(rate)
 }
