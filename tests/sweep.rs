@@ -459,6 +459,16 @@ fn best_of(sweep: &Path) -> std::process::Output {
     runner().args(["sweep", "--best"]).arg(sweep).output().unwrap()
 }
 
+/// All that goes by the sweep file of a sweep that is there.
+fn taken_up(sweep: &Path) -> [std::process::Output; 4] {
+    [
+        resume(sweep).output().unwrap(),
+        resume(sweep).arg("--dry-run").output().unwrap(),
+        runner().args(["export", "optuna"]).arg(sweep).output().unwrap(),
+        best_of(sweep),
+    ]
+}
+
 #[test]
 fn a_point_of_which_a_seed_diverged_does_not_win_by_the_others() {
     let (work, _) = workplace();
@@ -643,15 +653,9 @@ fn a_sweep_goes_on_with_the_metric_that_its_trials_were_judged_by() {
     let more = std::fs::read_to_string(&own).unwrap().replace("[0.01]", "[0.01, 0.02]");
     let trials = std::fs::read(sweep.join("trials.csv")).unwrap();
     std::fs::write(&own, format!("metric = \"val_loss\"\n{more}")).unwrap();
-    let refused = [
-        resume(&sweep).output().unwrap(),
-        resume(&sweep).arg("--dry-run").output().unwrap(),
-        runner().args(["export", "optuna"]).arg(&sweep).output().unwrap(),
-        best_of(&sweep),
-    ];
-    for output in &refused {
-        assert_exit(output, 2);
-        let said = text(output);
+    for output in taken_up(&sweep) {
+        assert_exit(&output, 2);
+        let said = text(&output);
         assert!(said.contains("sweep.toml:1:10: error: `metric` has changed: "), "{said}");
         assert!(said.contains("put the old one back") && said.contains(" --metric val_loss` judges"), "{said}");
     }
@@ -671,15 +675,9 @@ fn a_sweep_goes_on_with_the_axes_that_its_trials_have() {
     let own = sweep.join("sweep.toml");
     let content = std::fs::read_to_string(&own).unwrap();
     std::fs::write(&own, format!("{content}'phases[0].momentum' = [0.9]\n")).unwrap();
-    let refused = [
-        resume(&sweep).output().unwrap(),
-        resume(&sweep).arg("--dry-run").output().unwrap(),
-        runner().args(["export", "optuna"]).arg(&sweep).output().unwrap(),
-        best_of(&sweep),
-    ];
-    for output in &refused {
-        assert_exit(output, 2);
-        let said = text(output);
+    for output in taken_up(&sweep) {
+        assert_exit(&output, 2);
+        let said = text(&output);
         let words = "sweep.toml:5:2: error: the axes have changed: the trials that are there are of `phases[0].lr`\n";
         assert!(said.contains(words) && said.contains("start a new sweep"), "{said}");
     }

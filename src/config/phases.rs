@@ -103,7 +103,7 @@ impl Phase<'_, '_> {
         // An optimizer that says it itself is not to be overridden by what an earlier phase said.
         let own_beta = ["", ".from", ".to"]
             .iter()
-            .any(|of| ["alpha", "beta2"].iter().any(|setting| self.gives(&format!("optimizer{of}.{setting}"))));
+            .any(|of| optim::BETAS.iter().any(|setting| self.gives(&format!("optimizer{of}.{setting}"))));
         let carries = |key: &str| !(key == "beta" && own_beta);
         for key in keys.into_iter().filter(|key| !written.contains(key) && carries(key)) {
             match self.index.checked_sub(1) {

@@ -180,12 +180,14 @@ impl Plan {
             self.phases.iter().map(ends).any(|ends| ends != first || ends.is_some_and(|(from, to)| from != to))
         };
         // A rule and a group may be called alike.
-        let named = |columns: &Columns, place: usize, words: &[&str]| {
+        let named = |columns: &[&Columns], place: usize, words: &[&str]| {
             let rule = self.groups.units[place].rule;
             let name = words.join(".");
             let is_others = |(other, at): &(String, usize)| *other == name && self.groups.units[*at].rule != rule;
             match rule {
-                Some(rule) if columns.0.iter().any(is_others) => format!("{}.params[{rule}]", words[0]),
+                Some(rule) if columns.iter().flat_map(|columns| &columns.0).any(is_others) => {
+                    format!("{}.params[{rule}]", words[0])
+                }
                 _ => name,
             }
         };
@@ -199,7 +201,7 @@ impl Plan {
             let label = rule.filter(|rule| rule.has_own_lr()).map(|rule| rule.label.as_str());
             let words: Vec<&str> = ["lr"].into_iter().chain(group).chain(label).collect();
             if words.len() > 1 {
-                rates.add(named(&rates, place, &words), place);
+                rates.add(named(&[&rates], place, &words), place);
             }
             let follows = rule.is_none_or(|rule| rule.weight_decay.is_none());
             if let (true, Some(group)) = (follows, groups.iter().find(moves)) {
@@ -212,11 +214,10 @@ impl Plan {
             let group = groups.iter().find(freezes).map(|group| self.groups.names[*group].as_str());
             let words = |of| [of].into_iter().chain(group).chain([rule.label.as_str()]).collect::<Vec<_>>();
             if rule.weight_decay.is_some() {
-                let both = Columns(decays.0.iter().chain(&own_decays.0).cloned().collect());
-                own_decays.add(named(&both, place, &words("weight_decay")), place);
+                own_decays.add(named(&[&decays, &own_decays], place, &words("weight_decay")), place);
             }
             if rule.momentum.is_some() {
-                momenta.add(named(&momenta, place, &words("momentum")), place);
+                momenta.add(named(&[&momenta], place, &words("momentum")), place);
             }
         }
         (self.groups.rates, self.groups.decays) = (rates, decays);

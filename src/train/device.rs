@@ -4,11 +4,16 @@ use super::checkpoint;
 use crate::config::spec::{Precision, Spec};
 use crate::gpu::device::{Choice, Key};
 use crate::gpu::ops::conv::{Direction, Shape};
-use crate::gpu::{DType, Device};
+use crate::gpu::{DType, Device, Error};
 use crate::nn::Compute;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Whether the device has too little memory.
+pub fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::OutOfMemory { .. }))
+}
 
 /// Has the device compute as `[train]` asks: with `f32` as such or as TF32, with all algorithms or the deterministic
 /// ones alone. To be called once, before anything of the experiment is computed: work that the device has recorded

@@ -1,17 +1,16 @@
 //! The training loop.
 
 use super::chores;
+use super::device::is_out_of_memory;
 use super::evaluate::{Evaluation, Evaluator};
 use super::passes::Passes;
 use super::session::Session;
-use super::sets::DeviceSets;
 use super::state::Window;
 use super::statistics;
 use super::step::{Taken, take_step};
 use super::watch::Watch;
 use crate::average::Statistics;
 use crate::config::spec::{Tta, TtaAt};
-use crate::gpu;
 use crate::nn::Params;
 use crate::optim::Applied;
 use crate::plan::{Plan, StepPlan};
@@ -48,7 +47,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     }
     session.prepare_device()?;
     session.clock.skip();
-    let mut at_hand = session.sets_at_hand();
+    let mut at_hand = session.sets.at_hand();
     let mut loader = session.loader(session.state.progress.step);
     let mut launched = Launches::new();
     let mut current: Option<(usize, Vec<bool>, Passes)> = None;
@@ -80,11 +79,11 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
         let (.., passes) = current.as_mut().expect("a phase has begun");
 
-        if at_hand != session.sets_at_hand() {
+        if at_hand != session.sets.at_hand() {
             let words = "images gave way to the net in the device's memory: the host makes the batches from here on";
             chores::tell(&mut session.recorder, &[words.to_owned()])?;
             loader = session.loader(next);
-            at_hand = session.sets_at_hand();
+            at_hand = session.sets.at_hand();
         }
         launched.begin();
         let (batch, waited) = match loader.next_batch() {
@@ -112,11 +111,6 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
     }
     session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
-}
-
-/// Whether a device has too little memory.
-pub(super) fn is_out_of_memory(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(gpu::Error::OutOfMemory { .. }))
 }
 
 /// A step whose numbers may still be on their way.
@@ -288,10 +282,7 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
         })
     };
     let trained = match evaluate(evaluator, &mut state.params) {
-        Err(error) if is_out_of_memory(&error) && !sets.at_hand().is_empty() => {
-            *sets = DeviceSets::default();
-            evaluate(evaluator, &mut state.params)?
-        }
+        Err(error) if is_out_of_memory(&error) && sets.give_up() => evaluate(evaluator, &mut state.params)?,
         made => made?,
     };
     clock.lap(|spent| &mut spent.eval);

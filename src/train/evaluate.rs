@@ -1,6 +1,6 @@
 //! The validation set through the net: during training, and afterwards.
 
-use super::engine::is_out_of_memory;
+use super::device::is_out_of_memory;
 use super::net;
 use super::sets::DeviceSet;
 use super::tta::{View, views};

@@ -1,6 +1,5 @@
 //! Learning-rate range tests: the steps of a training while its rate sweeps.
 
-use super::engine::is_out_of_memory;
 use super::net;
 use super::session::{Job, give_start, loader, passes};
 use super::sets::DeviceSets;
@@ -42,11 +41,7 @@ pub fn sweep(job: &Job, begin: &Begin, seed: u64, mut watch: impl FnMut()) -> an
     let mut sets = there.unwrap_or_default();
     let make = || passes(spec, &job.datasets[0].facts, plan, &plan.at(0), &BTreeSet::new(), &state.params, compute);
     let mut passes = match make() {
-        Err(error) if is_out_of_memory(&error) && !sets.at_hand().is_empty() => {
-            // Images can do without the device's memory.
-            sets = DeviceSets::default();
-            make()?
-        }
+        Err(error) if device::is_out_of_memory(&error) && sets.give_up() => make()?,
         made => made?,
     };
     let mut loader = loader(&job.datasets, seed, plan, 0, sets.at_hand());

@@ -122,8 +122,7 @@ impl Kept {
             copy(&run.join(name), &folder.join(name), at.bytes)?;
         }
         // Of a run that was killed and goes on from before it, the best weights may be of a step that is yet to come.
-        let is_best =
-            |path: &Path| best.is_some() && checkpoint::step_of_model(path).is_some_and(|step| Some(step) == best);
+        let is_best = |path: &Path| best.is_some() && checkpoint::step_of_model(path) == best;
         copy_models(run, &folder, self.phase, is_best)?;
         atomic::write(&folder.join(CHECKPOINT_FILE), state)?;
         Ok(atomic::write(&folder.join(HEAD), &serde_json::to_vec_pretty(self)?)?)

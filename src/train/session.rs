@@ -243,17 +243,10 @@ impl Session {
         loader(&self.datasets, self.spec.seed, &self.plan, from, self.sets.at_hand())
     }
 
-    /// Gives up the memory of images on a device, which can do without: the host makes the batches from then on. Whether there
-    /// were any.
+    /// Gives up the memory of all images on a device: the host makes the batches from then on. Whether there were any.
     pub(super) fn give_up_images(&mut self) -> bool {
-        let were_there = !self.sets.at_hand().is_empty();
-        self.sets = DeviceSets::default();
+        let were_there = self.sets.give_up();
         self.evaluator.give_up_images() || were_there
-    }
-
-    /// The places of the sets whose images lie on the device.
-    pub(super) fn sets_at_hand(&self) -> Vec<usize> {
-        self.sets.at_hand()
     }
 
     /// What a step is taken with.
@@ -275,9 +268,7 @@ impl Session {
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
         let ledger = Ledger::new(device, parts)?;
         let mut sets = DeviceSets::new(device, datasets, plan, from)?;
-        if !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && !sets.at_hand().is_empty() {
-            // The net comes before images, which can do without the device's memory.
-            sets = DeviceSets::default();
+        if !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && sets.give_up() {
             warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
         }
         device.synchronize()?;

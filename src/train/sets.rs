@@ -47,6 +47,11 @@ impl DeviceSets {
         datasets.iter().enumerate().map(&mut there).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Gives up their memory, which the net comes before: images can do without the device's. Whether there were any.
+    pub fn give_up(&mut self) -> bool {
+        !std::mem::take(self).at_hand().is_empty()
+    }
+
     /// The places of those that are there.
     pub fn at_hand(&self) -> Vec<usize> {
         (0..self.0.len()).filter(|k| self.0[*k].is_some()).collect()

@@ -1,6 +1,6 @@
 //! What a device does before the clock of training runs.
 
-use super::engine::is_out_of_memory;
+use super::device::is_out_of_memory;
 use super::net;
 use super::rehearsal::noise;
 use super::session::passes;

@@ -131,10 +131,8 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         // Some proposals of a search never made an experiment, and would not with another seed.
         new.retain(|trial| !known.contains(&trial.number) || experiment_file(folder, trial.number).is_file());
         // What was begun goes on.
-        for trial in &ledger.trials {
-            if no_more.contains(&trial.id()) && folder.join(&trial.run).join(RUN).is_file() {
-                no_more.remove(&trial.id());
-            }
+        for trial in ledger.trials.iter().filter(|trial| folder.join(&trial.run).join(RUN).is_file()) {
+            no_more.remove(&trial.id());
         }
     }
     metric::exists(&sweep)?;

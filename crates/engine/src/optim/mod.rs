@@ -202,11 +202,14 @@ pub fn make(choice: &Choice, len: usize) -> Box<dyn Optimizer> {
     (entry.make)(&choice.settings, len)
 }
 
+/// What rules call the decay of the second moment, which a phase's `beta` overrides.
+pub const BETAS: [&str; 2] = ["alpha", "beta2"];
+
 /// Whether a rule, or one of a mix, has the second moment that a phase's `beta` is for.
 pub fn takes_beta(choice: &Choice) -> bool {
     mix::rules(choice).iter().any(|(_, rule)| {
         let params = find(ENTRIES, &rule.kind).map_or(&[][..], |entry| entry.params);
-        params.iter().any(|param| ["alpha", "beta2"].contains(&param.key))
+        params.iter().any(|param| BETAS.contains(&param.key))
     })
 }
 
