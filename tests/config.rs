@@ -17,6 +17,7 @@ mod common;
 use common::WHOLE;
 use runner::config::spec::{Length, Spec};
 use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text, UsedSet};
+use runner::registry::Across;
 use std::path::{Path, PathBuf};
 
 fn read(name: &str, content: &str, sets: &[&str]) -> Result<Loaded, Diagnostics> {
@@ -193,6 +194,30 @@ fn what_is_written_back_is_the_same_experiment() {
     for explicit in ["padding = \"reflect\"", "checkpoint_every = \"1ep\"", "eps = 1e-8", "momentum = 0.0"] {
         assert!(written.contains(explicit), "{explicit} in\n{written}");
     }
+}
+
+#[test]
+fn curves_that_run_on_are_written_back_where_they_begin() {
+    let across = "across_phases = true";
+    let phases = format!(
+        "[[phases]]\nepochs = 1\nbatch = 50\nlr = {{ from = 0.1, {across} }}\nmomentum = {{ from = 0.9, to = 0.8, {across} }}\n\
+         optimizer = {{ kind = \"mix\", from = \"adam\", to = \"sgd\", weight = {{ from = 0, to = 1, {across} }} }}\n\
+         weight_decay = {{ from = 1e-3, to = 1e-4, curve = \"cosine\", {across} }}\n\
+         lr_values = {{ head = {{ from = 0.1, to = 0.0, {across} }} }}\n\
+         weight_decay_groups = {{ head = {{ from = 0.1, to = 0.0, {across} }}, stem = {{ from = 0.1, {across} }} }}\n\
+         [[phases]]\nepochs = 1\nsize = 24\nlr_values = {{ stem = 0.3 }}\n\
+         [[phases]]\nepochs = 1\nlr = 0.3\nmomentum = 0.9\noptimizer = \"adam\"\nlr_groups = {{ head = 0.5 }}\nbeta = 0.9\n"
+    );
+    let head = "name = \"a\"\n[data]\ndataset = \"shapes\"\n[model]\nbackbone = \"shallow\"\n";
+    let spec = right(&format!("{head}{phases}"), &[]).spec;
+    let written = config::write(&spec);
+    let again = right(&written, &[]).spec;
+    assert!(again == spec, "{written}");
+    assert_eq!(config::write(&again), written);
+    assert_eq!(written.matches(across).count(), 7, "{written}");
+    let [first, second, third] = &spec.phases[..] else { panic!("three phases") };
+    assert_eq!((first.lr_values.len(), second.lr_values.len(), third.lr_values.len()), (1, 2, 0));
+    assert_eq!((second.lr.across, third.lr.across), (Across::Continues, Across::No));
 }
 
 /// What may follow [`WHOLE`]: a recipe, and groups of parameters.

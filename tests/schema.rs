@@ -176,7 +176,8 @@ fn spans(toml: &str) -> Vec<(String, Range<usize>)> {
 }
 
 /// Mistakes that the schema cannot see: what settings mean together, and `1.0`, which is an integer in JSON.
-const UNSEEN: [&str; 3] = [
+const UNSEEN: [&str; 4] = [
+    "phase 2 has no `lr`",
     "the first phase has nothing to carry over",
     "cannot be a number with a fraction",
     "`checkpoint_every` is out of range",
@@ -525,7 +526,7 @@ fn experiment() -> impl Strategy<Value = String> {
                 Kind::Tables(params) if param.key == "phases" => {
                     let phase = |length, other| {
                         let without = [other, "carry", "beta", "recipe"];
-                        table(&demand(params, &[length, "batch", "optimizer"], &without), "")
+                        table(&demand(params, &[length, "batch", "optimizer", "lr"], &without), "")
                     };
                     let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
                     let recipe = |entry: &&'static dyn Describe| {

@@ -2,10 +2,10 @@
 
 use super::build::{Builder, choices};
 use super::check::{expected, join};
-use super::schema::{FIRST_PHASE, PHASE, PHASE_LENGTH};
+use super::schema::{ACROSS, FIRST_PHASE, PHASE, PHASE_LENGTH, RATE};
 use super::spec::{Length, PhaseSpec, SetSpec};
 use crate::optim::{self, mix};
-use crate::registry::{Choice, RampValue, Settings, Value, find};
+use crate::registry::{Across, Choice, RampValue, Settings, Value, find};
 use crate::schedule::recipes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 ///
 /// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
 /// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
-/// given by every phase: a ramp that has run down has no
-/// sensible sequel. `images`: the batch of all phases, of a task whose images are known.
+/// given by every phase, for a ramp that has run down has no
+/// sensible sequel; but where they run on across phases, they do. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
     builder: &mut Builder<'_>,
     list: &[Settings],
@@ -35,8 +35,9 @@ pub fn build(
             continue;
         }
         let mut phase = Phase { builder, settings, index, lr_batch, images };
+        let batch = before.batch;
         before = phase.carried(before);
-        phases.push(phase.build(&before));
+        phases.push(phase.build(&before, batch));
     }
     phases.into_iter().collect()
 }
@@ -53,10 +54,15 @@ struct Carried {
     optimizer: Option<Choice>,
     /// Whether the optimizer before this phase's has a momentum.
     had_momentum: Option<bool>,
+    /// As the file has it, for the batch of `lr_batch`.
+    lr: Option<RampValue>,
+    /// `None` also where the default holds.
+    momentum: Option<RampValue>,
     weight_decay: Option<RampValue>,
     beta: Option<RampValue>,
     clip_norm: Option<RampValue>,
     clip_value: Option<RampValue>,
+    lr_values: BTreeMap<String, RampValue>,
     lr_groups: BTreeMap<String, f64>,
     weight_decay_groups: BTreeMap<String, RampValue>,
     freeze: BTreeSet<String>,
@@ -91,6 +97,8 @@ impl Phase<'_, '_> {
             "augment",
             "mix_images",
             "optimizer",
+            "lr",
+            "momentum",
             "weight_decay",
             "beta",
             "clip_norm",
@@ -104,7 +112,13 @@ impl Phase<'_, '_> {
         let own_beta = ["", ".from", ".to"]
             .iter()
             .any(|of| optim::BETAS.iter().any(|setting| self.gives(&format!("optimizer{of}.{setting}"))));
-        let carries = |key: &str| !(key == "beta" && own_beta);
+        let runs_on = |of: &Option<RampValue>| of.as_ref().is_some_and(|ramp| !ramp.across.is_no());
+        let carries = |key: &str| match key {
+            "beta" => !own_beta,
+            "lr" => runs_on(&before.lr),
+            "momentum" => runs_on(&before.momentum),
+            _ => true,
+        };
         for key in keys.into_iter().filter(|key| !written.contains(key) && carries(key)) {
             match self.index.checked_sub(1) {
                 Some(before) => self.builder.source.carry(&format!("phases[{before}].{key}"), &self.at(key)),
@@ -114,6 +128,16 @@ impl Phase<'_, '_> {
         }
         // Told apart before anything is read: what is given but wrong must not take the value of the phase before.
         let given = |key: &str| self.settings.0.contains_key(key) || written.contains(&key);
+        let wrong = before.lr.is_none()
+            && self.index > 0
+            && self.builder.source.is_given(&format!("phases[{}].lr", self.index - 1));
+        if self.index > 0 && !given("lr") && !runs_on(&before.lr) && !wrong {
+            let message = format!("phase {} has no `lr`", self.index);
+            let error = self.builder.source.diagnostic(&self.at("lr"), message).expected(expected(&RATE));
+            self.builder.error(error.help(format!(
+                "a rate does not carry over; a curve runs on over the phases after its own where it says `{ACROSS} = true`"
+            )));
+        }
         let settings = self.settings;
         let own = choices(settings, "augment");
         if let Some(list) = &own {
@@ -122,8 +146,18 @@ impl Phase<'_, '_> {
         }
         let ramp = |key: &str, before: Option<RampValue>| {
             // What a ramp has come to is what lives on: it does not run again.
-            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| ramp.at_rest()) }
+            if given(key) { settings.opt_ramp(key) } else { before.map(|ramp| ramp.in_next()) }
         };
+        let while_it_runs = |key: &str, before: Option<RampValue>| {
+            if given(key) { settings.opt_ramp(key) } else { before.and_then(|ramp| ramp.running_on()) }
+        };
+        let factors = settings.opt_table("lr_groups").unwrap_or_default();
+        let mut lr_values = self.lr_values(&factors);
+        for (name, lr) in &before.lr_values {
+            if !lr_values.contains_key(name) && !factors.0.contains_key(name) {
+                lr_values.extend(lr.running_on().map(|lr| (name.clone(), lr)));
+            }
+        }
         Carried {
             had_momentum: before.optimizer.as_ref().map(has_momentum),
             data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
@@ -132,6 +166,9 @@ impl Phase<'_, '_> {
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
             augment: own.unwrap_or(before.augment),
             mix_images: choices(settings, "mix_images").unwrap_or(before.mix_images),
+            lr: while_it_runs("lr", before.lr),
+            momentum: while_it_runs("momentum", before.momentum),
+            lr_values,
             weight_decay: ramp("weight_decay", before.weight_decay),
             beta: ramp("beta", before.beta.filter(|_| !own_beta)),
             clip_norm: ramp("clip_norm", before.clip_norm),
@@ -139,30 +176,49 @@ impl Phase<'_, '_> {
             lr_groups: if given("lr_groups") { numbers(settings, "lr_groups") } else { before.lr_groups },
             weight_decay_groups: match given("weight_decay_groups") {
                 true => ramps(settings, "weight_decay_groups"),
-                false => before.weight_decay_groups.iter().map(|(name, ramp)| (name.clone(), ramp.at_rest())).collect(),
+                false => before.weight_decay_groups.iter().map(|(name, ramp)| (name.clone(), ramp.in_next())).collect(),
             },
             freeze: if given("freeze") { names(settings) } else { before.freeze },
             optimizer: match given("optimizer") {
                 true => settings.opt_choice("optimizer"),
-                false => before.optimizer.map(mix::at_rest),
+                false => before.optimizer.map(mix::in_next),
             },
         }
     }
 
-    fn build(&mut self, carried: &Carried) -> Option<PhaseSpec> {
+    /// The phase, with the batch `before` it.
+    fn build(&mut self, carried: &Carried, before: Option<usize>) -> Option<PhaseSpec> {
         let length = self.length();
         if self.index == 0 {
             self.first();
         }
         let optimizer = carried.optimizer.clone()?;
         let beta = self.beta(&optimizer, carried.beta.as_ref());
-        let momentum = self.momentum(&optimizer, carried.had_momentum);
+        let momentum = self.momentum(&optimizer, carried);
         CLIPS.into_iter().for_each(|key| self.clip(key));
-        let own = self.lr_values();
+        let own = &carried.lr_values;
         // A rate of its own stands in place of a factor that is taken over.
         let factors = carried.lr_groups.clone().into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
         let batch = carried.batch?;
         let scale = self.lr_batch.map_or(1.0, |of| batch as f64 / of as f64);
+        let runs_on = |lr: &RampValue| lr.across == Across::Continues;
+        if self.lr_batch.is_some() && before != Some(batch) {
+            let lrs = carried
+                .lr
+                .iter()
+                .map(|lr| ("lr".to_owned(), lr))
+                .chain(own.iter().map(|(name, lr)| (join("lr_values", name), lr)));
+            for (key, _) in lrs.filter(|(_, lr)| runs_on(lr)) {
+                // Where the batch is another, for the rate is said in a phase before.
+                let message = format!(
+                    "`{key}` runs on over phases of different batches beside `lr_batch`, which would break its curve"
+                );
+                let error = self.builder.source.diagnostic(&self.at("batch"), message);
+                self.builder.error(
+                    error.help("take `train.lr_batch` out and write rates as they are, or let the phase give its own"),
+                );
+            }
+        }
         let (source, recipe) = self.builder.phase_sources[self.index].clone();
         Some(PhaseSpec {
             length: length?,
@@ -173,7 +229,7 @@ impl Phase<'_, '_> {
             augment: carried.augment.clone(),
             mix_images: carried.mix_images.clone(),
             carry: self.settings.opt_bool("carry")?,
-            lr: scaled(self.settings.opt_ramp("lr")?, scale),
+            lr: scaled(carried.lr.clone()?, scale),
             momentum,
             weight_decay: carried.weight_decay.clone().unwrap_or_else(|| RampValue::constant(0.0)),
             beta,
@@ -182,7 +238,7 @@ impl Phase<'_, '_> {
             optimizer,
             lr_groups: factors,
             weight_decay_groups: carried.weight_decay_groups.clone(),
-            lr_values: own.into_iter().map(|(name, lr)| (name, scaled(lr, scale))).collect(),
+            lr_values: own.iter().map(|(name, lr)| (name.clone(), scaled(lr.clone(), scale))).collect(),
             freeze: carried.freeze.clone(),
             source,
             recipe,
@@ -190,15 +246,13 @@ impl Phase<'_, '_> {
     }
 
     /// The rates by group. What gives a factor beside one has two rates.
-    fn lr_values(&mut self) -> BTreeMap<String, RampValue> {
+    fn lr_values(&mut self, factors: &Settings) -> BTreeMap<String, RampValue> {
         let own = self.settings.opt_table("lr_values").unwrap_or_default();
-        if let Some(factors) = self.settings.opt_table("lr_groups") {
-            for name in own.0.keys().filter(|name| factors.0.contains_key(*name)) {
-                let message = format!("`{name}` has a rate of its own and a factor");
-                let error = self.builder.source.diagnostic(&join(&self.at("lr_values"), name), message);
-                self.builder
-                    .error(error.help("give one of the two: a factor on the phase's rate, or a rate in place of it"));
-            }
+        for name in own.0.keys().filter(|name| factors.0.contains_key(*name)) {
+            let message = format!("`{name}` has a rate of its own and a factor");
+            let error = self.builder.source.diagnostic(&join(&self.at("lr_values"), name), message);
+            self.builder
+                .error(error.help("give one of the two: a factor on the phase's rate, or a rate in place of it"));
         }
         ramps(self.settings, "lr_values")
     }
@@ -240,9 +294,10 @@ impl Phase<'_, '_> {
 
     /// The momentum, or its default. Another than 0 given to an optimizer that has none would change nothing, which is an
     /// error; so is handing one on to it.
-    fn momentum(&mut self, optimizer: &Choice, before: Option<bool>) -> RampValue {
+    fn momentum(&mut self, optimizer: &Choice, carried: &Carried) -> RampValue {
         let has_momentum = has_momentum(optimizer);
-        let given = self.settings.opt_ramp("momentum");
+        // A curve that runs on passes over a phase that has no use for it.
+        let given = carried.momentum.clone().filter(|given| has_momentum || given.across != Across::Continues);
         if !has_momentum && given.as_ref().is_some_and(|given| *given != RampValue::constant(0.0)) {
             let message = format!("`momentum` means nothing to optimizer `{}`", optimizer.kind);
             let error = self.builder.source.diagnostic(&self.at("momentum"), message);
@@ -260,7 +315,7 @@ impl Phase<'_, '_> {
             }));
         }
         let carries = self.index > 0 && self.settings.opt_bool("carry") == Some(true);
-        if carries && (!has_momentum || before == Some(false)) {
+        if carries && (!has_momentum || carried.had_momentum == Some(false)) {
             let message = match has_momentum {
                 false => format!("optimizer `{}` has no momentum to carry over", optimizer.kind),
                 true => "the optimizer of the phase before has no momentum to carry over".to_owned(),

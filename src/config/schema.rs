@@ -607,7 +607,7 @@ pub const PARAMS: &[Param] = &[
     },
     Param {
         key: "lr",
-        kind: Kind::Ramp(Interval::at_least(0.0)),
+        kind: RATE,
         default: Default::Absent,
         doc: "learning rate in place of the phases'; a curve runs from the start of training to `until`, else to the end",
     },
@@ -707,8 +707,11 @@ const OPTIMIZER: Param = Param {
     doc: "the rule that updates the weights; left out: as in the phase before, the first phase must give it",
 };
 
+/// A learning rate.
+pub const RATE: Kind = Kind::Ramp(Interval::at_least(0.0));
+
 /// What the first phase cannot take over from any other.
-pub const FIRST_PHASE: [&str; 2] = ["batch", "optimizer"];
+pub const FIRST_PHASE: [&str; 3] = ["batch", "optimizer", "lr"];
 
 /// `[[phases]]`
 pub const PHASE: &[Param] = &[
@@ -769,15 +772,15 @@ pub const PHASE: &[Param] = &[
     },
     Param {
         key: "lr",
-        kind: Kind::Ramp(Interval::at_least(0.0)),
-        default: Default::Required,
-        doc: "learning rate; it does not carry over: every phase gives its own",
+        kind: RATE,
+        default: Default::Absent,
+        doc: "learning rate; it does not carry over: every phase gives its own, or lies below a curve that runs on from before",
     },
     Param {
         key: "momentum",
         kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
         default: Default::Absent,
-        doc: "momentum, beta 1 of Adam-like optimizers; left out: 0.9, for rmsprop 0",
+        doc: "momentum, beta 1 of Adam-like optimizers; left out: a curve that runs on from before, else 0.9, for rmsprop 0",
     },
     Param {
         key: "weight_decay",
@@ -817,7 +820,8 @@ pub const PHASE: &[Param] = &[
         key: "lr_values",
         kind: Kind::Map(&Kind::Ramp(Interval::at_least(0.0))),
         default: Default::Absent,
-        doc: "learning rates of groups of parameters in place of the phase's, over this phase alone",
+        doc: "learning rates of groups of parameters in place of the phase's, over this phase alone, or, \
+              as curves that run on, those after it too",
     },
     Param {
         key: "weight_decay_groups",
@@ -857,7 +861,17 @@ pub const RAMP: &[Param] = &[
         default: Default::Absent,
         doc: "how it goes there; left out: linear where `to` is given, else constant",
     },
+    Param {
+        key: ACROSS,
+        kind: Kind::Bool,
+        default: Default::Absent,
+        doc: "whether it runs on over the phases that follow, up to one that gives its own, by their shares of the images: one \
+              curve while sizes and batches change. Of phases alone: rules and lookahead have theirs over all of training anyway",
+    },
 ];
+
+/// The setting of a curve of a phase that has it run on.
+pub const ACROSS: &str = "across_phases";
 
 /// [`RAMP`] for a hyper-parameter in this interval: both ends lie in it.
 pub fn ramp(interval: Interval) -> Vec<Param> {

@@ -315,9 +315,9 @@ mod numbers_or_ramps {
     }
 
     pub fn serialize<S: Serializer>(ramps: &BTreeMap<String, RampValue>, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(ramps.iter().map(|(name, ramp)| match ramp.to {
-            None => (name, Written::Number(ramp.from)),
-            Some(_) => (name, Written::Ramp(ramp.clone())),
+        to.collect_map(ramps.iter().map(|(name, ramp)| match (ramp.to, ramp.across.is_no()) {
+            (None, true) => (name, Written::Number(ramp.from)),
+            _ => (name, Written::Ramp(ramp.clone())),
         }))
     }
 

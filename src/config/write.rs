@@ -1,10 +1,12 @@
 //! The resolved experiment as TOML: every setting in its place, which reads back to the same spec.
 
 use super::check::join;
+use super::schema::ACROSS;
 use super::spec::{
     DataSpec, Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec, TrainSpec,
 };
-use crate::registry::{Choice, Duration, RampValue, Value};
+use crate::optim::mix;
+use crate::registry::{Across, Choice, Duration, RampValue, Value};
 use std::fmt::Write;
 
 /// Writes an experiment file that says everything explicitly: what was left out, carried over or overridden included.
@@ -140,14 +142,15 @@ impl Out {
 
     /// How the parameters are stepped.
     fn update(&mut self, phase: &PhaseSpec) {
-        self.field("optimizer", choice(&phase.optimizer));
+        let runs_on = mix::weight(&phase.optimizer).is_some_and(|weight| weight.across == Across::Continues);
+        self.optional("optimizer", (!runs_on).then(|| choice(&phase.optimizer)));
         self.field("carry", phase.carry);
-        self.field("lr", ramp(&phase.lr));
-        self.field("momentum", ramp(&phase.momentum));
-        self.field("weight_decay", ramp(&phase.weight_decay));
-        self.optional("beta", phase.beta.as_ref().map(ramp));
-        self.optional("clip_norm", phase.clip_norm.as_ref().map(ramp));
-        self.optional("clip_value", phase.clip_value.as_ref().map(ramp));
+        self.optional("lr", own(&phase.lr));
+        self.optional("momentum", own(&phase.momentum));
+        self.optional("weight_decay", own(&phase.weight_decay));
+        self.optional("beta", phase.beta.as_ref().and_then(own));
+        self.optional("clip_norm", phase.clip_norm.as_ref().and_then(own));
+        self.optional("clip_value", phase.clip_value.as_ref().and_then(own));
     }
 
     fn stop(&mut self, stop: &StopSpec) {
@@ -199,9 +202,11 @@ impl Out {
     /// What would be taken over is said where it is nothing too.
     fn groups(&mut self, phase: &PhaseSpec) {
         self.field("lr_groups", table(phase.lr_groups.iter().map(|(name, factor)| (name, float(*factor)))));
-        self.field("lr_values", table(phase.lr_values.iter().map(|(name, value)| (name, ramp(value)))));
-        let decays = phase.weight_decay_groups.iter().map(|(name, decay)| (name, ramp(decay)));
-        self.field("weight_decay_groups", table(decays));
+        self.field("lr_values", table(phase.lr_values.iter().filter_map(|(name, value)| Some((name, own(value)?)))));
+        // Given, the table takes the place of what runs on.
+        let decays: Option<Vec<_>> =
+            phase.weight_decay_groups.iter().map(|(name, decay)| Some((name, own(decay)?))).collect();
+        self.optional("weight_decay_groups", decays.map(|decays| table(decays.into_iter())));
         self.field("freeze", array(phase.freeze.iter().map(|name| text(name))));
     }
 }
@@ -243,10 +248,17 @@ fn choices(list: &[Choice]) -> String {
 
 /// `0.1`, or `{ from = 0.1, to = 0.0, curve = "cosine" }`
 fn ramp(ramp: &RampValue) -> String {
-    match ramp.to {
-        None => float(ramp.from),
-        Some(to) => format!("{{ from = {}, to = {}, curve = {} }}", float(ramp.from), float(to), choice(&ramp.curve)),
+    if ramp.to.is_none() && ramp.across.is_no() {
+        return float(ramp.from);
     }
+    let to = ramp.to.map_or(String::new(), |to| format!(", to = {}, curve = {}", float(to), choice(&ramp.curve)));
+    let across = if ramp.across.is_no() { String::new() } else { format!(", {ACROSS} = true") };
+    format!("{{ from = {}{to}{across} }}", float(ramp.from))
+}
+
+/// One of a phase; `None` where it runs on from before, which is said there.
+fn own(value: &RampValue) -> Option<String> {
+    (value.across != Across::Continues).then(|| ramp(value))
 }
 
 fn value(setting: &Value) -> String {

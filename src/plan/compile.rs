@@ -2,8 +2,8 @@ use super::{Batches, Cadence, Groups, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, Spec};
 use crate::data::Facts;
 use crate::optim::mix;
-use crate::registry::{Duration, RampValue};
-use crate::schedule::Ramp;
+use crate::registry::{Across, Duration, RampValue};
+use crate::schedule::{Ramp, Run};
 use crate::units::{count, number};
 
 /// Training is not planned beyond this many images: up to here every count is exact as an `f64` too.
@@ -89,6 +89,9 @@ impl Plan {
                 Ok(planned) => phases.push(planned),
                 Err(mut found) => errors.append(&mut found),
             }
+        }
+        if errors.is_empty() {
+            lay_runs(&mut phases);
         }
         let sets = facts.iter().map(|facts| facts.name.clone()).collect();
         let mut cadence = |key: &str, every: Duration| {
@@ -228,6 +231,29 @@ fn plan_phase(
         groups,
         batches,
     })
+}
+
+/// Lays curves that run over several phases over those. One whose hyper-parameter means nothing in a phase in between, as a beta
+/// where the optimizer has none, goes on meanwhile.
+fn lay_runs(phases: &mut [PlannedPhase]) {
+    for of in 0..phases[0].ramps_mut().len() {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (k, phase) in phases.iter_mut().enumerate() {
+            match phase.ramps_mut()[of].as_deref().map(Ramp::across) {
+                Some(Across::Begins) => runs.push((k, k)),
+                Some(Across::Continues) => runs.last_mut().into_iter().for_each(|(_, last)| *last = k),
+                Some(Across::No) | None => {}
+            }
+        }
+        for (first_phase, last_phase) in runs.into_iter().filter(|(first, last)| first < last) {
+            let first_image = phases[first_phase].images_before;
+            let images = phases[last_phase].images_before + phases[last_phase].images - first_image;
+            let run = Run { first_phase, last_phase, first_image, images };
+            let ramps =
+                phases[first_phase..=last_phase].iter_mut().filter_map(|phase| phase.ramps_mut().swap_remove(of));
+            ramps.filter(|ramp| !ramp.across().is_no()).for_each(|ramp| ramp.lay(run));
+        }
+    }
 }
 
 /// Cuts the phase into batches, counts its steps, and moves `progress` past it.

@@ -73,13 +73,15 @@ impl Plan {
 
     /// Where the curves of each phase end.
     pub fn ends(&self) -> Vec<PhaseEnds> {
-        let end = |ramp: &Option<Ramp>| ramp.as_ref().map_or(f64::NAN, Ramp::to);
-        let ends = |phase: &PlannedPhase| PhaseEnds {
-            weight_decay: phase.weight_decay.to(),
-            mix: end(&phase.mix),
-            beta: end(&phase.beta),
-            clip_norm: end(&phase.clip_norm),
-            clip_value: end(&phase.clip_value),
+        let ends = |phase: &PlannedPhase| {
+            let end = |ramp: &Option<Ramp>| ramp.as_ref().map_or(f64::NAN, |ramp| phase.ends_of(ramp).1);
+            PhaseEnds {
+                weight_decay: phase.ends_of(&phase.weight_decay).1,
+                mix: end(&phase.mix),
+                beta: end(&phase.beta),
+                clip_norm: end(&phase.clip_norm),
+                clip_value: end(&phase.clip_value),
+            }
         };
         self.phases.iter().map(ends).collect()
     }
@@ -150,6 +152,7 @@ impl Plan {
 
 impl PlannedPhase {
     fn row(&self, phase: usize) -> PlanRow {
+        let (lr, momentum) = (self.ends_of(&self.lr), self.ends_of(&self.momentum));
         PlanRow {
             phase,
             source: self.source,
@@ -159,11 +162,11 @@ impl PlannedPhase {
             images: self.images,
             size: self.size,
             batch: self.batch,
-            lr_from: self.lr.from(),
-            lr_to: self.lr.to(),
+            lr_from: lr.0,
+            lr_to: lr.1,
             lr_curve: self.lr.curve_name(),
-            momentum_from: self.momentum.from(),
-            momentum_to: self.momentum.to(),
+            momentum_from: momentum.0,
+            momentum_to: momentum.1,
             momentum_curve: self.momentum.curve_name(),
             dataset: None,
         }

@@ -148,13 +148,13 @@ impl Plan {
         if groups().any(|group| group.frozen) {
             return None;
         }
-        let (i, n) = (step.step - phase.first_step, phase.steps);
+        let i = step.step - phase.first_step;
         let lr = groups().find_map(|group| match &group.rate {
             RuleRate::OfPhase => None,
             RuleRate::Factor(factor) => Some(factor * step.hypers.lr),
-            RuleRate::Own(ramp) => Some(ramp.at(i, n)),
+            RuleRate::Own(ramp) => Some(phase.value(ramp, i)),
         });
-        let weight_decay = groups().find_map(|group| Some(group.weight_decay.as_ref()?.at(i, n)));
+        let weight_decay = groups().find_map(|group| Some(phase.value(group.weight_decay.as_ref()?, i)));
         let weight_decay = weight_decay.unwrap_or(step.hypers.weight_decay);
         let hypers = Hypers { lr: lr.unwrap_or(step.hypers.lr), weight_decay, ..step.hypers };
         match unit.rule {

@@ -218,21 +218,54 @@ impl PlannedPhase {
         self.batch.div_ceil(self.accumulate)
     }
 
+    /// Of one of the phase's ramps, the value at its step `i`; `i` may be `steps`, where no step is.
+    ///
+    /// A curve of one phase goes by steps. One of several goes by images: each of its phases moves it by the share of
+    /// images that it serves, whatever their batches.
+    fn value(&self, ramp: &Ramp, i: u64) -> f64 {
+        match ramp.run() {
+            None => ramp.at(i, self.steps),
+            Some(run) => ramp.at(self.images_before + self.batches.served(i) - run.first_image, run.images),
+        }
+    }
+
+    /// Where a ramp stands as the phase begins, and where behind its last step.
+    fn ends_of(&self, ramp: &Ramp) -> (f64, f64) {
+        match ramp.run() {
+            None => (ramp.from(), ramp.to()),
+            Some(run) if self.images_before + self.images == run.first_image + run.images => {
+                (self.value(ramp, 0), ramp.to())
+            }
+            Some(_) => (self.value(ramp, 0), self.value(ramp, self.steps)),
+        }
+    }
+
+    /// All that may move over it, the same in each phase: what it does not have is `None`.
+    fn ramps_mut(&mut self) -> Vec<Option<&mut Ramp>> {
+        let Self { lr, momentum, weight_decay, beta, clip_norm, clip_value, mix, groups, .. } = self;
+        let own =
+            [Some(lr), Some(momentum), Some(weight_decay), beta.as_mut(), clip_norm.as_mut(), clip_value.as_mut()];
+        let of_groups = groups.iter_mut().flat_map(|GroupInPhase { rate, weight_decay, .. }| {
+            let rate = if let RuleRate::Own(ramp) = rate { Some(ramp) } else { None };
+            [rate, weight_decay.as_mut()]
+        });
+        own.into_iter().chain([mix.as_mut()]).chain(of_groups).collect()
+    }
+
     /// The hyper-parameters of the phase's step `i`.
     fn hypers(&self, i: u64) -> Hypers {
-        let n = self.steps;
         Hypers {
-            lr: self.lr.at(i, n),
-            momentum: self.momentum.at(i, n),
-            weight_decay: self.weight_decay.at(i, n),
-            beta: self.beta.as_ref().map(|beta| beta.at(i, n)),
-            share: self.mix.as_ref().map_or(1.0, |mix| mix.at(i, n)),
+            lr: self.value(&self.lr, i),
+            momentum: self.value(&self.momentum, i),
+            weight_decay: self.value(&self.weight_decay, i),
+            beta: self.beta.as_ref().map(|beta| self.value(beta, i)),
+            share: self.mix.as_ref().map_or(1.0, |mix| self.value(mix, i)),
         }
     }
 
     /// The bounds on the gradient of the phase's step `i`.
     fn clip(&self, i: u64) -> Clip {
-        let at = |ramp: &Option<Ramp>| ramp.as_ref().map(|ramp| ramp.at(i, self.steps));
+        let at = |ramp: &Option<Ramp>| ramp.as_ref().map(|ramp| self.value(ramp, i));
         Clip { value: at(&self.clip_value), norm: at(&self.clip_norm) }
     }
 }

@@ -16,7 +16,7 @@ impl Plan {
         let of = &self.phases[phase];
         let batches = of.batches.from_the_beginning();
         let images = batches.served(steps);
-        let still = |ramp: &Ramp| Ramp::constant(ramp.from());
+        let still = |ramp: &Ramp| Ramp::constant(of.ends_of(ramp).0);
         let phase = PlannedPhase {
             first_step: 0,
             steps,
@@ -30,7 +30,7 @@ impl Plan {
             clip_norm: of.clip_norm.as_ref().map(still),
             clip_value: of.clip_value.as_ref().map(still),
             mix: of.mix.as_ref().map(still),
-            groups: of.groups.iter().map(GroupInPhase::at_first_step).collect(),
+            groups: of.groups.iter().map(|group| group.standing(still)).collect(),
             batches,
             ..of.clone()
         };
@@ -41,13 +41,13 @@ impl Plan {
 }
 
 impl GroupInPhase {
-    /// The group as it stands when the phase begins.
-    fn at_first_step(&self) -> Self {
+    /// The group with ramps that stand still.
+    fn standing(&self, still: impl Fn(&Ramp) -> Ramp) -> Self {
         let rate = match &self.rate {
-            RuleRate::Own(ramp) => RuleRate::Own(Ramp::constant(ramp.from())),
+            RuleRate::Own(ramp) => RuleRate::Own(still(ramp)),
             other => other.clone(),
         };
-        let weight_decay = self.weight_decay.as_ref().map(|ramp| Ramp::constant(ramp.from()));
+        let weight_decay = self.weight_decay.as_ref().map(still);
         Self { rate, weight_decay, ..self.clone() }
     }
 }

@@ -12,7 +12,7 @@ mod length;
 mod ramp;
 
 pub use length::Length;
-pub use ramp::{Ramp, RampError};
+pub use ramp::{Ramp, RampError, Run};
 
 use crate::registry::{Describe, Entry, Family, Settings};
 

@@ -1,16 +1,30 @@
 use super::{Curve, ENTRIES};
-use crate::registry::{self, Choice, RampValue, Value};
+use crate::registry::{self, Across, Choice, RampValue, Value};
 use crate::units;
 use std::fmt;
 use std::sync::Arc;
 
-/// A hyper-parameter over one phase, resolved: both ends known, the curve able to join them.
+/// A hyper-parameter over one phase, or over several together, resolved: both ends known, the curve able to join them.
 #[derive(Clone)]
 pub struct Ramp {
     from: f64,
     to: f64,
     choice: Choice,
     curve: Arc<dyn Curve>,
+    across: Across,
+    run: Option<Run>,
+}
+
+/// Phases that one curve runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub first_phase: usize,
+    /// At least the one behind the first.
+    pub last_phase: usize,
+    /// Images served before the first of them.
+    pub first_image: u64,
+    /// Images that they serve.
+    pub images: u64,
 }
 
 /// A ramp that has no meaning.
@@ -57,27 +71,44 @@ impl Ramp {
             ),
             help: "give other ends, or take another curve".to_owned(),
         })?;
-        Ok(Self { from: value.from, to, choice: value.curve.clone(), curve })
+        Ok(Self { from: value.from, to, choice: value.curve.clone(), curve, across: value.across, run: None })
     }
 
     /// One value throughout.
     pub fn constant(value: f64) -> Self {
         let choice = Choice::plain(super::constant::ENTRY.name);
-        Self { from: value, to: value, curve: (super::constant::ENTRY.make)(&choice.settings).into(), choice }
+        let curve = (super::constant::ENTRY.make)(&choice.settings).into();
+        Self { from: value, to: value, curve, choice, across: Across::No, run: None }
     }
 
-    /// The value at step `i` of the phase's `n` steps.
+    /// The value at step `i` of the phase's `n` steps; of a [`Run`], at image `i` of its `n` images.
     ///
     /// Step 0 is `from` to the bit: `to + (from − to)` need not round back to `from`.
     pub fn at(&self, i: u64, n: u64) -> f64 {
         if i == 0 { self.from } else { self.curve.value(self.from, self.to, i as f64 / n as f64) }
     }
 
+    /// Whether the file has it run over several phases.
+    pub fn across(&self) -> Across {
+        self.across
+    }
+
+    /// The phases that it runs over; `None`: its own alone.
+    pub fn run(&self) -> Option<Run> {
+        self.run
+    }
+
+    /// Lays it over several phases.
+    pub fn lay(&mut self, run: Run) {
+        self.run = Some(run);
+    }
+
+    /// Where the curve begins, which of a [`Run`] is the beginning of its first phase.
     pub fn from(&self) -> f64 {
         self.from
     }
 
-    /// Where the curve ends; no step of the phase uses it, but for a constant.
+    /// Where the curve ends; no step uses it, but for a constant.
     pub fn to(&self) -> f64 {
         self.to
     }
@@ -96,13 +127,17 @@ impl Ramp {
     }
 }
 
-/// The ramp in words: `0.9`, `0.01 → 0.1 linear`.
+/// The ramp in words: `0.9`, `0.01 → 0.1 linear`, `0.4 → 0 cosine over phases 1 to 3`.
 impl fmt::Display for Ramp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_constant() {
             f.write_str(&units::brief(self.from))
         } else {
-            write!(f, "{} → {} {}", units::brief(self.from), units::brief(self.to), self.curve_name())
+            write!(f, "{} → {} {}", units::brief(self.from), units::brief(self.to), self.curve_name())?;
+            match self.run {
+                Some(Run { first_phase, last_phase, .. }) => write!(f, " over phases {first_phase} to {last_phase}"),
+                None => Ok(()),
+            }
         }
     }
 }
@@ -113,9 +148,9 @@ impl fmt::Debug for Ramp {
     }
 }
 
-/// Two ramps are equal when they were resolved from the same choice: the curve follows from it.
+/// Two ramps are equal when they were resolved from the same choice, and run over the same: the curve follows from it.
 impl PartialEq for Ramp {
     fn eq(&self, other: &Self) -> bool {
-        self.from == other.from && self.to == other.to && self.choice == other.choice
+        self.from == other.from && self.to == other.to && self.choice == other.choice && self.run == other.run
     }
 }

@@ -3,17 +3,17 @@ use crate::registry::{Choice, RampValue, Value};
 use proptest::prelude::*;
 
 fn value(from: f64, to: Option<f64>, kind: &str) -> RampValue {
-    RampValue { from, to, curve: Choice::plain(kind) }
+    RampValue::new(from, to, Choice::plain(kind))
 }
 
 fn poly(from: f64, to: Option<f64>, power: f64) -> RampValue {
     let settings = Settings([("power".to_owned(), Value::Float(power))].into());
-    RampValue { from, to, curve: Choice { kind: "poly".into(), settings } }
+    RampValue::new(from, to, Choice { kind: "poly".into(), settings })
 }
 
 fn power(from: f64, to: f64, exponent: f64) -> RampValue {
     let settings = Settings([("exponent".to_owned(), Value::Float(exponent))].into());
-    RampValue { from, to: Some(to), curve: Choice { kind: "power".into(), settings } }
+    RampValue::new(from, Some(to), Choice { kind: "power".into(), settings })
 }
 
 fn ramp(value: &RampValue) -> Ramp {

@@ -329,7 +329,7 @@ mod tests {
     }
 
     fn mix(from: Choice, to: Choice) -> Choice {
-        let weight = RampValue { from: 0.0, to: Some(1.0), curve: Choice::plain("linear") };
+        let weight = RampValue::new(0.0, Some(1.0), Choice::plain("linear"));
         let rates = [("from_rate", Value::Float(1.0)), ("to_rate", Value::Float(1.0))];
         let mut choice = Choice::with("mix", rates);
         let rules = [("from", Value::Choice(from)), ("to", Value::Choice(to)), ("weight", Value::Ramp(weight))];

@@ -71,7 +71,7 @@ fn choice(case: &serde_json::Value) -> Choice {
         ("to", rule("sgd")),
         ("from_rate", float("from_rate", 1.0)),
         ("to_rate", Value::Float(1.0)),
-        ("weight", Value::Ramp(RampValue { from: 0.0, to: None, curve: Choice::plain("constant") })),
+        ("weight", Value::Ramp(RampValue::constant(0.0))),
     ];
     Choice {
         kind: kind.to_owned(),

@@ -296,6 +296,27 @@ pub struct RampValue {
     pub to: Option<f64>,
     /// An entry of the family `curve`; `constant` for a plain number.
     pub curve: Choice,
+    #[serde(default, skip_serializing_if = "Across::is_no")]
+    pub across: Across,
+}
+
+/// Whether a curve runs on beyond its phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Across {
+    /// It is over where its phase is.
+    #[default]
+    No,
+    /// It begins here and runs over the phases that follow as well, up to one that gives its own.
+    Begins,
+    /// It began in a phase before.
+    Continues,
+}
+
+impl Across {
+    pub fn is_no(&self) -> bool {
+        *self == Self::No
+    }
 }
 
 impl RampValue {
@@ -304,12 +325,25 @@ impl RampValue {
 
     /// One value throughout.
     pub fn constant(value: f64) -> Self {
-        Self { from: value, to: None, curve: Choice::plain(Self::CONSTANT) }
+        Self::new(value, None, Choice::plain(Self::CONSTANT))
     }
 
-    /// What it has come to where it ends.
-    pub fn at_rest(&self) -> Self {
-        Self::constant(self.to.unwrap_or(self.from))
+    /// One of a phase alone.
+    pub fn new(from: f64, to: Option<f64>, curve: Choice) -> Self {
+        Self { from, to, curve, across: Across::No }
+    }
+
+    /// What it is in the next phase, where that gives none of its own: what it has come to, or where it runs on, itself.
+    pub fn in_next(&self) -> Self {
+        match self.across {
+            Across::No => Self::constant(self.to.unwrap_or(self.from)),
+            Across::Begins | Across::Continues => Self { across: Across::Continues, ..self.clone() },
+        }
+    }
+
+    /// Itself in the next phase, where it runs on.
+    pub fn running_on(&self) -> Option<Self> {
+        (!self.across.is_no()).then(|| self.in_next())
     }
 }
 

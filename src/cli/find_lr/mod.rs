@@ -145,7 +145,7 @@ fn rates(args: &FindLrArgs) -> Result<Ramp, Failure> {
         );
         return Err(Failure::Usage(message));
     }
-    let value = RampValue { from, to: Some(to), curve: Choice::plain(&args.curve) };
+    let value = RampValue::new(from, Some(to), Choice::plain(&args.curve));
     Ramp::new(&value).map_err(|error| Failure::Usage(error.to_string()))
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::aliases;
 use super::super::diagnostics::Diagnostic;
-use super::super::schema::{EXPERIMENT, PHASES, RAMP};
+use super::super::schema::{EXPERIMENT, FIRST_PHASE, PHASES, RAMP};
 use super::super::suggest::{fold, nearest, one_of, quoted};
 use super::super::wire::Field;
 use super::expected::expected;
@@ -190,7 +190,10 @@ pub(super) fn missing(param: &Param, owner: &Owner<'_>) -> Diagnostic {
         Kind::Table(inner) | Kind::Tables(inner) => {
             let header = header(param);
             let required = inner.iter().filter(|param| param.default == Default::Required).map(|param| param.key);
-            let settings = format!("a line {header} and below it its settings, at least {}", quoted(required));
+            // Of a phase nothing is, for a later one takes over what it leaves out.
+            let first = FIRST_PHASE.into_iter().filter(|_| param.key == PHASES);
+            let settings =
+                format!("a line {header} and below it its settings, at least {}", quoted(required.chain(first)));
             (format!("missing {header}"), settings)
         }
         _ => (format!("missing `{}` in {}", param.key, owner.title), expected(&param.kind)),

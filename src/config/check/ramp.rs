@@ -1,10 +1,10 @@
 //! Hyper-parameters that vary over a phase.
 
 use super::super::diagnostics::Diagnostic;
-use super::super::schema;
+use super::super::schema::{self, ACROSS, PHASES};
 use super::super::wire::{Node, Wire};
 use super::{Checker, Owner, last_key};
-use crate::registry::{Choice, Interval, Kind, RampValue};
+use crate::registry::{Across, Choice, Interval, Kind, RampValue};
 use crate::schedule::Ramp;
 
 const LINEAR: &str = "linear";
@@ -27,7 +27,15 @@ impl Checker<'_> {
         let (from, to) = (settings.opt_float("from")?, settings.opt_float("to"));
         let assumed = if to.is_some() { LINEAR } else { RampValue::CONSTANT };
         let curve = settings.opt_choice("curve").unwrap_or_else(|| Choice::plain(assumed));
-        let value = RampValue { from, to, curve };
+        let across = settings.opt_bool(ACROSS) == Some(true);
+        if across && !path.starts_with(PHASES) {
+            let origin = table.get(ACROSS).map_or(&node.origin, |field| &field.node.origin).clone();
+            let message = format!("{title}: `{ACROSS}` is for curves of phases");
+            self.errors.push(Diagnostic::new(origin, message).help("leave it out: this one runs over all of training"));
+            return None;
+        }
+        let across = if across { Across::Begins } else { Across::No };
+        let value = RampValue { from, to, curve, across };
         match Ramp::new(&value) {
             Ok(ramp) => Some(RampValue { to: (value.curve.kind != RampValue::CONSTANT).then(|| ramp.to()), ..value }),
             Err(error) => {

@@ -8,7 +8,7 @@ mod kind;
 
 use super::beside;
 use super::extends;
-use super::schema::{EACH, EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RULE_RATE, RULE_SUBJECT, SWEEP};
+use super::schema::{EACH, EXPERIMENT, FAMILIES, FIRST_PHASE, PHASE_LENGTH, RECIPE, RULE_RATE, RULE_SUBJECT, SWEEP};
 use super::sweep;
 use crate::registry::{Default, Kind, Param};
 use kind::{described, required, value};
@@ -126,7 +126,8 @@ fn part(param: &Param) -> Value {
 fn first_phase(keys: &[&str]) -> Value {
     let given = |key: &&str| {
         let plural = EACH.iter().filter(|(_, one)| one == key).map(|(plural, _)| *plural);
-        let keys: Vec<Value> = plural.chain([*key]).map(|key| json!({ "required": [key] })).collect();
+        let recipe = RECIPE.replaces.contains(key).then_some("recipe");
+        let keys: Vec<Value> = plural.chain(recipe).chain([*key]).map(|key| json!({ "required": [key] })).collect();
         json!({ "anyOf": keys })
     };
     json!({ "prefixItems": [{ "allOf": keys.iter().map(given).collect::<Vec<_>>() }] })

@@ -53,7 +53,7 @@ fn a_decay_that_moves_is_in_the_trace() {
 #[test]
 fn the_decay_is_that_of_airbench94() {
     let power = Choice { kind: "power".into(), settings: Settings([("exponent".into(), Value::Float(3.0))].into()) };
-    let decay = RampValue { from: 0.0, to: Some(0.95f64.powi(5)), curve: power };
+    let decay = RampValue::new(0.0, Some(0.95f64.powi(5)), power);
     let mut spec = spec(vec![steps(60, 10)], LastBatch::Serve);
     let start = every(0.0, DurationUnit::Steps);
     spec.train.lookahead = Some(LookaheadSpec { every: 5, decay, start, at_epoch_end: false });

@@ -1,5 +1,6 @@
 //! The plan against figures worked out by hand; against a slow twin in `twin`.
 
+mod across;
 mod average;
 mod groups;
 mod lookahead;
@@ -26,7 +27,7 @@ fn constant(from: f64) -> RampValue {
 }
 
 fn curve(from: f64, to: Option<f64>, kind: &str) -> RampValue {
-    RampValue { from, to, curve: Choice::plain(kind) }
+    RampValue::new(from, to, Choice::plain(kind))
 }
 
 fn phase(length: Length, batch: usize) -> PhaseSpec {
@@ -341,11 +342,7 @@ fn three_phases() -> Vec<PhaseSpec> {
     warm.lr = curve(0.01, Some(0.1), "linear");
     let mut long = epochs(4.0, 512);
     long.optimizer = Choice { kind: "sgd".into(), settings: setting("nesterov", Value::Bool(true)) };
-    long.lr = RampValue {
-        from: 0.4,
-        to: None,
-        curve: Choice { kind: "poly".into(), settings: setting("power", Value::Float(0.9)) },
-    };
+    long.lr = RampValue::new(0.4, None, Choice { kind: "poly".into(), settings: setting("power", Value::Float(0.9)) });
     long.momentum = curve(0.95, Some(0.85), "cosine");
     long.weight_decay = constant(5e-4);
     long.augment = vec![

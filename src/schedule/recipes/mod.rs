@@ -142,16 +142,12 @@ fn length(settings: &Settings) -> Result<Length, Misuse> {
 
 /// The constant momentum of [`MOMENTUM`].
 fn momentum(settings: &Settings) -> Option<RampValue> {
-    settings.opt_float("momentum").map(constant)
-}
-
-fn constant(value: f64) -> RampValue {
-    RampValue { from: value, to: None, curve: Choice::plain(super::constant::ENTRY.name) }
+    settings.opt_float("momentum").map(RampValue::constant)
 }
 
 /// From one value to another; constant where they are the same, which some curves cannot be.
 fn ramp(from: f64, to: f64, curve: &Choice) -> RampValue {
-    if from == to { constant(from) } else { RampValue { from, to: Some(to), curve: curve.clone() } }
+    if from == to { RampValue::constant(from) } else { RampValue::new(from, Some(to), curve.clone()) }
 }
 
 /// The numbers of a list.

@@ -1,7 +1,5 @@
-use super::{
-    EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, constant, curve_param, length, momentum_falls, ramp,
-};
-use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use super::{EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum_falls, ramp};
+use crate::registry::{Default, Entry, Interval, Kind, Param, RampValue, Settings};
 use crate::units::number;
 
 /// Rises and falls, momentum going the other way; in the last `pct` per cent of the length the rate falls on, far below
@@ -89,7 +87,7 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let legs = [
         (ramp(low, peak, &curve), ramp(max, min, &curve)),
         (ramp(peak, if three_phase { low } else { lowest }, &curve), ramp(min, max, &curve)),
-        (ramp(low, lowest, &curve), constant(max)),
+        (ramp(low, lowest, &curve), RampValue::constant(max)),
     ];
     let length = length(settings)?;
     momentum_falls(&ENTRY, settings)?;

@@ -1,5 +1,5 @@
-use super::{MOMENTUM, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, constant, curve_param, momentum, ordered, ramp};
-use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use super::{MOMENTUM, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, curve_param, momentum, ordered, ramp};
+use crate::registry::{Default, Entry, Interval, Kind, Param, RampValue, Settings};
 use crate::schedule::Length;
 
 /// Cycle i, of `cycle_len·cycle_mult^i` epochs, falls from `lr` to `to` along the curve; the first begins with a share
@@ -61,7 +61,7 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let mut parts = Vec::new();
     let mut push = |epochs, lr| parts.push(Part { length: Length::Epochs(epochs), lr, momentum: momentum(settings) });
     if lead > 0.0 {
-        push(lead * first, constant(lr / 100.0));
+        push(lead * first, RampValue::constant(lr / 100.0));
     }
     for cycle in 0..settings.int("cycles") {
         let epochs = first * mult.powi(cycle as i32);

@@ -1,5 +1,5 @@
-use super::{MOMENTUM, Misuse, Part, RATES, RecipeEntry, ascending, constant, momentum, numbers};
-use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use super::{MOMENTUM, Misuse, Part, RATES, RecipeEntry, ascending, momentum, numbers};
+use crate::registry::{Default, Entry, Interval, Kind, Param, RampValue, Settings};
 use crate::schedule::Length;
 
 /// Constant rates `lr·gamma^k`, the k-th from the k-th of `at` on: PyTorch's `MultiStepLR`, stepped each epoch.
@@ -44,7 +44,7 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let part = |(k, border): (usize, &[f64])| Part {
         length: Length::Epochs(border[1] - border[0]),
         // Divided, for 1/0.1 is exactly 10: multiplied, 0.5·0.1² would be 0.005000000000000001.
-        lr: constant(lr / (1.0 / settings.float("gamma")).powi(k as i32)),
+        lr: RampValue::constant(lr / (1.0 / settings.float("gamma")).powi(k as i32)),
         momentum: momentum(settings),
     };
     Ok(borders.windows(2).enumerate().map(part).collect())

@@ -50,13 +50,12 @@ pub static ENTRY: OptimizerEntry = Entry {
     make: |settings, len| Box::new(Mix::new(settings, len)),
 };
 
-/// A mix whose share stays where its curve ends, which is how it lives on in a phase that names no optimizer; any other
+/// An optimizer as it lives on in a phase that names none: the share of a mix stays where its curve ends, or runs on; any other
 /// optimizer is as it was.
-pub fn at_rest(choice: Choice) -> Choice {
+pub fn in_next(choice: Choice) -> Choice {
     let Some(ramp) = weight(&choice) else { return choice };
     let mut settings = choice.settings;
-    let rest = ramp.at_rest();
-    settings.0.insert(WEIGHT.to_owned(), Value::Ramp(rest));
+    settings.0.insert(WEIGHT.to_owned(), Value::Ramp(ramp.in_next()));
     Choice { kind: choice.kind, settings }
 }
 

@@ -32,7 +32,7 @@ fn defaults(entry: &OptimizerEntry) -> Settings {
             (Kind::Word(words), toml::Value::String(s)) if words.contains(&s.as_str()) => Value::Text(s.clone()),
             // The plan turns curves into numbers: optimizers do not look at them.
             (Kind::Ramp(_), toml::Value::Table(_)) => {
-                Value::Ramp(RampValue { from: 0.0, to: Some(1.0), curve: Choice::plain("linear") })
+                Value::Ramp(RampValue::new(0.0, Some(1.0), Choice::plain("linear")))
             }
             (_, other) => panic!("{}: default {other} of {} does not fit its kind", entry.name, param.key),
         })
