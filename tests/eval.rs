@@ -137,6 +137,23 @@ fn slow_weights_are_a_model_of_their_own() {
 }
 
 #[test]
+fn images_are_evaluated_at_the_size_that_a_file_gives_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), &["train.eval_size=16", "train.eval_phases=true", "train.eval_every='100%'"]);
+    let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    assert_eq!(rows.iter().map(|row| row.size).collect::<Vec<_>>(), [8, 12], "that of the phase, which is trained at");
+    let found = |args: &[&str]| json(&eval(&run, args));
+    assert_eq!(found(&["--json"])["size"], 16);
+    assert_eq!(found(&["--json"])["val_loss"].as_f64(), Some(rows[1].val_loss));
+    assert_ne!(found(&["--json", "--size", "12"])["val_loss"].as_f64(), Some(rows[1].val_loss));
+    let small = runner().arg("plan").arg(dir.path().join("tiny.toml")).args(["--set", "train.eval_size=2"]).output();
+    let said = text(&small.unwrap());
+    assert!(said.contains("error: images of 2×2 are too small") && said.contains("train.eval_size=2"), "{said}");
+    let plan = runner().arg("plan").arg(dir.path().join("tiny.toml")).args(["--set", "train.eval_size=12"]).output();
+    assert!(text(&plan.unwrap()).contains("evaluated at 12 px\n"));
+}
+
+#[test]
 fn averaging_over_views_gives_the_figure_of_the_last_row() {
     for (at, filled) in [("every", 4), ("last", 1)] {
         let dir = tempfile::tempdir().unwrap();

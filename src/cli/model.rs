@@ -4,6 +4,7 @@ use super::prepare::Planned;
 use super::table::{Align, BOLD, DIM, Table, wrap};
 use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
 use crate::config::spec::{Precision, Spec};
+use crate::data::Facts;
 use crate::model::summary::{Figures, PartSummary};
 use crate::model::{self, Member, Parts, Summary};
 use crate::nn::Shape;
@@ -11,6 +12,7 @@ use crate::paint::Objective;
 use crate::plan::{Plan, PlannedPhase};
 use crate::task::{self, Painting};
 use crate::train::net::parts;
+use crate::train::tapes;
 use crate::units::{count, number};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -63,7 +65,7 @@ pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
         .phases
         .iter()
         .enumerate()
-        .map(|(index, phase)| Ok(Phase::new(index, phase, spec, &of(phase.size)?)))
+        .map(|(index, phase)| Phase::new(index, phase, spec, &facts, &of(phase.size)?))
         .collect::<Result<_, Failure>>()?;
     let members = prepare::members(spec, first)?;
     let text = if args.json {
@@ -104,21 +106,29 @@ struct Phase {
     flops: u64,
     /// Bytes of activations and gradients for the images that pass at a time.
     tape_bytes: usize,
+    /// Bytes of activations for those that are evaluated at a time; a painting is evaluated by looking at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_bytes: Option<usize>,
 }
 
 impl Phase {
-    fn new(index: usize, phase: &PlannedPhase, spec: &Spec, net: &Summary) -> Self {
+    fn new(index: usize, phase: &PlannedPhase, spec: &Spec, facts: &[Facts], net: &Summary) -> Result<Self, Failure> {
+        let eval_bytes = match spec.task {
+            Some(_) => None,
+            None => Some(tapes(spec, facts, phase).map_err(anyhow::Error::new)?.1.bytes()),
+        };
         let element = match spec.train.precision {
             Precision::F32 | Precision::F32Strict => 4,
             Precision::Bf16 | Precision::F16 => 2,
         };
-        Self {
+        Ok(Self {
             phase: index,
             size: phase.size,
             batch: phase.batch,
             flops: net.figures.flops,
             tape_bytes: net.training_elements() * phase.batch.div_ceil(phase.accumulate) * element,
-        }
+            eval_bytes,
+        })
     }
 }
 
@@ -202,18 +212,22 @@ fn totals(net: &Summary) -> String {
 
 fn table_of(phases: &[Phase], paints: bool) -> String {
     use Align::Right;
-    let columns = [("phase", Right), ("size", Right), ("batch", Right), ("MFLOP an image", Right), ("tape", Right)];
+    let mut columns =
+        vec![("phase", Right), ("size", Right), ("batch", Right), ("MFLOP an image", Right), ("tape", Right)];
+    columns.extend((!paints).then_some(("evaluation", Right)));
     let mut table = Table::new(columns);
     for phase in phases {
         let numbers = [phase.phase, phase.size, phase.batch].map(|n| n.to_string());
         let mflop = format!("{:.3}", phase.flops as f64 / 1e6);
-        table.row(
-            numbers.into_iter().chain([mflop, format!("{:.1} MiB", phase.tape_bytes as f64 / f64::from(1 << 20))]),
-        );
+        let bytes = [Some(phase.tape_bytes), phase.eval_bytes].into_iter().flatten().map(prepare::memory);
+        table.row(numbers.into_iter().chain([mflop]).chain(bytes));
     }
     let tape = match paints {
         true => "activations and gradients of a step, all in memory at once, up to the last layer that a loss looks at",
-        false => "activations and gradients of a training step, all in memory at once",
+        false => {
+            "activations and gradients of a training step, all in memory at once; evaluation: beside it, activations of \
+             `eval_batch` images"
+        }
     };
     format!("{}tape: {tape}\n", table.render())
 }

@@ -14,9 +14,10 @@ use crate::paint::{Misplaced, Objective};
 use crate::plan::{Plan, PlannedPhase};
 use crate::record::WeightsFacts;
 use crate::record::folder::file;
+use crate::record::text::plural;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
-use crate::train::{PaintJob, Pictures, Weights, WeightsError, memory_needed, painting_facts};
+use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, tapes};
 use crate::units::count;
 use std::collections::BTreeSet;
 
@@ -198,13 +199,14 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
         }
     }
     let mut members = None;
-    for (k, (phase, set)) in spec.phases.iter().zip(spec.sets_by_phase().1).enumerate() {
-        let size = phase.size.unwrap_or(facts[set].size);
+    let of_phases = spec.phases.iter().zip(spec.sets_by_phase().1).enumerate();
+    let sizes = of_phases.map(|(k, (phase, set))| (format!("phases[{k}].size"), phase.size.unwrap_or(facts[set].size)));
+    for (place, size) in sizes.chain(spec.train.eval_size.map(|size| ("train.eval_size".to_owned(), size))) {
         match model::members(&parts(spec, facts[0].classes), Shape::new(size, size, facts[0].channels)) {
             Ok(found) => members = members.or(Some(found)),
             // It may take no more of the net than there is room for.
             Err(_) if spec.task.is_some() => {}
-            Err(error) => errors.push(misfit(source, spec, &facts[0], k, size, &error)),
+            Err(error) => errors.push(misfit(source, spec, &facts[0], (&place, size), &error)),
         }
     }
     if let Some(members) = &members {
@@ -316,6 +318,64 @@ fn small_style(job: &PaintJob, source: &Source, phase: usize) -> Result<Option<D
     }))
 }
 
+/// Sees that a training's activations and gradients, and beside them those of its evaluations, have room in memory.
+///
+/// # Errors
+/// When they have not: at the batch of the first phase whose have not, with one that would do.
+pub fn training_fits(
+    (spec, source): (&Spec, &Source),
+    facts: &[Facts],
+    plan: &Plan,
+    free: Option<usize>,
+) -> Result<(), Failure> {
+    let Some(free) = free else { return Ok(()) };
+    for (k, phase) in plan.phases.iter().enumerate() {
+        let (training, evaluation) = tapes(spec, facts, phase).map_err(anyhow::Error::new)?;
+        if training.bytes() > free {
+            let (PlannedPhase { size, batch, .. }, Tape { images, image_bytes }) = (phase, training);
+            let message = format!(
+                "a step takes {} for {} of {size}×{size} at a time, and {} are free",
+                memory(training.bytes()),
+                plural(images as u64, "image"),
+                memory(free)
+            );
+            let again = if spec.train.recompute { "" } else { ", or `train.recompute = true`" };
+            let help = match free / image_bytes {
+                0 => format!("not even one image has room: give a smaller size{again}"),
+                fits => format!(
+                    "`batch = {fits}` has room, or `accumulate = {}`, which passes a step's images in as many parts{again}",
+                    batch.div_ceil(fits)
+                ),
+            };
+            let error = source.diagnostic(&format!("phases[{k}].batch"), message).help(help);
+            return Err(source.diagnostics(vec![error]).into());
+        }
+        let left = free - training.bytes();
+        if evaluation.bytes() > left {
+            let (size, Tape { images, image_bytes }) = (phase.eval_size, evaluation);
+            let message = format!(
+                "an evaluation takes {} for {} of {size}×{size} at a time, and beside a step of phase {k} {} are free",
+                memory(evaluation.bytes()),
+                plural(images as u64, "image"),
+                memory(left)
+            );
+            let help = match left / image_bytes {
+                0 => "not even one image has room: give smaller images, or smaller batches to train on".to_owned(),
+                fits => format!("`eval_batch = {fits}` has room"),
+            };
+            let error = source.diagnostic("train.eval_batch", message).help(help);
+            return Err(source.diagnostics(vec![error]).into());
+        }
+    }
+    Ok(())
+}
+
+/// Bytes for people.
+pub fn memory(bytes: usize) -> String {
+    let mib = bytes as f64 / f64::from(1u32 << 20);
+    if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
+}
+
 /// A phase that takes more than so many bytes.
 fn beyond_memory(job: &PaintJob, source: &Source, phase: usize, free: usize) -> Result<Option<Diagnostic>, Failure> {
     let planned = &job.plan.phases[phase];
@@ -323,8 +383,7 @@ fn beyond_memory(job: &PaintJob, source: &Source, phase: usize, free: usize) -> 
     if needed <= free {
         return Ok(None);
     }
-    let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30));
-    let message = format!("images of {} take {}, and {} are free", job.extent(phase), gib(needed), gib(free));
+    let message = format!("images of {} take {}, and {} are free", job.extent(phase), memory(needed), memory(free));
     let help = match largest_that_fits(job, planned, free) {
         Some(size) => format!("size {size} would fit"),
         None => "not even the smallest size that the layers allow fits: look at earlier layers, paint fewer images, or free \
@@ -406,19 +465,18 @@ fn misplaced(source: &Source, error: &WeightsError) -> Diagnostics {
     source.diagnostics(vec![source.diagnostic("model.weights", message).help(&error.help)])
 }
 
-/// A net that cannot be built at a phase's size: the size's fault where a larger one would do, else the pairing's.
+/// A net that cannot be built at the size that stands at a place: the size's fault where a larger one would do, else the pairing's.
 fn misfit(
     source: &Source,
     spec: &Spec,
     facts: &Facts,
-    phase: usize,
-    size: usize,
+    (place, size): (&str, usize),
     error: &model::PairingError,
 ) -> Diagnostic {
     let smallest = model::smallest_size(&parts(spec, facts.classes), facts.channels, LARGEST_SMALLEST);
     match smallest {
         Some(smallest) if size < smallest => source
-            .diagnostic(&format!("phases[{phase}].size"), format!("images of {size}×{size} are too small: {error}"))
+            .diagnostic(place, format!("images of {size}×{size} are too small: {error}"))
             .help(format!("the smallest size that this net takes is {smallest}")),
         _ => source.diagnostic(error.path, error.to_string()).help(format!("choose another {}", error.path)),
     }
@@ -488,7 +546,10 @@ mod tests {
         let whole = job(dir.path(), WHITE, &losses("before-pool-2"), wide, &[4096]);
         let (free, phase) = (1 << 28, &whole.0.plan.phases[0]);
         let text = said(&whole, Some(free));
-        assert!(text.contains("error: images of 4096×3072 take ") && text.contains(" GiB are free"), "{text}");
+        assert!(
+            text.contains("error: images of 4096×3072 take ") && text.contains(" and 256.0 MiB are free"),
+            "{text}"
+        );
         let size = text.split("help: size ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         let size: usize = size.unwrap_or_else(|| panic!("{text}"));
         assert!(memory_needed(&whole.0, phase, size).unwrap() <= free && size > 60, "{size}");
@@ -497,6 +558,44 @@ mod tests {
         assert!(text.contains("not even the smallest size that the layers allow fits"), "{text}");
         let small = job(dir.path(), WHITE, &losses("before-pool-2"), wide, &[60]);
         assert_eq!([said(&small, Some(1 << 28)), said(&small, None)], [String::new(), String::new()]);
+    }
+
+    #[test]
+    fn a_training_that_takes_too_much_memory_is_refused_with_the_largest_batches_that_do_not() {
+        let read = |settings: &str| {
+            let content = format!(
+                "name = 'a'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'resnet9'\n[train]\n{settings}\n\
+                 [[phases]]\nsteps = 2\nbatch = 64\nsize = 16\noptimizer = 'sgd'\nlr = 0.1\n\
+                 [[phases]]\nsteps = 2\nsize = 32\nlr = 0.1\n"
+            );
+            let text = Text { name: "a.toml".into(), content, folder: Default::default() };
+            config::read(text, &[]).unwrap_or_else(|errors| panic!("{errors}"))
+        };
+        let facts = facts(&read("").spec).unwrap();
+        let said = |settings: &str, free: usize| {
+            let loaded = read(settings);
+            let plan = plan(&loaded, &facts).unwrap();
+            let tapes = tapes(&loaded.spec, &facts, &plan.phases[1]).unwrap();
+            let said = match training_fits((&loaded.spec, &loaded.source), &facts, &plan, Some(free)) {
+                Ok(()) => String::new(),
+                Err(Failure::Config(errors)) => errors.to_string(),
+                Err(_) => panic!("another failure than one of the file"),
+            };
+            (said, tapes)
+        };
+        let (fits, (training, evaluation)) = said("eval_batch = 3", usize::MAX);
+        assert_eq!((fits.as_str(), training.images, evaluation.images), ("", 64, 3));
+        let all = training.bytes() + evaluation.bytes();
+        assert_eq!(said("eval_batch = 3", all).0, "");
+        let (text, _) = said("eval_batch = 3", all - 1);
+        assert!(text.contains("for 3 images of 32×32 at a time, and beside a step of phase 1"), "{text}");
+        assert!(text.contains("eval_batch = 3\n") && text.contains("help: `eval_batch = 2` has room"), "{text}");
+        let (text, _) = said("eval_batch = 3", 20 * training.image_bytes);
+        assert!(text.contains(" for 64 images of 32×32 at a time") && text.contains("batch = 64\n"), "{text}");
+        assert!(text.contains("`batch = 20` has room, or `accumulate = 4`") && text.contains("recompute"), "{text}");
+        let (text, (again, _)) = said("recompute = true", 1000);
+        assert!(text.contains("not even one image has room: give a smaller size\n"), "{text}");
+        assert!(again.image_bytes < training.image_bytes);
     }
 
     #[test]

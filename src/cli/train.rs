@@ -5,7 +5,7 @@ use super::fetching::{self, Fetching};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Overrides, go_on, output, paths, prepare};
 use crate::config::spec::Spec;
-use crate::config::{Loaded, Override};
+use crate::config::{Loaded, Override, Source};
 use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
 use crate::mlflow::{self, MlflowSink};
@@ -185,6 +185,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     }
     let mut job = open_data(&loaded, machine, args.display(), None)?;
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
+    fits(&job, &loaded.source)?;
     job.notices.extend(prepare::remarks(&job.spec, &job.plan, &job.datasets[0].facts));
     job.keep = args.keep_prefix.clone();
     check_kept(&job)?;
@@ -195,6 +196,12 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
         _ => Session::begin(job, folder, sink, stop)?,
     };
     Ok(Work::Training(Box::new(session)))
+}
+
+/// Sees that a training fits into memory; what a device has shows when it is asked for.
+fn fits(job: &Job, source: &Source) -> Result<(), Failure> {
+    let free = free_bytes().filter(|_| job.machine.compute.device.is_none());
+    prepare::training_fits((&job.spec, source), &facts_of(&job.datasets), &job.plan, free)
 }
 
 /// For tasks that know no other place.
@@ -408,6 +415,7 @@ fn resume(
         return Ok(Some(Work::Painting(Box::new(session))));
     }
     let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
+    fits(&job, &loaded.source)?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
     job.keep = args.keep_prefix.clone();

@@ -56,6 +56,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("label_smoothing", &["smoothing", "label-smooth", "smooth"]),
     ("eval_every", &["val-every", "eval-interval", "validate-every", "eval-freq", "validation-interval", "eval-steps"]),
     ("eval_batch", &["val-batch-size", "val-batch", "test-batch-size", "eval-batch-size", "val-bs"]),
+    ("eval_size", &["val-size", "test-size", "val-res", "val-resolution", "eval-res", "test-resolution", "test-res"]),
     ("checkpoint_every", &["save-every", "checkpoint-interval", "save-freq", "ckpt-every", "save-interval"]),
     ("last_batch", &["drop-last", "drop-remainder"]),
     ("seed", &["random-seed", "manual-seed", "rng-seed", "random-state"]),

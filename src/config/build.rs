@@ -206,6 +206,7 @@ impl Builder<'_> {
             eval_every,
             eval_phases: train.opt_bool("eval_phases")?,
             eval_batch: train.opt_usize("eval_batch")?,
+            eval_size: train.opt_usize("eval_size"),
             loss_scale: train.opt_choice("loss_scale").or_else(|| default_scale(precision)),
             average: train.opt_choice("average"),
             stop: stops::build(self, train)?,

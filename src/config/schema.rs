@@ -389,7 +389,15 @@ pub const TRAIN: &[Param] = &[
         key: "eval_batch",
         kind: Kind::Int { min: 1, max: COUNT },
         default: Default::Toml("500"),
-        doc: "images a batch in evaluation; results do not depend on it but in rounding",
+        doc: "images a batch in evaluation; results do not depend on it but in rounding, or where batches have shapes of their own \
+              (`rectangular` of `folder`)",
+    },
+    Param {
+        key: "eval_size",
+        kind: SIZE.kind,
+        default: Default::Absent,
+        doc: "side of the validation images in every evaluation, as 224 of a training at 160, or one size for all of a training \
+              whose images grow; left out: that of the phase",
     },
     Param {
         key: "winograd",

@@ -87,6 +87,9 @@ pub struct TrainSpec {
     pub eval_phases: bool,
     /// Images a batch in evaluation.
     pub eval_batch: usize,
+    /// Side of the images that are evaluated; that of the phase when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_size: Option<usize>,
     // Left out of the hash where there is none, so that the hash is that of before there was this setting.
     #[serde(default, skip_serializing_if = "Tta::is_none")]
     pub tta: Tta,

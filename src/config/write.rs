@@ -105,6 +105,7 @@ impl Out {
         self.field("eval_every", duration(&train.eval_every));
         self.field("eval_phases", train.eval_phases);
         self.field("eval_batch", train.eval_batch);
+        self.optional("eval_size", train.eval_size);
         self.field("winograd", train.winograd);
         self.field("deterministic", train.deterministic);
         self.field("recompute", train.recompute);

@@ -206,6 +206,7 @@ fn plan_phase(
         return Err(errors);
     };
     let images = batches.served(steps);
+    let size = phase.size.unwrap_or(facts.size);
     Ok(PlannedPhase {
         first_step,
         steps,
@@ -213,7 +214,8 @@ fn plan_phase(
         set,
         images,
         epochs: images as f64 / batches.epoch_images() as f64,
-        size: phase.size.unwrap_or(facts.size),
+        size,
+        eval_size: spec.train.eval_size.unwrap_or(size),
         batch: phase.batch,
         accumulate: phase.accumulate,
         optimizer: phase.optimizer.clone(),

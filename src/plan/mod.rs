@@ -75,6 +75,8 @@ pub struct PlannedPhase {
     /// The data set, by its number among the plan's.
     pub set: usize,
     pub size: usize,
+    /// That of the images that are evaluated.
+    pub eval_size: usize,
     pub batch: usize,
     /// Parts that a step's images pass through the net in.
     pub accumulate: usize,

@@ -70,6 +70,7 @@ impl Plan {
         if self.phases.iter().any(|phase| !phase.mix_images.is_empty()) {
             lines.extend(wrap_sentences(&self.by_phase("images mixed", " or ", |phase| &phase.mix_images), width));
         }
+        lines.extend(wrap_sentences(&Vec::from_iter(self.evaluated()), width));
         lines.extend(wrap_sentences(&self.accumulations(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.carried()), width));
         lines.extend(wrap_sentences(&self.groups_in_words(), width));
@@ -151,6 +152,13 @@ impl Plan {
 }
 
 impl Plan {
+    /// The size of the images that are evaluated, where it is not that of each phase.
+    fn evaluated(&self) -> Option<String> {
+        let size = self.phases[0].eval_size;
+        let others = self.phases.iter().any(|phase| phase.size != size);
+        (others && self.phases.iter().all(|phase| phase.eval_size == size)).then(|| format!("evaluated at {size} px"))
+    }
+
     /// One line for each phase whose steps pass in parts.
     fn accumulations(&self) -> Vec<String> {
         let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.accumulate > 1);

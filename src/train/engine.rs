@@ -271,13 +271,14 @@ struct Found {
     averaged: Option<Evaluation>,
 }
 
-/// The validation images of the phase's set, at the step's size.
+/// The validation images of the phase's set, at the size that its phase has for them.
 fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
     let Session { spec, plan, state, evaluator, recorder, clock, datasets, sets, compute, .. } = &mut *session;
-    let dataset = &datasets[plan.phases[step.phase].set];
+    let phase = &plan.phases[step.phase];
+    let dataset = &datasets[phase.set];
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
     let mut evaluate = |evaluator: &mut Evaluator, params: &mut Params| {
-        evaluator.evaluate(spec, dataset, params, step.size, tta, |seen| {
+        evaluator.evaluate(spec, dataset, params, phase.eval_size, tta, |seen| {
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };

@@ -60,9 +60,10 @@ pub fn seconds_before(
 ) -> anyhow::Result<Seconds> {
     let mut flops = 0.0;
     for phase in &plan.phases[..phase] {
-        let forward = net::graph(spec, &facts[0], phase.size)?.flops() as f64;
+        let forward = |size| anyhow::Ok(net::graph(spec, &facts[0], size)?.flops() as f64);
         let evaluations = (phase.first_step..phase.end()).filter(|step| plan.is_eval_step(*step)).count();
-        flops += forward * (STEP * phase.images as f64 + (evaluations * facts[phase.set].val_images) as f64);
+        flops += forward(phase.size)? * STEP * phase.images as f64;
+        flops += forward(phase.eval_size)? * (evaluations * facts[phase.set].val_images) as f64;
     }
     Ok(flops / flops_per_second)
 }

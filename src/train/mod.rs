@@ -9,6 +9,7 @@ pub mod engine;
 pub mod estimate;
 mod evaluate;
 pub mod find_lr;
+mod fits;
 mod ledger;
 mod lookahead;
 mod memory;
@@ -38,6 +39,7 @@ pub use average::Average;
 pub use chores::CHECKPOINT_FILE;
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
+pub use fits::{Tape, tapes};
 pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
 pub use painting::{

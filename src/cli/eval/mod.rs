@@ -100,7 +100,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         None => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
     };
     let last = plan.at(step.clamp(1, plan.total_steps) - 1);
-    let size = args.size.map_or(last.size, usize::from);
+    let size = args.size.map_or(plan.phases[last.phase].eval_size, usize::from);
     prepare::check_size(&spec, &facts[0], size)?;
     let (dataset, before) = open(args, &recorded, plan.phases[last.phase].set, &mut notices)?;
     for notice in &notices {

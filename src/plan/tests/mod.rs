@@ -98,6 +98,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             eval_every: every(1.0, DurationUnit::Epochs),
             eval_phases: false,
             eval_batch: 100,
+            eval_size: None,
             tta: Tta::None,
             tta_at: TtaAt::Every,
             winograd: true,
