@@ -1,4 +1,4 @@
-use super::{Average, AverageEntry, EVALUATE, every, start, statistics};
+use super::{Average, AverageEntry, EVALUATE, PHASES, every, start, statistics};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
 
 pub static ENTRY: AverageEntry = Entry {
@@ -20,6 +20,7 @@ pub static ENTRY: AverageEntry = Entry {
         },
         start("'0step'"),
         every("'1step'"),
+        PHASES,
         statistics("'average'"),
         EVALUATE,
     ],

@@ -14,7 +14,7 @@ pub trait Average: Send + Sync {
 }
 
 /// An entry of the family `average`. Each has the settings `statistics` and `evaluate`, besides its own, and either both
-/// `start` and `every` or none of them: then weights are taken in whenever lookahead has mixed them.
+/// `start`, `every` and `phases` or none of them: then weights are taken in whenever lookahead has mixed them.
 pub type AverageEntry = Entry<fn(&Settings) -> Box<dyn Average>>;
 
 pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY, &lookahead::ENTRY];
@@ -62,6 +62,13 @@ const fn every(default: &'static str) -> Param {
         doc: "how often weights are taken in, counted from the start of training",
     }
 }
+
+const PHASES: Param = Param {
+    key: "phases",
+    kind: Kind::Bool,
+    default: Default::Absent,
+    doc: "whether weights are taken in at the ends of phases, so of each cycle of a recipe, in place of `every`; left out: not",
+};
 
 const fn statistics(default: &'static str) -> Param {
     Param {

@@ -6,7 +6,6 @@ use crate::average::{ENTRIES, EvaluatedAt, Statistics};
 use crate::config::spec::{LookaheadSpec, TrainSpec};
 use crate::registry::{Choice, Duration, DurationUnit, find};
 use crate::units::{count, number};
-use std::fmt;
 
 /// `[train] average`, laid out over training.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +20,16 @@ pub struct PlannedAverage {
 /// When weights are taken in.
 #[derive(Clone, Debug, PartialEq)]
 struct Times {
-    /// Steps taken when the first are.
+    /// Steps taken when the first can be.
     first: u64,
-    every: Duration,
-    cadence: Cadence,
+    often: Often,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Often {
+    Every(Duration, Cadence),
+    /// At the end of each phase.
+    Phases,
 }
 
 impl Plan {
@@ -33,8 +38,12 @@ impl Plan {
     pub fn averages_after(&self, step: &StepPlan) -> Option<&PlannedAverage> {
         let average = self.average.as_ref()?;
         let due = match &average.times {
-            Some(Times { first, cadence, .. }) => {
-                *first <= step.step + 1 && cadence.is_due(step, self.epoch_images(step))
+            Some(Times { first, often }) => {
+                *first <= step.step + 1
+                    && match often {
+                        Often::Every(_, cadence) => cadence.is_due(step, self.epoch_images(step)),
+                        Often::Phases => step.ends_phase,
+                    }
             }
             None => matches!(self.mix_after(step), Some(Mix::Blend { .. })),
         };
@@ -56,7 +65,10 @@ impl Plan {
         let Some(choice) = &train.average else { return Ok(None) };
         let settings = &choice.settings;
         let times = match settings.opt_duration("every") {
-            Some(every) => Some(self.times(settings.duration("start"), every)?),
+            Some(every) => {
+                let by_phase = settings.opt_bool("phases") == Some(true);
+                Some(self.times(settings.duration("start"), (!by_phase).then_some(every))?)
+            }
             None => self.follows(&choice.kind, train.lookahead.as_ref()).map(|()| None)?,
         };
         let word = |key| settings.text(key);
@@ -68,19 +80,33 @@ impl Plan {
         }))
     }
 
-    fn times(&self, start: Duration, every: Duration) -> Result<Times, PlanError> {
-        let cadence = Cadence::new(every, self.total_steps).ok_or_else(|| {
-            let help = "give a duration above zero, like \"1ep\"";
-            PlanError::new("train.average.every", "`every` is no interval", help)
-        })?;
+    /// `every` is absent of what is taken in at the ends of phases.
+    fn times(&self, start: Duration, every: Option<Duration>) -> Result<Times, PlanError> {
+        let often = match every {
+            None => Often::Phases,
+            Some(every) => Often::Every(
+                every,
+                Cadence::new(every, self.total_steps).ok_or_else(|| {
+                    let help = "give a duration above zero, like \"1ep\"";
+                    PlanError::new("train.average.every", "`every` is no interval", help)
+                })?,
+            ),
+        };
         let first = self.steps_until(start);
-        if self.is_beyond(start) || !self.is_ever_due(&cadence, first.max(1) - 1) {
+        let is_ever_due = match &often {
+            Often::Every(_, cadence) => self.is_ever_due(cadence, first.max(1) - 1),
+            Often::Phases => true,
+        };
+        if self.is_beyond(start) || !is_ever_due {
             let steps = count(self.total_steps);
-            let message =
-                format!("no weights are ever taken in, every {every} from {start} on: training is of {steps} steps");
-            return Err(PlanError::new("train.average", message, "let `start` be earlier, or `every` shorter"));
+            let (often, or) = match every {
+                Some(every) => (format!(", every {every} from {start} on"), ", or `every` shorter"),
+                None => (format!(" from {start} on"), ""),
+            };
+            let message = format!("no weights are ever taken in{often}: training is of {steps} steps");
+            return Err(PlanError::new("train.average", message, format!("let `start` be earlier{or}")));
         }
-        Ok(Times { first, every, cadence })
+        Ok(Times { first, often })
     }
 
     /// That there are slow weights, which begin at some time. What else is wrong with them is said of lookahead.
@@ -146,21 +172,27 @@ impl PlannedAverage {
     }
 }
 
-impl fmt::Display for PlannedAverage {
-    /// `ema of decay 0.9 of the weights every 1ep, from step 75 on`, `lookahead's slow weights as a model of their own`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.times {
-            None => write!(f, "{}'s slow weights as a model of their own", self.choice.kind)?,
-            Some(Times { first, every, .. }) => {
-                write!(f, "{}{} of the weights every {every}", self.choice.kind, self.settings())?;
-                if *first > 1 {
-                    write!(f, ", from step {} on", first - 1)?;
-                }
+impl Plan {
+    /// `ema of decay 0.9 of the weights every 1ep, first after step 75`, `swa of the weights at the end of each phase, first after
+    /// step 9`, `lookahead's slow weights as a model of their own`
+    pub(super) fn average_in_words(&self) -> Option<String> {
+        let average = self.average.as_ref()?;
+        let kind = &average.choice.kind;
+        let mut words = match &average.times {
+            None => format!("{kind}'s slow weights as a model of their own"),
+            Some(Times { first, often }) => {
+                let often = match often {
+                    Often::Every(every, _) => format!("every {every}"),
+                    Often::Phases => "at the end of each phase".to_owned(),
+                };
+                let first =
+                    if *first > 1 { format!(", first after step {}", self.first_averaged()) } else { String::new() };
+                format!("{kind}{} of the weights {often}{first}", average.settings())
             }
+        };
+        if average.statistics == Statistics::Measure {
+            words += ", statistics measured for each evaluation";
         }
-        match self.statistics {
-            Statistics::Measure => write!(f, ", statistics measured for each evaluation"),
-            Statistics::Average => Ok(()),
-        }
+        Some(words)
     }
 }

@@ -31,6 +31,35 @@ fn weights_are_taken_in_at_intervals_from_some_step_on() {
 }
 
 #[test]
+fn weights_are_taken_in_where_phases_end() {
+    let mut spec = spec(vec![epochs(1.5, 40), epochs(0.5, 25), epochs(1.5, 25)], LastBatch::Serve);
+    let mut swa =
+        average("swa", [("start", every(5.0, DurationUnit::Steps)), ("every", every(1.0, DurationUnit::Steps))]);
+    swa.settings.0.insert("phases".into(), Value::Bool(true));
+    spec.train.average = Some(swa.clone());
+    let plan = Plan::compile(&spec, &facts(100)).unwrap();
+    let ends: Vec<u64> = plan.phases.iter().map(|phase| phase.end() - 1).collect();
+    let taken: Vec<u64> =
+        plan.steps().filter(|step| plan.averages_after(step).is_some()).map(|step| step.step).collect();
+    assert!(ends[0] < 4 && taken == ends[1..], "{ends:?} {taken:?}");
+    let words = format!("swa of the weights at the end of each phase, first after step {}\n", taken[0]);
+    assert!(plan.table(200).contains(&words), "{}", plan.table(200));
+    swa.settings.0.insert("start".into(), Value::Duration(every(9.0, DurationUnit::Epochs)));
+    spec.train.average = Some(swa);
+    assert_eq!(Plan::compile(&spec, &facts(100)).unwrap_err()[0].path, "train.average");
+}
+
+#[test]
+fn the_plan_says_after_which_step_weights_are_first_taken_in() {
+    let mut spec = spec(vec![steps(77, 10)], LastBatch::Serve);
+    let steps = |amount| every(amount, DurationUnit::Steps);
+    spec.train.average = Some(average("swa", [("start", steps(32.0)), ("every", steps(15.0))]));
+    let plan = Plan::compile(&spec, &facts(100)).unwrap();
+    assert!(plan.averages_after(&plan.at(44)).is_some());
+    assert!(plan.table(200).contains("swa of the weights every 15step, first after step 44\n"), "{}", plan.table(200));
+}
+
+#[test]
 fn a_mean_of_nothing_is_an_error() {
     use DurationUnit::{Epochs, Percent, Steps};
     for (start, interval) in [
