@@ -59,6 +59,7 @@ fn written(name: &str, params: &[runner::registry::Param]) -> String {
         .map(|param| match param.kind {
             Kind::Int { .. } | Kind::Float(_) => format!(", {} = 1", param.key),
             Kind::Choice(family) => format!(", {} = \"{}\"", param.key, (family.entries)()[0].name()),
+            Kind::List(_) => format!(", {} = []", param.key),
             _ => panic!("`{name}`: give the required `{}` a value here", param.key),
         })
         .collect();

@@ -3,10 +3,13 @@
 pub mod constant;
 pub mod cosine;
 pub mod exponential;
+pub mod inverse;
 pub mod linear;
+pub mod points;
 pub mod poly;
 pub mod power;
 pub mod recipes;
+pub mod rex;
 
 mod length;
 mod ramp;
@@ -29,6 +32,19 @@ pub trait Curve: Send + Sync {
         Some(0.0)
     }
 
+    /// The least and the greatest of its values: its ends, of a curve that goes one way.
+    fn range(&self, from: f64, to: f64) -> [f64; 2] {
+        [from.min(to), from.max(to)]
+    }
+
+    /// Whether its settings go together.
+    ///
+    /// # Errors
+    /// Why they do not, as half a sentence after "the curve".
+    fn sound(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     /// Whether the curve can go from `from` to `to`.
     ///
     /// # Errors
@@ -41,8 +57,17 @@ pub trait Curve: Send + Sync {
 /// An entry of the family `curve`.
 pub type CurveEntry = Entry<fn(&Settings) -> Box<dyn Curve>>;
 
-pub static ENTRIES: &[&CurveEntry] =
-    &[&constant::ENTRY, &linear::ENTRY, &cosine::ENTRY, &exponential::ENTRY, &poly::ENTRY, &power::ENTRY];
+pub static ENTRIES: &[&CurveEntry] = &[
+    &constant::ENTRY,
+    &linear::ENTRY,
+    &cosine::ENTRY,
+    &exponential::ENTRY,
+    &poly::ENTRY,
+    &power::ENTRY,
+    &inverse::ENTRY,
+    &rex::ENTRY,
+    &points::ENTRY,
+];
 
 pub static FAMILY: Family = Family {
     name: "curve",

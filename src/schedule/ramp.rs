@@ -50,6 +50,11 @@ impl Ramp {
             help: format!("one of: {}", ENTRIES.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")),
         })?;
         let curve: Arc<dyn Curve> = (entry.make)(&value.curve.settings).into();
+        curve.sound().map_err(|why| RampError {
+            key: "curve",
+            message: format!("the curve `{kind}` {why}"),
+            help: "write it otherwise, or take another curve".to_owned(),
+        })?;
         let to = value.to.or_else(|| curve.end(value.from)).ok_or_else(|| match value.from {
             0.0 => RampError {
                 key: "from",
@@ -111,6 +116,11 @@ impl Ramp {
     /// Where the curve ends; no step uses it, but for a constant.
     pub fn to(&self) -> f64 {
         self.to
+    }
+
+    /// The least and the greatest of its values.
+    pub fn range(&self) -> [f64; 2] {
+        self.curve.range(self.from, self.to)
     }
 
     pub fn is_constant(&self) -> bool {

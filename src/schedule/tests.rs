@@ -16,6 +16,16 @@ fn power(from: f64, to: f64, exponent: f64) -> RampValue {
     RampValue::new(from, Some(to), Choice { kind: "power".into(), settings })
 }
 
+fn inverse(from: f64, to: Option<f64>, power: f64) -> RampValue {
+    RampValue::new(from, to, Choice::with("inverse", [("power", Value::Float(power))]))
+}
+
+fn points(from: f64, to: f64, points: &[&[f64]]) -> RampValue {
+    let list = |numbers: &&[f64]| Value::List(numbers.iter().map(|number| Value::Float(*number)).collect());
+    let points = Value::List(points.iter().map(list).collect());
+    RampValue::new(from, Some(to), Choice::with("points", [("points", points)]))
+}
+
 fn ramp(value: &RampValue) -> Ramp {
     Ramp::new(value).unwrap()
 }
@@ -30,6 +40,10 @@ fn curves_match_figures_computed_elsewhere() {
         (poly(0.4, None, 0.9), [0.34818325474366374, 0.24172732579160053, 0.06941794537366099]),
         (power(0.1, 0.9, 3.0), [0.10233236151603499, 0.16297376093294462, 0.6037900874635568]),
         (value(0.3, None, "constant"), [0.3, 0.3, 0.3]),
+        (inverse(0.1, Some(0.01), 0.5), [0.025697808437502336, 0.015174424466672103, 0.01079224470428055]),
+        (inverse(0.1, Some(0.001), 1.0), [0.006603773584905661, 0.0023026315789473686, 0.0011647254575707156]),
+        (value(0.3, Some(0.03), "rex"), [0.2792307692307693, 0.22636363636363635, 0.09750000000000003]),
+        (points(1.0, 0.0, &[&[0.25, 0.5], &[0.5, 0.5], &[0.5, 0.2]]), [0.7142857142857143, 0.5, 0.05714285714285716]),
     ];
     for (value, expected) in cases {
         let ramp = ramp(&value);
@@ -58,12 +72,27 @@ fn ends_that_cannot_be_joined_are_errors() {
         (value(0.4, Some(-0.4), "exponential"), "to"),
         (value(0.4, Some(0.5), "constant"), "to"),
         (value(0.4, None, "cosin"), "curve"),
+        (inverse(0.4, None, 0.5), "to"),
+        (inverse(0.0, Some(0.4), 0.5), "from"),
+        (points(1.0, 0.0, &[&[0.5]]), "curve"),
+        (points(1.0, 0.0, &[&[0.5, 0.1], &[0.4, 0.1]]), "curve"),
+        (points(1.0, 0.0, &[&[0.5, 0.1], &[1.5, 0.1]]), "curve"),
+        (points(1.0, 0.0, &[&[0.5, 0.1], &[0.5, 0.2], &[0.5, 0.3]]), "curve"),
+        (points(1.0, 0.0, &[&[0.0, 0.5], &[0.5, 0.2]]), "curve"),
     ];
     for (value, key) in cases {
         let error = Ramp::new(&value).unwrap_err();
         assert_eq!(error.key, key, "{error}");
         assert!(!error.help.is_empty());
     }
+}
+
+#[test]
+fn a_shape_may_lie_beyond_its_ends() {
+    let over = ramp(&points(1.0, 0.5, &[&[0.25, 1.5], &[0.5, -0.5]]));
+    assert_eq!(over.range(), [0.25, 1.25]);
+    assert_eq!([0, 1, 2, 3].map(|i| over.at(i, 4)), [1.0, 1.25, 0.25, 0.375]);
+    assert_eq!(ramp(&value(0.1, Some(0.4), "cosine")).range(), [0.1, 0.4]);
 }
 
 #[test]
@@ -75,11 +104,14 @@ fn words() {
 
 fn any_ramp() -> impl Strategy<Value = RampValue> {
     let ends = (1e-6..2.0f64, 1e-6..2.0f64);
-    (ends, 0usize..5, 0.1..5.0f64).prop_map(|((from, to), kind, power)| match kind {
+    (ends, 0usize..8, 0.1..5.0f64).prop_map(|((from, to), kind, power)| match kind {
         0 => value(from, None, "constant"),
         1 => value(from, Some(to), "linear"),
         2 => value(from, Some(to), "cosine"),
         3 => value(from, Some(to), "exponential"),
+        4 => inverse(from, Some(to), power),
+        5 => value(from, Some(to), "rex"),
+        6 => points(from, to, &[&[0.3, 0.9], &[0.3, 0.8], &[0.7, 0.8]]),
         _ => poly(from, Some(to), power),
     })
 }

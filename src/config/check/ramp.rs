@@ -3,9 +3,11 @@
 use super::super::diagnostics::Diagnostic;
 use super::super::schema::{self, ACROSS, PHASES};
 use super::super::wire::{Node, Wire};
+use super::expected::expected;
 use super::{Checker, Owner, last_key};
 use crate::registry::{Across, Choice, Interval, Kind, RampValue};
 use crate::schedule::Ramp;
+use crate::units;
 
 const LINEAR: &str = "linear";
 
@@ -37,6 +39,15 @@ impl Checker<'_> {
         let across = if across { Across::Begins } else { Across::No };
         let value = RampValue { from, to, curve, across };
         match Ramp::new(&value) {
+            // The ends are in it: that has been seen to.
+            Ok(ramp) if ramp.range().iter().any(|value| !interval.contains(*value)) => {
+                let origin = table.get("curve").map_or(&node.origin, |field| &field.node.origin).clone();
+                let [low, high] = ramp.range().map(units::brief);
+                let error =
+                    Diagnostic::new(origin, format!("{title} goes out of range: its values are {low} to {high}"));
+                self.errors.push(error.expected(expected(&Kind::Float(*interval))));
+                None
+            }
             Ok(ramp) => Some(RampValue { to: (value.curve.kind != RampValue::CONSTANT).then(|| ramp.to()), ..value }),
             Err(error) => {
                 // The key at fault may be one that is not written: then the curve is what asks for it.
