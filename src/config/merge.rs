@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 /// says the whole of a choice, as it does in an override: `"resnet9"` over `{ kind = "resnet9", width = 32 }` has the
 /// default width. Below, it counts as the table it is short for: `{ width = 32 }` over `"resnet9"` sets the width.
 ///
-/// A table over an array of tables speaks of some of these: `[phases.1]` of the second, `[phases."*"]` of all. What is wrong with
-/// that is added to `errors`.
+/// A table over an array of tables speaks of some of these: `[phases.1]` of the second, `[phases."*"]` of all; by the number behind
+/// the last one it adds one. What is wrong with that is added to `errors`.
 pub fn merge(base: Table, over: Table, errors: &mut Vec<Diagnostic>) -> Table {
     tables(base, over, Some(Kind::Table(EXPERIMENT)), errors)
 }
@@ -55,7 +55,9 @@ fn nodes(base: Node, over: Node, kind: Option<Kind>, errors: &mut Vec<Diagnostic
 /// Tables of an array with what is said of some of them by number, or of all.
 fn some_items(mut base: Node, upper: Table, kind: Option<Kind>, errors: &mut Vec<Diagnostic>) -> Node {
     let Wire::Array(items) = &mut base.value else { return base };
-    let (all, some): (Vec<Field>, Vec<Field>) = upper.fields.into_iter().partition(|field| field.key == ALL);
+    let (all, mut some): (Vec<Field>, Vec<Field>) = upper.fields.into_iter().partition(|field| field.key == ALL);
+    // One that is added comes before the next, in whatever order they stand.
+    some.sort_by_key(|field| field.key.parse::<usize>().unwrap_or(0));
     // What is said of all gives way to what is said of one.
     for Field { key, key_origin, node } in all.into_iter().chain(some) {
         let Wire::Table(over) = node.value else {
@@ -66,8 +68,12 @@ fn some_items(mut base: Node, upper: Table, kind: Option<Kind>, errors: &mut Vec
         let places = match key.parse::<usize>() {
             _ if key == ALL => 0..items.len(),
             Ok(place) if place < items.len() => place..place + 1,
+            Ok(place) if place == items.len() => {
+                items.push(Node { value: Wire::Table(over), origin: node.origin });
+                continue;
+            }
             _ => {
-                let there = format!("{}, or `{ALL}` for all", indices(items.len()));
+                let there = format!("{}, {} for one more, or `{ALL}` for all", indices(items.len()), items.len());
                 errors.push(Diagnostic::new(key_origin, format!("there is no item `{key}` below")).expected(there));
                 continue;
             }
@@ -178,9 +184,16 @@ mod tests {
             "[[phases]]\nlr = { from = 1, to = 2 }\nsteps = 7\n\
              [[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\noptimizer = 'sgd'",
         );
+        // The number behind the last is one more.
+        same(
+            base,
+            "[phases.3]\nlr = 4\n[phases.2]\nlr = 3\n[phases.'*']\nsize = 8",
+            "[[phases]]\nepochs = 2\nlr = 1\nsize = 8\n[[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\n\
+             optimizer = 'sgd'\nsize = 8\n[[phases]]\nlr = 3\n[[phases]]\nlr = 4",
+        );
         let tree = |content, text| parse(content, text, &mut Vec::new()).unwrap();
         for (over, said) in [
-            ("[phases.2]\nlr = 1", "there is no item `2` below"),
+            ("[phases.3]\nlr = 1", "there is no item `3` below"),
             ("[phases]\nlr = 1", "`lr` cannot be an integer"),
             ("[phases.lr]\nto = 1", "there is no item `lr` below"),
         ] {

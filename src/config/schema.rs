@@ -36,7 +36,7 @@ pub static EXPERIMENT: &[Param] = &[
         kind: Kind::Path,
         default: Default::Absent,
         doc: "an experiment file that this one adds to: tables are merged, arrays and choices of another kind replaced; `[phases.1]` \
-              says what is other in its second phase, `[phases.\"*\"]` in all, and `[params.0]` likewise",
+              says what is other in its second phase, `[phases.\"*\"]` in all, the number behind the last one adds one; `[params.0]` likewise",
     },
     Param {
         key: "name",

@@ -468,7 +468,7 @@ fn dry_run(
     let total = match shared_images {
         0 => total,
         _ => format!(
-            "{total}\nwithout {} images{about} of beginnings that trials have in common and one of them trains",
+            "{total}\nnot counted: {} images{about} of beginnings that trials have in common and one of them trains for all",
             count(shared_images)
         ),
     };
