@@ -474,11 +474,38 @@ fn numbers_that_make_no_sense_are_told_by_what_they_are() {
             (&of("--price", "nan"), &["'nan' for '--price", number[0], number[1]]),
             (&of("--price", "-2"), &["'-2' for '--price", "not below 0"]),
             (&of("--alpha", "-0.1"), &["'-0.1' for '--alpha", number[1]]),
+            (&of("--margin", "0"), &["'0' for '--margin", "above 0"]),
+            (&of("--margin", "-1"), &["'-1' for '--margin", "above 0"]),
         ],
     );
     for arguments in [&["--target", "0.8", "--price", "0"][..], &["--metric", "val_loss", "--target", "2.5"]] {
         assert_exit(&run(dir.path(), &[&["compare", "runs"][..], arguments].concat()), 0);
     }
+}
+
+/// Points of per cent of an accuracy, else the unit of what is compared.
+#[test]
+fn a_margin_is_given_as_differences_are_shown() {
+    let dir = study();
+    let cases: [(&[&str], f64); 4] = [
+        (&["--margin", "50"], 0.5),
+        (&["--margin", "0.3"], 0.003),
+        (&["--margin", "0.3", "--metric", "val_loss"], 0.3),
+        (&["--margin", "0.3", "--target", "0.8", "--by", "time"], 0.3),
+    ];
+    for (arguments, margin) in cases {
+        let output = run(dir.path(), &[&["compare", "runs", "--json"][..], arguments].concat());
+        assert_exit(&output, 0);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["margin"], margin, "{arguments:?}");
+        // Of three runs a side no interval is wide enough.
+        assert_eq!(found["groups"][1]["contrast"]["same"], false, "{arguments:?}");
+    }
+    let output = run(dir.path(), &["compare", "runs", "--margin", "0.3"]);
+    assert!(text(&output).contains("; the same: interval within ±0.3 %"), "{}", text(&output));
+    let found: serde_json::Value =
+        serde_json::from_slice(&run(dir.path(), &["compare", "runs", "--json"]).stdout).unwrap();
+    assert!(found["margin"].is_null() && found["groups"][1]["contrast"]["same"].is_null(), "{found}");
 }
 
 #[test]

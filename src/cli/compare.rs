@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Runs that differ in the seed alone are one group, named by the settings in which groups differ; trials of a sweep by \
-their values of its axes. Only runs that trained to their end count, one a seed.
+their values of its axes. Only runs that trained to their end count, one a seed. That no difference is found is no sign \
+that there is none: that groups are the same is said of an interval within --margin alone.
 
 Examples:
   runner compare runs/*dawnbench* --target 0.9 --price 2.5
@@ -18,6 +19,7 @@ Examples:
   runner compare runs --baseline 2
   runner compare runs/20261123T120000Z-peak-lr-1a2b --plot peak-lr.svg
   runner compare runs/20261123T120000Z-peak-lr-1a2b --html peak-lr.html     # for any browser
+  runner compare runs/*cosine* runs/*linear* --margin 0.5     # the same within half a point?
   runner compare runs/*cosine* runs/*linear* --expect 'cosine > linear at 0.05'
 
 Exit codes: 0 done; 1 a file cannot be written; 2 usage, or runs that cannot be compared; 4 all runs diverged; 6 a claim does not hold, which \
@@ -72,6 +74,12 @@ pub struct Question {
     /// The level at which a difference counts; intervals are of a confidence of 1 - P
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level, allow_negative_numbers = true)]
     alpha: f64,
+    /// Call groups the same where their difference is below this, in the unit of the tables: of accuracies points of per cent. The
+    /// interval that is shown has to lie within, of six runs a side or more: of fewer it is too narrow. Two one-sided tests at P would
+    /// ask for that of 1 - 2 P, which is narrower. It is of each comparison by itself: among many some that differ may be called the
+    /// same, fewer with a smaller --alpha
+    #[arg(long, value_name = "X", value_parser = margin, allow_negative_numbers = true)]
+    margin: Option<f64>,
 }
 
 impl Question {
@@ -84,7 +92,7 @@ impl Question {
             ));
         }
         self.check_target()?;
-        Ok(Options {
+        let options = Options {
             metric: self.metric.clone(),
             target: self.target,
             price: self.price,
@@ -100,7 +108,10 @@ impl Question {
             },
             baseline: self.baseline.clone(),
             alpha: self.alpha,
-        })
+            margin: None,
+        };
+        let margin = self.margin.map(|shown| report::meant(shown, &options));
+        Ok(Options { margin, ..options })
     }
 
     /// Accuracies are fractions: no run reaches a target in per cent.
@@ -147,6 +158,12 @@ fn level(text: &str) -> Result<f64, String> {
 fn finite(text: &str) -> Result<f64, String> {
     let value: Option<f64> = text.parse().ok();
     value.filter(|value| value.is_finite()).ok_or_else(|| "expected a number, such as 0.94".to_owned())
+}
+
+/// A difference that matters.
+fn margin(text: &str) -> Result<f64, String> {
+    let margin = finite(text).ok().filter(|margin| *margin > 0.0);
+    margin.ok_or_else(|| "expected a number above 0, such as 0.5".to_owned())
 }
 
 /// What an hour of a machine costs.

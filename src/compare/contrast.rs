@@ -83,6 +83,9 @@ pub struct Contrast {
     pub effect: Option<f64>,
     /// Roughly how many more seeds a side would settle it, corrected as well; 0 when it is settled, and only then.
     pub more_seeds: Option<usize>,
+    /// Whether the interval shows that the difference is below the margin; one of fewer runs than make it as wide as it should be
+    /// does not. `None` without a margin.
+    pub same: Option<bool>,
     /// Whether with fewer no values whatever could: ranks of few values have no small p.
     #[serde(skip)]
     pub at_least: bool,
@@ -199,13 +202,15 @@ impl Contrast {
             (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(a, b),
             (Test::Wilcoxon, Pairing::Paired) => stats::signed_rank(&samples.differences()),
         };
+        let (runs, interval) = (samples.runs(), stats::bootstrap(a, b, *pairing, 1.0 - options.alpha));
+        let is_within = |margin: f64| interval.is_some_and(|interval| interval.is_within(margin));
         Self {
             group,
             baseline,
-            runs: samples.runs(),
+            runs,
             difference: stats::mean(a) - stats::mean(b),
             left_out: *left_out,
-            interval: stats::bootstrap(a, b, *pairing, 1.0 - options.alpha),
+            interval,
             pairing: *pairing,
             test,
             p,
@@ -213,6 +218,7 @@ impl Contrast {
             p_adjusted: None,
             effect: stats::hedges_g(a, b),
             more_seeds: None,
+            same: options.margin.map(|margin| runs >= ENOUGH && is_within(margin)),
             at_least: false,
             asked: None,
         }
@@ -229,7 +235,12 @@ impl Contrast {
 
     /// Whether there is an interval, of too few runs to be as wide as it should.
     pub fn is_narrow(&self) -> bool {
-        self.interval.is_some() && self.runs < ENOUGH
+        self.interval.is_some() && self.lacks() > 0
+    }
+
+    /// How many more runs a side its interval has to be of to be about as wide as it should.
+    pub fn lacks(&self) -> usize {
+        ENOUGH.saturating_sub(self.runs)
     }
 
     /// Whether the difference is there at that level, corrected for the number of comparisons.

@@ -50,6 +50,9 @@ pub struct Options {
     pub baseline: Option<String>,
     /// The level at which a difference counts.
     pub alpha: f64,
+    /// Differences below it are as good as none: in the unit of what is compared, of an accuracy a fraction. Without one nothing is
+    /// called the same.
+    pub margin: Option<f64>,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             test: Test::Welch,
             baseline: None,
             alpha: 0.05,
+            margin: None,
         }
     }
 }

@@ -37,6 +37,18 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// Whether all its values lie between `-margin` and `margin`.
+    pub fn is_within(self, margin: f64) -> bool {
+        -margin < self.low && self.high < margin
+    }
+
+    /// Its value that is farthest from zero.
+    pub fn farthest(self) -> f64 {
+        if self.low.abs() > self.high.abs() { self.low } else { self.high }
+    }
+}
+
 /// The bias-corrected and accelerated bootstrap interval of `mean a − mean b` at `confidence` (Efron 1987; SciPy's
 /// `bootstrap(method="BCa")`), from 9,999 resamples of a fixed seed: the same samples give the same interval.
 ///

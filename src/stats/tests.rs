@@ -60,6 +60,16 @@ fn bootstrap_intervals_are_scipys_but_for_the_draw() {
 }
 
 #[test]
+fn an_interval_lies_within_a_margin_with_both_its_ends() {
+    let interval = Interval { low: -0.2, high: 0.1 };
+    assert_eq!([0.3, 0.2, 0.15].map(|margin| interval.is_within(margin)), [true, false, false]);
+    assert_eq!(interval.farthest(), -0.2);
+    let above = Interval { low: 0.1, high: 0.3 };
+    assert!(above.is_within(0.4) && !above.is_within(0.2) && above.farthest() == 0.3);
+    assert!(!Interval { low: f64::NAN, high: f64::NAN }.is_within(1.0));
+}
+
+#[test]
 fn the_number_of_samples_is_about_that_of_the_noncentral_t() {
     for case in fixture("two_samples") {
         let Some(expected) = case["needed"].as_f64() else { continue };

@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Verdict};
 use crate::units::number;
 use serde_json::{Value, json};
 
-/// `{"metric", "target", "by", "alpha", "baseline", "groups": [{name, spec_hash, settings, runs, seeds, n, final, best,
+/// `{"metric", "target", "by", "alpha", "margin", "baseline", "groups": [{name, spec_hash, settings, runs, seeds, n, final, best,
 /// target, contrast}…], "expectations": […], "notes": […]}`; FORMAT.md has the keys. Numbers that are not finite are `null`.
 pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
     let options = &comparison.options;
@@ -61,6 +61,7 @@ pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
         "target": options.target,
         "by": options.by,
         "alpha": options.alpha,
+        "margin": options.margin,
         "baseline": comparison.baseline,
         "groups": groups,
         "expectations": expectations,

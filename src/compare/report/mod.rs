@@ -15,7 +15,7 @@ pub use sheets::claim;
 pub use tables::{markdown, plain, terminal};
 
 use super::{Options, Quantity};
-use crate::units::{Seconds, number};
+use crate::units::{Seconds, number, rounded};
 
 /// How a metric's values are written: accuracies in per cent, all else as they are.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -62,6 +62,16 @@ impl Scale {
             Self::Seconds => " s",
         }
     }
+
+    /// What a person gave, in their digits.
+    fn given(self, x: f64) -> String {
+        number(if self == Self::Percent { rounded(100.0 * x) } else { x })
+    }
+}
+
+/// What a person means who gives a difference as tables show it, of accuracies in points of per cent.
+pub fn meant(shown: f64, options: &Options) -> f64 {
+    if Scale::of_quantity(options) == Scale::Percent { shown / 100.0 } else { shown }
 }
 
 /// With so many decimals, and of small numbers with more, up to `most`, for as many digits.
@@ -121,5 +131,18 @@ mod tests {
         assert_eq!([12.5, 0.2, 0.001_44, 0.0].map(cost), ["12.50", "0.20", "0.0014", "0.00"]);
         assert_eq!([119.0, 2.589, 720.0].map(span), ["119.0 s", "2.59 s", "12.0 min"]);
         assert_eq!(Scale::Seconds.signed(-0.2131), "-0.213");
+    }
+
+    #[test]
+    fn a_difference_is_given_as_it_is_shown() {
+        let accuracy = Options::default();
+        for points in [0.3, 0.7, 1.0, 12.5] {
+            assert_eq!(Scale::Percent.given(meant(points, &accuracy)), number(points));
+        }
+        assert_eq!(meant(0.5, &accuracy), 0.005);
+        let loss = Options { metric: "val_loss".to_owned(), ..Options::default() };
+        let time = Options { by: Quantity::Time, ..Options::default() };
+        assert_eq!([&loss, &time].map(|options| meant(0.5, options)), [0.5, 0.5]);
+        assert_eq!([Scale::Plain, Scale::Seconds].map(|scale| scale.given(0.5)), ["0.5", "0.5"]);
     }
 }

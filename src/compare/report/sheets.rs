@@ -5,6 +5,7 @@ use crate::compare::name::written;
 use crate::compare::{
     Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
 };
+use crate::record::text::plural;
 use crate::stats::Pairing;
 use crate::units::number;
 use std::ops::Range;
@@ -166,8 +167,12 @@ pub fn contrasts_title(comparison: &Comparison) -> String {
         Pairings::Mixed => "; intervals: bootstrap, paired by seed where the test is",
         Pairings::None => "; intervals: bootstrap",
     };
-    let baseline = comparison.baseline + 1;
-    format!("against #{baseline}: {what}; {test}{holm}{intervals}")
+    let (baseline, scale) = (comparison.baseline + 1, Scale::of_quantity(options));
+    // Holm's correction is of p: intervals are no wider for being many.
+    let each = if with_interval().nth(1).is_some() { ", each by itself" } else { "" };
+    let within = |margin: f64| format!("; the same: interval within ±{}{}{each}", scale.given(margin), scale.unit());
+    let same = options.margin.map(within).unwrap_or_default();
+    format!("against #{baseline}: {what}; {test}{holm}{intervals}{same}")
 }
 
 /// How many of some contrasts are paired.
@@ -225,11 +230,20 @@ fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     if lost.is_empty() { told } else { format!("{told} ({})", lost.join("; ")) }
 }
 
-/// What can be told from the runs that count.
+/// So many more seeds are none that anybody will train.
+const MOST_SEEDS: usize = 200;
+
+/// What can be told from the runs that count. That no difference is found is no sign that there is none.
 fn told(contrast: &Contrast, options: &Options) -> String {
+    let scale = Scale::of_quantity(options);
     let better = if contrast.is_better(options) { "better" } else { "worse" };
+    let within = options.margin.filter(|margin| contrast.interval.is_some_and(|interval| interval.is_within(*margin)));
+    let within = within.map(|margin| scale.given(margin));
     if contrast.is_settled(options.alpha) {
-        return better.to_owned();
+        return match within.filter(|_| contrast.same == Some(true)) {
+            Some(margin) => format!("{better}, by less than {margin}"),
+            None => better.to_owned(),
+        };
     }
     // Rank sums give single runs a p, too: one that can hardly be small.
     if contrast.p.is_none() || contrast.runs < 2 {
@@ -238,10 +252,13 @@ fn told(contrast: &Contrast, options: &Options) -> String {
     let about = if contrast.at_least { "at least" } else { "about" };
     // A pair may want a run of one side alone.
     let each = if contrast.left_out == [0, 0] { "each" } else { "in common" };
-    match contrast.more_seeds {
-        Some(1) => format!("{better}? {about} 1 more seed {each}"),
-        Some(more) if more <= 200 => format!("{better}? {about} {more} more seeds {each}"),
-        _ => "no difference to speak of".to_owned(),
+    let seeds = |more: usize| format!("{} {each}", plural(more as u64, "more seed"));
+    match (within, contrast.lacks(), contrast.more_seeds, contrast.interval) {
+        (Some(margin), 0, ..) => format!("the same within {margin}"),
+        (Some(margin), lacks, ..) => format!("the same within {margin}? at least {}", seeds(lacks)),
+        (None, _, Some(more), _) if more <= MOST_SEEDS => format!("{better}? {about} {}", seeds(more)),
+        (None, .., Some(interval)) => format!("cannot be told: could reach {}", scale.signed(interval.farthest())),
+        (None, .., None) => "cannot be told".to_owned(),
     }
 }
 
