@@ -30,7 +30,8 @@ pub struct CompareArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     question: Question,
-    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable)
+    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable). Its p is corrected (Holm) for the number of claims, not
+    /// for that of the table's comparisons: claim before the runs are there, for one picked from the table proves little
     #[arg(long, value_name = "CLAIM")]
     expect: Vec<Expectation>,
     /// Write a line a group as CSV; `-` for standard output

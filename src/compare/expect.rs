@@ -37,7 +37,12 @@ impl Order {
 pub struct Verdict {
     pub expectation: Expectation,
     pub difference: f64,
+    /// After Holm's correction for the number of claims.
     pub p_adjusted: Option<f64>,
+    /// How many claims that is: those that could be tested.
+    pub claims: usize,
+    /// What the table has in its place, corrected for the number of its comparisons; `None` where it does not compare the two.
+    pub p_table: Option<f64>,
     /// The test that was done; it is another than was asked for where there are no pairs.
     pub test: Test,
     pub pairing: Pairing,
@@ -73,9 +78,10 @@ impl FromStr for Expectation {
 }
 
 impl Comparison {
-    /// Judges claims, each against its own pair of groups, with Holm's correction for their number. A difference in the
-    /// wrong direction, or runs too few to test, do not hold; nor does a claim that is in favour of a group of which seeds
-    /// were lost, or of values that are certainly of different images.
+    /// Judges claims, each against its own pair of groups, with Holm's correction for their number, which is not that of the
+    /// table's comparisons: claims are few and named beforehand. A difference in the wrong direction, or runs too few to test,
+    /// do not hold; nor does a claim that is in favour of a group of which seeds were lost, or of values that are certainly of
+    /// different images.
     ///
     /// # Errors
     /// When a claim speaks of a group that is not there.
@@ -102,12 +108,15 @@ impl Comparison {
                 None => (None, None),
             };
             let against = self.lost(sides, expectation).or(other);
+            let p_table = self.in_table([contrast.group, contrast.baseline]).and_then(|there| there.p_adjusted);
             let holds = direction && against.is_none() && p_adjusted.is_some_and(|p| p <= expectation.alpha);
             let Contrast { test, pairing, untested, .. } = contrast;
             Verdict {
                 expectation: expectation.clone(),
                 difference,
                 p_adjusted,
+                claims: p.len(),
+                p_table,
                 test,
                 pairing,
                 untested,
@@ -117,6 +126,17 @@ impl Comparison {
             }
         });
         Ok(judged.collect())
+    }
+
+    /// The contrast of two groups, whichever is held against the other; of those with the baseline alone there is one.
+    fn in_table(&self, mut pair: [usize; 2]) -> Option<&Contrast> {
+        pair.sort_unstable();
+        let of = |contrast: &Contrast| {
+            let mut of = [contrast.group, contrast.baseline];
+            of.sort_unstable();
+            of
+        };
+        self.contrasts.iter().find(|contrast| of(contrast) == pair)
     }
 
     /// What is said of the seeds that the group lost that a claim favours.

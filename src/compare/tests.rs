@@ -409,6 +409,47 @@ fn claims_hold_or_not() {
     }
 }
 
+/// Six equal differences: each has a p of 0.0705 by itself (t = √6 with 4 degrees of freedom).
+#[test]
+fn a_claim_says_where_the_table_has_another_p() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |hash: &str, by: f64| {
+        for (seed, value) in (0..).zip([0.50, 0.52, 0.54]) {
+            let run = Run { hash, seed, accuracies: &[value + by], ..Run::default() };
+            run.write(root.path(), &format!("{hash}{seed}"));
+        }
+    };
+    write("a", 0.0);
+    write("b", 0.04);
+    let said = |claims: &[&str]| {
+        let found = compared(root.path(), Options::default());
+        let claims: Vec<Expectation> = claims.iter().map(|claim| claim.parse().unwrap()).collect();
+        let verdicts = found.judge(&claims).unwrap();
+        let words: Vec<String> = verdicts.iter().map(|verdict| report::claim(&found, verdict)).collect();
+        (words, report::json(&found, &verdicts)["expectations"].clone())
+    };
+    // One claim of the one pair there is.
+    assert_eq!(said(&["#2 > #1 at 0.1"]).0, ["holds: #2 > #1 at 0.1 (difference +4.00 %, p 0.0705)"]);
+    let (words, _) = said(&["#2 > #1 at 0.05", "#2 > #1 at 0.1"]);
+    assert!(
+        words[1].ends_with("(difference +4.00 %, p 0.14 among 2 claims, 0.0705 by itself in the table)"),
+        "{words:?}"
+    );
+    ["c", "d", "e", "f", "g"].into_iter().for_each(|hash| write(hash, 0.04));
+    for (claim, difference) in [("#2 > #1", "+4.00"), ("#1 < #2", "-4.00")] {
+        let text = format!("{claim} at 0.1");
+        let (words, json) = said(&[text.as_str()]);
+        let p = "p 0.0705 by itself, 0.42 among the table's 6 comparisons";
+        assert_eq!(words, [format!("holds: {text} (difference {difference} %, {p})")]);
+        let [claimed, table] = ["p_adjusted", "p_table"].map(|key| json[0][key].as_f64().unwrap());
+        assert!((table - 6.0 * claimed).abs() < 1e-9 && (claimed - 0.0705).abs() < 1e-4, "{json}");
+    }
+    // The table compares with the baseline alone.
+    let (words, json) = said(&["#2 > #1 at 0.2", "#3 > #2 at 0.2"]);
+    assert!(words[0].ends_with(", p 0.14 among 2 claims, 0.42 among the table's 6 comparisons)"), "{words:?}");
+    assert!(words[1].ends_with(", p 1.00)") && json[1]["p_table"].is_null(), "{words:?} {json}");
+}
+
 #[test]
 fn what_cannot_be_compared_says_why() {
     let root = tempfile::tempdir().unwrap();

@@ -51,6 +51,7 @@ pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
                 "pairing": verdict.pairing,
                 "test": verdict.test,
                 "p_adjusted": verdict.p_adjusted,
+                "p_table": verdict.p_table,
                 "against": verdict.against,
                 "holds": verdict.holds,
             })

@@ -281,7 +281,7 @@ pub fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
     let sign = expectation.order.sign();
     let word = if verdict.holds { "holds" } else { "DOES NOT HOLD" };
     let no_test = untested(verdict.untested).unwrap_or("too few runs to test");
-    let p = verdict.p_adjusted.map_or(no_test.to_owned(), |p| format!("p {}", p_value(p)));
+    let p = verdict.p_adjusted.map_or(no_test.to_owned(), |p| p_of(comparison, verdict, p));
     let difference = format!("difference {}{}", scale.signed(verdict.difference), scale.unit());
     let known = (!verdict.difference.is_nan()).then_some(difference);
     let facts = known.into_iter().chain([p]).chain(in_place(comparison, verdict)).chain(verdict.perhaps.clone());
@@ -294,6 +294,21 @@ pub fn claim(comparison: &Comparison, verdict: &Verdict) -> String {
         number(expectation.alpha),
         facts.join(", "),
     )
+}
+
+/// `p 0.0466`; where the table has another p of the same pair, `p 0.0466 by itself, 0.33 among the table's 7 comparisons`
+fn p_of(comparison: &Comparison, verdict: &Verdict, p: f64) -> String {
+    let p = p_value(p);
+    let Some(other) = verdict.p_table.map(p_value).filter(|other| *other != p) else { return format!("p {p}") };
+    let claims = match verdict.claims {
+        1 => "by itself".to_owned(),
+        several => format!("among {several} claims"),
+    };
+    let comparisons = match comparison.contrasts.iter().filter(|contrast| contrast.p.is_some()).count() {
+        1 => "by itself in the table".to_owned(),
+        several => format!("among the table's {several} comparisons"),
+    };
+    format!("p {p} {claims}, {other} {comparisons}")
 }
 
 /// The test that was done, where it is not the one that was asked for.
