@@ -16,7 +16,7 @@ pub struct Group {
     /// Its values of what was varied, or the experiment's name.
     pub name: String,
     pub spec_hash: String,
-    /// The settings in which the groups differ, by path.
+    /// The settings in which the groups differ, by path; those of phases as `planned[0].…`, where recipes stand for several.
     pub differing: BTreeMap<String, Value>,
     /// In the order given.
     pub runs: Vec<Outcome>,

@@ -3,8 +3,8 @@
 //! ```text
 //! folders ──find──▶ runs ──outcome──▶ one outcome a run ──group──▶ groups, named by what differs ──contrast──▶ against a baseline
 //! ```
-//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names and for what was
-//! pruned a sweep's `trials.csv`; entries of DAWNBench stand beside them as baselines. What cannot be used is
+//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names `plan.csv` and a
+//! sweep's `trials.csv`, which knows what was pruned, too; entries of DAWNBench stand beside them as baselines. What cannot be used is
 //! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
 mod axes;
@@ -167,8 +167,9 @@ pub fn compare(paths: &[PathBuf], options: Options) -> Result<Comparison, Compar
 /// better known by its experiment's name, as where all runs are of one experiment.
 pub fn points<'a>(runs: impl IntoIterator<Item = (&'a Path, &'a RunInfo)>) -> Vec<Option<String>> {
     let options = Options::default();
-    let outcome = |(path, info): (&'a Path, &'a RunInfo)| {
-        Outcome::of(path.to_owned(), None, info.clone(), Default::default(), None, &options)
+    let outcome = |(path, info): (&'a Path, &'a RunInfo)| Outcome {
+        expanded: outcome::is_expanded(path),
+        ..Outcome::of(path.to_owned(), None, info.clone(), Default::default(), None, &options)
     };
     let outcomes: Vec<Outcome> = runs.into_iter().map(outcome).collect();
     let hashes: Vec<String> = outcomes.iter().map(|outcome| outcome.info.spec_hash.clone()).collect();

@@ -17,6 +17,11 @@ const DIGITS: usize = 4;
 const ALL_DIGITS: usize = 17;
 /// In the place of a value.
 const NONE: &str = "(none)";
+/// What settings of phases begin with. In records these are phases of the plan; to `--set` and to axes they are those of the file,
+/// which are others where recipes stand for several.
+const PHASES: &str = "phases[";
+/// What settings of phases of the plan begin with in their place, where any run has such a recipe.
+pub const PLANNED: &str = "planned[";
 
 /// Gives each group its name and the settings in which it differs from others.
 pub fn name(groups: &mut [Group]) {
@@ -36,9 +41,26 @@ pub fn name(groups: &mut [Group]) {
 /// Gives each group the settings in which it differs from others.
 pub fn tell_apart(groups: &mut [Group]) {
     let differing = differing(groups);
+    let expanded = groups.iter().flat_map(|group| &group.runs).any(|run| run.expanded);
     for (group, settings) in groups.iter_mut().zip(differing) {
-        group.differing = settings;
+        group.differing = match expanded {
+            true => settings.into_iter().map(|(path, value)| (planned(path), value)).collect(),
+            false => settings,
+        };
     }
+}
+
+/// `phases[0].lr.to` → `planned[0].lr.to`
+fn planned(path: String) -> String {
+    match path.strip_prefix(PHASES) {
+        Some(rest) => format!("{PLANNED}{rest}"),
+        None => path,
+    }
+}
+
+/// Whether any setting in which groups differ is of a phase of the plan that may not be the file's.
+pub fn has_planned(groups: &[Group]) -> bool {
+    groups.iter().flat_map(|group| group.differing.keys()).any(|path| path.starts_with(PLANNED))
 }
 
 /// For each group, told apart before, its values of what was varied: those of the sweep's axes, `peak=0.4, knee=0.03`, or of
@@ -175,7 +197,7 @@ fn together<'a>(rows: &'a BTreeMap<&String, Vec<Value>>, phases: Option<usize>) 
                 *row == values && in_phase(other).is_some_and(|(_, of_other)| of_other == rest)
             };
             let alike = rows.iter().filter(alike).count();
-            (format!("phases[*].{rest}"), alike > 1 && Some(alike) == phases)
+            (format!("{PHASES}*].{rest}"), alike > 1 && Some(alike) == phases)
         });
         match all {
             Some((path, true)) => out.insert(path, values.as_slice()),
@@ -187,7 +209,7 @@ fn together<'a>(rows: &'a BTreeMap<&String, Vec<Value>>, phases: Option<usize>) 
 
 /// `phases[2].lr.to` → `2`, `lr.to`
 fn in_phase(path: &str) -> Option<(&str, &str)> {
-    path.strip_prefix("phases[")?.split_once("].")
+    path.strip_prefix(PHASES)?.split_once("].")
 }
 
 /// The group that a person means: by its whole name, by a number from 1 as tables show it (`#2`, or `2`), by its
@@ -219,7 +241,12 @@ pub fn resolve(groups: &[Group], text: &str) -> Result<usize, String> {
     };
     match found[..] {
         [one] => Ok(one),
-        [] => Err(format!("no group is called `{text}`; the groups are{}", names(&mut (0..groups.len())))),
+        [] => {
+            let is_other = text.contains(PHASES) && has_planned(groups);
+            let help =
+                if is_other { format!(" (settings of planned phases begin with `{PLANNED}`)") } else { String::new() };
+            Err(format!("no group is called `{text}`{help}; the groups are{}", names(&mut (0..groups.len()))))
+        }
         _ => Err(format!("`{text}` may mean several groups:{}", names(&mut found.into_iter()))),
     }
 }

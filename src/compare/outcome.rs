@@ -22,6 +22,8 @@ pub struct Outcome {
     pub live: Option<bool>,
     /// Whether its sweep gave it up.
     pub pruned: bool,
+    /// Whether its plan numbers phases otherwise than its file.
+    pub expanded: bool,
     /// The metric at each evaluation, in order; NaN where a run diverged.
     pub metric: Vec<f64>,
     /// Training seconds and images at each evaluation.
@@ -67,7 +69,7 @@ impl Outcome {
         let at = |target: f64| of_last_set.iter().position(|x| if lower { *x <= target } else { *x >= target });
         let reached = options.target.and_then(at).map(|row| first + row);
         let reached = reached.map(|row| Reached { seconds: seconds[row], images: images[row] });
-        Self { path, live, info, pruned: false, metric, seconds, images, best, reached, price }
+        Self { path, live, info, pruned: false, expanded: false, metric, seconds, images, best, reached, price }
     }
 
     /// The metric at the last evaluation.
@@ -191,6 +193,13 @@ fn kinds(table: &Path) -> Option<(Vec<String>, Vec<String>)> {
     Some((names(numbers), names(words)))
 }
 
+/// Whether the plan of the run in `folder` numbers phases otherwise than its file does, where recipes stand for several. One that
+/// is not there or cannot be read does not say so.
+pub fn is_expanded(folder: &Path) -> bool {
+    let plan = read_columns(&folder.join(file::PLAN), ["phase", "source"]).map(|plan| plan.values);
+    matches!(plan, Ok([Some(phases), Some(sources)]) if phases != sources)
+}
+
 /// Reads a run.
 pub fn read(folder: &Path, options: &Options) -> Read {
     let is_entry = dawnbench::table(folder).is_some();
@@ -260,7 +269,8 @@ fn try_read(folder: &Path, options: &Options) -> Result<Read, RecordError> {
     {
         return malformed(steps.len() as u64 + 1, what);
     }
-    let outcome = |columns| Read::Run(Box::new(Outcome::new(&run, info, columns, options)));
+    let expanded = is_expanded(folder);
+    let outcome = |columns| Read::Run(Box::new(Outcome { expanded, ..Outcome::new(&run, info, columns, options) }));
     Ok(match columns.values {
         [Some(metric), Some(seconds), Some(images), phase, _] => {
             outcome([metric, seconds, images, phase.unwrap_or_default()])

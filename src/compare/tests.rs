@@ -192,6 +192,67 @@ fn a_phase_that_only_one_has_is_named() {
     assert_eq!(differing([batches([1, 1, 1]), batches([1, 2, 2])]), ["phases[1].batch", "phases[2].batch"]);
 }
 
+/// `phases[0]` of an axis is the file's, that of a setting the plan's.
+#[test]
+fn settings_of_planned_phases_have_names_of_their_own_where_recipes_stand_for_several() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |k: usize, hash: &str, [rise, fall]: [f64; 2]| {
+        let settings = json!({
+            "phases[0].epochs": rise, "phases[1].epochs": fall, "phases[0].momentum": rise, "phases[1].momentum": rise,
+            "train.label_smoothing": rise,
+        });
+        Run { hash, settings, ..Run::default() }.write(root.path(), &format!("t00{k}-s0"))
+    };
+    let runs = [write(0, "a", [0.1, 0.9]), write(1, "b", [0.2, 1.8])];
+    let names = || names(&compared(root.path(), Options::default())).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let plan = |run: &Path, sources: [usize; 2]| {
+        let [first, second] = sources;
+        fs::write(run.join(file::PLAN), format!("phase,source,steps\n0,{first},10\n1,{second},90\n")).unwrap();
+    };
+    let note = "planned[0] is the first phase of the plan, ";
+    let text = || report::markdown(&compared(root.path(), Options::default()), &[]);
+    let page = || report::html(&compared(root.path(), Options::default()), &[]).unwrap();
+    let of_file = [
+        "phases[*].momentum=0.1, phases[0].epochs=0.1, phases[1].epochs=0.9, train.label_smoothing=0.1",
+        "phases[*].momentum=0.2, phases[0].epochs=0.2, phases[1].epochs=1.8, train.label_smoothing=0.2",
+    ];
+    // Of plans that are not there, cannot be read or are as their files nothing is told.
+    assert_eq!(names(), of_file);
+    plan(&runs[0], [0, 1]);
+    fs::write(runs[1].join(file::PLAN), "phase,source\n0,x\n").unwrap();
+    assert_eq!(names(), of_file);
+    assert!(!text().contains(note) && page().contains(r#""planned":null"#), "{}", text());
+
+    // One run with a recipe is enough.
+    plan(&runs[1], [0, 0]);
+    let planned = of_file.map(|name| name.replace("phases[", "planned["));
+    assert_eq!(names(), planned);
+    assert_eq!(text().matches(note).count(), 1, "{}", text());
+    assert!(text().contains("| planned[0].epochs ") && !text().contains("| phases["), "{}", text());
+    assert!(page().contains(&format!(r#""planned":"{note}"#)) && page().contains(r#""planned[0].epochs":"#));
+    let found = compared(root.path(), Options::default());
+    let json = report::json(&found, &[]);
+    assert_eq!(json["groups"][1]["settings"]["planned[1].epochs"], 1.8);
+    let infos: Vec<RunInfo> = runs.iter().map(|run| RunInfo::read(&run.join(file::RUN)).unwrap()).collect();
+    let in_pictures = points(runs.iter().map(PathBuf::as_path).zip(&infos));
+    assert_eq!(in_pictures, planned.map(Some));
+
+    // A sweep's axes keep the names that `--set` takes.
+    let table = "trial,seed,state,run,reason,phases[0].epochs\n0,0,done,t000-s0,,1\n1,0,done,t001-s0,,2\n";
+    fs::write(root.path().join(trials::TRIALS), table).unwrap();
+    assert_eq!(names(), ["phases[0].epochs=1", "phases[0].epochs=2"]);
+    assert!(text().contains("| planned[0].epochs ") && text().contains(note), "{}", text());
+    let found = compared(root.path(), Options::default());
+    let meant = |text: &str| name::resolve(&found.groups, text);
+    assert_eq!((meant("phases[0].epochs=2"), meant("planned[0].epochs=0.2")), (Ok(1), Ok(1)));
+    let error = meant("phases[0].epochs=0.2").unwrap_err();
+    assert!(error.contains("begin with `planned[`") && error.contains("#2 phases[0].epochs=2"), "{error}");
+    // Where the text shows axes alone there is nothing to explain.
+    write(2, "c", [0.3, 2.7]);
+    fs::write(root.path().join(trials::TRIALS), format!("{table}2,0,done,t002-s0,,3\n")).unwrap();
+    assert!(!text().contains("planned[") && page().contains(&format!(r#""planned":"{note}"#)), "{}", text());
+}
+
 #[test]
 fn a_group_is_meant_by_the_exact_name_of_its_experiment_or_folder() {
     let root = tempfile::tempdir().unwrap();

@@ -50,13 +50,14 @@ impl Known {
     }
 }
 
+/// Of the files that change: the plan is there before the record.
 fn stamps(run: &Path) -> [Stamp; 2] {
     [file::RUN, file::METRICS].map(|name| Stamp::of(&run.join(name)))
 }
 
 /// The first of a run's files that are shown which lies elsewhere.
 fn linked_out(run: &Path, root: &Path) -> Option<PathBuf> {
-    let files = [file::RUN, file::METRICS, file::TRACE].map(|name| run.join(name));
+    let files = [file::RUN, file::PLAN, file::METRICS, file::TRACE].map(|name| run.join(name));
     files.into_iter().find(|path| find::leads_out(path, root))
 }
 
@@ -219,7 +220,8 @@ mod tests {
         assert!(watched.comparison().unwrap().groups.is_empty());
         // Nor is a single file of a run that lies inside.
         fs::write(path.join(file::TRACE), "step,batch,lr,momentum\n0,100,0.1,0.9\n").unwrap();
-        for name in [file::RUN, file::METRICS, file::TRACE] {
+        fs::write(path.join(file::PLAN), "phase,source\n0,0\n").unwrap();
+        for name in [file::RUN, file::PLAN, file::METRICS, file::TRACE] {
             let run = Run::default().write(root.path(), &format!("of-{name}"));
             let _ = fs::remove_file(run.join(name));
             std::os::unix::fs::symlink(path.join(name), run.join(name)).unwrap();
@@ -227,7 +229,7 @@ mod tests {
         watched.look().unwrap();
         let comparison = watched.comparison().unwrap();
         assert!(comparison.groups.is_empty(), "{comparison:?}");
-        for name in [file::RUN, file::METRICS, file::TRACE] {
+        for name in [file::RUN, file::PLAN, file::METRICS, file::TRACE] {
             let words = format!("of-{name}/{name} is a link out of the folder");
             assert!(comparison.notes.iter().any(|note| note.contains(&words)), "{words}: {:?}", comparison.notes);
         }

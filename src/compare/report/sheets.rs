@@ -1,7 +1,7 @@
 //! The words of the report's tables, the same in every form of it.
 
 use super::{Scale, cost, images, p_value, span};
-use crate::compare::name::written;
+use crate::compare::name::{has_planned, written};
 use crate::compare::{
     Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
 };
@@ -36,6 +36,14 @@ pub fn differences(comparison: &Comparison) -> Option<Sheet> {
     let rows: Vec<Vec<String>> = one.differing.iter().map(row).collect();
     let heads = ["setting", "#1", "#2"].map(str::to_owned).to_vec();
     (!rows.is_empty()).then_some(Sheet { heads, rows, numbers: 0..0 })
+}
+
+/// What is said of settings of phases of the plan, where groups differ in some and these may be others than the file's.
+pub fn planned(comparison: &Comparison) -> Option<&'static str> {
+    has_planned(&comparison.groups).then_some(
+        "planned[0] is the first phase of the plan, where a recipe of the file stands for several (`runner plan` lists them); \
+         phases[0] is the file's first, as --set counts",
+    )
 }
 
 /// The groups' names, the best group first.

@@ -1,6 +1,7 @@
 //! Tables for people.
 
 use super::sheets::{self, Names, Sheet};
+use crate::compare::name::PLANNED;
 use crate::compare::{Comparison, Verdict};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -51,10 +52,14 @@ fn render(comparison: &Comparison, verdicts: &[Verdict], names: Names, show: imp
     for verdict in verdicts {
         writeln!(out, "\n{}", sheets::claim(comparison, verdict)).unwrap_or_default();
     }
-    if !comparison.notes.is_empty() {
+    // Of more groups than two the settings are shown in names alone, and not in those of a sweep's axes.
+    let shown = comparison.groups.len() == 2 || comparison.groups.iter().any(|group| group.name.contains(PLANNED));
+    let planned = sheets::planned(comparison).filter(|_| shown);
+    let notes: Vec<&str> = comparison.notes.iter().map(String::as_str).chain(planned).collect();
+    if !notes.is_empty() {
         out.push('\n');
     }
-    for note in &comparison.notes {
+    for note in notes {
         writeln!(out, "note: {note}").unwrap_or_default();
     }
     out

@@ -74,6 +74,7 @@ pub fn data(
         "axes": axes,
         "axes_left_out": left_out,
         "settings": settings(groups),
+        "planned": sheets::planned(comparison),
         "report": json(comparison, verdicts),
     })
 }

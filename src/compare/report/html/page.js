@@ -95,7 +95,8 @@ function tables(host) {
     host.append(make("h2", {}, data.contrasts_title), fill(table(data.contrasts, "contrasts", true), { id: "contrasts" }, []));
   }
   host.append(...data.claims.map((claim) => make("p", { class: claim.holds ? "good" : "bad" }, claim.text)));
-  if (report.notes.length > 0) host.append(make("ul", { class: "notes" }, report.notes.map((note) => make("li", {}, note))));
+  const notes = data.planned ? [...report.notes, data.planned] : report.notes;
+  if (notes.length > 0) host.append(make("ul", { class: "notes" }, notes.map((note) => make("li", {}, note))));
 }
 
 const opened = new Set(); // the groups whose runs are shown
