@@ -356,6 +356,41 @@ fn trials_are_named_by_their_values_of_the_axes_that_were_varied() {
     assert_eq!([1, 3].map(|k| found.groups[k].name.clone()), shared);
 }
 
+/// The base experiment's name is that of each of its trials.
+#[test]
+fn pictures_of_one_sweep_have_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    search(root.path());
+    tabulate(root.path(), "");
+    let sweep = root.path().join(file::SWEEP);
+    fs::write(&sweep, "name = \"how-high\"\nbase = \"knee.toml\"\n").unwrap();
+    let title = |paths: &[PathBuf]| {
+        let found = compare(paths, Options::default()).unwrap();
+        let (picture, page) = (report::svg(&found).unwrap(), report::html(&found, &[]).unwrap());
+        let is_sweeps = picture.contains(">how-high<");
+        assert_eq!(page.contains("<title>how-high<"), is_sweeps);
+        assert_eq!(page.contains(r#""title":"how-high""#), is_sweeps);
+        is_sweeps
+    };
+    let whole = [root.path().to_owned()];
+    let trials = ["t000-s0", "t001-s0"].map(|run| root.path().join(run));
+    assert!(title(&whole) && title(&trials), "all of its runs, and some");
+    assert!(!title(&trials[..1]), "one run alone");
+    // A run that is none of its trials, in its folder or elsewhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Run { hash: "dddddddd", ..Run::default() }.write(elsewhere.path(), "t002-s0");
+    let [one, two] = trials;
+    assert!(!title(&[one, two, other]));
+    let added = Run { hash: "eeeeeeee", ..Run::default() }.write(root.path(), "x");
+    assert!(!title(&whole));
+    fs::remove_dir_all(added).unwrap();
+    assert!(title(&whole));
+    for content in ["name = 1\n", "name = "] {
+        fs::write(&sweep, content).unwrap();
+        assert!(!title(&whole), "{content}");
+    }
+}
+
 /// Its run was stopped by a signal, as one is that goes on.
 #[test]
 fn a_trial_that_was_given_up_is_said_to_be() {

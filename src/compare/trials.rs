@@ -1,8 +1,10 @@
-//! A sweep's table of trials, as far as comparing needs it.
+//! A sweep's table of trials and its name, as far as comparing needs them.
 
 use super::find;
 use super::outcome::Outcome;
 use crate::record::Status;
+use crate::record::folder::file;
+use crate::record::reader::read_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -33,12 +35,7 @@ impl Trials {
     /// Those whose runs lie in `folder`. `None` where it has no such table, or one that cannot be read or lies elsewhere, behind a
     /// link.
     pub fn of(folder: &Path) -> Option<Self> {
-        let table = folder.join(TRIALS);
-        // A folder that is served shows nothing of what lies outside of it.
-        if find::canonical(find::here(folder)).is_ok_and(|root| find::leads_out(&table, &root)) {
-            return None;
-        }
-        Self::read(&table)
+        Self::read(&inside(folder, TRIALS)?)
     }
 
     fn read(table: &Path) -> Option<Self> {
@@ -66,6 +63,29 @@ impl Trials {
     fn trial(&self, run: &Path) -> Option<&Trial> {
         self.by_run.get(run.file_name()?.to_str()?)
     }
+}
+
+/// A file of the folder. `None` where it lies elsewhere, behind a link: a folder that is served shows nothing of what lies outside of
+/// it.
+fn inside(folder: &Path, file: &str) -> Option<PathBuf> {
+    let path = folder.join(file);
+    let leads_out = find::canonical(find::here(folder)).is_ok_and(|root| find::leads_out(&path, &root));
+    (!leads_out).then_some(path)
+}
+
+/// The name of the sweep that all these runs are trials of. `None` where some are none or of another, where what the sweep's folder
+/// holds cannot be read, and of one run alone, which may be all that is served.
+pub fn sweep_of<'a>(runs: impl IntoIterator<Item = &'a Outcome>) -> Option<String> {
+    let runs: Vec<&Path> = runs.into_iter().map(|run| run.path.as_path()).collect();
+    let [first, _, ..] = runs[..] else { return None };
+    let folder = first.parent()?;
+    let trials = Trials::of(folder)?;
+    if runs.iter().any(|run| run.parent() != Some(folder) || trials.trial(run).is_none()) {
+        return None;
+    }
+    let text = String::from_utf8(read_file(&inside(folder, file::SWEEP)?).ok()?).ok()?;
+    let sweep: toml::Table = text.parse().ok()?;
+    Some(sweep.get("name")?.as_str()?.to_owned())
 }
 
 /// A value without the quotation marks that TOML wants around words: settings are shown without, too.

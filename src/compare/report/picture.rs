@@ -1,6 +1,7 @@
 //! The comparison as a picture.
 
 use super::Scale;
+use crate::compare::trials::sweep_of;
 use crate::compare::{Comparison, Group, Options, Outcome};
 use crate::plot::{Evaluated, GroupRows, Metric, RunRows, foremost, groups};
 use crate::record::RecordError;
@@ -94,10 +95,14 @@ pub fn evaluations(runs: &[&Outcome]) -> Vec<Evaluated> {
     (0..most).map(evaluation).collect()
 }
 
-/// The experiments' names where they fit.
+/// The name of the sweep that all runs are of, else the experiments' names where they fit.
 pub fn title(comparison: &Comparison) -> String {
+    let runs = || comparison.groups.iter().flat_map(|group| &group.runs);
+    if let Some(sweep) = sweep_of(runs()) {
+        return sweep;
+    }
     let mut names: Vec<&str> = Vec::new();
-    for run in comparison.groups.iter().flat_map(|group| &group.runs) {
+    for run in runs() {
         if !names.contains(&run.info.name.as_str()) {
             names.push(&run.info.name);
         }
