@@ -30,8 +30,9 @@ pub struct CompareArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     question: Question,
-    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable). Its p is corrected (Holm) for the number of claims, not
-    /// for that of the table's comparisons: claim before the runs are there, for one picked from the table proves little
+    /// A claim, as `A > B at 0.05`; exits 6 when it does not hold (repeatable). Its p is corrected (Holm) for the number of
+    /// claims, not for that of the table's comparisons: claim before the runs are there, for one picked from the table proves
+    /// little
     #[arg(long, value_name = "CLAIM")]
     expect: Vec<Expectation>,
     /// Write a line a group as CSV; `-` for standard output
@@ -75,10 +76,10 @@ pub struct Question {
     /// The level at which a difference counts; intervals are of a confidence of 1 - P
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = level, allow_negative_numbers = true)]
     alpha: f64,
-    /// Call groups the same where their difference is below this, in the unit of the tables: of accuracies points of per cent. The
-    /// interval that is shown has to lie within, of six runs a side or more: of fewer it is too narrow. Two one-sided tests at P would
-    /// ask for that of 1 - 2 P, which is narrower. It is of each comparison by itself: among many some that differ may be called the
-    /// same, fewer with a smaller --alpha
+    /// Call groups the same where their difference is below this, in the unit of the tables: of accuracies points of per cent.
+    /// The interval that is shown has to lie within, of six runs a side or more: of fewer it is too narrow. Two one-sided tests
+    /// at the level of --alpha would ask for a confidence of 1 - 2 P, a narrower one. Each comparison is by itself: among many,
+    /// some that differ may be called the same, fewer with a smaller --alpha
     #[arg(long, value_name = "X", value_parser = margin, allow_negative_numbers = true)]
     margin: Option<f64>,
 }

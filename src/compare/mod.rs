@@ -3,9 +3,9 @@
 //! ```text
 //! folders ──find──▶ runs ──outcome──▶ one outcome a run ──group──▶ groups, named by what differs ──contrast──▶ against a baseline
 //! ```
-//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names `plan.csv` and a
-//! sweep's own file and its `trials.csv`, which knows what was pruned, too; entries of DAWNBench stand beside them as baselines. What cannot be used is
-//! said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
+//! Only `run.json` and `metrics.csv` are read, so runs of other machines are as good as one's own, and for names `plan.csv`, a
+//! sweep's own file and its `trials.csv`, which knows what was pruned, too; entries of DAWNBench stand beside them as
+//! baselines. What cannot be used is said (`Comparison::notes`) and left out; nothing is guessed or interpolated.
 
 mod axes;
 mod contrast;

@@ -65,8 +65,7 @@ impl Trials {
     }
 }
 
-/// A file of the folder. `None` where it lies elsewhere, behind a link: a folder that is served shows nothing of what lies outside of
-/// it.
+/// A file of the folder. `None` where it lies elsewhere, behind a link: a folder that is served shows nothing from outside.
 fn inside(folder: &Path, file: &str) -> Option<PathBuf> {
     let path = folder.join(file);
     let leads_out = find::canonical(find::here(folder)).is_ok_and(|root| find::leads_out(&path, &root));
