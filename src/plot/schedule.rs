@@ -284,7 +284,7 @@ fn by_phase(stages: &Stages<'_>, points: impl Iterator<Item = (usize, u64, f64)>
     lines
 }
 
-/// One line a phase, in values of the axes.
+/// One line a phase, in values of the axes; empty where the phase has no such value.
 struct Lines(Vec<Vec<(f64, f64)>>);
 
 impl Lines {
@@ -301,14 +301,11 @@ impl Lines {
                 line.push((*border, end(phase)));
             }
         }
-        lines.retain(|line| !line.is_empty());
         Self(lines)
     }
 
     fn of_own(stages: &Stages<'_>, own: &OwnLine) -> Self {
-        let mut lines = by_phase(stages, own.points.iter().map(|point| (point.phase, point.step, point.value)));
-        lines.retain(|line| !line.is_empty());
-        Self(lines)
+        Self(by_phase(stages, own.points.iter().map(|point| (point.phase, point.step, point.value))))
     }
 
     fn values(&self) -> impl Iterator<Item = f64> + '_ {
@@ -346,6 +343,7 @@ impl Lines {
                 svg.polyline(&[before, *first], Stroke::new(colour, 1.2).faint(0.4));
             }
             svg.polyline(&points, Stroke::new(colour, 1.8));
+            // Of a phase without such a value there is none: what comes behind it is not joined to what was before.
             before = points.last().copied();
         }
     }

@@ -2,6 +2,7 @@
 
 mod find_lr;
 mod groups;
+mod of_schedules;
 
 use super::*;
 use crate::record::confusion::Confusion;
