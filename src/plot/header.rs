@@ -7,6 +7,8 @@ use crate::record::rows::PlanRow;
 
 const LINE: f64 = 15.0;
 const INSET: f64 = 6.0;
+/// At the foot of a flag.
+const DOT: f64 = 2.5;
 /// Flags above this row are left out.
 const MOST_ROWS: usize = 10;
 /// Borders of phases closer together than this are not all drawn.
@@ -23,9 +25,9 @@ struct Run<'a> {
 
 /// The labels, laid out for one picture.
 ///
-/// A label stands within its phase where it fits, on two lines or on three. Phases too short for that get a flag: a pole
-/// from the middle of the phase, with the label to the right of its top. Poles further right are lower than the label
-/// they would cut.
+/// A label stands within its phase where it fits, on two lines or on three. Phases too short for that get a flag: the label
+/// above the others, to the right of a dotted line that ends in a dot over the middle of the phase, so that no one takes it
+/// for a border. Lines further right are lower than the label they would cut.
 pub struct Header<'a> {
     runs: Vec<Run<'a>>,
     tall: bool,
@@ -124,7 +126,8 @@ impl Run<'_> {
     fn fly(&self, svg: &mut Svg, strip: f64, row: usize, bottom: f64) {
         let x = self.middle();
         let base = strip - row as f64 * LINE - 4.0;
-        svg.line((x, base - 8.0), (x, bottom), Stroke::new(QUIET, 0.6));
+        svg.line((x, base - 8.0), (x, bottom), Stroke::new(QUIET, 0.6).dashed("1 2"));
+        svg.dot((x, bottom), DOT, QUIET);
         svg.text((x + 4.0, base), &self.flag_text(), Type::new(SMALL, INK));
     }
 }

@@ -32,3 +32,18 @@ fn a_phase_without_a_value_leaves_a_gap() {
         assert_eq!(joints(set, &[1, 2]), 3);
     }
 }
+
+/// The label of a phase too short for it hangs from a dotted line with a dot at its foot, which is no border.
+#[test]
+fn a_label_beside_its_phase_has_a_leader() {
+    let leaders = |phases: &[Phase]| {
+        let plan = plan(phases);
+        let scheduled = Scheduled { steps: &steps(&plan), own: &[], ends: &[] };
+        let picture = schedule("a-name", &plan, scheduled, ScheduleOptions::default());
+        assert_readable(&picture);
+        [picture.matches("stroke-dasharray=\"1 2\"").count(), picture.matches("<circle").count()]
+    };
+    assert_eq!(leaders(&[("sgd", 390, 32, 128, DOWN), ("adamw", 390, 32, 128, DOWN)]), [0, 0]);
+    assert_eq!(leaders(&[("sgd", 390, 32, 128, DOWN), ("adamw", 3, 32, 128, DOWN)]), [1, 1]);
+    assert_eq!(leaders(&[("sgd", 2, 32, 128, DOWN), ("sgd", 390, 32, 64, DOWN), ("adamw", 3, 32, 128, DOWN)]), [2, 2]);
+}
