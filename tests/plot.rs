@@ -65,6 +65,7 @@ fn trace(step: u64, seed: u64) -> TraceRow {
         beta: None,
         clip_norm: None,
         clip_value: None,
+        lookahead_decay: None,
     }
 }
 

@@ -146,6 +146,7 @@ impl Plan {
             beta: step.hypers.beta,
             clip_norm: step.clip.norm,
             clip_value: step.clip.value,
+            lookahead_decay: self.moving_decay_after(step.step),
         }
     }
 }

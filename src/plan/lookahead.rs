@@ -38,6 +38,12 @@ impl Plan {
         (taken == all || lookahead.at_epoch_end && step.ends_epoch).then_some(Mix::Return)
     }
 
+    /// The decay of the slow weights after a step, mixed in or not, where it moves.
+    pub(super) fn moving_decay_after(&self, step: u64) -> Option<f64> {
+        let moves = |lookahead: &&PlannedLookahead| lookahead.decay_moves() && lookahead.first_step <= step;
+        self.lookahead.as_ref().filter(moves).map(|lookahead| lookahead.decay.at(step + 1, self.total_steps))
+    }
+
     pub(super) fn plan_lookahead(&self, spec: &LookaheadSpec) -> Result<PlannedLookahead, PlanError> {
         let error = |e: crate::schedule::RampError| {
             PlanError::new(format!("train.lookahead.decay.{}", e.key), e.message, e.help)

@@ -68,8 +68,8 @@ impl Panel {
 }
 
 /// Draws lr and momentum over steps, with the phases' borders, as SVG; what rules and groups have of their own beside the phases',
-/// dashed where another line is; beta, weight decay and bounds on the gradient, where they move; where two rules are mixed, their shares
-/// too.
+/// dashed where another line is; beta, weight decay, bounds on the gradient and lookahead's decay, where they move; where two rules are
+/// mixed, their shares too.
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
@@ -149,6 +149,11 @@ fn panels(
     if moves(steps, value) {
         let lines = lines(value, |ends| ends.clip_value);
         panels.push(Panel::new(("bound on the gradient's values", GREY), lines, amount_axis));
+    }
+    let decay = Lines::after_steps(steps, |s| s.lookahead_decay.unwrap_or(f64::NAN));
+    let (lowest, highest) = decay.range();
+    if lowest < highest {
+        panels.push(Panel::new(("lookahead's decay", GREEN), decay, close_axis));
     }
     panels
 }
@@ -284,7 +289,7 @@ fn by_phase(stages: &Stages<'_>, points: impl Iterator<Item = (usize, u64, f64)>
     lines
 }
 
-/// One line a phase, in values of the axes; empty where the phase has no such value.
+/// One line a phase, in values of the axes, empty where the phase has no such value; or one over all of them.
 struct Lines(Vec<Vec<(f64, f64)>>);
 
 impl Lines {
@@ -306,6 +311,12 @@ impl Lines {
 
     fn of_own(stages: &Stages<'_>, own: &OwnLine) -> Self {
         Self(by_phase(stages, own.points.iter().map(|point| (point.phase, point.step, point.value))))
+    }
+
+    /// One line through all phases, of what comes after steps, not after each perhaps.
+    fn after_steps(steps: &[PlannedStepRow], value: impl Fn(&PlannedStepRow) -> f64) -> Self {
+        let points = steps.iter().map(|row| (row.step as f64 + 1.0, value(row)));
+        Self(vec![points.filter(|(_, value)| is_drawable(*value)).collect()])
     }
 
     fn values(&self) -> impl Iterator<Item = f64> + '_ {

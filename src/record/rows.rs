@@ -35,6 +35,9 @@ pub struct TraceRow {
     pub clip_norm: Option<f64>,
     #[serde(default, skip_serializing)]
     pub clip_value: Option<f64>,
+    /// Of lookahead's slow weights after the step, likewise, in runs where it moves; NaN where none were mixed in.
+    #[serde(default, skip_serializing)]
+    pub lookahead_decay: Option<f64>,
 }
 
 /// One row of `metrics.csv`: an evaluation, after step `step`.
@@ -188,6 +191,9 @@ pub struct PlannedStepRow {
     pub clip_norm: Option<f64>,
     #[serde(default, skip_serializing)]
     pub clip_value: Option<f64>,
+    /// As in [`TraceRow`]; of a plan also where none are mixed in, as it would be.
+    #[serde(default, skip_serializing)]
+    pub lookahead_decay: Option<f64>,
 }
 
 impl From<&TraceRow> for PlannedStepRow {
@@ -206,6 +212,7 @@ impl From<&TraceRow> for PlannedStepRow {
             beta: row.beta,
             clip_norm: row.clip_norm,
             clip_value: row.clip_value,
+            lookahead_decay: row.lookahead_decay,
         }
     }
 }
@@ -294,6 +301,7 @@ pub(crate) mod tests {
             beta: None,
             clip_norm: None,
             clip_value: None,
+            lookahead_decay: None,
         }
     }
 

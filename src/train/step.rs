@@ -99,6 +99,7 @@ impl Taken {
             beta: None,
             clip_norm: None,
             clip_value: None,
+            lookahead_decay: None,
         }
     }
 

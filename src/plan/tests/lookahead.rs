@@ -50,6 +50,28 @@ fn a_decay_that_moves_is_in_the_trace() {
     }
 }
 
+/// For the picture it is known after every step, from the first that lookahead looks at.
+#[test]
+fn a_decay_that_moves_is_known_between_mixes() {
+    let decays = |to: f64| {
+        let mut spec = spec(vec![steps(4, 10), steps(6, 10)], LastBatch::Serve);
+        let start = every(3.0, DurationUnit::Steps);
+        let decay = curve(0.5, Some(to), "linear");
+        spec.train.lookahead = Some(LookaheadSpec { every: 4, decay, start, at_epoch_end: false });
+        let plan = Plan::compile(&spec, &facts(100)).unwrap();
+        (0..10).map(|step| plan.step_row(step).lookahead_decay).collect::<Vec<_>>()
+    };
+    assert!(decays(0.5).iter().all(Option::is_none));
+    for (step, decay) in decays(0.8).into_iter().enumerate() {
+        let taken = step as f64 + 1.0;
+        let as_planned = match decay {
+            None => step < 3,
+            Some(decay) => step >= 3 && (decay - 0.5 - 0.03 * taken).abs() < 1e-12,
+        };
+        assert!(as_planned, "{step}: {decay:?}");
+    }
+}
+
 #[test]
 fn the_decay_is_that_of_airbench94() {
     let power = Choice { kind: "power".into(), settings: Settings([("exponent".into(), Value::Float(3.0))].into()) };

@@ -282,6 +282,7 @@ fn the_trace_is_the_front_of_what_training_records() {
             beta: None,
             clip_norm: None,
             clip_value: None,
+            lookahead_decay: None,
         };
         assert_eq!(crate::record::rows::PlannedStepRow::from(&row), plan.step_row(step.step));
         recorded.serialize(row).unwrap();

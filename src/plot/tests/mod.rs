@@ -54,6 +54,7 @@ fn steps(plan: &[PlanRow]) -> Vec<PlannedStepRow> {
                 beta: None,
                 clip_norm: None,
                 clip_value: None,
+                lookahead_decay: None,
             });
         }
     }
@@ -78,6 +79,7 @@ fn trace(plan: &[PlanRow]) -> Vec<TraceRow> {
         beta: s.beta,
         clip_norm: s.clip_norm,
         clip_value: s.clip_value,
+        lookahead_decay: s.lookahead_decay,
     };
     steps(plan).into_iter().map(row).collect()
 }

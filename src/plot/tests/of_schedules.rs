@@ -47,3 +47,29 @@ fn a_label_beside_its_phase_has_a_leader() {
     assert_eq!(leaders(&[("sgd", 390, 32, 128, DOWN), ("adamw", 3, 32, 128, DOWN)]), [1, 1]);
     assert_eq!(leaders(&[("sgd", 2, 32, 128, DOWN), ("sgd", 390, 32, 64, DOWN), ("adamw", 3, 32, 128, DOWN)]), [2, 2]);
 }
+
+/// Lookahead's decay is one line through all phases, though only some steps mix, and none of a phase perhaps.
+#[test]
+fn lookahead_has_a_panel_where_its_decay_moves() {
+    let plan = &plan(&[("sgd", 83, 32, 64, DOWN), ("sgd", 3, 32, 64, DOWN), ("adamw", 80, 32, 64, DOWN)]);
+    let draw = |decay: &dyn Fn(u64) -> f64| {
+        let mut steps = steps(plan);
+        for row in &mut steps {
+            row.lookahead_decay = Some(decay(row.step));
+        }
+        let scheduled = Scheduled { steps: &steps, own: &[], ends: &[] };
+        let picture = schedule("a-name", plan, scheduled, ScheduleOptions::default());
+        assert_readable(&picture);
+        let lines = picture.matches(&format!("stroke=\"{}\" stroke-width=\"1.8\"", style::GREEN)).count();
+        let named = texts(&picture).0.iter().filter(|(_, words)| words == "lookahead's decay").count();
+        (named, lines, picture)
+    };
+    let of_a_trace = draw(&|step: u64| if step % 10 == 9 { 0.005 * (step + 1) as f64 } else { f64::NAN });
+    assert_eq!((of_a_trace.0, of_a_trace.1), (1, 1));
+    // 166 steps: what comes after the last lies at the right edge, the line's end there and the corners of the area below.
+    let of_a_plan = draw(&|step: u64| 0.005 * (step + 1) as f64);
+    assert_eq!((of_a_plan.0, of_a_plan.1), (1, 1));
+    assert_eq!(of_a_plan.2.matches("L932 ").count(), of_a_trace.2.matches("L932 ").count() + 3);
+    assert_eq!(draw(&|_: u64| 0.5).0, 0);
+    assert_eq!(draw(&|_: u64| f64::NAN).0, 0);
+}

@@ -57,6 +57,7 @@ pub fn paint(session: &mut PaintSession) -> anyhow::Result<Outcome> {
             beta: None,
             clip_norm: None,
             clip_value: None,
+            lookahead_decay: None,
         };
         session.meter.add(&row);
         session.recorder.event(&Event::StepDone(StepDone {
