@@ -191,6 +191,36 @@ fn pictures_are_drawn_before_training() {
     assert_exit(&output, 2);
 }
 
+/// A picture of a plan over what is asked for; the decay of lookahead, which moves here, has a panel.
+#[test]
+fn plans_are_drawn_over_steps_epochs_or_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write(dir.path(), "small.toml", SMALL);
+    let draw = |args: &[&str]| {
+        let to = dir.path().join("s.svg");
+        let output = runner().arg("plan").arg(&config).arg("--plot").arg(&to).args(args).output().unwrap();
+        assert_exit(&output, 0);
+        std::fs::read_to_string(&to).unwrap()
+    };
+    let plain = draw(&[]);
+    assert!(plain.contains(">lookahead's decay</text>"));
+    assert_eq!(draw(&["--across", "steps"]), plain);
+    for (across, above, below) in
+        [("steps", "step", "epoch"), ("epochs", "epoch", "step"), ("images", "images", "step")]
+    {
+        let picture = draw(&["--across", across]);
+        let place = |ruler: &str| picture.find(&format!(">{ruler}</text>"));
+        assert!(place(above).is_some() && place(above) < place(below), "{across}");
+    }
+    for (args, said) in
+        [(&["--across", "epochs"][..], "--plot"), (&["--plot", "s.svg", "--across", "seconds"][..], "images")]
+    {
+        let output = runner().current_dir(dir.path()).args(["plan", "small.toml"]).args(args).output().unwrap();
+        assert_exit(&output, 2);
+        assert!(text(&output).contains(said), "{}", text(&output));
+    }
+}
+
 #[test]
 fn divergence_is_exit_code_4_and_keeps_the_rows() {
     let dir = tempfile::tempdir().unwrap();

@@ -202,6 +202,10 @@ fn every_axis_and_the_schedule_can_be_drawn() {
             assert!(svg.contains(&format!(">{ruler}</text>")) && svg.contains("accuracy"), "{across}");
             let (_, svg) = plot(dir.path(), &runs[..count], &["--across", across, "--schedule"]);
             assert!(svg.contains("learning rate") && svg.contains("momentum"), "{across}");
+            assert!(svg.contains(&format!(">{ruler}</text>")), "{across}");
+            // A single run's is drawn as a plan is: steps below.
+            let steps_below = count == 1 && matches!(across, "epochs" | "images");
+            assert_eq!(svg.contains(">step</text>"), steps_below || across == "steps", "{across}");
         }
     }
     // One plan: one line, for both.

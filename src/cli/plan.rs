@@ -6,7 +6,7 @@ use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
-use crate::plot::{self, ScheduleOptions, Scheduled, Shown};
+use crate::plot::{self, Across, ScheduleOptions, Scheduled, Shown};
 use crate::train::PICTURES;
 use crate::units::count;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use std::path::PathBuf;
 Examples:
   runner plan configs/dawnbench.toml
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
+  runner plan configs/imagenet-fastai-18min.toml --plot schedule.svg --across epochs
   runner plan configs/dawnbench.toml --set 'phases[1].lr.from=0.2' --csv -
   runner plan configs/dawnbench.toml --seed 2 --origins
   runner plan configs/schedules/one-cycle.toml --expand > plain.toml")]
@@ -36,9 +37,18 @@ pub struct PlanArgs {
     /// Write what every step will use as CSV, as in a run's trace.csv; `-` for standard output
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Draw learning rate and momentum over the steps
+    /// Draw learning rate, momentum and what else moves
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     plot: Option<PathBuf>,
+    /// What runs from left to right in the picture
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "steps",
+        value_parser = ["steps", "epochs", "images"],
+        requires = "plot"
+    )]
+    across: String,
     /// Draw without the phases' optimizers and sizes
     #[arg(long, requires = "plot")]
     no_labels: bool,
@@ -116,7 +126,11 @@ pub fn data_line(facts: &Facts) -> String {
 
 fn draw(args: &PlanArgs, name: &str, plan: &Plan) -> String {
     let shown = |hidden: bool| if hidden { Shown::No } else { Shown::Yes };
-    let options = ScheduleOptions { labels: shown(args.no_labels), momentum: shown(args.no_momentum) };
+    let options = ScheduleOptions {
+        labels: shown(args.no_labels),
+        momentum: shown(args.no_momentum),
+        across: Across::named(&args.across),
+    };
     let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
     plot::schedule(name, &plan.rows(), Scheduled { steps: &steps, own: &own, ends: &plan.ends() }, options)
 }

@@ -29,6 +29,18 @@ pub enum Across {
     Seconds,
 }
 
+impl Across {
+    /// What the option `--across` calls so: steps, unless it names another.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "epochs" => Self::Epochs,
+            "images" => Self::Images,
+            "seconds" => Self::Seconds,
+            _ => Self::Steps,
+        }
+    }
+}
+
 /// What a run recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct RunRows<'a> {

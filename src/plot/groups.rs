@@ -4,7 +4,7 @@ use super::axis::{Axis, is_drawable};
 use super::curves::{Across, RunRows};
 use super::frame::{self, Frame, Heading, Ruler, Stages};
 use super::panels::{Look, Panel, Series, called, colours, room, time_ruler};
-use super::schedule::counts;
+use super::places::counts;
 use super::schedules::lr_panel;
 use super::style::{PALE, QUIET, RUNS};
 use super::track::Track;

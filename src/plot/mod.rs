@@ -11,6 +11,7 @@ mod frame;
 mod groups;
 mod header;
 mod panels;
+mod places;
 mod png;
 mod schedule;
 mod schedules;

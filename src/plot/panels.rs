@@ -3,7 +3,8 @@
 use super::axis::{Axis, Tick};
 use super::curves::Across;
 use super::frame::{self, EndLabel, Frame, Heading, Ruler, Stages, label_ends};
-use super::schedule::{Shown, counts, epoch_ruler};
+use super::places::{counts, epoch_ruler};
+use super::schedule::Shown;
 use super::style::{INK, PALE, RUNS, SMALL};
 use super::svg::{Stroke, Svg, Weight};
 use super::text;

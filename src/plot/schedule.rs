@@ -1,8 +1,10 @@
-//! The picture of a schedule: lr and momentum over steps.
+//! The picture of a schedule: lr and momentum over steps, epochs or images.
 
-use super::axis::{Axis, Scale, TINY, Tick, is_drawable};
-use super::frame::{self, Frame, Heading, Ruler, Stages};
-use super::style::{BLUE, GREEN, GREY, ORANGE, OWN, RIGHT};
+use super::axis::{Axis, Scale, TINY, is_drawable};
+use super::curves::Across;
+use super::frame::{self, Frame, Heading, Stages};
+use super::places::{Places, epoch_borders};
+use super::style::{BLUE, GREEN, GREY, ORANGE, OWN};
 use super::svg::{Stroke, Svg};
 use super::thin::thin;
 use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PhaseEnds, PlanRow, PlannedStepRow};
@@ -24,12 +26,14 @@ pub enum Shown {
     No,
 }
 
-/// What a picture of a schedule shows beyond the lr.
+/// What a picture of a schedule shows beyond the lr, and over what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScheduleOptions {
     /// Optimizer, image size and batch of each phase.
     pub labels: Shown,
     pub momentum: Shown,
+    /// Seconds are in no plan: steps stand for them.
+    pub across: Across,
 }
 
 /// What the steps of a schedule use.
@@ -67,9 +71,9 @@ impl Panel {
     }
 }
 
-/// Draws lr and momentum over steps, with the phases' borders, as SVG; what rules and groups have of their own beside the phases',
-/// dashed where another line is; beta, weight decay, bounds on the gradient and lookahead's decay, where they move; where two rules are
-/// mixed, their shares too.
+/// Draws lr and momentum from left to right, with the phases' borders, as SVG; what rules and groups have of their own beside
+/// the phases', dashed where another line is; beta, weight decay, bounds on the gradient and lookahead's decay, where they
+/// move; where two rules are mixed, their shares too.
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
@@ -78,20 +82,21 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
         .iter()
         .filter(|line| options.momentum == Shown::Yes || line.quantity != OwnQuantity::Momentum)
         .collect();
-    let stages = Stages { phases, borders: step_borders(phases), labels: options.labels };
+    let places = Places::new(phases, options.across);
+    let stages = Stages { phases, borders: places.borders.clone(), labels: options.labels };
     let colours = Colours::of(&own);
-    let panels = panels(&stages, scheduled, options.momentum, |quantity| colours.lines(&stages, &own, quantity));
+    let panels = panels(&places, scheduled, options.momentum, |quantity| colours.lines(&places, &own, quantity));
     let highest = if options.momentum == Shown::Yes { 250.0 } else { 280.0 };
     let heights = [highest].into_iter().chain(panels.iter().map(|panel| panel.height)).collect();
     let heading = Heading { legend: colours.legend(), ..Heading::new(title, subtitle(phases)) };
-    let frame = Frame::new(heading.bottom(), &stages, RIGHT, heights);
-    let rulers = vec![Ruler { name: "step", ticks: counts(&frame.x) }, epoch_ruler(phases)];
+    let frame = Frame::new(heading.bottom(), &stages, places.room(), heights);
+    let rulers = places.rulers(&frame.x);
     let frames = [frame.with_rulers(rulers)];
     let mut svg = frame::start(&heading, &frames);
     let [frame] = &frames;
 
-    let lr = Lines::new(&stages, scheduled.steps, |s| s.lr, |p| p.lr_to);
-    let rates = colours.lines(&stages, &own, OwnQuantity::Lr);
+    let lr = Lines::new(&places, scheduled.steps, |s| s.lr, |p| p.lr_to);
+    let rates = colours.lines(&places, &own, OwnQuantity::Lr);
     let y = lr_axis(phases, &lr, &rates, frame.heights(0));
     let caption = if y.scale == Scale::Log { "learning rate, log scale" } else { "learning rate" };
     frame.panel(&mut svg, &y, (caption, BLUE), "");
@@ -112,18 +117,18 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
 
 /// The panels that have something to show; `own`: the lines of rules and groups.
 fn panels(
-    stages: &Stages<'_>,
+    places: &Places<'_>,
     scheduled: Scheduled<'_>,
     momentum: Shown,
     own: impl Fn(OwnQuantity) -> Vec<(Lines, &'static str)>,
 ) -> Vec<Panel> {
     let Scheduled { steps, ends, .. } = scheduled;
     let lines = |value: fn(&PlannedStepRow) -> f64, end: fn(&PhaseEnds) -> f64| {
-        Lines::new(stages, steps, value, |phase| ends.get(phase.phase).map_or(f64::NAN, end))
+        Lines::new(places, steps, value, |phase| ends.get(phase.phase).map_or(f64::NAN, end))
     };
     let mut panels = Vec::new();
     if momentum == Shown::Yes {
-        let lines = Lines::new(stages, steps, |s| s.momentum, |p| p.momentum_to);
+        let lines = Lines::new(places, steps, |s| s.momentum, |p| p.momentum_to);
         let own = own(OwnQuantity::Momentum);
         panels.push(Panel { own, height: 110.0, ..Panel::new(("momentum", ORANGE), lines, close_axis) });
     }
@@ -150,7 +155,7 @@ fn panels(
         let lines = lines(value, |ends| ends.clip_value);
         panels.push(Panel::new(("bound on the gradient's values", GREY), lines, amount_axis));
     }
-    let decay = Lines::after_steps(steps, |s| s.lookahead_decay.unwrap_or(f64::NAN));
+    let decay = Lines::after_steps(places, steps, |s| s.lookahead_decay.unwrap_or(f64::NAN));
     let (lowest, highest) = decay.range();
     if lowest < highest {
         panels.push(Panel::new(("lookahead's decay", GREEN), decay, close_axis));
@@ -199,10 +204,10 @@ impl<'a> Colours<'a> {
     }
 
     /// The lines of a quantity, of equal ones one, with their colours.
-    fn lines(&self, stages: &Stages<'_>, own: &[&OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
+    fn lines(&self, places: &Places<'_>, own: &[&OwnLine], quantity: OwnQuantity) -> Vec<(Lines, &'static str)> {
         let coloured = |line: &&OwnLine| {
             let (_, colour) = self.0.iter().find(|(names, _)| names[0] == line.name)?;
-            Some((Lines::of_own(stages, line), *colour))
+            Some((Lines::of_own(places, line), *colour))
         };
         own.iter().filter(|line| line.quantity == quantity).filter_map(coloured).collect()
     }
@@ -211,43 +216,6 @@ impl<'a> Colours<'a> {
 /// What the rule or group of that name uses, quantity by quantity.
 fn used_by<'a>(own: &'a [&OwnLine], name: &'a str) -> impl Iterator<Item = (OwnQuantity, &'a [OwnPoint])> {
     own.iter().filter(move |line| line.name == name).map(|line| (line.quantity, line.points.as_slice()))
-}
-
-/// The first step of each phase, and the end of the last.
-pub fn step_borders(phases: &[PlanRow]) -> Vec<f64> {
-    let mut borders = vec![0.0];
-    for phase in phases {
-        borders.push(borders[borders.len() - 1] + phase.steps as f64);
-    }
-    borders
-}
-
-/// The images served before each phase, and in all.
-pub fn image_borders(phases: &[PlanRow]) -> Vec<f64> {
-    let mut borders = vec![0.0];
-    for phase in phases {
-        borders.push(borders[borders.len() - 1] + phase.images as f64);
-    }
-    borders
-}
-
-/// The epochs served before each phase, and in all.
-pub fn epoch_borders(phases: &[PlanRow]) -> Vec<f64> {
-    let mut borders = vec![0.0];
-    for phase in phases {
-        let epochs = if is_drawable(phase.epochs) { phase.epochs.max(0.0) } else { 0.0 };
-        borders.push(borders[borders.len() - 1] + epochs);
-    }
-    borders
-}
-
-/// Where `x` lies on `to`, when the corners of `from` lie on those of `to` and all between is straight.
-pub fn carry_over(x: f64, from: &[f64], to: &[f64]) -> f64 {
-    let last = from.len().min(to.len()).saturating_sub(1);
-    let right = from.partition_point(|f| *f < x).clamp(1.min(last), last);
-    let left = right.saturating_sub(1);
-    let width = from[right] - from[left];
-    if width > 0.0 { to[left] + (x - from[left]) / width * (to[right] - to[left]) } else { to[right] }
 }
 
 fn subtitle(phases: &[PlanRow]) -> String {
@@ -264,23 +232,9 @@ fn subtitle(phases: &[PlanRow]) -> String {
     parts.join(" · ")
 }
 
-/// Ticks of whole steps, thousands set apart.
-pub fn counts(x: &Axis) -> Vec<Tick> {
-    let whole = x.ticks(8).into_iter().filter(|t| t.value.fract() == 0.0);
-    whole.map(|t| Tick { label: count(t.value as u64), ..t }).collect()
-}
-
-/// Epochs below the steps: not evenly spaced where the batch size changes.
-pub fn epoch_ruler(phases: &[PlanRow]) -> Ruler {
-    let (steps, epochs) = (step_borders(phases), epoch_borders(phases));
-    let axis = Axis::exact(0.0, epochs[epochs.len() - 1], (0.0, 1.0));
-    let ticks = axis.ticks(10).into_iter().map(|t| Tick { value: carry_over(t.value, &epochs, &steps), ..t });
-    Ruler { name: "epoch", ticks: ticks.collect() }
-}
-
 /// The points of each phase that can be drawn, of phases, steps and values.
-fn by_phase(stages: &Stages<'_>, points: impl Iterator<Item = (usize, u64, f64)>) -> Vec<Vec<(f64, f64)>> {
-    let mut lines = vec![Vec::new(); stages.phases.len()];
+fn by_phase(phases: &[PlanRow], points: impl Iterator<Item = (usize, u64, f64)>) -> Vec<Vec<(f64, f64)>> {
+    let mut lines = vec![Vec::new(); phases.len()];
     for (phase, step, value) in points.filter(|(.., value)| is_drawable(*value)) {
         if let Some(line) = lines.get_mut(phase) {
             line.push((step as f64, value));
@@ -294,29 +248,36 @@ struct Lines(Vec<Vec<(f64, f64)>>);
 
 impl Lines {
     fn new(
-        stages: &Stages<'_>,
+        places: &Places<'_>,
         steps: &[PlannedStepRow],
         value: impl Fn(&PlannedStepRow) -> f64,
         end: impl Fn(&PlanRow) -> f64,
     ) -> Self {
-        let mut lines = by_phase(stages, steps.iter().map(|step| (step.phase, step.step, value(step))));
-        for ((line, phase), border) in lines.iter_mut().zip(stages.phases).zip(&stages.borders[1..]) {
+        let mut lines = by_phase(places.phases, steps.iter().map(|step| (step.phase, step.step, value(step))));
+        for ((line, phase), border) in lines.iter_mut().zip(places.phases).zip(&places.steps[1..]) {
             // The rows of a run may break off before that.
             if line.last().is_some_and(|(step, _)| *step + 1.0 == *border) && is_drawable(end(phase)) {
                 line.push((*border, end(phase)));
             }
         }
-        Self(lines)
+        Self(lines).laid(places)
     }
 
-    fn of_own(stages: &Stages<'_>, own: &OwnLine) -> Self {
-        Self(by_phase(stages, own.points.iter().map(|point| (point.phase, point.step, point.value))))
+    fn of_own(places: &Places<'_>, own: &OwnLine) -> Self {
+        let points = own.points.iter().map(|point| (point.phase, point.step, point.value));
+        Self(by_phase(places.phases, points)).laid(places)
     }
 
     /// One line through all phases, of what comes after steps, not after each perhaps.
-    fn after_steps(steps: &[PlannedStepRow], value: impl Fn(&PlannedStepRow) -> f64) -> Self {
+    fn after_steps(places: &Places<'_>, steps: &[PlannedStepRow], value: impl Fn(&PlannedStepRow) -> f64) -> Self {
         let points = steps.iter().map(|row| (row.step as f64 + 1.0, value(row)));
-        Self(vec![points.filter(|(_, value)| is_drawable(*value)).collect()])
+        Self(vec![points.filter(|(_, value)| is_drawable(*value)).collect()]).laid(places)
+    }
+
+    /// From steps to their places.
+    fn laid(mut self, places: &Places<'_>) -> Self {
+        self.0.iter_mut().flatten().for_each(|(x, _)| *x = places.of(*x));
+        self
     }
 
     fn values(&self) -> impl Iterator<Item = f64> + '_ {

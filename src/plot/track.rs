@@ -2,7 +2,7 @@
 
 use super::axis::is_drawable;
 use super::curves::{Across, RunRows};
-use super::schedule::{carry_over, epoch_borders, image_borders, step_borders};
+use super::places::{borders, carry_over, step_borders};
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::stats::Smooth;
 
@@ -22,10 +22,8 @@ pub struct Track<'a> {
 impl<'a> Track<'a> {
     pub fn new(run: RunRows<'a>, across: Across) -> Self {
         let (corners, places) = match across {
-            Across::Steps => (step_borders(run.phases), step_borders(run.phases)),
-            Across::Epochs => (step_borders(run.phases), epoch_borders(run.phases)),
-            Across::Images => (step_borders(run.phases), image_borders(run.phases)),
             Across::Seconds => seconds(run.trace),
+            planned => (step_borders(run.phases), borders(run.phases, planned)),
         };
         Self { run, across, corners, places }
     }

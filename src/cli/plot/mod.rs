@@ -189,21 +189,13 @@ fn title(runs: &[Read], labels: &[String]) -> String {
 }
 
 fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
-    let across = match args.across.as_str() {
-        "epochs" => Across::Epochs,
-        "seconds" => Across::Seconds,
-        "images" => Across::Images,
-        _ => Across::Steps,
-    };
+    let across = Across::named(&args.across);
     match (args.schedule, runs) {
-        (true, [run]) if across == Across::Steps => {
+        // As `runner plan --plot` draws the plan, which knows no seconds.
+        (true, [run]) if across != Across::Seconds => {
             let steps: Vec<PlannedStepRow> = run.trace.iter().map(PlannedStepRow::from).collect();
-            plot::schedule(
-                title,
-                run.phases,
-                Scheduled { steps: &steps, own: &[], ends: &[] },
-                ScheduleOptions::default(),
-            )
+            let options = ScheduleOptions { across, ..ScheduleOptions::default() };
+            plot::schedule(title, run.phases, Scheduled { steps: &steps, own: &[], ends: &[] }, options)
         }
         (true, _) => plot::schedules(title, runs, across),
         (false, _) => plot::curves(title, runs, across),

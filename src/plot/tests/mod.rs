@@ -186,7 +186,8 @@ fn no_word_of_a_schedule_lies_over_another() {
     for plan in plans() {
         for labels in [Shown::Yes, Shown::No] {
             for momentum in [Shown::Yes, Shown::No] {
-                let (steps, options) = (steps(&plan), ScheduleOptions { labels, momentum });
+                let options = ScheduleOptions { labels, momentum, ..ScheduleOptions::default() };
+                let steps = steps(&plan);
                 for steps in [&steps[..], &steps[..steps.len() / 2], &[]] {
                     assert_readable(&schedule("a-name", &plan, Scheduled { steps, own: &[], ends: &[] }, options));
                 }
@@ -349,7 +350,8 @@ fn phases_and_options_show() {
     {
         assert!(all.iter().any(|w| w == word), "{word} is missing among {all:?}");
     }
-    let few: Vec<String> = words(ScheduleOptions { labels: Shown::No, momentum: Shown::No });
+    let few: Vec<String> =
+        words(ScheduleOptions { labels: Shown::No, momentum: Shown::No, ..ScheduleOptions::default() });
     for word in ["rmsprop", "16 px · batch 64", "momentum"] {
         assert!(!few.iter().any(|w| w == word), "{word} is there");
     }

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What an axis may be of before training.
+const PLANNED: [Across; 3] = [Across::Steps, Across::Epochs, Across::Images];
+
 /// Sets a value of a step that a phase may lack.
 type Set = fn(&mut PlannedStepRow, f64);
 
@@ -72,4 +75,53 @@ fn lookahead_has_a_panel_where_its_decay_moves() {
     assert_eq!(of_a_plan.2.matches("L932 ").count(), of_a_trace.2.matches("L932 ").count() + 3);
     assert_eq!(draw(&|_: u64| 0.5).0, 0);
     assert_eq!(draw(&|_: u64| f64::NAN).0, 0);
+}
+
+/// Two phases of as many images, the second of a thirtieth of the steps.
+#[test]
+fn steps_epochs_or_images_run_from_left_to_right() {
+    let plan = &plan(&[("sgd", 900, 32, 10, DOWN), ("sgd", 30, 32, 300, DOWN)]);
+    let draw = |across| {
+        // Labels would take room at the right edge.
+        let options = ScheduleOptions { across, labels: Shown::No, ..ScheduleOptions::default() };
+        let picture = schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[], ends: &[] }, options);
+        assert_readable(&picture);
+        picture
+    };
+    // From pixel 64 to 932: the border, where one phase's line ends and the other's begins; and where step 800 is named.
+    for (across, border, step_800, rulers) in [
+        (Across::Steps, 904.0, 810.7, ["step", "epoch"]),
+        (Across::Epochs, 498.0, 449.8, ["epoch", "step"]),
+        (Across::Images, 498.0, 449.8, ["images", "step"]),
+    ] {
+        let picture = draw(across);
+        assert!(picture.contains(&format!("<line x1=\"{border}\"")), "{across:?}");
+        for line in ["M", "L"] {
+            assert!(picture.contains(&format!("{line}{border} ")), "{across:?}: {line}");
+        }
+        let words = texts(&picture).0;
+        let middle = |area: usvg::Rect| f64::from(area.left() + area.width() / 2.0);
+        let step = words.iter().find(|(_, words)| words == "800").map(|(area, _)| middle(*area));
+        assert!(step.is_some_and(|x| (x - step_800).abs() < 1.0), "{across:?}: {step:?}");
+        let last: Vec<&str> = words.iter().map(|(_, words)| words.as_str()).collect();
+        let places = rulers.map(|ruler| last.iter().position(|word| *word == ruler));
+        assert!(places[0].is_some() && places[0] < places[1], "{across:?}: {last:?}");
+    }
+    // No plan knows seconds.
+    assert_eq!(draw(Across::Seconds), draw(Across::Steps));
+}
+
+#[test]
+fn no_word_lies_over_another_whatever_runs_from_left_to_right() {
+    for mut plan in plans() {
+        for many in [1, 1_000_000] {
+            // Labels of many digits at the right edge.
+            plan.iter_mut().for_each(|phase| phase.images *= many);
+            for across in PLANNED {
+                let options = ScheduleOptions { across, ..ScheduleOptions::default() };
+                let scheduled = Scheduled { steps: &steps(&plan), own: &[], ends: &[] };
+                assert_readable(&schedule("a-name", &plan, scheduled, options));
+            }
+        }
+    }
 }
