@@ -212,9 +212,13 @@ fn plans_are_drawn_over_steps_epochs_or_images() {
         let place = |ruler: &str| picture.find(&format!(">{ruler}</text>"));
         assert!(place(above).is_some() && place(above) < place(below), "{across}");
     }
-    for (args, said) in
-        [(&["--across", "epochs"][..], "--plot"), (&["--plot", "s.svg", "--across", "seconds"][..], "images")]
-    {
+    let log = draw(&["--log", "--across", "epochs"]);
+    assert!(log.contains(">learning rate, log scale</text>") && !plain.contains("log scale"));
+    for (args, said) in [
+        (&["--across", "epochs"][..], "--plot"),
+        (&["--log"][..], "--plot"),
+        (&["--plot", "s.svg", "--across", "seconds"][..], "images"),
+    ] {
         let output = runner().current_dir(dir.path()).args(["plan", "small.toml"]).args(args).output().unwrap();
         assert_exit(&output, 2);
         assert!(text(&output).contains(said), "{}", text(&output));

@@ -208,6 +208,13 @@ fn every_axis_and_the_schedule_can_be_drawn() {
             assert_eq!(svg.contains(">step</text>"), steps_below || across == "steps", "{across}");
         }
     }
+    for count in [1, 2] {
+        let (_, svg) = plot(dir.path(), &runs[..count], &["--schedule", "--log"]);
+        assert!(svg.contains(">learning rate, log scale</text>"), "{svg}");
+    }
+    let output = runner().arg("plot").arg(runs[0]).args(["--log", "--output", "n.svg"]).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(text(&output).contains("--schedule"), "{}", text(&output));
     // One plan: one line, for both.
     let (_, svg) = plot(dir.path(), &runs, &["--schedule"]);
     assert!(svg.contains("a and 1 more") && svg.contains("2 runs, 1 schedule"), "{svg}");

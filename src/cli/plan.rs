@@ -6,7 +6,7 @@ use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::config;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
-use crate::plot::{self, Across, ScheduleOptions, Scheduled, Shown};
+use crate::plot::{self, Across, LrScale, ScheduleOptions, Scheduled, Shown};
 use crate::train::PICTURES;
 use crate::units::count;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 Examples:
   runner plan configs/dawnbench.toml
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
-  runner plan configs/imagenet-fastai-18min.toml --plot schedule.svg --across epochs
+  runner plan configs/imagenet-fastai-18min.toml --plot schedule.svg --across epochs --log
   runner plan configs/dawnbench.toml --set 'phases[1].lr.from=0.2' --csv -
   runner plan configs/dawnbench.toml --seed 2 --origins
   runner plan configs/schedules/one-cycle.toml --expand > plain.toml")]
@@ -49,6 +49,9 @@ pub struct PlanArgs {
         requires = "plot"
     )]
     across: String,
+    /// Draw learning rates on a logarithmic axis: those far apart are told from each other, and small ones from 0
+    #[arg(long, requires = "plot")]
+    log: bool,
     /// Draw without the phases' optimizers and sizes
     #[arg(long, requires = "plot")]
     no_labels: bool,
@@ -130,6 +133,7 @@ fn draw(args: &PlanArgs, name: &str, plan: &Plan) -> String {
         labels: shown(args.no_labels),
         momentum: shown(args.no_momentum),
         across: Across::named(&args.across),
+        lr: if args.log { LrScale::Log } else { LrScale::ByCurves },
     };
     let (steps, own) = (plan.sample(plot::POINTS), plan.sample_own(plot::POINTS));
     plot::schedule(name, &plan.rows(), Scheduled { steps: &steps, own: &own, ends: &plan.ends() }, options)

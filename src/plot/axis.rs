@@ -12,6 +12,23 @@ pub fn is_drawable(x: f64) -> bool {
     x.abs() <= LARGEST
 }
 
+/// A line that goes to zero, or comes from there, passes all decades on the way: those below this share of its highest value
+/// are not shown.
+const SHOWN_TO_ZERO: f64 = 1e-3;
+
+/// The lowest of a line's values that a logarithmic axis should reach down to; infinite where none is above zero.
+pub fn lowest_on_log(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut lowest, mut highest, mut has_zero) = (f64::INFINITY, 0.0f64, false);
+    for value in values {
+        if value > TINY {
+            (lowest, highest) = (lowest.min(value), highest.max(value));
+        } else {
+            has_zero = true;
+        }
+    }
+    if has_zero { lowest.max(highest * SHOWN_TO_ZERO) } else { lowest }
+}
+
 /// No axis has more, whatever its values.
 const MOST_TICKS: usize = 1000;
 
@@ -81,6 +98,13 @@ impl Axis {
     pub fn decades_over_zero(low: f64, high: f64, pixels: (f64, f64)) -> Self {
         let axis = Self::decades(low, high, pixels);
         Self { low: axis.low / 10.0, over_zero: true, ..axis }
+    }
+
+    /// A logarithmic axis for values of `low..high`, down to the decade of `shown`, which is above zero. Where values are lower,
+    /// one decade more stands for 0, at whose tick lies all that is not above it.
+    pub fn decades_down_to(shown: f64, (low, high): (f64, f64), pixels: (f64, f64)) -> Self {
+        let axis = Self::decades(shown, high, pixels);
+        if low < axis.low * (1.0 - 1e-6) { Self::decades_over_zero(shown, high, pixels) } else { axis }
     }
 
     /// About `many` ticks at round values; those it was made for, on an axis that begins and ends at ticks.
@@ -161,6 +185,20 @@ mod tests {
         assert_eq!(labels(&Axis::decades(1e-5, 10.0, (0.0, 1.0)), 7)[..3], ["10⁻⁵", "10⁻⁴", "0.001"]);
         assert_eq!(labels(&Axis::decades_over_zero(1e-3, 1.0, (0.0, 1.0)), 7), ["0", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(labels(&Axis::around(-0.5, 0.5, 2, (0.0, 1.0)), 2), ["−0.5", "0", "0.5"]);
+    }
+
+    /// A decay to zero is shown over three decades; what ends above zero, wholly.
+    #[test]
+    fn a_logarithmic_axis_ends_above_zero() {
+        let down = (0..10_000).map(|k| f64::from(10_000 - k) * 1e-5);
+        assert!((lowest_on_log(down.clone()) - 1e-5).abs() < 1e-18);
+        assert!((lowest_on_log(down.clone().chain([0.0])) - 1e-4).abs() < 1e-18);
+        assert_eq!(lowest_on_log([0.0, 0.3, 0.4].into_iter()), 0.3);
+        assert_eq!(lowest_on_log([0.0, 0.0].into_iter()), f64::INFINITY);
+        let axis = |low| labels(&Axis::decades_down_to(2e-4, (low, 0.1), (0.0, 1.0)), 7);
+        assert_eq!(axis(2e-4), ["10⁻⁴", "0.001", "0.01", "0.1"]);
+        assert_eq!(axis(0.0), ["0", "10⁻⁴", "0.001", "0.01", "0.1"]);
+        assert_eq!(axis(2e-8), axis(0.0));
     }
 
     #[test]

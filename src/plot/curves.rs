@@ -70,13 +70,13 @@ pub fn curves(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
         caption: (if single { "loss" } else { "training loss" }).into(),
         unit: "",
         series: loss_series(&tracks, &colours),
-        axis: loss_axis,
+        axis: Box::new(loss_axis),
     };
     let accuracy = Panel {
         caption: (if single { "accuracy" } else { "validation accuracy" }).into(),
         unit: " %",
         series: accuracy_series(&tracks, &colours),
-        axis: accuracy_axis,
+        axis: Box::new(accuracy_axis),
     };
     let heading = Heading { legend, ..Heading::new(title, subtitle(runs)) };
     panels::draw(&heading, &tracks, across, vec![loss, accuracy])

@@ -50,8 +50,12 @@ pub fn find_lr(title: &str, subtitle: String, curves: &[RateCurve], marks: &[Rat
     let place = Place::new(curves, marks, scale);
     let mut heading = Heading::new(title, subtitle);
     heading.legend = marks.iter().zip(RUNS).map(|(mark, colour)| (mark.words.clone(), colour)).collect();
-    let mut panel =
-        Panel { caption: "training loss, smoothed".into(), unit: "", series: series(curves, &place), axis: loss_axis };
+    let mut panel = Panel {
+        caption: "training loss, smoothed".into(),
+        unit: "",
+        series: series(curves, &place),
+        axis: Box::new(loss_axis),
+    };
     let stages = Stages::plain(place.of(place.high));
     let frame = Frame::new(heading.bottom(), &stages, room([&panel]), vec![HEIGHT]);
     let ruler = Ruler { name: "rate", ticks: place.ticks(&frame.x) };

@@ -5,6 +5,7 @@ use super::curves::{Across, RunRows};
 use super::frame::{self, Frame, Heading, Ruler, Stages};
 use super::panels::{Look, Panel, Series, called, colours, room, time_ruler};
 use super::places::counts;
+use super::schedule::LrScale;
 use super::schedules::lr_panel;
 use super::style::{PALE, QUIET, RUNS};
 use super::track::Track;
@@ -128,7 +129,7 @@ impl Lines<'_> {
             caption: format!("{} over {over}", self.metric.title()).into(),
             unit: if self.metric.percent { " %" } else { "" },
             series,
-            axis: if self.metric.lower_is_better { falling_axis } else { rising_axis },
+            axis: if self.metric.lower_is_better { Box::new(falling_axis) } else { Box::new(rising_axis) },
         }
     }
 
@@ -181,7 +182,7 @@ fn schedules(groups: &[GroupRows<'_>], names: &[String], colours: &[&'static str
     let tracks: Vec<Track<'_>> =
         runs.iter().map(|(run, name)| Track::new(RunRows { name, ..*run }, Across::Images)).collect();
     let colours: Vec<&'static str> = plans.iter().map(|plan| colours[plan[0]]).collect();
-    (!tracks.is_empty()).then(|| lr_panel(&tracks, &colours))
+    (!tracks.is_empty()).then(|| lr_panel(&tracks, &colours, LrScale::ByCurves))
 }
 
 /// From the lowest value of the later evaluations to the highest of all.

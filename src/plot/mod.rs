@@ -33,7 +33,7 @@ pub use curves::{Across, RunRows, curves};
 pub use find_lr::{RateCurve, RateMark, RateScale, find_lr};
 pub use groups::{Evaluated, GroupRows, Metric, foremost, groups};
 pub use png::{PictureError, png};
-pub use schedule::{ScheduleOptions, Scheduled, Shown, schedule};
+pub use schedule::{LrScale, ScheduleOptions, Scheduled, Shown, schedule};
 pub use schedules::schedules;
 pub use sheet::{Sheet, SheetRow};
 pub use thin::thin_by;

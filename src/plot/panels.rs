@@ -29,9 +29,11 @@ pub struct Panel {
     /// Behind the numbers of its axis.
     pub unit: &'static str,
     pub series: Vec<Series>,
-    /// Lays the axis onto the pixels given.
-    pub axis: fn(&[Series], (f64, f64)) -> Axis,
+    pub axis: LayAxis,
 }
+
+/// Lays the axis of a panel onto the pixels given.
+pub type LayAxis = Box<dyn Fn(&[Series], (f64, f64)) -> Axis>;
 
 /// One line of a panel.
 pub struct Series {

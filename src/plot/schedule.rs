@@ -1,6 +1,6 @@
 //! The picture of a schedule: lr and momentum over steps, epochs or images.
 
-use super::axis::{Axis, Scale, TINY, is_drawable};
+use super::axis::{Axis, Scale, TINY, is_drawable, lowest_on_log};
 use super::curves::Across;
 use super::frame::{self, Frame, Heading, Stages};
 use super::places::{Places, epoch_borders};
@@ -26,7 +26,16 @@ pub enum Shown {
     No,
 }
 
-/// What a picture of a schedule shows beyond the lr, and over what.
+/// How the axis of learning rates is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LrScale {
+    /// Logarithmic where a rate goes through decades evenly, else linear.
+    #[default]
+    ByCurves,
+    Log,
+}
+
+/// What a picture of a schedule shows beyond the lr, and along which axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScheduleOptions {
     /// Optimizer, image size and batch of each phase.
@@ -34,6 +43,7 @@ pub struct ScheduleOptions {
     pub momentum: Shown,
     /// Seconds are in no plan: steps stand for them.
     pub across: Across,
+    pub lr: LrScale,
 }
 
 /// What the steps of a schedule use.
@@ -97,7 +107,7 @@ pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, optio
 
     let lr = Lines::new(&places, scheduled.steps, |s| s.lr, |p| p.lr_to);
     let rates = colours.lines(&places, &own, OwnQuantity::Lr);
-    let y = lr_axis(phases, &lr, &rates, frame.heights(0));
+    let y = lr_axis(options.lr, phases, &lr, &rates, frame.heights(0));
     let caption = if y.scale == Scale::Log { "learning rate, log scale" } else { "learning rate" };
     frame.panel(&mut svg, &y, (caption, BLUE), "");
     frame.within(&mut svg, &y, |svg| {
@@ -331,8 +341,17 @@ fn with_own(lines: &Lines, own: &[(Lines, &str)]) -> (f64, f64) {
     own.iter().map(|(lines, _)| lines.range()).fold(lines.range(), |a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-fn lr_axis(phases: &[PlanRow], lr: &Lines, own: &[(Lines, &str)], pixels: (f64, f64)) -> Axis {
+fn lr_axis(scale: LrScale, phases: &[PlanRow], lr: &Lines, own: &[(Lines, &str)], pixels: (f64, f64)) -> Axis {
     let (low, high) = with_own(lr, own);
+    if scale == LrScale::Log {
+        let lines = own.iter().map(|(lines, _)| lines).chain([lr]).flat_map(|lines| &lines.0);
+        let shown = lines.map(|line| lowest_on_log(line.iter().map(|(_, rate)| *rate))).fold(f64::INFINITY, f64::min);
+        // Rates that are all 0 have no logarithmic axis. Where some are, they lie at the lowest tick, which says so: a gap
+        // would look like a phase without a rate, and a line that falls to 0 would end in nothing.
+        if shown.is_finite() {
+            return Axis::decades_down_to(shown, (low, high), pixels);
+        }
+    }
     let values = own.iter().flat_map(|(lines, _)| lines.values()).chain(lr.values());
     let lowest = values.filter(|v| *v > TINY).fold(f64::INFINITY, f64::min);
     match phases.iter().any(spans_decades) && low >= 0.0 && lowest.is_finite() {

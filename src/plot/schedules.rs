@@ -3,8 +3,8 @@
 use super::axis::{Axis, TINY};
 use super::curves::{Across, RunRows};
 use super::frame::Heading;
-use super::panels::{self, Look, Panel, Series, called, colours};
-use super::schedule::spans_decades;
+use super::panels::{self, LayAxis, Look, Panel, Series, called, colours};
+use super::schedule::{LrScale, spans_decades};
 use super::style::{PALE, RUNS};
 use super::track::Track;
 use crate::units::number;
@@ -12,7 +12,7 @@ use crate::units::number;
 /// Draws the learning rate and the momentum that the steps of several runs used, as SVG. Runs of one plan are one line,
 /// which is that of the run that came furthest. Lines are called by their names where these are short, else by their numbers from 1,
 /// which a legend explains.
-pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
+pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across, scale: LrScale) -> String {
     let groups = by_plan(runs);
     let names: Vec<String> = groups.iter().map(|group| name(runs, group)).collect();
     let foremost: Vec<usize> = (0..groups.len().min(RUNS.len())).collect();
@@ -20,7 +20,7 @@ pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
     let (names, legend) = called(&names, &colours, &foremost);
     let rows = groups.iter().zip(&names).map(|(group, name)| RunRows { name, ..runs[group[0]] });
     let tracks: Vec<Track<'_>> = rows.map(|run| Track::new(run, across)).collect();
-    let lr = lr_panel(&tracks, &colours);
+    let lr = lr_panel(&tracks, &colours, scale);
     let momentum = Panel {
         caption: "momentum".into(),
         unit: "",
@@ -30,22 +30,35 @@ pub fn schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
             |track| track.momentum(),
             |y| format!(": {}", number((y * 1e4).round() / 1e4)),
         ),
-        axis: momentum_axis,
+        axis: Box::new(momentum_axis),
     };
     let heading = Heading { legend, ..Heading::new(title, subtitle(runs.len(), groups.len())) };
     panels::draw(&heading, &tracks, across, vec![lr, momentum])
 }
 
 /// The learning rates of the tracks.
-pub fn lr_panel(tracks: &[Track<'_>], colours: &[&'static str]) -> Panel {
-    let log = tracks.iter().any(|track| track.run.phases.iter().any(spans_decades))
-        && tracks.iter().all(|track| track.lr().iter().all(|(_, lr)| *lr > TINY));
+pub fn lr_panel(tracks: &[Track<'_>], colours: &[&'static str], scale: LrScale) -> Panel {
+    let by_curves = || {
+        tracks.iter().any(|track| track.run.phases.iter().any(spans_decades))
+            && tracks.iter().all(|track| track.lr().iter().all(|(_, lr)| *lr > TINY))
+    };
+    let log = match scale {
+        LrScale::ByCurves => by_curves().then(|| -> LayAxis { Box::new(log_axis) }),
+        LrScale::Log => log_axis_of(tracks),
+    };
     Panel {
-        caption: (if log { "learning rate, log scale" } else { "learning rate" }).into(),
+        caption: (if log.is_some() { "learning rate, log scale" } else { "learning rate" }).into(),
         unit: "",
         series: lines(tracks, colours, |track| track.lr(), |_| String::new()),
-        axis: if log { log_axis } else { lr_axis },
+        axis: log.unwrap_or_else(|| Box::new(lr_axis)),
     }
+}
+
+/// Where some rates are 0 these lie at the lowest tick, as in the picture of one schedule; where all are, there is none.
+fn log_axis_of(tracks: &[Track<'_>]) -> Option<LayAxis> {
+    let shown = tracks.iter().map(Track::lowest_lr).fold(f64::INFINITY, f64::min);
+    let axis = move |series: &[Series], pixels: (f64, f64)| Axis::decades_down_to(shown, range(series), pixels);
+    shown.is_finite().then(|| -> LayAxis { Box::new(axis) })
 }
 
 /// The runs of each plan, in each group the one first that came furthest.

@@ -1,6 +1,6 @@
 //! One run's rows as points of a picture.
 
-use super::axis::is_drawable;
+use super::axis::{is_drawable, lowest_on_log};
 use super::curves::{Across, RunRows};
 use super::places::{borders, carry_over, step_borders};
 use crate::record::rows::{MetricsRow, TraceRow};
@@ -66,6 +66,17 @@ impl<'a> Track<'a> {
     /// What the steps used.
     pub fn lr(&self) -> Vec<(f64, f64)> {
         self.steps(|row| row.lr)
+    }
+
+    /// The lowest of these that a logarithmic axis should reach down to. That a phase's rates go to 0, which no step uses, its
+    /// plan says.
+    pub fn lowest_lr(&self) -> f64 {
+        let lowest = |rows: &[TraceRow]| {
+            let rates = rows.iter().map(|row| row.lr).filter(|lr| is_drawable(*lr));
+            let end = self.run.phases.get(rows[0].phase).map(|phase| phase.lr_to).filter(|to| *to == 0.0);
+            lowest_on_log(rates.chain(end))
+        };
+        self.run.trace.chunk_by(|a, b| a.phase == b.phase).map(lowest).fold(f64::INFINITY, f64::min)
     }
 
     pub fn momentum(&self) -> Vec<(f64, f64)> {

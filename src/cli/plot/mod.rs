@@ -5,7 +5,7 @@ mod labels;
 use super::output::{self, Outputs, PictureFormat};
 use super::{Exit, Failure, paths};
 use crate::compare::{not_looked_into, runs_in};
-use crate::plot::{self, Across, RunRows, ScheduleOptions, Scheduled};
+use crate::plot::{self, Across, LrScale, RunRows, ScheduleOptions, Scheduled};
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
 use crate::record::rows::{MetricsRow, PlanRow, PlannedStepRow, TraceRow};
@@ -41,6 +41,9 @@ pub struct PlotArgs {
     /// Draw the learning rate and momentum that steps used, instead of loss and accuracy
     #[arg(long)]
     schedule: bool,
+    /// Draw learning rates on a logarithmic axis
+    #[arg(long, requires = "schedule")]
+    log: bool,
 }
 
 /// A run as it was read.
@@ -190,14 +193,15 @@ fn title(runs: &[Read], labels: &[String]) -> String {
 
 fn draw(args: &PlotArgs, title: &str, runs: &[RunRows<'_>]) -> String {
     let across = Across::named(&args.across);
+    let lr = if args.log { LrScale::Log } else { LrScale::ByCurves };
     match (args.schedule, runs) {
         // As `runner plan --plot` draws the plan, which knows no seconds.
         (true, [run]) if across != Across::Seconds => {
             let steps: Vec<PlannedStepRow> = run.trace.iter().map(PlannedStepRow::from).collect();
-            let options = ScheduleOptions { across, ..ScheduleOptions::default() };
+            let options = ScheduleOptions { across, lr, ..ScheduleOptions::default() };
             plot::schedule(title, run.phases, Scheduled { steps: &steps, own: &[], ends: &[] }, options)
         }
-        (true, _) => plot::schedules(title, runs, across),
+        (true, _) => plot::schedules(title, runs, across, lr),
         (false, _) => plot::curves(title, runs, across),
     }
 }

@@ -207,7 +207,9 @@ fn no_word_of_curves_lies_over_another() {
         for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
             for runs in [vec![run], vec![half], vec![none], vec![run; 3], vec![run, half, none]] {
                 assert_readable(&curves("a-name", &runs, across));
-                assert_readable(&schedules("a-name", &runs, across));
+                for scale in [LrScale::ByCurves, LrScale::Log] {
+                    assert_readable(&schedules("a-name", &runs, across, scale));
+                }
             }
         }
     }
@@ -224,12 +226,16 @@ fn many_runs_and_long_names_are_readable() {
         names.iter().map(|name| RunRows { name, phases: plan, metrics: &metrics, trace: &trace }).collect();
     for count in [8, 9, 30] {
         assert_readable(&curves(&names[29], &runs[..count], Across::Steps));
-        assert_readable(&schedules(&names[29], &runs[..count], Across::Steps));
+        assert_readable(&schedules(&names[29], &runs[..count], Across::Steps, LrScale::Log));
     }
 }
 
 /// Draws runs.
 type Draw = fn(&str, &[RunRows<'_>], Across) -> String;
+
+fn plain_schedules(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
+    schedules(title, runs, across, LrScale::ByCurves)
+}
 
 #[test]
 fn long_names_are_told_whole_in_a_legend() {
@@ -243,7 +249,7 @@ fn long_names_are_told_whole_in_a_legend() {
         RunRows { name: &names[k], phases, metrics, trace }
     };
     let runs: Vec<RunRows<'_>> = (0..12).map(run).collect();
-    let ways: [(Draw, &str); 2] = [(curves, "#2: "), (schedules, "#2")];
+    let ways: [(Draw, &str); 2] = [(curves, "#2: "), (plain_schedules, "#2")];
     for count in [2, 4, 12] {
         for (draw, at_the_end) in ways {
             let picture = draw("a-name", &runs[..count], Across::Images);
@@ -290,14 +296,17 @@ fn wild_rows_give_a_picture() {
         for (phases, trace) in [(&phases, &some), (&phases, &all), (plan, &some), (plan, &all)] {
             let run = RunRows { name: "wild", phases, metrics: &metrics, trace };
             let planned: Vec<PlannedStepRow> = trace.iter().map(PlannedStepRow::from).collect();
-            let mut pictures = vec![schedule(
-                "wild",
-                phases,
-                Scheduled { steps: &planned, own: &[], ends: &[] },
-                ScheduleOptions::default(),
-            )];
-            for across in [Across::Steps, Across::Epochs, Across::Images, Across::Seconds] {
-                pictures.extend([curves("wild", &[run], across), schedules("wild", &[run, run], across)]);
+            let mut pictures = Vec::new();
+            for (across, lr) in [
+                (Across::Steps, LrScale::ByCurves),
+                (Across::Epochs, LrScale::Log),
+                (Across::Images, LrScale::ByCurves),
+                (Across::Seconds, LrScale::Log),
+            ] {
+                let scheduled = Scheduled { steps: &planned, own: &[], ends: &[] };
+                let options = ScheduleOptions { across, lr, ..ScheduleOptions::default() };
+                pictures.push(schedule("wild", phases, scheduled, options));
+                pictures.extend([curves("wild", &[run], across), schedules("wild", &[run, run], across, lr)]);
             }
             for picture in pictures {
                 assert!(!picture.contains("NaN") && !picture.contains("\"inf"), "{value}: {picture}");

@@ -118,10 +118,92 @@ fn no_word_lies_over_another_whatever_runs_from_left_to_right() {
             // Labels of many digits at the right edge.
             plan.iter_mut().for_each(|phase| phase.images *= many);
             for across in PLANNED {
-                let options = ScheduleOptions { across, ..ScheduleOptions::default() };
-                let scheduled = Scheduled { steps: &steps(&plan), own: &[], ends: &[] };
-                assert_readable(&schedule("a-name", &plan, scheduled, options));
+                for lr in [LrScale::ByCurves, LrScale::Log] {
+                    let options = ScheduleOptions { across, lr, ..ScheduleOptions::default() };
+                    let scheduled = Scheduled { steps: &steps(&plan), own: &[], ends: &[] };
+                    assert_readable(&schedule("a-name", &plan, scheduled, options));
+                }
             }
         }
     }
+}
+
+const LOG: ScheduleOptions =
+    ScheduleOptions { labels: Shown::No, momentum: Shown::Yes, across: Across::Steps, lr: LrScale::Log };
+
+/// The words of a picture down to the panel of momentum.
+fn words_of_rates(picture: &str) -> Vec<String> {
+    texts(picture).0.into_iter().map(|(_, words)| words).take_while(|words| words != "momentum").collect()
+}
+
+/// The rates of imagenet-fastai-18min, the last three of which are one line on a linear axis.
+#[test]
+fn rates_far_apart_are_told_from_each_other_on_a_logarithmic_axis() {
+    let constant = |rate| ("sgd", 100, 32, 64, (rate, rate, "constant"));
+    let plan = &plan(&[3.76, 0.0564, 0.0376, 0.00376].map(constant));
+    let draw = |options| schedule("a-name", plan, Scheduled { steps: &steps(plan), own: &[], ends: &[] }, options);
+    // The pixels that the phases' lines begin at.
+    let heights = |picture: &str| -> Vec<f64> {
+        let blue = format!("stroke=\"{}\" stroke-width=\"1.8\"", style::BLUE);
+        let height = |line: &str| line.split_once("d=\"M")?.1.split('L').next()?.split_once(' ')?.1.parse().ok();
+        picture.lines().filter(|line| line.contains(&blue)).filter_map(height).collect()
+    };
+    let apart = |picture: &str| heights(picture).windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<f64>>();
+    let linear = apart(&draw(ScheduleOptions { lr: LrScale::ByCurves, ..LOG }));
+    assert!(linear.len() == 3 && linear[1] < 2.0, "{linear:?}");
+    let picture = draw(LOG);
+    assert_readable(&picture);
+    // Four decades over 250 pixels: 0.001 to 10.
+    let log = apart(&picture);
+    for (apart, decades) in log.iter().zip([(3.76f64 / 0.0564).log10(), 1.5f64.log10(), 1.0]) {
+        assert!((apart - 62.5 * decades).abs() < 0.2, "{log:?}");
+    }
+    assert_eq!(log.len(), 3);
+    let words = words_of_rates(&picture);
+    assert!(words.iter().any(|word| word == "learning rate, log scale"), "{words:?}");
+    let ticks = ["0.001", "0.01", "0.1", "1", "10"];
+    assert!(ticks.iter().all(|tick| words.iter().any(|word| word == tick)), "{words:?}");
+}
+
+/// A rate that goes to 0 is shown over three decades, below which stands 0; a rate that is frozen lies there.
+#[test]
+fn a_logarithmic_axis_has_a_place_for_zero() {
+    let plan = &plan(&[("sgd", 20_000, 32, 64, DOWN)]);
+    let steps = steps(plan);
+    let frozen = |(step, value)| OwnPoint { phase: 0, step, value };
+    let points = [(0, 0.0), (20_000, 0.0)].map(frozen).into();
+    let own = [OwnLine { quantity: OwnQuantity::Lr, name: "stem".to_owned(), points }];
+    let ticks = |steps: &[PlannedStepRow]| {
+        let picture = schedule("a-name", plan, Scheduled { steps, own: &own, ends: &[] }, LOG);
+        assert_readable(&picture);
+        let words = words_of_rates(&picture);
+        ["0", "10⁻⁵", "10⁻⁴", "0.001", "0.01", "0.1", "1"].map(|tick| words.iter().filter(|word| *word == tick).count())
+    };
+    // Two more zeros are the first step and the first epoch.
+    assert_eq!(ticks(&steps), [3, 0, 1, 1, 1, 1, 1]);
+    // Nothing but zeros has a linear axis.
+    let mut still = steps.clone();
+    still.iter_mut().for_each(|row| row.lr = 0.0);
+    let mut plan = plan.clone();
+    (plan[0].lr_from, plan[0].lr_to) = (0.0, 0.0);
+    let picture = schedule("a-name", &plan, Scheduled { steps: &still, own: &own, ends: &[] }, LOG);
+    assert!(words_of_rates(&picture).iter().any(|word| word == "learning rate"));
+}
+
+/// No step of a run uses the 0 that its rate goes to: the plan says it.
+#[test]
+fn schedules_of_runs_have_a_logarithmic_axis_too() {
+    let plan = &plan(&[("sgd", 20_000, 32, 64, DOWN)]);
+    let whole = trace(plan);
+    let cut = &whole[..9000];
+    let run = |trace| RunRows { name: "a", phases: plan, metrics: &[], trace };
+    let words = |runs: &[RunRows<'_>], scale| words_of_rates(&schedules("a-name", runs, Across::Steps, scale));
+    let has = |words: &[String], word: &str| words.iter().any(|other| other == word);
+    let plain = words(&[run(&whole)], LrScale::ByCurves);
+    assert!(has(&plain, "learning rate") && !has(&plain, "learning rate, log scale"), "{plain:?}");
+    let log = words(&[run(&whole), run(cut)], LrScale::Log);
+    assert!(has(&log, "learning rate, log scale") && has(&log, "10⁻⁴") && !has(&log, "10⁻⁵"), "{log:?}");
+    // Cut short, it came to 0.22: no rate is lower than the axis.
+    let short = words(&[run(cut)], LrScale::Log);
+    assert!(has(&short, "0.1") && has(&short, "1") && !has(&short, "0.01"), "{short:?}");
 }
