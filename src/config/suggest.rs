@@ -46,6 +46,14 @@ pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// `a, b and c`
+pub fn enumerated(items: &[String]) -> String {
+    match items {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => items.concat(),
+    }
+}
+
 /// ``one of `a`, `b` ``, or the only one there is.
 pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
@@ -62,6 +70,15 @@ pub fn with_article(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_end_with_an_and() {
+        let enumerated = |items: &[&str]| enumerated(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>());
+        assert_eq!(enumerated(&[]), "");
+        assert_eq!(enumerated(&["a"]), "a");
+        assert_eq!(enumerated(&["a", "b"]), "a and b");
+        assert_eq!(enumerated(&["a", "b", "c"]), "a, b and c");
+    }
 
     #[test]
     fn slips_are_found_and_strangers_are_not() {

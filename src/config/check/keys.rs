@@ -3,7 +3,7 @@
 use super::super::aliases;
 use super::super::diagnostics::Diagnostic;
 use super::super::schema::{EXPERIMENT, FIRST_PHASE, PHASES, RAMP};
-use super::super::suggest::{fold, nearest, one_of, quoted};
+use super::super::suggest::{enumerated, fold, nearest, one_of, quoted};
 use super::super::wire::Field;
 use super::expected::expected;
 use super::{Owner, join};
@@ -121,7 +121,7 @@ fn setting_of_choice(key: &str, params: &[Param]) -> Option<String> {
             let entries = (beside.family.entries)().into_iter().filter(|_| !is_of_ramp(key));
             let with = entries.filter(|entry| entry.params().iter().any(|param| param.key == key));
             let written: Vec<String> = with.map(|entry| format!("`{} = {:?}`", param.key, entry.name())).collect();
-            return (!written.is_empty()).then(|| format!("`{key}` is a setting of {}", written.join(" and ")));
+            return (!written.is_empty()).then(|| format!("`{key}` is a setting of {}", enumerated(&written)));
         }
         let Kind::Choice(family) = param.kind else { return None };
         let name = entry_with(family, key)?.name();
@@ -165,7 +165,7 @@ fn home(key: &str) -> Option<String> {
     let has = sections().filter(|(_, params)| params.iter().any(|param| param.key == key));
     let headers: Vec<String> = has.map(|(section, _)| header(section)).collect();
     if !headers.is_empty() {
-        return Some(format!("`{key}` is a setting of {}", headers.join(" and ")));
+        return Some(format!("`{key}` is a setting of {}", enumerated(&headers)));
     }
     let of_ramp = || {
         let example = "lr = { from = …, to = …, curve = … }";
