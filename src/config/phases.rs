@@ -303,15 +303,10 @@ impl Phase<'_, '_> {
             let error = self.builder.source.diagnostic(&self.at("momentum"), message);
             let of_recipe =
                 self.builder.phase_sources[self.index].1.as_deref().and_then(|name| find(recipes::ENTRIES, name));
-            let moved: Vec<String> = of_recipe
-                .into_iter()
-                .flat_map(|recipe| recipe.params)
-                .filter(|param| param.key.ends_with("_momentum"))
-                .map(|param| format!("`{} = 0`", param.key))
-                .collect();
-            self.builder.error(error.help(match moved.is_empty() {
-                true => "its steps follow from the gradients of their own batch: leave it out".to_owned(),
-                false => format!("the recipe moves it: give {}", moved.join(" and ")),
+            let moves = of_recipe.is_some_and(|recipe| recipe.params.iter().any(|param| param.key == "max_momentum"));
+            self.builder.error(error.help(match moves {
+                false => "its steps follow from the gradients of their own batch: leave it out",
+                true => "the recipe moves it: give `momentum = 0`, and neither `max_momentum` nor `min_momentum`",
             }));
         }
         let carries = self.index > 0 && self.settings.opt_bool("carry") == Some(true);

@@ -1,11 +1,14 @@
 use super::{
-    EPOCHS, MOMENTA, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum_falls,
-    ordered, ramp,
+    EPOCHS, MOMENTA, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, STEADY_MOMENTUM, STEPS, curve_param, length,
+    momenta, ordered, ramp,
 };
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
+use crate::schedule::Length;
+use crate::units::brief;
 
-/// Cycle i rises from `from` to `from + (lr − from)·gamma^i` in the share `rise` of its length, and falls back in the rest.
-/// Momentum, where both of its ends are given, goes the other way from `max_momentum` with the same factor.
+/// Cycle i rises from `from` to `from + (lr − from)·gamma^i` in the share `rise` of its length, and falls to `to` in the
+/// rest: back, where that is left out. Momentum, where both of its ends are given, goes the other way from `max_momentum`
+/// with the same factor, and back.
 ///
 /// PyTorch's `CyclicLR`: `triangular` is gamma 1, `triangular2` gamma 0.5. Its `exp_range`, in which the height shrinks
 /// with every step, is not made of straight lines and not here.
@@ -27,7 +30,13 @@ pub static ENTRY: RecipeEntry = Entry {
             key: "from",
             kind: Kind::Float(RATES),
             default: Default::Toml("0.0"),
-            doc: "the rate that each cycle begins and ends with",
+            doc: "the rate that each cycle begins with",
+        },
+        Param {
+            key: "to",
+            kind: Kind::Float(RATES),
+            default: Default::Absent,
+            doc: "the rate that each cycle ends at; left out: `from`",
         },
         Param {
             key: "gamma",
@@ -45,7 +54,7 @@ pub static ENTRY: RecipeEntry = Entry {
             key: "max_momentum",
             kind: Kind::Float(MOMENTA),
             default: Default::Absent,
-            doc: "momentum at the lowest rates; given together with `min_momentum`, or left out: 0.9, for rmsprop 0",
+            doc: "momentum where a cycle begins and ends; given together with `min_momentum`, or left out: 0.9, for rmsprop 0",
         },
         Param {
             key: "min_momentum",
@@ -53,6 +62,7 @@ pub static ENTRY: RecipeEntry = Entry {
             default: Default::Absent,
             doc: "momentum at the highest rate",
         },
+        STEADY_MOMENTUM,
         curve_param("'linear'"),
     ],
     shorthand: None,
@@ -62,28 +72,25 @@ pub static ENTRY: RecipeEntry = Entry {
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let (low, high, curve) = (settings.float("from"), settings.float("lr"), settings.choice("curve"));
     let (rise, cycles) = (settings.float("rise"), settings.usize("cycles"));
-    let momenta = match (settings.opt_float("max_momentum"), settings.opt_float("min_momentum")) {
-        (Some(max), Some(min)) => Some((max, min)),
-        (None, None) => None,
-        (given, _) => {
-            let [given, missing] = match given {
-                Some(_) => ["max_momentum", "min_momentum"],
-                None => ["min_momentum", "max_momentum"],
-            };
-            return Err(Misuse::new(given, format!("`{given}` without `{missing}`"), "give both, or neither"));
-        }
-    };
-    momentum_falls(&ENTRY, settings)?;
+    let momenta = momenta(settings, None)?;
     ordered(&ENTRY, settings, ["from", "lr"], "each cycle rises from `from` to `lr`: give `lr` the larger one")?;
+    let end = settings.opt_float("to").unwrap_or(low);
+    let height = |cycle: usize| settings.float("gamma").powi(cycle as i32);
+    // No cycle is as low as the last. Less than that is what rounding leaves.
+    let lowest = low + (high - low) * height(cycles - 1);
+    if end > lowest * (1.0 + 1e-9) {
+        let message =
+            format!("cycle {} would rise to {}, below `to`, which is {}", cycles - 1, brief(lowest), brief(end));
+        return Err(Misuse::new("to", message, "each cycle falls to `to`: give a smaller one, or higher cycles"));
+    }
     let share = 1.0 / cycles as f64;
     let lengths = length(settings)?.parts(&[rise * share, (1.0 - rise) * share].repeat(cycles));
-    let leg = |(leg, length): (usize, _)| {
-        let height = settings.float("gamma").powi((leg / 2) as i32);
-        let joined = |base: f64, top: f64| {
-            let top = base + (top - base) * height;
-            if leg % 2 == 0 { ramp(base, top, &curve) } else { ramp(top, base, &curve) }
+    let leg = |(leg, length): (usize, Length)| {
+        let joined = |base: f64, top: f64, end: f64| {
+            let top = base + (top - base) * height(leg / 2);
+            if leg % 2 == 0 { ramp(base, top, &curve) } else { ramp(top, end, &curve) }
         };
-        Part { length, lr: joined(low, high), momentum: momenta.map(|(max, min)| joined(max, min)) }
+        Part { length, lr: joined(low, high, end), momentum: momenta.map(|[max, min]| joined(max, min, max)) }
     };
     Ok(lengths.into_iter().enumerate().map(leg).collect())
 }

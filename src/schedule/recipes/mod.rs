@@ -110,6 +110,10 @@ const MOMENTUM: Param = Param {
     doc: "momentum throughout, beta 1 of Adam-like optimizers; left out: 0.9, for rmsprop 0",
 };
 
+/// The momentum of a recipe that may move it.
+const STEADY_MOMENTUM: Param =
+    Param { doc: "momentum where it stays, in place of `max_momentum` and `min_momentum`", ..MOMENTUM };
+
 const MOMENTA: Interval = Interval::half_open(0.0, 1.0);
 
 const RATES: Interval = Interval::at_least(0.0);
@@ -169,10 +173,38 @@ fn ordered(entry: &RecipeEntry, settings: &Settings, [low, high]: [&str; 2], hel
     Err(Misuse::new(key, message, help))
 }
 
-/// That momentum does not rise while the rate does.
-fn momentum_falls(entry: &RecipeEntry, settings: &Settings) -> Result<(), Misuse> {
-    let help = "momentum falls while the rate rises: give `max_momentum` the larger one, or both the same";
-    ordered(entry, settings, ["min_momentum", "max_momentum"], help)
+/// The momentum at the lowest rates, and at the highest: as given, else as `left_out`; of a [`STEADY_MOMENTUM`] both are
+/// the same.
+fn momenta(settings: &Settings, left_out: Option<[f64; 2]>) -> Result<Option<[f64; 2]>, Misuse> {
+    const ENDS: [&str; 2] = ["max_momentum", "min_momentum"];
+    let given = ENDS.map(|key| settings.opt_float(key));
+    if let Some(momentum) = settings.opt_float("momentum") {
+        return match ENDS.into_iter().zip(given).find(|(_, given)| given.is_some()) {
+            None => Ok(Some([momentum; 2])),
+            Some((key, _)) => {
+                let help = "give `momentum` where it stays, or its two ends where it moves";
+                Err(Misuse::new(key, format!("`{key}` beside `momentum`"), help))
+            }
+        };
+    }
+    let [max, min] = match (given, left_out) {
+        ([Some(max), Some(min)], _) => [max, min],
+        ([max, min], Some(left_out)) => [max.unwrap_or(left_out[0]), min.unwrap_or(left_out[1])],
+        ([None, None], None) => return Ok(None),
+        ([max, _], None) => {
+            let [given, missing] = if max.is_some() { ENDS } else { [ENDS[1], ENDS[0]] };
+            let help = "give both, or `momentum` where it stays";
+            return Err(Misuse::new(given, format!("`{given}` without `{missing}`"), help));
+        }
+    };
+    if min > max {
+        // At fault is the second, unless the first alone was written.
+        let key = if given[1].is_some() { ENDS[1] } else { ENDS[0] };
+        let message = format!("`min_momentum` is {}, above `max_momentum`, which is {}", number(min), number(max));
+        let help = "momentum falls while the rate rises: give `max_momentum` the larger one, or both the same";
+        return Err(Misuse::new(key, message, help));
+    }
+    Ok(Some([max, min]))
 }
 
 /// That places in epochs come one after the other, from `first` on.

@@ -1,6 +1,8 @@
-use super::{EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEPS, curve_param, length, momentum_falls, ramp};
+use super::{
+    EPOCHS, MOMENTA, Misuse, Part, RATES, RecipeEntry, STEADY_MOMENTUM, STEPS, curve_param, length, momenta, ramp,
+};
 use crate::registry::{Default, Entry, Interval, Kind, Param, RampValue, Settings};
-use crate::units::number;
+use crate::units::{brief, number};
 
 /// Rises and falls, momentum going the other way; in the last `pct` per cent of the length the rate falls on, far below
 /// where it began:
@@ -13,7 +15,7 @@ use crate::units::number;
 ///
 /// Without `three_phase` the fall goes down to lr/(final_div·div) itself, in all that `rise` leaves. With `rise` 0.3,
 /// `div` 25, `final_div` 1e4 and the curve `cosine` that is fast.ai 1's `fit_one_cycle`, whose `final_div` is
-/// `final_div·div` here, and PyTorch's `OneCycleLR`.
+/// `final_div·div` here, and PyTorch's `OneCycleLR`. A `final_div` below 1 has it end above where it began.
 ///
 /// PyTorch counts its borders so that the last step of each leg has its end value; here, as everywhere, the next leg
 /// begins with it. Its `total_steps = T` and `pct_start = p` are exactly `steps = T − 1` and `rise = (p·T − 1)/(T − 1)`
@@ -46,9 +48,10 @@ pub static ENTRY: RecipeEntry = Entry {
         },
         Param {
             key: "final_div",
-            kind: Kind::Float(Interval::at_least(1.0)),
+            kind: Kind::Float(Interval::above(0.0)),
             default: Default::Toml("100.0"),
-            doc: "it runs out at lr/(final_div·div), as in PyTorch; fast.ai divides lr by its final_div alone",
+            doc: "it runs out at lr/(final_div·div), as in PyTorch; fast.ai divides lr by its final_div alone; below 1, \
+                  without `three_phase`: it ends above where it began",
         },
         Param {
             key: "three_phase",
@@ -60,15 +63,16 @@ pub static ENTRY: RecipeEntry = Entry {
         Param {
             key: "max_momentum",
             kind: Kind::Float(MOMENTA),
-            default: Default::Toml("0.95"),
-            doc: "momentum at the lowest rates",
+            default: Default::Absent,
+            doc: "momentum at the lowest rates; left out: 0.95",
         },
         Param {
             key: "min_momentum",
             kind: Kind::Float(MOMENTA),
-            default: Default::Toml("0.85"),
-            doc: "momentum at the highest rate",
+            default: Default::Absent,
+            doc: "momentum at the highest rate; left out: 0.85",
         },
+        STEADY_MOMENTUM,
         curve_param("'linear'"),
     ],
     shorthand: None,
@@ -78,19 +82,21 @@ pub static ENTRY: RecipeEntry = Entry {
 /// `pct` where it is left out.
 const LAST_PER_CENT: f64 = 10.0;
 
+/// `max_momentum` and `min_momentum` likewise.
+const LEFT_OUT: [f64; 2] = [0.95, 0.85];
+
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let (peak, curve) = (settings.float("lr"), settings.choice("curve"));
     let low = peak / settings.float("div");
     let lowest = low / settings.float("final_div");
-    let (max, min) = (settings.float("max_momentum"), settings.float("min_momentum"));
+    let length = length(settings)?;
+    let [max, min] = momenta(settings, Some(LEFT_OUT))?.unwrap_or(LEFT_OUT);
     let three_phase = settings.bool("three_phase");
     let legs = [
         (ramp(low, peak, &curve), ramp(max, min, &curve)),
         (ramp(peak, if three_phase { low } else { lowest }, &curve), ramp(min, max, &curve)),
         (ramp(low, lowest, &curve), RampValue::constant(max)),
     ];
-    let length = length(settings)?;
-    momentum_falls(&ENTRY, settings)?;
     let shares = if three_phase { in_three(settings)? } else { in_two(settings)? };
     let part = |(length, (lr, momentum))| Part { length, lr, momentum: Some(momentum) };
     Ok(length.parts(&shares).into_iter().zip(legs).map(part).collect())
@@ -98,6 +104,11 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
 
 /// The shares of the length in which the rate rises, falls and, unless `pct` is 0, runs out.
 fn in_three(settings: &Settings) -> Result<Vec<f64>, Misuse> {
+    let final_div = settings.float("final_div");
+    if final_div < 1.0 {
+        let message = format!("with `final_div` {} the rate would rise in the end", number(final_div));
+        return Err(Misuse::new("final_div", message, "give at least 1, or `three_phase = false`"));
+    }
     let pct = settings.opt_float("pct").unwrap_or(LAST_PER_CENT);
     let rest = pct / 100.0;
     let cycle = 1.0 - rest;
@@ -120,6 +131,11 @@ fn in_two(settings: &Settings) -> Result<Vec<f64>, Misuse> {
     if settings.opt_float("pct").is_some() {
         let help = "leave `pct` out: the fall itself goes down to lr/(final_div·div)";
         return Err(Misuse::new("pct", "`pct` beside `three_phase = false`", help));
+    }
+    let (div, final_div) = (settings.float("div"), settings.float("final_div"));
+    if final_div * div < 1.0 - 1e-9 {
+        let message = format!("the rate would end at lr/{}, above `lr`", brief(final_div * div));
+        return Err(Misuse::new("final_div", message, "it ends at lr/(final_div·div): give a larger one"));
     }
     let rise = settings.opt_float("rise").unwrap_or(0.5);
     Ok(vec![rise, 1.0 - rise])

@@ -136,18 +136,82 @@ fn one_cycle_in_two_phases_is_pytorchs() {
 }
 
 #[test]
+fn a_momentum_that_stays_is_said_in_one() {
+    let given = [("epochs", float(10.0)), ("lr", float(0.5)), ("momentum", float(0.85))];
+    let expected = [
+        "4.5ep: 0.05 → 0.5 linear, momentum 0.85",
+        "4.5ep: 0.5 → 0.05 linear, momentum 0.85",
+        "1ep: 0.05 → 0.0005 linear, momentum 0.85",
+    ];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+    let expected = ["5ep: 0 → 0.5 linear, momentum 0.85", "5ep: 0.5 → 0 linear, momentum 0.85"];
+    assert_eq!(phases(&cyclical::ENTRY, &given), expected);
+}
+
+/// Jordan's `triangle(total_train_steps, start=0.2, end=0.07, peak=0.23)` of airbench, which is
+/// `numpy.interp(step, [0, 230, 1000], [0.2, 1, 0.07])`.
+#[test]
+fn a_triangle_has_two_ends() {
+    let shape = [("steps", Value::Int(1000)), ("lr", float(1.0)), ("rise", float(0.23))];
+    let ends = [("from", float(0.2)), ("to", float(0.07))];
+    let given = [&shape[..], &ends].concat();
+    assert_eq!(phases(&cyclical::ENTRY, &given), ["230step: 0.2 → 1 linear", "770step: 1 → 0.07 linear"]);
+    // One cycle has them as parts of the highest rate, one by way of the other.
+    let ends = [("div", float(5.0)), ("final_div", float(0.2 / 0.07)), ("three_phase", Value::Bool(false))];
+    let given = [&shape[..], &ends].concat();
+    let expected = [
+        "230step: 0.2 → 1 linear, momentum 0.95 → 0.85 linear",
+        "770step: 1 → 0.07 linear, momentum 0.85 → 0.95 linear",
+    ];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+    let parts = expand(&one_cycle::ENTRY, &settings(&one_cycle::ENTRY, &given)).unwrap();
+    let at = |part: &Part, step: u64, of: u64| Ramp::new(&part.lr).unwrap().at(step, of);
+    assert!((at(&parts[0], 115, 230) - 0.6).abs() < 1e-12);
+    assert!((at(&parts[1], 385, 770) - 0.535).abs() < 1e-12);
+    // The end may be the higher one.
+    let ends = [("div", float(10.0)), ("final_div", float(0.5)), ("three_phase", Value::Bool(false))];
+    let given = [&shape[..], &ends, &[("momentum", float(0.9))]].concat();
+    let expected = ["230step: 0.1 → 1 linear, momentum 0.9", "770step: 1 → 0.2 linear, momentum 0.9"];
+    assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
+
+    let given = [
+        ("epochs", float(4.0)),
+        ("cycles", Value::Int(2)),
+        ("lr", float(0.3)),
+        ("from", float(0.1)),
+        ("to", float(0.05)),
+        ("gamma", float(0.5)),
+    ];
+    let expected =
+        ["1ep: 0.1 → 0.3 linear", "1ep: 0.3 → 0.05 linear", "1ep: 0.1 → 0.2 linear", "1ep: 0.2 → 0.05 linear"];
+    assert_eq!(phases(&cyclical::ENTRY, &given), expected);
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let one_epoch = || ("epochs", float(1.0));
     let lr = || ("lr", float(0.1));
     let turned = [("max_momentum", float(0.8)), ("min_momentum", float(0.9))];
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 23] = [
+    let momentum = || ("momentum", float(0.9));
+    let final_div = |div: f64| ("final_div", float(div));
+    let cases: [(&RecipeEntry, Given<'_>, &str); 29] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("rise", float(0.9))], "rise"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("rise", float(0.3)), ("pct", float(70.0))], "rise"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("pct", float(10.0)), ("three_phase", Value::Bool(false))], "pct"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), momentum(), turned[0].clone()], "max_momentum"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), final_div(0.5)], "final_div"),
+        (&one_cycle::ENTRY, &[lr(), one_epoch(), final_div(0.05), ("three_phase", Value::Bool(false))], "final_div"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), momentum(), turned[1].clone()], "min_momentum"),
+        (&cyclical::ENTRY, &[lr(), one_epoch(), ("to", float(0.2))], "to"),
+        (
+            &cyclical::ENTRY,
+            &[lr(), one_epoch(), ("cycles", Value::Int(3)), ("gamma", float(0.5)), ("to", float(0.03))],
+            "to",
+        ),
         (&warmup::ENTRY, &[lr(), one_epoch(), exponential], "curve"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("max_momentum", float(0.9))], "max_momentum"),
         (&cyclical::ENTRY, &[lr(), one_epoch(), ("min_momentum", float(0.9))], "min_momentum"),
