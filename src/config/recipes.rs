@@ -118,7 +118,14 @@ impl Phase {
     /// Whether something that is given or must be is not among the settings: it was wrong, and has been reported.
     fn is_wrong(&self, params: &[Param]) -> bool {
         let is_missing = |param: &Param| param.default == Default::Required && !self.settings.0.contains_key(param.key);
+        // An item that was wrong is missing in its list, and not in the origins.
+        let lacks_item = |key: &str| match self.settings.0.get(key) {
+            Some(Value::List(list)) => self.origins.contains_key(&format!(".{key}[{}]", list.len())),
+            _ => false,
+        };
         params.iter().any(is_missing)
+            || params.iter().any(|param| lacks_item(param.key))
+            || EACH.iter().any(|(plural, _)| lacks_item(plural))
             || self.origins.keys().any(|rest| {
                 let key = rest.strip_prefix('.').map(|rest| rest.split(['.', '[']).next().unwrap_or_default());
                 key.is_some_and(|key| !self.settings.0.contains_key(key))
