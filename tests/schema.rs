@@ -406,6 +406,10 @@ fn toml_of(kind: Kind) -> BoxedStrategy<String> {
         Kind::Bool => any::<bool>().prop_map(|b| b.to_string()).boxed(),
         Kind::Int { min, max } => (min..=max.min(min.saturating_add(200))).prop_map(|int| int.to_string()).boxed(),
         Kind::Float(interval) => number(interval),
+        Kind::Numbers(interval) => {
+            let numbers = prop::collection::vec(number(interval), 0..3);
+            prop_oneof![number(interval), numbers.prop_map(|items| format!("[{}]", items.join(", ")))].boxed()
+        }
         Kind::Text => "[ -~]{0,8}".prop_map(|text| json!(text).to_string()).boxed(),
         Kind::Name => "[A-Za-z0-9._-]{1,8}".prop_map(|text| json!(text).to_string()).boxed(),
         Kind::Path => "[a-z/ ]{1,8}".prop_map(|text| json!(text).to_string()).boxed(),

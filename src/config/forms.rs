@@ -31,6 +31,7 @@ fn long_shorthand(table: &Table, family: &Family) -> Option<Table> {
 pub fn item_kind(kind: Kind) -> Option<Kind> {
     match kind {
         Kind::List(of) => Some(*of),
+        Kind::Numbers(interval) => Some(Kind::Float(interval)),
         Kind::Tables(params) => Some(Kind::Table(params)),
         _ => None,
     }

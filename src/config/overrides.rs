@@ -474,8 +474,8 @@ mod tests {
         same("[[phases]]\nepochs = 5", "phases[*].steps=9", "[[phases]]\nsteps = 9");
         let cycle = "[[phases]]\nrecipe = 'one-cycle'\nlr = 1\n";
         same(&format!("{cycle}epochs = 5"), "phases[0].steps=9", &format!("{cycle}steps = 9"));
-        // This recipe has no length in steps: that is what is said.
-        let restarts = "[[phases]]\nrecipe = 'step'\nepochs = 2";
+        // This recipe has the length of its cycles alone: that is what is said.
+        let restarts = "[[phases]]\nrecipe = 'sgdr'\nepochs = 2";
         same(restarts, "phases[0].steps=9", &format!("{restarts}\nsteps = 9"));
         same("epochs = 1", "steps=2", "epochs = 1\nsteps = 2");
     }

@@ -4,14 +4,14 @@ use super::beside;
 use super::check::expected;
 use super::schema::{EQUAL, EXPERIMENT, FAMILIES, PHASE, PHASES, PRUNE, RAMP, SWEEP};
 use super::sweep;
-use crate::registry::{Default, Describe, Family, Kind, Param};
+use crate::registry::{Default, Describe, DurationUnit, Family, Kind, Param};
 use std::fmt::Write as _;
 
 /// How values that are more than a number or a word are written.
 const FORMS: &str = "\
 | how it is called below | how it is written |
 |---|---|
-| a duration | `\"3ep\"`: epochs, `\"500step\"`: optimizer steps, `\"20%\"`: a share of the phase, outside phases of training |
+| a duration | `\"3ep\"`: epochs, `\"500step\"`: optimizer steps, `\"20%\"`: a share of the phase or recipe, outside phases of training |
 | a span of time | `\"90s\"`, `\"10min\"`, `\"1.5h\"` |
 | a curve | a number that stays, or `{ from = 0.1, to = 0.4, curve = \"cosine\" }` over the phase |
 | an entry of a family | its name, `\"sgd\"`; with settings `{ kind = \"sgd\", nesterov = true }`; or short, `{ poly = 0.9 }`, where one setting matters |
@@ -140,6 +140,7 @@ fn takes(kind: &Kind) -> String {
         Kind::List(of) => format!("an array, each item: {}", takes(of)),
         Kind::Map(of) => format!("a table, each value: {}", takes(of)),
         Kind::Duration { unit: None } => "a duration".to_owned(),
+        Kind::Duration { unit: Some(DurationUnit::Epochs) } => "a number of epochs, or a duration".to_owned(),
         Kind::Time => "a span of time".to_owned(),
         Kind::Ramp(interval) => format!("{}, or a curve", expected(&Kind::Float(*interval))),
         Kind::Table(_) => "a table, see below".to_owned(),

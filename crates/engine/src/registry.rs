@@ -19,6 +19,8 @@ pub enum Kind {
     },
     /// A finite number in the interval.
     Float(Interval),
+    /// A finite number in the interval, or an array of them.
+    Numbers(Interval),
     /// Free text.
     Text,
     /// `[A-Za-z0-9._-]+`.

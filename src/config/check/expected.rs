@@ -14,6 +14,7 @@ pub fn expected(kind: &Kind) -> String {
         Kind::Int { min, max } if *max >= COUNT => format!("an integer, at least {min}"),
         Kind::Int { min, max } => format!("an integer from {min} to {max}"),
         Kind::Float(interval) => number(interval),
+        Kind::Numbers(interval) => format!("{}, or an array of such numbers", number(interval)),
         Kind::Text => "a string".to_owned(),
         Kind::Name => "a name of letters, digits, `.`, `_` and `-`".to_owned(),
         Kind::Path => "the path of a file or folder, as a string".to_owned(),
@@ -45,7 +46,7 @@ pub fn bound(kind: &Kind, value: &Wire) -> Option<String> {
     match (kind, value) {
         // A bound that is there to keep arithmetic safe, far above any use.
         (Kind::Int { max, .. }, Wire::Int(int)) if *max >= COUNT && int > max => Some(format!("the most is {max}")),
-        (Kind::Float(interval) | Kind::Ramp(interval), Wire::Int(_) | Wire::Float(_)) => {
+        (Kind::Float(interval) | Kind::Numbers(interval) | Kind::Ramp(interval), Wire::Int(_) | Wire::Float(_)) => {
             let percent = match value {
                 Wire::Int(int) => *int as f64,
                 Wire::Float(number) => *number,
@@ -70,7 +71,7 @@ pub fn entries(family: &Family) -> String {
 pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
     let key = last_key(path);
     match (kind, value) {
-        (Kind::Int { .. } | Kind::Float(_) | Kind::Ramp(_), Wire::Text(text)) => {
+        (Kind::Int { .. } | Kind::Float(_) | Kind::Numbers(_) | Kind::Ramp(_), Wire::Text(text)) => {
             let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
             Some(format!("write the number without quotes, with a digit before any point: `{key} = {number}`"))
         }

@@ -146,7 +146,12 @@ impl<'a> Checker<'a> {
                 true => Some(Value::Int(*int)),
                 false => self.out_of_range(node, kind, path, &int.to_string()),
             },
-            (Kind::Float(interval), _) => self.number(node, interval, kind, path).map(Value::Float),
+            (Kind::Numbers(interval), Wire::Array(items)) => {
+                Some(Value::List(self.items(items, &Kind::Float(*interval), path)))
+            }
+            (Kind::Float(interval) | Kind::Numbers(interval), _) => {
+                self.number(node, interval, kind, path).map(Value::Float)
+            }
             (Kind::Text, Wire::Text(text)) => Some(Value::Text(text.clone())),
             (Kind::Name, Wire::Text(name)) => self.name(node, name, path),
             (Kind::Path, Wire::Text(file)) => self.path(node, file, path),

@@ -81,8 +81,11 @@ impl Checker<'_> {
             (Wire::Float(amount), Some(unit)) => Some(Duration { amount: *amount, unit }),
             _ => None,
         };
-        match duration.filter(Duration::is_sound) {
-            Some(duration) => Some(Value::Duration(duration)),
+        match duration {
+            Some(duration) if duration.is_sound() => Some(Value::Duration(duration)),
+            Some(Duration { amount, .. }) => {
+                self.out_of_range(node, &Kind::Duration { unit }, path, &amount.to_string())
+            }
             None => self.wrong(node, &Kind::Duration { unit }, path),
         }
     }

@@ -13,6 +13,9 @@ pub fn value(kind: &Kind) -> Value {
         Kind::Int { min, max: i64::MAX } => json!({ "type": "integer", "minimum": min }),
         Kind::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Float(interval) => number(interval),
+        Kind::Numbers(interval) => {
+            json!({ "anyOf": [number(interval), { "type": "array", "items": number(interval) }] })
+        }
         Kind::Text => json!({ "type": "string" }),
         Kind::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": NAME_LENGTH }),
         Kind::Path => json!({ "type": "string", "minLength": 1 }),

@@ -7,6 +7,7 @@ pub mod cyclical;
 pub mod lr_range;
 pub mod one_cycle;
 pub mod piecewise;
+mod places;
 pub mod sgdr;
 pub mod step;
 pub mod warmup;
@@ -16,7 +17,7 @@ mod tests;
 
 use super::{Length, Ramp};
 use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, Param, RampValue, Settings, Value};
-use crate::units::number;
+use crate::units::{count, number};
 
 /// One of the plain phases that a recipe stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,9 +76,16 @@ pub fn expand(entry: &RecipeEntry, settings: &Settings) -> Result<Vec<Part>, Mis
         }
     }
     for (k, part) in parts.iter().enumerate() {
-        if part.length.is_none() {
-            let message = format!("phase {k} of the {} of this recipe would have no step", parts.len());
-            return Err(Misuse::new("steps", message, "give more steps"));
+        let most = MOST_STEPS.unsigned_abs();
+        let is_too_long = matches!(part.length, Length::Steps(steps) if steps > most);
+        if is_too_long || part.length.is_none() {
+            let key = ["steps", "cycle_len", "at"].into_iter().find(|key| settings.0.contains_key(*key));
+            let (many, help) = match is_too_long {
+                true => (format!("more than {} steps", count(most)), "give fewer steps"),
+                false => ("no step".to_owned(), "give more steps"),
+            };
+            let message = format!("phase {k} of the {} of this recipe would have {many}", parts.len());
+            return Err(Misuse::new(key.unwrap_or("recipe"), message, help));
         }
         for ramp in part.momentum.iter().chain([&part.lr]) {
             Ramp::new(ramp).map_err(|error| Misuse::new("curve", error.message, error.help))?;
@@ -89,16 +97,20 @@ pub fn expand(entry: &RecipeEntry, settings: &Settings) -> Result<Vec<Part>, Mis
 /// The most cycles of one recipe: far above any use.
 const MOST_CYCLES: i64 = 1000;
 
+/// The most steps and epochs of one of its phases likewise.
+const MOST_STEPS: i64 = 1 << 30;
+const MOST_EPOCHS: f64 = 1e6;
+
 const EPOCHS: Param = Param {
     key: "epochs",
-    kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
+    kind: Kind::Float(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
     default: Default::Absent,
     doc: "length of the whole, in passes over the training set; either this or `steps`",
 };
 
 const STEPS: Param = Param {
     key: "steps",
-    kind: Kind::Int { min: 1, max: 1 << 30 },
+    kind: Kind::Int { min: 1, max: MOST_STEPS },
     default: Default::Absent,
     doc: "length of the whole, in optimizer steps; either this or `epochs`",
 };
@@ -130,17 +142,17 @@ const fn curve_param(default: &'static str) -> Param {
 
 /// The length of the whole: exactly one of [`EPOCHS`] and [`STEPS`].
 fn length(settings: &Settings) -> Result<Length, Misuse> {
+    let help = "give `epochs = …` (may be fractional) or `steps = …`";
+    whole(settings)?.ok_or_else(|| Misuse::new("epochs", "the recipe has no length", help))
+}
+
+/// The length of the whole where one is given: at most one of [`EPOCHS`] and [`STEPS`].
+fn whole(settings: &Settings) -> Result<Option<Length>, Misuse> {
     match (settings.opt_float("epochs"), settings.opt_int("steps")) {
-        (Some(epochs), None) => Ok(Length::Epochs(epochs)),
-        (None, Some(steps)) => Ok(Length::Steps(steps.unsigned_abs())),
         (Some(_), Some(_)) => {
             Err(Misuse::new("steps", "`steps` beside `epochs`", "give one of the two: a recipe has one length"))
         }
-        (None, None) => Err(Misuse::new(
-            "epochs",
-            "the recipe has no length",
-            "give `epochs = …` (may be fractional) or `steps = …`",
-        )),
+        (epochs, steps) => Ok(epochs.map(Length::Epochs).or(steps.map(|steps| Length::Steps(steps.unsigned_abs())))),
     }
 }
 
@@ -207,13 +219,9 @@ fn momenta(settings: &Settings, left_out: Option<[f64; 2]>) -> Result<Option<[f6
     Ok(Some([max, min]))
 }
 
-/// That places in epochs come one after the other, from `first` on.
-fn ascending(key: &str, at: &[f64]) -> Result<(), Misuse> {
-    match (1..at.len()).find(|k| at[*k] <= at[k - 1]) {
-        None => Ok(()),
-        Some(k) => {
-            let message = format!("{} does not come after {}", at[k], at[k - 1]);
-            Err(Misuse::new(format!("{key}[{k}]"), message, "epochs are counted from the recipe's start and go up"))
-        }
-    }
+/// A rate that has fallen by the same factor so many times.
+///
+/// Divided, for 1/0.1 is exactly 10: multiplied, 0.5·0.1² would be 0.005000000000000001.
+fn fallen(rate: f64, gamma: f64, times: usize) -> f64 {
+    rate / (1.0 / gamma).powi(times as i32)
 }

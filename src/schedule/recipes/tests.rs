@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::{Duration, DurationUnit};
 use proptest::prelude::*;
 
 type Given<'a> = &'a [(&'a str, Value)];
@@ -25,6 +26,16 @@ fn float(value: f64) -> Value {
 
 fn list(values: &[f64]) -> Value {
     Value::List(values.iter().map(|value| float(*value)).collect())
+}
+
+/// A place as a file has it: `5`, `23%`.
+fn place(written: &str) -> Value {
+    let number = |amount| Duration { amount, unit: DurationUnit::Epochs };
+    Value::Duration(written.parse().unwrap_or_else(|_| number(written.parse().unwrap())))
+}
+
+fn places(written: &[&str]) -> Value {
+    Value::List(written.iter().map(|written| place(written)).collect())
 }
 
 fn phases(entry: &RecipeEntry, given: Given<'_>) -> Vec<String> {
@@ -77,12 +88,12 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
     let expected = ["0.05ep: 0.002", "0.95ep: 0.2 → 0 cosine", "2ep: 0.2 → 0 cosine", "4ep: 0.2 → 0 cosine"];
     assert_eq!(phases(&sgdr::ENTRY, &given), expected);
 
-    let given = [("epochs", float(90.0)), ("lr", float(0.5)), ("at", list(&[30.0, 60.0])), ("momentum", float(0.8))];
+    let given = [("epochs", float(90.0)), ("lr", float(0.5)), ("at", places(&["30", "60"])), ("momentum", float(0.8))];
     let expected = ["30ep: 0.5, momentum 0.8", "30ep: 0.05, momentum 0.8", "30ep: 0.005, momentum 0.8"];
     assert_eq!(phases(&step::ENTRY, &given), expected);
 
     // Page's.
-    let given = [("at", list(&[0.0, 5.0, 24.0])), ("lr", list(&[0.0, 0.4, 0.0]))];
+    let given = [("at", places(&["0", "5", "24"])), ("lr", list(&[0.0, 0.4, 0.0]))];
     assert_eq!(phases(&piecewise::ENTRY, &given), ["5ep: 0 → 0.4 linear", "19ep: 0.4 → 0 linear"]);
 
     let given = [("epochs", float(4.0)), ("cycles", Value::Int(2)), ("lr", float(0.4)), ("gamma", float(0.5))];
@@ -188,6 +199,80 @@ fn a_triangle_has_two_ends() {
 }
 
 #[test]
+fn places_are_epochs_steps_or_shares() {
+    fn lengths(given: Given<'_>) -> Vec<Length> {
+        let parts = expand(&piecewise::ENTRY, &settings(&piecewise::ENTRY, given)).unwrap();
+        parts.into_iter().map(|part| part.length).collect()
+    }
+    // hlb-CIFAR10's length.
+    let (at, lr) = (("at", places(&["0%", "23%", "100%"])), ("lr", list(&[0.0, 0.4, 0.0])));
+    let epochs = lengths(&[("epochs", float(12.1)), at.clone(), lr.clone()]);
+    assert_eq!(epochs, [Length::Epochs(2.783), Length::Epochs(9.317)]);
+    let steps = ("steps", Value::Int(1000));
+    assert_eq!(lengths(&[steps.clone(), at, lr.clone()]), [Length::Steps(230), Length::Steps(770)]);
+    // Nothing is nothing in any unit, and a share stands beside the unit of the length.
+    for written in [["0", "23%", "1000step"], ["0ep", "230step", "100%"], ["0step", "230step", "1000step"]] {
+        let at = ("at", places(&written));
+        assert_eq!(lengths(&[steps.clone(), at, lr.clone()]), [Length::Steps(230), Length::Steps(770)]);
+    }
+    let alone = lengths(&[("at", places(&["0", "230step", "1000step"])), lr.clone()]);
+    assert_eq!(alone, [Length::Steps(230), Length::Steps(770)]);
+    // Steps are whole, and add up: borders at 2.5 and 7.5 of 10.
+    let shares = ("at", places(&["0", "25%", "75%", "100%"]));
+    let whole = lengths(&[("steps", Value::Int(10)), shares, ("lr", list(&[0.0, 0.4, 0.1, 0.0]))]);
+    assert_eq!(whole, [3, 5, 2].map(Length::Steps));
+    let same = lengths(&[("epochs", float(24.0)), ("at", places(&["0", "5", "24"])), lr]);
+    assert_eq!(same, [Length::Epochs(5.0), Length::Epochs(19.0)]);
+
+    let fall = [("lr", float(0.5)), ("gamma", float(0.1))];
+    let given = [&fall[..], &[("steps", Value::Int(1000)), ("at", places(&["300step", "60%"]))]].concat();
+    assert_eq!(phases(&step::ENTRY, &given), ["300step: 0.5", "300step: 0.05", "400step: 0.005"]);
+    let given = [&fall[..], &[("epochs", float(90.0)), ("at", places(&["50%", "75%"]))]].concat();
+    assert_eq!(phases(&step::ENTRY, &given), ["45ep: 0.5", "22.5ep: 0.05", "22.5ep: 0.005"]);
+}
+
+/// Figures of `numpy.interp(x, [0, 100, 100, 200], [0.1, 0.3, 0.5, 0.2])`, by hand.
+#[test]
+fn two_knots_at_one_place_are_a_jump() {
+    let lr = ("lr", list(&[0.1, 0.3, 0.5, 0.2]));
+    let given = [("at", places(&["0", "100step", "100step", "200step"])), lr];
+    assert_eq!(phases(&piecewise::ENTRY, &given), ["100step: 0.1 → 0.3 linear", "100step: 0.5 → 0.2 linear"]);
+    let parts = expand(&piecewise::ENTRY, &settings(&piecewise::ENTRY, &given)).unwrap();
+    let at = |step: usize| Ramp::new(&parts[step / 100].lr).unwrap().at(step as u64 % 100, 100);
+    for (step, rate) in [(0, 0.1), (50, 0.2), (99, 0.298), (100, 0.5), (150, 0.35), (199, 0.203)] {
+        assert!((at(step) - rate).abs() < 1e-12, "step {step}: {}", at(step));
+    }
+    let stairs = ("at", places(&["0", "25%", "25%", "50%", "50%", "100%"]));
+    let given = [("epochs", float(8.0)), stairs, ("lr", list(&[0.4, 0.4, 0.2, 0.2, 0.1, 0.0]))];
+    assert_eq!(phases(&piecewise::ENTRY, &given), ["2ep: 0.4", "2ep: 0.2", "4ep: 0.1 → 0 linear"]);
+}
+
+#[test]
+fn momentum_may_go_from_knot_to_knot_too() {
+    let knots = [("at", places(&["0", "1", "3"])), ("lr", list(&[0.0, 0.4, 0.0]))];
+    let given = [&knots[..], &[("momentum", list(&[0.85, 0.95, 0.95]))]].concat();
+    let expected = ["1ep: 0 → 0.4 linear, momentum 0.85 → 0.95 linear", "2ep: 0.4 → 0 linear, momentum 0.95"];
+    assert_eq!(phases(&piecewise::ENTRY, &given), expected);
+    let given = [&knots[..], &[("momentum", float(0.9))]].concat();
+    let expected = ["1ep: 0 → 0.4 linear, momentum 0.9", "2ep: 0.4 → 0 linear, momentum 0.9"];
+    assert_eq!(phases(&piecewise::ENTRY, &given), expected);
+}
+
+#[test]
+fn rates_fall_every_so_often() {
+    // EfficientNet's, in its first epochs: 0.256·0.97 and 0.256·0.97².
+    let given = [("epochs", float(6.0)), ("lr", float(0.256)), ("gamma", float(0.97)), ("every", place("2.4"))];
+    assert_eq!(phases(&step::ENTRY, &given), ["2.4ep: 0.256", "2.4ep: 0.24832", "1.2ep: 0.24087"]);
+    // Where the end is one of the places but for rounding, no phase is left.
+    let given = [("epochs", float(2.1)), ("lr", float(0.8)), ("gamma", float(0.5)), ("every", place("0.7"))];
+    assert_eq!(phases(&step::ENTRY, &given), ["0.7ep: 0.8", "0.7ep: 0.4", "0.7ep: 0.2"]);
+    let given = [("steps", Value::Int(200)), ("lr", float(0.8)), ("gamma", float(0.5)), ("every", place("97step"))];
+    assert_eq!(phases(&step::ENTRY, &given), ["97step: 0.8", "97step: 0.4", "6step: 0.2"]);
+    let given = [("steps", Value::Int(10)), ("lr", float(0.8)), ("gamma", float(0.5)), ("every", place("25%"))];
+    assert_eq!(phases(&step::ENTRY, &given), ["3step: 0.8", "2step: 0.4", "3step: 0.2", "2step: 0.1"]);
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let one_epoch = || ("epochs", float(1.0));
     let lr = || ("lr", float(0.1));
@@ -195,7 +280,9 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let exponential = ("curve", Value::Choice(Choice::plain("exponential")));
     let momentum = || ("momentum", float(0.9));
     let final_div = |div: f64| ("final_div", float(div));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 29] = [
+    let steps = |steps: i64| ("steps", Value::Int(steps));
+    let three = || ("lr", list(&[0.0, 0.4, 0.0]));
+    let cases: [(&RecipeEntry, Given<'_>, &str); 54] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
@@ -223,11 +310,36 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         (&sgdr::ENTRY, &[lr(), ("to", float(0.2))], "to"),
         (&lr_range::ENTRY, &[one_epoch(), ("from", float(10.0)), ("to", float(1.0))], "from"),
         (&lr_range::ENTRY, &[one_epoch(), ("to", float(1e-6))], "to"),
-        (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 0.2]))], "at[1]"),
-        (&step::ENTRY, &[lr(), one_epoch(), ("at", list(&[0.5, 1.0]))], "at[1]"),
-        (&piecewise::ENTRY, &[("at", list(&[0.0, 1.0])), ("lr", list(&[0.0]))], "lr"),
-        (&piecewise::ENTRY, &[("at", list(&[0.0])), ("lr", list(&[0.0]))], "at"),
-        (&piecewise::ENTRY, &[("at", list(&[1.0, 2.0])), ("lr", list(&[0.0, 1.0]))], "at[0]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0.5", "0.2"]))], "at[1]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0.5", "1"]))], "at[1]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0.5", "0.5"]))], "at[1]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0"]))], "at[0]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0.5", "100%"]))], "at[1]"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["5step"]))], "at[0]"),
+        (&step::ENTRY, &[lr(), steps(9), ("at", places(&["5"]))], "at[0]"),
+        (&step::ENTRY, &[lr(), ("at", places(&["0.5"]))], "epochs"),
+        (&step::ENTRY, &[lr(), one_epoch()], "at"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("at", places(&["0.5"])), ("every", place("0.5"))], "every"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("every", place("1"))], "every"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("every", place("0"))], "every"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("every", place("0.01%"))], "every"),
+        (&step::ENTRY, &[lr(), one_epoch(), ("every", place("3step"))], "every"),
+        (&step::ENTRY, &[lr(), steps(2), ("every", place("10%"))], "steps"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "1"])), ("lr", list(&[0.0]))], "lr"),
+        (&piecewise::ENTRY, &[("at", places(&["0"])), ("lr", list(&[0.0]))], "at"),
+        (&piecewise::ENTRY, &[("at", places(&["1", "2"])), ("lr", list(&[0.0, 1.0]))], "at[0]"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "2", "1"])), three()], "at[2]"),
+        (&piecewise::ENTRY, &[("at", places(&["0%", "23%", "100%"])), three()], "at[1]"),
+        (&piecewise::ENTRY, &[one_epoch(), steps(9), ("at", places(&["0%", "23%", "100%"])), three()], "steps"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "5", "300step"])), three()], "at[2]"),
+        (&piecewise::ENTRY, &[steps(2), ("at", places(&["0%", "20%", "100%"])), three()], "steps"),
+        (&piecewise::ENTRY, &[one_epoch(), ("at", places(&["0%", "23%", "99%"])), three()], "at[2]"),
+        (&piecewise::ENTRY, &[one_epoch(), ("at", places(&["0", "5", "24"])), three()], "at[2]"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "1step", "1073741826step"])), three()], "at"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "0", "2"])), three()], "at[1]"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "2", "2"])), three()], "at[2]"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "1", "1", "1", "2"])), ("lr", list(&[0.1; 5]))], "at[3]"),
+        (&piecewise::ENTRY, &[("at", places(&["0", "1", "2"])), three(), ("momentum", list(&[0.9, 0.8]))], "momentum"),
         (&sgdr::ENTRY, &[lr(), ("cycles", Value::Int(1000)), ("cycle_mult", float(2.0))], "cycle_mult"),
     ];
     for (entry, given, key) in cases {
