@@ -1,11 +1,17 @@
-use super::{MOMENTUM, MOST_CYCLES, Misuse, Part, RATES, RecipeEntry, curve_param, momentum, ordered, ramp};
-use crate::registry::{Default, Entry, Interval, Kind, Param, RampValue, Settings};
+use super::places::{PLACE, between, in_words};
+use super::{
+    MOMENTUM, MOST_CYCLES, MOST_EPOCHS, MOST_STEPS, Misuse, Part, RATES, RecipeEntry, curve_param, fallen, momentum,
+    ordered, ramp,
+};
+use crate::registry::{Default, DurationUnit, Entry, Interval, Kind, Param, RampValue, Settings};
 use crate::schedule::Length;
+use crate::units::{brief, count};
 
-/// Cycle i, of `cycle_len·cycle_mult^i` epochs, falls from `lr` to `to` along the curve; the first begins with a share
-/// `lead` of its length at lr/100.
+/// Cycle i, which is `cycle_len·cycle_mult^i` long, falls from `lr·gamma^i` to `to` along the curve; the first begins with
+/// a share `lead` of its length at lr/100.
 ///
-/// With `lead = 0` it is PyTorch's `CosineAnnealingWarmRestarts`, stepped each batch.
+/// With `lead = 0` it is PyTorch's `CosineAnnealingWarmRestarts`, stepped each batch; `gamma` is the `cycle_decay` of
+/// timm's `CosineLRScheduler`.
 pub static ENTRY: RecipeEntry = Entry {
     name: "sgdr",
     summary: "the rate falls along a cosine and starts anew, cycle by cycle: a phase each, the first with a short lead",
@@ -15,7 +21,7 @@ pub static ENTRY: RecipeEntry = Entry {
             key: "lr",
             kind: Kind::Float(RATES),
             default: Default::Required,
-            doc: "the learning rate that each cycle begins with",
+            doc: "the learning rate that each cycle begins with; with a `gamma`, the first",
         },
         Param {
             key: "cycles",
@@ -25,15 +31,21 @@ pub static ENTRY: RecipeEntry = Entry {
         },
         Param {
             key: "cycle_len",
-            kind: Kind::Float(Interval { min: 0.0, max: 1e6, min_open: true, max_open: false }),
+            kind: PLACE,
             default: Default::Toml("1.0"),
-            doc: "epochs of the first cycle",
+            doc: "length of the first cycle: a number of epochs, or `\"500step\"`",
         },
         Param {
             key: "cycle_mult",
             kind: Kind::Float(Interval { min: 0.0, max: 1e3, min_open: true, max_open: false }),
             default: Default::Toml("1.0"),
             doc: "how many times as long as the one before a cycle is",
+        },
+        Param {
+            key: "gamma",
+            kind: Kind::Float(Interval { min: 0.0, max: 1.0, min_open: true, max_open: false }),
+            default: Default::Toml("1.0"),
+            doc: "what the rate that a cycle begins with is multiplied by for the next: 0.5 halves it",
         },
         Param {
             key: "to",
@@ -56,20 +68,46 @@ pub static ENTRY: RecipeEntry = Entry {
 
 fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
     let (lr, to, curve) = (settings.float("lr"), settings.float("to"), settings.choice("curve"));
-    let (first, mult, lead) = (settings.float("cycle_len"), settings.float("cycle_mult"), settings.float("lead"));
+    let (first, mult, lead) = (settings.duration("cycle_len"), settings.float("cycle_mult"), settings.float("lead"));
     ordered(&ENTRY, settings, ["to", "lr"], "each cycle falls from `lr` to `to`: give `lr` the larger one")?;
-    let mut parts = Vec::new();
-    let mut push = |epochs, lr| parts.push(Part { length: Length::Epochs(epochs), lr, momentum: momentum(settings) });
-    if lead > 0.0 {
-        push(lead * first, RampValue::constant(lr / 100.0));
-    }
-    for cycle in 0..settings.int("cycles") {
-        let epochs = first * mult.powi(cycle as i32);
-        if !(epochs > 0.0 && epochs <= 1e6) {
-            let message = format!("cycle {cycle} would have {epochs} epochs");
-            return Err(Misuse::new("cycle_mult", message, "give fewer cycles, or a factor nearer to 1"));
+    let most = match first.unit {
+        DurationUnit::Epochs => MOST_EPOCHS,
+        DurationUnit::Steps => MOST_STEPS as f64,
+        DurationUnit::Percent => {
+            let help = "give epochs or steps: `cycle_len = 2`, `cycle_len = \"500step\"`";
+            return Err(Misuse::new("cycle_len", format!("{first} of what? cycles make up the length"), help));
         }
-        push(if cycle == 0 { (1.0 - lead) * epochs } else { epochs }, ramp(lr, to, &curve));
+    };
+    let mut parts = Vec::new();
+    let mut place = 0.0;
+    let mut push = |amount: f64, lr| {
+        let begin = place;
+        place += amount;
+        let length = match first.unit {
+            // As it is given, which the difference of two sums may not be.
+            DurationUnit::Epochs => Length::Epochs(amount),
+            unit => between(unit, begin, place),
+        };
+        parts.push(Part { length, lr, momentum: momentum(settings) });
+    };
+    for cycle in 0..settings.usize("cycles") {
+        let amount = first.amount * mult.powi(cycle as i32);
+        if !(amount > 0.0 && amount <= most) {
+            let message = format!("cycle {cycle} would have {amount} {}", in_words(first.unit));
+            return Err(match cycle {
+                0 => Misuse::new("cycle_len", message, format!("give more than 0, and at most {}", count(most as u64))),
+                _ => Misuse::new("cycle_mult", message, "give fewer cycles, or a factor nearer to 1"),
+            });
+        }
+        let peak = fallen(lr, settings.float("gamma"), cycle);
+        if peak < to {
+            let message = format!("cycle {cycle} would begin at {}, below `to`, which is {}", brief(peak), brief(to));
+            return Err(Misuse::new("gamma", message, "give fewer cycles, or a factor nearer to 1"));
+        }
+        if cycle == 0 && lead > 0.0 {
+            push(lead * amount, RampValue::constant(lr / 100.0));
+        }
+        push(if cycle == 0 { (1.0 - lead) * amount } else { amount }, ramp(peak, to, &curve));
     }
     Ok(parts)
 }

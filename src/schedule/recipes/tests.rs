@@ -11,6 +11,7 @@ fn settings(entry: &RecipeEntry, given: Given<'_>) -> Settings {
             (Default::Toml(toml), Kind::Choice(_)) => Value::Choice(Choice::plain(toml.trim_matches('\''))),
             (Default::Toml(toml), Kind::Int { .. }) => Value::Int(toml.parse().unwrap()),
             (Default::Toml(toml), Kind::Bool) => Value::Bool(toml.parse().unwrap()),
+            (Default::Toml(toml), Kind::Duration { .. }) => place(toml),
             (Default::Toml(toml), _) => Value::Float(toml.parse().unwrap()),
             _ => return None,
         };
@@ -84,7 +85,7 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
     ];
     assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
 
-    let given = [("lr", float(0.2)), ("cycles", Value::Int(3)), ("cycle_len", float(1.0)), ("cycle_mult", float(2.0))];
+    let given = [("lr", float(0.2)), ("cycles", Value::Int(3)), ("cycle_len", place("1")), ("cycle_mult", float(2.0))];
     let expected = ["0.05ep: 0.002", "0.95ep: 0.2 → 0 cosine", "2ep: 0.2 → 0 cosine", "4ep: 0.2 → 0 cosine"];
     assert_eq!(phases(&sgdr::ENTRY, &given), expected);
 
@@ -273,6 +274,44 @@ fn rates_fall_every_so_often() {
 }
 
 #[test]
+fn restarts_may_fall_and_be_counted_in_steps() {
+    let given = [
+        ("lr", float(0.4)),
+        ("cycles", Value::Int(3)),
+        ("cycle_len", place("100step")),
+        ("cycle_mult", float(2.0)),
+        ("gamma", float(0.1)),
+        ("to", float(0.001)),
+    ];
+    let expected =
+        ["5step: 0.004", "95step: 0.4 → 0.001 cosine", "200step: 0.04 → 0.001 cosine", "400step: 0.004 → 0.001 cosine"];
+    assert_eq!(phases(&sgdr::ENTRY, &given), expected);
+    // Borders at 10, 25, 47.5 and 81.25, to the nearest step.
+    let given = [
+        ("lr", float(0.4)),
+        ("cycles", Value::Int(4)),
+        ("cycle_len", place("10step")),
+        ("cycle_mult", float(1.5)),
+        ("lead", float(0.0)),
+    ];
+    let expected = ["10step", "15step", "23step", "33step"].map(|length| format!("{length}: 0.4 → 0 cosine"));
+    assert_eq!(phases(&sgdr::ENTRY, &given), expected);
+    // timm's `CosineLRScheduler(cycle_limit=2, cycle_decay=0.5)`, in the middle of its second cycle: 0.01 + 0.19/2.
+    let given = [
+        ("lr", float(0.4)),
+        ("cycles", Value::Int(2)),
+        ("cycle_len", place("100step")),
+        ("gamma", float(0.5)),
+        ("to", float(0.01)),
+        ("lead", float(0.0)),
+    ];
+    let parts = expand(&sgdr::ENTRY, &settings(&sgdr::ENTRY, &given)).unwrap();
+    let second = Ramp::new(&parts[1].lr).unwrap();
+    assert_eq!((second.from(), parts[1].length), (0.2, Length::Steps(100)));
+    assert!((second.at(50, 100) - 0.105).abs() < 1e-12);
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let one_epoch = || ("epochs", float(1.0));
     let lr = || ("lr", float(0.1));
@@ -282,7 +321,7 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let final_div = |div: f64| ("final_div", float(div));
     let steps = |steps: i64| ("steps", Value::Int(steps));
     let three = || ("lr", list(&[0.0, 0.4, 0.0]));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 54] = [
+    let cases: [(&RecipeEntry, Given<'_>, &str); 59] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
@@ -341,6 +380,16 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         (&piecewise::ENTRY, &[("at", places(&["0", "1", "1", "1", "2"])), ("lr", list(&[0.1; 5]))], "at[3]"),
         (&piecewise::ENTRY, &[("at", places(&["0", "1", "2"])), three(), ("momentum", list(&[0.9, 0.8]))], "momentum"),
         (&sgdr::ENTRY, &[lr(), ("cycles", Value::Int(1000)), ("cycle_mult", float(2.0))], "cycle_mult"),
+        (
+            &sgdr::ENTRY,
+            &[lr(), ("cycles", Value::Int(40)), ("cycle_len", place("100step")), ("cycle_mult", float(2.0))],
+            "cycle_mult",
+        ),
+        (&sgdr::ENTRY, &[lr(), ("cycle_len", place("0"))], "cycle_len"),
+        (&sgdr::ENTRY, &[lr(), ("cycle_len", place("20%"))], "cycle_len"),
+        // A twentieth of five steps is none.
+        (&sgdr::ENTRY, &[lr(), ("cycle_len", place("5step"))], "cycle_len"),
+        (&sgdr::ENTRY, &[lr(), ("cycles", Value::Int(3)), ("gamma", float(0.5)), ("to", float(0.03))], "gamma"),
     ];
     for (entry, given, key) in cases {
         let misuse = expand(entry, &settings(entry, given)).unwrap_err();
