@@ -281,6 +281,60 @@ fn with_phase(phase: &str) -> String {
 }
 
 #[test]
+fn recipes_in_shares_steps_and_jumps_are_written_back_as_plain_phases() {
+    let (epochs, steps) = (Length::Epochs, Length::Steps);
+    let shares = "recipe = \"piecewise\"\nepochs = 12.1\nat = [\"0%\", \"23%\", \"100%\"]\nlr = [0.0, 0.4, 0.0]\n\
+                  momentum = [0.85, 0.95, 0.9]\n";
+    let recipes = [
+        (shares, vec![epochs(2.783), epochs(9.317)]),
+        (
+            "recipe = \"piecewise\"\nat = [0, \"100step\", \"100step\", \"200step\"]\nlr = [0.1, 0.3, 0.5, 0.2]\n",
+            vec![steps(100), steps(100)],
+        ),
+        (
+            "recipe = \"step\"\nsteps = 1000\nat = [\"30%\", \"600step\"]\nlr = 0.4\n",
+            vec![steps(300), steps(300), steps(400)],
+        ),
+        (
+            "recipe = \"step\"\nepochs = 6\nevery = 2.4\nlr = 0.256\ngamma = 0.97\n",
+            vec![epochs(2.4), epochs(2.4), epochs(1.2)],
+        ),
+        (
+            "recipe = \"sgdr\"\nlr = 0.4\ncycles = 2\ncycle_len = \"100step\"\ngamma = 0.5\nlead = 0\n",
+            vec![steps(100), steps(100)],
+        ),
+        (
+            "recipe = \"cyclical\"\nsteps = 1000\nlr = 1.0\nfrom = 0.2\nto = 0.07\nrise = 0.23\nmomentum = 0.85\n",
+            vec![steps(230), steps(770)],
+        ),
+        (
+            "recipe = \"one-cycle\"\nepochs = 10\nlr = 0.4\nthree_phase = false\nfinal_div = 0.5\nmomentum = 0.85\n",
+            vec![epochs(5.0), epochs(5.0)],
+        ),
+    ];
+    let lengths = |spec: &Spec| spec.phases[3..].iter().map(|phase| phase.length).collect::<Vec<_>>();
+    for (recipe, expected) in recipes {
+        let spec = right(&with_phase(recipe), &[]).spec;
+        assert_eq!(lengths(&spec), expected, "{recipe}");
+        let written = config::write(&spec);
+        assert!(!written.contains("recipe"), "{written}");
+        let again = right(&written, &[]).spec;
+        assert_eq!(config::write(&again), written);
+        assert_eq!(lengths(&again), expected, "{recipe}");
+        for (phase, again) in spec.phases.iter().zip(&again.phases) {
+            assert_eq!((&again.lr, &again.momentum), (&phase.lr, &phase.momentum), "{recipe}");
+        }
+    }
+    // The length alone makes it another, in either unit.
+    let set = |set: &str| lengths(&right(&with_phase(shares), &[set]).spec);
+    assert_eq!(set("phases[3].epochs=24.2"), [epochs(5.566), epochs(18.634)]);
+    assert_eq!(set("phases[3].steps=1000"), [steps(230), steps(770)]);
+    assert_eq!(set("phases[3].at[1]=50%"), [epochs(6.05), epochs(6.05)]);
+    let spec = right(&with_phase(shares), &["phases[3].momentum[1]=0.7"]).spec;
+    assert_eq!((spec.phases[3].momentum.to, spec.phases[4].momentum.from), (Some(0.7), 0.7));
+}
+
+#[test]
 fn groups_follow_the_shape_of_a_recipe_at_rates_of_their_own() {
     let recipe =
         with_phase("recipe = \"one-cycle\"\nepochs = 10\nlr = 0.3\ndiv = 30\nlr_values = { stem = 0.07, head = 0 }\n");

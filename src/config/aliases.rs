@@ -87,6 +87,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("final_div", &["final-div-factor"]),
     ("min_momentum", &["base-momentum"]),
     ("at", &["milestones", "epochs-at"]),
+    ("every", &["step-size", "decay-epochs"]),
+    ("gamma", &["cycle-decay"]),
     ("cycle_len", &["t-0", "cycle-length"]),
     ("cycle_mult", &["t-mult"]),
     ("val_acc", &["val-accuracy", "validation-accuracy", "valid-acc", "accuracy", "acc", "acc1", "top1", "test-acc"]),
@@ -115,7 +117,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["betas"], "the two betas of Adam are two settings here: `momentum` is the first, `beta` the second"),
     (
         &["lr-steps", "step-size"],
-        "a rate that falls in steps is a recipe: `recipe = \"step\"`, `epochs = 90`, `lr = 0.1`, `at = [30, 60]`",
+        "a rate that falls in steps is a recipe: `recipe = \"step\"`, `epochs = 90`, `lr = 0.1`, `at = [30, 60]` or `every = 30`",
     ),
     (
         &["decay-rate", "decay-steps", "lr-decay-rate"],
