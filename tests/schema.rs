@@ -535,7 +535,9 @@ fn experiment() -> impl Strategy<Value = String> {
                     let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
                     let recipe = |entry: &&'static dyn Describe| {
                         let settings = beside::settings(params, naming, *entry);
+                        let ends = ["max_momentum", "min_momentum"];
                         let without = [key, "steps", "carry", "beta", "sizes", "batches", "optimizers"];
+                        let without = [&without[..], &ends].concat();
                         let settings = demand(&settings, &["epochs", "batch", "optimizer"], &without);
                         table(&settings, &format!("{key} = {:?}", entry.name()))
                     };
