@@ -13,8 +13,11 @@ import json
 import pathlib
 
 import numpy as np
+import pandas
 import scipy
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
@@ -94,6 +97,42 @@ def holm():
         yield {"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()}
 
 
+def crossed():
+    """Grids of two or three axes, whole and with points missing, of one seed or several, with the seed as a block or not."""
+    for levels, seeds, blocked, missing in [
+        ((3, 3), 3, False, 0), ((3, 3), 3, True, 0), ((2, 2, 2), 2, False, 0), ((4, 3), 1, False, 0), ((2, 2, 2), 1, False, 0),
+        ((3, 3), 4, False, 2), ((3, 4), 3, True, 3), ((4, 3), 1, False, 2), ((2, 3), 5, False, 0),
+    ]:
+        points = list(np.ndindex(*levels))
+        for k in rng.permutation(len(points))[:missing]:
+            points[k] = None
+        rows = [(*p, s) for p in points if p is not None for s in range(seeds)]
+        table = pandas.DataFrame(rows, columns=[*"abc"[: len(levels)], "seed"])
+        axes = list("abc"[: len(levels)])
+        table["y"] = 0.9 + 0.004 * table.a + 0.002 * rng.standard_normal(len(table))
+        table["y"] += 0.003 * table.seed * blocked + 0.002 * (table.a * table.b > 1)
+        table["point"] = table[axes].astype(str).agg("-".join, axis=1)
+        block = " + C(seed)" if blocked else ""
+        additive = ols("y ~ " + " + ".join(f"C({x})" for x in axes) + block, table).fit()
+        whole = ols("y ~ C(point)" + block, table).fit()
+        repeated = whole.df_resid > 0
+        error = whole if repeated else additive
+        squares = anova_lm(additive, typ=2)
+        case = {"factors": [table[x].tolist() for x in axes], "values": table.y.tolist(), "df": error.df_resid, "repeated": bool(repeated)}
+        case["blocks"] = table.seed.tolist() if blocked else None
+        case["effects"] = []
+        for x in axes:
+            row = squares.loc[f"C({x})"]
+            f = row.sum_sq / row.df / error.mse_resid
+            case["effects"].append({"f": f, "df": row.df, "p": stats.f.sf(f, row.df, error.df_resid)})
+        if repeated:
+            row = anova_lm(additive, whole).iloc[1]
+            case["together"] = {"f": row.F, "df": row.df_diff, "p": row["Pr(>F)"]}
+        yield case
+
+
 if __name__ == "__main__":
-    content = {"scipy": scipy.__version__, "two_samples": list(two_samples()), "holm": list(holm())}
+    content = {
+        "scipy": scipy.__version__, "two_samples": list(two_samples()), "holm": list(holm()), "crossed": list(crossed()),
+    }
     FILE.write_text(json.dumps(content, indent=1) + "\n")

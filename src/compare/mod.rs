@@ -10,6 +10,7 @@
 mod axes;
 mod contrast;
 pub mod dawnbench;
+mod effects;
 mod expect;
 mod find;
 mod group;
@@ -23,6 +24,7 @@ mod watch;
 mod tests;
 
 pub use contrast::{Contrast, Test, Untested};
+pub use effects::Effects;
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::{FindError, folders_with_runs, not_looked_into, runs as runs_in};
 pub use group::{Group, Lost, Summary, TimeToTarget};
@@ -104,6 +106,8 @@ pub struct Comparison {
     pub baseline: usize,
     /// One for each other group, in order; p-values corrected for their number.
     pub contrasts: Vec<Contrast>,
+    /// What each axis does over the others, where several are crossed.
+    pub effects: Option<Effects>,
     /// What was left out or should be known: for people.
     pub notes: Vec<String>,
     /// Whether no run was left out, be it damaged or without the metric.
@@ -199,7 +203,8 @@ impl Comparison {
         if contrasts.iter().any(Contrast::is_narrow) {
             notes.push(NARROW.to_owned());
         }
-        Self { options, groups, baseline, contrasts, notes, all_read: true }
+        let effects = effects::effects(&groups, &axes::axes(&groups), &options);
+        Self { options, groups, baseline, contrasts, effects, notes, all_read: true }
     }
 
     /// Whether there is nothing to compare, for every seed of every group diverged. Of runs that were left out it is not known.

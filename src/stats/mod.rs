@@ -2,6 +2,7 @@
 //!
 //! Distribution functions are `statrs`'s; every test here is held against SciPy (`scripts/make_stats_fixtures.py`).
 
+mod anova;
 mod bootstrap;
 mod effect;
 mod holm;
@@ -14,6 +15,7 @@ mod welch;
 #[cfg(test)]
 mod tests;
 
+pub use anova::{Anova, Effect, anova};
 pub use bootstrap::{Interval, Pairing, bootstrap};
 pub use effect::hedges_g;
 pub use holm::holm;

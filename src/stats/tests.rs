@@ -102,6 +102,41 @@ fn holm_is_that_of_statsmodels() {
 }
 
 #[test]
+fn factors_are_told_apart_as_statsmodels_does() {
+    let levels = |value: &Value| numbers(value).into_iter().map(|level| level as usize).collect::<Vec<_>>();
+    let mut checked = 0;
+    for (k, case) in fixture("crossed").iter().enumerate() {
+        let factors: Vec<Vec<usize>> = case["factors"].as_array().unwrap().iter().map(levels).collect();
+        let blocks = case["blocks"].is_array().then(|| levels(&case["blocks"]));
+        let found = anova(&factors, blocks.as_deref(), &numbers(&case["values"])).unwrap();
+        assert_eq!((Some(found.df as f64), Some(found.repeated)), (case["df"].as_f64(), case["repeated"].as_bool()));
+        let mut check = |effect: Option<Effect>, expected: &Value, what: &str| {
+            let Some(f) = expected["f"].as_f64() else { return assert_eq!(effect, None) };
+            close(effect.map(|effect| effect.f), f, &format!("case {k}: F of {what}"));
+            close(effect.map(|effect| effect.p), expected["p"].as_f64().unwrap(), &format!("case {k}: p of {what}"));
+            assert_eq!(effect.map(|effect| effect.df as f64), expected["df"].as_f64());
+            checked += 1;
+        };
+        for (x, expected) in case["effects"].as_array().unwrap().iter().enumerate() {
+            check(found.factors[x], expected, &format!("factor {x}"));
+        }
+        check(found.together, &case["together"], "all together");
+    }
+    assert!(checked > 24, "{checked}");
+}
+
+#[test]
+fn factors_that_are_not_crossed_or_do_nothing_are_not_told_apart() {
+    // One at a time, from a base: three points, three constants.
+    let apart = [vec![0, 1, 0, 0, 1, 0], vec![0, 0, 1, 0, 0, 1]];
+    assert_eq!(anova(&apart, None, &[0.1, 0.2, 0.3, 0.11, 0.21, 0.31]), None);
+    let grid = [vec![0, 0, 1, 1], vec![0, 1, 0, 1]];
+    assert_eq!(anova(&grid, None, &[0.3; 4]), None, "nothing varies");
+    assert_eq!(anova(&grid, None, &[0.1, 0.2, f64::NAN, 0.3]), None);
+    assert!(anova(&grid, None, &[0.1, 0.2, 0.35, 0.3]).is_some());
+}
+
+#[test]
 fn too_little_to_tell_is_no_number() {
     assert_eq!((deviation(&[1.0]), deviation(&[1.0, 3.0])), (None, Some(2f64.sqrt())));
     assert_eq!(welch(&[1.0], &[1.0, 2.0]), None);

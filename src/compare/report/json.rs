@@ -5,7 +5,7 @@ use crate::units::number;
 use serde_json::{Value, json};
 
 /// `{"metric", "target", "by", "alpha", "margin", "baseline", "groups": [{name, spec_hash, settings, runs, seeds, n, final, best,
-/// target, contrast}…], "expectations": […], "notes": […]}`; FORMAT.md has the keys. Numbers that are not finite are `null`.
+/// target, contrast}…], "effects", "expectations": […], "notes": […]}`; FORMAT.md has the keys. Numbers that are not finite are `null`.
 pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
     let options = &comparison.options;
     let groups: Vec<Value> = comparison
@@ -65,6 +65,7 @@ pub fn json(comparison: &Comparison, verdicts: &[Verdict]) -> Value {
         "margin": options.margin,
         "baseline": comparison.baseline,
         "groups": groups,
+        "effects": comparison.effects,
         "expectations": expectations,
         "notes": comparison.notes,
     })

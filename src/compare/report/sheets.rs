@@ -1,6 +1,7 @@
 //! The words of the report's tables, the same in every form of it.
 
-use super::{Scale, cost, images, p_value, span};
+use super::{Scale, cost, images, p_value, span, with_digits};
+use crate::compare::effects::{AxisEffect, Level, Tested};
 use crate::compare::name::{has_planned, written};
 use crate::compare::{
     Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
@@ -220,6 +221,48 @@ pub fn contrasts(comparison: &Comparison) -> Sheet {
         ]
     };
     Sheet { heads, rows: comparison.contrasts.iter().map(row).collect(), numbers: 2..5 }
+}
+
+/// What each axis does, and how that was tested.
+pub fn effects(comparison: &Comparison) -> Option<(String, Sheet)> {
+    let (options, effects) = (&comparison.options, comparison.effects.as_ref()?);
+    let scale = Scale::of_quantity(options);
+    let tests = effects.axes.iter().filter_map(|axis| axis.test.as_ref()).chain(&effects.together).count();
+    let holm = if tests > 1 { format!(", p corrected for {tests} tests (Holm)") } else { String::new() };
+    let error = match (effects.repeated, effects.by_seed) {
+        (true, false) => "against what seeds of a point differ by",
+        (true, true) => "against what seeds of a point differ by, but for what a seed does to all",
+        (false, _) => "against what axes do together, for each point has one run",
+    };
+    let left_out = match effects.left_out {
+        0 => String::new(),
+        n => format!("; {} without a result left out", plural(n as u64, "point")),
+    };
+    let freedom = plural(effects.df as u64, "degree");
+    let title = format!(
+        "what each axis does, in the mean over the others: {}; F-tests {error} ({freedom} of freedom){holm}{left_out}",
+        quantity(options)
+    );
+    let heads = ["axis".to_owned(), "value".to_owned(), "points".to_owned(), "n".to_owned()];
+    let heads = heads.into_iter().chain([format!("mean{}", scale.unit()), "F".to_owned(), "p".to_owned()]).collect();
+    let tested = |test: &Option<Tested>| match test {
+        Some(Tested { effect, p_adjusted }) => [with_digits(effect.f, 3, 1, 4), p_value(*p_adjusted)],
+        None => ["–".to_owned(), "–".to_owned()],
+    };
+    let rows_of = |axis: &AxisEffect| {
+        let row = |(k, level): (usize, &Level)| {
+            let (name, [f, p]) = if k == 0 { (axis.name.clone(), tested(&axis.test)) } else { Default::default() };
+            vec![name, level.value.clone(), level.points.to_string(), level.n.to_string(), scale.show(level.mean), f, p]
+        };
+        axis.levels.iter().enumerate().map(row).collect::<Vec<_>>()
+    };
+    let mut rows: Vec<Vec<String>> = effects.axes.iter().flat_map(rows_of).collect();
+    if effects.together.is_some() {
+        let [f, p] = tested(&effects.together);
+        let what = "whether one hangs on another".to_owned();
+        rows.push(vec![what, String::new(), String::new(), String::new(), String::new(), f, p]);
+    }
+    Some((title, Sheet { heads, rows, numbers: 2..7 }))
 }
 
 /// What can be told, and behind it which seeds it is told without.

@@ -49,6 +49,9 @@ fn render(comparison: &Comparison, verdicts: &[Verdict], names: Names, show: imp
         let title = sheets::contrasts_title(comparison);
         write!(out, "\n{title}\n\n{}\n", show(sheets::contrasts(comparison))).unwrap_or_default();
     }
+    if let Some((title, effects)) = sheets::effects(comparison) {
+        write!(out, "\n{title}\n\n{}\n", show(effects)).unwrap_or_default();
+    }
     for verdict in verdicts {
         writeln!(out, "\n{}", sheets::claim(comparison, verdict)).unwrap_or_default();
     }

@@ -68,6 +68,7 @@ pub fn data(
         "results": sheets::results(comparison, Names::Beside),
         "contrasts": sheets::contrasts(comparison),
         "contrasts_title": sheets::contrasts_title(comparison),
+        "effects": sheets::effects(comparison).map(|(title, sheet)| json!({ "title": title, "sheet": sheet })),
         "claims": verdicts.iter().map(claim).collect::<Vec<_>>(),
         "groups": groups.iter().zip(places).map(group).collect::<Vec<_>>(),
         "schedules": schedules.iter().map(Arc::as_ref).collect::<Vec<_>>(),

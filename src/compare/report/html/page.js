@@ -94,6 +94,9 @@ function tables(host) {
   if (data.contrasts.rows.length > 0) {
     host.append(make("h2", {}, data.contrasts_title), fill(table(data.contrasts, "contrasts", true), { id: "contrasts" }, []));
   }
+  if (data.effects) {
+    host.append(make("h2", {}, data.effects.title), fill(table(data.effects.sheet, "effects"), { id: "effects" }, []));
+  }
   host.append(...data.claims.map((claim) => make("p", { class: claim.holds ? "good" : "bad" }, claim.text)));
   const notes = data.planned ? [...report.notes, data.planned] : report.notes;
   if (notes.length > 0) host.append(make("ul", { class: "notes" }, notes.map((note) => make("li", {}, note))));
