@@ -114,7 +114,8 @@ fn events_and_tables_name_the_set_that_a_phase_goes_over_to() {
     assert!(log.contains("phase 2/2 begins: folder, sgd"), "{log}");
 
     let plan = said(runner().arg("plan").arg(&config));
-    for words in ["shapes: 5,000 training and 1,000 validation images of 10", "folder: 60 training and 21 validation"] {
+    let drawn = "shapes: 5,000 training and 1,000 validation images of 10 classes (drawn in memory)";
+    for words in [drawn, "folder: 60 training and 21 validation"] {
         assert!(plan.contains(words), "{plan}");
     }
     let model = said(runner().arg("model").arg(&config));

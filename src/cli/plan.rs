@@ -114,6 +114,7 @@ pub fn data_line(facts: &Facts) -> String {
     }
     let source = match facts.source {
         FactsSource::Data => "counted in its files",
+        FactsSource::Drawn => "drawn in memory",
         FactsSource::File => "as the experiment gives it",
         FactsSource::Official => "the set is absent: its official figures",
         FactsSource::StandIn => "the stand-in: the set itself is absent",

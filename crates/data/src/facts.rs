@@ -18,6 +18,8 @@ pub struct Facts {
 pub enum FactsSource {
     /// Counted in the files.
     Data,
+    /// Of a set that is drawn in memory.
+    Drawn,
     /// `[data] train_images, val_images, classes`.
     File,
     /// The set's official figures.

@@ -295,7 +295,7 @@ mod tests {
     fn facts_of_a_generated_set_are_its_own() {
         let shapes = Choice::plain("shapes");
         let facts = facts(&request(&shapes, Path::new("nowhere"), None), &Given::default()).unwrap();
-        assert_eq!((facts.train_images, facts.source), (5_000, FactsSource::Data));
+        assert_eq!((facts.train_images, facts.source), (5_000, FactsSource::Drawn));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl SetReader for Shapes {
     }
 
     fn count(&self, _folder: &Path) -> Result<Facts, DataError> {
-        Ok(facts(FactsSource::Data))
+        Ok(facts(FactsSource::Drawn))
     }
 
     fn read(&self, _folder: &Path) -> Result<Dataset, DataError> {
