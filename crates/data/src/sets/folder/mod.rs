@@ -89,8 +89,9 @@ pub(super) const VAL_LIST: Param = Param {
     key: "val_list",
     kind: Kind::Text,
     default: Default::Absent,
-    doc: "a file in the set's folder that lists the validation images: a path on each line, and the class of a file in no class \
-          folder",
+    doc: "a file in the set's folder that lists the validation images: a path on each line, relative to val/ or to that folder, and \
+          behind a tab, a space or a comma the class of a file in no class folder, by name or by its place from 0 on. Either may have \
+          spaces; where that leaves a doubt, a tab or double quotes tell where it ends",
 };
 
 pub(super) const SKIP_BAD: Param = Param {
