@@ -84,7 +84,7 @@ fn place(name: &str, root: Option<&Root>) -> Result<String, Failure> {
             Err(error) => {
                 // What a set of one's own lacks may be a setting.
                 let but = match error {
-                    DataError::Unusable { .. } | DataError::Io { .. } => "",
+                    DataError::Unusable { .. } | DataError::Several { .. } | DataError::Io { .. } => "",
                     _ => "not whole: ",
                 };
                 format!("in {}, but {but}{}", folder.display(), first_line(&error.to_string()))

@@ -8,6 +8,7 @@ mod markers;
 mod tests;
 
 use crate::DataError;
+use crate::error::DAMAGED;
 use crate::jpeg;
 use crate::luma::luma;
 use crate::resize::{Extent, Region, Resizer, Window};
@@ -319,7 +320,6 @@ fn broken(path: &Path, why: &str) -> DataError {
     DataError::Unusable {
         path: path.to_owned(),
         problem: format!("cannot be decoded: {why}"),
-        remedy: "replace the file, move it out of the class folder, or leave such files out with skip_bad = true"
-            .to_owned(),
+        remedy: DAMAGED[0].to_owned(),
     }
 }

@@ -13,7 +13,7 @@ pub struct Files {
     pub files: Vec<(PathBuf, Extent)>,
 }
 
-/// A file that is left out of a set, because `skip_bad` says so.
+/// A file that cannot be part of a set, and is left out of it where `skip_bad` says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub path: PathBuf,
@@ -26,25 +26,24 @@ impl Skipped {
     ///
     /// # Errors
     /// The error itself, where it is of another kind.
-    pub fn by(path: &Path, error: DataError) -> Result<Self, DataError> {
+    pub fn of(error: DataError) -> Result<Self, DataError> {
         match error {
-            DataError::Unusable { problem, .. } => Ok(Self { path: path.to_owned(), problem }),
+            DataError::Unusable { path, problem, .. } => Ok(Self { path, problem }),
             other => Err(other),
         }
     }
 }
 
-/// Reads the header of each file; of those with none, the first is an error, or they are `None` where they are skipped.
+/// Reads the header of each file, or finds that it has none.
 ///
 /// # Errors
-/// When a file cannot be read, or is none and not skipped.
-pub fn check(files: &[&Path], skip_bad: bool) -> Result<Vec<Result<Extent, Skipped>>, DataError> {
+/// When a file cannot be read.
+pub fn check(files: &[&Path]) -> Result<Vec<Result<Extent, Skipped>>, DataError> {
     let read = |path: &&Path| match picture::extent(path) {
         Ok(extent) => Ok(Ok(extent)),
-        Err(error) if skip_bad => Skipped::by(path, error).map(Err),
-        Err(error) => Err(error),
+        Err(error) => Skipped::of(error).map(Err),
     };
-    // Of several, the first in the set's order is named.
+    // Of several errors, that of the first in the set's order.
     on_pool(|| files.par_iter().map(read).collect::<Vec<_>>()).into_iter().collect()
 }
 

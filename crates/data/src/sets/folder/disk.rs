@@ -2,6 +2,7 @@
 
 use super::layout::File;
 use super::{Folder, Listed};
+use crate::error::DAMAGED;
 use crate::resize::Extent;
 use crate::stored::{Files, Skipped, Stored, check};
 use crate::summary::hex;
@@ -31,20 +32,27 @@ impl Folder {
     /// Reads the header of each file.
     pub(super) fn checked(&self, folder: &Path) -> Result<Checked, DataError> {
         let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
+        let mut damaged = Vec::new();
         let mut good = |files: Vec<File>| -> Result<Vec<(File, Extent)>, DataError> {
             let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
-            let found = check(&paths, self.manner.skip_bad)?;
+            let found = check(&paths)?;
             let mut good = Vec::new();
             for (file, found) in files.into_iter().zip(found) {
                 match found {
                     Ok(extent) => good.push((file, extent)),
-                    Err(bad) => skipped.push(bad),
+                    Err(bad) => damaged.push(bad),
                 }
             }
             Ok(good)
         };
         let (train, val) = (good(train)?, good(val)?);
-        Ok(Checked { classes, train, val, skipped })
+        if self.manner.skip_bad {
+            skipped.append(&mut damaged);
+        }
+        match DataError::of_files(damaged, DAMAGED) {
+            Some(error) => Err(error),
+            None => Ok(Checked { classes, train, val, skipped }),
+        }
     }
 
     /// Opens the set: its files are listed and their headers read, and some images are decoded for the statistics.

@@ -2,7 +2,8 @@
 
 use super::list;
 use crate::DataError;
-use crate::stored::Skipped;
+use crate::error::DAMAGED;
+use crate::stored::{Skipped, check};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,9 +11,15 @@ use std::path::{Path, PathBuf};
 
 /// What may hold the validation images beside `train`, in this order.
 const VALIDATION: [&str; 2] = ["val", "test"];
+/// What people call such a folder besides, which is not looked for; in letters of either case.
+const OTHERWISE: [&str; 7] = ["val", "test", "valid", "validation", "testing", "eval", "dev"];
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
-/// What is wrong with any other file in a class folder.
+/// What systems leave in folders that a person has looked at, besides hidden files; in letters of either case.
+const OF_SYSTEMS: [&str; 3] = ["thumbs.db", "ehthumbs.db", "desktop.ini"];
+/// What is wrong with any other file in a class folder, and what helps.
 const NO_IMAGE: &str = "not a .png, .jpg or .jpeg file";
+const NO_IMAGE_REMEDY: &str =
+    "convert it to PNG or JPEG, move it out of the class folder, or leave such files out with skip_bad = true";
 
 /// How the class folders lie under a folder.
 #[derive(Debug, PartialEq)]
@@ -58,9 +65,9 @@ impl Listed {
     /// Lists the set under `root`. Where it is not split, `share` of the images are for validation: those whose path
     /// relative to `root`, hashed, falls below it. So a file stays on its side whatever files come and go.
     ///
-    /// Files and folders whose names begin with a dot are passed over; so is what lies beside the class folders, but for
-    /// images. In a class folder, everything else must be an image: what was silently left out would be missed too late. With
-    /// `skip_bad`, files that are none are left out, and told of.
+    /// Files and folders whose names begin with a dot are passed over, and the files that Windows leaves in folders of pictures; so
+    /// is what lies beside the class folders, but for images. In a class folder, everything else must be an image: what was silently
+    /// left out would be missed too late. With `skip_bad`, files that are none are left out, and told of.
     ///
     /// # Errors
     /// What does not belong there, and what is missing.
@@ -68,7 +75,9 @@ impl Listed {
         match (val_list, Layout::of(root)) {
             (Some(list), layout) => {
                 let folder = if layout == Some(Layout::Split) { root.join("train") } else { root.to_owned() };
-                let Found { classes, files, skipped } = classes(&folder, skip_bad)?;
+                let found = classes(&folder, skip_bad)?;
+                refuse_strays(&[&found], skip_bad)?;
+                let Found { classes, files, skipped } = found;
                 Ok(Self { skipped, ..list::divide(root, &root.join(list), classes, files)? })
             }
             (None, Some(Layout::Split)) => Self::split(root, skip_bad),
@@ -79,9 +88,10 @@ impl Listed {
     fn split(root: &Path, skip_bad: bool) -> Result<Self, DataError> {
         let train = root.join("train");
         let Some(val) = VALIDATION.iter().map(|name| root.join(name)).find(|folder| folder.is_dir()) else {
-            return unusable(root, "there is a folder train/ and neither val/ nor test/", "add the validation images");
+            return no_validation(root);
         };
         let (of_train, of_val) = (classes(&train, skip_bad)?, classes(&val, skip_bad)?);
+        refuse_strays(&[&of_train, &of_val], skip_bad)?;
         for (has, lacks, here, there) in
             [(&of_val.classes, &of_train.classes, &val, &train), (&of_train.classes, &of_val.classes, &train, &val)]
         {
@@ -95,7 +105,9 @@ impl Listed {
     }
 
     fn by_share(root: &Path, share: f64, skip_bad: bool) -> Result<Self, DataError> {
-        let Found { classes, files, skipped } = classes(root, skip_bad)?;
+        let found = classes(root, skip_bad)?;
+        refuse_strays(&[&found], skip_bad)?;
+        let Found { classes, files, skipped } = found;
         let (val, train): (Vec<File>, Vec<File>) =
             files.into_iter().partition(|file| place(file.path.strip_prefix(root).unwrap_or(&file.path)) < share);
         let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
@@ -116,17 +128,49 @@ impl Listed {
 struct Found {
     classes: Vec<String>,
     files: Vec<File>,
+    /// What is no image.
     skipped: Vec<Skipped>,
 }
 
+/// That nothing beside `train` has a name by which validation images are looked for; what may hold them is named.
+fn no_validation(root: &Path) -> Result<Listed, DataError> {
+    let mut names = folders(root).map_err(DataError::io(root, "read"))?.into_iter().map(|path| name(&path));
+    let found = names.find(|name| OTHERWISE.contains(&name.to_lowercase().as_str()));
+    let problem = "there is a folder train/ and neither val/ nor test/";
+    match found {
+        Some(found) => unusable(
+            root,
+            &format!("{problem}, but {found}/, which is not looked for"),
+            &format!("rename {found}/ to val/, if it holds the validation images"),
+        ),
+        None => unusable(root, problem, "add the validation images"),
+    }
+}
+
+/// Sees that there are images alone, where others are not left out. The error names with what is none the images that are damaged, so
+/// that all are known at once.
+fn refuse_strays(found: &[&Found], skip_bad: bool) -> Result<(), DataError> {
+    let strays: Vec<Skipped> = found.iter().flat_map(|found| found.skipped.iter().cloned()).collect();
+    if skip_bad || strays.is_empty() {
+        return Ok(());
+    }
+    let images: Vec<&Path> = found.iter().flat_map(|found| &found.files).map(|file| file.path.as_path()).collect();
+    let damaged = check(&images)?.into_iter().filter_map(Result::err);
+    let files = strays.into_iter().chain(damaged).collect();
+    DataError::of_files(files, [NO_IMAGE_REMEDY, DAMAGED[1]]).map_or(Ok(()), Err)
+}
+
+/// `skip_bad`: what is no image will be left out, and is not an error.
 fn classes(folder: &Path, skip_bad: bool) -> Result<Found, DataError> {
-    let stray = entries(folder).map_err(DataError::io(folder, "read"))?.into_iter().find(|path| is_image(path));
-    if let Some(path) = stray {
-        return unusable(&path, "the image is in no class folder", "move it into the folder of its class");
+    let beside = entries(folder).map_err(DataError::io(folder, "read"))?.into_iter().filter(|path| is_image(path));
+    let strays = beside.map(|path| Skipped { path, problem: "the image is in no class folder".to_owned() }).collect();
+    let remedies = ["move it into the folder of its class", "move them into the folders of their classes"];
+    if let Some(error) = DataError::of_files(strays, remedies) {
+        return Err(error);
     }
     let (mut names, mut files, mut skipped) = (Vec::new(), Vec::<File>::new(), Vec::new());
     for (class, path) in (0u32..).zip(folders(folder).map_err(DataError::io(folder, "read"))?) {
-        let before = files.len();
+        let before = (files.len(), skipped.len());
         for file in entries(&path).map_err(DataError::io(&path, "read"))? {
             if file.is_dir() {
                 return unusable(
@@ -135,17 +179,13 @@ fn classes(folder: &Path, skip_bad: bool) -> Result<Found, DataError> {
                     "class folders hold images alone: move it away",
                 );
             }
-            match (is_image(&file), skip_bad) {
-                (true, _) => files.push(File { path: file, class }),
-                (false, true) => skipped.push(Skipped { path: file, problem: NO_IMAGE.to_owned() }),
-                (false, false) => {
-                    let remedy = "convert it to PNG or JPEG, move it out of the class folder, or leave such files out with \
-                                  skip_bad = true";
-                    return unusable(&file, NO_IMAGE, remedy);
-                }
+            match is_image(&file) {
+                true => files.push(File { path: file, class }),
+                false => skipped.push(Skipped { path: file, problem: NO_IMAGE.to_owned() }),
             }
         }
-        if files.len() == before {
+        // Where what is no image is not left out, it is an error of its own, which says more.
+        if files.len() == before.0 && (skip_bad || skipped.len() == before.1) {
             return unusable(&path, "the class has no images", "add some, or remove the folder");
         }
         names.push(name(&path));
@@ -160,10 +200,11 @@ pub(super) fn unusable<T>(path: &Path, problem: &str, remedy: &str) -> Result<T,
     Err(DataError::Unusable { path: path.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() })
 }
 
-/// What a folder holds, without hidden names, sorted by name.
+/// What a folder holds, without hidden names and those of systems, sorted by name.
 fn entries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    paths.retain(|path| !name(path).starts_with('.'));
+    let is_of_system = |name: &str| name.starts_with('.') || OF_SYSTEMS.contains(&name.to_lowercase().as_str());
+    paths.retain(|path| !is_of_system(&name(path)));
     paths.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     Ok(paths)
 }

@@ -51,6 +51,7 @@ impl Folder {
         self.check_memory(folder, &facts)?;
         let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
         let first = &train[0].path;
+        let mut errors = Vec::new();
         let mut read = |files: &[File]| -> Result<Split, DataError> {
             let len = facts.size * facts.size * facts.channels;
             let mut images = vec![0; files.len() * len];
@@ -66,9 +67,8 @@ impl Folder {
                         labels.push(file.class);
                         kept += 1;
                     }
-                    // Of several bad files the first is named, whichever thread was quicker.
-                    Some(error) if !self.manner.skip_bad => return Err(error),
-                    Some(error) => skipped.push(Skipped::by(&file.path, error)?),
+                    Some(error) if !self.manner.skip_bad || is_of_another_size(&error) => errors.push(error),
+                    Some(error) => skipped.push(Skipped::of(error)?),
                 }
             }
             images.truncate(kept * len);
@@ -76,6 +76,9 @@ impl Folder {
             Ok(Split { images, labels, size: facts.size, channels: facts.channels })
         };
         let (train, val) = (read(&train)?, read(&val)?);
+        if let Some(error) = DataError::together(errors) {
+            return Err(error);
+        }
         self.check_some(folder, &train, &val)?;
         (facts.train_images, facts.val_images) = (train.labels.len(), val.labels.len());
         let mut set = Dataset::new(facts, classes, train, val);
@@ -90,7 +93,7 @@ impl Folder {
         Err(DataError::Unusable {
             path: folder.to_owned(),
             problem: format!("none of the {name} images can be decoded"),
-            remedy: "see without skip_bad what is wrong with the first".to_owned(),
+            remedy: "see without skip_bad what is wrong with them".to_owned(),
         })
     }
 
@@ -112,4 +115,9 @@ impl Folder {
             Ok(())
         })
     }
+}
+
+/// Whether the image is none that is damaged, but the set lacks a size.
+fn is_of_another_size(error: &DataError) -> bool {
+    matches!(error, DataError::Unusable { remedy, .. } if *remedy == resize_remedy())
 }

@@ -92,9 +92,12 @@ fn sizes_that_differ_need_a_size() {
     let root = tempfile::tempdir().unwrap();
     split(root.path(), "val");
     image(&root.path().join("val/cat/y.png"), 5, 4, [0; 3]);
-    let message = said(&PLAIN, root.path());
-    for words in ["y.png: the image is 5×4", "c.PNG is 4×4", "size = 64"] {
-        assert!(message.contains(words), "{message}");
+    // None of them is damaged.
+    let lenient = Folder { manner: Manner { skip_bad: true, ..MANNER }, ..PLAIN };
+    for message in [&PLAIN, &lenient].map(|set| said(set, root.path())) {
+        for words in ["y.png: the image is 5×4", "c.PNG is 4×4", "size = 64"] {
+            assert!(message.contains(words), "{message}");
+        }
     }
     image(&root.path().join("train/ant/a.png"), 5, 4, [0; 3]);
     assert!(said(&PLAIN, root.path()).contains("a.png: the image is 5×4, not square"));
@@ -103,7 +106,7 @@ fn sizes_that_differ_need_a_size() {
 #[test]
 fn what_does_not_belong_is_named() {
     type Case = (&'static str, fn(&Path), &'static [&'static str]);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("an odd class in val", |r| image(&r.join("val/dog/a.png"), 4, 4, [0; 3]), &["val/dog", "`dog` is not in"]),
         (
             "an odd class in train",
@@ -114,7 +117,12 @@ fn what_does_not_belong_is_named() {
         ("another sort of file", |r| fs::write(r.join("val/cat/a.webp"), "x").unwrap(), &["a.webp", "not a .png"]),
         ("a folder in a class", |r| fs::create_dir(r.join("val/cat/more")).unwrap(), &["cat/more", "inside a class"]),
         ("an image in no class", |r| image(&r.join("train/a.png"), 4, 4, [0; 3]), &["train/a.png", "no class folder"]),
-        ("no validation", |r| fs::remove_dir_all(r.join("val")).unwrap(), &["neither val/ nor test/"]),
+        ("no validation", |r| fs::remove_dir_all(r.join("val")).unwrap(), &["neither val/ nor test/", "add the"]),
+        (
+            "validation by another name",
+            |r| fs::rename(r.join("val"), r.join("Validation")).unwrap(),
+            &["neither val/ nor test/, but Validation/, which is not looked for", "rename Validation/ to val/"],
+        ),
         (
             "no image at all",
             |r| fs::write(r.join("train/cat/b.png"), "not one").unwrap(),

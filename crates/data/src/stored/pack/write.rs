@@ -81,7 +81,7 @@ pub fn write(
     // What an earlier process left out is looked at again, to be named.
     for ((path, _), _) in listing.files.iter().zip(&work.records).filter(|(_, record)| record.bytes == 0) {
         if let Err(error) = made(path, listing.channels, options) {
-            skipped.push(Skipped::by(path, error)?);
+            skipped.push(Skipped::of(error)?);
         }
     }
     watch(resumed);
@@ -91,11 +91,11 @@ pub fn write(
         let make = |(path, _): &(PathBuf, u32)| made(path, listing.channels, options);
         let images = on_pool(|| part.par_iter().map(make).collect::<Vec<_>>());
         let mut found = Vec::new();
-        for ((path, class), image) in part.iter().zip(images) {
+        for ((_, class), image) in part.iter().zip(images) {
             match image {
                 Ok(image) => found.push((*class, Some(image))),
                 Err(error) if options.skip_bad => {
-                    skipped.push(Skipped::by(path, error)?);
+                    skipped.push(Skipped::of(error)?);
                     found.push((*class, None));
                 }
                 Err(error) => return Err(error),
