@@ -87,6 +87,8 @@ fn facts(steps: u64) -> RunFacts {
             stand_in: true,
             stands_in_for: Some("cifar10".to_owned()),
             skipped: 0,
+            train_replaced: 0,
+            val_left_out: 0,
         },
         further_datasets: Vec::new(),
         last_set_since: 0,

@@ -246,7 +246,7 @@ pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &st
     }
     let names: Vec<String> = sets.values().map(|set| set_name(set)).collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
-    let evaluated: BTreeSet<(&String, u64)> = names.iter().zip(sets.values().map(|set| set.val_images)).collect();
+    let evaluated: BTreeSet<(&String, u64)> = names.iter().zip(sets.values().map(|set| set.evaluated())).collect();
     let certain = evaluated.len() > 1;
     let digest = |digest: &str| digest.chars().take(DIGEST_SHOWN).collect::<String>();
     let told: Vec<String> = match distinct.len() == names.len() {

@@ -38,6 +38,15 @@ pub enum Event {
     Evaluating { images: u64, of: u64 },
     /// The validation set was evaluated.
     Evaluated(MetricsRow),
+    /// Images turned out to be damaged as they were served, and such ones are done without: how many so far, of a set. Told when
+    /// that has changed, before an evaluation, a checkpoint or the end is.
+    Damaged {
+        /// The set's place: 0 is [`RunFacts::dataset`], those behind it are [`RunFacts::further_datasets`].
+        set: usize,
+        /// See [`DatasetFacts::train_replaced`] and [`DatasetFacts::val_left_out`].
+        train_replaced: u64,
+        val_left_out: u64,
+    },
     /// A painting was written as it is after a step.
     Snapshot {
         step: u64,
@@ -134,9 +143,29 @@ pub struct DatasetFacts {
     pub stand_in: bool,
     /// The absent set's name, for a stand-in.
     pub stands_in_for: Option<String>,
-    /// Damaged files that are left out.
+    /// Files that are no part of the set, damaged or no images, as was seen when it was opened.
     #[serde(default, skip_serializing_if = "is_none")]
     pub skipped: u64,
+    /// Training images that turned out to be damaged when steps took them, each replaced by another.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub train_replaced: u64,
+    /// Validation images that turned out to be so in the last evaluation, whose figures are of the others.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub val_left_out: u64,
+}
+
+impl DatasetFacts {
+    /// The validation images that are evaluated, as far as is known.
+    pub fn evaluated(&self) -> u64 {
+        self.val_images.saturating_sub(self.val_left_out)
+    }
+}
+
+impl RunFacts {
+    /// What a set is called, by its place.
+    pub fn set_name(&self, set: usize) -> &str {
+        std::iter::once(&self.dataset).chain(&self.further_datasets).nth(set).map_or("", |set| set.name.as_str())
+    }
 }
 
 fn is_none(count: &u64) -> bool {
@@ -284,6 +313,8 @@ pub(super) mod tests {
                 stand_in: true,
                 stands_in_for: Some("cifar10".to_owned()),
                 skipped: 0,
+                train_replaced: 0,
+                val_left_out: 0,
             },
             model: "conv3x3 + resnet9 + max-pool".to_owned(),
             parameters: 6_573_130,

@@ -226,6 +226,8 @@ impl RunInfo {
                 stand_in: false,
                 stands_in_for: None,
                 skipped: 0,
+                train_replaced: 0,
+                val_left_out: 0,
             },
             further_datasets: Vec::new(),
             last_set_since: 0,
@@ -335,6 +337,13 @@ impl Sink for RunJson {
                 self.scores.add(row);
                 Ok(())
             }
+            Event::Damaged { set, train_replaced, val_left_out } => {
+                let RunInfo { dataset, further_datasets, .. } = &mut self.info;
+                if let Some(facts) = std::iter::once(dataset).chain(further_datasets).nth(*set) {
+                    (facts.train_replaced, facts.val_left_out) = (*train_replaced, *val_left_out);
+                }
+                Ok(())
+            }
             Event::Checkpoint { step, seconds, skipped_steps } => {
                 self.info.skipped_steps = *skipped_steps;
                 self.info.steps_done = *step;
@@ -397,6 +406,24 @@ mod tests {
         let last = RunInfo::read(&path).unwrap().last.unwrap();
         assert_eq!((last.val_acc, last.train_loss), (0.1 + 0.2, 1.000_000_000_000_000_2));
         assert!(last.val_loss.is_nan() && fs::read_to_string(&path).unwrap().contains("\"val_loss\": null"));
+    }
+
+    #[test]
+    fn what_is_done_without_is_told_of_its_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        let two = RunFacts { further_datasets: vec![facts().dataset], ..facts() };
+        let mut json = RunJson::create(&path, &two).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("left_out"));
+        json.event(&Event::Damaged { set: 1, train_replaced: 3, val_left_out: 2 }).unwrap();
+        json.event(&Event::Damaged { set: 0, train_replaced: 0, val_left_out: 1 }).unwrap();
+        let seconds = SecondsByKind::default();
+        json.event(&Event::Checkpoint { step: 1, seconds, skipped_steps: None }).unwrap();
+        let info = RunInfo::read(&path).unwrap();
+        let counts = |set: &DatasetFacts| (set.train_replaced, set.val_left_out, set.evaluated());
+        assert_eq!(info.datasets().map(counts).collect::<Vec<_>>(), [(0, 1, 999), (3, 2, 998)]);
+        let value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(value["dataset"].get("train_replaced").is_none() && value["dataset"]["val_left_out"] == 1);
     }
 
     #[test]

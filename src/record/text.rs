@@ -200,6 +200,9 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
         Event::PhaseBegins(begins) => vec![phase(facts, begins)],
         Event::StepDone(_) | Event::Evaluating { .. } => vec![],
         Event::Evaluated(row) => vec![evaluation(facts, row)],
+        Event::Damaged { set, train_replaced, val_left_out } => {
+            vec![damaged(facts.set_name(*set), *train_replaced, *val_left_out)]
+        }
         Event::Snapshot { step, file, loss } => vec![snapshot(facts, *step, file, *loss)],
         Event::Checkpoint { step, .. } => vec![format!("checkpoint: {} safe", plural(*step, "step"))],
         Event::Finished { status, exit_reason, step, seconds, skipped_steps } => {
@@ -213,6 +216,14 @@ pub fn lines(facts: &RunFacts, scores: &Scores, event: &Event) -> Vec<String> {
 /// `1 phase`, `2,345 steps`
 pub fn plural(n: u64, what: &str) -> String {
     format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Which images of a set were damaged, and what was done without them.
+pub fn damaged(set: &str, train_replaced: u64, val_left_out: u64) -> String {
+    let train = format!("{} replaced by others of the same class", plural(train_replaced, "training image"));
+    let val = format!("{} left out", plural(val_left_out, "validation image"));
+    let said = [(train_replaced, train), (val_left_out, val)].into_iter().filter(|(images, _)| *images > 0);
+    format!("damaged files of `{set}`: {}", said.map(|(_, words)| words).collect::<Vec<_>>().join(", "))
 }
 
 /// Of a run's steps, those that did nothing.
@@ -293,6 +304,14 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_damaged_is_told_by_what_became_of_it() {
+        assert_eq!(damaged("folder", 0, 1), "damaged files of `folder`: 1 validation image left out");
+        let both = "damaged files of `folder`: 1,200 training images replaced by others of the same class, 2 validation images \
+                    left out";
+        assert_eq!(damaged("folder", 1200, 2), both);
+    }
 
     #[test]
     fn numbers_are_short_and_right() {

@@ -97,12 +97,13 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
                 anyhow::bail!("the loader ended before training");
             }
         };
+        let damaged = batch.damaged.clone();
         let taken = take_step(session.stepper(), passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
         next += 1;
         let stays = !taken.is_settled();
-        launched.steps.push(Launched { step, taken, waited });
+        launched.steps.push(Launched { step, taken, waited, damaged });
         if stays && launched.may_grow(session) {
             continue;
         }
@@ -118,6 +119,8 @@ struct Launched {
     step: StepPlan,
     taken: Taken,
     waited: Seconds,
+    /// Images in whose place it took others: see [`Batch::damaged`](crate::data::Batch::damaged).
+    damaged: Vec<u32>,
 }
 
 /// Steps since numbers were last read: on the host, which knows them at once, one.
@@ -169,14 +172,15 @@ fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Opti
     let (mut read, count) = (read.into_iter(), steps.len());
     let seconds = launched.began.elapsed().as_secs_f64() / count as f64;
     launched.took(seconds);
-    for (k, Launched { step, mut taken, waited }) in steps.into_iter().enumerate() {
+    for (k, Launched { step, mut taken, waited, damaged }) in steps.into_iter().enumerate() {
         if !taken.is_settled() {
             taken.settle(read.next().expect("a step left its numbers"));
         }
         // Steps behind one that diverged were launched before anybody knew: they are not part of the run.
-        let progress = &mut session.state.progress;
+        let (progress, set) = (&mut session.state.progress, session.plan.phases[step.phase].set);
         progress.step += 1;
         progress.images += step.images as u64;
+        progress.note_damaged(set, &damaged);
         progress.window.add(&taken.loss());
         let row = taken.row(&step, progress.optimizer.kind.clone(), seconds);
         session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
@@ -255,6 +259,9 @@ fn evaluate_and_record(
         found = evaluate(session, step, true)?;
         row = metrics_row(session, step, applied, &found);
     }
+    let set = session.plan.phases[step.phase].set;
+    session.state.progress.note_left_out(set, found.trained.left_out);
+    session.tell_damaged()?;
     session.state.progress.window = Window::default();
     row.eval_seconds = session.clock.spent.eval - before;
     session.recorder.event(&Event::Evaluated(row.clone()))?;

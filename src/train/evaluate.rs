@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub plain: Figures,
     /// Of outputs averaged over views, where that was asked for.
     pub averaged: Option<Figures>,
+    /// Damaged images that it went without, where such are skipped: all figures are of the others.
+    pub left_out: usize,
 }
 
 /// Evaluates nets on sets' validation images.
@@ -74,8 +76,11 @@ struct Numbered {
 #[derive(Clone, Copy)]
 struct Shown<'a> {
     extent: Extent,
+    /// There may be none, where all images of a batch are left out.
     labels: &'a [u32],
     images: Origin<'a>,
+    /// How many are, as they are damaged.
+    left_out: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -91,6 +96,7 @@ impl Source {
                 extent: batch.extent,
                 labels: &batch.labels,
                 images: Origin::Here(&batch.images),
+                left_out: batch.damaged.len(),
             }),
             Self::There(numbered) => numbered.next(),
         })
@@ -104,13 +110,14 @@ impl Numbered {
         (*numbers, extent) = batches.next()?;
         labels.clear();
         labels.extend(numbers.iter().map(|number| set.val.labels[*number as usize]));
-        Some(Shown { extent, labels, images: Origin::There(there, numbers) })
+        // In memory there are whole images alone.
+        Some(Shown { extent, labels, images: Origin::There(there, numbers), left_out: 0 })
     }
 }
 
 /// An evaluation after one of its batches.
 pub struct Seen<'a> {
-    /// Images through, this batch's included, of all.
+    /// Images through, this batch's included, of all; those that were left out so far are none.
     pub images: usize,
     pub of: usize,
     /// Of this batch.
@@ -161,7 +168,7 @@ impl Evaluator {
     /// On a device, images of a set in memory are taken there once, as bytes, and served there: the same numbers.
     ///
     /// # Errors
-    /// Those of the tape, of the loader and of `watch`.
+    /// Those of the tape, of the loader (where all images are damaged, too) and of `watch`.
     pub fn evaluate(
         &mut self,
         spec: &Spec,
@@ -171,7 +178,7 @@ impl Evaluator {
         tta: Tta,
         mut watch: impl FnMut(Seen<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Evaluation> {
-        let of = dataset.val.labels.len();
+        let all = dataset.val.labels.len();
         if self.compute.device.is_some() && dataset.val.stored().is_none() {
             // The net's memory comes before that of images, which can do without.
             self.there = self.there.take().filter(|there| Arc::ptr_eq(&there.set, dataset));
@@ -185,9 +192,13 @@ impl Evaluator {
         }
         let mut source = self.source(dataset, size, spec.train.eval_batch)?;
         let (isa, channels) = (self.compute.isa, dataset.facts.channels);
-        let (mut plain, mut averaged) = (Loss::default(), Loss::default());
+        let (mut plain, mut averaged, mut left_out) = (Loss::default(), Loss::default(), 0);
         let mut views = Views::new(tta, channels);
         while let Some(batch) = source.next()? {
+            left_out += batch.left_out;
+            if batch.labels.is_empty() {
+                continue;
+            }
             let tape = self.tape(spec, &dataset.facts, params, batch.extent)?;
             tape.forward(params, views.show(0, batch))?;
             add(&mut plain, tape.loss(batch.labels, 0.0)?);
@@ -196,10 +207,10 @@ impl Evaluator {
                 views.average(tape, params, batch, &mut outputs)?;
                 add(&mut averaged, score(isa, batch.labels, &outputs));
             }
-            watch(Seen { images: plain.images, of, labels: batch.labels, outputs: &outputs })?;
+            watch(Seen { images: plain.images, of: all - left_out, labels: batch.labels, outputs: &outputs })?;
         }
         let averaged = views.are_several().then(|| averaged.into());
-        Ok(Evaluation { plain: plain.into(), averaged })
+        Ok(Evaluation { plain: plain.into(), averaged, left_out })
     }
 
     /// The validation images of a set, in batches of so many.

@@ -11,7 +11,7 @@ use super::optimizers::Rules;
 use super::passes::Passes;
 use super::prefix::{self, Beginning, Kept};
 use super::sets::DeviceSets;
-use super::state::State;
+use super::state::{Damaged, State};
 use super::step::Stepper;
 use super::stop::StopFlag;
 use super::warm_up::warm_up;
@@ -28,7 +28,7 @@ use crate::plan::{Mix, Plan, StepPlan};
 use crate::record::folder::file;
 use crate::record::rows::TraceRow;
 use crate::record::run_json::Fork;
-use crate::record::text::plural;
+use crate::record::text::{self, plural};
 use crate::record::{
     DatasetFacts, Event, Recorder, RunFacts, RunFolder, Sink, Status, StepDone, WeightsFacts, atomic, recorder,
 };
@@ -99,6 +99,8 @@ pub struct Session {
     pub(super) sets: DeviceSets,
     /// What is kept, by the phase before which it is.
     keep: BTreeMap<usize, Beginning>,
+    /// What was said last of images that are damaged.
+    told: BTreeMap<usize, Damaged>,
 }
 
 impl Session {
@@ -223,6 +225,8 @@ impl Session {
         let keep = job.keep.iter().filter_map(|phase| Some((*phase, Beginning::of(&job, *phase)?))).collect();
         Self {
             keep,
+            // Of a run that goes on, its facts have it.
+            told: state.progress.damaged.clone(),
             clock: Clock::start(state.progress.seconds),
             meter: Meter::new(&job.plan, state.progress.step),
             ledger: None,
@@ -386,8 +390,24 @@ impl Session {
     /// # Errors
     /// When the disk refuses; the checkpoint before is then still whole.
     pub fn checkpoint(&mut self) -> anyhow::Result<()> {
+        self.tell_damaged()?;
         let skipped = self.skipped_steps();
         chores::write_checkpoint(&mut self.state, &mut self.recorder, &mut self.clock, &self.compute, skipped)
+    }
+
+    /// Says which images were damaged, and done without, where that has changed.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn tell_damaged(&mut self) -> anyhow::Result<()> {
+        for (set, damaged) in &self.state.progress.damaged {
+            if self.told.get(set) != Some(damaged) {
+                let (train_replaced, val_left_out) = damaged.counts();
+                self.recorder.event(&Event::Damaged { set: *set, train_replaced, val_left_out })?;
+                self.told.insert(*set, damaged.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the state for runs that begin alike, where that is asked for before this step, and not done yet.
@@ -426,11 +446,11 @@ impl Session {
     /// When the disk refuses.
     pub fn finish(&mut self, outcome: Outcome) -> anyhow::Result<Outcome> {
         self.clock.skip();
-        for set in &self.datasets {
-            let replaced: usize =
-                [&set.train, &set.val].iter().filter_map(|split| Some(split.stored()?.replaced())).sum();
-            if replaced > 0 {
-                let text = format!("{replaced} damaged images of `{}` were replaced by others", set.facts.name);
+        self.tell_damaged()?;
+        for (set, damaged) in &self.state.progress.damaged {
+            let (train_replaced, val_left_out) = damaged.counts();
+            if train_replaced + val_left_out > 0 {
+                let text = text::damaged(&self.datasets[*set].facts.name, train_replaced, val_left_out);
                 self.recorder.event(&Event::Notice { text })?;
             }
         }
@@ -547,24 +567,27 @@ pub(super) fn give_start(job: &Job, params: &mut Params) -> anyhow::Result<Start
     Ok(Start::Weights(weights.start(params, published(&job.spec.model.backbone))?.in_words(&facts.path)))
 }
 
-impl From<&Dataset> for DatasetFacts {
-    fn from(set: &Dataset) -> Self {
-        Self {
-            name: set.facts.name.clone(),
-            images: set.facts.train_images as u64,
-            val_images: set.facts.val_images as u64,
-            digest: set.digest.clone(),
-            stand_in: set.stands_in_for.is_some(),
-            stands_in_for: set.stands_in_for.clone(),
-            skipped: set.skipped.len() as u64,
-        }
+/// `damaged`: what is known of its images so far.
+fn dataset_facts(set: &Dataset, damaged: Option<&Damaged>) -> DatasetFacts {
+    let (train_replaced, val_left_out) = damaged.map_or((0, 0), Damaged::counts);
+    DatasetFacts {
+        name: set.facts.name.clone(),
+        images: set.facts.train_images as u64,
+        val_images: set.facts.val_images as u64,
+        digest: set.digest.clone(),
+        stand_in: set.stands_in_for.is_some(),
+        stands_in_for: set.stands_in_for.clone(),
+        skipped: set.skipped.len() as u64,
+        train_replaced,
+        val_left_out,
     }
 }
 
 fn run_facts(job: &Job, state: &State) -> RunFacts {
     let (spec, model) = (&job.spec, &job.spec.model);
     let (device_name, device_versions) = device::name_and_versions(&job.machine.compute);
-    let mut sets = job.datasets.iter().map(|set| DatasetFacts::from(&**set));
+    let damaged = &state.progress.damaged;
+    let mut sets = job.datasets.iter().enumerate().map(|(k, set)| dataset_facts(set, damaged.get(&k)));
     RunFacts {
         name: spec.name.clone(),
         argv: job.argv.clone(),

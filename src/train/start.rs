@@ -39,6 +39,10 @@ pub fn from_images(
         let mut tape = is_behind_others.then(|| Executor::new(compute, &graph, params, options)).transpose()?;
         let mut sample = Loader::<f32>::sample(Arc::clone(dataset), images, size, BATCH);
         while let Some((batch, _)) = sample.next_batch()? {
+            if batch.labels.is_empty() {
+                // All of its images are damaged, and such are skipped.
+                continue;
+            }
             match &mut tape {
                 None => patches.add(graph.shape(input), &batch.images),
                 Some(tape) => patches.add(graph.shape(input), &tape.forward_to(params, &batch.images, input)?),

@@ -9,6 +9,7 @@ use crate::nn::{Loss, Params};
 use crate::registry::Choice;
 use crate::units::Seconds;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state between two steps.
 pub struct State {
@@ -40,6 +41,41 @@ pub struct Progress {
     /// Why training is over before its plan is, once a stop rule has said so.
     #[serde(default)]
     pub ended: Option<String>,
+    /// By the place of the set among the plan's, where there is any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub damaged: BTreeMap<usize, Damaged>,
+}
+
+/// Images of a set that turned out to be damaged as they were served, where such are skipped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// The training images that others have stood in for, by number.
+    pub train: BTreeSet<u32>,
+    /// How many validation images the last evaluation went without.
+    pub val: usize,
+}
+
+impl Damaged {
+    /// How many training images were replaced, and how many validation images left out.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.train.len() as u64, self.val as u64)
+    }
+}
+
+impl Progress {
+    /// Notes training images of a set that a step met.
+    pub fn note_damaged(&mut self, set: usize, images: &[u32]) {
+        if !images.is_empty() {
+            self.damaged.entry(set).or_default().train.extend(images);
+        }
+    }
+
+    /// Notes how many validation images of a set an evaluation went without.
+    pub fn note_left_out(&mut self, set: usize, images: usize) {
+        if images > 0 || self.damaged.contains_key(&set) {
+            self.damaged.entry(set).or_default().val = images;
+        }
+    }
 }
 
 /// Sums over the steps since the last evaluation: what `train_loss` and `train_acc` are made of.
@@ -86,6 +122,7 @@ impl State {
             watch: Watch::default(),
             scale: None,
             ended: None,
+            damaged: BTreeMap::new(),
         };
         Self {
             optimizers: Optimizers::new(&params, rules, optimizer),

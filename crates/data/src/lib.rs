@@ -84,7 +84,8 @@ pub struct Dataset {
     pub digest: String,
     /// Set when this set stands in for another: the other's name.
     pub stands_in_for: Option<String>,
-    /// Damaged files that are not part of it.
+    /// Files that are no part of it: damaged, or no images. Of images on disk the headers were looked at; what is damaged behind
+    /// them shows when it is served.
     pub skipped: Vec<Skipped>,
 }
 
@@ -143,7 +144,7 @@ impl Dataset {
     }
 
     /// A set on disk, whose digest is known: statistics are those of some training images, spread evenly, as validation would
-    /// serve them.
+    /// serve them; damaged ones left out where such are skipped.
     ///
     /// # Errors
     /// When one of these cannot be served.
@@ -155,7 +156,8 @@ impl Dataset {
         digest: String,
         skipped: Vec<Skipped>,
     ) -> Result<Self, DataError> {
-        let (mean, std) = summary::statistics(&sample::middle(&train, sample::IMAGES)?);
+        let (some, _) = sample::middle(&train, sample::IMAGES)?;
+        let (mean, std) = summary::statistics(&some);
         Ok(Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped })
     }
 }

@@ -33,6 +33,9 @@ pub struct Batch<E = f32> {
     pub extent: Extent,
     /// The step it is for; in validation the batch's number.
     pub step: u64,
+    /// The images that it was to hold and that are damaged, by their numbers in the split, in the order of the batch: to train on,
+    /// others stand in their places; else they are left out, and it may hold none.
+    pub damaged: Vec<u32>,
 }
 
 impl<E: Element> Batch<E> {
@@ -61,6 +64,26 @@ impl<E: Element> Batch<E> {
             numbers.windows.extend(chain.crop(Extent::square(train.size), &mut draw));
             numbers.changes.extend(chain.changes(cut.size, &mut draw));
         }
+    }
+
+    /// Notes which of the images of these numbers are damaged: those in these places, which are in order.
+    fn note_damaged(&mut self, indices: &[u32], places: &[usize]) {
+        self.damaged.extend(places.iter().map(|place| indices[*place]));
+    }
+
+    /// Takes out what is in these places, which are in order.
+    fn leave_out(&mut self, places: &[usize]) {
+        if places.is_empty() {
+            return;
+        }
+        let (len, mut kept) = (self.images.len() / self.labels.len(), 0);
+        for place in (0..self.labels.len()).filter(|place| places.binary_search(place).is_err()) {
+            self.labels[kept] = self.labels[place];
+            self.images.copy_within(place * len..(place + 1) * len, kept * len);
+            kept += 1;
+        }
+        self.labels.truncate(kept);
+        self.images.truncate(kept * len);
     }
 }
 
@@ -141,12 +164,13 @@ impl<E: Element> Loader<E> {
             }
             batch.numbers = None;
             begin(batch, step, Extent::square(cut.size), indices.len(), dataset.train.channels);
-            makers.fill(batch, indices, |maker, index, target| {
+            let damaged = makers.fill(batch, indices, |maker, index, target| {
                 let draw = Draw::new(*seed, cut.epoch, u64::from(index));
-                let served = maker.augmented(&dataset.train, index as usize, cut.size, &augment[cut.phase], draw)?;
+                let made = maker.augmented(&dataset.train, index as usize, cut.size, &augment[cut.phase], draw)?;
                 maker.put(target);
-                Ok(served)
+                Ok(made)
             })?;
+            batch.note_damaged(indices, &damaged);
             mixture.iter().for_each(|mixture| mixture.apply(cut.size, &mut batch.images, &mut before));
             batch.mixed = mixture.map(|mixture| mixture.mixed(cut.size, &batch.labels));
             step += 1;
@@ -154,8 +178,8 @@ impl<E: Element> Loader<E> {
         })
     }
 
-    /// The validation images, unchanged but for their size, in batches of `images`; the last may be shorter. They come in
-    /// order, unless they keep their shape: then the widest come last.
+    /// The validation images, unchanged but for their size, in batches of `images`; the last may be shorter, and so may those
+    /// be of which damaged ones are left out. They come in order, unless they keep their shape: then the widest come last.
     ///
     /// # Panics
     /// When `images` is 0.
@@ -177,7 +201,8 @@ impl<E: Element> Loader<E> {
         Self::unchanged(dataset, |dataset| &dataset.train, size, batches)
     }
 
-    /// Images of a split, not augmented, in batches of one extent each.
+    /// Images of a split, not augmented, in batches of one extent each. Which these are does not depend on what is damaged, so the
+    /// others are served as they would be without.
     fn unchanged(
         dataset: Arc<Dataset>,
         split: fn(&Dataset) -> &Split,
@@ -185,17 +210,24 @@ impl<E: Element> Loader<E> {
         batches: Vec<(Vec<u32>, Extent)>,
     ) -> Self {
         let makers = Makers::new(&dataset, split(&dataset));
-        let mut step = 0;
+        let (mut step, mut served) = (0, 0);
         Self::start(move |batch| {
-            let Some((indices, extent)) = batches.get(step as usize) else { return Ok(false) };
             let split = split(&dataset);
+            let Some((indices, extent)) = batches.get(step as usize) else {
+                // Of all that are damaged there is no mean.
+                let stored = split.stored().filter(|_| served == 0);
+                return stored.map_or(Ok(false), |stored| Err(stored.none_of(split.labels.len())));
+            };
             begin(batch, step, *extent, indices.len(), split.channels);
             batch.size = size;
-            makers.fill(batch, indices, |maker, index, target| {
-                let served = maker.plain(split, index as usize, *extent)?;
+            let damaged = makers.fill(batch, indices, |maker, index, target| {
+                let made = maker.plain(split, index as usize, *extent)?;
                 maker.put(target);
-                Ok(served)
+                Ok(made)
             })?;
+            batch.note_damaged(indices, &damaged);
+            batch.leave_out(&damaged);
+            served += batch.labels.len();
             step += 1;
             Ok(true)
         })
@@ -210,6 +242,7 @@ impl<E: Element> Loader<E> {
             size: 0,
             extent: Extent::default(),
             step: 0,
+            damaged: Vec::new(),
         };
         Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
     }
@@ -232,6 +265,7 @@ impl<E: Element> Loader<E> {
 fn begin<E: Element>(batch: &mut Batch<E>, step: u64, extent: Extent, images: usize, channels: usize) {
     batch.images.resize(images * extent.width * extent.height * channels, E::from_f32(0.0));
     batch.labels.resize(images, 0);
+    batch.damaged.clear();
     (batch.size, batch.extent, batch.step) = (extent.height, extent, step);
 }
 
@@ -278,7 +312,7 @@ impl<E: Element> Makers<E> {
         Self { makers: (0..threads).map(|_| Mutex::new(Maker::new(dataset))).collect(), pool }
     }
 
-    /// Makes all images of a batch: `make` puts one into its place, and gives its label.
+    /// Makes all images of a batch: `make` puts one into its place. Gives the places of those that are damaged, in order.
     ///
     /// # Errors
     /// The first, in the batch's order, of those of `make`.
@@ -286,23 +320,46 @@ impl<E: Element> Makers<E> {
         &self,
         batch: &mut Batch<E>,
         indices: &[u32],
-        make: impl Fn(&mut Maker<E>, u32, &mut [E]) -> Result<u32, DataError> + Sync,
-    ) -> Result<(), DataError> {
+        make: impl Fn(&mut Maker<E>, u32, &mut [E]) -> Result<Made, DataError> + Sync,
+    ) -> Result<Vec<usize>, DataError> {
         let len = batch.images.len() / indices.len();
-        let one = |((index, label), target): ((&u32, &mut u32), &mut [E])| {
+        // Of which there are hardly any: nobody waits for it.
+        let damaged = Mutex::new(Vec::new());
+        let one = |(place, ((index, label), target)): (usize, ((&u32, &mut u32), &mut [E]))| -> Result<(), DataError> {
             // A thread's own: nobody waits.
             let own = &self.makers[self.pool.and_then(ThreadPool::current_thread_index).unwrap_or(0)];
             let mut maker = own.lock().unwrap_or_else(PoisonError::into_inner);
-            *label = make(&mut maker, *index, target)?;
+            let made = make(&mut maker, *index, target)?;
+            if !matches!(made, Made::Itself(_)) {
+                damaged.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+            }
+            if let Made::Itself(of) | Made::Another(of) = made {
+                *label = of;
+            }
             Ok(())
         };
         let Batch { labels, images, .. } = batch;
-        let Some(pool) = self.pool else {
-            return indices.iter().zip(labels).zip(images.chunks_exact_mut(len)).try_for_each(one);
-        };
-        let places = || indices.par_iter().zip(labels).zip(images.par_chunks_exact_mut(len));
-        pool.install(|| places().map(|place| one(place).err()).find_map_first(|error| error)).map_or(Ok(()), Err)
+        match self.pool {
+            None => indices.iter().zip(labels).zip(images.chunks_exact_mut(len)).enumerate().try_for_each(one)?,
+            Some(pool) => {
+                let places = || indices.par_iter().zip(labels).zip(images.par_chunks_exact_mut(len)).enumerate();
+                let error = pool.install(|| places().map(|place| one(place).err()).find_map_first(|error| error));
+                error.map_or(Ok(()), Err)?;
+            }
+        }
+        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        damaged.sort_unstable();
+        Ok(damaged)
     }
+}
+
+/// What became of an image, and the label of what is in its place.
+enum Made {
+    Itself(u32),
+    /// It is damaged, and another one stands in.
+    Another(u32),
+    /// It is damaged, and nothing is.
+    Nothing,
 }
 
 /// Makes one image at a time: resize, augment, normalise.
@@ -325,7 +382,7 @@ impl<E: Element> Maker<E> {
         }
     }
 
-    /// Takes up an image as a training step sees it, and gives its label.
+    /// Takes up an image as a training step sees it.
     fn augmented(
         &mut self,
         split: &Split,
@@ -333,15 +390,15 @@ impl<E: Element> Maker<E> {
         size: usize,
         chain: &Chain,
         mut draw: Draw,
-    ) -> Result<u32, DataError> {
+    ) -> Result<Made, DataError> {
         self.image.resize(size);
         let to = Extent::square(size);
-        let label = match &split.images {
+        let made = match &split.images {
             Images::Memory(_) => {
                 let from = Extent::square(split.size);
                 let window = chain.window(from, &mut draw);
                 self.resizer.resize(split.image(index), from, window, to, &mut self.image.pixels);
-                split.labels[index]
+                Made::Itself(split.labels[index])
             }
             Images::Stored(stored) => {
                 let Draw { seed, epoch, index: number, .. } = draw;
@@ -349,25 +406,29 @@ impl<E: Element> Maker<E> {
                     draw = Draw::new(seed, epoch, number);
                     chain.crop(of, &mut draw)
                 };
-                split.labels[stored.serve(index, to, &mut self.hand, &mut self.image.pixels, crop)?]
+                let (hand, pixels) = (&mut self.hand, &mut self.image.pixels);
+                let served = stored.serve_or_another(index, &split.labels, to, hand, pixels, crop)?;
+                let label = split.labels[served];
+                if served == index { Made::Itself(label) } else { Made::Another(label) }
             }
         };
         chain.apply(&mut self.image, &mut draw);
-        Ok(label)
+        Ok(made)
     }
 
-    /// Takes up an image as it is, and gives its label.
-    fn plain(&mut self, split: &Split, index: usize, to: Extent) -> Result<u32, DataError> {
+    /// Takes up an image as it is.
+    fn plain(&mut self, split: &Split, index: usize, to: Extent) -> Result<Made, DataError> {
         let pixels = &mut self.image.pixels;
         pixels.resize(to.width * to.height * split.channels, 0);
-        Ok(match &split.images {
+        let is_there = match &split.images {
             Images::Memory(_) => {
                 let from = Extent::square(split.size);
                 self.resizer.resize(split.image(index), from, Window::whole(from), to, pixels);
-                split.labels[index]
+                true
             }
-            Images::Stored(stored) => split.labels[stored.serve(index, to, &mut self.hand, pixels, |_| None)?],
-        })
+            Images::Stored(stored) => stored.serve_or_leave_out(index, to, &mut self.hand, pixels)?,
+        };
+        Ok(if is_there { Made::Itself(split.labels[index]) } else { Made::Nothing })
     }
 
     /// Puts the image at hand into its place.

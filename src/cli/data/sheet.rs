@@ -120,8 +120,9 @@ impl Rows {
             };
             if self.wants(*label) {
                 let mut image = vec![0; size * size * self.channels];
-                let served = stored.serve(index, Extent::square(size), &mut hand, &mut image, |_| None)?;
-                self.offer(set.train.labels[served], || image.into());
+                if stored.serve_or_leave_out(index, Extent::square(size), &mut hand, &mut image)? {
+                    self.offer(*label, || image.into());
+                }
             }
         }
         Ok(())

@@ -110,7 +110,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let dataset = Arc::new(dataset);
     device::set_up(&compute, &spec);
     let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
-    let (figures, confusion) = evaluate(&spec, &dataset, &compute, &mut params, size, tta)?;
+    let Found { figures, confusion, left_out } = evaluate(&spec, &dataset, &compute, &mut params, size, tta)?;
     let info = &recorded.info;
     let average = spec.train.average.as_ref().filter(|_| args.average).map(|average| average.kind.as_str());
     let same_data = dataset.digest == before.digest;
@@ -121,6 +121,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         same_data,
         figures,
         confusion,
+        left_out,
         size,
         average,
         weights: args.weights.as_deref(),
@@ -253,6 +254,14 @@ fn weights_of(file: &Path, spec: &Spec, facts: &Facts, plan: &Plan) -> Result<Pa
     Ok(params)
 }
 
+/// What an evaluation found.
+struct Found {
+    figures: Figures,
+    confusion: Confusion,
+    /// Images that it went without.
+    left_out: usize,
+}
+
 /// Evaluates, with a bar on a terminal.
 fn evaluate(
     spec: &Spec,
@@ -261,7 +270,7 @@ fn evaluate(
     params: &mut Params,
     size: usize,
     tta: Tta,
-) -> anyhow::Result<(Figures, Confusion)> {
+) -> anyhow::Result<Found> {
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
     let mut confusion = Confusion::new(&class_names(dataset), outputs);
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
@@ -272,7 +281,8 @@ fn evaluate(
         counter.at(seen.images as u64);
         Ok(())
     })?;
-    Ok((evaluation.averaged.unwrap_or(evaluation.plain), confusion))
+    let figures = evaluation.averaged.unwrap_or(evaluation.plain);
+    Ok(Found { figures, confusion, left_out: evaluation.left_out })
 }
 
 /// One name a class, whatever the set gives.

@@ -5,6 +5,7 @@ use crate::data::Dataset;
 use crate::nn::Compute;
 use crate::record::confusion::{ClassRow, Confusion};
 use crate::record::run_json::RunInfo;
+use crate::record::text::plural;
 use crate::train::Figures;
 use crate::units::count;
 use anstyle::Style;
@@ -31,7 +32,10 @@ pub struct Report<'a> {
     /// Whether it is as it was when the run was trained.
     pub same_data: bool,
     pub figures: Figures,
+    /// Of the images that were evaluated.
     pub confusion: Confusion,
+    /// Damaged images that were left out, besides the files that are no part of the set.
+    pub left_out: usize,
     pub size: usize,
     /// The kind of averaged weights, if it is these.
     pub average: Option<&'a str>,
@@ -55,7 +59,7 @@ impl Report<'_> {
         format!("{}, after {} steps", self.images(), count(self.step))
     }
 
-    /// `1,000 validation images of shapes (stand-in for cifar10), 32 px`
+    /// `1,000 validation images of shapes (stand-in for cifar10), 32 px`; `190 validation images of folder (without 10 damaged files)…`
     fn images(&self) -> String {
         let set = match &self.dataset.stands_in_for {
             Some(absent) => format!("{} (stand-in for {absent})", self.dataset.facts.name),
@@ -65,7 +69,11 @@ impl Report<'_> {
             Tta::None => String::new(),
             level => format!(", outputs averaged over views: {}", level.word()),
         };
-        format!("{} validation images of {set}, {} px{views}", count(self.confusion.images()), self.size)
+        let without = match self.left_out {
+            0 => String::new(),
+            files => format!(" (without {})", plural(files as u64, "damaged file")),
+        };
+        format!("{} validation images of {set}{without}, {} px{views}", count(self.confusion.images()), self.size)
     }
 
     /// The figures as tables, within `width` columns.
@@ -117,6 +125,8 @@ impl Report<'_> {
             "instruction_set": self.compute.isa.name(),
             "threads": self.threads,
             "images": self.confusion.images(),
+            "left_out": self.left_out,
+            "skipped": self.dataset.skipped.len(),
             "val_loss": loss,
             "val_acc": acc,
             "val_acc_top5": acc_top5,

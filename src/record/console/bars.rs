@@ -203,7 +203,7 @@ impl Sink for Bars {
                     self.report(&(text::snapshot(facts, *step, file, *loss) + "\n"));
                 }
             }
-            Event::Checkpoint { .. } => {}
+            Event::Checkpoint { .. } | Event::Damaged { .. } => {}
             Event::Finished { .. } => self.finish(event),
         }
         Ok(())

@@ -72,7 +72,7 @@ impl<W: Write + Send> Lines<W> {
             Event::StepDone(done) => self.pace.due().then(|| text::step(facts, done) + "\n")?,
             Event::Evaluated(row) => text::evaluation(facts, row) + "\n",
             Event::Snapshot { step, file, loss } => text::snapshot(facts, *step, file, *loss) + "\n",
-            Event::Evaluating { .. } | Event::Checkpoint { .. } => return None,
+            Event::Evaluating { .. } | Event::Checkpoint { .. } | Event::Damaged { .. } => return None,
             Event::Finished { .. } => report::summary(facts, folder, &self.run.scores, &End::of(event)?),
         })
     }

@@ -140,6 +140,7 @@ impl Sink for TensorBoard {
             }
             Event::Notice { .. }
             | Event::PhaseBegins(_)
+            | Event::Damaged { .. }
             | Event::Evaluating { .. }
             | Event::Snapshot { .. }
             | Event::Checkpoint { .. } => Ok(()),

@@ -34,6 +34,8 @@ pub(super) fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
             stand_in: false,
             stands_in_for: None,
             skipped: 0,
+            train_replaced: 0,
+            val_left_out: 0,
         },
         further_datasets: Vec::new(),
         last_set_since: 0,

@@ -15,7 +15,7 @@ pub use threads::{on_pool, pool, set_threads};
 use crate::DataError;
 use crate::picture::Decoder;
 use crate::resize::{Extent, Region, Resizer, Window};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -54,7 +54,7 @@ pub struct Manner {
     /// Without a crop the image is brought to the extent that just covers this many times the one that is asked for, of
     /// which the middle is served.
     pub margin: f64,
-    /// An image that turns out to be damaged is replaced by the next one of its split; without this it is an error.
+    /// Images that turn out to be damaged are left out or, where a batch must be whole, replaced; without this they are errors.
     pub skip_bad: bool,
     /// Whether validation images keep their shape: batches of alike ones, which see more of them than the middle square.
     pub rectangular: bool,
@@ -64,8 +64,8 @@ pub struct Manner {
 pub struct Stored {
     source: Box<dyn Source>,
     manner: Manner,
-    /// Damaged images met so far.
-    replaced: Mutex<BTreeMap<usize, String>>,
+    /// Damaged images that were logged, each once.
+    told: Mutex<BTreeSet<usize>>,
 }
 
 /// What one thread needs to serve images; kept from one to the next.
@@ -83,7 +83,7 @@ impl Hand {
 
 impl Stored {
     pub fn new(source: impl Source + 'static, manner: Manner) -> Self {
-        Self { source: Box::new(source), manner, replaced: Mutex::default() }
+        Self { source: Box::new(source), manner, told: Mutex::default() }
     }
 
     pub fn manner(&self) -> Manner {
@@ -94,50 +94,18 @@ impl Stored {
         self.source.extent(index)
     }
 
-    /// How many damaged images have been replaced so far.
-    pub fn replaced(&self) -> usize {
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     /// Writes an image of the extent `to` into `target`, `(to.height, to.width, channels)`: the window that `crop` chooses in
-    /// it, else the middle. Gives the index of the image that was served, which is another one where this is damaged and such
-    /// ones are skipped: the next that is not, seen through `crop` anew.
+    /// it, else the middle.
     ///
     /// # Errors
-    /// When an image cannot be read; when one is damaged and not skipped, or all are.
+    /// When it cannot be read or is damaged.
     pub fn serve(
-        &self,
-        index: usize,
-        to: Extent,
-        hand: &mut Hand,
-        target: &mut [u8],
-        mut crop: impl FnMut(Extent) -> Option<Window>,
-    ) -> Result<usize, DataError> {
-        let all = self.source.len();
-        let mut last = None;
-        for at in (0..all).map(|further| (index + further) % all) {
-            match self.serve_this(at, to, hand, target, &mut crop) {
-                Err(error @ DataError::Unusable { .. }) if self.manner.skip_bad => {
-                    self.note(at, &error);
-                    last = Some(error);
-                }
-                done => return done.map(|()| at),
-            }
-        }
-        Err(last.unwrap_or_else(|| DataError::Unusable {
-            path: PathBuf::new(),
-            problem: "a split without images".to_owned(),
-            remedy: "add some".to_owned(),
-        }))
-    }
-
-    fn serve_this(
         &self,
         index: usize,
         to: Extent,
         Hand { decoder, resizer, bytes }: &mut Hand,
         target: &mut [u8],
-        crop: &mut impl FnMut(Extent) -> Option<Window>,
+        crop: impl FnOnce(Extent) -> Option<Window>,
     ) -> Result<(), DataError> {
         let of = self.source.extent(index);
         let region = crop(of).map_or_else(|| Region::middle(of, to, self.manner.margin), Region::from);
@@ -152,6 +120,68 @@ impl Stored {
         Ok(())
     }
 
+    /// As [`serve`](Self::serve); where the image is damaged and such ones are skipped, the next of its class that is not, seen
+    /// through `crop` anew, and where all of its class are damaged, of any. `labels`: the class of each image of the split. Gives
+    /// the index of the image that was served, which depends on the files, the window and the size alone.
+    ///
+    /// # Errors
+    /// When an image cannot be read; when one is damaged and not skipped, or all are.
+    pub fn serve_or_another(
+        &self,
+        index: usize,
+        labels: &[u32],
+        to: Extent,
+        hand: &mut Hand,
+        target: &mut [u8],
+        mut crop: impl FnMut(Extent) -> Option<Window>,
+    ) -> Result<usize, DataError> {
+        let (all, class) = (labels.len(), labels[index]);
+        let others = || (1..all).map(move |further| (index + further) % all);
+        let alike = others().filter(|at| labels[*at] == class);
+        let unlike = others().filter(|at| labels[*at] != class);
+        for at in std::iter::once(index).chain(alike).chain(unlike) {
+            match self.serve(at, to, hand, target, &mut crop) {
+                Err(error) if self.skips(&error) => self.tell(at, "another image stands in for it", &error),
+                done => return done.map(|()| at),
+            }
+        }
+        Err(self.none_of(all))
+    }
+
+    /// As [`serve`](Self::serve), the middle; `false` where the image is damaged and such ones are skipped: it is left out.
+    ///
+    /// # Errors
+    /// When it cannot be read; when it is damaged and not skipped.
+    pub fn serve_or_leave_out(
+        &self,
+        index: usize,
+        to: Extent,
+        hand: &mut Hand,
+        target: &mut [u8],
+    ) -> Result<bool, DataError> {
+        match self.serve(index, to, hand, target, |_| None) {
+            Err(error) if self.skips(&error) => {
+                self.tell(index, "it is left out", &error);
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
+    /// What to say where so many images were looked at, and all are damaged.
+    pub fn none_of(&self, images: usize) -> DataError {
+        DataError::Unusable {
+            path: self.source.name(0),
+            problem: format!("cannot be decoded, and neither can the others: none of {images} images"),
+            remedy: "see with `runner data info --verify` what is wrong with them".to_owned(),
+        }
+    }
+
+    /// Whether an image is done without, for which that error was met. A disk that does not answer is no damaged file.
+    fn skips(&self, error: &DataError) -> bool {
+        self.manner.skip_bad && matches!(error, DataError::Unusable { .. })
+    }
+
     /// Decodes an image whole, as verifying and packing do.
     ///
     /// # Errors
@@ -163,12 +193,10 @@ impl Stored {
         Ok(())
     }
 
-    fn note(&self, index: usize, error: &DataError) {
-        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        replaced.entry(index).or_insert_with(|| {
-            let text = error.to_string();
-            log::warn!("replaced by the next image: {}", text.lines().next().unwrap_or_default());
-            text
-        });
+    /// Logs once what becomes of a damaged image.
+    fn tell(&self, index: usize, what: &str, error: &DataError) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(index) {
+            log::warn!("{what}: {}", error.to_string().lines().next().unwrap_or_default());
+        }
     }
 }

@@ -92,20 +92,20 @@ fn batches_are_a_function_of_seed_epoch_and_image() {
             let mut draw = Draw::new(3, epoch, u64::from(*label));
             let mut pixels = vec![0; size * size * 3];
             let window = |of: Extent| chain.crop(of, &mut draw);
-            let served = stored.serve(*label as usize, Extent::square(size), &mut hand, &mut pixels, window).unwrap();
+            stored.serve(*label as usize, Extent::square(size), &mut hand, &mut pixels, window).unwrap();
             let mut changed = crate::augment::Image::new(vec![0; 3]);
             changed.resize(size);
             changed.pixels.copy_from_slice(&pixels);
             chain.apply(&mut changed, &mut draw);
             let mut expected = vec![0.0; pixels.len()];
             crate::Normalise::new(&set.mean, &set.std).apply(&changed.pixels, &mut expected);
-            assert!(served == *label as usize && image == expected, "step {step}, image {label}");
+            assert!(image == expected, "step {step}, image {label}");
         }
     }
 }
 
 #[test]
-fn a_damaged_image_is_named_or_replaced_by_the_next() {
+fn a_damaged_image_is_named_or_another_of_its_class_stands_in() {
     let root = tempfile::tempdir().unwrap();
     let files = photographs(root.path(), 5);
     let broken = files.files[1].0.clone();
@@ -113,21 +113,126 @@ fn a_damaged_image_is_named_or_replaced_by_the_next() {
     std::fs::write(&broken, &bytes[..bytes.len() - 20]).unwrap();
     let (mut hand, mut target) = (Hand::new(3), vec![0; 24 * 24 * 3]);
     let strict = Stored::new(Files { files: files.files.clone() }, MANNER);
-    let said = strict.serve(1, Extent::square(24), &mut hand, &mut target, |_| None).unwrap_err().to_string();
+    let to = Extent::square(24);
+    let labels = [0, 1, 0, 0, 1];
+    let said = strict.serve_or_another(1, &labels, to, &mut hand, &mut target, |_| None).unwrap_err().to_string();
     assert!(said.contains("1.jpg: cannot be decoded: it ends at byte") && said.contains("skip_bad = true"), "{said}");
+    assert_eq!(strict.serve_or_leave_out(1, to, &mut hand, &mut target).unwrap_err().to_string(), said);
 
     let lenient = Stored::new(files, Manner { skip_bad: true, ..MANNER });
-    assert_eq!(lenient.serve(1, Extent::square(24), &mut hand, &mut target, |_| None).unwrap(), 2);
-    let mut next = vec![0; target.len()];
-    lenient.serve(2, Extent::square(24), &mut hand, &mut next, |_| None).unwrap();
-    assert_eq!((target, lenient.replaced()), (next, 1));
+    // The next of its class, round the end of the split; of any, where there is none.
+    for (index, labels, want) in [(1, labels, 4), (1, [1, 1, 0, 0, 0], 0), (1, [0, 1, 0, 0, 0], 2), (2, labels, 2)] {
+        let served = lenient.serve_or_another(index, &labels, to, &mut hand, &mut target, |_| None).unwrap();
+        assert_eq!(served, want, "{index} of {labels:?}");
+        let mut itself = vec![0; target.len()];
+        lenient.serve(want, to, &mut hand, &mut itself, |_| None).unwrap();
+        assert_eq!(target, itself);
+    }
+    assert!(!lenient.serve_or_leave_out(1, to, &mut hand, &mut target).unwrap());
+    assert!(lenient.serve_or_leave_out(2, to, &mut hand, &mut target).unwrap());
     // A file that has gone is no damaged file: the set is not what it was.
     std::fs::remove_file(root.path().join("2.jpg")).unwrap();
-    let mut target = vec![0; 24 * 24 * 3];
-    assert!(matches!(
-        lenient.serve(2, Extent::square(24), &mut hand, &mut target, |_| None),
-        Err(DataError::Io { .. })
-    ));
+    let gone = lenient.serve_or_another(2, &labels, to, &mut hand, &mut target, |_| None);
+    assert!(matches!(gone, Err(DataError::Io { .. })));
+    let gone = lenient.serve_or_leave_out(2, to, &mut hand, &mut target);
+    assert!(matches!(gone, Err(DataError::Io { .. })));
+}
+
+/// What of the images of these numbers a person would not see in their files any more.
+fn damage(root: &Path, numbers: &[u32]) {
+    for k in numbers {
+        std::fs::write(root.join(format!("{k}.{}", if k % 3 == 0 { "png" } else { "jpg" })), "gone bad").unwrap();
+    }
+}
+
+#[test]
+fn damaged_images_are_left_out_of_validation_and_change_nothing_else() {
+    for rectangular in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let set = dataset(root.path(), 7, Manner { skip_bad: true, rectangular, ..MANNER });
+        let batches = || {
+            let (mut loader, mut batches) = (Loader::<f32>::validation(Arc::clone(&set), 64, 2), Vec::new());
+            while let Some((batch, _)) = loader.next_batch().unwrap() {
+                batches.push(batch.clone());
+            }
+            batches
+        };
+        let whole = batches();
+        // All of a batch, one of another, all of the last.
+        let bad: Vec<u32> = [&whole[1].labels[..], &whole[2].labels[..1], &whole[3].labels].concat();
+        damage(root.path(), &bad);
+        let rest = batches();
+        assert_eq!(rest.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [2, 0, 1, 0]);
+        assert_eq!(rest.iter().flat_map(|batch| batch.damaged.clone()).collect::<Vec<_>>(), bad);
+        for (whole, rest) in whole.iter().zip(&rest) {
+            assert_eq!((whole.extent, whole.step, whole.size), (rest.extent, rest.step, rest.size));
+            let len = whole.images.len() / whole.labels.len();
+            assert_eq!(rest.images.len(), rest.labels.len() * len);
+            for (label, image) in rest.labels.iter().zip(rest.images.chunks_exact(len)) {
+                let place = whole.labels.iter().position(|other| other == label).unwrap();
+                assert!(image == &whole.images[place * len..][..len], "image {label}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_no_image_that_can_be_decoded_there_is_no_figure() {
+    let root = tempfile::tempdir().unwrap();
+    let set = dataset(root.path(), 3, Manner { skip_bad: true, ..MANNER });
+    damage(root.path(), &[0, 1, 2]);
+    let mut loader = Loader::<f32>::validation(set, 24, 2);
+    for _ in 0..2 {
+        assert!(loader.next_batch().unwrap().unwrap().0.labels.is_empty());
+    }
+    let said = loader.next_batch().unwrap_err().to_string();
+    assert!(said.contains("0.png: cannot be decoded") && said.contains("none of 3 images"), "{said}");
+}
+
+#[test]
+fn in_a_batch_to_train_on_others_of_the_class_stand_in_and_are_told() {
+    let root = tempfile::tempdir().unwrap();
+    let manner = Manner { skip_bad: true, ..MANNER };
+    let mut set = dataset(root.path(), 10, manner);
+    let two_classes: Vec<u32> = (0..10).map(|k| k % 2).collect();
+    Arc::get_mut(&mut set).unwrap().train.labels.clone_from(&two_classes);
+    let training = |from: u64| {
+        let (augment, mix) = (vec![chain(&[crop()])], vec![Default::default()]);
+        let training = Training { datasets: vec![Arc::clone(&set)], seed: 3, augment, mix, at_hand: Vec::new() };
+        let cut = |step: u64| BatchPlan {
+            epoch: step / 2,
+            first: step as usize % 2 * 5,
+            images: 5,
+            size: 16,
+            phase: 0,
+            set: 0,
+        };
+        let mut loader = Loader::<f32>::training(training, from, move |step| (step < 4).then(|| cut(step)));
+        let mut batches = Vec::new();
+        while let Some((batch, _)) = loader.next_batch().unwrap() {
+            batches.push(batch.clone());
+        }
+        batches
+    };
+    let whole = training(0);
+    assert!(whole.iter().all(|batch| batch.damaged.is_empty()));
+    damage(root.path(), &[3, 4]);
+    let batches = training(0);
+    for (epoch, before) in batches.chunks(2).zip(whole.chunks(2)) {
+        let mut damaged: Vec<u32> = epoch.iter().flat_map(|batch| batch.damaged.clone()).collect();
+        damaged.sort_unstable();
+        assert_eq!(damaged, [3, 4]);
+        for (batch, before) in epoch.iter().zip(before) {
+            // As many, and of the same classes; what is not damaged is as it was.
+            assert_eq!(batch.labels, before.labels);
+            let len = batch.images.len() / batch.labels.len();
+            let images = batch.images.chunks_exact(len).zip(before.images.chunks_exact(len));
+            assert_eq!(images.filter(|(now, before)| now != before).count(), batch.damaged.len());
+        }
+    }
+    for from in 0..4 {
+        assert!(training(from) == batches[from as usize..], "from step {from}");
+    }
 }
 
 #[test]

@@ -98,7 +98,9 @@ pub(super) const SKIP_BAD: Param = Param {
     key: "skip_bad",
     kind: Kind::Bool,
     default: Default::Toml("false"),
-    doc: "go without files that are no images or cannot be decoded, and say how many; otherwise the first is an error",
+    doc: "go without files that are no images or cannot be decoded, and say how many; otherwise they are an error. Of images on \
+          disk some show only as they are decoded: validation then leaves them out, and in a batch to train on the next image of \
+          their class stands in",
 };
 
 /// Class folders, by their own name or another set's.

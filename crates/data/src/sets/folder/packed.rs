@@ -42,7 +42,7 @@ impl Folder {
     /// Opens a pack; for memory, all its images are decoded.
     pub(super) fn open_pack(&self, path: &Path) -> Result<Dataset, DataError> {
         let pack = Pack::open(path)?;
-        let facts = self.facts_of(path, &pack)?;
+        let mut facts = self.facts_of(path, &pack)?;
         if !self.on_disk {
             self.check_memory(path, &facts)?;
         }
@@ -59,8 +59,12 @@ impl Folder {
         if self.on_disk {
             return Dataset::on_disk(facts, classes, train, val, digest, Vec::new());
         }
-        let (train, val) = (sample::middle(&train, facts.train_images)?, sample::middle(&val, facts.val_images)?);
-        Ok(Dataset::new(facts, classes, train, val))
+        let (train, bad_train) = sample::middle(&train, facts.train_images)?;
+        let (val, bad_val) = sample::middle(&val, facts.val_images)?;
+        (facts.train_images, facts.val_images) = (train.labels.len(), val.labels.len());
+        let mut set = Dataset::new(facts, classes, train, val);
+        set.skipped = [bad_train, bad_val].concat();
+        Ok(set)
     }
 
     /// The files of class folders, to be packed.

@@ -252,6 +252,85 @@ fn damaged_files_are_left_out_where_that_is_asked_for() {
 }
 
 #[test]
+fn all_files_that_cannot_be_used_are_named_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    // What Windows leaves is nobody's.
+    for name in ["train/cat/Thumbs.db", "val/ant/desktop.ini", "val/cat/.DS_Store"] {
+        fs::write(root.path().join(name), "x").unwrap();
+    }
+    assert_eq!(ON_DISK.read(root.path()).unwrap().facts.train_images, 3);
+    for name in ["train/ant/readme.txt", "val/cat/notes", "val/cat/y.jpg", "train/cat/a.jpg"] {
+        fs::write(root.path().join(name), "").unwrap();
+    }
+    for set in [ON_DISK, PLAIN] {
+        for said in [said(&set, root.path()), set.count(root.path()).unwrap_err().to_string()] {
+            for words in ["4 files cannot be used\n", "readme.txt: not", "notes: not", "y.jpg: cannot", "a.jpg: cannot"]
+            {
+                assert!(said.contains(words), "`{words}` is not in: {said}");
+            }
+            assert_eq!(said.matches("skip_bad = true").count(), 1, "{said}");
+        }
+    }
+    for name in ["train/ant/readme.txt", "val/cat/notes"] {
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+    for set in [ON_DISK, Folder { size: Some(4), ..PLAIN }] {
+        let said = said(&set, root.path());
+        assert!(
+            said.starts_with("2 files cannot be used\n") && said.contains("cat/y.jpg: cannot be decoded"),
+            "{said}"
+        );
+    }
+    // A class of nothing else is no empty one.
+    fs::remove_file(root.path().join("train/ant/c.PNG")).unwrap();
+    fs::write(root.path().join("train/ant/c.webp"), "x").unwrap();
+    assert!(said(&ON_DISK, root.path()).contains("c.webp: not a .png"));
+}
+
+/// Damage behind the headers, which opening a set on disk meets where it looks at images.
+#[test]
+fn statistics_are_of_images_that_can_be_decoded() {
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let whole = ON_DISK.read(root.path()).unwrap();
+    // The one ends within the pixels, the other before its last byte.
+    for (name, kept) in [("train/cat/x.png", 45), ("train/cat/y.jpg", usize::MAX)] {
+        let path = root.path().join(name);
+        image(&path, 4, 4, [255; 3]);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..kept.min(bytes.len() - 1)]).unwrap();
+    }
+    let said = said(&ON_DISK, root.path());
+    assert!(
+        said.starts_with("2 files cannot be used\n") && said.contains("y.jpg: cannot be decoded: it ends"),
+        "{said}"
+    );
+    let lenient = Folder { manner: Manner { skip_bad: true, ..MANNER }, ..ON_DISK }.read(root.path()).unwrap();
+    assert_eq!((&lenient.mean, &lenient.std), (&whole.mean, &whole.std));
+    assert_eq!((lenient.facts.train_images, lenient.skipped.len()), (5, 0), "their headers are whole");
+}
+
+#[test]
+fn a_damaged_image_of_a_pack_is_left_out_in_memory() {
+    use crate::stored::pack::{Form, Options, write};
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let to = root.path().join("all.pack");
+    let options = Options { short_side: None, form: Form::Pixels, skip_bad: false };
+    write(&ON_DISK.to_pack(root.path()).unwrap(), options, &to, |_| {}).unwrap();
+    let mut bytes = fs::read(&to).unwrap();
+    let index = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;
+    bytes[index - 1] ^= 0x55;
+    fs::write(&to, bytes).unwrap();
+    assert!(said(&PLAIN, &to).contains("val/cat/x.jpeg: its bytes are not those"));
+    let set = Folder { manner: Manner { skip_bad: true, ..MANNER }, ..PLAIN }.read(&to).unwrap();
+    assert_eq!((&set.train.labels[..], &set.val.labels[..]), (&[0, 1, 1][..], &[0][..]));
+    assert_eq!((set.facts.train_images, set.facts.val_images, set.skipped.len()), (3, 1, 1));
+    assert!(set.skipped[0].path.ends_with("val/cat/x.jpeg"), "{:?}", set.skipped);
+}
+
+#[test]
 fn files_that_are_no_images_are_left_out_where_that_is_asked_for() {
     let root = tempfile::tempdir().unwrap();
     split(root.path(), "val");
@@ -300,6 +379,8 @@ fn a_list_tells_validation_images() {
     assert_eq!(list("ImageId,PredictionString\nv1,cat 0 1 2 3 ant 4 5 6 7\n"), Ok((train.clone(), vec![1])));
     // Files of class folders are held out.
     assert_eq!(list("train/cat/a.jpg\n"), Ok((vec![0, 1], vec![1])));
+    // Parted by tabs, after a mark of the order of bytes.
+    assert_eq!(list("\u{feff}v1.JPEG\tcat\r\nv2\t0\tpassed over\r\n"), Ok((train, vec![1, 0])));
     let problems = [
         ("v1.JPEG cat\nv9.png cat", "line 2: there is no file v9.png"),
         ("v1.JPEG dog", "line 1: there is no class `dog`"),
@@ -307,6 +388,9 @@ fn a_list_tells_validation_images() {
         ("v1.JPEG", "no class `val`"),
         ("v1.JPEG 1\nv1.JPEG 1", "line 2: v1.JPEG is named twice"),
         ("# nothing", "it names no files"),
+        ("v9\tcat", "there is no file v9"),
+        ("\"my v1.JPEG\" cat", "there is no file my v1.JPEG"),
+        ("my v1.JPEG cat", "there is no file my v1.JPEG"),
     ];
     for (text, words) in problems {
         let said = list(text).unwrap_err();
@@ -314,44 +398,6 @@ fn a_list_tells_validation_images() {
     }
 }
 
-#[test]
-fn a_pack_is_the_set_that_it_was_made_of() {
-    use crate::stored::pack::{Form, Options, write};
-    let root = tempfile::tempdir().unwrap();
-    split(root.path(), "val");
-    let to = root.path().join("all.pack");
-    let options = Options { short_side: None, form: Form::Pixels, skip_bad: false };
-    write(&ON_DISK.to_pack(root.path()).unwrap(), options, &to, |_| {}).unwrap();
-    assert_eq!(ON_DISK.locate(&to), Some(to.clone()));
-    let (set, pack) = (ON_DISK.read(root.path()).unwrap(), ON_DISK.read(&to).unwrap());
-    assert_eq!(
-        (&pack.train.labels, &pack.val.labels, &pack.class_names),
-        (&set.train.labels, &set.val.labels, &set.class_names)
-    );
-    assert_eq!((&pack.facts, &pack.mean), (&ON_DISK.count(&to).unwrap(), &set.mean));
-    // In memory too.
-    let sized = Folder { size: Some(4), ..PLAIN };
-    let (set, pack) = (sized.read(root.path()).unwrap(), sized.read(&to).unwrap());
-    assert_eq!((pack.train.bytes(), pack.val.bytes(), &pack.digest), (set.train.bytes(), set.val.bytes(), &set.digest));
-    // Squares of one size need none, as files do not.
-    let (set, pack) = (PLAIN.read(root.path()).unwrap(), PLAIN.read(&to).unwrap());
-    assert_eq!((&pack.facts, pack.train.bytes()), (&set.facts, set.train.bytes()));
-    assert_eq!(PLAIN.count(&to).unwrap(), set.facts);
-    image(&root.path().join("train/ant/a.png"), 4, 5, [9, 8, 7]);
-    let files = Options { form: Form::Files { quality: None }, ..options };
-    let other = root.path().join("other.pack");
-    write(&ON_DISK.to_pack(root.path()).unwrap(), files, &other, |_| {}).unwrap();
-    assert!(said(&PLAIN, &other).contains("of their own sizes"));
-    let grey = Folder { manner: Manner { channels: 1, ..MANNER }, ..ON_DISK };
-    assert!(said(&grey, &to).contains("pixels of 3 channels, where 1 are wanted"));
-    let square = Folder { manner: Manner { rectangular: true, ..MANNER }, ..sized };
-    assert!(said(&square, root.path()).contains("images in memory are square"));
-}
-    // Parted by tabs, after a mark of the order of bytes.
-    assert_eq!(list("\u{feff}v1.JPEG\tcat\r\nv2\t0\tpassed over\r\n"), Ok((train, vec![1, 0])));
-        ("v9\tcat", "there is no file v9"),
-        ("\"my v1.JPEG\" cat", "there is no file my v1.JPEG"),
-        ("my v1.JPEG cat", "there is no file my v1.JPEG"),
 #[test]
 fn a_list_may_have_paths_and_classes_with_spaces() {
     let root = tempfile::tempdir().unwrap();
@@ -392,3 +438,36 @@ fn a_list_may_have_paths_and_classes_with_spaces() {
     assert!(said.contains("there is no class `oak trees`"), "{said}");
 }
 
+#[test]
+fn a_pack_is_the_set_that_it_was_made_of() {
+    use crate::stored::pack::{Form, Options, write};
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let to = root.path().join("all.pack");
+    let options = Options { short_side: None, form: Form::Pixels, skip_bad: false };
+    write(&ON_DISK.to_pack(root.path()).unwrap(), options, &to, |_| {}).unwrap();
+    assert_eq!(ON_DISK.locate(&to), Some(to.clone()));
+    let (set, pack) = (ON_DISK.read(root.path()).unwrap(), ON_DISK.read(&to).unwrap());
+    assert_eq!(
+        (&pack.train.labels, &pack.val.labels, &pack.class_names),
+        (&set.train.labels, &set.val.labels, &set.class_names)
+    );
+    assert_eq!((&pack.facts, &pack.mean), (&ON_DISK.count(&to).unwrap(), &set.mean));
+    // In memory too.
+    let sized = Folder { size: Some(4), ..PLAIN };
+    let (set, pack) = (sized.read(root.path()).unwrap(), sized.read(&to).unwrap());
+    assert_eq!((pack.train.bytes(), pack.val.bytes(), &pack.digest), (set.train.bytes(), set.val.bytes(), &set.digest));
+    // Squares of one size need none, as files do not.
+    let (set, pack) = (PLAIN.read(root.path()).unwrap(), PLAIN.read(&to).unwrap());
+    assert_eq!((&pack.facts, pack.train.bytes()), (&set.facts, set.train.bytes()));
+    assert_eq!(PLAIN.count(&to).unwrap(), set.facts);
+    image(&root.path().join("train/ant/a.png"), 4, 5, [9, 8, 7]);
+    let files = Options { form: Form::Files { quality: None }, ..options };
+    let other = root.path().join("other.pack");
+    write(&ON_DISK.to_pack(root.path()).unwrap(), files, &other, |_| {}).unwrap();
+    assert!(said(&PLAIN, &other).contains("of their own sizes"));
+    let grey = Folder { manner: Manner { channels: 1, ..MANNER }, ..ON_DISK };
+    assert!(said(&grey, &to).contains("pixels of 3 channels, where 1 are wanted"));
+    let square = Folder { manner: Manner { rectangular: true, ..MANNER }, ..sized };
+    assert!(said(&square, root.path()).contains("images in memory are square"));
+}
