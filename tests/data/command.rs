@@ -173,7 +173,8 @@ fn mnist_is_found_counted_drawn_and_not_fetched_again() {
         let ink = drawn.pixels().filter(|pixel| pixel.0 == [25 * class; 3]).count();
         assert!(ink >= 12 * 84 * 84, "class {class}: {ink} pixels");
     }
-    let output = data(root.path(), &["info", "mnist", "--json"]);
+    let output = data(root.path(), &["info", "mnist", "--json", "--verify"]);
+    says(&output, 0, &["70,000 images checked as they were read"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["classes"][9]["name"], &json["classes"][9]["training"]), (&"9".into(), &6_000.into()));
     assert!((json["mean"][0].as_f64().unwrap() - 112.5 / 255.0).abs() < 1e-6);

@@ -3,13 +3,14 @@
 use super::overview::{Counts, Overview};
 use super::pack::name_skipped;
 use super::sheet::{self, Served};
-use super::{RootArg, experiment, verify};
+use super::verify::{self, Verified};
+use super::{RootArg, experiment};
 use crate::cli::output::{self, Outputs, PictureFormat};
 use crate::cli::{Exit, Failure, Overrides};
 use crate::config::Loaded;
 use crate::data::sets::{self, Origin, SetReader};
 use crate::data::{DataError, Dataset, Facts, Root};
-use crate::registry::find;
+use crate::registry::{Choice, Value, find};
 use crate::units::count;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,7 @@ pub struct InfoArgs {
     /// Draw the training images as the experiment's first phase serves them: resized and augmented
     #[arg(long, requires = "sheet")]
     augmented: bool,
-    /// Decode every image of a set that stays on disk, and name those that are damaged (exit code 3)
+    /// Decode every image, and name all that are damaged and all files that are none (exit code 3; 0 where `skip_bad` leaves them out)
     #[arg(long)]
     verify: bool,
     /// Print everything as JSON
@@ -68,16 +69,27 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
             None => return absent(args, &choice.kind, &*set, root.as_ref(), spec.data.root.is_some()),
         },
     };
-    let dataset = set.read(folder.as_deref().unwrap_or(Path::new("")))?;
-    name_skipped(&dataset.skipped);
-    let overview = overview(&choice.kind, &dataset, folder);
-    if args.json {
-        output::print(&(overview.json()? + "\n"))?;
-    } else {
-        output::print(&overview.text(output::width()))?;
+    let place = folder.as_deref().unwrap_or(Path::new(""));
+    let skips = choice.settings.opt_bool(SKIP_BAD);
+    let dataset = match (args.verify, skips) {
+        // Without them, so that all are found; what keeps it from being opened so is better said of the set as it is.
+        (true, Some(false)) => sets::make(&without_bad(choice)).read(place).or_else(|_| set.read(place))?,
+        _ => set.read(place)?,
+    };
+    if !args.verify {
+        name_skipped(&dataset.skipped);
+    }
+    // With such files there is no set to be shown.
+    if skips != Some(false) || dataset.skipped.is_empty() {
+        let overview = overview(&choice.kind, &dataset, folder);
+        match args.json {
+            true => output::print(&(overview.json()? + "\n"))?,
+            false => output::print(&overview.text(output::width()))?,
+        }
     }
     if args.verify {
-        verify::run(&dataset)?;
+        let verified = Verified { set: &dataset, is_decoded: skips.is_some(), skips: skips == Some(true) };
+        verify::run(verified, args.json)?;
     }
     if let (Some(to), Some(format)) = (&args.sheet, format) {
         let served = if args.augmented { Served::FirstPhase(&spec) } else { Served::AsStored };
@@ -85,6 +97,16 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
         sheet::write(&sheet, to, format)?;
     }
     Ok(Exit::Done)
+}
+
+/// The setting of sets of files, which are decoded.
+const SKIP_BAD: &str = "skip_bad";
+
+/// The set without the files that cannot be part of it.
+fn without_bad(choice: &Choice) -> Choice {
+    let mut choice = choice.clone();
+    choice.settings.0.insert(SKIP_BAD.to_owned(), Value::Bool(true));
+    choice
 }
 
 fn overview(kind: &str, set: &Dataset, folder: Option<PathBuf>) -> Overview {
