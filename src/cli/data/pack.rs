@@ -6,17 +6,19 @@ use crate::cli::{Exit, Failure};
 use crate::config::{Loaded, Override};
 use crate::data::sets;
 use crate::data::stored::Skipped;
-use crate::data::stored::pack::{Form, Options, is_pack, write};
+use crate::data::stored::pack::{Form, Options, differences, is_pack, write};
 use crate::data::{DataError, Root};
 use crate::record::console::Counter;
 use crate::units::count;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Every file is decoded on the way, so what is damaged is found. A pack is used as a data folder is, by its name: \
 root = \"FILE\". It holds the files as they are, unless they are to be smaller, of another quality, or decoded. A pack \
-that was stopped goes on where it was when given again.
+that was stopped goes on where it was when given again. In the place of another file, or within the folder that is packed, nothing \
+is written.
 
 Examples:
   runner data pack photos -o photos.pack --short-side 256              # JPEG, smaller
@@ -41,6 +43,9 @@ pub struct PackArgs {
     /// Leave out files that are no images or cannot be decoded, and name them
     #[arg(long)]
     skip_bad: bool,
+    /// Replace a pack that is there, though it was made with other settings or of other images
+    #[arg(long)]
+    force: bool,
     /// The data set whose files these are
     #[arg(long, value_name = "NAME", default_value = "folder", value_parser = ["folder", "imagenet"])]
     set_name: String,
@@ -54,6 +59,9 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     let to = output::file_only(&args.out, "--out")?;
     let outputs = Outputs::default().file("--out", [&args.out]);
     outputs.check([&args.folder])?;
+    if to.exists() && !is_pack(&to) {
+        return Err(misplaced(args, "that is no pack, and would be lost\nhelp: name another file"));
+    }
     // What is no image is left out where the files are listed.
     let skip_bad = args.skip_bad.then(|| "data.dataset.skip_bad=true".to_owned());
     let changes: Vec<Override> = args.set.iter().cloned().chain(skip_bad).map(Override::Set).collect();
@@ -68,6 +76,12 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage(format!("{} is a pack already", root.path.display())));
     }
     let folder = set.locate(&root.path).ok_or_else(absent)?;
+    if is_inside(&to, &folder) {
+        return Err(misplaced(
+            args,
+            "it lies in the folder that is packed, which is for images\nhelp: name a file elsewhere",
+        ));
+    }
     let listing = set.to_pack(&folder).ok_or_else(absent)??;
     // Where there is nothing yet, nothing is lost; and to look at a million images takes a while.
     if to.exists() {
@@ -79,6 +93,11 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
         false => Form::Files { quality: args.quality },
     };
     let options = Options { short_side: args.short_side.map(usize::from), form, skip_bad: args.skip_bad };
+    let others = if to.exists() && !args.force { differences(&to, &listing, options) } else { Vec::new() };
+    if !others.is_empty() {
+        let problem = format!("the pack that is there is another one: {}", others.join(", "));
+        return Err(misplaced(args, &format!("{problem}\nhelp: replace it with --force, or name another file")));
+    }
     let counter = Counter::new("packing", "images", listing.files.len() as u64);
     let packed = write(&listing, options, &to, |done| counter.at(done as u64))?;
     drop(counter);
@@ -89,6 +108,18 @@ pub fn run(args: &PackArgs) -> Result<Exit, Failure> {
     let (images, megabytes) = (count(packed.images as u64), packed.bytes.div_ceil(1_000_000));
     output::print(&format!("{}: {images} images, {} MB\n", args.out.display(), count(megabytes)))?;
     Ok(Exit::Done)
+}
+
+/// That a pack cannot be written where the arguments say.
+fn misplaced(args: &PackArgs, problem: &str) -> Failure {
+    Failure::Usage(format!("--out {}: {problem}", args.out.display()))
+}
+
+/// Whether a file lies in a folder or below it, or would.
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    real(parent).zip(real(folder)).is_some_and(|(parent, folder)| parent.starts_with(folder))
 }
 
 /// Names files that were left out, on standard error.

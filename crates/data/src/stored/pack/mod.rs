@@ -7,13 +7,14 @@ mod write;
 mod tests;
 
 pub use layout::MAGIC;
-pub use write::{Form, Listing, Options, Packed, write};
+pub use write::{Form, Listing, Options, Packed, differences, write};
 
 use super::{Held, Source};
 use crate::DataError;
 use crate::kernels::Mapped;
 use crate::resize::Extent;
 use layout::{Head, Record};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,13 @@ impl Pack {
         [train, val].map(|records| records.iter().map(|record| record.class).collect())
     }
 
+    /// The name of an image.
+    fn image_name(&self, at: usize) -> Cow<'_, str> {
+        let Self { names, map, records, .. } = self;
+        let name = map.get(names[at]..).and_then(|rest| rest.get(..records[at].name_bytes)).unwrap_or_default();
+        String::from_utf8_lossy(name)
+    }
+
     /// The side of all images, where they are squares of one size.
     pub fn side(&self) -> Option<usize> {
         let first = self.records.first()?.extent;
@@ -97,10 +105,7 @@ impl Source for Part {
     }
 
     fn name(&self, index: usize) -> PathBuf {
-        let Pack { path, names, map, records, .. } = &*self.pack;
-        let at = self.first + index;
-        let name = map.get(names[at]..).and_then(|rest| rest.get(..records[at].name_bytes)).unwrap_or_default();
-        path.join(String::from_utf8_lossy(name).as_ref())
+        self.pack.path.join(self.pack.image_name(self.first + index).as_ref())
     }
 
     fn held<'a>(&'a self, index: usize, _: &'a mut Vec<u8>) -> Result<Held<'a>, DataError> {

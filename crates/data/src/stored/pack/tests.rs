@@ -75,6 +75,47 @@ fn images_are_made_smaller_and_decoded() {
     assert_eq!((read.width(), read.height()), (31, 20));
 }
 
+#[test]
+fn a_pack_of_other_settings_or_images_is_told_from_the_one_that_would_be_made() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut listing, to) = (listing(root.path(), 6), root.path().join("all.pack"));
+    let jpeg = Options { short_side: Some(20), ..FILES };
+    write(&listing, jpeg, &to, |_| {}).unwrap();
+    let told = |listing: &Listing, options: Options| differences(&to, listing, options).join(", ");
+    assert_eq!(told(&listing, jpeg), "");
+    assert_eq!(told(&listing, Options { form: Form::Files { quality: Some(90) }, ..jpeg }), "");
+    assert_eq!(told(&listing, Options { form: Form::Files { quality: Some(80) }, ..jpeg }), "with --quality 90");
+    assert_eq!(told(&listing, FILES), "with --short-side 20");
+    assert_eq!(told(&listing, Options { form: Form::Pixels, ..jpeg }), "without --decoded");
+    assert_eq!(told(&listing, Options { skip_bad: true, ..jpeg }), "");
+    // More images, others, the same on the other side, of another class.
+    let more = listing.files.pop().unwrap();
+    assert_eq!(told(&listing, jpeg), "of other images, 6 in all");
+    listing.files.push((root.path().join("class 1/6.png"), 1));
+    assert_eq!(told(&listing, jpeg), "of other images, 6 in all");
+    *listing.files.last_mut().unwrap() = more.clone();
+    listing.train += 1;
+    assert_eq!(told(&listing, jpeg), "of other images, 6 in all");
+    listing.train -= 1;
+    listing.files.last_mut().unwrap().1 = 0;
+    assert_eq!(told(&listing, jpeg), "of other images, 6 in all");
+    *listing.files.last_mut().unwrap() = more;
+    listing.val_list = Some("val.txt".to_owned());
+    assert_eq!(told(&listing, jpeg), "without val_list");
+    listing.val_list = None;
+    assert_eq!(told(&listing, jpeg), "");
+
+    // Where files are left out each time, it is the same pack.
+    fs::write(&listing.files[1].0, "no image").unwrap();
+    let lenient = Options { skip_bad: true, ..FILES };
+    write(&listing, lenient, &to, |_| {}).unwrap();
+    assert_eq!(told(&listing, lenient), "");
+    assert_eq!(told(&listing, FILES), "with --skip-bad, which left 1 out");
+    let bytes = fs::read(&to).unwrap();
+    fs::write(&to, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(told(&listing, lenient), "damaged, or of another version");
+}
+
 /// From pixels and from files the same is served.
 #[test]
 fn a_pack_serves_what_its_files_do() {

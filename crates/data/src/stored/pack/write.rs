@@ -1,10 +1,12 @@
 //! Making a pack: image after image into a file beside it, with a journal by which a killed process is taken up again.
 
+use super::Pack;
 use super::layout::{self, HEADER, Head, RECORD, Record};
 use crate::DataError;
 use crate::picture::{self, Decoder};
 use crate::resize::{Extent, Region, Resizer, Window};
 use crate::stored::{Skipped, on_pool};
+use crate::units::count;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ColorType, ImageEncoder};
 use rayon::prelude::*;
@@ -37,6 +39,21 @@ pub struct Options {
     pub skip_bad: bool,
 }
 
+impl Options {
+    /// Those of the pixels; 0 where images are files.
+    fn channels(self, listing: &Listing) -> usize {
+        if self.form == Form::Pixels { listing.channels } else { 0 }
+    }
+
+    /// Of JPEG files that are made.
+    fn quality(self) -> Option<u8> {
+        match self.form {
+            Form::Files { quality } => quality.or(self.short_side.map(|_| QUALITY)),
+            Form::Pixels => None,
+        }
+    }
+}
+
 /// The files that go into a pack.
 pub struct Listing {
     pub classes: Vec<String>,
@@ -51,6 +68,62 @@ pub struct Listing {
     pub val_list: Option<String>,
     /// What was left out before: it is no image.
     pub skipped: Vec<Skipped>,
+}
+
+impl Listing {
+    /// The name of one of its images: its path under the folder, with `/` on any system.
+    fn name(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.root).unwrap_or(path);
+        relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// Whether a pack is one of these images, as far as their names, classes and sides tell; some may have been left out of it.
+    fn is_of(&self, pack: &Pack) -> bool {
+        let all = self.files.len() + self.skipped.len();
+        if pack.head.classes != self.classes || pack.records.len() + pack.head.skipped != all {
+            return false;
+        }
+        let mut files = self.files.iter().enumerate();
+        pack.records.iter().enumerate().all(|(at, record)| {
+            let is_to_train_on = at < pack.head.train;
+            files.any(|(k, (path, class))| {
+                (k < self.train, *class) == (is_to_train_on, record.class) && self.name(path) == pack.image_name(at)
+            })
+        })
+    }
+}
+
+/// In what a pack that is there differs from the one that would be made in its place: how it was made. Nothing, as far as can be told
+/// without making the other one.
+pub fn differences(there: &Path, listing: &Listing, options: Options) -> Vec<String> {
+    let Ok(pack) = Pack::open(there) else { return vec!["damaged, or of another version".to_owned()] };
+    let (head, channels) = (&pack.head, options.channels(listing));
+    let option = |name: &str, value: Option<String>| match value {
+        Some(value) => format!("with {name} {value}"),
+        None => format!("without {name}"),
+    };
+    let mut found = Vec::new();
+    if head.channels != channels {
+        found.push(match (head.channels, channels) {
+            (0, _) => "without --decoded".to_owned(),
+            (_, 0) => "with --decoded".to_owned(),
+            (there, _) => format!("of images of {there} channels"),
+        });
+    }
+    if head.short_side != options.short_side {
+        found.push(option("--short-side", head.short_side.map(|side| side.to_string())));
+    } else if head.quality != options.quality() && found.is_empty() {
+        found.push(option("--quality", head.quality.map(|quality| quality.to_string())));
+    }
+    if head.val_list != listing.val_list {
+        found.push(option("val_list", head.val_list.as_ref().map(|list| format!("= \"{list}\""))));
+    }
+    if head.skipped > 0 && !options.skip_bad {
+        found.push(format!("with --skip-bad, which left {} out", head.skipped));
+    } else if !listing.is_of(&pack) {
+        found.push(format!("of other images, {} in all", count(pack.records.len() as u64)));
+    }
+    found
 }
 
 /// What was packed.
@@ -243,10 +316,6 @@ impl Work {
 
     /// Writes index and header, and gives the pack its name.
     fn finish(mut self, listing: &Listing, options: Options, to: &Path) -> Result<(usize, u64), DataError> {
-        let quality = match options.form {
-            Form::Files { quality } => quality.or(options.short_side.map(|_| QUALITY)),
-            Form::Pixels => None,
-        };
         let mut names = Vec::new();
         let mut records = Vec::new();
         let mut train = 0;
@@ -254,8 +323,7 @@ impl Work {
             if record.bytes == 0 {
                 continue;
             }
-            let relative = path.strip_prefix(&listing.root).unwrap_or(path);
-            let name = relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+            let name = listing.name(path);
             records.push(Record { name_bytes: name.len(), ..*record });
             names.push(name);
             train += usize::from(k < listing.train);
@@ -263,9 +331,9 @@ impl Work {
         let head = Head {
             classes: listing.classes.clone(),
             train,
-            channels: if options.form == Form::Pixels { listing.channels } else { 0 },
+            channels: options.channels(listing),
             short_side: options.short_side,
-            quality,
+            quality: options.quality(),
             skipped: self.records.len() - records.len() + listing.skipped.len(),
             val_list: listing.val_list.clone(),
         };
