@@ -7,7 +7,7 @@ use crate::config::spec::{SetSpec, Spec};
 use crate::config::suggest::{nearest, quoted};
 use crate::config::{Diagnostic, Diagnostics, Loaded, Source};
 use crate::data::resize::Extent;
-use crate::data::{DataError, Facts, FactsSource};
+use crate::data::{DataError, Dataset, Facts, FactsSource};
 use crate::model::{self, Member};
 use crate::nn::{Params, Shape};
 use crate::paint::{Misplaced, Objective};
@@ -20,6 +20,7 @@ use crate::train::net::{self, parts};
 use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, tapes};
 use crate::units::count;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How large an image is looked at when a net's smallest size is sought.
 const LARGEST_SMALLEST: usize = 512;
@@ -137,6 +138,28 @@ pub fn remarks(spec: &Spec, plan: &Plan, facts: &Facts) -> impl Iterator<Item = 
         )
     });
     plan.lasting_patience().into_iter().chain(idle)
+}
+
+/// What to say of sets of files of which some phase enlarges all images, as nobody asks for who knows it. `datasets`: those of the spec.
+pub fn enlarged(spec: &Spec, plan: &Plan, datasets: &[Arc<Dataset>]) -> Vec<String> {
+    let sets = spec.sets();
+    let said = |(k, set): (usize, &Arc<Dataset>)| {
+        // How large others are is known of them.
+        sets[k].dataset.settings.opt_text("keep")?;
+        let side = set.train.longest_short_side();
+        let size = plan.phases.iter().filter(|phase| phase.set == k).map(|phase| phase.size).max()?;
+        let name = &set.facts.name;
+        let why = match set.train.stored() {
+            None => format!(
+                "in memory they have {side}; a larger `size` of the set, or keep = \"disk\", has what their files hold"
+            ),
+            Some(_) => format!(
+                "none has a shorter side of more than {side}; where a pack was made so, make it anew with a larger --short-side"
+            ),
+        };
+        (size > side).then(|| format!("all images of `{name}` are enlarged to {size} pixels: {why}"))
+    };
+    datasets.iter().enumerate().filter_map(said).collect()
 }
 
 /// A plan, and the figures of the data sets that it was made with.

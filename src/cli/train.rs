@@ -187,6 +187,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     job.weights = prepare::weights(&job.spec, &loaded.source, &job.datasets[0].facts)?;
     fits(&job, &loaded.source)?;
     job.notices.extend(prepare::remarks(&job.spec, &job.plan, &job.datasets[0].facts));
+    job.notices.extend(prepare::enlarged(&job.spec, &job.plan, &job.datasets));
     job.keep = args.keep_prefix.clone();
     check_kept(&job)?;
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));

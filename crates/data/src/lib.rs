@@ -110,6 +110,15 @@ impl Split {
         }
     }
 
+    /// The longest shorter side that an image has: where more is asked for, all are enlarged.
+    pub fn longest_short_side(&self) -> usize {
+        let short = |Extent { width, height }: Extent| width.min(height);
+        match &self.images {
+            Images::Memory(_) => self.size,
+            Images::Stored(stored) => (0..self.labels.len()).map(|k| short(stored.extent(k))).max().unwrap_or(0),
+        }
+    }
+
     /// The images on disk, where they are.
     pub fn stored(&self) -> Option<&Stored> {
         match &self.images {
