@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub static ENTRY: SetEntry = Entry {
     name: "folder",
     summary: "PNG and JPEG files in class folders: train/<class>/* and val/<class>/* (or test/), or <class>/* alone; or \
-              what `runner data pack` makes of them",
+              what `runner data pack` makes of them; pixels as the file holds them, an EXIF orientation is not applied",
     cite: "the layout of torchvision's ImageFolder",
     params: &[
         Param {
