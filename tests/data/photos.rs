@@ -4,7 +4,7 @@ use crate::common::{assert_exit, only_run, runner, text};
 use image::{ImageBuffer, Rgb};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 const EXPERIMENT: &str = r#"
@@ -66,21 +66,23 @@ fn info(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap()
 }
 
-#[test]
-fn training_from_disk_gives_the_same_bytes_with_any_threads_and_when_resumed() {
-    let dir = workplace();
-    let run = |runs: &str, threads: &str| {
-        assert_exit(&train(dir.path(), runs, &["--threads", threads]), 0);
-        only_run(&dir.path().join(runs))
-    };
-    let (one, three) = (run("one", "1"), run("three", "3"));
-    let whole = result(&one);
-    assert!(whole.0.len() == 21 && whole == result(&three));
-    // A longer one, killed in the middle of an epoch.
-    let killed = dir.path().join("killed");
+/// Damages photographs behind their headers, which stay whole: a JPEG file ends before its image does, a PNG file in its middle.
+fn damage(dir: &Path, files: &[&str]) {
+    for file in files {
+        let path = dir.join("photographs").join(file);
+        let bytes = fs::read(&path).unwrap();
+        let kept = if file.ends_with(".png") { bytes.len() / 2 } else { bytes.len() - 9 };
+        fs::write(&path, &bytes[..kept]).unwrap();
+    }
+}
+
+/// A training that is killed in the middle of an epoch, and gone on with.
+fn killed_and_resumed(dir: &Path, arguments: &[&str]) -> PathBuf {
+    let killed = dir.join("killed");
     let mut child = runner()
-        .current_dir(dir.path())
-        .args(["train", "photographs.toml", "--json", "--run-folder", "killed", "--set", "phases[*].epochs=40"])
+        .current_dir(dir)
+        .args(["train", "photographs.toml", "--json", "--run-folder", "killed"])
+        .args(arguments)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -94,7 +96,23 @@ fn training_from_disk_gives_the_same_bytes_with_any_threads_and_when_resumed() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_exit(&runner().args(["train", "--quiet", "--resume"]).arg(&killed).output().unwrap(), 0);
-    let long = train(dir.path(), "long", &["--set", "phases[*].epochs=40"]);
+    killed
+}
+
+#[test]
+fn training_from_disk_gives_the_same_bytes_with_any_threads_and_when_resumed() {
+    let dir = workplace();
+    let run = |runs: &str, threads: &str| {
+        assert_exit(&train(dir.path(), runs, &["--threads", threads]), 0);
+        only_run(&dir.path().join(runs))
+    };
+    let (one, three) = (run("one", "1"), run("three", "3"));
+    let whole = result(&one);
+    assert!(whole.0.len() == 21 && whole == result(&three));
+    // A longer one.
+    let longer = ["--set", "phases[*].epochs=40"];
+    let killed = killed_and_resumed(dir.path(), &longer);
+    let long = train(dir.path(), "long", &longer);
     assert_exit(&long, 0);
     assert!(result(&killed) == result(&only_run(&dir.path().join("long"))));
 }
@@ -110,18 +128,6 @@ fn a_pack_is_made_shown_verified_and_trained_on() {
     assert_exit(&small, 0);
     assert_exit(&run(&["data", "pack", "all.pack", "-o", "again.pack"]), 2);
     assert_exit(&run(&["data", "pack", "nowhere", "-o", "again.pack"]), 3);
-    // In the place of an image, or of the list that says which are for validation.
-    let list = dir.path().join("photographs/val.txt");
-    fs::write(&list, "beech/0.jpg\n").unwrap();
-    for (to, set) in [("train/beech/1.png", "val=0.5"), ("val.txt", "val_list=\"val.txt\"")] {
-        let (path, set) = (format!("photographs/{to}"), format!("data.dataset.{set}"));
-        let before = fs::read(dir.path().join(&path)).unwrap();
-        let over = run(&["data", "pack", "photographs", "-o", &path, "--set", &set]);
-        assert_exit(&over, 2);
-        assert!(text(&over).contains(&format!("--out {path}: that is what is read")), "{}", text(&over));
-        assert!(fs::read(dir.path().join(&path)).unwrap() == before, "{path}");
-    }
-    fs::remove_file(&list).unwrap();
 
     // A pack of the files as they are trains as they do.
     assert_exit(&train(dir.path(), "files", &[]), 0);
@@ -133,7 +139,7 @@ fn a_pack_is_made_shown_verified_and_trained_on() {
     let disk = ["--set", "data.dataset.keep=disk"];
     let shown = run(&[&["data", "info", "folder", "--root", "all.pack", "--verify"][..], &disk].concat());
     assert_exit(&shown, 0);
-    for words in ["20 images", "oak tree", "their own, on disk"] {
+    for words in ["20 images", "oak tree", "their own, on disk", "\n28 of 28 images decoded\n"] {
         assert!(text(&shown).contains(words), "{}", text(&shown));
     }
     let rates = run(&["bench", "--data", "photographs.toml", "--batch", "8", "--steps", "3", "--json"]);
@@ -187,14 +193,231 @@ fn damaged_files_stop_a_run_or_are_counted() {
     assert_exit(&failed, 3);
     assert!(text(&failed).contains("beech/2.jpg: cannot be decoded: it ends at byte"), "{}", text(&failed));
     assert_eq!(info(&only_run(&dir.path().join("failed")))["status"], "failed");
-    let done = train(dir.path(), "replaced", &skip);
+    let done = train(dir.path(), "left-out", &skip);
     assert_exit(&done, 0);
-    let log = fs::read_to_string(only_run(&dir.path().join("replaced")).join("log.txt")).unwrap();
-    assert!(log.contains("1 damaged images of `folder` were replaced"), "{log}");
-    let verified =
-        runner().current_dir(dir.path()).args(["data", "info", "photographs.toml", "--verify"]).output().unwrap();
+    let log = fs::read_to_string(only_run(&dir.path().join("left-out")).join("log.txt")).unwrap();
+    assert!(log.contains("NOTICE: damaged files of `folder`: 1 validation image left out"), "{log}");
+    let verify = |arguments: &[&str]| {
+        let mut command = runner();
+        command.current_dir(dir.path()).args(["data", "info", "photographs.toml", "--verify"]).args(arguments);
+        command.output().unwrap()
+    };
+    let verified = verify(&[]);
     assert_exit(&verified, 3);
-    assert!(text(&verified).contains("2.jpg: cannot be decoded"), "{}", text(&verified));
+    let said = text(&verified);
+    assert!(
+        said.contains("error: 1 of 27 files cannot be used\n") && said.contains("2.jpg: cannot be decoded"),
+        "{said}"
+    );
+    let verified = verify(&skip);
+    assert_exit(&verified, 0);
+    let said = text(&verified);
+    assert!(said.contains("2.jpg: cannot be decoded") && !said.contains("skip_bad"), "{said}");
+    assert!(said.contains("\n26 of 27 images decoded, 1 file left out\n"), "{said}");
+}
+
+#[test]
+fn validation_is_of_the_images_that_can_be_read() {
+    let dir = workplace();
+    let bad = ["val/beech/1.png", "val/oak tree/2.jpg"];
+    damage(dir.path(), &bad);
+    let skip = ["--set", "data.dataset.skip_bad=true", "--set", "train.tta=mirror"];
+    let trained = |runs: &str, more: &[&str]| {
+        assert_exit(&train(dir.path(), runs, &[&skip[..], more].concat()), 0);
+        only_run(&dir.path().join(runs))
+    };
+    let evaluated = |run: &Path| -> Value {
+        let output = runner().args(["eval", "--json"]).arg(run).output().unwrap();
+        assert_exit(&output, 0);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let run = trained("damaged", &[]);
+    let (facts, found) = (info(&run), evaluated(&run));
+    assert_eq!((&facts["dataset"]["val_images"], &facts["dataset"]["val_left_out"]), (&8.into(), &2.into()));
+    assert!(facts["dataset"].get("skipped").is_none() && facts["dataset"].get("train_replaced").is_none(), "{facts}");
+    assert_eq!((&found["images"], &found["left_out"], &found["skipped"]), (&6.into(), &2.into(), &0.into()));
+    assert_eq!([&found["classes"][0]["images"], &found["classes"][1]["images"]], [3, 3]);
+    for key in ["val_loss", "val_acc", "val_acc_top5"] {
+        assert_eq!(found[key], facts["final"][key], "{key}");
+    }
+    let words = text(&runner().arg("eval").arg(&run).output().unwrap());
+    assert!(words.contains("6 validation images of folder (without 2 damaged files), 20 px"), "{words}");
+
+    // As of a set that the files are no part of: the same images, in other batches.
+    for file in bad {
+        fs::write(dir.path().join("photographs").join(file), "no image").unwrap();
+    }
+    let without = trained("without", &[]);
+    assert!(result(&run) == result(&without), "training is the same");
+    let of = info(&without);
+    assert_eq!((&of["dataset"]["val_images"], &of["dataset"]["skipped"]), (&6.into(), &2.into()));
+    for key in ["val_loss", "val_acc", "val_acc_tta"] {
+        let [one, other] = [&facts, &of].map(|facts| facts["final"][key].as_f64().unwrap());
+        assert!((one - other).abs() < 1e-5, "{key}: {one} and {other}");
+    }
+    assert_eq!((&evaluated(&without)["left_out"], &evaluated(&without)["skipped"]), (&0.into(), &2.into()));
+}
+
+/// None is another class's, and a batch of nothing else is none.
+#[test]
+fn a_class_of_damaged_images_has_none() {
+    let dir = workplace();
+    damage(dir.path(), &["val/beech/0.jpg", "val/beech/1.png", "val/beech/2.jpg", "val/beech/3.png"]);
+    let skip = ["--set", "data.dataset.skip_bad=true"];
+    for (runs, rectangular) in [("square", "false"), ("rectangular", "true")] {
+        let shape = format!("data.dataset.rectangular={rectangular}");
+        let more = ["--set", &shape, "--set", "phases[*].size=32", "--set", "train.average=\"swa\""];
+        assert_exit(&train(dir.path(), runs, &[&skip[..], &more].concat()), 0);
+        let run = only_run(&dir.path().join(runs));
+        assert_eq!(info(&run)["dataset"]["val_left_out"], 4);
+        let none: [&str; 0] = [];
+        for arguments in [&none[..], &["--average"], &["--tta", "mirror"]] {
+            let output = runner().args(["eval", "--json"]).arg(&run).args(arguments).output().unwrap();
+            assert_exit(&output, 0);
+            let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let images = [&found["classes"][0]["images"], &found["classes"][1]["images"], &found["images"]];
+            assert_eq!(images, [0, 4, 4], "{runs}: {arguments:?}");
+            assert_eq!(found["left_out"], 4);
+        }
+    }
+    // What is through of what there is is told, and what there is not.
+    let mut command = runner();
+    command.current_dir(dir.path()).args(["train", "photographs.toml", "--json", "--runs-dir", "told"]).args(skip);
+    let output = command.output().unwrap();
+    assert_exit(&output, 0);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    assert!(of("evaluating").iter().all(|event| (&event["images"], &event["of"]) == (&4.into(), &4.into())), "{lines}");
+    let damaged = serde_json::json!({ "event": "damaged", "set": 0, "train_replaced": 0, "val_left_out": 4 });
+    assert_eq!(of("damaged"), [&damaged], "once");
+
+    damage(dir.path(), &["val/oak tree/0.jpg", "val/oak tree/1.png", "val/oak tree/2.jpg", "val/oak tree/3.png"]);
+    let none = train(dir.path(), "none", &skip);
+    assert_exit(&none, 3);
+    assert!(text(&none).contains("none of 8 images"), "{}", text(&none));
+}
+
+#[test]
+fn images_that_were_replaced_are_on_record_and_a_resumed_run_has_the_same() {
+    let dir = workplace();
+    damage(dir.path(), &["train/beech/1.png", "train/oak tree/4.jpg", "train/oak tree/5.png", "val/beech/2.jpg"]);
+    let arguments = ["--set", "phases[*].epochs=40", "--set", "data.dataset.skip_bad=true"];
+    assert_exit(&train(dir.path(), "whole", &arguments), 0);
+    let whole = only_run(&dir.path().join("whole"));
+    let killed = killed_and_resumed(dir.path(), &arguments);
+    assert!(result(&killed) == result(&whole));
+    for run in [&whole, &killed] {
+        let set = &info(run)["dataset"];
+        assert_eq!((&set["train_replaced"], &set["val_left_out"]), (&3.into(), &1.into()));
+        let log = fs::read_to_string(run.join("log.txt")).unwrap();
+        let words = "NOTICE: damaged files of `folder`: 3 training images replaced by others of the same class, 1 validation \
+                     image left out";
+        assert!(log.contains(words), "{log}");
+    }
+}
+
+#[test]
+fn all_files_that_cannot_be_used_are_named_by_verifying() {
+    let dir = workplace();
+    damage(dir.path(), &["train/beech/1.png", "train/beech/2.jpg", "train/oak tree/4.jpg", "val/beech/2.jpg"]);
+    let odd = ["train/oak tree/readme.txt", "val/oak tree/empty.jpg"];
+    for file in odd.iter().chain(&["train/beech/Thumbs.db", "val/beech/desktop.ini"]) {
+        fs::write(dir.path().join("photographs").join(file), "").unwrap();
+    }
+    let info = |keep: &str, more: &[&str]| {
+        let keep = format!("data.dataset.keep={keep}");
+        let mut command = runner();
+        command.current_dir(dir.path()).args(["data", "info", "folder", "--root", "photographs", "--set", &keep]);
+        command.args(["--set", "data.dataset.size=16"]).args(more).output().unwrap()
+    };
+    let named = [
+        "beech/1.png: ",
+        "train/beech/2.jpg: ",
+        "oak tree/4.jpg: ",
+        "val/beech/2.jpg: ",
+        "readme.txt: ",
+        "empty.jpg: ",
+    ];
+    for keep in ["disk", "memory"] {
+        let output = info(keep, &["--verify"]);
+        assert_exit(&output, 3);
+        let said = text(&output);
+        assert!(said.contains("error: 6 of 30 files cannot be used\n"), "{keep}: {said}");
+        assert!(named.iter().all(|name| said.matches(name).count() == 1), "{keep}: {said}");
+        assert_eq!(said.matches("skip_bad = true").count(), 1, "{keep}: {said}");
+        // Without it what can be known at once.
+        let output = info(keep, &[]);
+        assert_exit(&output, 3);
+        assert!(text(&output).contains("2 files cannot be used\n"), "{keep}: {}", text(&output));
+        let output = info(keep, &["--verify", "--set", "data.dataset.skip_bad=true"]);
+        assert_exit(&output, 0);
+        let said = text(&output);
+        assert!(named.iter().all(|name| said.matches(name).count() == 1), "{keep}: {said}");
+        assert_eq!(said.matches("left out: ").count(), 6, "{keep}: {said}");
+        let read = if keep == "disk" { "" } else { " as they were read" };
+        assert!(said.contains(&format!("\n24 of 30 files decoded{read}, 6 files left out\n")), "{keep}: {said}");
+    }
+}
+
+#[test]
+fn a_pack_takes_no_place_that_is_not_its_own() {
+    let dir = workplace();
+    let run = |arguments: &[&str]| {
+        let mut command = runner();
+        command.current_dir(dir.path()).args(["data", "pack", "photographs", "-o"]).args(arguments);
+        command.output().unwrap()
+    };
+    let refused = |arguments: &[&str], words: &str| {
+        let output = run(arguments);
+        assert_exit(&output, 2);
+        assert!(text(&output).contains(words) && text(&output).contains("help: "), "{}", text(&output));
+    };
+    fs::write(dir.path().join("results.csv"), "a,b\n1,2\n").unwrap();
+    for force in [&["results.csv"][..], &["results.csv", "--force"]] {
+        refused(force, "--out results.csv: that is no pack, and would be lost");
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("results.csv")).unwrap(), "a,b\n1,2\n");
+    refused(&["photographs/train/beech/1.png"], "that is no pack");
+    for inside in
+        ["photographs/all.pack", "photographs/train/beech/all.pack", "photographs/../photographs/val/all.pack"]
+    {
+        refused(&[inside], "it lies in the folder that is packed");
+        assert!(!dir.path().join(inside).exists());
+    }
+
+    assert_exit(&run(&["all.pack"]), 0);
+    let before = fs::read(dir.path().join("all.pack")).unwrap();
+    assert_exit(&run(&["all.pack"]), 0);
+    refused(
+        &["all.pack", "--short-side", "24"],
+        "--out all.pack: the pack that is there is another one: without --short-side",
+    );
+    refused(&["all.pack", "--decoded"], "without --decoded");
+    fs::remove_file(dir.path().join("photographs/train/beech/1.png")).unwrap();
+    refused(&["all.pack"], "of other images, 28 in all");
+    assert!(fs::read(dir.path().join("all.pack")).unwrap() == before);
+    assert_exit(&run(&["all.pack", "--short-side", "24", "--force"]), 0);
+    refused(&["all.pack"], "with --short-side 24");
+}
+
+#[test]
+fn images_that_are_enlarged_are_told_once() {
+    let dir = workplace();
+    let pack = ["data", "pack", "photographs", "-o", "small.pack", "--short-side", "16"];
+    assert_exit(&runner().current_dir(dir.path()).args(pack).output().unwrap(), 0);
+    let memory = vec!["--set", "data.dataset.keep=memory", "--set", "data.dataset.size=16"];
+    for (runs, arguments, words) in [
+        ("memory", memory, "to 20 pixels: in memory they have 16"),
+        ("pack", vec!["--set", "data.root=small.pack"], "to 20 pixels: none has a shorter side of more than 16"),
+        ("files", vec![], ""),
+    ] {
+        assert_exit(&train(dir.path(), runs, &arguments), 0);
+        let log = fs::read_to_string(only_run(&dir.path().join(runs)).join("log.txt")).unwrap();
+        let told = log.matches("all images of `folder` are enlarged").count();
+        assert_eq!(told, usize::from(!words.is_empty()), "{log}");
+        assert!(log.contains(words), "{log}");
+    }
 }
 
 #[test]
