@@ -86,6 +86,9 @@ fn what_it_says_to_set_gives_the_phase_that_rate() {
         (TINY.to_owned(), 1, 1, vec![]),
         (format!("{head}[[phases]]\n{recipe}"), 1, 0, vec![]),
         (format!("{head}[[phases]]\n{restarts}"), 0, 1, vec![]),
+        // Ramps of which neither end comes down to the rate: both do.
+        (TINY.replace("lr = 0.1", "lr = { from = 50.0, to = 200.0, curve = \"cosine\" }"), 0, 0, vec![]),
+        (TINY.replace("lr = 0.1", "lr = { from = 200, to = 50 }"), 0, 0, vec!["train.lr_batch=25"]),
     ] {
         write(dir.path(), &content);
         let number = swept.to_string();
@@ -152,6 +155,22 @@ fn the_setting_to_paste_is_the_higher_end_of_the_rate() {
     // What is suggested can be set.
     let set = found["set"].as_str().unwrap();
     assert_exit(&runner().current_dir(dir.path()).args(["plan", "tiny.toml", "--set", set]).output().unwrap(), 0);
+}
+
+#[test]
+fn a_rate_that_no_setting_gives_is_said_to_be_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = "recipe = \"piecewise\"\nat = [0, 1]\nlr = [0.2, 0.1]\nsize = 8\nbatch = 50\noptimizer = \"sgd\"\n";
+    let head = &TINY[..TINY.find("[[phases]]").unwrap()];
+    write(dir.path(), &format!("{head}[[phases]]\n{recipe}"));
+    let args = ["tiny.toml", "--seeds", "1", "--lr-from", "1e-4"];
+    let found = json(&find(&[&args[..], &["--json"]].concat(), dir.path()));
+    let why = "No single setting gives phase 0 that rate: the rates of the recipe `piecewise` are given one by one.";
+    assert!(found["suggestions"]["valley"]["median"].is_number() && found["set"].is_null(), "{found}");
+    let remarks: Vec<&str> = found["remarks"].as_array().unwrap().iter().map(|words| words.as_str().unwrap()).collect();
+    assert!(remarks.iter().any(|words| words.starts_with(why)), "{remarks:?}");
+    let said = text(&find(&args, dir.path()));
+    assert!(said.contains("No single setting gives phase 0 that rate") && !said.contains("--set"), "{said}");
 }
 
 /// Weights, statistics and optimizer state are the checkpoint's, and it stays as it is.

@@ -50,7 +50,7 @@ pub use origins::{Provenance, Setting, settings};
 pub use overrides::Override;
 pub use printable::printable;
 pub use source::{Origin, Source, Text};
-pub use write::write;
+pub use write::{ramp as write_ramp, write};
 
 use extends::Files;
 use files::ReadError;

@@ -248,7 +248,7 @@ fn choices(list: &[Choice]) -> String {
 }
 
 /// `0.1`, or `{ from = 0.1, to = 0.0, curve = "cosine" }`
-fn ramp(ramp: &RampValue) -> String {
+pub fn ramp(ramp: &RampValue) -> String {
     if ramp.to.is_none() && ramp.across.is_no() {
         return float(ramp.from);
     }

@@ -107,9 +107,13 @@ pub fn run(args: &FindLrArgs) -> Result<Exit, Failure> {
         output::notice(notice);
     }
     let found = sweeps(args, &job, &begin)?;
-    let mut report = Report { job: &job, phase, lr, weights, found, set: None, of_run: None };
-    report.set =
-        report.suggestion().and_then(|spread| set::for_rate(args, &job.spec, phase, &report::short(spread.median)));
+    let mut report = Report { job: &job, phase, lr, weights, found, set: None, unset: None, of_run: None };
+    if let Some(spread) = report.suggestion() {
+        match set::for_rate(args, &job.spec, phase, &report::short(spread.median)) {
+            Ok(setting) => report.set = Some(setting),
+            Err(why) => report.unset = Some(why),
+        }
+    }
     // Its phases are plain and its rates for the batches they have, whatever file the run was made from.
     report.of_run = args.from.as_ref().map(|run| run.join(file::EXPERIMENT));
     write(args, &report)?;

@@ -1,5 +1,6 @@
 //! What `runner find-lr` found: as text, as JSON, as rows, as a picture.
 
+use super::set::Setting;
 use crate::cli::table::{Align, BOLD, DIM, Table, wrap};
 use crate::find_lr::{Curve, End, Method, Point, Spread, Unusable, judge};
 use crate::plan::RuleRate;
@@ -36,7 +37,9 @@ pub struct Report<'a> {
     pub weights: String,
     pub found: Vec<Found>,
     /// What to paste for the suggestion, where some setting gives the phase that rate.
-    pub set: Option<String>,
+    pub set: Option<Setting>,
+    /// Why none does.
+    pub unset: Option<String>,
     /// The experiment of a run, which `set` is for; `None`: that of the command line.
     pub of_run: Option<PathBuf>,
 }
@@ -126,6 +129,7 @@ impl Report<'_> {
         };
         remarks.extend(own("[[params]]", rules.collect()));
         remarks.extend(own("`lr_values` of the phase", groups.collect()));
+        remarks.extend(self.unset.clone());
         remarks
     }
 
@@ -158,9 +162,12 @@ impl Report<'_> {
         for remark in self.remarks() {
             out += &format!("\n{}\n", wrap(&remark, width.max(20)).join("\n"));
         }
-        if let Some(set) = &self.set {
+        if let Some(Setting { set, both_ends }) = &self.set {
             let recipe = self.job.spec.phases[self.phase].recipe.as_deref();
-            let highest = recipe.map(|recipe| format!(" as the highest of `{recipe}`")).unwrap_or_default();
+            let highest = match both_ends {
+                true => " as the highest of the phase, whose other end goes down with it".to_owned(),
+                false => recipe.map(|recipe| format!(" as the highest of `{recipe}`")).unwrap_or_default(),
+            };
             let command = self.of_run.as_ref().map(|file| format!("runner train {} ", file.display()));
             let command = command.unwrap_or_default();
             out += &format!("\nTo train with the valley's rate{highest}: {command}--set '{set}'\n");
@@ -191,7 +198,7 @@ impl Report<'_> {
             "lr_to": self.lr.to(),
             "curve": self.lr.curve_name(),
             "suggestions": suggestions,
-            "set": self.set,
+            "set": self.set.as_ref().map(|setting| &setting.set),
             "set_in": self.of_run.as_ref().map(|file| file.display().to_string()),
             "remarks": self.remarks(),
             "seeds": seeds,

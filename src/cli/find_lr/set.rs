@@ -3,28 +3,72 @@
 use super::FindLrArgs;
 use crate::cli::paths;
 use crate::cli::recorded::Recorded;
-use crate::config::Override;
 use crate::config::spec::{PhaseSpec, Spec};
-use crate::registry::{Kind, find};
+use crate::config::{Override, write_ramp};
+use crate::registry::{Across, Kind, RampValue, find};
 use crate::schedule::recipes;
 use crate::units::{number, rounded};
 
 /// Relative slack in comparing rates: products of decimal fractions are no more exact.
 const SLACK: f64 = 1e-9;
 
-/// The setting and its value, `phases[1].lr.to=0.4`, with which phase `phase` has that rate; of a phase that a recipe has made, with
-/// which that is the highest of the recipe: its other phases, such as one that leads in or runs out, are slow on purpose. Tried, as
-/// `train.lr_batch` makes other rates of what is written. `None` where no single setting does it.
-pub fn for_rate(args: &FindLrArgs, spec: &Spec, phase: usize, rate: &str) -> Option<String> {
-    let target: f64 = rate.parse().ok()?;
-    let setting = setting(&spec.phases[phase])?;
-    // A phase's rates are in proportion to the setting, unless it is one end of a ramp whose other end is higher.
-    let first = rate_with(args, phase, &format!("{setting}={rate}"))?;
+/// What gives a phase a rate.
+pub struct Setting {
+    /// To paste: `phases[1].lr.to=0.4`.
+    pub set: String,
+    /// Whether it moves both ends of a ramp, as the one that is not the highest would lie above the other.
+    pub both_ends: bool,
+}
+
+/// The setting with which phase `phase` has that rate; of a phase that a recipe has made, with which that is the highest of the
+/// recipe: its other phases, such as one that leads in or runs out, are slow on purpose. Tried, as `train.lr_batch` makes other rates
+/// of what is written.
+///
+/// # Errors
+/// Why not, where no single setting does it.
+pub fn for_rate(args: &FindLrArgs, spec: &Spec, phase: usize, rate: &str) -> Result<Setting, String> {
+    let target: f64 = rate.parse().unwrap_or(f64::NAN);
+    // A curve that began in a phase before stands there.
+    let begun = (0..=phase).rev().map(|k| &spec.phases[k]).find(|of| of.lr.across != Across::Continues);
+    let of = begun.unwrap_or(&spec.phases[phase]);
+    let Some(setting) = setting(of) else {
+        let recipe = of.recipe.as_deref().unwrap_or_default();
+        return Err(format!(
+            "No single setting gives phase {phase} that rate: the rates of the recipe `{recipe}` are given one by one. Change \
+             those of phases[{}].",
+            of.source
+        ));
+    };
+    let one = tried(args, phase, target, |rate| Some(format!("{setting}={}", number(rate))));
+    let both = || match of.recipe {
+        Some(_) => None,
+        None => tried(args, phase, target, |rate| whole(of, rate)),
+    };
+    let found = one.map(|set| Setting { set, both_ends: false });
+    found.or_else(|| both().map(|set| Setting { set, both_ends: true })).ok_or_else(|| {
+        format!("No single setting was found that gives phase {phase} that rate: its rate follows from others. Try {setting}.")
+    })
+}
+
+/// What is written of a rate, where the phase then has the rate `target`: as it is or, as rates are in proportion to what is written,
+/// as much more or less as came out otherwise.
+fn tried(args: &FindLrArgs, phase: usize, target: f64, written: impl Fn(f64) -> Option<String>) -> Option<String> {
+    let plain = written(target)?;
+    let first = rate_with(args, phase, &plain)?;
     if is_close(first, target) {
-        return Some(format!("{setting}={rate}"));
+        return Some(plain);
     }
-    let set = format!("{setting}={}", number(rounded(target * (target / first))));
+    let set = written(rounded(target * (target / first)))?;
     is_close(rate_with(args, phase, &set)?, target).then_some(set)
+}
+
+/// A phase's ramp as one setting whose higher end is `rate`: the other end in proportion, along the same curve.
+fn whole(phase: &PhaseSpec, rate: f64) -> Option<String> {
+    let PhaseSpec { source, lr, .. } = phase;
+    let to = lr.to?;
+    let part = rate / to.max(lr.from);
+    let ramp = RampValue { from: rounded(lr.from * part), to: Some(rounded(to * part)), ..lr.clone() };
+    Some(format!("phases[{source}].lr={}", write_ramp(&ramp)))
 }
 
 /// The setting that a rate belongs in: the phase's rate or, of one that moves, its higher end; that of a recipe, which stands
