@@ -290,6 +290,12 @@ fn an_entry_of_dawnbench_takes_no_place_of_a_record() {
     let export = |to: &'static str| {
         ["export", "dawnbench", "runs/a0", "--author", "A. Body", "--email", "a.body@example.org", "--output", to]
     };
+    for empty in ["--author", "--email"] {
+        let mut arguments = export("entry");
+        let at = arguments.iter().position(|argument| *argument == empty).unwrap();
+        arguments[at + 1] = " ";
+        refused(dir.path(), &[(&arguments, &[empty, "it is empty"])]);
+    }
     assert_exit(&run(dir.path(), &export("entry")), 0);
     let written = names(&dir.path().join("entry"));
     assert!(written.len() == 2 && written[0].ends_with(".json") && written[1].ends_with(".tsv"), "{written:?}");

@@ -18,18 +18,18 @@ pub struct DawnbenchArgs {
     /// The run
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = words)]
     author: String,
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = words)]
     email: String,
     /// What the net is called [default: its parts]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = words)]
     model: Option<String>,
     /// The machine [default: device, instruction set and threads]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = words)]
     hardware: Option<String>,
     /// Where the code is
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = words)]
     code: Option<String>,
     /// What an hour of the machine costs, in US dollars
     #[arg(long, value_name = "PRICE", value_parser = price, allow_negative_numbers = true)]
@@ -37,6 +37,11 @@ pub struct DawnbenchArgs {
     /// The folder to write both files to
     #[arg(long, short, value_name = "DIR", default_value = ".")]
     output: PathBuf,
+}
+
+/// A text that says something.
+fn words(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// Writes both files.
