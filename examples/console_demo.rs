@@ -95,6 +95,7 @@ fn facts(steps: u64) -> RunFacts {
         model: "conv3x3 + resnet9 + linear".to_owned(),
         weights: None,
         parameters: 1_634_570,
+        outputs: 10,
         settings: BTreeMap::new(),
         phases: SIZES.len(),
         epochs: 2 * SIZES.len() as u64,

@@ -344,6 +344,24 @@ fn mistakes_are_named_where_they_stand() {
 }
 
 #[test]
+fn pictures_that_are_not_there_are_named_where_the_experiment_names_them() {
+    let (dir, config) = workplace();
+    let runs = dir.path().join("runs");
+    std::fs::remove_file(dir.path().join("style.png")).unwrap();
+    std::fs::write(dir.path().join("content.png"), "no picture").unwrap();
+    let said = |output: std::process::Output, words: [&str; 2]| {
+        assert_exit(&output, 3);
+        words.iter().for_each(|word| assert!(text(&output).contains(word), "no {word} in {}", text(&output)));
+    };
+    said(begin(&config, &runs, &[]), ["paint.toml:8:10: error: ", "style.png: cannot read: "]);
+    said(begin(&config, &runs, &[]), ["   help: check the path", " 8 | style = [\"style.png\"]"]);
+    picture(&dir.path().join("style.png"), 40, 52, [0.9, 1.3, 0.6]);
+    said(begin(&config, &runs, &[]), ["paint.toml:7:12: error: ", "content.png: "]);
+    said(begin(&config, &runs, &["--set", "task.mask='no.png'"]), ["--set:1:11: error: ", "no.png: cannot read: "]);
+    assert!(!runs.exists(), "nothing was begun");
+}
+
+#[test]
 fn the_plan_of_a_painting_needs_no_picture() {
     let (dir, config) = workplace();
     std::fs::remove_file(dir.path().join("content.png")).unwrap();

@@ -291,6 +291,37 @@ fn weights_that_are_not_there_are_said_before_training() {
     assert!(code == Some(2) && words.contains("name the file in that folder"), "{words}");
 }
 
+/// What is there is looked at as training does.
+#[test]
+fn weights_that_do_not_fit_are_said_by_plan_and_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = trained(dir.path(), "teacher", &[]).1.join("model.safetensors");
+    let path = dir.path().join("w.safetensors");
+    let set = format!("model.weights={:?}", path.to_str().unwrap());
+    let of = |command: &str, more: &[&str]| {
+        let mut process = runner();
+        process.arg(command).arg(dir.path().join("frozen.toml")).args(["--set", &set]).args(more).output().unwrap()
+    };
+    for command in ["plan", "model"] {
+        let refused = |words: &str, more: &[&str]| {
+            let output = of(command, more);
+            assert_exit(&output, 2);
+            let said = text(&output);
+            assert!(said.contains("--set:1:15: error: cannot start from") && said.contains(words), "{said}");
+        };
+        std::fs::write(&path, [0xff; 64]).unwrap();
+        refused("not a whole safetensors file", &[]);
+        std::fs::copy(&file, &path).unwrap();
+        refused("of another shape", &["--set", "model.backbone.width=5"]);
+        assert_exit(&of(command, &[]), 0);
+        // Which set is used is open: a head of other classes starts afresh, and what is no file of weights is none for either.
+        let absent = ["--set", "data.dataset=cifar100", "--set", "data.stand_in=shapes"];
+        assert_exit(&of(command, &absent), 0);
+        std::fs::write(&path, [0xff; 64]).unwrap();
+        refused("not a whole safetensors file", &absent);
+    }
+}
+
 /// The weights of the best evaluation and those at the ends of phases, also of a run that was killed and went on.
 #[test]
 fn weights_on_the_way_are_kept_where_that_is_asked_for() {

@@ -36,6 +36,8 @@ pub enum Failure {
     /// A bad argument or environment variable.
     Usage(String),
     Data(DataError),
+    /// Files that cannot be used, located where the experiment file names them.
+    Files(Diagnostics),
     /// Nothing is wrong, and the same command may succeed later: stopped before anything was made, or another process is at
     /// it.
     TryAgain(String),
@@ -46,7 +48,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Config(_) | Failure::Usage(_) => Exit::Config,
-            Failure::Data(_) => Exit::Data,
+            Failure::Data(_) | Failure::Files(_) => Exit::Data,
             Failure::TryAgain(_) => Exit::Interrupted,
             Failure::Other(_) => Exit::Unexpected,
         }
@@ -56,7 +58,7 @@ impl Failure {
     pub fn eprint(&self) {
         let error = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
         match self {
-            Failure::Config(diagnostics) => diagnostics.eprint(),
+            Failure::Config(diagnostics) | Failure::Files(diagnostics) => diagnostics.eprint(),
             Failure::Usage(message) | Failure::TryAgain(message) => {
                 anstream::eprintln!("{error}error:{error:#} {message}")
             }

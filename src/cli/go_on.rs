@@ -11,7 +11,7 @@ use crate::record::run_json::{RunInfo, Score};
 use crate::record::{Event, Status};
 use crate::registry::Choice;
 use crate::task;
-use crate::train::{PICTURES, Pictures};
+use crate::train::PICTURES;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ fn hash(recorded: &Recorded, asked: &Loaded, display: Display) -> Result<Option<
             let digest: &str = if asked.spec.task == recorded.loaded.spec.task {
                 &recorded.info.dataset.digest
             } else {
-                read = Pictures::read(&painting)?;
+                read = prepare::pictures(&painting, &asked.source)?;
                 read.digest()
             };
             Ok(Some(asked.spec.hash(&[UsedSet { name: PICTURES, digest }], weights.as_deref())))

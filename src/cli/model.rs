@@ -13,7 +13,7 @@ use crate::plan::{Plan, PlannedPhase};
 use crate::task::{self, Painting};
 use crate::train::net::parts;
 use crate::train::tapes;
-use crate::units::{count, number};
+use crate::units::{self, count, number};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -45,6 +45,7 @@ pub struct ModelArgs {
 pub fn run(args: &ModelArgs) -> Result<Exit, Failure> {
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     let Planned { plan, facts } = prepare::planned(&loaded)?;
+    prepare::weights_there(&loaded, &facts)?;
     for notice in prepare::notices(&loaded.spec, &facts, !args.json) {
         output::notice(&notice);
     }
@@ -157,7 +158,7 @@ fn heading(spec: &Spec, parts: &Parts<'_>, net: &Summary) -> String {
     let Spec { name, .. } = spec;
     let classes = match spec.task {
         Some(_) => String::new(),
-        None => format!(", {} classes", count(parts.classes as u64)),
+        None => format!(", {}", units::classes(parts.classes)),
     };
     format!("{BOLD}{name}{BOLD:#}: {}; images of {h}×{w}×{c}{classes}", kinds.join(" → "))
 }

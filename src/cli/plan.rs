@@ -8,7 +8,7 @@ use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, Across, LrScale, ScheduleOptions, Scheduled, Shown};
 use crate::train::PICTURES;
-use crate::units::count;
+use crate::units::{classes, count};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -81,6 +81,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
         output::print(&origins::table(&loaded, output::width()))?;
     }
     let Planned { plan, facts } = prepare::planned(&loaded)?;
+    prepare::weights_there(&loaded, &facts)?;
     let has_table = !outputs.take_stdout();
     let remarks = prepare::remarks(&loaded.spec, &plan, &facts[0]);
     for notice in prepare::notices(&loaded.spec, &facts, has_table).chain(remarks) {
@@ -120,11 +121,11 @@ pub fn data_line(facts: &Facts) -> String {
         FactsSource::StandIn => "the stand-in: the set itself is absent",
     };
     format!(
-        "{}: {} training and {} validation images of {} classes ({source})",
+        "{}: {} training and {} validation images of {} ({source})",
         facts.name,
         count(facts.train_images as u64),
         count(facts.val_images as u64),
-        facts.classes
+        classes(facts.classes)
     )
 }
 

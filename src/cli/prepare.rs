@@ -18,7 +18,7 @@ use crate::record::text::plural;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
 use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, tapes};
-use crate::units::count;
+use crate::units::{self, count};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -198,13 +198,37 @@ pub fn check(loaded: &Loaded) -> Result<(), Failure> {
     let facts = facts(&loaded.spec)?;
     let some_absent = facts.iter().any(is_stand_in);
     let planned = fitting(loaded, facts);
-    if let (Ok(Planned { facts, .. }), false) = (&planned, some_absent) {
-        weights(&loaded.spec.for_sets(facts), &loaded.source, &facts[0])?;
-    } else if let Some(path) = &loaded.spec.model.weights {
-        // Whether they fit shows once it is clear which set is used.
-        Weights::read(path).map_err(|error| misplaced(&loaded.source, &error))?;
-    }
+    let known = planned.as_ref().ok().map(|planned| &planned.facts[..]).filter(|_| !some_absent);
+    fitting_weights(loaded, known)?;
     Ok(planned.map(drop)?)
+}
+
+/// Sees that training can start from the weights that an experiment names, where they are there: that they are not is one of the
+/// [`notices`], as a plan does without.
+///
+/// # Errors
+/// As [`weights`].
+pub fn weights_there(loaded: &Loaded, facts: &[Facts]) -> Result<(), Failure> {
+    if missing_weights(&loaded.spec).is_some() {
+        return Ok(());
+    }
+    let absent = facts.iter().any(is_stand_in) || is_beyond_stand_in(&loaded.spec, facts);
+    fitting_weights(loaded, (!absent).then_some(facts))
+}
+
+/// Sees that the weights to start from are whole; and that they fit the net, where the `facts` of its sets are known: else it shows once
+/// it is clear which set is used.
+fn fitting_weights(loaded: &Loaded, facts: Option<&[Facts]>) -> Result<(), Failure> {
+    match (facts, &loaded.spec.model.weights) {
+        (Some(facts), Some(_)) => {
+            weights(&loaded.spec.for_sets(facts), &loaded.source, &facts[0])?;
+        }
+        (None, Some(path)) => {
+            Weights::read(path).map_err(|error| misplaced(&loaded.source, &error))?;
+        }
+        (_, None) => {}
+    }
+    Ok(())
 }
 
 /// Compiles the plan and builds the net at every size it uses. `facts`: of each of the spec's sets.
@@ -216,7 +240,8 @@ pub fn plan(loaded: &Loaded, facts: &[Facts]) -> Result<Plan, Diagnostics> {
     let mut errors = Vec::new();
     for of in facts {
         if let Some(classes) = spec.model.classes.filter(|classes| *classes < of.classes) {
-            let message = format!("a head of {classes} outputs for `{}`, which has {} classes", of.name, of.classes);
+            let (outputs, has) = (plural(classes as u64, "output"), units::classes(of.classes));
+            let message = format!("a head of {outputs} for `{}`, which has {has}", of.name);
             let error = source.diagnostic("model.classes", message);
             errors.push(error.help("leave `classes` out to have as many as the set"));
         }
@@ -282,6 +307,29 @@ fn misplaced_layers(
     let near = nearest(asked, looked.names.iter().map(String::as_str));
     let error = error.expected(format!("the name of a layer as `runner model` shows it, `{first}` to `{last}`{rules}"));
     Some(error.did_you_mean(near))
+}
+
+/// Reads the pictures of a painting.
+///
+/// # Errors
+/// The first that cannot be read or decoded: where the experiment names it.
+pub fn pictures(painting: &Painting, source: &Source) -> Result<Pictures, Failure> {
+    Pictures::read(painting).map_err(|error| {
+        let (path, message, help) = match &error {
+            DataError::Io { path, .. } => {
+                (path, error.to_string(), "check the path, which starts from the file that names it")
+            }
+            DataError::Unusable { path, problem, remedy } => {
+                (path, format!("{}: {problem}", path.display()), remedy.as_str())
+            }
+            _ => return error.into(),
+        };
+        let Some((place, _)) = painting.files().into_iter().find(|(_, file)| *file == path) else {
+            return error.into();
+        };
+        let error = source.diagnostic(&format!("task.{place}"), message).help(help);
+        Failure::Files(source.diagnostics(vec![error]))
+    })
 }
 
 /// Sees that a painting fits, in every phase: its mask onto the content, layers into its images and those of its style, and all into

@@ -17,9 +17,7 @@ use crate::record::text::plural;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{self, Beginning, Kept};
-use crate::train::{
-    Job, Machine, PaintJob, PaintSession, Pictures, Session, StopFlag, free_bytes, paint, picture_files, train,
-};
+use crate::train::{Job, Machine, PaintJob, PaintSession, Session, StopFlag, free_bytes, paint, picture_files, train};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -320,7 +318,7 @@ fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
 
 /// Reads the pictures of an experiment that paints, and plans.
 fn paint_job(loaded: &Loaded, painting: Painting, machine: Machine) -> Result<PaintJob, Failure> {
-    let pictures = Pictures::read(&painting)?;
+    let pictures = prepare::pictures(&painting, &loaded.source)?;
     let plan = prepare::plan(loaded, &[pictures.facts(&painting)])?;
     let mut spec = loaded.spec.clone();
     prepare::with_absolute_paths(&mut spec)?;

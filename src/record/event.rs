@@ -107,6 +107,9 @@ pub struct RunFacts {
     pub last_set_since: usize,
     /// The net in a few words: `conv3x3 + resnet9 + max-pool`.
     pub model: String,
+    /// Of the net: as many as there are classes to tell apart. 0 where pixels are trained.
+    #[serde(skip)]
+    pub outputs: usize,
     /// Trained numbers in the net.
     pub parameters: u64,
     /// The file that the net started from, if any.
@@ -128,6 +131,18 @@ pub struct RunFacts {
     /// The mean of the weights that is kept, by name; `metrics.csv` then has `val_acc_avg` and what goes with it.
     #[serde(default)]
     pub average: Option<String>,
+}
+
+impl RunFacts {
+    /// Whether pixels are trained, of which there are neither classes nor epochs.
+    pub fn paints(&self) -> bool {
+        self.outputs == 0
+    }
+
+    /// Whether the five highest outputs are not all that there are.
+    pub fn has_top5(&self) -> bool {
+        self.outputs > 5
+    }
 }
 
 /// The data set really used.
@@ -317,6 +332,7 @@ pub(super) mod tests {
                 val_left_out: 0,
             },
             model: "conv3x3 + resnet9 + max-pool".to_owned(),
+            outputs: 10,
             parameters: 6_573_130,
             weights: None,
             settings: BTreeMap::new(),

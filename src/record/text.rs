@@ -14,13 +14,14 @@ pub fn facts(facts: &RunFacts, folder: &Path) -> Vec<(&'static str, String)> {
     lines.extend(facts.further_datasets.iter().map(|set| ("then", dataset(set))));
     lines.push(("net", format!("{}, {} parameters", facts.model, count(facts.parameters))));
     lines.extend(facts.weights.as_ref().map(|weights| ("weights", format!("from {}", weights.path))));
+    // Of one image an epoch is a step.
+    let epochs = if facts.paints() { String::new() } else { format!("{}, ", plural(facts.epochs, "epoch")) };
     lines.extend([
         (
             "plan",
             format!(
-                "{}, {}, {}, seed {}",
+                "{}, {epochs}{}, seed {}",
                 plural(facts.phases as u64, "phase"),
-                plural(facts.epochs, "epoch"),
                 plural(facts.steps, "step"),
                 facts.seed
             ),
@@ -86,14 +87,13 @@ pub fn phase(facts: &RunFacts, begins: &PhaseBegins) -> String {
 /// A step in one line.
 pub fn step(facts: &RunFacts, done: &StepDone) -> String {
     let row = &done.row;
+    let epoch = if facts.paints() { String::new() } else { format!("  epoch {}/{}", row.epoch + 1, facts.epochs) };
     format!(
-        "step {}/{}  phase {}/{}  epoch {}/{}  {}{}",
+        "step {}/{}  phase {}/{}{epoch}  {}{}",
         count(row.step + 1),
         count(facts.steps),
         row.phase + 1,
         facts.phases,
-        row.epoch + 1,
-        facts.epochs,
         numbers(done),
         done.seconds_left.map(|left| format!("  {} left", span(left))).unwrap_or_default()
     )
@@ -127,8 +127,9 @@ pub fn numbers(done: &StepDone) -> String {
 
 /// An evaluation in one line.
 pub fn evaluation(facts: &RunFacts, row: &MetricsRow) -> String {
+    let top5 = if facts.has_top5() { format!(" top-5 {}", percent(row.val_acc_top5)) } else { String::new() };
     format!(
-        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {} top-5 {}{}  train time {}",
+        "evaluated after step {}/{}  phase {}/{}  epoch {}/{}  train loss {} acc {}  val loss {} acc {}{top5}{}  train time {}",
         count(row.step + 1),
         count(facts.steps),
         row.phase + 1,
@@ -139,7 +140,6 @@ pub fn evaluation(facts: &RunFacts, row: &MetricsRow) -> String {
         percent(row.train_acc),
         fixed(row.val_loss),
         percent(row.val_acc),
-        percent(row.val_acc_top5),
         further(row),
         span(row.train_seconds)
     )
@@ -303,6 +303,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::tests::facts;
+    use super::super::rows::tests::metrics;
     use super::*;
 
     #[test]
@@ -311,6 +313,27 @@ mod tests {
         let both = "damaged files of `folder`: 1,200 training images replaced by others of the same class, 2 validation images \
                     left out";
         assert_eq!(damaged("folder", 1200, 2), both);
+    }
+
+    #[test]
+    fn five_of_five_outputs_are_not_told() {
+        for (outputs, is_told) in [(2, false), (5, false), (6, true), (10, true)] {
+            let line = evaluation(&RunFacts { outputs, ..facts() }, &metrics(811, 0.75));
+            assert_eq!(line.contains("acc 75.0 % top-5 90.0 %  train time"), is_told, "{line}");
+            assert_eq!(line.contains("acc 75.0 %  train time"), !is_told, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_painting_has_steps_and_no_epochs() {
+        let plan = |outputs: usize| {
+            let lines = super::facts(&RunFacts { outputs, ..facts() }, Path::new("runs/a"));
+            lines.into_iter().find(|(label, _)| *label == "plan").map(|(_, value)| value).unwrap()
+        };
+        assert_eq!(plan(10), "3 phases, 6 epochs, 2,345 steps, seed 1");
+        assert_eq!(plan(0), "3 phases, 2,345 steps, seed 1");
+        let step = super::step(&RunFacts { outputs: 0, ..facts() }, &super::super::event::tests::step_done(0));
+        assert!(step.starts_with("step 1/2,345  phase 2/3  loss "), "{step}");
     }
 
     #[test]

@@ -603,6 +603,7 @@ fn run_facts(job: &Job, state: &State) -> RunFacts {
         further_datasets: sets.collect(),
         last_set_since: job.plan.last_set_since(),
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
+        outputs: spec.model.classes.unwrap_or(job.datasets[0].facts.classes),
         parameters: state.params.trained() as u64,
         weights: job.weights.clone(),
         settings: spec.settings(),

@@ -90,6 +90,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 class`, `1,000 classes`
+pub fn classes(n: usize) -> String {
+    format!("{} class{}", count(n as u64), if n == 1 { "" } else { "es" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +122,11 @@ mod tests {
         for wrong in ["", "s", "10", "10 min", "-1s", "+1s", "1e3s", "01s", ".5h", "5.h", "infs", "1234567890s", "1m"] {
             assert_eq!(read_seconds(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn one_class_is_no_more() {
+        assert_eq!([0, 1, 2, 1000].map(classes), ["0 classes", "1 class", "2 classes", "1,000 classes"]);
     }
 
     #[test]

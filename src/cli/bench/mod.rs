@@ -18,7 +18,7 @@ use crate::train::Rehearsal;
 use crate::train::device::{name_and_versions, remarks};
 use crate::train::net::{dtype, parts};
 use crate::train::rehearsal::noise;
-use crate::units::number;
+use crate::units::{self, number};
 use data::Pipeline;
 use measure::{Images, Rates};
 use serde_json::json;
@@ -229,7 +229,8 @@ fn fits(spec: &Spec, facts: &Facts) -> Result<(), Failure> {
         Some(classes) if classes < facts.classes => {
             let (name, has) = (&facts.name, facts.classes);
             Err(Failure::Usage(format!(
-                "the net tells {classes} classes apart, and `{name}` has {has}\nhelp: --set model.classes={has}"
+                "the net tells {} apart, and `{name}` has {has}\nhelp: --set model.classes={has}",
+                units::classes(classes)
             )))
         }
         _ => Ok(()),

@@ -11,7 +11,7 @@ use crate::config::Loaded;
 use crate::data::sets::{self, Origin, SetReader};
 use crate::data::{DataError, Dataset, Facts, Root};
 use crate::registry::{Choice, Value, find};
-use crate::units::count;
+use crate::units::{classes, count};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
@@ -159,7 +159,7 @@ fn absent(args: &InfoArgs, name: &str, set: &dyn SetReader, root: Option<&Root>,
 
 fn official(facts: &Facts) -> String {
     format!(
-        "{}, officially: {} training and {} validation images of {}×{}, {} channel{}, {} classes\n",
+        "{}, officially: {} training and {} validation images of {}×{}, {} channel{}, {}\n",
         facts.name,
         count(facts.train_images as u64),
         count(facts.val_images as u64),
@@ -167,6 +167,6 @@ fn official(facts: &Facts) -> String {
         facts.size,
         facts.channels,
         if facts.channels == 1 { "" } else { "s" },
-        facts.classes
+        classes(facts.classes)
     )
 }

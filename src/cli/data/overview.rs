@@ -2,7 +2,7 @@
 
 use super::wrap;
 use crate::record::text::plural;
-use crate::units::count;
+use crate::units::{self, count};
 use anstyle::{Effects, Style};
 use std::path::PathBuf;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -161,7 +161,8 @@ impl Overview {
             text.extend(tail.iter().map(|class| line(*class)));
         }
         text + &format!(
-            "{DIM}{all} classes: training {}, validation {}{DIM:#}\n",
+            "{DIM}{}: training {}, validation {}{DIM:#}\n",
+            units::classes(all),
             self.training.range(),
             self.validation.range()
         )

@@ -9,7 +9,7 @@ use crate::data::resize::{Extent, Resizer, Window};
 use crate::data::stored::Hand;
 use crate::data::{BatchPlan, Dataset, Loader, Training};
 use crate::plot::{Sheet, SheetRow};
-use crate::units::count;
+use crate::units::{classes, count};
 use anyhow::Context as _;
 use std::borrow::Cow;
 use std::path::Path;
@@ -55,13 +55,17 @@ pub fn make(set: Dataset, served: Served<'_>) -> Result<Sheet, Failure> {
         Served::FirstPhase(spec) => rows.first_phase(set, spec)?,
     }
     let more = facts.classes - shown;
-    let more = if more == 0 { String::new() } else { format!("; {} more classes are not shown", count(more as u64)) };
+    let more = match more {
+        0 => String::new(),
+        1 => "; 1 more class is not shown".to_owned(),
+        more => format!("; {} more classes are not shown", count(more as u64)),
+    };
     Ok(Sheet {
         title: format!(
-            "{} · {} training images, {} classes",
+            "{} · {} training images, {}",
             facts.name,
             count(facts.train_images as u64),
-            facts.classes
+            classes(facts.classes)
         ),
         note: format!("{how}, {size}×{size} pixels{more}"),
         side,

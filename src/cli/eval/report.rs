@@ -94,7 +94,12 @@ impl Report<'_> {
         }
         line("data", self.images());
         line("device", self.compute.label());
-        line("accuracy", format!("{BOLD}{}{BOLD:#}, top-5 {}, loss {loss:.4}", percent(acc), percent(acc_top5)));
+        // Five of so few outputs are all of them.
+        let top5 = match self.confusion.names().len() {
+            0..=5 => String::new(),
+            _ => format!(", top-5 {}", percent(acc_top5)),
+        };
+        line("accuracy", format!("{BOLD}{}{BOLD:#}{top5}, loss {loss:.4}", percent(acc)));
         let mut rows = self.confusion.by_class();
         // NaN, of classes without images, comes last.
         rows.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));

@@ -537,7 +537,7 @@ fn no_point(failure: Failure) -> NoPoint {
     // As much as `trials.csv` has room for.
     let first_line = |text: &str| NoPoint::Refused(text.lines().next().unwrap_or_default().to_owned());
     match failure {
-        Failure::Config(diagnostics) => first_line(diagnostics.first_message()),
+        Failure::Config(diagnostics) | Failure::Files(diagnostics) => first_line(diagnostics.first_message()),
         Failure::Usage(message) => first_line(&message),
         Failure::TryAgain(message) => NoPoint::Broken(anyhow::Error::msg(message)),
         // A file that is not there, or is no image, is the point's own.

@@ -65,7 +65,7 @@ impl Bars {
     fn evaluated(&mut self, row: &MetricsRow, best: bool) {
         let Some((facts, _)) = &self.run.known else { return };
         let width = width();
-        let titles = table::header(width);
+        let titles = table::header(facts, width);
         // Again where the terminal has room for other columns than before.
         let shown = if titles == self.titles { "" } else { &titles };
         self.report(&(shown.to_owned() + &table::line(facts, row, best, width)));
@@ -148,7 +148,8 @@ impl MovingLines {
         let (row, taken) = (&done.row, done.row.step + 1);
         let first = self.begun.as_ref().map_or(0, |phase| phase.first_step);
         let (optimizer, size, batch, epoch) = (&row.optimizer, row.size, row.batch, row.epoch + 1);
-        let phase = format!("{optimizer}, {size} px, batch {batch}, epoch {epoch}/{}", facts.epochs);
+        let epoch = if facts.paints() { String::new() } else { format!(", epoch {epoch}/{}", facts.epochs) };
+        let phase = format!("{optimizer}, {size} px, batch {batch}{epoch}");
         self.phase.set_message(self.beside(&phase));
         self.phase.set_position(taken.saturating_sub(first));
         let left = done.seconds_left.map(|left| format!("  {} left", text::span(left))).unwrap_or_default();

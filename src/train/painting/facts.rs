@@ -40,6 +40,7 @@ pub(super) fn run_facts(job: &PaintJob) -> anyhow::Result<RunFacts> {
         further_datasets: Vec::new(),
         last_set_since: 0,
         model: format!("{} + {} + {}", model.stem.kind, model.backbone.kind, model.head.kind),
+        outputs: 0,
         parameters: (job.painting.images() * extent.width * extent.height * 3) as u64,
         weights: job.weights.clone(),
         settings: spec.settings(),

@@ -4,6 +4,7 @@ use super::folder::{Folder, KEEP, MARGIN, RECTANGULAR, SKIP_BAD, VAL_LIST};
 use super::{Origin, SetEntry, SetReader};
 use crate::registry::{Default, Entry, Kind, Param};
 use crate::stored::pack::{Listing, is_pack};
+use crate::units::classes;
 use crate::{DataError, Dataset, Facts, FactsSource};
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,8 @@ impl ImageNet {
     /// That the files are the whole set and no other.
     fn check(&self, folder: &Path, found: &Facts) -> Result<(), DataError> {
         let figures = |facts: &Facts| {
-            format!("{} training and {} validation images of {}", facts.train_images, facts.val_images, facts.classes)
+            let of = classes(facts.classes);
+            format!("{} training and {} validation images of {of}", facts.train_images, facts.val_images)
         };
         let (found, whole) = (figures(found), figures(&self.facts(FactsSource::Official)));
         if found == whole {
@@ -71,7 +73,7 @@ impl ImageNet {
         }
         Err(DataError::Unusable {
             path: folder.to_owned(),
-            problem: format!("there are {found} classes, and ImageNet has {whole}"),
+            problem: format!("there are {found}, and ImageNet has {whole}"),
             remedy: format!(
                 "add what is missing; for other class folders there is dataset = {{ kind = \"folder\", size = {} }}",
                 self.0.size.unwrap_or(224)
@@ -155,7 +157,7 @@ mod tests {
         let folder = SET.locate(root.path()).unwrap();
         assert_eq!(SET.locate(&folder), Some(folder.clone()), "named itself");
         let said = SET.count(&folder).unwrap_err().to_string();
-        for words in ["1 training and 1 validation images of 1 classes", "1281167 training", "kind = \"folder\""] {
+        for words in ["1 training and 1 validation images of 1 class,", "1281167 training", "kind = \"folder\""] {
             assert!(said.contains(words), "{said}");
         }
     }
