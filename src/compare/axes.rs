@@ -17,21 +17,25 @@ pub struct Axis {
 /// The axes of the sweep that all groups are trials of; of other runs the settings that differ, those that are equal in
 /// every group as one.
 pub fn axes(groups: &[Group]) -> Vec<Axis> {
-    of_sweep(groups).unwrap_or_else(|| of_settings(groups))
+    of_sweep(&groups.iter().collect::<Vec<_>>()).unwrap_or_else(|| of_settings(groups))
 }
 
 /// Each setting that differs, with the groups' values of it.
 pub fn settings(groups: &[Group]) -> BTreeMap<&str, Vec<String>> {
-    let paths = groups.iter().flat_map(|group| group.differing.keys());
-    let value = |group: &Group, path: &str| written(group.differing.get(path).unwrap_or(&Value::Null));
-    paths.map(|path| (path.as_str(), groups.iter().map(|group| value(group, path)).collect())).collect()
+    settings_in(&differing(groups))
 }
 
-/// Each setting that differs, with the groups' values of it; those that are equal in every group together, under all their
-/// paths.
-pub fn alike(groups: &[Group]) -> Vec<(Vec<&str>, Vec<String>)> {
+/// The same of the settings in which each group differs.
+pub fn settings_in<'a>(differing: &[&'a BTreeMap<String, Value>]) -> BTreeMap<&'a str, Vec<String>> {
+    let paths = differing.iter().flat_map(|of| of.keys());
+    let value = |of: &BTreeMap<String, Value>, path: &str| written(of.get(path).unwrap_or(&Value::Null));
+    paths.map(|path| (path.as_str(), differing.iter().map(|of| value(of, path)).collect())).collect()
+}
+
+/// As [`settings_in`]; settings that are equal in every group together, under all their paths.
+pub fn alike<'a>(differing: &[&'a BTreeMap<String, Value>]) -> Vec<(Vec<&'a str>, Vec<String>)> {
     let mut all: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
-    for (path, values) in settings(groups) {
+    for (path, values) in settings_in(differing) {
         match all.iter_mut().find(|(_, there)| *there == values) {
             Some((paths, _)) => paths.push(path),
             None => all.push((vec![path], values)),
@@ -40,21 +44,26 @@ pub fn alike(groups: &[Group]) -> Vec<(Vec<&str>, Vec<String>)> {
     all
 }
 
+/// The settings in which each of the groups differs.
+pub fn differing(groups: &[Group]) -> Vec<&BTreeMap<String, Value>> {
+    groups.iter().map(|group| &group.differing).collect()
+}
+
 fn of_settings(groups: &[Group]) -> Vec<Axis> {
     let name = |paths: &[&str]| match paths {
         [first, _, _, ..] => format!("{first} and {} more", paths.len() - 1),
         few => few.join(", "),
     };
-    alike(groups).into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
+    alike(&differing(groups)).into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
 }
 
 /// The axes of a sweep that were varied between its trials. `None` where a group is no trial of the first one's sweep, or the
 /// sweep's table cannot be read or lies elsewhere, behind a link: the settings tell, too.
-pub fn of_sweep(groups: &[Group]) -> Option<Vec<Axis>> {
+pub fn of_sweep(groups: &[&Group]) -> Option<Vec<Axis>> {
     let [first, _, ..] = groups else { return None };
     let folder = first.runs.first()?.path.parent()?;
     let trials = Trials::of(folder)?;
-    let row = |group: &Group| {
+    let row = |group: &&Group| {
         let run = &group.runs.first()?.path;
         (run.parent()? == folder).then_some(())?;
         trials.values(run)

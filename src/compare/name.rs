@@ -40,14 +40,25 @@ pub fn name(groups: &mut [Group]) {
 
 /// Gives each group the settings in which it differs from others.
 pub fn tell_apart(groups: &mut [Group]) {
-    let differing = differing(groups);
-    let expanded = groups.iter().flat_map(|group| &group.runs).any(|run| run.expanded);
+    let expanded = is_expanded(groups);
+    let differing = differing_in(&groups.iter().collect::<Vec<_>>(), expanded);
     for (group, settings) in groups.iter_mut().zip(differing) {
-        group.differing = match expanded {
-            true => settings.into_iter().map(|(path, value)| (planned(path), value)).collect(),
-            false => settings,
-        };
+        group.differing = settings;
     }
+}
+
+/// Whether some plan has phases that may not be the file's.
+fn is_expanded(groups: &[Group]) -> bool {
+    groups.iter().flat_map(|group| &group.runs).any(|run| run.expanded)
+}
+
+/// For each of some groups the settings in which it differs from others of them.
+fn differing_in(groups: &[&Group], expanded: bool) -> Vec<BTreeMap<String, Value>> {
+    let named = |settings: BTreeMap<String, Value>| match expanded {
+        true => settings.into_iter().map(|(path, value)| (planned(path), value)).collect(),
+        false => settings,
+    };
+    differing(&groups.iter().map(|group| settings(group)).collect::<Vec<_>>()).into_iter().map(named).collect()
 }
 
 /// `phases[0].lr.to` → `planned[0].lr.to`
@@ -65,29 +76,77 @@ pub fn has_planned(groups: &[Group]) -> bool {
 
 /// For each group, told apart before, its values of what was varied: those of the sweep's axes, `peak=0.4, knee=0.03`, or of
 /// the settings that differ, `phases[1].lr.to=0.4, train.label_smoothing=0.1`, of which many that are equal in every group are
-/// one. `None` where it is better known by its experiment's name.
+/// one. Where experiments of several names differ in many settings, its values of what differs between those of its own name,
+/// behind that: one run that has nothing to do with the others would else be all that their names tell. `None` where it is better known
+/// by its experiment's name.
 pub fn points(groups: &[Group]) -> Vec<Option<String>> {
-    if let Some(axes) = axes::of_sweep(groups) {
-        return values(&axes, groups.len()).into_iter().map(Some).collect();
+    let differing = axes::differing(groups);
+    let told = Told::new(&groups.iter().collect::<Vec<_>>(), &differing);
+    let names: BTreeSet<&str> = groups.iter().map(experiment).collect();
+    if names.len() < 2 || told.by != By::Many {
+        return told.points(&differing);
     }
-    let settings = axes::settings(groups);
-    let few = settings.len() <= MOST_SETTINGS;
-    let axis = |(path, values): (&str, Vec<String>)| Axis { name: path.to_owned(), values };
-    let axes: Vec<Axis> = match few {
-        true => settings.into_iter().map(axis).collect(),
-        false => axes::alike(groups).into_iter().map(|(paths, values)| axis((paths[0], values))).collect(),
-    };
-    let names: Vec<&str> = groups.iter().map(experiment).collect();
-    let several = names.iter().any(|name| *name != names[0]);
-    let shares = |k: usize| names.iter().filter(|name| **name == names[k]).count() > 1;
-    let point = |(k, values): (usize, String)| match groups[k].differing.is_empty() {
-        false if few => Some(values),
-        false if shares(k) && axes.len() <= MOST_VALUES => {
-            Some(if several { format!("{}: {values}", names[k]) } else { values })
+    let mut points = vec![None; groups.len()];
+    for name in names {
+        let (places, alike): (Vec<usize>, Vec<&Group>) =
+            groups.iter().enumerate().filter(|(_, group)| experiment(group) == name).unzip();
+        if alike.len() < 2 {
+            continue;
         }
-        _ => None,
-    };
-    values(&axes, groups.len()).into_iter().enumerate().map(point).collect()
+        let own = differing_in(&alike, is_expanded(groups));
+        let own: Vec<&BTreeMap<String, Value>> = own.iter().collect();
+        for (k, point) in places.into_iter().zip(Told::new(&alike, &own).points(&own)) {
+            points[k] = point.map(|point| format!("{name}: {point}"));
+        }
+    }
+    points
+}
+
+/// By what groups are told apart.
+struct Told {
+    axes: Vec<Axis>,
+    by: By,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// What a sweep varied.
+    Sweep,
+    /// So few settings that their values are a name.
+    Few,
+    Many,
+}
+
+impl Told {
+    /// Of groups that differ in these settings.
+    fn new(groups: &[&Group], differing: &[&BTreeMap<String, Value>]) -> Self {
+        if let Some(axes) = axes::of_sweep(groups) {
+            return Self { axes, by: By::Sweep };
+        }
+        let settings = axes::settings_in(differing);
+        let axis = |(path, values): (&str, Vec<String>)| Axis { name: path.to_owned(), values };
+        if settings.len() <= MOST_SETTINGS {
+            return Self { axes: settings.into_iter().map(axis).collect(), by: By::Few };
+        }
+        let alike = axes::alike(differing).into_iter().map(|(paths, values)| axis((paths[0], values)));
+        Self { axes: alike.collect(), by: By::Many }
+    }
+
+    /// The groups' values, where they are not too many for a name and a group has some.
+    fn points(&self, differing: &[&BTreeMap<String, Value>]) -> Vec<Option<String>> {
+        let is_name = |differing: &BTreeMap<String, Value>| match self.by {
+            By::Sweep => true,
+            By::Few => !differing.is_empty(),
+            By::Many => !differing.is_empty() && self.axes.len() <= MOST_VALUES,
+        };
+        let values = values(&self.axes, differing.len());
+        values.into_iter().zip(differing).map(|(values, differing)| is_name(differing).then_some(values)).collect()
+    }
+}
+
+/// All settings of a group.
+fn settings(group: &Group) -> &BTreeMap<String, Value> {
+    &group.runs[0].info.settings
 }
 
 fn experiment(group: &Group) -> &str {
@@ -153,12 +212,11 @@ pub fn written(value: &Value) -> String {
     }
 }
 
-/// For each group its values of the settings in which not all groups agree. A setting that differs in the same way in
+/// For each group, by all its settings, its values of those in which not all groups agree. A setting that differs in the same way in
 /// all phases is one: `phases[*].momentum`.
-fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
-    let all: Vec<&BTreeMap<String, Value>> = groups.iter().map(|group| &group.runs[0].info.settings).collect();
+fn differing(all: &[&BTreeMap<String, Value>]) -> Vec<BTreeMap<String, Value>> {
     // Whose settings are not known (a baseline, a run of an older program) does not differ in them.
-    let known: Vec<usize> = (0..groups.len()).filter(|k| !all[*k].is_empty()).collect();
+    let known: Vec<usize> = (0..all.len()).filter(|k| !all[*k].is_empty()).collect();
     let settings: Vec<&BTreeMap<String, Value>> = known.iter().map(|k| all[*k]).collect();
     let paths: BTreeSet<&String> = settings.iter().flat_map(|s| s.keys()).collect();
     let row = |path: &String| -> Vec<Value> {
@@ -169,7 +227,7 @@ fn differing(groups: &[Group]) -> Vec<BTreeMap<String, Value>> {
         .map(|path| (path, row(path)))
         .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
         .collect();
-    let mut maps = vec![BTreeMap::new(); groups.len()];
+    let mut maps = vec![BTreeMap::new(); all.len()];
     for (path, values) in together(&rows, phases_of_all(&settings)) {
         for (k, value) in known.iter().zip(values) {
             maps[*k].insert(path.clone(), value.clone());

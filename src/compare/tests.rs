@@ -495,7 +495,8 @@ fn experiments_of_one_name_are_named_by_many_settings_too() {
     Run { name: "other", hash: "dddddddd", settings, ..Run::default() }.write(root.path(), "u");
     let found = compared(root.path(), Options::default());
     assert_eq!(found.groups[3].name, "other (7 settings differ)");
-    assert!(names(&found)[1].starts_with("knee: phases[0].batch=125, phases[0].lr.to=0.4, "), "{:?}", names(&found));
+    let of_its_own = points.map(|point| format!("knee: {point}"));
+    assert_eq!(names(&found)[..3], of_its_own, "what differs between those of its name");
     assert!(!names(&found).iter().any(|name| name.contains('#')), "{:?}", names(&found));
     // So many values are no name.
     for (folder, hash) in [("v", "eeeeeeee"), ("w", "ffffffff")] {
@@ -505,6 +506,33 @@ fn experiments_of_one_name_are_named_by_many_settings_too() {
     let many = ["v", "w"].map(|folder| root.path().join(folder));
     let told = ["many (20 settings differ) #eeeeee", "many (20 settings differ) #ffffff"];
     assert_eq!(names(&compare(&many, Options::default()).unwrap()), told);
+}
+
+/// Experiments of a name that differ in one setting, and one that has nothing to do with them.
+#[test]
+fn experiments_are_named_by_what_differs_between_those_of_their_name() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &'static str, hash: &'static str, own: &[(&str, f64)]| {
+        let all = (0..40).map(|k| (format!("s{k:02}"), json!(format!("{name}{k}"))));
+        let own = own.iter().map(|(path, value)| ((*path).to_owned(), json!(value)));
+        Run { name, hash, settings: all.chain(own).collect(), ..Run::default() }.write(root.path(), hash)
+    };
+    for (hash, lr) in [("a", 0.1), ("b", 0.2), ("c", 0.4)] {
+        write("zz", hash, &[("lr", lr)]);
+    }
+    assert_eq!(names(&compared(root.path(), Options::default())), ["lr=0.1", "lr=0.2", "lr=0.4"]);
+    write("other", "d", &[("lr", 0.1)]);
+    let told = ["zz: lr=0.1", "zz: lr=0.2", "zz: lr=0.4", "other (41 settings differ)"];
+    let found = compared(root.path(), Options::default());
+    assert_eq!(names(&found), told);
+    assert_eq!(found.groups[0].differing.len(), 41, "programs read all of them");
+    // Two names of which each has several; and settings that are the same, which hashes tell apart.
+    write("other", "e", &[("lr", 0.1), ("batch", 8.0)]);
+    let found = compared(root.path(), Options::default());
+    assert_eq!(names(&found)[2..], ["zz: lr=0.4", "other: batch=(none)", "other: batch=8"]);
+    write("zz", "f", &[("lr", 0.2)]);
+    let found = compared(root.path(), Options::default());
+    assert_eq!([1, 5].map(|k| names(&found)[k]), ["zz: lr=0.2 #b", "zz: lr=0.2 #f"]);
 }
 
 /// Changes the text of a run's `run.json`.
