@@ -1,11 +1,13 @@
 //! Pictures of schedules and of runs, as SVG text and as PNG.
 //!
 //! Everything drawn comes in as rows of the CSV files: from a plan that was just compiled, or read back from a run folder.
-//! The same rows give the same bytes: no clock, no system font, coordinates rounded to a tenth of a pixel.
+//! The same rows give the same bytes: no clock, coordinates rounded to a tenth of a pixel, and in PNGs no system font but for letters
+//! that the embedded one lacks.
 
 mod axis;
 mod confusion;
 mod curves;
+mod fallback;
 mod find_lr;
 mod frame;
 mod groups;

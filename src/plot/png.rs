@@ -1,5 +1,6 @@
-//! SVG → PNG, with the embedded font: the same pixels whatever fonts the system has.
+//! SVG → PNG, with the embedded font: the same pixels whatever fonts the system has, but for letters that the font lacks.
 
+use super::fallback;
 use resvg::{tiny_skia, usvg};
 use std::sync::Arc;
 
@@ -29,12 +30,14 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, PictureError> {
     pixels.encode_png().map_err(|e| PictureError::Encode(e.to_string()))
 }
 
-/// Lays the picture out, texts in the embedded font.
+/// Lays the picture out, texts in the embedded font as far as that has their letters.
 pub(super) fn parse(svg: &str) -> Result<usvg::Tree, PictureError> {
     let mut options = usvg::Options { font_family: "Inter".to_owned(), ..usvg::Options::default() };
     let fonts = Arc::make_mut(&mut options.fontdb);
     for font in FONTS {
         fonts.load_font_data(font.to_vec());
     }
-    Ok(usvg::Tree::from_str(svg, &options)?)
+    // Both weights have the same letters.
+    let svg = fallback::complete(svg, FONTS[0], fonts);
+    Ok(usvg::Tree::from_str(&svg, &options)?)
 }

@@ -1,6 +1,6 @@
 //! Colours and measures, in one place.
 
-/// In the SVG by name, in the PNG from the embedded subset.
+/// In the SVG by name, in the PNG from the embedded subset, but for letters that it lacks.
 pub const FONTS: &str = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif";
 
 pub const PAPER: &str = "#ffffff";

@@ -1,6 +1,7 @@
 //! How wide a text will be, without a font at hand: the advance widths of Inter, in thousandths of an em.
 
 use super::svg::Weight;
+use unicode_width::UnicodeWidthChar;
 
 /// From the space to `~`, in code order.
 #[rustfmt::skip]
@@ -43,6 +44,8 @@ fn advance(c: char) -> u16 {
         '→' | '←' => 955,
         '…' => 850,
         '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁻' => 440,
+        // As wide as high: Chinese and other such letters.
+        c if c.width() == Some(2) => 1000,
         _ => 700,
     }
 }

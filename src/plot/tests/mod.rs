@@ -512,6 +512,21 @@ fn words_are_no_wider_than_reckoned() {
     }
 }
 
+/// By a font of the system or, where none has them, as a box.
+#[test]
+fn letters_that_the_embedded_font_lacks_leave_no_gap() {
+    let drawn = |words: &str| {
+        let mut picture = svg::Svg::new(200.0, 40.0);
+        picture.text((10.0, 30.0), words, svg::Type::new(20.0, "#000000"));
+        png(&picture.finish("t"), 1.0).unwrap()
+    };
+    let nothing = drawn(" ");
+    for words in ["ü", "Ω", "猫", "\u{10fffd}"] {
+        assert!(drawn(words) != nothing, "{words}");
+    }
+    assert!(drawn("Zürich") != drawn("Z rich") && drawn("Zürich") != drawn("Zrich"));
+}
+
 #[test]
 fn the_same_rows_give_the_same_bytes() {
     let plan = &plans()[1];
