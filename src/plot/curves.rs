@@ -3,7 +3,7 @@
 use super::axis::{Axis, is_drawable};
 use super::frame::Heading;
 use super::panels::{self, Look, Panel, Series, called, colours};
-use super::style::{BLUE, ORANGE, PALE, RUNS};
+use super::style::{BLUE, GREEN, GREY, ORANGE, PALE, RUNS, VIOLET};
 use super::track::Track;
 use crate::record::rows::{MetricsRow, PlanRow, TraceRow};
 use crate::units::{count, number};
@@ -53,7 +53,8 @@ pub struct RunRows<'a> {
 /// Draws the training loss and the validation accuracy of one run or several, as SVG.
 ///
 /// The loss is drawn as recorded, faintly, and smoothed over 2 % of training. A single run's picture also shows its
-/// validation loss and training accuracy. Phases are drawn when all runs had the same. Of more runs than there are colours,
+/// validation loss, with its largest value where that lies beyond the axis, and training accuracy; and the accuracies of averaged weights
+/// and of outputs averaged over views, where it has them. Phases are drawn when all runs had the same. Of more runs than there are colours,
 /// those that ended with the highest accuracy are told apart: by their names where these are short, else by their numbers from 1,
 /// which a legend explains.
 pub fn curves(title: &str, runs: &[RunRows<'_>], across: Across) -> String {
@@ -98,7 +99,9 @@ fn loss_series(tracks: &[Track<'_>], colours: &[&'static str]) -> Vec<Series> {
     }
     if let [track] = tracks {
         series.push(Series::new(track.smooth_loss(), BLUE, Look::Plain).ending(|y| format!("training {}", loss(y))));
-        series.push(Series::new(track.val_loss(), ORANGE, Look::Dotted).ending(|y| format!("validation {}", loss(y))));
+        let validation =
+            Series::new(track.val_loss(), ORANGE, Look::Dotted).ending(|y| format!("validation {}", loss(y)));
+        series.push(validation.marked(|y| format!("↑ validation {}", loss(y))));
     } else {
         let smooth = |(t, colour): (&Track<'_>, &&'static str)| {
             named(Series::new(t.smooth_loss(), colour, Look::Plain), t, |y| format!(": {}", loss(y)))
@@ -110,10 +113,22 @@ fn loss_series(tracks: &[Track<'_>], colours: &[&'static str]) -> Vec<Series> {
 
 fn accuracy_series(tracks: &[Track<'_>], colours: &[&'static str]) -> Vec<Series> {
     if let [track] = tracks {
-        return vec![
+        let mut series = vec![
             Series::new(track.train_accuracy(), BLUE, Look::Thin).ending(|y| format!("training {y:.1} %")),
             Series::new(track.val_accuracy(), ORANGE, Look::Dotted).ending(|y| format!("validation {y:.1} %")),
         ];
+        // What only some runs have.
+        let further = [
+            ("averaged weights", track.averaged_accuracy(), GREEN),
+            ("averaged views", track.views_accuracy(), VIOLET),
+            ("weights and views", track.averaged_views_accuracy(), GREY),
+        ];
+        for (name, points, colour) in further {
+            if !points.is_empty() {
+                series.push(Series::new(points, colour, Look::Dotted).ending(|y| format!("{name} {y:.1} %")));
+            }
+        }
+        return series;
     }
     let validation = |(t, colour): (&Track<'_>, &&'static str)| {
         named(Series::new(t.val_accuracy(), colour, Look::Dotted), t, |y| format!(": {y:.1} %"))

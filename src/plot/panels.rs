@@ -6,7 +6,7 @@ use super::frame::{self, EndLabel, Frame, Heading, Ruler, Stages, label_ends};
 use super::places::{counts, epoch_ruler};
 use super::schedule::Shown;
 use super::style::{INK, PALE, RUNS, SMALL};
-use super::svg::{Stroke, Svg, Weight};
+use super::svg::{Stroke, Svg, Type, Weight};
 use super::text;
 use super::thin::thin;
 use super::track::Track;
@@ -44,6 +44,8 @@ pub struct Series {
     band: Vec<(f64, f64, f64)>,
     /// Written at its right end.
     words: Option<String>,
+    /// Its largest value, and what is written where that leaves the panel.
+    peak: Option<((f64, f64), String)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -59,7 +61,7 @@ pub enum Look {
 
 impl Series {
     pub fn new(points: Vec<(f64, f64)>, colour: &'static str, look: Look) -> Self {
-        Self { points, colour, look, band: Vec::new(), words: None }
+        Self { points, colour, look, band: Vec::new(), words: None, peak: None }
     }
 
     /// With an area around the line.
@@ -70,6 +72,13 @@ impl Series {
     /// With words at the end, made from the last value.
     pub fn ending(mut self, words: impl Fn(f64) -> String) -> Self {
         self.words = self.points.last().map(|(_, y)| words(*y));
+        self
+    }
+
+    /// With words where its largest value leaves the panel, made from that value.
+    pub fn marked(mut self, words: impl Fn(f64) -> String) -> Self {
+        let largest = self.points.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+        self.peak = largest.map(|at| (at, words(at.1)));
         self
     }
 
@@ -189,6 +198,16 @@ fn draw_lines(svg: &mut Svg, frame: &Frame<'_>, y: &Axis, series: &[Series]) {
         Some(EndLabel { y: y.px(*value), words: series.words.clone()?, colour: series.colour })
     };
     label_ends(svg, frame.x.to + 10.0, series.iter().filter_map(label).collect(), (y.from, y.to));
+    for line in series {
+        if let Some(((at, value), words)) = &line.peak
+            && y.px(*value) < y.to - 1.0
+        {
+            // Inside, below the border, beside where the line crosses it.
+            let last = frame.x.to - text::width(words, SMALL, Weight::Semibold);
+            let x = (frame.x.px(*at) + 4.0).min(last).max(frame.x.from);
+            svg.text((x, y.to + 12.0), words, Type::new(SMALL, line.colour).semibold().haloed());
+        }
+    }
 }
 
 /// The phases that the runs came to, when all planned the same ones.

@@ -15,12 +15,13 @@ pub const ORANGE: &str = "#c2591b";
 pub const GREEN: &str = "#1d8a63";
 
 pub const GREY: &str = "#59646f";
+pub const VIOLET: &str = "#8c4bc0";
 
 /// For what some parameters use beside the others.
-pub const OWN: [&str; 6] = ["#8c4bc0", "#a98307", "#c03a6c", "#358ba6", ORANGE, GREEN];
+pub const OWN: [&str; 6] = [VIOLET, "#a98307", "#c03a6c", "#358ba6", ORANGE, GREEN];
 
 /// For runs side by side; told apart by people who see colours otherwise, too.
-pub const RUNS: [&str; 8] = [BLUE, ORANGE, GREEN, "#8c4bc0", "#a98307", "#c03a6c", "#358ba6", GREY];
+pub const RUNS: [&str; 8] = [BLUE, ORANGE, GREEN, VIOLET, "#a98307", "#c03a6c", "#358ba6", GREY];
 
 /// Shares from little to all: one hue, evenly darker.
 pub const RAMP: [&str; 12] = [

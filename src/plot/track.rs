@@ -97,6 +97,25 @@ impl<'a> Track<'a> {
         self.evaluations(|row| row.val_acc * 100.0)
     }
 
+    /// Of the averaged weights, in percent, from where there are any.
+    pub fn averaged_accuracy(&self) -> Vec<(f64, f64)> {
+        self.some_evaluations(|row| row.val_acc_avg)
+    }
+
+    /// Of outputs averaged over views, in percent, where evaluations went so far.
+    pub fn views_accuracy(&self) -> Vec<(f64, f64)> {
+        self.some_evaluations(|row| row.val_acc_tta)
+    }
+
+    /// Of the averaged weights, with outputs averaged over views, likewise.
+    pub fn averaged_views_accuracy(&self) -> Vec<(f64, f64)> {
+        self.some_evaluations(|row| row.val_acc_avg_tta)
+    }
+
+    fn some_evaluations(&self, share: impl Fn(&MetricsRow) -> Option<f64>) -> Vec<(f64, f64)> {
+        self.evaluations(|row| share(row).map_or(f64::NAN, |share| share * 100.0))
+    }
+
     /// In percent.
     pub fn train_accuracy(&self) -> Vec<(f64, f64)> {
         self.evaluations(|row| row.train_acc * 100.0)

@@ -217,6 +217,51 @@ fn no_word_of_curves_lies_over_another() {
 }
 
 #[test]
+fn averages_and_views_have_lines_of_their_own_where_there_are_any() {
+    let plan = &plans()[1];
+    let trace = trace(plan);
+    let mut metrics = metrics(&trace);
+    let draw = |metrics: &[MetricsRow]| {
+        let run = RunRows { name: "seed-1", phases: plan, metrics, trace: &trace };
+        let picture = curves("a-name", &[run], Across::Steps);
+        assert_readable(&picture);
+        let words: Vec<String> = texts(&picture).0.into_iter().map(|text| text.1).collect();
+        (words, picture.matches("<circle").count())
+    };
+    let (words, dots) = draw(&metrics);
+    assert!(!words.iter().any(|word| word.contains("averaged")), "{words:?}");
+    // The average from its first update on, views at the end alone.
+    metrics[1..].iter_mut().for_each(|row| row.val_acc_avg = Some(0.8));
+    metrics[2].val_acc_tta = Some(0.9);
+    let (words, with_both) = draw(&metrics);
+    for label in ["averaged weights 80.0 %", "averaged views 90.0 %"] {
+        assert!(words.iter().any(|word| word == label), "no {label} in {words:?}");
+    }
+    assert!(!words.iter().any(|word| word.starts_with("weights and views")), "{words:?}");
+    assert_eq!((metrics.len(), with_both), (3, dots + 3));
+    metrics[2].val_acc_avg_tta = Some(0.95);
+    assert!(draw(&metrics).0.iter().any(|word| word == "weights and views 95.0 %"));
+}
+
+#[test]
+fn a_validation_loss_that_leaves_its_panel_is_told() {
+    let plan = &plans()[1];
+    let trace = trace(plan);
+    let mut metrics = metrics(&trace);
+    let marks = |metrics: &[MetricsRow]| -> Vec<String> {
+        let run = RunRows { name: "seed-1", phases: plan, metrics, trace: &trace };
+        let picture = curves("a-name", &[run], Across::Steps);
+        assert_readable(&picture);
+        texts(&picture).0.into_iter().map(|text| text.1).filter(|words| words.starts_with('↑')).collect()
+    };
+    assert!(marks(&metrics).is_empty());
+    metrics[1].val_loss = 87.5;
+    assert_eq!(marks(&metrics), ["↑ validation 87.50"]);
+    metrics[2].val_loss = 1e6;
+    assert_eq!(marks(&metrics), ["↑ validation 1.0e6"]);
+}
+
+#[test]
 fn many_runs_and_long_names_are_readable() {
     let plan = &plans()[1];
     let trace = trace(plan);
