@@ -186,6 +186,54 @@ fn images_served_on_the_device_are_those_that_the_host_serves() {
     }
 }
 
+/// Where a device's memory does not hold both, the net comes before the images: the host makes the batches then, of which the same
+/// comes, and where it does not hold the net, that is said.
+#[test]
+fn images_give_way_to_the_net_in_a_small_memory() {
+    let work = workplace();
+    let outcome = |memory: Option<u64>| {
+        let device = memory.map_or("emulated".to_owned(), |bytes| format!("emulated:{bytes}"));
+        let runs = format!("runs-{}", memory.unwrap_or(0));
+        let sets = ["phases[0].steps=6", "phases[0].size=16", "train.eval_every='3step'"].map(|set| ["--set", set]);
+        let words = [&["--device", &device][..], &sets.concat()].concat();
+        let output = train(work.path(), &runs, &words).output().unwrap();
+        let run = only_run(&work.path().join(&runs));
+        let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+        (output.status.code(), text(&output) + &log, std::fs::read(run.join("model.safetensors")).ok())
+    };
+    let (_, _, whole) = outcome(None);
+    assert!(whole.is_some());
+    let (mut gave_way, mut full, mut fit) = (0, 0, 0);
+    // From too little for the net to enough for all.
+    let (mut low, mut high) = (0, 1 << 24);
+    let mut look = |memory: u64| {
+        let (code, said, model) = outcome(Some(memory));
+        match code {
+            Some(0) => {
+                assert!(model == whole, "{memory}: another model");
+                let gives = said.contains("images gave way to the net in the device's memory");
+                if gives {
+                    gave_way += 1
+                } else {
+                    fit += 1
+                }
+                true
+            }
+            _ => {
+                assert!(said.contains("the GPU's memory is full"), "{memory}: {said}");
+                full += 1;
+                false
+            }
+        }
+    };
+    assert!(look(high));
+    while high - low > 1 << 12 {
+        let middle = low.midpoint(high);
+        if look(middle) { high = middle } else { low = middle }
+    }
+    assert!(gave_way > 0 && full > 0 && fit > 0, "{gave_way} gave way, {full} were full, {fit} had room");
+}
+
 /// Losses stay on the device for a while, and no column tells; a bound that nothing reaches has them read at once.
 #[test]
 fn numbers_that_are_read_together_are_those_that_are_read_at_once() {

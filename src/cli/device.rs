@@ -16,8 +16,8 @@ pub enum DeviceChoice {
     Auto,
     Cpu,
     Cuda(usize),
-    /// The kernels for GPUs, run by the CPU: for tests.
-    Emulated,
+    /// The kernels for GPUs, run by the CPU: for tests. `emulated:N` has N bytes of memory.
+    Emulated(Option<u64>),
 }
 
 impl FromStr for DeviceChoice {
@@ -28,11 +28,14 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
-            "emulated" => Ok(Self::Emulated),
-            word => match word.strip_prefix("cuda:").map(str::parse) {
-                Some(Ok(ordinal)) => Ok(Self::Cuda(ordinal)),
-                _ => Err("known are auto, cpu, cuda and cuda:N, of which N counts GPUs from 0".to_owned()),
-            },
+            "emulated" => Ok(Self::Emulated(None)),
+            word => {
+                match (word.strip_prefix("cuda:").map(str::parse), word.strip_prefix("emulated:").map(str::parse)) {
+                    (Some(Ok(ordinal)), _) => Ok(Self::Cuda(ordinal)),
+                    (_, Some(Ok(bytes))) => Ok(Self::Emulated(Some(bytes))),
+                    _ => Err("known are auto, cpu, cuda and cuda:N, of which N counts GPUs from 0".to_owned()),
+                }
+            }
         }
     }
 }
@@ -44,7 +47,8 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
-            Self::Emulated => f.write_str("emulated"),
+            Self::Emulated(None) => f.write_str("emulated"),
+            Self::Emulated(Some(bytes)) => write!(f, "emulated:{bytes}"),
         }
     }
 }
@@ -69,7 +73,7 @@ impl DeviceChoice {
                 Err(error) => return Err(Failure::Usage(format!("{error}\nhelp: `--device cpu` does without"))),
             },
             Self::Cuda(ordinal) => Some(Device::cuda(ordinal).map_err(|error| Failure::Usage(error.to_string()))?),
-            Self::Emulated => Some(Device::emulated(Order::Ascending)),
+            Self::Emulated(memory) => Some(Device::emulated_with(Order::Ascending, memory.unwrap_or(u64::MAX))),
         };
         Ok(Compute { isa, device })
     }
@@ -153,7 +157,13 @@ mod tests {
         assert_eq!(parsed("cuda:3"), Ok(DeviceChoice::Cuda(3)));
         assert_eq!(parsed("cpu"), Ok(DeviceChoice::Cpu));
         assert!(parsed("cuda:x").is_err() && parsed("gpu").is_err());
-        for choice in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda(2), DeviceChoice::Emulated] {
+        for choice in [
+            DeviceChoice::Auto,
+            DeviceChoice::Cpu,
+            DeviceChoice::Cuda(2),
+            DeviceChoice::Emulated(None),
+            DeviceChoice::Emulated(Some(9)),
+        ] {
             assert_eq!(parsed(&choice.to_string()), Ok(choice));
         }
     }

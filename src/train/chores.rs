@@ -95,6 +95,10 @@ pub fn unchanged(facts: &WeightsFacts) -> anyhow::Result<Weights> {
     Ok(weights)
 }
 
+/// What a person is told where a device's memory does not hold both.
+pub const IMAGES_GAVE_WAY: &str =
+    "images gave way to the net in the device's memory: the host makes the batches from here on";
+
 /// A phase as it begins.
 pub fn phase_begins(plan: &Plan, phase: usize) -> Event {
     let planned = &plan.phases[phase];

@@ -1,6 +1,5 @@
 //! The validation set through the net: during training, and afterwards.
 
-use super::device::is_out_of_memory;
 use super::net;
 use super::sets::DeviceSet;
 use super::tta::{View, views};
@@ -152,9 +151,9 @@ impl Evaluator {
         Self { compute, tape: None, there: None }
     }
 
-    /// Gives back the net's memory, which the next evaluation would use again.
-    pub fn forget(&mut self) {
-        self.tape = None;
+    /// Gives back the net's memory, which the next evaluation would use again. Whether there was any.
+    pub fn forget(&mut self) -> bool {
+        self.tape.take().is_some()
     }
 
     /// Gives up the memory of images on a device, and takes them there no more. Whether there were any.
@@ -183,12 +182,7 @@ impl Evaluator {
             // The net's memory comes before that of images, which can do without.
             self.there = self.there.take().filter(|there| Arc::ptr_eq(&there.set, dataset));
             let extent = Extent::square(size);
-            match self.tape(spec, &dataset.facts, params, extent).map(|_| ()) {
-                Err(error) if is_out_of_memory(&error) && self.give_up_images() => {
-                    self.tape(spec, &dataset.facts, params, extent)?;
-                }
-                made => made?,
-            }
+            self.tape(spec, &dataset.facts, params, extent)?;
         }
         let mut source = self.source(dataset, size, spec.train.eval_batch)?;
         let (isa, channels) = (self.compute.isa, dataset.facts.channels);

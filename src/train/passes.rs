@@ -3,7 +3,7 @@
 use super::evaluate::add;
 use super::ledger::Ledger;
 use crate::gpu::ops::optim::gradient;
-use crate::gpu::{Buffer, DType, ops};
+use crate::gpu::{Buffer, DType, Device, ops};
 use crate::kernels::loss::Mixed;
 use crate::nn::device::{Images, Target};
 use crate::nn::{Executor, Loss, Noise, Params};
@@ -67,6 +67,15 @@ impl Passes {
     /// For a tape that takes `part` images.
     pub fn new(tape: Executor, part: usize) -> Self {
         Self { tape, part, sum: Sum::default(), loss_scale: 1.0 }
+    }
+
+    /// Has room for gradients of so many numbers to add up on a device.
+    ///
+    /// # Errors
+    /// When its memory is too small.
+    pub fn reserve(&mut self, device: &Device, len: usize) -> anyhow::Result<()> {
+        self.sum.device = Some(device.allocate(DType::F32, len)?);
+        Ok(())
     }
 
     /// From now on the net computes the gradient of so many times the loss; what [`gradient`](Self::gradient) gives is divided

@@ -3,6 +3,7 @@
 use super::checkpoint;
 use super::chores::{self, CHECKPOINT_FILE, End};
 use super::clock::Clock;
+use super::device::is_out_of_memory;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
 use super::ledger::Ledger;
@@ -22,6 +23,7 @@ use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::mix::mixer;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
+use crate::gpu::{Buffer, DType};
 use crate::model::backbones::published;
 use crate::nn::{Compute, Executor, Loss, Params};
 use crate::plan::{Mix, Plan, StepPlan};
@@ -253,6 +255,60 @@ impl Session {
         self.evaluator.give_up_images() || were_there
     }
 
+    /// Makes something that takes a device's memory, and where that is too small, gives up what else there is, one after the
+    /// other: what the last evaluation was made with, then images.
+    ///
+    /// # Errors
+    /// Those of `make`, once there is nothing left to give up.
+    pub(super) fn with_room<T>(&mut self, mut make: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        loop {
+            match make(self) {
+                Err(error) if is_out_of_memory(&error) && (self.evaluator.forget() || self.give_up_images()) => {}
+                made => return made,
+            }
+        }
+    }
+
+    /// Has what a step changes on the device, or room for it, for a step that has begun cannot begin again. `begins`: it is the first of
+    /// its phase, whose optimizers may have nothing there yet.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) fn place(&mut self, step: &StepPlan, begins: bool) -> anyhow::Result<()> {
+        /// Most optimizers remember two numbers for each parameter at most; and there is more that a first step asks for.
+        const REMEMBERED: usize = 3;
+        let Some(device) = self.compute.device.clone() else { return Ok(()) };
+        let (averages, mixes) = (self.plan.averages_after(step).is_some(), self.plan.mix_after(step).is_some());
+        let absent = self.with_room(|session| {
+            let State { average, lookahead, .. } = &mut session.state;
+            let mut absent = 0;
+            match average {
+                Some(average) if averages => average.place(&device)?,
+                _ => absent += usize::from(averages),
+            }
+            match lookahead {
+                Some(lookahead) if mixes => lookahead.place(&device)?,
+                _ => absent += usize::from(mixes),
+            }
+            Ok(absent)
+        })?;
+        let sizes = self.state.params.sizes();
+        // The first of a kind is made of the weights as they are then: until then there is to be room for it.
+        let optimizers = std::iter::repeat_n(sizes[0], if begins { REMEMBERED } else { 0 });
+        let sizes = (0..absent).flat_map(|_| sizes).chain(optimizers).filter(|len| *len > 0);
+        let room = self.with_room(|_| {
+            let room: Vec<Buffer> =
+                sizes.clone().map(|len| device.allocate(DType::F32, len)).collect::<Result<_, _>>()?;
+            drop(room);
+            Ok(())
+        });
+        match room {
+            // It may do all the same.
+            Err(error) if is_out_of_memory(&error) => Ok(()),
+            found => found,
+        }
+    }
+
     /// What a step is taken with.
     pub(super) fn stepper(&mut self) -> Stepper<'_> {
         let Self { spec, plan, state, compute, ledger, sets, .. } = self;
@@ -272,11 +328,15 @@ impl Session {
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
         let ledger = Ledger::new(device, parts)?;
         let mut sets = DeviceSets::new(device, datasets, plan, from)?;
-        if !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && sets.give_up() {
+        let gave_way = !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && sets.give_up();
+        if gave_way {
             warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
         }
         device.synchronize()?;
         (self.ledger, self.sets) = (Some(ledger), sets);
+        if gave_way {
+            chores::tell(&mut self.recorder, &[chores::IMAGES_GAVE_WAY.to_owned()])?;
+        }
         let seconds = begun.elapsed().as_secs_f64();
         if seconds > LONG {
             let device = self.compute.label();
@@ -527,7 +587,11 @@ pub(super) fn passes(
     }
     let images = plan.phases[step.phase].part();
     let options = net::train_options(spec, images, compute.isa);
-    Ok(Passes::new(Executor::new(compute, &graph, params, options)?, images))
+    let mut passes = Passes::new(Executor::new(compute, &graph, params, options)?, images);
+    if let Some(device) = compute.device.as_ref().filter(|_| images < plan.phases[step.phase].batch) {
+        passes.reserve(device, params.sizes()[0])?;
+    }
+    Ok(passes)
 }
 
 fn fresh_state(job: &Job) -> anyhow::Result<State> {

@@ -163,6 +163,11 @@ impl Params {
         self.directory.values().filter(|slot| !slot.frozen).map(|slot| slot.range.len()).sum()
     }
 
+    /// How many values there are, and how many running statistics, wherever they are.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.values.len(), self.stats.len()]
+    }
+
     /// All values, zero between the slots.
     ///
     /// # Panics

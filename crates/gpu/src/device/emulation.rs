@@ -38,6 +38,8 @@ struct State {
     lifetimes: Lifetimes,
     /// The bytes of memory that is kept for recorded work alone.
     kept: HashMap<u64, usize>,
+    /// Bytes that are allocated.
+    used: u64,
     /// Kernels that have run. A card loads a kernel when it first runs, which cannot be recorded.
     loaded: HashSet<&'static str>,
 }
@@ -93,9 +95,10 @@ unsafe fn run_blocks(order: Order, block: Block, grid: Grid, args: *const c_void
 }
 
 impl Emulation {
-    pub fn new(order: Order) -> Self {
+    /// With so many bytes of memory.
+    pub fn new(order: Order, memory: u64) -> Self {
         let name = "kernels for CUDA, emulated by a CPU".to_owned();
-        let facts = Facts { device: "emulated".to_owned(), name, memory: u64::MAX, ..Facts::default() };
+        let facts = Facts { device: "emulated".to_owned(), name, memory, ..Facts::default() };
         Self { order, facts, state: Mutex::default(), changed: Condvar::new() }
     }
 
@@ -137,6 +140,7 @@ impl State {
         self.graphs.remove(&number);
         for address in self.lifetimes.forgotten(number) {
             let bytes = self.kept.remove(&address).expect("the size of what is kept is known");
+            self.used -= bytes as u64;
             // SAFETY: it was allocated with that layout, its buffer is gone, and so is all work that may use it.
             unsafe { dealloc(address as *mut u8, layout(bytes)) }
         }
@@ -175,11 +179,20 @@ impl Backend for Emulation {
 
     fn allocate(&self, bytes: usize) -> Result<u64, Error> {
         let mut state = self.enter_unrecorded("allocating memory")?;
+        let free = self.facts.memory - state.used;
+        let short = |free: u64| {
+            let [free, all] = [free, self.facts.memory].map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+            Error::OutOfMemory { asked: bytes, free, all }
+        };
+        if bytes as u64 > free {
+            return Err(short(free));
+        }
         // SAFETY: buffers without bytes are never allocated.
         let address = unsafe { alloc(layout(bytes)) };
         if address.is_null() {
-            return Err(Error::OutOfMemory { asked: bytes, free: 0, all: 0 });
+            return Err(short(0));
         }
+        state.used += bytes as u64;
         // SAFETY: just allocated. What nobody has written yet is NaN in every type: it shows where it is read.
         unsafe { address.write_bytes(0xff, bytes) };
         state.lifetimes.allocated(address as u64);
@@ -189,6 +202,7 @@ impl Backend for Emulation {
     unsafe fn free(&self, address: u64, bytes: usize) {
         let mut state = self.state();
         if state.lifetimes.freed(address) {
+            state.used -= bytes as u64;
             // SAFETY: the caller's promise; `allocate` used the same layout.
             unsafe { dealloc(address as *mut u8, layout(bytes)) }
         } else {
@@ -324,7 +338,7 @@ mod tests {
 
     #[test]
     fn memory_is_kept_for_recorded_work_and_given_back_with_it() {
-        let emulation = Emulation::new(Order::Ascending);
+        let emulation = Emulation::new(Order::Ascending, u64::MAX);
         let kept = |emulation: &Emulation| emulation.state().kept.len();
         let [a, b] = [emulation.allocate(16).unwrap(), emulation.allocate(16).unwrap()];
         // SAFETY: the memory is allocated, and given back once.

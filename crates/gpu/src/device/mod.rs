@@ -183,7 +183,12 @@ impl Device {
 
     /// The emulation, whose blocks run their threads in that order.
     pub fn emulated(order: Order) -> Self {
-        Self::of(emulation::Emulation::new(order))
+        Self::emulated_with(order, u64::MAX)
+    }
+
+    /// The same with so many bytes of memory.
+    pub fn emulated_with(order: Order, memory: u64) -> Self {
+        Self::of(emulation::Emulation::new(order, memory))
     }
 
     /// The NVIDIA GPU of that number.
