@@ -11,6 +11,7 @@ pub mod mix;
 mod normalise;
 mod open;
 pub mod order;
+mod others;
 mod picture;
 #[cfg(test)]
 mod pillow;
@@ -28,13 +29,14 @@ pub use facts::{Facts, FactsSource};
 pub use loader::{Batch, BatchPlan, Loader, Numbers, Training};
 pub use normalise::Normalise;
 pub use open::{Given, Notice, Request, Root, at_home, facts, open};
+pub use others::{Chosen, Others, TrainedOn, open_others};
 pub use prefetch::PrefetchError;
 pub use summary::hex;
 
 use resize::Extent;
 use runner_engine::{kernels, registry, units};
 use runner_jpeg as jpeg;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use stored::{Skipped, Stored};
 
 /// One image file, whole, in red, green and blue: its extent and `(height, width, 3)` bytes. JPEG or PNG, grey and CMYK too.
@@ -87,6 +89,8 @@ pub struct Dataset {
     /// Files that are no part of it: damaged, or no images. Of images on disk the headers were looked at; what is damaged behind
     /// them shows when it is served.
     pub skipped: Vec<Skipped>,
+    /// The files of the validation images, in order, where they were read from such into memory.
+    pub val_files: Vec<PathBuf>,
 }
 
 impl Split {
@@ -133,7 +137,16 @@ impl Dataset {
     pub fn new(facts: Facts, class_names: Vec<String>, train: Split, val: Split) -> Self {
         let (mean, std) = summary::statistics(&train);
         let digest = summary::digest(&train, &val);
-        Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped: Vec::new() }
+        let (skipped, val_files) = (Vec::new(), Vec::new());
+        Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped, val_files }
+    }
+
+    /// The file of a validation image, or its place in a pack; `None` of images that are no files.
+    pub fn val_file(&self, index: usize) -> Option<PathBuf> {
+        match self.val.stored() {
+            Some(stored) => Some(stored.name(index)),
+            None => self.val_files.get(index).cloned(),
+        }
     }
 
     /// The mean colour as bytes.
@@ -167,6 +180,7 @@ impl Dataset {
     ) -> Result<Self, DataError> {
         let (some, _) = sample::middle(&train, sample::IMAGES)?;
         let (mean, std) = summary::statistics(&some);
-        Ok(Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped })
+        let val_files = Vec::new();
+        Ok(Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped, val_files })
     }
 }

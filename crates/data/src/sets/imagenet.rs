@@ -5,7 +5,7 @@ use super::{Origin, SetEntry, SetReader};
 use crate::registry::{Default, Entry, Kind, Param};
 use crate::stored::pack::{Listing, is_pack};
 use crate::units::classes;
-use crate::{DataError, Dataset, Facts, FactsSource};
+use crate::{Chosen, DataError, Dataset, Facts, FactsSource, Others};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "imagenet";
@@ -97,6 +97,10 @@ impl SetReader for ImageNet {
         }
         let folders = [root.join(NAME), root.to_owned()];
         folders.into_iter().find(|folder| folder.join("train").join(FIRST_CLASS).is_dir())
+    }
+
+    fn read_others(&self, others: Others<'_>) -> Option<Result<(Dataset, Chosen), DataError>> {
+        SetReader::read_others(self.folders(), others)
     }
 
     fn to_pack(&self, folder: &Path) -> Option<Result<Listing, DataError>> {

@@ -10,7 +10,7 @@ pub mod mnist;
 mod records;
 pub mod shapes;
 
-use super::{DataError, Dataset, Given};
+use super::{Chosen, DataError, Dataset, Given, Others};
 use crate::publication::Publication;
 use crate::registry::{Choice, Describe, Entry, Family, Settings};
 use crate::stored::pack::Listing;
@@ -59,6 +59,11 @@ pub trait SetReader: Send + Sync {
     /// # Errors
     /// When a file is missing, has another size than it should, or holds what it cannot.
     fn read(&self, folder: &Path) -> Result<Dataset, DataError>;
+
+    /// Reads images that a net was not trained on, as it does its own; `None` where its own are no files of images.
+    fn read_others(&self, _others: Others<'_>) -> Option<Result<(Dataset, Chosen), DataError>> {
+        None
+    }
 
     /// The set's image files, for packing them into one; `None` where it has none.
     fn to_pack(&self, _folder: &Path) -> Option<Result<Listing, DataError>> {

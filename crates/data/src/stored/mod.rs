@@ -94,6 +94,11 @@ impl Stored {
         self.source.extent(index)
     }
 
+    /// By what a person finds an image.
+    pub fn name(&self, index: usize) -> PathBuf {
+        self.source.name(index)
+    }
+
     /// Writes an image of the extent `to` into `target`, `(to.height, to.width, channels)`: the window that `crop` chooses in
     /// it, else the middle.
     ///

@@ -33,26 +33,20 @@ impl Folder {
     pub(super) fn checked(&self, folder: &Path) -> Result<Checked, DataError> {
         let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
         let mut damaged = Vec::new();
-        let mut good = |files: Vec<File>| -> Result<Vec<(File, Extent)>, DataError> {
-            let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
-            let found = check(&paths)?;
-            let mut good = Vec::new();
-            for (file, found) in files.into_iter().zip(found) {
-                match found {
-                    Ok(extent) => good.push((file, extent)),
-                    Err(bad) => damaged.push(bad),
-                }
-            }
-            Ok(good)
-        };
-        let (train, val) = (good(train)?, good(val)?);
+        let (train, val) = (whole(train, &mut damaged)?, whole(val, &mut damaged)?);
+        self.skip(damaged, &mut skipped)?;
+        Ok(Checked { classes, train, val, skipped })
+    }
+
+    /// Notes damaged files as left out.
+    ///
+    /// # Errors
+    /// When there are such, and they are not skipped.
+    pub(super) fn skip(&self, mut damaged: Vec<Skipped>, skipped: &mut Vec<Skipped>) -> Result<(), DataError> {
         if self.manner.skip_bad {
             skipped.append(&mut damaged);
         }
-        match DataError::of_files(damaged, DAMAGED) {
-            Some(error) => Err(error),
-            None => Ok(Checked { classes, train, val, skipped }),
-        }
+        DataError::of_files(damaged, DAMAGED).map_or(Ok(()), Err)
     }
 
     /// Opens the set: its files are listed and their headers read, and some images are decoded for the statistics.
@@ -61,22 +55,38 @@ impl Folder {
         let Checked { classes, train, val, skipped } = self.checked(folder)?;
         (facts.train_images, facts.val_images) = (train.len(), val.len());
         let digest = digest(folder, self.manner.channels, [&train, &val])?;
-        let split = |files: Vec<(File, Extent)>| {
-            let labels = files.iter().map(|(file, _)| file.class).collect();
-            let files = Files { files: files.into_iter().map(|(file, extent)| (file.path, extent)).collect() };
-            let images = Images::Stored(Stored::new(files, self.manner));
-            Split { images, labels, size: facts.size, channels: facts.channels }
-        };
-        let (train, val) = (split(train), split(val));
+        let (train, val) = (self.stored(train, &facts), self.stored(val, &facts));
         self.check_some(folder, &train, &val)?;
         Dataset::on_disk(facts, classes, train, val, digest, skipped)
     }
+
+    /// A split of files.
+    pub(super) fn stored(&self, files: Vec<(File, Extent)>, facts: &Facts) -> Split {
+        let labels = files.iter().map(|(file, _)| file.class).collect();
+        let files = Files { files: files.into_iter().map(|(file, extent)| (file.path, extent)).collect() };
+        let images = Images::Stored(Stored::new(files, self.manner));
+        Split { images, labels, size: facts.size, channels: facts.channels }
+    }
+}
+
+/// Files with their extents; those without a header are put aside.
+pub(super) fn whole(files: Vec<File>, damaged: &mut Vec<Skipped>) -> Result<Vec<(File, Extent)>, DataError> {
+    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    let found = check(&paths)?;
+    let mut whole = Vec::new();
+    for (file, found) in files.into_iter().zip(found) {
+        match found {
+            Ok(extent) => whole.push((file, extent)),
+            Err(bad) => damaged.push(bad),
+        }
+    }
+    Ok(whole)
 }
 
 /// `sha256:` over both splits: of each the number of images (8 bytes, little-endian), and of each image the class (4 bytes),
 /// width, height and bytes of the file (8 bytes each) and its path under the folder, with `/`, and a byte 0; the number of
 /// channels last (8 bytes). What the files hold is not read: that of a large set takes longer than a training.
-fn digest(folder: &Path, channels: usize, splits: [&[(File, Extent)]; 2]) -> Result<String, DataError> {
+pub(super) fn digest(folder: &Path, channels: usize, splits: [&[(File, Extent)]; 2]) -> Result<String, DataError> {
     let mut hash = Sha256::new();
     for split in splits {
         hash.update((split.len() as u64).to_le_bytes());

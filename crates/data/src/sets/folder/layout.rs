@@ -75,9 +75,7 @@ impl Listed {
         match (val_list, Layout::of(root)) {
             (Some(list), layout) => {
                 let folder = if layout == Some(Layout::Split) { root.join("train") } else { root.to_owned() };
-                let found = classes(&folder, skip_bad)?;
-                refuse_strays(&[&found], skip_bad)?;
-                let Found { classes, files, skipped } = found;
+                let Found { classes, files, skipped } = all(&folder, skip_bad)?;
                 Ok(Self { skipped, ..list::divide(root, &root.join(list), classes, files)? })
             }
             (None, Some(Layout::Split)) => Self::split(root, skip_bad),
@@ -105,9 +103,7 @@ impl Listed {
     }
 
     fn by_share(root: &Path, share: f64, skip_bad: bool) -> Result<Self, DataError> {
-        let found = classes(root, skip_bad)?;
-        refuse_strays(&[&found], skip_bad)?;
-        let Found { classes, files, skipped } = found;
+        let Found { classes, files, skipped } = all(root, skip_bad)?;
         let (val, train): (Vec<File>, Vec<File>) =
             files.into_iter().partition(|file| place(file.path.strip_prefix(root).unwrap_or(&file.path)) < share);
         let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
@@ -125,11 +121,21 @@ impl Listed {
 }
 
 /// The class folders of a folder.
-struct Found {
-    classes: Vec<String>,
-    files: Vec<File>,
+pub struct Found {
+    pub classes: Vec<String>,
+    pub files: Vec<File>,
     /// What is no image.
-    skipped: Vec<Skipped>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// Lists all class folders under a folder.
+///
+/// # Errors
+/// What does not belong there, and what is missing.
+pub fn all(folder: &Path, skip_bad: bool) -> Result<Found, DataError> {
+    let found = classes(folder, skip_bad)?;
+    refuse_strays(&[&found], skip_bad)?;
+    Ok(found)
 }
 
 /// That nothing beside `train` has a name by which validation images are looked for; what may hold them is named.

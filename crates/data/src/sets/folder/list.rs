@@ -13,6 +13,22 @@ const MARK: char = '\u{feff}';
 
 /// Divides files of class folders by a list: those that it names are for validation and not for training.
 ///
+/// # Errors
+/// Those of [`named`]; a list that leaves nothing to train on.
+pub fn divide(root: &Path, list: &Path, classes: Vec<String>, files: Vec<File>) -> Result<Listed, DataError> {
+    let val = named(root, list, &classes)?;
+    let train: Vec<File> = {
+        let taken: BTreeSet<&Path> = val.iter().map(|file| file.path.as_path()).collect();
+        files.into_iter().filter(|file| !taken.contains(file.path.as_path())).collect()
+    };
+    match train.is_empty() {
+        true => unusable(list, "it names all files", "leave some out, to train on"),
+        false => Ok(Listed { classes, train, val, skipped: Vec::new() }),
+    }
+}
+
+/// The files that a list names, in its order.
+///
 /// A line is a path, relative to `val/` or to the set's folder, and, where the file lies in no class folder, its class: the
 /// name of a class folder, or its place among them from 0 on. A tab, spaces or a comma part them, and what follows is passed over,
 /// as are empty lines, those that begin with `#`, the head of Kaggle's list, and a mark of the order of bytes.
@@ -22,11 +38,11 @@ const MARK: char = '\u{feff}';
 /// there is. In double quotes either is what stands there.
 ///
 /// # Errors
-/// With the line: a file that is not there, a class that there is none of; a list that leaves nothing to train on.
-pub fn divide(root: &Path, list: &Path, classes: Vec<String>, files: Vec<File>) -> Result<Listed, DataError> {
+/// With the line: a file that is not there, a class that there is none of; a list that names no files.
+pub fn named(root: &Path, list: &Path, classes: &[String]) -> Result<Vec<File>, DataError> {
     let text = fs::read_to_string(list).map_err(DataError::io(list, "read"))?;
     let numbers: BTreeMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
-    let (mut val, mut taken) = (Vec::new(), BTreeSet::new());
+    let (mut files, mut taken) = (Vec::new(), BTreeSet::new());
     for (number, line) in (1..).zip(text.trim_start_matches(MARK).lines()) {
         let line = line.trim_matches(parts_words);
         let first = first_word(line);
@@ -58,14 +74,12 @@ pub fn divide(root: &Path, list: &Path, classes: Vec<String>, files: Vec<File>) 
         if !taken.insert(path.clone()) {
             return wrong(format!("{name} is named twice"), "remove one of the lines");
         }
-        val.push(File { path, class });
+        files.push(File { path, class });
     }
-    let train: Vec<File> = files.into_iter().filter(|file| !taken.contains(&file.path)).collect();
-    match (val.is_empty(), train.is_empty()) {
-        (true, _) => unusable(list, "it names no files", "write the path of a validation image on each line"),
-        (_, true) => unusable(list, "it names all files", "leave some out, to train on"),
-        _ => Ok(Listed { classes, train, val, skipped: Vec::new() }),
+    if files.is_empty() {
+        return unusable(list, "it names no files", "write the path of a validation image on each line");
     }
+    Ok(files)
 }
 
 fn parts_words(c: char) -> bool {

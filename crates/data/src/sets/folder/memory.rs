@@ -49,33 +49,11 @@ impl Folder {
     pub(super) fn read_memory(&self, folder: &Path) -> Result<Dataset, DataError> {
         let mut facts = self.listed_facts(folder)?;
         self.check_memory(folder, &facts)?;
-        let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
-        let first = &train[0].path;
+        let Listed { classes, train: files, val: val_files, mut skipped } = self.listed(folder)?;
+        let first = &files[0].path;
         let mut errors = Vec::new();
-        let mut read = |files: &[File]| -> Result<Split, DataError> {
-            let len = facts.size * facts.size * facts.channels;
-            let mut images = vec![0; files.len() * len];
-            let decode =
-                |(file, image): (&File, &mut [u8])| self.read_image(&file.path, first, facts.size, image).err();
-            let problems: Vec<Option<DataError>> =
-                files.par_iter().zip(images.par_chunks_exact_mut(len)).map(decode).collect();
-            let (mut labels, mut kept) = (Vec::new(), 0);
-            for (k, (file, problem)) in files.iter().zip(problems).enumerate() {
-                match problem {
-                    None => {
-                        images.copy_within(k * len..(k + 1) * len, kept * len);
-                        labels.push(file.class);
-                        kept += 1;
-                    }
-                    Some(error) if !self.manner.skip_bad || is_of_another_size(&error) => errors.push(error),
-                    Some(error) => skipped.push(Skipped::of(error)?),
-                }
-            }
-            images.truncate(kept * len);
-            let images = Images::Memory(images);
-            Ok(Split { images, labels, size: facts.size, channels: facts.channels })
-        };
-        let (train, val) = (read(&train)?, read(&val)?);
+        let (train, _) = self.decoded(&files, first, facts.size, &mut skipped, &mut errors)?;
+        let (val, kept) = self.decoded(&val_files, first, facts.size, &mut skipped, &mut errors)?;
         if let Some(error) = DataError::together(errors) {
             return Err(error);
         }
@@ -83,7 +61,40 @@ impl Folder {
         (facts.train_images, facts.val_images) = (train.labels.len(), val.labels.len());
         let mut set = Dataset::new(facts, classes, train, val);
         set.skipped = skipped;
+        set.val_files = kept.into_iter().map(|k| val_files[k].path.clone()).collect();
         Ok(set)
+    }
+
+    /// Decodes files to one side, and tells which are in the split, by their places: damaged ones are not, but told of
+    /// where such are skipped, and else errors. Without a size of its own they must all be as `first` is.
+    pub(super) fn decoded(
+        &self,
+        files: &[File],
+        first: &Path,
+        side: usize,
+        skipped: &mut Vec<Skipped>,
+        errors: &mut Vec<DataError>,
+    ) -> Result<(Split, Vec<usize>), DataError> {
+        let channels = self.manner.channels;
+        let len = side * side * channels;
+        let mut images = vec![0; files.len() * len];
+        let decode = |(file, image): (&File, &mut [u8])| self.read_image(&file.path, first, side, image).err();
+        let problems: Vec<Option<DataError>> =
+            files.par_iter().zip(images.par_chunks_exact_mut(len)).map(decode).collect();
+        let (mut labels, mut kept) = (Vec::new(), Vec::new());
+        for (k, (file, problem)) in files.iter().zip(problems).enumerate() {
+            match problem {
+                None => {
+                    images.copy_within(k * len..(k + 1) * len, kept.len() * len);
+                    labels.push(file.class);
+                    kept.push(k);
+                }
+                Some(error) if !self.manner.skip_bad || is_of_another_size(&error) => errors.push(error),
+                Some(error) => skipped.push(Skipped::of(error)?),
+            }
+        }
+        images.truncate(kept.len() * len);
+        Ok((Split { images: Images::Memory(images), labels, size: side, channels }, kept))
     }
 
     /// That a split is not empty for all its files being damaged.

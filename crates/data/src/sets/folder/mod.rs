@@ -5,6 +5,7 @@ mod disk;
 mod layout;
 mod list;
 mod memory;
+mod others;
 mod packed;
 
 #[cfg(test)]
@@ -16,7 +17,7 @@ use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 use crate::resize::Extent;
 use crate::stored::Manner;
 use crate::stored::pack::{Listing, is_pack};
-use crate::{DataError, Dataset, Facts, FactsSource, Given};
+use crate::{Chosen, DataError, Dataset, Facts, FactsSource, Given, Others};
 use layout::{Layout, Listed};
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,14 @@ pub(super) const SKIP_BAD: Param = Param {
           their class stands in",
 };
 
+/// Reads images in the place of those of a set that has no files of images.
+///
+/// # Errors
+/// As [`crate::open_others`].
+pub(crate) fn read_others(others: Others<'_>) -> Result<(Dataset, Chosen), DataError> {
+    Folder::like(&others.trained_on.facts).read_others(others)
+}
+
 /// Class folders, by their own name or another set's.
 pub(super) struct Folder {
     /// The set's.
@@ -147,6 +156,10 @@ impl SetReader for Folder {
 
     fn locate(&self, root: &Path) -> Option<PathBuf> {
         (is_pack(root) || Layout::of(root).is_some()).then(|| root.to_owned())
+    }
+
+    fn read_others(&self, others: Others<'_>) -> Option<Result<(Dataset, Chosen), DataError>> {
+        Some(self.read_others(others))
     }
 
     fn to_pack(&self, folder: &Path) -> Option<Result<Listing, DataError>> {

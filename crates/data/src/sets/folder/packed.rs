@@ -5,7 +5,7 @@ use crate::sample;
 use crate::stored::Stored;
 use crate::stored::pack::{Listing, Pack};
 use crate::{DataError, Dataset, Facts, FactsSource, Images, Split};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Folder {
     /// What the index says.
@@ -59,10 +59,13 @@ impl Folder {
         if self.on_disk {
             return Dataset::on_disk(facts, classes, train, val, digest, Vec::new());
         }
+        let names: Vec<PathBuf> =
+            val.stored().map(|stored| (0..facts.val_images).map(|k| stored.name(k)).collect()).unwrap_or_default();
         let (train, bad_train) = sample::middle(&train, facts.train_images)?;
         let (val, bad_val) = sample::middle(&val, facts.val_images)?;
         (facts.train_images, facts.val_images) = (train.labels.len(), val.labels.len());
         let mut set = Dataset::new(facts, classes, train, val);
+        set.val_files = names.into_iter().filter(|name| bad_val.iter().all(|bad| bad.path != *name)).collect();
         set.skipped = [bad_train, bad_val].concat();
         Ok(set)
     }

@@ -242,6 +242,7 @@ fn damaged_files_are_left_out_where_that_is_asked_for() {
         );
         let names: Vec<_> = read.skipped.iter().map(|bad| bad.path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["b.png", "y.png"]);
+        assert_eq!(read.val_file(1), Some(root.path().join("val/cat/x.jpeg")));
     }
     assert_eq!(Folder { manner, ..ON_DISK }.count(root.path()).unwrap().train_images, 2);
     for class in ["ant", "cat"] {
@@ -328,6 +329,7 @@ fn a_damaged_image_of_a_pack_is_left_out_in_memory() {
     assert_eq!((&set.train.labels[..], &set.val.labels[..]), (&[0, 1, 1][..], &[0][..]));
     assert_eq!((set.facts.train_images, set.facts.val_images, set.skipped.len()), (3, 1, 1));
     assert!(set.skipped[0].path.ends_with("val/cat/x.jpeg"), "{:?}", set.skipped);
+    assert_eq!([0, 1].map(|k| set.val_file(k)), [Some(to.join("val/ant/x.jpeg")), None]);
 }
 
 #[test]
@@ -470,4 +472,75 @@ fn a_pack_is_the_set_that_it_was_made_of() {
     assert!(said(&grey, &to).contains("pixels of 3 channels, where 1 are wanted"));
     let square = Folder { manner: Manner { rectangular: true, ..MANNER }, ..sized };
     assert!(said(&square, root.path()).contains("images in memory are square"));
+}
+
+#[test]
+fn others_are_read_with_the_classes_and_the_statistics_of_training() {
+    use crate::stored::pack::{Form, Options, write};
+    use crate::{TrainedOn, open_others};
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let own = PLAIN.read(root.path()).unwrap();
+    let trained_on = TrainedOn {
+        facts: own.facts.clone(),
+        classes: own.class_names.clone(),
+        mean: own.mean.clone(),
+        std: own.std.clone(),
+    };
+    let others = root.path().join("others");
+    for (file, width) in [("cat/b.png", 8), ("cat/a.png", 5), ("ant/c.png", 9)] {
+        image(&others.join(file), width, 6, [width as u8; 3]);
+    }
+    let list = root.path().join("list.txt");
+    fs::write(&list, "others/cat/b.png\nothers/ant/c.png\tant\n").unwrap();
+    let pack = root.path().join("all.pack");
+    let options = Options { short_side: None, form: Form::Pixels, skip_bad: false };
+    write(&ON_DISK.to_pack(root.path()).unwrap(), options, &pack, |_| {}).unwrap();
+    let cases: [(&Path, Chosen, &[u32], &[&str]); 4] = [
+        (&others, Chosen::All, &[0, 1, 1], &["others/ant/c.png", "others/cat/a.png", "others/cat/b.png"]),
+        (root.path(), Chosen::Validation, &[0, 1], &["val/ant/x.jpeg", "val/cat/x.jpeg"]),
+        (&list, Chosen::Listed, &[1, 0], &["others/cat/b.png", "others/ant/c.png"]),
+        (&pack, Chosen::Validation, &[0, 1], &["all.pack/val/ant/x.jpeg", "all.pack/val/cat/x.jpeg"]),
+    ];
+    for folder in [PLAIN, ON_DISK] {
+        for (from, chosen, labels, files) in cases {
+            let (set, found) = folder.read_others(Others { from, trained_on: &trained_on }).unwrap();
+            assert_eq!((found, &set.val.labels[..]), (chosen, labels));
+            let found: Vec<PathBuf> = (0..labels.len()).map(|k| set.val_file(k).unwrap()).collect();
+            assert!(found.iter().eq(&files.iter().map(|file| root.path().join(file)).collect::<Vec<_>>()), "{found:?}");
+            assert_eq!((&set.mean, &set.std, &set.class_names), (&own.mean, &own.std, &own.class_names));
+            assert_eq!((set.facts.classes, set.facts.val_images, set.train.labels.len()), (2, labels.len(), 0));
+            assert_eq!(set.facts.size, if folder.on_disk { 224 } else { 4 });
+        }
+    }
+    // Class folders in the place of images that come from no files.
+    let shapes = crate::registry::Choice::plain("shapes");
+    let (set, found) = open_others(&shapes, Others { from: &others, trained_on: &trained_on }).unwrap();
+    assert_eq!((found, set.val.size, &set.val.labels[..]), (Chosen::All, 4, &[0, 1, 1][..]));
+
+    // Classes must be those of training, by name; but a list names what it likes of them.
+    let refused = |from: &Path, words: &[&str]| {
+        let said = PLAIN.read_others(Others { from, trained_on: &trained_on }).err().unwrap().to_string();
+        words.iter().for_each(|word| assert!(said.contains(word), "no {word} in {said}"));
+    };
+    fs::write(others.join("cat/notes.txt"), "x").unwrap();
+    fs::write(others.join("cat/d.png"), "x").unwrap();
+    refused(&others, &["2 files cannot be used", "notes.txt: not a .png", "d.png: cannot be decoded"]);
+    fs::remove_file(others.join("cat/notes.txt")).unwrap();
+    let skip_bad = Manner { skip_bad: true, ..MANNER };
+    for folder in [PLAIN, ON_DISK] {
+        let (set, _) = Folder { manner: skip_bad, ..folder }
+            .read_others(Others { from: &others, trained_on: &trained_on })
+            .unwrap();
+        assert_eq!((&set.val.labels[..], set.facts.val_images, set.skipped.len()), (&[0, 1, 1][..], 3, 1));
+        assert_eq!(set.val_file(2), Some(others.join("cat/b.png")));
+    }
+    fs::remove_file(others.join("cat/d.png")).unwrap();
+    fs::rename(others.join("cat"), others.join("dgo")).unwrap();
+    refused(&others, &["others: the classes are not those", "not among them: `dgo`; without images here: `cat`"]);
+    fs::write(&list, "others/dgo/b.png\n").unwrap();
+    refused(&list, &["list.txt: line 1: there is no class `dgo`"]);
+    refused(&root.path().join("none"), &["none: there is no such folder", "help: name a folder of class folders"]);
+    fs::create_dir(root.path().join("empty")).unwrap();
+    refused(&root.path().join("empty"), &["empty: there are no class folders of images"]);
 }
