@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{assert_exit, only_run, runner, text};
+use common::{assert_exit, only_run, photographs, runner, text};
 use runner::record::confusion::ClassRow;
+use runner::record::predictions::PredictionRow;
 use runner::record::reader::RunReader;
 use std::path::{Path, PathBuf};
 
@@ -277,4 +278,170 @@ fn what_cannot_be_evaluated_is_said_with_its_exit_code() {
     said(eval(&run, &[]), 1, &["model.safetensors", "not a whole safetensors file"]);
     std::fs::remove_file(&model).unwrap();
     said(eval(&run, &[]), 0, &["its model.safetensors is gone"]);
+}
+
+/// Class folders of one's own.
+const PHOTOS: &str = r#"
+name = "photos"
+[data]
+dataset = "folder"
+root = "photographs"
+[model]
+backbone = { kind = "resnet9", width = 4 }
+[[phases]]
+steps = 12
+size = 8
+batch = 20
+optimizer = "sgd"
+lr = 0.05
+"#;
+
+/// A folder with photographs, and a run that was trained on them.
+fn of_photographs() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    photographs(&dir.path().join("photographs"));
+    let config = dir.path().join("photos.toml");
+    std::fs::write(&config, PHOTOS).unwrap();
+    let runs = dir.path().join("runs");
+    assert_exit(&runner().arg(&config).arg("--quiet").arg("--runs-dir").arg(&runs).output().unwrap(), 0);
+    let run = only_run(&runs);
+    (dir, run)
+}
+
+fn rows(path: &Path) -> Vec<PredictionRow> {
+    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn other_images_are_taken_as_the_runs_own_are() {
+    let (dir, run) = of_photographs();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let last = RunReader::open(&run).unwrap().metrics().unwrap().rows.pop().unwrap();
+    let figures = |args: &[&str]| {
+        let found = json(&eval(&run, &[args, &["--json"]].concat()));
+        let words = ["chosen", "data"].map(|key| found[key].as_str().map(str::to_owned));
+        (found["val_loss"].as_f64(), found["images"].as_u64(), found["same_data"].as_bool(), words)
+    };
+    let word = |word: &str| Some(word.to_owned());
+    let (loss, own) =
+        (Some(last.val_loss), |from| (Some(last.val_loss), Some(21), Some(true), [word("validation"), from]));
+    assert_eq!(figures(&[]), own(None));
+    assert_eq!(figures(&["--data", &at("photographs")]), own(word(&at("photographs"))));
+    // The same pictures elsewhere: all of some class folders; beside others to train on, whose colours change nothing.
+    photographs(&dir.path().join("test"));
+    let all = at("test/val");
+    assert_eq!(figures(&["--data", &all]), (loss, Some(21), Some(false), [word("all"), word(&all)]));
+    std::fs::remove_dir_all(at("test/train")).unwrap();
+    for class in 0..3 {
+        let folder = dir.path().join(format!("test/train/class {class}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        image::RgbImage::new(12, 12).save(folder.join("black.png")).unwrap();
+    }
+    let split = at("test");
+    assert_eq!(figures(&["--data", &split]), (loss, Some(21), Some(false), [word("validation"), word(&split)]));
+    // Some of them, by a list.
+    std::fs::copy(at("test/val/class 1/3.png"), at("one.png")).unwrap();
+    let (list, table) = (at("list.txt"), at("list.csv"));
+    std::fs::write(&list, "test/val/class 2/4.png\none.png\tclass 1\n").unwrap();
+    let (_, images, _, words) = figures(&["--data", &list, "--predictions", &table]);
+    assert_eq!((images, words), (Some(2), [word("listed"), word(&list)]));
+    let listed: Vec<(String, String)> = rows(Path::new(&table)).into_iter().map(|row| (row.image, row.label)).collect();
+    assert_eq!(listed, [(at("test/val/class 2/4.png"), "class 2".to_owned()), (at("one.png"), "class 1".to_owned())]);
+
+    let said = |args: &[&str], code: i32, words: &[&str]| {
+        let output = eval(&run, args);
+        assert_exit(&output, code);
+        words.iter().for_each(|word| assert!(text(&output).contains(word), "no {word} in {}", text(&output)));
+    };
+    said(&["--data", &all], 0, &["21 images, all of ", "test/val, 8 px"]);
+    said(&["--data", &list], 0, &["2 images listed in "]);
+    said(&["--data", &at("photographs/train")], 0, &["THE RUN WAS TRAINED ON THESE IMAGES", "60 images, all of "]);
+    said(&["--data", &at("none")], 3, &["none: there is no such folder", "help: name a folder of class folders"]);
+    std::fs::rename(at("test/val/class 1"), at("test/val/clas 1")).unwrap();
+    said(&["--data", &all], 3, &["not among them: `clas 1`; without images here: `class 1`"]);
+    said(&["--data", &list, "--predictions", &list], 2, &["that is what is read, and would be lost"]);
+}
+
+#[test]
+fn what_each_image_is_taken_for_is_told_in_the_sets_order() {
+    let (dir, run) = of_photographs();
+    let table = dir.path().join("p.csv");
+    let to = table.to_str().unwrap();
+    for tta in ["none", "mirror"] {
+        let found = json(&eval(&run, &["--json", "--tta", tta, "--predictions", to]));
+        let rows = rows(&table);
+        let images: Vec<PathBuf> =
+            (0..21).map(|k| dir.path().join(format!("photographs/val/class {}/{}.png", k / 7, k % 7))).collect();
+        assert!(rows.iter().map(|row| Path::new(&row.image)).eq(images.iter().map(PathBuf::as_path)), "{rows:?}");
+        let right = rows.iter().filter(|row| row.label == row.predicted).count();
+        assert_eq!(found["val_acc"].as_f64(), Some(right as f64 / 21.0));
+        let loss = rows.iter().map(|row| -row.label_probability.ln()).sum::<f64>() / 21.0;
+        assert!((loss - found["val_loss"].as_f64().unwrap()).abs() < 1e-5, "{loss}: {found}");
+        assert!(rows.iter().all(|row| row.probability >= row.label_probability && row.probability <= 1.0), "{rows:?}");
+    }
+    // Images that are no files have their numbers.
+    let drawn = tempfile::tempdir().unwrap();
+    let run = train(drawn.path(), &[]);
+    let printed = eval(&run, &["--predictions", "-"]);
+    assert_exit(&printed, 0);
+    let lines = String::from_utf8(printed.stdout).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (1001, "image,label,predicted,probability,label_probability"));
+    assert!(lines[1].starts_with("0,disc,") && lines[1000].starts_with("999,checker,"), "{} {}", lines[1], lines[1000]);
+    let twice = eval(&run, &["--csv", to, "--predictions", to]);
+    assert_exit(&twice, 2);
+    assert!(text(&twice).contains("are the same file"), "{}", text(&twice));
+}
+
+#[test]
+fn images_that_have_moved_are_missed_where_they_were_and_found_where_they_are() {
+    let (dir, run) = of_photographs();
+    let (before, now) = (dir.path().join("photographs"), dir.path().join("moved"));
+    let last = RunReader::open(&run).unwrap().metrics().unwrap().rows.pop().unwrap();
+    std::fs::rename(&before, &now).unwrap();
+    let absent =
+        format!("the run was trained on images in {}, where they are no more, nor in /nonexistent", before.display());
+    let missed = |command: &[&str], words: &[&str]| {
+        let output = runner().args(command).output().unwrap();
+        assert_exit(&output, 3);
+        let said = text(&output);
+        words.iter().for_each(|word| assert!(said.contains(word), "no {word} in {said}"));
+        assert!(said.contains(&absent) && !said.contains("--set"), "{said}");
+    };
+    let run_shown = run.to_str().unwrap();
+    let other = dir.path().join("other");
+    photographs(&other);
+    std::fs::remove_dir_all(other.join("train")).unwrap();
+    let val = other.join("val");
+    let info = std::fs::read_to_string(run.join("run.json")).unwrap();
+    for is_mount_point in [false, true] {
+        if is_mount_point {
+            std::fs::create_dir(&before).unwrap();
+        }
+        missed(
+            &["eval", run_shown],
+            &[&format!(
+                "help: name the folder that they are in now in front of the command: RUNNER_DATA=DIR runner eval {run_shown}"
+            )],
+        );
+        missed(
+            &["eval", run_shown, "--data", val.to_str().unwrap()],
+            &["they tell the classes", "RUNNER_DATA=DIR runner eval"],
+        );
+        std::fs::write(run.join("run.json"), info.replace("\"done\"", "\"interrupted\"")).unwrap();
+        missed(&["train", "--resume", run_shown], &[&format!("RUNNER_DATA=DIR runner train --resume {run_shown}")]);
+        std::fs::write(run.join("run.json"), &info).unwrap();
+        for found in [
+            json(&runner().args(["eval", run_shown, "--json"]).env("RUNNER_DATA", &now).output().unwrap()),
+            json(&eval(&run, &["--json", "--data", now.to_str().unwrap()])),
+        ] {
+            assert_eq!((found["same_data"].as_bool(), found["val_loss"].as_f64()), (Some(true), Some(last.val_loss)));
+        }
+    }
+    // Where the experiment names a folder that is there, that has the first word.
+    std::fs::write(before.join("notes.txt"), "no images").unwrap();
+    let output = eval(&run, &[]);
+    assert_exit(&output, 3);
+    let said = text(&output);
+    assert!(said.contains("as `root` in ") && said.contains("experiment.toml") && !said.contains("--set"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! `runner train --go-on`: whether the run that a folder holds is one of what is asked for.
 
-use super::recorded::Recorded;
+use super::recorded::{Recorded, is_there};
 use super::train::Opened;
 use super::{Failure, prepare};
 use crate::config::spec::{RecordSpec, SetSpec, Spec};
@@ -173,7 +173,7 @@ fn counterparts(asked: &Spec, before: &Spec) -> Option<Vec<SetSpec>> {
 
 /// Whether two sets are sought in one folder. The run's is left out where it is there no more.
 fn is_same_folder(asked: &SetSpec, of_run: &SetSpec) -> bool {
-    let there = |root: &&PathBuf| root.exists();
+    let there = |root: &&PathBuf| is_there(root);
     asked.root == of_run.root || asked.root.as_ref().filter(there) == of_run.root.as_ref()
 }
 
@@ -189,7 +189,7 @@ mod tests {
         info.dataset.name = "shapes".to_owned();
         info.dataset.digest = digest.to_owned();
         info.spec_hash = loaded.spec.hash(&[UsedSet { name: "shapes", digest }], None);
-        Recorded { info, loaded }
+        Recorded::new(info, loaded)
     }
 
     fn loaded(folder: &Path, content: &str, sets: &[&str]) -> Loaded {

@@ -381,10 +381,11 @@ fn resume(
     }
     let (folder, stop) = open(args, run)?;
     let stop = || stop.map_or_else(|| args.stop_flag(), Ok);
-    let Recorded { info: before, loaded } = Recorded::read(folder.path())?;
+    let recorded = Recorded::read(folder.path())?;
+    let Recorded { info: before, loaded, .. } = &recorded;
     let too_late = asked.and_then(|asked| go_on::too_late(asked, loaded.spec.record));
     if before.status == Status::Done && args.go_on {
-        tell_done(run, &before, too_late.as_deref(), args.display())?;
+        tell_done(run, before, too_late.as_deref(), args.display())?;
         return Ok(None);
     }
     if before.status == Status::Done {
@@ -396,24 +397,26 @@ fn resume(
         let message = format!("{run} is done: there is nothing to go on with\nhelp: {help}");
         return Err(Failure::Usage(message));
     }
-    let recorded: Isa =
+    let of_run: Isa =
         before.instruction_set.parse().map_err(|e: crate::kernels::isa::IsaError| Failure::Usage(e.to_string()))?;
     // The same bytes come from the same instruction set alone.
-    let isa = if recorded.is_available() { recorded } else { isa };
+    let isa = if of_run.is_available() { of_run } else { isa };
     let compute = args.device.compute_again(isa, &before.device)?;
     let moved = other_device(&compute, &before.device);
     let too_late = too_late.map(|settings| format!("takes effect no more, for the run has begun: {settings}"));
     let machine = args.machine(compute)?;
     if let Some(painting) = task::painting(loaded.spec.task.as_ref()) {
-        let mut job = paint_job(&loaded, *painting, on_cpu(machine)?)?;
+        let mut job = paint_job(loaded, *painting, on_cpu(machine)?)?;
         job.weights = before.weights.clone();
-        job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved).chain(too_late));
+        job.notices.extend(other_isa(isa, of_run).into_iter().chain(moved).chain(too_late));
         same_images(&before.dataset.name, &before.dataset.digest, job.pictures.digest())?;
-        same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
+        same_spec(before, &folder, &job.spec_hash(), job.spec.seed)?;
         let session = PaintSession::resume(job, folder, sink, stop()?)?;
         return Ok(Some(Work::Painting(Box::new(session))));
     }
-    let mut job = open_data(&loaded, machine, args.display(), Some(&before))?;
+    let command = format!("runner train --resume {}", run.display());
+    let found = open_data(loaded, machine, args.display(), Some(before));
+    let mut job = recorded.with_data(found, run, &command)?;
     fits(&job, &loaded.source)?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
@@ -422,8 +425,8 @@ fn resume(
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;
     }
-    same_spec(&before, &folder, &job.spec_hash(), job.spec.seed)?;
-    job.notices.extend(other_isa(isa, recorded).into_iter().chain(moved).chain(too_late));
+    same_spec(before, &folder, &job.spec_hash(), job.spec.seed)?;
+    job.notices.extend(other_isa(isa, of_run).into_iter().chain(moved).chain(too_late));
     Ok(Some(Work::Training(Box::new(Session::resume(job, folder, sink, stop)?))))
 }
 
@@ -523,7 +526,7 @@ pub fn open_dataset(
         data::Notice::StandIn { .. } => notices.push(notice.to_string()),
     })?;
     drop(fetching);
-    notices.extend(skipped(&dataset));
+    notices.extend(left_out(&dataset));
     if let Some(set) = stands_in_for {
         notices.push(format!(
             "`{set}` IS NOT USED: the generated set `{}` stands in for it, as before",
@@ -535,7 +538,7 @@ pub fn open_dataset(
 }
 
 /// What to say of files that are left out.
-fn skipped(dataset: &Dataset) -> Option<String> {
+pub fn left_out(dataset: &Dataset) -> Option<String> {
     /// So many are named.
     const NAMED: usize = 5;
     let skipped = &dataset.skipped;

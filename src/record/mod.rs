@@ -12,6 +12,7 @@ mod error;
 mod event;
 pub mod folder;
 mod log;
+pub mod predictions;
 pub mod reader;
 pub mod recorder;
 pub mod rows;

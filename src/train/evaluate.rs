@@ -77,6 +77,8 @@ struct Shown<'a> {
     extent: Extent,
     /// There may be none, where all images of a batch are left out.
     labels: &'a [u32],
+    /// Which they are, in the split.
+    numbers: &'a [u32],
     images: Origin<'a>,
     /// How many are, as they are damaged.
     left_out: usize,
@@ -94,6 +96,7 @@ impl Source {
             Self::Here(loader) => loader.next_batch()?.map(|(batch, _)| Shown {
                 extent: batch.extent,
                 labels: &batch.labels,
+                numbers: &batch.shown,
                 images: Origin::Here(&batch.images),
                 left_out: batch.damaged.len(),
             }),
@@ -109,8 +112,9 @@ impl Numbered {
         (*numbers, extent) = batches.next()?;
         labels.clear();
         labels.extend(numbers.iter().map(|number| set.val.labels[*number as usize]));
+        let numbers: &[u32] = numbers;
         // In memory there are whole images alone.
-        Some(Shown { extent, labels, images: Origin::There(there, numbers), left_out: 0 })
+        Some(Shown { extent, labels, numbers, images: Origin::There(there, numbers), left_out: 0 })
     }
 }
 
@@ -121,6 +125,8 @@ pub struct Seen<'a> {
     pub of: usize,
     /// Of this batch.
     pub labels: &'a [u32],
+    /// Which images are in it, by their numbers in the split: those that were left out are not.
+    pub numbers: &'a [u32],
     /// Of the net, averaged over views where that was asked for.
     outputs: &'a [f32],
 }
@@ -129,7 +135,12 @@ impl Seen<'_> {
     /// What the net takes each image of this batch for: its largest output, the first of equals, which is what the loss
     /// counts as right. `None` where an output is NaN.
     pub fn predictions(&self) -> Vec<Option<usize>> {
-        self.outputs.chunks_exact(self.outputs.len() / self.labels.len()).map(largest).collect()
+        self.outputs().map(largest).collect()
+    }
+
+    /// Those of the net for each image of this batch.
+    pub fn outputs(&self) -> impl Iterator<Item = &[f32]> {
+        self.outputs.chunks_exact(self.outputs.len() / self.labels.len())
     }
 }
 
@@ -201,7 +212,8 @@ impl Evaluator {
                 views.average(tape, params, batch, &mut outputs)?;
                 add(&mut averaged, score(isa, batch.labels, &outputs));
             }
-            watch(Seen { images: plain.images, of: all - left_out, labels: batch.labels, outputs: &outputs })?;
+            let Shown { labels, numbers, .. } = batch;
+            watch(Seen { images: plain.images, of: all - left_out, labels, numbers, outputs: &outputs })?;
         }
         let averaged = views.are_several().then(|| averaged.into());
         Ok(Evaluation { plain: plain.into(), averaged, left_out })
@@ -333,7 +345,8 @@ mod tests {
             let mut seen = 0;
             while let Some(batch) = here.next().unwrap() {
                 let numbered = there.next().unwrap().unwrap();
-                assert_eq!((numbered.extent, numbered.labels), (batch.extent, batch.labels));
+                let told = |batch: Shown<'_>| (batch.extent, batch.labels.to_vec(), batch.numbers.to_vec());
+                assert_eq!(told(numbered), told(batch));
                 let [mut of_host, mut of_device] = [(); 2].map(|()| Views::new(Tta::MirrorTranslate, channels));
                 for k in 0..of_host.views.len() {
                     let got = made(&device, of_device.show(k, numbered));

@@ -2,6 +2,7 @@
 
 use crate::common::{assert_exit, only_run, runner, text};
 use image::{ImageBuffer, Rgb};
+use runner::record::predictions::PredictionRow;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -242,6 +243,13 @@ fn validation_is_of_the_images_that_can_be_read() {
     }
     let words = text(&runner().arg("eval").arg(&run).output().unwrap());
     assert!(words.contains("6 validation images of folder (without 2 damaged files), 20 px"), "{words}");
+    let predicted = |run: &Path| -> Vec<PredictionRow> {
+        let table = dir.path().join("predictions.csv");
+        let output = runner().arg("eval").arg(run).arg("--predictions").arg(&table).output().unwrap();
+        assert_exit(&output, 0);
+        csv::Reader::from_path(&table).unwrap().deserialize().map(Result::unwrap).collect()
+    };
+    let predictions = predicted(&run);
 
     // As of a set that the files are no part of: the same images, in other batches.
     for file in bad {
@@ -256,6 +264,16 @@ fn validation_is_of_the_images_that_can_be_read() {
         assert!((one - other).abs() < 1e-5, "{key}: {one} and {other}");
     }
     assert_eq!((&evaluated(&without)["left_out"], &evaluated(&without)["skipped"]), (&0.into(), &2.into()));
+    // Each row is of its own image, whatever was left out before it.
+    let whole = ["beech/0.jpg", "beech/2.jpg", "beech/3.png", "oak tree/0.jpg", "oak tree/1.png", "oak tree/3.png"];
+    let others = predicted(&without);
+    assert_eq!((predictions.len(), others.len()), (whole.len(), whole.len()));
+    for ((file, one), other) in whole.iter().zip(&predictions).zip(&others) {
+        assert!(Path::new(&one.image).ends_with(Path::new("val").join(file)), "{file}: {one:?}");
+        assert_eq!((&one.image, &one.label), (&other.image, &other.label));
+        assert!(file.starts_with(&one.label), "{file}: {one:?}");
+        assert!((one.label_probability - other.label_probability).abs() < 1e-5, "{one:?} and {other:?}");
+    }
 }
 
 /// None is another class's, and a batch of nothing else is none.

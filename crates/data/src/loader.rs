@@ -36,6 +36,8 @@ pub struct Batch<E = f32> {
     /// The images that it was to hold and that are damaged, by their numbers in the split, in the order of the batch: to train on,
     /// others stand in their places; else they are left out, and it may hold none.
     pub damaged: Vec<u32>,
+    /// The images that it holds, likewise; not told of those to train on.
+    pub shown: Vec<u32>,
 }
 
 impl<E: Element> Batch<E> {
@@ -78,11 +80,12 @@ impl<E: Element> Batch<E> {
         }
         let (len, mut kept) = (self.images.len() / self.labels.len(), 0);
         for place in (0..self.labels.len()).filter(|place| places.binary_search(place).is_err()) {
-            self.labels[kept] = self.labels[place];
+            (self.labels[kept], self.shown[kept]) = (self.labels[place], self.shown[place]);
             self.images.copy_within(place * len..(place + 1) * len, kept * len);
             kept += 1;
         }
         self.labels.truncate(kept);
+        self.shown.truncate(kept);
         self.images.truncate(kept * len);
     }
 }
@@ -226,6 +229,7 @@ impl<E: Element> Loader<E> {
                 Ok(made)
             })?;
             batch.note_damaged(indices, &damaged);
+            batch.shown.extend_from_slice(indices);
             batch.leave_out(&damaged);
             served += batch.labels.len();
             step += 1;
@@ -243,6 +247,7 @@ impl<E: Element> Loader<E> {
             extent: Extent::default(),
             step: 0,
             damaged: Vec::new(),
+            shown: Vec::new(),
         };
         Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
     }
@@ -266,6 +271,7 @@ fn begin<E: Element>(batch: &mut Batch<E>, step: u64, extent: Extent, images: us
     batch.images.resize(images * extent.width * extent.height * channels, E::from_f32(0.0));
     batch.labels.resize(images, 0);
     batch.damaged.clear();
+    batch.shown.clear();
     (batch.size, batch.extent, batch.step) = (extent.height, extent, step);
 }
 

@@ -1,14 +1,15 @@
 //! `runner eval`.
 
+mod images;
 mod report;
 
 use super::device::DeviceChoice;
 use super::output::{self, Outputs, PictureFormat};
 use super::recorded::Recorded;
-use super::train::{open_dataset, start_threads};
+use super::train::start_threads;
 use super::{Exit, Failure, paths, prepare};
 use crate::config::spec::{Spec, Tta};
-use crate::data::{Dataset, Facts};
+use crate::data::{DataError, Dataset, Facts};
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
 use crate::nn::{Compute, Params};
@@ -17,10 +18,12 @@ use crate::plot;
 use crate::record::confusion::Confusion;
 use crate::record::console::{Counter, Display};
 use crate::record::folder::file;
-use crate::record::{DatasetFacts, Status, csv_file};
+use crate::record::predictions::PredictionRow;
+use crate::record::{Status, csv_file};
 use crate::train::CHECKPOINT_FILE;
 use crate::train::{Evaluator, Figures, Weights, checkpoint, device, net};
 use crate::units::count;
+use images::Evaluated;
 use report::Report;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +39,7 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --average
   runner eval runs/long --weights runs/long/model-best.safetensors
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
+  runner eval runs/20261123T120000Z-photos-1a2b --data photos/test --predictions test.csv
 
 A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
 size, weights, device and instruction set are the same; of a GPU to the last digit with `train.deterministic` alone.
@@ -54,12 +58,20 @@ pub struct EvalArgs {
     /// Evaluate these weights of the run, such as RUN/model-best.safetensors of one with `[record] best`
     #[arg(long, value_name = "FILE", conflicts_with = "average")]
     weights: Option<PathBuf>,
+    /// Evaluate on other images, of the run's classes by name: all in a folder of class folders; those for validation in a folder with
+    /// train/ and val/ or in a pack; those in a list of files. The run's own set may be named where it has moved to [default: the run's
+    /// validation images]
+    #[arg(long, value_name = "DIR|PACK|LIST")]
+    data: Option<PathBuf>,
     /// Average the outputs over views of each image, for all figures [default: none]
     #[arg(long, value_name = "LEVEL", value_parser = Tta::WORDS.to_vec())]
     tta: Option<String>,
     /// Write the figures of each class as CSV; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write what each image is taken for, and how surely, as CSV; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
     /// Write the confusion matrix, as table or picture (repeatable)
     #[arg(long, value_name = "FILE.csv|.svg|.png")]
     confusion: Vec<PathBuf>,
@@ -76,22 +88,37 @@ pub struct EvalArgs {
 
 impl EvalArgs {
     fn outputs(&self) -> Outputs<'_> {
-        Outputs::default().prints("--json", self.json).file("--csv", &self.csv).file("--confusion", &self.confusion)
+        let files = Outputs::default().file("--csv", &self.csv).file("--predictions", &self.predictions);
+        files.prints("--json", self.json).file("--confusion", &self.confusion)
+    }
+
+    fn display(&self) -> Display {
+        if self.json { Display::Json } else { Display::Progress }
     }
 }
 
-/// Evaluates a run's weights on its validation images.
+/// Evaluates a run's weights on its validation images, or on others.
 pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     check_outputs(args)?;
     let folder = paths::run(&args.run)?;
-    let recorded = Recorded::read(folder)?;
+    let mut recorded = Recorded::read(folder)?;
     prepare::trains(&recorded.loaded.spec)?;
     let mut notices = Vec::new();
     let isa = instruction_set(&recorded, &mut notices)?;
     let compute = args.device.compute_to_look(isa, &recorded.info.device, "evaluated", &mut notices)?;
     notices.extend_from_slice(device::remarks(&compute));
     let threads = start_threads(args.threads)?;
-    let facts = prepare::facts(&recorded.loaded.spec)?;
+    let moved = match &args.data {
+        Some(from) => images::own_at(&recorded, from, &mut notices)?,
+        None => None,
+    };
+    if moved.is_some() {
+        recorded.loaded.spec.data.root.clone_from(&args.data);
+    }
+    let of_data = args.data.iter().map(|from| format!(" --data {}", from.display()));
+    let command = format!("runner eval {}{}", folder.display(), of_data.collect::<String>());
+    let facts = recorded.with_data(prepare::facts(&recorded.loaded.spec), folder, &command);
+    let facts = facts.map_err(|failure| needed(args, failure))?;
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
     let (mut params, step) = match &args.weights {
         Some(file) if !file.exists() => return Err(Failure::Usage(format!("there is no {}", file.display()))),
@@ -102,7 +129,14 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let last = plan.at(step.clamp(1, plan.total_steps) - 1);
     let size = args.size.map_or(plan.phases[last.phase].eval_size, usize::from);
     prepare::check_size(&spec, &facts[0], size)?;
-    let (dataset, before) = open(args, &recorded, plan.phases[last.phase].set, &mut notices)?;
+    let set = plan.phases[last.phase].set;
+    let found = match (moved, &args.data) {
+        (Some(dataset), _) => Ok(Evaluated { dataset, same_data: true, others: None }),
+        (None, Some(from)) => images::others(&recorded, set, from, args.display(), &mut notices),
+        (None, None) => images::own(&recorded, set, args.display(), &mut notices),
+    };
+    let found = recorded.with_data(found, folder, &command);
+    let Evaluated { dataset, same_data, others } = found.map_err(|failure| needed(args, failure))?;
     for notice in &notices {
         output::notice(notice);
     }
@@ -110,15 +144,18 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let dataset = Arc::new(dataset);
     device::set_up(&compute, &spec);
     let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
-    let Found { figures, confusion, left_out } = evaluate(&spec, &dataset, &compute, &mut params, size, tta)?;
+    let told = args.predictions.is_some();
+    let Outcome { figures, confusion, left_out, predictions } =
+        evaluate(&spec, &dataset, &compute, &mut params, size, tta, told)?;
     let info = &recorded.info;
     let average = spec.train.average.as_ref().filter(|_| args.average).map(|average| average.kind.as_str());
-    let same_data = dataset.digest == before.digest;
     let report = Report {
         folder,
         info,
         dataset: &dataset,
         same_data,
+        data: args.data.as_deref(),
+        chosen: others,
         figures,
         confusion,
         left_out,
@@ -130,8 +167,19 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         compute: &compute,
         threads,
     };
-    write(args, &report)?;
+    write(args, &report, predictions)?;
     Ok(Exit::Done)
+}
+
+/// Says, where other images are named and the run's own are absent, what these are needed for.
+fn needed(args: &EvalArgs, failure: Failure) -> Failure {
+    match failure {
+        Failure::Data(DataError::Absent { why, remedy }) if args.data.is_some() => {
+            let what = "they tell the classes, and what images are normalised with";
+            DataError::Absent { why: format!("{why}; {what}"), remedy }.into()
+        }
+        other => other,
+    }
 }
 
 /// Sees to it that results can be written before they are computed.
@@ -142,7 +190,7 @@ fn check_outputs(args: &EvalArgs) -> Result<(), Failure> {
             return Err(Failure::Usage(message));
         }
     }
-    args.outputs().check([&args.run])
+    args.outputs().check([&args.run].into_iter().chain(&args.data).chain(&args.weights))
 }
 
 fn is_csv(path: &Path) -> bool {
@@ -164,26 +212,6 @@ fn instruction_set(recorded: &Recorded, notices: &mut Vec<String>) -> Result<Isa
         ));
     }
     Ok(mine)
-}
-
-/// Opens one of the data sets, and says so where it is not what the run was trained on, which comes with it.
-fn open<'a>(
-    args: &EvalArgs,
-    recorded: &'a Recorded,
-    set: usize,
-    notices: &mut Vec<String>,
-) -> Result<(Dataset, &'a DatasetFacts), Failure> {
-    let display = if args.json { Display::Json } else { Display::Progress };
-    let (spec, info) = (&recorded.loaded.spec, &recorded.info);
-    let before = info.datasets().nth(set).unwrap_or(&info.dataset);
-    let dataset = open_dataset(&spec.request(&spec.sets()[set]), display, before.stands_in_for.clone(), notices)?;
-    if dataset.digest != before.digest {
-        notices.push(format!(
-            "OTHER IMAGES than the run was trained with: `{}` had digest {}, and `{}` has {} now",
-            before.name, before.digest, dataset.facts.name, dataset.digest
-        ));
-    }
-    Ok((dataset, before))
 }
 
 /// The run's weights, and the number of steps after which they are.
@@ -255,14 +283,16 @@ fn weights_of(file: &Path, spec: &Spec, facts: &Facts, plan: &Plan) -> Result<Pa
 }
 
 /// What an evaluation found.
-struct Found {
+struct Outcome {
     figures: Figures,
     confusion: Confusion,
     /// Images that it went without.
     left_out: usize,
+    /// Of the others, in the set's order; none where they are not wanted.
+    predictions: Vec<PredictionRow>,
 }
 
-/// Evaluates, with a bar on a terminal.
+/// Evaluates, with a bar on a terminal. `told`: whether what is found of each image is wanted.
 fn evaluate(
     spec: &Spec,
     dataset: &Arc<Dataset>,
@@ -270,28 +300,43 @@ fn evaluate(
     params: &mut Params,
     size: usize,
     tta: Tta,
-) -> anyhow::Result<Found> {
+    told: bool,
+) -> anyhow::Result<Outcome> {
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
-    let mut confusion = Confusion::new(&class_names(dataset), outputs);
+    let mut confusion = Confusion::new(&class_names(dataset.facts.classes, &dataset.class_names), outputs);
+    let names = confusion.names().to_owned();
+    let mut predictions = Vec::new();
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
     let evaluation = Evaluator::new(compute.clone()).evaluate(spec, dataset, params, size, tta, |seen| {
-        for (label, predicted) in seen.labels.iter().zip(seen.predictions()) {
-            confusion.add(*label as usize, predicted);
+        let answers = seen.predictions();
+        for (label, predicted) in seen.labels.iter().zip(&answers) {
+            confusion.add(*label as usize, *predicted);
+        }
+        if told {
+            let images = seen.numbers.iter().zip(seen.labels).zip(answers).zip(seen.outputs());
+            predictions.extend(images.map(|(((number, label), predicted), outputs)| {
+                let file = dataset.val_file(*number as usize).map(|file| file.display().to_string());
+                let image = file.unwrap_or_else(|| number.to_string());
+                (*number, PredictionRow::new(image, &names, *label as usize, predicted, outputs))
+            }));
         }
         counter.at(seen.images as u64);
         Ok(())
     })?;
+    // What keeps its shape comes in another order.
+    predictions.sort_by_key(|(number, _)| *number);
+    let predictions = predictions.into_iter().map(|(_, row)| row).collect();
     let figures = evaluation.averaged.unwrap_or(evaluation.plain);
-    Ok(Found { figures, confusion, left_out: evaluation.left_out })
+    Ok(Outcome { figures, confusion, left_out: evaluation.left_out, predictions })
 }
 
 /// One name a class, whatever the set gives.
-fn class_names(dataset: &Dataset) -> Vec<String> {
-    let given = |class: usize| dataset.class_names.get(class).cloned();
-    (0..dataset.facts.classes).map(|class| given(class).unwrap_or_else(|| format!("class {class}"))).collect()
+fn class_names(classes: usize, given: &[String]) -> Vec<String> {
+    let name = |class: usize| given.get(class).cloned();
+    (0..classes).map(|class| name(class).unwrap_or_else(|| format!("class {class}"))).collect()
 }
 
-fn write(args: &EvalArgs, report: &Report<'_>) -> Result<(), Failure> {
+fn write(args: &EvalArgs, report: &Report<'_>, predictions: Vec<PredictionRow>) -> Result<(), Failure> {
     if args.json {
         output::print(&report.json()?)?;
     } else if !args.outputs().take_stdout() {
@@ -299,6 +344,10 @@ fn write(args: &EvalArgs, report: &Report<'_>) -> Result<(), Failure> {
     }
     if let Some(to) = &args.csv {
         let bytes = csv_file::encode(report.confusion.by_class()).map_err(anyhow::Error::from)?;
+        output::write_bytes(to, &bytes)?;
+    }
+    if let Some(to) = &args.predictions {
+        let bytes = csv_file::encode(predictions).map_err(anyhow::Error::from)?;
         output::write_bytes(to, &bytes)?;
     }
     for to in &args.confusion {

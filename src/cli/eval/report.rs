@@ -1,7 +1,7 @@
 //! What `runner eval` found, as text and as JSON.
 
 use crate::config::spec::Tta;
-use crate::data::Dataset;
+use crate::data::{Chosen, Dataset};
 use crate::nn::Compute;
 use crate::record::confusion::{ClassRow, Confusion};
 use crate::record::run_json::RunInfo;
@@ -31,6 +31,10 @@ pub struct Report<'a> {
     pub dataset: &'a Dataset,
     /// Whether it is as it was when the run was trained.
     pub same_data: bool,
+    /// What `--data` names.
+    pub data: Option<&'a Path>,
+    /// Which of the images there, where they are others than the run's own.
+    pub chosen: Option<Chosen>,
     pub figures: Figures,
     /// Of the images that were evaluated.
     pub confusion: Confusion,
@@ -59,11 +63,19 @@ impl Report<'_> {
         format!("{}, after {} steps", self.images(), count(self.step))
     }
 
-    /// `1,000 validation images of shapes (stand-in for cifar10), 32 px`; `190 validation images of folder (without 10 damaged files)…`
+    /// `1,000 validation images of shapes (stand-in for cifar10), 32 px`; `190 validation images of folder (without 10
+    /// damaged files)…`; of other images where they are from.
     fn images(&self) -> String {
-        let set = match &self.dataset.stands_in_for {
-            Some(absent) => format!("{} (stand-in for {absent})", self.dataset.facts.name),
-            None => self.dataset.facts.name.clone(),
+        let set = match (&self.dataset.stands_in_for, self.data) {
+            (_, Some(from)) => from.display().to_string(),
+            (Some(absent), None) => format!("{} (stand-in for {absent})", self.dataset.facts.name),
+            (None, None) => self.dataset.facts.name.clone(),
+        };
+        let images = self.confusion.images();
+        let of_set = match self.chosen {
+            None | Some(Chosen::Validation) => format!("{} of {set}", plural(images, "validation image")),
+            Some(Chosen::All) => format!("{}, all of {set}", plural(images, "image")),
+            Some(Chosen::Listed) => format!("{} listed in {set}", plural(images, "image")),
         };
         let views = match self.tta {
             Tta::None => String::new(),
@@ -73,7 +85,7 @@ impl Report<'_> {
             0 => String::new(),
             files => format!(" (without {})", plural(files as u64, "damaged file")),
         };
-        format!("{} validation images of {set}{without}, {} px{views}", count(self.confusion.images()), self.size)
+        format!("{of_set}{without}, {} px{views}", self.size)
     }
 
     /// The figures as tables, within `width` columns.
@@ -122,6 +134,8 @@ impl Report<'_> {
             "stands_in_for": self.dataset.stands_in_for,
             "digest": self.dataset.digest,
             "same_data": self.same_data,
+            "data": self.data.map(|from| from.display().to_string()),
+            "chosen": self.chosen.unwrap_or(Chosen::Validation).word(),
             "size": self.size,
             "average": self.average,
             "weights": self.weights.map(|file| file.display().to_string()),

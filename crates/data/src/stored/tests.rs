@@ -168,6 +168,8 @@ fn damaged_images_are_left_out_of_validation_and_change_nothing_else() {
             assert_eq!((whole.extent, whole.step, whole.size), (rest.extent, rest.step, rest.size));
             let len = whole.images.len() / whole.labels.len();
             assert_eq!(rest.images.len(), rest.labels.len() * len);
+            // An image's label is its number.
+            assert_eq!(rest.shown, rest.labels);
             for (label, image) in rest.labels.iter().zip(rest.images.chunks_exact(len)) {
                 let place = whole.labels.iter().position(|other| other == label).unwrap();
                 assert!(image == &whole.images[place * len..][..len], "image {label}");
