@@ -20,26 +20,23 @@ pub struct Evaluated {
 
 /// The run's own set, as it is in the place that `--data` names, be it another one than when the run was trained. `None` of other
 /// images; and of runs with several sets, of which one would not do.
-pub fn own_at(recorded: &Recorded, from: &Path, notices: &mut Vec<String>) -> Result<Option<Dataset>, Failure> {
+pub fn own_at(recorded: &Recorded, from: &Path, notices: &mut Vec<String>) -> Option<Dataset> {
     let (spec, before) = (&recorded.loaded.spec, &recorded.info.dataset);
     let set = sets::make(&spec.data.dataset);
     if spec.sets().len() > 1 || set.origin() == Origin::Generated {
-        return Ok(None);
+        return None;
     }
-    let Some(folder) = set.locate(from) else { return Ok(None) };
+    let folder = set.locate(from)?;
     // What is wrong there is said where it is read as others.
-    let Ok(found) = set.count(&folder) else { return Ok(None) };
+    let found = set.count(&folder).ok()?;
     let as_many = (found.train_images as u64, found.val_images as u64) == (before.images, before.val_images);
     // Damaged files may be counted before they are read.
     if !as_many && before.skipped == 0 {
-        return Ok(None);
+        return None;
     }
-    let Ok(dataset) = set.read(&folder) else { return Ok(None) };
-    if dataset.digest != before.digest {
-        return Ok(None);
-    }
+    let dataset = set.read(&folder).ok().filter(|dataset| dataset.digest == before.digest)?;
     notices.extend(left_out(&dataset));
-    Ok(Some(dataset))
+    Some(dataset)
 }
 
 /// The validation images of one of the run's sets; where they are not what the run was trained with, that is said.

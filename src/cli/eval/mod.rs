@@ -108,10 +108,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let compute = args.device.compute_to_look(isa, &recorded.info.device, "evaluated", &mut notices)?;
     notices.extend_from_slice(device::remarks(&compute));
     let threads = start_threads(args.threads)?;
-    let moved = match &args.data {
-        Some(from) => images::own_at(&recorded, from, &mut notices)?,
-        None => None,
-    };
+    let moved = args.data.as_ref().and_then(|from| images::own_at(&recorded, from, &mut notices));
     if moved.is_some() {
         recorded.loaded.spec.data.root.clone_from(&args.data);
     }
