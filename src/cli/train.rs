@@ -12,12 +12,14 @@ use crate::mlflow::{self, MlflowSink};
 use crate::nn::Compute;
 use crate::record::console::Display;
 use crate::record::folder::{self, file};
+use crate::record::reader::RunReader;
 use crate::record::run_json::RunInfo;
 use crate::record::text::plural;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{self, Beginning, Kept};
 use crate::train::{Job, Machine, PaintJob, PaintSession, Session, StopFlag, free_bytes, paint, picture_files, train};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +191,10 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     job.keep = args.keep_prefix.clone();
     check_kept(&job)?;
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
+    if let (None, Some(_), true, Some(why)) = (&kept, &args.prefix, args.quiet, job.notices.last()) {
+        // It takes as long as if nobody had asked: no matter for silence.
+        output::notice(why);
+    }
     let (folder, stop) = folder(args, &job.spec)?;
     let session = match (kept, &args.prefix) {
         (Some(kept), Some(from)) => Session::fork(job, from, kept, folder, sink, stop)?,
@@ -306,7 +312,10 @@ fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
             let differences = Beginning::of(job, kept.phase).map(|own| own.differences(&kept.beginning));
             match differences {
                 Some(none) if none.is_empty() => return Some(kept),
-                Some(some) => format!("{} begins otherwise: with {}", kept.run, some.join(", ")),
+                Some(some) => {
+                    let other = other_settings(job, from, kept.phase).map(|other| format!(" ({other})"));
+                    format!("{} begins otherwise: with {}{}", kept.run, some.join(", "), other.unwrap_or_default())
+                }
                 None => format!("{} begins with more phases than there are before the last", kept.run),
             }
         }
@@ -314,6 +323,26 @@ fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
     };
     job.notices.push(format!("all steps are trained here: {why}"));
     None
+}
+
+/// The settings in which the run that kept a beginning differs up to that phase: `phases[0].lr.from is 0.3, there 0.1, and 2 more`.
+fn other_settings(job: &Job, from: &Path, phase: usize) -> Option<String> {
+    let run = from.canonicalize().ok()?.ancestors().nth(2)?.to_path_buf();
+    let (own, there) = (job.spec.settings(), RunReader::open(&run).ok()?.info().ok()?.settings);
+    let is_before = |path: &str| match path.strip_prefix("phases[").and_then(|rest| rest.split_once(']')) {
+        Some((index, _)) => index.parse::<usize>().is_ok_and(|index| index < phase),
+        None => !["name", "seed"].contains(&path),
+    };
+    let paths: BTreeSet<&String> = own.keys().chain(there.keys()).filter(|path| is_before(path)).collect();
+    let mut differing = paths.into_iter().filter(|path| own.get(*path) != there.get(*path));
+    let first = differing.next()?;
+    let [own, there] =
+        [own.get(first), there.get(first)].map(|value| value.map_or("absent".to_owned(), |v| v.to_string()));
+    let more = match differing.count() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Some(format!("{first} is {own}, there {there}{more}"))
 }
 
 /// Reads the pictures of an experiment that paints, and plans.
