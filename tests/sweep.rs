@@ -209,6 +209,20 @@ fn points_that_are_left_out_are_named_with_the_reason() {
         "{said}"
     );
 
+    // What is evaluated more often has less time to train, unless evaluations are not counted.
+    let images = |measure: &str| {
+        let axes = "[axes]\n'train.eval_every' = ['20step', '10step']\n";
+        let output = dry_run(&format!("equal = {{ {measure} = 'phases[1].epochs' }}\n{axes}"));
+        assert_exit(&output, 0);
+        let said = text(&output);
+        let row = |point: char| said.lines().find(|line| line.trim_start().starts_with(point)).unwrap().to_owned();
+        ['0', '1'].map(|point| row(point).split_whitespace().nth(3).unwrap().to_owned())
+    };
+    let [seldom, often] = images("training");
+    assert_eq!(seldom, often);
+    let [seldom, often] = images("time");
+    assert_ne!(seldom, often);
+
     let constraint = "constraints = ['phases[0].lr < 1']\n[axes]\n'phases[0].lr' = [0.01, 2.0, 3.0]\n";
     let output = dry_run(constraint);
     assert_exit(&output, 0);

@@ -131,11 +131,13 @@ pub const EQUAL: &[Param] = &[
         doc: "the length of a phase (`phases[1].epochs`) that is fitted until as many images are trained on as in the base",
     },
     Param {
-        key: "time",
+        key: "training",
         kind: Kind::Text,
         default: Default::Absent,
-        doc: "likewise until the estimated time is the base's: arithmetic of training and evaluation, by image size and net",
+        doc: "likewise until the estimated time of training is the base's, which is what `train_seconds` and `compare` count: arithmetic, by \
+              image size and net",
     },
+    Param { key: "time", kind: Kind::Text, default: Default::Absent, doc: "the same with evaluations" },
 ];
 
 /// A sweep file, its axes aside.

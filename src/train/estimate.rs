@@ -5,7 +5,7 @@ use super::rehearsal::{Rehearsal, noise};
 use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::nn::Compute;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedPhase};
 use crate::units::Seconds;
 use std::time::Instant;
 
@@ -60,10 +60,27 @@ pub fn seconds_before(
 ) -> anyhow::Result<Seconds> {
     let mut flops = 0.0;
     for phase in &plan.phases[..phase] {
-        let forward = |size| anyhow::Ok(net::graph(spec, &facts[0], size)?.flops() as f64);
         let evaluations = (phase.first_step..phase.end()).filter(|step| plan.is_eval_step(*step)).count();
-        flops += forward(phase.size)? * STEP * phase.images as f64;
-        flops += forward(phase.eval_size)? * (evaluations * facts[phase.set].val_images) as f64;
+        flops += trained(phase, spec, facts)?;
+        flops += forward(phase.eval_size, spec, facts)? * (evaluations * facts[phase.set].val_images) as f64;
     }
     Ok(flops / flops_per_second)
+}
+
+/// Operations of all steps, without evaluations.
+///
+/// # Errors
+/// When the net cannot be built.
+pub fn training_flops(spec: &Spec, plan: &Plan, facts: &[Facts]) -> anyhow::Result<f64> {
+    plan.phases.iter().map(|phase| trained(phase, spec, facts)).sum()
+}
+
+/// Operations of a phase's steps.
+fn trained(phase: &PlannedPhase, spec: &Spec, facts: &[Facts]) -> anyhow::Result<f64> {
+    Ok(forward(phase.size, spec, facts)? * STEP * phase.images as f64)
+}
+
+/// Operations of an image's forward pass.
+fn forward(size: usize, spec: &Spec, facts: &[Facts]) -> anyhow::Result<f64> {
+    Ok(net::graph(spec, &facts[0], size)?.flops() as f64)
 }

@@ -267,6 +267,7 @@ fn cost(point: &Point, measure: Measure) -> Result<f64, Failure> {
     match measure {
         Measure::Images => Ok(point.plan.phases.iter().map(|phase| phase.images as f64).sum()),
         // At a speed of one operation a second: what is compared are operations.
+        Measure::Training => Ok(estimate::training_flops(&point.loaded.spec, &point.plan, &point.facts)?),
         Measure::Time => Ok(estimate::seconds(&point.loaded.spec, &point.plan, &point.facts, 1.0)?),
     }
 }

@@ -22,11 +22,13 @@ pub struct Equal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     Images,
+    /// As `Time`, without evaluations: what `train_seconds` counts.
+    Training,
     /// As estimated from image sizes and the net, not as measured: it is the same on every machine.
     Time,
 }
 
-const FORM: &str = "`{ images = \"phases[1].epochs\" }` or `{ time = … }`";
+const FORM: &str = "`{ images = \"phases[1].epochs\" }`, `{ training = … }` or `{ time = … }`";
 
 /// Reads `equal`: one measure, and a phase's length that the base gives and, in a new sweep, no axis varies.
 pub(super) fn read(
@@ -65,6 +67,10 @@ pub(super) fn read(
         );
         return None;
     };
-    let measure = if one.key == "images" { Measure::Images } else { Measure::Time };
+    let measure = match one.key.as_str() {
+        "images" => Measure::Images,
+        "training" => Measure::Training,
+        _ => Measure::Time,
+    };
     Some(Equal { measure, path: path.clone(), base: value, origin: origin.clone() })
 }
