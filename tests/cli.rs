@@ -101,6 +101,32 @@ fn damaged_data_is_exit_code_3_even_where_a_set_could_stand_in() {
     assert!(!dir.path().join("runs").exists(), "nothing is made");
 }
 
+#[test]
+fn a_plan_is_told_to_programs_with_all_that_moves() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/schedules/across-phases.toml");
+    let output = runner().arg("plan").arg(&file).args(["--json", "--set", "train.eval_size=32"]).output().unwrap();
+    assert_exit(&output, 0);
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&plan["name"], &plan["steps"], &plan["evaluations"]),
+        (&"across-phases".into(), &300.into(), &3.into())
+    );
+    assert_eq!(plan["datasets"][0]["train_images"], 5000);
+    assert_eq!(plan["settings"]["phases[1].lr.across_phases"], true);
+    let phases = plan["phases"].as_array().unwrap();
+    assert_eq!(phases.len(), 4);
+    assert_eq!((&phases[3]["first_step"], &phases[3]["eval_size"]), (&200.into(), &32.into()));
+    assert_eq!(phases[0]["lr"], serde_json::json!({ "from": 0.01, "to": 0.2, "curve": "linear" }));
+    for (before, after) in phases[1..].iter().zip(&phases[2..]) {
+        assert_eq!(before["lr"]["to"], after["lr"]["from"]);
+        assert_eq!(
+            (&after["lr"]["over_phases"], &after["lr"]["curve"]),
+            (&serde_json::json!([1, 3]), &"cosine".into())
+        );
+    }
+    assert_eq!((&phases[0]["beta"], &phases[3]["lr"]["to"]), (&serde_json::Value::Null, &0.0.into()));
+}
+
 /// What optimizers use of beta, bounds on gradients, and decays that are another from phase to phase, on a device too.
 #[test]
 fn what_a_plan_says_of_each_step_is_what_optimizers_apply() {

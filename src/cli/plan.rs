@@ -4,11 +4,13 @@ use super::output::{self, Outputs, PictureFormat};
 use super::prepare::Planned;
 use super::{Exit, Failure, Overrides, origins, paths, prepare, rules};
 use crate::config;
+use crate::config::spec::Spec;
 use crate::data::{Facts, FactsSource};
 use crate::plan::Plan;
 use crate::plot::{self, Across, LrScale, ScheduleOptions, Scheduled, Shown};
 use crate::train::PICTURES;
 use crate::units::{classes, count};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -18,6 +20,7 @@ Examples:
   runner plan configs/dawnbench.toml --plot schedule.png --trace trace.csv
   runner plan configs/imagenet-fastai-18min.toml --plot schedule.svg --across epochs --log
   runner plan configs/dawnbench.toml --set 'phases[1].lr.from=0.2' --csv -
+  runner plan configs/dawnbench.toml --json | jq '.phases[].lr'
   runner plan configs/dawnbench.toml --seed 2 --origins
   runner plan configs/schedules/one-cycle.toml --expand > plain.toml")]
 pub struct PlanArgs {
@@ -31,6 +34,9 @@ pub struct PlanArgs {
     /// Print the whole experiment as TOML, recipes as the plain phases they stand for, in place of the table
     #[arg(long, conflicts_with = "origins")]
     expand: bool,
+    /// Print phases, data sets and all settings as one JSON object, in place of the table
+    #[arg(long, conflicts_with_all = ["origins", "expand"])]
+    json: bool,
     /// Write the phases as CSV, as in a run's plan.csv; `-` for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -63,6 +69,7 @@ pub struct PlanArgs {
 impl PlanArgs {
     fn outputs(&self) -> Outputs<'_> {
         let printed = Outputs::default().prints("--origins", self.origins).prints("--expand", self.expand);
+        let printed = printed.prints("--json", self.json);
         printed.file("--csv", &self.csv).file("--trace", &self.trace).file("--plot", &self.plot)
     }
 }
@@ -87,6 +94,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     for notice in prepare::notices(&loaded.spec, &facts, has_table).chain(remarks) {
         output::notice(&notice);
     }
+    if args.json {
+        output::print(&format!("{:#}\n", as_json(&loaded.spec, &plan, &facts)))?;
+    }
     if args.expand {
         output::print(&config::write(&loaded.spec))?;
     }
@@ -108,24 +118,50 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What is planned with, and where it is known from.
-pub fn data_line(facts: &Facts) -> String {
-    if facts.name == PICTURES {
-        return format!("{}: {} at a time", facts.name, facts.train_images);
-    }
-    let source = match facts.source {
+/// The plan for programs.
+fn as_json(spec: &Spec, plan: &Plan, facts: &[Facts]) -> Value {
+    let set = |facts: &Facts| {
+        json!({
+            "name": facts.name,
+            "train_images": facts.train_images,
+            "val_images": facts.val_images,
+            "classes": facts.classes,
+            "channels": facts.channels,
+            "size": facts.size,
+            "known": known(facts),
+        })
+    };
+    let mut value = plan.json();
+    value["name"] = json!(spec.name);
+    value["seed"] = json!(spec.seed);
+    value["datasets"] = facts.iter().map(set).collect();
+    value["settings"] = json!(spec.settings());
+    value
+}
+
+/// Where figures are known from.
+fn known(facts: &Facts) -> &'static str {
+    match facts.source {
         FactsSource::Data => "counted in its files",
         FactsSource::Drawn => "drawn in memory",
         FactsSource::File => "as the experiment gives it",
         FactsSource::Official => "the set is absent: its official figures",
         FactsSource::StandIn => "the stand-in: the set itself is absent",
-    };
+    }
+}
+
+/// What is planned with, and where it is known from.
+pub fn data_line(facts: &Facts) -> String {
+    if facts.name == PICTURES {
+        return format!("{}: {} at a time", facts.name, facts.train_images);
+    }
     format!(
-        "{}: {} training and {} validation images of {} ({source})",
+        "{}: {} training and {} validation images of {} ({})",
         facts.name,
         count(facts.train_images as u64),
         count(facts.val_images as u64),
-        classes(facts.classes)
+        classes(facts.classes),
+        known(facts)
     )
 }
 

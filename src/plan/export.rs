@@ -1,9 +1,10 @@
 //! The plan as rows and as CSV.
 
-use super::{Plan, PlannedPhase, StepPlan};
+use super::{Plan, PlannedPhase, StepPlan, optimizer_in_words};
 use crate::record::csv_file;
 use crate::record::rows::{OwnLine, OwnPoint, OwnQuantity, PhaseEnds, PlanRow, PlannedStepRow, Row};
-use crate::schedule::Ramp;
+use crate::schedule::{Ramp, Run};
+use serde_json::{Value, json};
 use std::io::Write;
 
 impl Plan {
@@ -86,6 +87,43 @@ impl Plan {
         self.phases.iter().map(ends).collect()
     }
 
+    /// The phases for programs, with all that moves over them.
+    pub fn json(&self) -> Value {
+        let phases = self.phases.iter().enumerate().map(|(k, phase)| {
+            let curve = |ramp: &Ramp| phase.curve_json(ramp);
+            let moving = |ramp: &Option<Ramp>| ramp.as_ref().map(curve);
+            json!({
+                "phase": k,
+                "source": phase.source,
+                "dataset": self.sets[phase.set],
+                "first_step": phase.first_step,
+                "steps": phase.steps,
+                "images": phase.images,
+                "epochs": phase.epochs,
+                "size": phase.size,
+                "eval_size": phase.eval_size,
+                "batch": phase.batch,
+                "accumulate": phase.accumulate,
+                "optimizer": optimizer_in_words(&phase.optimizer),
+                "lr": curve(&phase.lr),
+                "momentum": curve(&phase.momentum),
+                "weight_decay": curve(&phase.weight_decay),
+                "beta": moving(&phase.beta),
+                "clip_norm": moving(&phase.clip_norm),
+                "clip_value": moving(&phase.clip_value),
+                "mix": moving(&phase.mix),
+            })
+        });
+        let evaluations = (0..self.total_steps).filter(|step| self.is_eval_step(*step)).count();
+        json!({
+            "steps": self.total_steps,
+            "images": self.total_images,
+            "epochs": self.phases.iter().map(|phase| phase.epochs).sum::<f64>(),
+            "evaluations": evaluations,
+            "phases": phases.collect::<Vec<_>>(),
+        })
+    }
+
     /// Writes `plan.csv`. A plan with several data sets has a column of their names, behind the others.
     ///
     /// # Errors
@@ -152,6 +190,16 @@ impl Plan {
 }
 
 impl PlannedPhase {
+    /// `{from, to, curve}`, of the phase; of a curve that runs over several, these too.
+    fn curve_json(&self, ramp: &Ramp) -> Value {
+        let (from, to) = self.ends_of(ramp);
+        let mut curve = json!({ "from": from, "to": to, "curve": ramp.curve_name() });
+        if let Some(Run { first_phase, last_phase, .. }) = ramp.run() {
+            curve["over_phases"] = json!([first_phase, last_phase]);
+        }
+        curve
+    }
+
     fn row(&self, phase: usize) -> PlanRow {
         let (lr, momentum) = (self.ends_of(&self.lr), self.ends_of(&self.momentum));
         PlanRow {
