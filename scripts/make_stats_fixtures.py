@@ -9,6 +9,7 @@ Made with SciPy 1.17.1, NumPy 2.4.6 and statsmodels 0.15.0. To run it again:
 Samples come from a seeded generator: a second run gives the same file.
 """
 
+import itertools
 import json
 import pathlib
 
@@ -120,6 +121,11 @@ def crossed():
         squares = anova_lm(additive, typ=2)
         case = {"factors": [table[x].tolist() for x in axes], "values": table.y.tolist(), "df": error.df_resid, "repeated": bool(repeated)}
         case["blocks"] = table.seed.tolist() if blocked else None
+        # Least-squares means: over the levels of all other factors alike.
+        grids = [sorted(set(table[x])) for x in axes] + [sorted(set(table.seed))]
+        grid = pandas.DataFrame([row for row in itertools.product(*grids)], columns=[*axes, "seed"])
+        grid["y"] = additive.predict(grid)
+        case["means"] = [grid.groupby(x).y.mean().tolist() for x in axes]
         case["effects"] = []
         for x in axes:
             row = squares.loc[f"C({x})"]

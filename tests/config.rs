@@ -15,7 +15,7 @@
 mod common;
 
 use common::WHOLE;
-use runner::config::spec::{Length, Spec};
+use runner::config::spec::{Length, PhaseSpec, Spec};
 use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text, UsedSet};
 use runner::registry::Across;
 use std::path::{Path, PathBuf};
@@ -218,6 +218,32 @@ fn curves_that_run_on_are_written_back_where_they_begin() {
     let [first, second, third] = &spec.phases[..] else { panic!("three phases") };
     assert_eq!((first.lr_values.len(), second.lr_values.len(), third.lr_values.len()), (1, 2, 0));
     assert_eq!((second.lr.across, third.lr.across), (Across::Continues, Across::No));
+    // Through phases that have no use for it, and beside optimizers that would say their own.
+    let through = [
+        format!("optimizer = \"adam\"\nbeta = {{ from = 0.9, to = 0.99, {across} }}\n"),
+        String::new(),
+        "optimizer = { kind = \"sgd\", nesterov = true }\n".to_owned(),
+        "optimizer = { kind = \"adamw\", eps = 1e-6 }\n".to_owned(),
+        "optimizer = { kind = \"mix\", from = \"adam\", to = \"sgd\", weight = 0.5 }\n".to_owned(),
+    ];
+    let momenta = [
+        format!("optimizer = \"sgd\"\nmomentum = {{ from = 0.5, to = 0.9, {across} }}\n"),
+        "optimizer = \"lbfgs\"\n".to_owned(),
+        "optimizer = \"sgd\"\n".to_owned(),
+        "optimizer = \"lbfgs\"\n".to_owned(),
+    ];
+    for phases in [&through[..], &momenta[..]] {
+        let phase = |own: &String| format!("[[phases]]\nepochs = 1\nbatch = 50\nlr = 0.1\n{own}");
+        let spec = right(&format!("{head}{}", phases.iter().map(phase).collect::<String>()), &[]).spec;
+        let written = config::write(&spec);
+        assert!(right(&written, &[]).spec == spec, "{written}");
+        let runs = |of: fn(&PhaseSpec) -> Option<Across>| spec.phases.iter().map(of).collect::<Vec<_>>();
+        let (begins, on) = (Some(Across::Begins), Some(Across::Continues));
+        match phases.len() {
+            5 => assert_eq!(runs(|phase| phase.beta.as_ref().map(|beta| beta.across)), [begins, on, None, on, on]),
+            _ => assert_eq!(runs(|phase| Some(phase.momentum.across)), [begins, on, on, on]),
+        }
+    }
 }
 
 /// What may follow [`WHOLE`]: a recipe, and groups of parameters.

@@ -17,7 +17,7 @@ use crate::record::folder::file;
 use crate::record::text::plural;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
-use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, tapes};
+use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, parameters, tapes};
 use crate::units::{self, count};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -147,7 +147,8 @@ pub fn enlarged(spec: &Spec, plan: &Plan, datasets: &[Arc<Dataset>]) -> Vec<Stri
         // How large others are is known of them.
         sets[k].dataset.settings.opt_text("keep")?;
         let side = set.train.longest_short_side();
-        let size = plan.phases.iter().filter(|phase| phase.set == k).map(|phase| phase.size).max()?;
+        let of_set = plan.phases.iter().filter(|phase| phase.set == k);
+        let size = of_set.map(|phase| phase.size.max(phase.eval_size)).max()?;
         let name = &set.facts.name;
         let why = match set.train.stored() {
             None => format!(
@@ -399,13 +400,15 @@ pub fn training_fits(
     plan: &Plan,
     free: Option<usize>,
 ) -> Result<(), Failure> {
-    let Some(free) = free else { return Ok(()) };
+    let Some(all) = free else { return Ok(()) };
     for (k, phase) in plan.phases.iter().enumerate() {
         let (training, evaluation) = tapes(spec, facts, phase).map_err(anyhow::Error::new)?;
+        // What does not depend on the batch goes first.
+        let free = all.saturating_sub(parameters(spec, facts, phase).map_err(anyhow::Error::new)?);
         if training.bytes() > free {
             let (PlannedPhase { size, batch, .. }, Tape { images, image_bytes }) = (phase, training);
             let message = format!(
-                "a step takes {} for {} of {size}×{size} at a time, and {} are free",
+                "a step takes {} for {} of {size}×{size} at a time, and beside the parameters {} are free",
                 memory(training.bytes()),
                 plural(images as u64, "image"),
                 memory(free)
@@ -656,12 +659,15 @@ mod tests {
         };
         let (fits, (training, evaluation)) = said("eval_batch = 3", usize::MAX);
         assert_eq!((fits.as_str(), training.images, evaluation.images), ("", 64, 3));
-        let all = training.bytes() + evaluation.bytes();
+        let loaded = read("");
+        let fixed = parameters(&loaded.spec, &facts, &plan(&loaded, &facts).unwrap().phases[0]).unwrap();
+        assert!(fixed > 1 << 20, "{fixed}");
+        let all = fixed + training.bytes() + evaluation.bytes();
         assert_eq!(said("eval_batch = 3", all).0, "");
         let (text, _) = said("eval_batch = 3", all - 1);
         assert!(text.contains("for 3 images of 32×32 at a time, and beside a step of phase 1"), "{text}");
         assert!(text.contains("eval_batch = 3\n") && text.contains("help: `eval_batch = 2` has room"), "{text}");
-        let (text, _) = said("eval_batch = 3", 20 * training.image_bytes);
+        let (text, _) = said("eval_batch = 3", fixed + 20 * training.image_bytes);
         assert!(text.contains(" for 64 images of 32×32 at a time") && text.contains("batch = 64\n"), "{text}");
         assert!(text.contains("`batch = 20` has room, or `accumulate = 4`") && text.contains("recompute"), "{text}");
         let (text, (again, _)) = said("recompute = true", 1000);

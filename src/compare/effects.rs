@@ -1,6 +1,7 @@
 //! What each axis does, over all values of the others: where these are crossed, as in a grid, each run tells of every axis.
 
 use super::axes::Axis;
+use super::group::Lost;
 use super::{Group, Options, Test};
 use crate::stats::{Effect, anova, holm, mean};
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ pub struct Effects {
     pub by_seed: bool,
     /// Points without a result, which are left out.
     pub left_out: usize,
+    /// Seeds of the others that came to none: those that did do not speak for them.
+    pub lost: usize,
 }
 
 /// One axis.
@@ -40,7 +43,8 @@ pub struct Level {
     /// Points and runs that have it.
     pub points: usize,
     pub n: usize,
-    /// Of the points' means.
+    /// Over the values of the other axes alike, whatever points are missing (least squares); of axes that go together, of the points'
+    /// means.
     pub mean: f64,
 }
 
@@ -53,7 +57,7 @@ pub struct Tested {
     pub p_adjusted: f64,
 }
 
-/// `None` where nothing is crossed: fewer than two axes, or as many values as points.
+/// `None` where nothing is crossed: fewer than two axes, or points that what axes do each by itself tells apart.
 pub fn effects(groups: &[Group], axes: &[Axis], options: &Options) -> Option<Effects> {
     if !(2..=MOST_AXES).contains(&axes.len()) {
         return None;
@@ -61,9 +65,8 @@ pub fn effects(groups: &[Group], axes: &[Axis], options: &Options) -> Option<Eff
     let samples: Vec<Vec<(u64, f64)>> = groups.iter().map(|group| sample(group, options)).collect();
     let points: Vec<usize> = (0..groups.len()).filter(|k| !samples[*k].is_empty()).collect();
     let levels: Vec<Vec<&str>> = axes.iter().map(|axis| levels(axis, &points)).collect();
-    let alone: usize = levels.iter().map(|levels| levels.len() - 1).sum();
-    // Of points all told apart by what axes do each by itself, nothing is left.
-    if levels.iter().any(|levels| levels.len() < 2) || points.len() <= alone + 1 {
+    // A value of its own for each point is drawn from a range: no grid.
+    if levels.iter().any(|levels| levels.len() < 2 || levels.len() == points.len()) {
         return None;
     }
     let place = |axis: usize, point: usize| {
@@ -90,7 +93,8 @@ pub fn effects(groups: &[Group], axes: &[Axis], options: &Options) -> Option<Eff
         let means: Vec<f64> =
             own.iter().map(|sample| mean(&sample.iter().map(|(_, value)| *value).collect::<Vec<f64>>())).collect();
         let n = own.iter().map(|sample| sample.len()).sum();
-        Level { value: levels[axis][k].to_owned(), points: own.len(), n, mean: mean(&means) }
+        let fitted = found.means.as_ref().map(|means| means[axis][k]);
+        Level { value: levels[axis][k].to_owned(), points: own.len(), n, mean: fitted.unwrap_or_else(|| mean(&means)) }
     };
     let axes: Vec<AxisEffect> = axes
         .iter()
@@ -108,6 +112,7 @@ pub fn effects(groups: &[Group], axes: &[Axis], options: &Options) -> Option<Eff
         repeated: found.repeated,
         by_seed: blocks.is_some(),
         left_out: groups.len() - points.len(),
+        lost: points.iter().filter_map(|point| groups[*point].lost()).map(Lost::count).sum(),
     })
 }
 
@@ -135,9 +140,10 @@ fn levels<'a>(axis: &'a Axis, points: &[usize]) -> Vec<&'a str> {
     levels
 }
 
-/// The seeds of all points, where they have the same and more than one.
-fn seeds<'a>(mut samples: impl Iterator<Item = &'a Vec<(u64, f64)>>) -> Option<Vec<u64>> {
-    let of = |sample: &Vec<(u64, f64)>| sample.iter().map(|(seed, _)| *seed).collect::<BTreeSet<u64>>();
-    let first = of(samples.next()?);
-    (first.len() > 1 && samples.all(|sample| of(sample) == first)).then(|| first.into_iter().collect())
+/// The seeds, where all points have two of them or more in common.
+fn seeds<'a>(samples: impl Iterator<Item = &'a Vec<(u64, f64)>>) -> Option<Vec<u64>> {
+    let of_points: Vec<BTreeSet<u64>> = samples.map(|sample| sample.iter().map(|(seed, _)| *seed).collect()).collect();
+    let all: BTreeSet<u64> = of_points.iter().flatten().copied().collect();
+    let common = all.iter().filter(|seed| of_points.iter().all(|own| own.contains(seed))).count();
+    (common > 1).then(|| all.into_iter().collect())
 }

@@ -54,6 +54,11 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.kinds().map(|(n, _)| n).sum()
+    }
+
     /// `2 of 4 diverged`, `2 of 4 diverged, 1 failed`
     pub fn words(self) -> String {
         let of = self.of;
@@ -66,8 +71,7 @@ impl Lost {
 
     /// `diverged`, where all did; nothing where there may be results.
     pub fn all(self) -> Option<String> {
-        let lost: usize = self.kinds().map(|(n, _)| n).sum();
-        (lost == self.of).then(|| self.kinds().map(|(_, word)| word).collect::<Vec<_>>().join(" or "))
+        (self.count() == self.of).then(|| self.kinds().map(|(_, word)| word).collect::<Vec<_>>().join(" or "))
     }
 
     /// How many came to what, where any did.

@@ -106,6 +106,9 @@ fn axes_with_points_missing_are_told_too_and_what_is_not_crossed_is_not() {
     let effects = compared(root.path(), Options::default()).effects.unwrap();
     assert_eq!(effects.axes[0].levels.iter().map(|level| level.points).collect::<Vec<_>>(), [2, 1, 2]);
     assert_eq!(effects.df, 5);
+    // One point of the better lengths is missing at the higher rate, which is no worse for that.
+    let [low, high] = &effects.axes[1].levels[..] else { panic!("two rates") };
+    assert!((low.mean - high.mean).abs() < 0.005, "{low:?} {high:?}");
     // A point that diverged has no result.
     for seed in 0..2 {
         let settings = json!({ "lr": 0.2, "epochs": 5 });
@@ -115,6 +118,13 @@ fn axes_with_points_missing_are_told_too_and_what_is_not_crossed_is_not() {
     let found = compared(root.path(), Options::default());
     assert_eq!(found.effects.as_ref().unwrap().left_out, 1);
     assert!(report::terminal(&found, &[], 100).contains("; 1 point without a result left out"));
+    assert_eq!(found.effects.as_ref().unwrap().lost, 0);
+    let run =
+        Run { seed: 9, hash: "aa", settings: json!({ "lr": 0.1, "epochs": 10 }), status: "diverged", ..Run::default() };
+    run.write(root.path(), "aa9");
+    let found = compared(root.path(), Options::default());
+    assert_eq!(found.effects.as_ref().unwrap().lost, 1);
+    assert!(report::terminal(&found, &[], 100).contains("of the others 1 seed that diverged"));
     let root = tempfile::tempdir().unwrap();
     study(root.path());
     assert_eq!(compared(root.path(), Options::default()).effects, None, "one axis");

@@ -27,7 +27,14 @@ fn tables(mut base: Table, over: Table, kind: Option<Kind>, errors: &mut Vec<Dia
         base.fields.iter().enumerate().map(|(place, field)| (field.key.clone(), place)).collect();
     for field in over.fields {
         let Some(place) = places.get(&field.key) else {
-            base.fields.push(field);
+            let kind = kind.and_then(|kind| field_kind(kind, name.as_deref(), &field.key));
+            let none = Node { value: Wire::Array(Vec::new()), origin: field.node.origin.clone() };
+            let node = match (&field.node.value, kind) {
+                // By number, of an array that is not there.
+                (Wire::Table(_), Some(Kind::Tables(_))) => nodes(none, field.node, kind, errors),
+                _ => field.node,
+            };
+            base.fields.push(Field { node, ..field });
             continue;
         };
         let inner = kind.and_then(|kind| field_kind(kind, name.as_deref(), &field.key));
@@ -58,6 +65,12 @@ fn some_items(mut base: Node, upper: Table, kind: Option<Kind>, errors: &mut Vec
     let (all, mut some): (Vec<Field>, Vec<Field>) = upper.fields.into_iter().partition(|field| field.key == ALL);
     // One that is added comes before the next, in whatever order they stand.
     some.sort_by_key(|field| field.key.parse::<usize>().unwrap_or(0));
+    for Field { key, key_origin, node } in &some {
+        // Made before anything is said of it: what is said of all is said of it too.
+        if *key == items.len().to_string() && matches!(node.value, Wire::Table(_)) {
+            items.push(Node { value: Wire::Table(Table::default()), origin: key_origin.clone() });
+        }
+    }
     // What is said of all gives way to what is said of one.
     for Field { key, key_origin, node } in all.into_iter().chain(some) {
         let Wire::Table(over) = node.value else {
@@ -67,11 +80,7 @@ fn some_items(mut base: Node, upper: Table, kind: Option<Kind>, errors: &mut Vec
         };
         let places = match key.parse::<usize>() {
             _ if key == ALL => 0..items.len(),
-            Ok(place) if place < items.len() => place..place + 1,
-            Ok(place) if place == items.len() => {
-                items.push(Node { value: Wire::Table(over), origin: node.origin });
-                continue;
-            }
+            Ok(place) if place < items.len() && key == place.to_string() => place..place + 1,
             _ => {
                 let there = format!("{}, {} for one more, or `{ALL}` for all", indices(items.len()), items.len());
                 errors.push(Diagnostic::new(key_origin, format!("there is no item `{key}` below")).expected(there));
@@ -184,18 +193,21 @@ mod tests {
             "[[phases]]\nlr = { from = 1, to = 2 }\nsteps = 7\n\
              [[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\noptimizer = 'sgd'",
         );
+        same(base, "[params.0]\nlr = 4", &format!("{base}\n[[params]]\nlr = 4"));
         // The number behind the last is one more.
         same(
             base,
             "[phases.3]\nlr = 4\n[phases.2]\nlr = 3\n[phases.'*']\nsize = 8",
             "[[phases]]\nepochs = 2\nlr = 1\nsize = 8\n[[phases]]\nsteps = 3\nlr = { from = 0.1, to = 0.2 }\n\
-             optimizer = 'sgd'\nsize = 8\n[[phases]]\nlr = 3\n[[phases]]\nlr = 4",
+             optimizer = 'sgd'\nsize = 8\n[[phases]]\nsize = 8\nlr = 3\n[[phases]]\nsize = 8\nlr = 4",
         );
         let tree = |content, text| parse(content, text, &mut Vec::new()).unwrap();
         for (over, said) in [
             ("[phases.3]\nlr = 1", "there is no item `3` below"),
             ("[phases]\nlr = 1", "`lr` cannot be an integer"),
             ("[phases.lr]\nto = 1", "there is no item `lr` below"),
+            ("[phases.01]\nlr = 1", "there is no item `01` below"),
+            ("[params.1]\nlr = 1", "there is no item `1` below"),
         ] {
             let mut errors = Vec::new();
             merge(tree(base, 1), tree(over, 0), &mut errors);

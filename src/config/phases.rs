@@ -6,7 +6,7 @@ use super::schema::{ACROSS, FIRST_PHASE, PHASE, PHASE_LENGTH, RATE};
 use super::spec::{Length, PhaseSpec, SetSpec};
 use crate::optim::{self, mix};
 use crate::registry::{Across, Choice, RampValue, Settings, Value, find};
-use crate::schedule::recipes;
+use crate::schedule::{Ramp, recipes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 /// The phases, each made whole from the one before.
 ///
 /// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
-/// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out. `momentum` goes back to its default, and `lr` must be
-/// given by every phase, for a ramp that has run down has no
-/// sensible sequel; but where they run on across phases, they do. `images`: the batch of all phases, of a task whose images are known.
+/// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out; of curves what they have come to, or where
+/// they run on across phases, they themselves. `momentum`, `lr` and `lr_values` carry over in that case alone: else `momentum` goes back to its default,
+/// and every phase gives its `lr`, for a ramp that has run down has no sensible sequel. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
     builder: &mut Builder<'_>,
     list: &[Settings],
@@ -296,8 +296,13 @@ impl Phase<'_, '_> {
     /// error; so is handing one on to it.
     fn momentum(&mut self, optimizer: &Choice, carried: &Carried) -> RampValue {
         let has_momentum = has_momentum(optimizer);
-        // A curve that runs on passes over a phase that has no use for it.
-        let given = carried.momentum.clone().filter(|given| has_momentum || given.across != Across::Continues);
+        let given = match &carried.momentum {
+            // A curve that runs on passes over a phase that has no use for it.
+            Some(above) if !has_momentum && above.across == Across::Continues => {
+                return RampValue { across: Across::Continues, ..RampValue::constant(0.0) };
+            }
+            given => given.clone(),
+        };
         if !has_momentum && given.as_ref().is_some_and(|given| *given != RampValue::constant(0.0)) {
             let message = format!("`momentum` means nothing to optimizer `{}`", optimizer.kind);
             let error = self.builder.source.diagnostic(&self.at("momentum"), message);
@@ -324,9 +329,14 @@ impl Phase<'_, '_> {
 
     /// A bound that runs to or from 0 would be none there, where it should be tightest.
     fn clip(&mut self, key: &str) {
-        let Some(RampValue { from, to: Some(to), .. }) = self.settings.opt_ramp(key) else { return };
-        if from == 0.0 || to == 0.0 {
-            let end = if from == 0.0 { "from" } else { "to" };
+        let Some(value @ RampValue { from, to: Some(to), .. }) = self.settings.opt_ramp(key) else { return };
+        let goes_through = Ramp::new(&value).is_ok_and(|ramp| ramp.range()[0] <= 0.0);
+        if goes_through {
+            let end = match (from == 0.0, to == 0.0) {
+                (true, _) => "from",
+                (_, true) => "to",
+                _ => "curve",
+            };
             let message = format!("`{key}` cannot go through 0, where nothing is clipped");
             let error = self.builder.source.diagnostic(&format!("{}.{end}", self.at(key)), message);
             self.builder.error(error.expected("ends greater than 0"));

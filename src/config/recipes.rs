@@ -8,9 +8,9 @@ use super::schema::{EACH, PHASE, PHASES, RAMP, RECIPE};
 use super::source::Origin;
 use crate::optim::mix;
 use crate::registry::{Default, Kind, Param, RampValue, Settings, Value, find};
-use crate::schedule::Length;
 use crate::schedule::recipes::{self, Misuse, Part};
-use crate::units::count;
+use crate::schedule::{Length, Ramp};
+use crate::units::{brief, count};
 use std::collections::BTreeMap;
 
 /// The setting of rates by group.
@@ -99,6 +99,7 @@ impl Phase {
             return vec![Self::default()];
         }
         let parts = recipes::expand(entry, &self.settings).and_then(|parts| {
+            within(&name, &parts)?;
             self.counted(&name, &parts)?;
             self.moves_within(&name, &parts)?;
             Ok((self.own_rates(&parts)?, parts))
@@ -267,6 +268,29 @@ impl Phase {
         let found = up.take_while(|rest| !rest.is_empty()).find_map(written).or_else(|| written(".recipe"));
         found.or_else(|| self.origins.get("")).cloned().unwrap_or(Origin::Default)
     }
+}
+
+/// That no curve of a recipe's phases leaves what a phase may have, as a shape of one's own may.
+fn within(name: &str, parts: &[Part]) -> Result<(), Misuse> {
+    for (k, part) in parts.iter().enumerate() {
+        for (key, value) in [("lr", Some(&part.lr)), ("momentum", part.momentum.as_ref())] {
+            let Some(Kind::Ramp(interval)) = PHASE.iter().find(|param| param.key == key).map(|param| param.kind) else {
+                continue;
+            };
+            let range = value.and_then(|value| Some(Ramp::new(value).ok()?.range()));
+            if let Some([low, high]) = range.filter(|range| range.iter().any(|value| !interval.contains(*value))) {
+                let [low, high] = [low, high].map(brief);
+                return Err(Misuse {
+                    key: "curve".to_owned(),
+                    message: format!(
+                        "in phase {k} of this `{name}`, {key} goes out of range: its values are {low} to {high}"
+                    ),
+                    help: format!("{key} is {interval}: take points between 0 and 1, or another curve"),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a setting beside a recipe is in a plain phase: what varies there is one number here.

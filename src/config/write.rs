@@ -5,8 +5,8 @@ use super::schema::ACROSS;
 use super::spec::{
     DataSpec, Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec, TrainSpec,
 };
-use crate::optim::mix;
-use crate::registry::{Across, Choice, Duration, RampValue, Value};
+use crate::optim::{BETAS, mix};
+use crate::registry::{Across, Choice, Duration, RampValue, Settings, Value};
 use std::fmt::Write;
 
 /// Writes an experiment file that says everything explicitly: what was left out, carried over or overridden included.
@@ -43,12 +43,13 @@ pub fn write(spec: &Spec) -> String {
         out.rule(rule);
     }
     let in_groups = !spec.groups().is_empty();
-    for phase in &spec.phases {
+    for (k, phase) in spec.phases.iter().enumerate() {
+        let before = k.checked_sub(1).map(|before| &spec.phases[before].optimizer);
         if spec.task.is_some() {
-            out.strokes(phase);
+            out.strokes(phase, before);
             continue;
         }
-        out.phase(phase);
+        out.phase(phase, before);
         if in_groups {
             out.groups(phase);
         }
@@ -127,11 +128,11 @@ impl Out {
     }
 
     /// Of a phase likewise.
-    fn strokes(&mut self, phase: &PhaseSpec) {
+    fn strokes(&mut self, phase: &PhaseSpec, before: Option<&Choice>) {
         self.header("[[phases]]");
         self.length(phase);
         self.optional("size", phase.size);
-        self.update(phase);
+        self.update(phase, before);
     }
 
     fn length(&mut self, phase: &PhaseSpec) {
@@ -141,10 +142,18 @@ impl Out {
         }
     }
 
-    /// How the parameters are stepped.
-    fn update(&mut self, phase: &PhaseSpec) {
-        let runs_on = mix::weight(&phase.optimizer).is_some_and(|weight| weight.across == Across::Continues);
-        self.optional("optimizer", (!runs_on).then(|| choice(&phase.optimizer)));
+    /// How the parameters are stepped; `before`: the optimizer of the phase before.
+    fn update(&mut self, phase: &PhaseSpec, before: Option<&Choice>) {
+        let runs_on = |ramp: &RampValue| ramp.across == Across::Continues;
+        let optimizer = if mix::weight(&phase.optimizer).as_ref().is_some_and(runs_on) {
+            None
+        } else if phase.beta.as_ref().is_some_and(runs_on) {
+            // One that says its own beta ends the curve.
+            (before != Some(&phase.optimizer)).then(|| choice(&without_betas(&phase.optimizer)))
+        } else {
+            Some(choice(&phase.optimizer))
+        };
+        self.optional("optimizer", optimizer);
         self.field("carry", phase.carry);
         self.optional("lr", own(&phase.lr));
         self.optional("momentum", own(&phase.momentum));
@@ -188,7 +197,7 @@ impl Out {
         self.optional("until", rule.until.as_ref().map(duration));
     }
 
-    fn phase(&mut self, phase: &PhaseSpec) {
+    fn phase(&mut self, phase: &PhaseSpec, before: Option<&Choice>) {
         self.header("[[phases]]");
         self.length(phase);
         self.optional("data", phase.data.as_ref().map(set));
@@ -197,7 +206,7 @@ impl Out {
         self.field("accumulate", phase.accumulate);
         self.field("augment", choices(&phase.augment));
         self.field("mix_images", choices(&phase.mix_images));
-        self.update(phase);
+        self.update(phase, before);
     }
 
     /// What would be taken over is said where it is nothing too.
@@ -255,6 +264,16 @@ pub fn ramp(ramp: &RampValue) -> String {
     let to = ramp.to.map_or(String::new(), |to| format!(", to = {}, curve = {}", float(to), choice(&ramp.curve)));
     let across = if ramp.across.is_no() { String::new() } else { format!(", {ACROSS} = true") };
     format!("{{ from = {}{to}{across} }}", float(ramp.from))
+}
+
+/// An optimizer, and those that it mixes, but for their betas.
+fn without_betas(of: &Choice) -> Choice {
+    let others = of.settings.0.iter().filter(|(key, _)| !BETAS.contains(&key.as_str()));
+    let settings = others.map(|(key, value)| match value {
+        Value::Choice(inner) => (key.clone(), Value::Choice(without_betas(inner))),
+        other => (key.clone(), other.clone()),
+    });
+    Choice { kind: of.kind.clone(), settings: Settings(settings.collect()) }
 }
 
 /// One of a phase; `None` where it runs on from before, which is said there.

@@ -239,21 +239,27 @@ fn plan_phase(
 /// where the optimizer has none, goes on meanwhile.
 fn lay_runs(phases: &mut [PlannedPhase]) {
     for of in 0..phases[0].ramps_mut().len() {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for (k, phase) in phases.iter_mut().enumerate() {
-            match phase.ramps_mut()[of].as_deref().map(Ramp::across) {
-                Some(Across::Begins) => runs.push((k, k)),
-                Some(Across::Continues) => runs.last_mut().into_iter().for_each(|(_, last)| *last = k),
-                Some(Across::No) | None => {}
+        let column: Vec<Option<Ramp>> =
+            phases.iter_mut().map(|phase| phase.ramps_mut()[of].as_deref().cloned()).collect();
+        // Each with the phases that it is there in.
+        let mut runs: Vec<(Ramp, Vec<usize>)> = Vec::new();
+        for (k, ramp) in column.into_iter().enumerate() {
+            match (ramp, runs.last_mut()) {
+                (Some(ramp), _) if ramp.across() == Across::Begins => runs.push((ramp, vec![k])),
+                (Some(ramp), Some((first, phases))) if ramp.across() == Across::Continues && ramp == *first => {
+                    phases.push(k)
+                }
+                _ => {}
             }
         }
-        for (first_phase, last_phase) in runs.into_iter().filter(|(first, last)| first < last) {
+        for (_, places) in runs.into_iter().filter(|(_, places)| places.len() > 1) {
+            let (first_phase, last_phase) = (places[0], places[places.len() - 1]);
             let first_image = phases[first_phase].images_before;
             let images = phases[last_phase].images_before + phases[last_phase].images - first_image;
             let run = Run { first_phase, last_phase, first_image, images };
-            let ramps =
-                phases[first_phase..=last_phase].iter_mut().filter_map(|phase| phase.ramps_mut().swap_remove(of));
-            ramps.filter(|ramp| !ramp.across().is_no()).for_each(|ramp| ramp.lay(run));
+            for place in places {
+                phases[place].ramps_mut().swap_remove(of).into_iter().for_each(|ramp| ramp.lay(run));
+            }
         }
     }
 }

@@ -43,6 +43,8 @@ impl Curve for Inverse {
             Err("neither leaves nor reaches zero")
         } else if (from < 0.0) != (to < 0.0) {
             Err("cannot pass through zero")
+        } else if !(from / to).powf(1.0 / self.power).is_finite() {
+            Err("would have to fall too steeply")
         } else {
             Ok(())
         }

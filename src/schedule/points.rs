@@ -66,6 +66,8 @@ impl Curve for Points {
             Err("takes points one behind the other, from 0 to 1")
         } else if points.windows(3).any(|three| three[0][0] == three[2][0]) {
             Err("takes two points at one place at most: a jump")
+        } else if points[1][0] == 0.0 || points[points.len() - 2][0] == 1.0 {
+            Err("cannot jump where it begins or ends: let `from` and `to` be others")
         } else if points[0] != [0.0, 1.0] || points[points.len() - 1] != [1.0, 0.0] {
             Err("begins at `from`, [0, 1], and ends at `to`, [1, 0]")
         } else {

@@ -20,6 +20,9 @@ pub struct Anova {
     /// Of all that the factors do not do each by itself: whether what one does hangs on another. `None` where nothing is left to
     /// tell that from chance.
     pub together: Option<Effect>,
+    /// Of each factor at each of its levels, over the levels of all others alike: least-squares means, which points that are missing do
+    /// not move. `None` where the factors cannot be told apart, as where two go together.
+    pub means: Option<Vec<Vec<f64>>>,
     /// Of the error.
     pub df: usize,
     /// Whether the error is what repeated values of a point differ by; else it is what factors do together.
@@ -30,7 +33,7 @@ pub struct Anova {
 /// `anova_lm(typ=2)`); so points may be missing, or have different numbers of values. The error is what values of one point differ by,
 /// where there are several; else what the factors do together.
 ///
-/// `factors`: of each the level of each value. `blocks`: levels of what is no factor of interest and goes through all points, as a seed
+/// `factors`: of each the level of each value, from 0, none of them without a value. `blocks`: levels of what is no factor of interest and goes through all points, as a seed
 /// that all of them were trained with.
 ///
 /// `None` where levels are not crossed, so that nothing is left beside what factors do by themselves; where nothing varies; where a
@@ -66,11 +69,50 @@ pub fn anova(factors: &[Vec<usize>], blocks: Option<&[usize]>, values: &[f64]) -
         effect(without.squares - additive.squares, without.df.checked_sub(additive.df).filter(|df| *df > 0)?)
     };
     Some(Anova {
+        means: means(&alone, &blocks, values, values.len() - additive.df),
         factors: (0..factors.len()).map(of_factor).collect(),
         together: if repeated { effect(additive.squares - whole.squares, crossed) } else { None },
         df: error.df,
         repeated,
     })
+}
+
+/// Sweeps over the factors that the means are found in: each takes a good part of what is missing.
+const SWEEPS: usize = 1000;
+
+/// Least-squares means, by turns: what a level adds is the mean of what the others leave of its values. `rank`: of the model.
+fn means(factors: &[&[usize]], blocks: &[&[usize]], values: &[f64], rank: usize) -> Option<Vec<Vec<f64>>> {
+    let all: Vec<&[usize]> = [factors, blocks].concat();
+    let levels: Vec<usize> = all.iter().map(|factor| factor.iter().max().map_or(0, |last| last + 1)).collect();
+    if rank != 1 + levels.iter().map(|levels| levels - 1).sum::<usize>() {
+        return None;
+    }
+    let middle = values.iter().sum::<f64>() / values.len() as f64;
+    let mut added: Vec<Vec<f64>> = levels.iter().map(|levels| vec![0.0; *levels]).collect();
+    for _ in 0..SWEEPS {
+        let mut moved: f64 = 0.0;
+        for k in 0..all.len() {
+            let mut sums = vec![(0.0, 0usize); levels[k]];
+            for (at, value) in values.iter().enumerate() {
+                let others: f64 = (0..all.len()).filter(|j| *j != k).map(|j| added[j][all[j][at]]).sum();
+                let (sum, count) = &mut sums[all[k][at]];
+                *sum += value - middle - others;
+                *count += 1;
+            }
+            for (own, (sum, count)) in added[k].iter_mut().zip(sums) {
+                let new = sum / count.max(1) as f64;
+                moved = moved.max((new - *own).abs());
+                *own = new;
+            }
+        }
+        if moved <= 1e-15 * middle.abs().max(1e-300) {
+            break;
+        }
+    }
+    let mean = |k: usize| added[k].iter().sum::<f64>() / levels[k] as f64;
+    let whole = middle + (0..all.len()).map(mean).sum::<f64>();
+    let of = |k: usize| added[k].iter().map(|own| whole - mean(k) + own).collect();
+    Some((0..factors.len()).map(of).collect())
 }
 
 /// The point of each value: all its levels as one.

@@ -121,6 +121,15 @@ fn factors_are_told_apart_as_statsmodels_does() {
             check(found.factors[x], expected, &format!("factor {x}"));
         }
         check(found.together, &case["together"], "all together");
+        for (x, means) in case["means"].as_array().unwrap().iter().enumerate() {
+            for (level, mean) in numbers(means).into_iter().enumerate() {
+                close(
+                    found.means.as_ref().map(|means| means[x][level]),
+                    mean,
+                    &format!("case {k}: mean of {x}, {level}"),
+                );
+            }
+        }
     }
     assert!(checked > 24, "{checked}");
 }

@@ -9,7 +9,7 @@ use crate::nn::TapeOptions;
 use crate::nn::memory::{MemoryPlan, Purpose};
 use crate::plan::PlannedPhase;
 
-/// Bytes that activations take, and gradients: planned, so to the byte, but for the scratch space of kernels and for what is
+/// Bytes that activations take, and their gradients: planned, so to the byte, but for the scratch space of kernels and for what is
 /// handed to the net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tape {
@@ -30,6 +30,18 @@ impl Tape {
         let images = options.max_batch;
         Ok(Self { images, image_bytes: elements.saturating_mul(options.dtype.size()) })
     }
+}
+
+/// Bytes of the parameters, their gradients, and the least that steps and checkpoints have beside them: what an optimizer remembers, and
+/// a copy as it is written.
+///
+/// # Errors
+/// As [`tapes`].
+pub fn parameters(spec: &Spec, facts: &[Facts], phase: &PlannedPhase) -> Result<usize, Box<PairingError>> {
+    const COPIES: usize = 4;
+    let graph = net::graph(spec, &facts[0], phase.size)?;
+    let values: usize = graph.params().iter().map(|param| param.len()).sum();
+    Ok(COPIES * values * size_of::<f32>())
 }
 
 /// The tape of a phase's steps, and that of its evaluations, which is in memory beside it. `facts`: of each of the plan's sets.

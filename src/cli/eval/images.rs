@@ -68,9 +68,16 @@ pub fn others(
     let set = recorded.loaded.spec.sets().swap_remove(set);
     let (dataset, chosen) = open_others(&set.dataset, Others { from, trained_on: &trained_on })?;
     notices.extend(left_out(&dataset));
-    if chosen == Chosen::All && set.root.as_deref().is_some_and(|root| is_in(from, &root.join("train"))) {
-        notices
-            .push(format!("THE RUN WAS TRAINED ON THESE IMAGES: {} is a part of its training images", from.display()));
+    // Of a set that is not divided into folders, all of its own folder are mostly those.
+    let trained_on = |root: &Path| {
+        let train = root.join("train");
+        is_in(from, if train.is_dir() { &train } else { root })
+    };
+    if chosen == Chosen::All && set.root.as_deref().is_some_and(trained_on) {
+        notices.push(format!(
+            "THE RUN WAS TRAINED ON THESE IMAGES: training images are among those of {}",
+            from.display()
+        ));
     }
     Ok(Evaluated { dataset, same_data: false, others: Some(chosen) })
 }

@@ -28,9 +28,14 @@ pub struct Setting {
 /// Why not, where no single setting does it.
 pub fn for_rate(args: &FindLrArgs, spec: &Spec, phase: usize, rate: &str) -> Result<Setting, String> {
     let target: f64 = rate.parse().unwrap_or(f64::NAN);
-    // A curve that began in a phase before stands there.
-    let begun = (0..=phase).rev().map(|k| &spec.phases[k]).find(|of| of.lr.across != Across::Continues);
-    let of = begun.unwrap_or(&spec.phases[phase]);
+    let of = &spec.phases[phase];
+    if of.lr.across == Across::Continues {
+        let began = (0..phase).rev().find(|k| spec.phases[*k].lr.across != Across::Continues).unwrap_or(0);
+        let began = spec.phases[began].source;
+        return Err(format!(
+            "No single setting gives phase {phase} that rate: it lies below a curve that began before, phases[{began}].lr."
+        ));
+    }
     let Some(setting) = setting(of) else {
         let recipe = of.recipe.as_deref().unwrap_or_default();
         return Err(format!(

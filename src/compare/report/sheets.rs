@@ -238,9 +238,15 @@ pub fn effects(comparison: &Comparison) -> Option<(String, Sheet)> {
         0 => String::new(),
         n => format!("; {} without a result left out", plural(n as u64, "point")),
     };
+    let lost = match effects.lost {
+        0 => String::new(),
+        n => {
+            format!("; of the others {} that diverged, failed or were given up left out too", plural(n as u64, "seed"))
+        }
+    };
     let freedom = plural(effects.df as u64, "degree");
     let title = format!(
-        "what each axis does, in the mean over the others: {}; F-tests {error} ({freedom} of freedom){holm}{left_out}",
+        "what each axis does, in the mean over the others: {}; F-tests {error} ({freedom} of freedom){holm}{left_out}{lost}",
         quantity(options)
     );
     let heads = ["axis".to_owned(), "value".to_owned(), "points".to_owned(), "n".to_owned()];

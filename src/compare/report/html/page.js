@@ -33,7 +33,7 @@ const sorted = new Map(); // table → the head it was sorted by, and whether do
 
 // A table of the report; heads sort, which is remembered by `name`. `byGroup`: the first cells are the groups' numbers, and rows look
 // like their groups.
-function table({ heads, rows, numbers }, name, byGroup = false) {
+function table({ heads, rows, numbers }, name, byGroup = false, sorts = true) {
   const grouped = (row) => (byGroup && groups.length > 1 ? Number.parseInt(row[0].slice(1), 10) - 1 : null);
   const cell = (text, i) => make("td", { class: i >= numbers.start && i < numbers.end ? "number" : i === 0 ? "id" : text.length > 40 ? "wide" : null }, text);
   const lines = rows.map((row) => {
@@ -64,7 +64,7 @@ function table({ heads, rows, numbers }, name, byGroup = false) {
   };
   const heading = heads.map((text, i) => {
     const head = make("th", { scope: "col", class: i >= numbers.start && i < numbers.end ? "number" : null });
-    head.append(make("button", { onclick: () => sort(i, head, head.getAttribute("aria-sort") === "ascending") }, text));
+    head.append(sorts ? make("button", { onclick: () => sort(i, head, head.getAttribute("aria-sort") === "ascending") }, text) : text);
     return head;
   });
   const before = sorted.get(name);
@@ -95,7 +95,7 @@ function tables(host) {
     host.append(make("h2", {}, data.contrasts_title), fill(table(data.contrasts, "contrasts", true), { id: "contrasts" }, []));
   }
   if (data.effects) {
-    host.append(make("h2", {}, data.effects.title), fill(table(data.effects.sheet, "effects"), { id: "effects" }, []));
+    host.append(make("h2", {}, data.effects.title), fill(table(data.effects.sheet, "effects", false, false), { id: "effects" }, []));
   }
   host.append(...data.claims.map((claim) => make("p", { class: claim.holds ? "good" : "bad" }, claim.text)));
   const notes = data.planned ? [...report.notes, data.planned] : report.notes;
