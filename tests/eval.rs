@@ -380,6 +380,12 @@ fn what_each_image_is_taken_for_is_told_in_the_sets_order() {
         assert!(rows.iter().all(|row| row.probability >= row.label_probability && row.probability <= 1.0), "{rows:?}");
     }
     // Images that are no files have their numbers.
+    let image = dir.path().join("photographs/val/class 0/0.png");
+    let before = std::fs::read(&image).unwrap();
+    let refused = eval(&run, &["--predictions", image.to_str().unwrap()]);
+    assert_exit(&refused, 2);
+    assert!(text(&refused).contains("it is there, in the folder of images"), "{}", text(&refused));
+    assert!(std::fs::read(&image).unwrap() == before);
     let drawn = tempfile::tempdir().unwrap();
     let run = train(drawn.path(), &[]);
     let printed = eval(&run, &["--predictions", "-"]);

@@ -1,9 +1,7 @@
 //! The training loop.
 
-use super::chores;
 use super::device::is_out_of_memory;
 use super::evaluate::{Evaluation, Evaluator};
-use super::passes::Passes;
 use super::session::Session;
 use super::state::Window;
 use super::statistics;
@@ -52,7 +50,6 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     let mut launched = Launches::new();
     // The phase that has begun, and what of the net is frozen in it.
     let mut begun: Option<(usize, Vec<bool>)> = None;
-    let mut passes: Option<Passes> = None;
     let mut next = session.state.progress.step;
     while next < session.plan.total_steps {
         let step = session.plan.at(next);
@@ -65,24 +62,20 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         let first = begun.is_none();
         if begins || begun.as_ref().is_some_and(|(_, before)| *before != frozen) {
             // The old tape's memory goes before the new one's comes.
-            passes = None;
+            session.passes = None;
             if begins {
                 session.begin_phase(&step)?;
             }
         }
-        if passes.is_none() {
-            passes = Some(session.with_room(|session| session.passes(&step, &frozen))?);
-        }
+        session.prepare(&step, &frozen, begins)?;
         begun = Some((step.phase, frozen));
         if first {
             // Loading before the first step is not training.
             loader.wait_for_next();
             session.clock.skip();
         }
-        session.place(&step, begins)?;
 
         if at_hand != session.sets.at_hand() {
-            chores::tell(&mut session.recorder, &[chores::IMAGES_GAVE_WAY.to_owned()])?;
             loader = session.loader(next);
             at_hand = session.sets.at_hand();
         }
@@ -91,7 +84,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
             Ok(Some(batch)) => batch,
             none => {
                 // The steps before it were taken.
-                if let Some(outcome) = settle(session, &mut passes, &mut launched)? {
+                if let Some(outcome) = settle(session, &mut launched)? {
                     return session.finish(outcome);
                 }
                 none?;
@@ -99,7 +92,8 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
             }
         };
         let damaged = batch.damaged.clone();
-        let taken = take_step(session.stepper(), passes.as_mut().expect("made above"), &step, batch)?;
+        let (stepper, passes) = session.stepper();
+        let taken = take_step(stepper, passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
         next += 1;
@@ -108,7 +102,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         if stays && launched.may_grow(session) {
             continue;
         }
-        if let Some(outcome) = settle(session, &mut passes, &mut launched)? {
+        if let Some(outcome) = settle(session, &mut launched)? {
             return session.finish(outcome);
         }
     }
@@ -165,13 +159,8 @@ impl Launches {
     }
 }
 
-/// Reads the numbers of launched steps, records them, and does what is due after each. `Some` where training ends. The `passes` of the
-/// steps may give way to an evaluation in a device's memory.
-fn settle(
-    session: &mut Session,
-    passes: &mut Option<Passes>,
-    launched: &mut Launches,
-) -> anyhow::Result<Option<Outcome>> {
+/// Reads the numbers of launched steps, records them, and does what is due after each. `Some` where training ends.
+fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Option<Outcome>> {
     let steps = std::mem::take(&mut launched.steps);
     let read = session.read_ledger()?;
     session.clock.lap(|spent| &mut spent.train);
@@ -194,7 +183,7 @@ fn settle(
             return Ok(Some(outcome));
         }
         if k + 1 == count {
-            return after_step(session, passes, &step, &taken);
+            return after_step(session, &step, &taken);
         }
     }
     Ok(None)
@@ -210,12 +199,7 @@ fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Out
 }
 
 /// What is due after a step that did not diverge: stop rules, evaluation, checkpoint. `Some` where training ends here.
-fn after_step(
-    session: &mut Session,
-    passes: &mut Option<Passes>,
-    step: &StepPlan,
-    taken: &Taken,
-) -> anyhow::Result<Option<Outcome>> {
+fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
     let phase = &session.plan.phases[step.phase];
     if session.spec.record.phases && step.step + 1 == phase.end() {
         session.keep_model(&file::model_of_phase(step.phase), step.step)?;
@@ -225,7 +209,7 @@ fn after_step(
         session.end_early()?;
     }
     if ended.is_some() || session.plan.is_eval_step(step.step) {
-        let row = evaluate_and_record(session, passes, step, &taken.applied, ended.is_some())?;
+        let row = evaluate_and_record(session, step, &taken.applied, ended.is_some())?;
         if !row.val_loss.is_finite() {
             // The last update ruined the weights: no later loss would tell.
             let reason = format!("the validation loss is not finite after step {}", step.step);
@@ -255,7 +239,6 @@ fn ended_by(plan: &Plan, watch: &mut Watch, row: &MetricsRow) -> Option<String> 
 /// Evaluates and adds the row to `metrics.csv`. `ends`: training is known to end here, before its plan does.
 fn evaluate_and_record(
     session: &mut Session,
-    passes: &mut Option<Passes>,
     step: &StepPlan,
     applied: &Applied,
     ends: bool,
@@ -263,12 +246,12 @@ fn evaluate_and_record(
     session.clock.lap(|spent| &mut spent.train);
     let before = session.clock.spent.eval;
     let is_last = ends || step.step + 1 == session.plan.total_steps;
-    let mut found = evaluate(session, passes, step, is_last)?;
+    let mut found = evaluate(session, step, is_last)?;
     let mut row = metrics_row(session, step, applied, &found);
     let mut watch = session.state.progress.watch.clone();
     if !is_last && ended_by(&session.plan, &mut watch, &row).is_some() {
         // The last evaluation after all: it has all that the last one is to have.
-        found = evaluate(session, passes, step, true)?;
+        found = evaluate(session, step, true)?;
         row = metrics_row(session, step, applied, &found);
     }
     let set = session.plan.phases[step.phase].set;
@@ -292,15 +275,11 @@ struct Found {
 
 /// Evaluates; where a device's memory is too small for that beside what steps are taken with, in the place of these, which are made
 /// again, and at last in that of images.
-fn evaluate(
-    session: &mut Session,
-    passes: &mut Option<Passes>,
-    step: &StepPlan,
-    is_last: bool,
-) -> anyhow::Result<Found> {
+fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
     loop {
         match evaluated(session, step, is_last) {
-            Err(error) if is_out_of_memory(&error) && (passes.take().is_some() || session.give_up_images()) => {}
+            Err(error)
+                if is_out_of_memory(&error) && (session.passes.take().is_some() || session.give_up_images()?) => {}
             found => return found,
         }
     }

@@ -93,6 +93,8 @@ pub struct Session {
     /// Running since the session was put together.
     pub clock: Clock,
     pub evaluator: Evaluator,
+    /// What computes the gradients of steps like the last one; `None` where it is to be made.
+    pub(super) passes: Option<Passes>,
     pub datasets: Vec<Arc<Dataset>>,
     meter: Meter,
     /// What a device's steps have left there; `None` on the host, and before the first step.
@@ -234,6 +236,7 @@ impl Session {
             ledger: None,
             sets: DeviceSets::default(),
             evaluator: Evaluator::new(job.machine.compute.clone()),
+            passes: None,
             spec: job.spec,
             plan: job.plan,
             state,
@@ -250,9 +253,17 @@ impl Session {
     }
 
     /// Gives up the memory of all images on a device: the host makes the batches from then on. Whether there were any.
-    pub(super) fn give_up_images(&mut self) -> bool {
+    pub(super) fn give_up_images(&mut self) -> anyhow::Result<bool> {
         let were_there = self.sets.give_up();
-        self.evaluator.give_up_images() || were_there
+        if were_there {
+            chores::tell(&mut self.recorder, &[chores::IMAGES_GAVE_WAY.to_owned()])?;
+        }
+        let gave_up = self.evaluator.give_up_images() || were_there;
+        if gave_up {
+            // What was recorded keeps all memory from before.
+            self.passes = None;
+        }
+        Ok(gave_up)
     }
 
     /// Makes something that takes a device's memory, and where that is too small, gives up what else there is, one after the
@@ -260,27 +271,29 @@ impl Session {
     ///
     /// # Errors
     /// Those of `make`, once there is nothing left to give up.
-    pub(super) fn with_room<T>(&mut self, mut make: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    fn with_room<T>(&mut self, mut make: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
         loop {
             match make(self) {
-                Err(error) if is_out_of_memory(&error) && (self.evaluator.forget() || self.give_up_images()) => {}
+                Err(error) if is_out_of_memory(&error) && (self.evaluator.forget() || self.give_up_images()?) => {}
                 made => return made,
             }
         }
     }
 
-    /// Has what a step changes on the device, or room for it, for a step that has begun cannot begin again. `begins`: it is the first of
-    /// its phase, whose optimizers may have nothing there yet.
+    /// Has all there that a step is taken with, for a step that has begun cannot begin again: on a device what it changes behind the
+    /// optimizers' update, what computes its gradients, and room for what optimizers and means ask for when they begin. `begins`: the
+    /// step is the first of its phase, or of this process.
     ///
     /// # Errors
     /// Those of the device.
-    pub(super) fn place(&mut self, step: &StepPlan, begins: bool) -> anyhow::Result<()> {
+    pub(super) fn prepare(&mut self, step: &StepPlan, frozen: &[bool], begins: bool) -> anyhow::Result<()> {
         /// Most optimizers remember two numbers for each parameter at most; and there is more that a first step asks for.
         const REMEMBERED: usize = 3;
-        let Some(device) = self.compute.device.clone() else { return Ok(()) };
+        let Some(device) = self.compute.device.clone() else { return self.make_passes(step, frozen) };
         let (averages, mixes) = (self.plan.averages_after(step).is_some(), self.plan.mix_after(step).is_some());
-        let absent = self.with_room(|session| {
-            let State { average, lookahead, .. } = &mut session.state;
+        let place = |session: &mut Self| {
+            let State { params, average, lookahead, .. } = &mut session.state;
+            params.on_device(&device)?;
             let mut absent = 0;
             match average {
                 Some(average) if averages => average.place(&device)?,
@@ -290,13 +303,22 @@ impl Session {
                 Some(lookahead) if mixes => lookahead.place(&device)?,
                 _ => absent += usize::from(mixes),
             }
-            Ok(absent)
-        })?;
+            anyhow::Ok(absent)
+        };
+        let absent = match self.with_room(place) {
+            Err(error) if is_out_of_memory(&error) && self.passes.take().is_some() => self.with_room(place)?,
+            placed => placed?,
+        };
+        self.with_room(|session| session.make_passes(step, frozen))?;
+        if absent == 0 && !begins {
+            return Ok(());
+        }
         let sizes = self.state.params.sizes();
         // The first of a kind is made of the weights as they are then: until then there is to be room for it.
         let optimizers = std::iter::repeat_n(sizes[0], if begins { REMEMBERED } else { 0 });
         let sizes = (0..absent).flat_map(|_| sizes).chain(optimizers).filter(|len| *len > 0);
-        let room = self.with_room(|_| {
+        let room = self.with_room(|session| {
+            session.make_passes(step, frozen)?;
             let room: Vec<Buffer> =
                 sizes.clone().map(|len| device.allocate(DType::F32, len)).collect::<Result<_, _>>()?;
             drop(room);
@@ -304,15 +326,27 @@ impl Session {
         });
         match room {
             // It may do all the same.
-            Err(error) if is_out_of_memory(&error) => Ok(()),
+            Err(error) if is_out_of_memory(&error) => self.make_passes(step, frozen),
             found => found,
         }
     }
 
+    /// What computes a step's gradients, where it is not there.
+    fn make_passes(&mut self, step: &StepPlan, frozen: &[bool]) -> anyhow::Result<()> {
+        if self.passes.is_none() {
+            self.passes = Some(self.passes(step, frozen)?);
+        }
+        Ok(())
+    }
+
     /// What a step is taken with.
-    pub(super) fn stepper(&mut self) -> Stepper<'_> {
-        let Self { spec, plan, state, compute, ledger, sets, .. } = self;
-        Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets }
+    ///
+    /// # Panics
+    /// When it was not [prepared](Self::prepare).
+    pub(super) fn stepper(&mut self) -> (Stepper<'_>, &mut Passes) {
+        let Self { spec, plan, state, compute, ledger, sets, passes, .. } = self;
+        let passes = passes.as_mut().expect("a step is prepared before it is taken");
+        (Stepper { spec, plan, state, compute, ledger: ledger.as_mut(), sets }, passes)
     }
 
     /// From here on a device's losses may stay there for a while, images lie there where that is of use, and it is warmed up.
