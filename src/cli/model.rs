@@ -3,7 +3,7 @@
 use super::prepare::Planned;
 use super::table::{Align, BOLD, DIM, Table, wrap};
 use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
-use crate::config::spec::{Precision, Spec};
+use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::model::summary::{Figures, PartSummary};
 use crate::model::{self, Member, Parts, Summary};
@@ -11,8 +11,8 @@ use crate::nn::Shape;
 use crate::paint::Objective;
 use crate::plan::{Plan, PlannedPhase};
 use crate::task::{self, Painting};
-use crate::train::net::parts;
-use crate::train::tapes;
+use crate::train::needs;
+use crate::train::net::{self, parts};
 use crate::units::{self, count, number};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -116,12 +116,9 @@ impl Phase {
     fn new(index: usize, phase: &PlannedPhase, spec: &Spec, facts: &[Facts], net: &Summary) -> Result<Self, Failure> {
         let eval_bytes = match spec.task {
             Some(_) => None,
-            None => Some(tapes(spec, facts, phase).map_err(anyhow::Error::new)?.1.bytes()),
+            None => Some(needs(spec, facts, phase).map_err(anyhow::Error::new)?.evaluation.bytes()),
         };
-        let element = match spec.train.precision {
-            Precision::F32 | Precision::F32Strict => 4,
-            Precision::Bf16 | Precision::F16 => 2,
-        };
+        let element = net::dtype(spec).size();
         Ok(Self {
             phase: index,
             size: phase.size,

@@ -17,7 +17,7 @@ use crate::record::folder::file;
 use crate::record::text::plural;
 use crate::task::{self, Painting};
 use crate::train::net::{self, parts};
-use crate::train::{PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, painting_facts, parameters, tapes};
+use crate::train::{Needs, PaintJob, Pictures, Tape, Weights, WeightsError, memory_needed, needs, painting_facts};
 use crate::units::{self, count};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -402,9 +402,9 @@ pub fn training_fits(
 ) -> Result<(), Failure> {
     let Some(all) = free else { return Ok(()) };
     for (k, phase) in plan.phases.iter().enumerate() {
-        let (training, evaluation) = tapes(spec, facts, phase).map_err(anyhow::Error::new)?;
+        let Needs { parameters, training, evaluation } = needs(spec, facts, phase).map_err(anyhow::Error::new)?;
         // What does not depend on the batch goes first.
-        let free = all.saturating_sub(parameters(spec, facts, phase).map_err(anyhow::Error::new)?);
+        let free = all.saturating_sub(parameters);
         if training.bytes() > free {
             let (PlannedPhase { size, batch, .. }, Tape { images, image_bytes }) = (phase, training);
             let message = format!(
@@ -649,18 +649,16 @@ mod tests {
         let said = |settings: &str, free: usize| {
             let loaded = read(settings);
             let plan = plan(&loaded, &facts).unwrap();
-            let tapes = tapes(&loaded.spec, &facts, &plan.phases[1]).unwrap();
+            let needs = needs(&loaded.spec, &facts, &plan.phases[1]).unwrap();
             let said = match training_fits((&loaded.spec, &loaded.source), &facts, &plan, Some(free)) {
                 Ok(()) => String::new(),
                 Err(Failure::Config(errors)) => errors.to_string(),
                 Err(_) => panic!("another failure than one of the file"),
             };
-            (said, tapes)
+            (said, needs)
         };
-        let (fits, (training, evaluation)) = said("eval_batch = 3", usize::MAX);
+        let (fits, Needs { parameters: fixed, training, evaluation }) = said("eval_batch = 3", usize::MAX);
         assert_eq!((fits.as_str(), training.images, evaluation.images), ("", 64, 3));
-        let loaded = read("");
-        let fixed = parameters(&loaded.spec, &facts, &plan(&loaded, &facts).unwrap().phases[0]).unwrap();
         assert!(fixed > 1 << 20, "{fixed}");
         let all = fixed + training.bytes() + evaluation.bytes();
         assert_eq!(said("eval_batch = 3", all).0, "");
@@ -670,7 +668,7 @@ mod tests {
         let (text, _) = said("eval_batch = 3", fixed + 20 * training.image_bytes);
         assert!(text.contains(" for 64 images of 32×32 at a time") && text.contains("batch = 64\n"), "{text}");
         assert!(text.contains("`batch = 20` has room, or `accumulate = 4`") && text.contains("recompute"), "{text}");
-        let (text, (again, _)) = said("recompute = true", 1000);
+        let (text, Needs { training: again, .. }) = said("recompute = true", 1000);
         assert!(text.contains("not even one image has room: give a smaller size\n"), "{text}");
         assert!(again.image_bytes < training.image_bytes);
     }

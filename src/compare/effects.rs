@@ -90,11 +90,11 @@ pub fn effects(groups: &[Group], axes: &[Axis], options: &Options) -> Option<Eff
     let level = |axis: usize, k: usize| {
         let own: Vec<&Vec<(u64, f64)>> =
             points.iter().filter(|point| place(axis, **point) == k).map(|point| &samples[*point]).collect();
-        let means: Vec<f64> =
-            own.iter().map(|sample| mean(&sample.iter().map(|(_, value)| *value).collect::<Vec<f64>>())).collect();
         let n = own.iter().map(|sample| sample.len()).sum();
-        let fitted = found.means.as_ref().map(|means| means[axis][k]);
-        Level { value: levels[axis][k].to_owned(), points: own.len(), n, mean: fitted.unwrap_or_else(|| mean(&means)) }
+        let of_point = |sample: &&Vec<(u64, f64)>| mean(&sample.iter().map(|(_, value)| *value).collect::<Vec<f64>>());
+        let of_points = || mean(&own.iter().map(of_point).collect::<Vec<f64>>());
+        let mean = found.means.as_ref().map_or_else(of_points, |means| means[axis][k]);
+        Level { value: levels[axis][k].to_owned(), points: own.len(), n, mean }
     };
     let axes: Vec<AxisEffect> = axes
         .iter()

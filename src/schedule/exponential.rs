@@ -1,4 +1,4 @@
-use super::{Curve, CurveEntry};
+use super::{Curve, CurveEntry, away_from_zero};
 use crate::registry::Entry;
 
 pub static ENTRY: CurveEntry = Entry {
@@ -23,12 +23,6 @@ impl Curve for Exponential {
     }
 
     fn check(&self, from: f64, to: f64) -> Result<(), &'static str> {
-        if from == 0.0 || to == 0.0 {
-            Err("neither leaves nor reaches zero")
-        } else if (from < 0.0) != (to < 0.0) {
-            Err("cannot pass through zero")
-        } else {
-            Ok(())
-        }
+        away_from_zero(from, to)
     }
 }

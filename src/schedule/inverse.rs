@@ -1,4 +1,4 @@
-use super::{Curve, CurveEntry};
+use super::{Curve, CurveEntry, away_from_zero};
 use crate::registry::{Default, Entry, Interval, Kind, Param};
 
 /// As `(1 + k·i)^−power`, with the `k` that brings it from one end to the other:
@@ -39,14 +39,8 @@ impl Curve for Inverse {
     }
 
     fn check(&self, from: f64, to: f64) -> Result<(), &'static str> {
-        if from == 0.0 || to == 0.0 {
-            Err("neither leaves nor reaches zero")
-        } else if (from < 0.0) != (to < 0.0) {
-            Err("cannot pass through zero")
-        } else if !(from / to).powf(1.0 / self.power).is_finite() {
-            Err("would have to fall too steeply")
-        } else {
-            Ok(())
-        }
+        away_from_zero(from, to)?;
+        let steepness = (from / to).powf(1.0 / self.power);
+        if steepness.is_finite() { Ok(()) } else { Err("would have to fall too steeply") }
     }
 }

@@ -54,6 +54,17 @@ pub trait Curve: Send + Sync {
     }
 }
 
+/// Whether a curve of factors, which never comes to zero, can join its ends.
+fn away_from_zero(from: f64, to: f64) -> Result<(), &'static str> {
+    if from == 0.0 || to == 0.0 {
+        Err("neither leaves nor reaches zero")
+    } else if (from < 0.0) != (to < 0.0) {
+        Err("cannot pass through zero")
+    } else {
+        Ok(())
+    }
+}
+
 /// An entry of the family `curve`.
 pub type CurveEntry = Entry<fn(&Settings) -> Box<dyn Curve>>;
 

@@ -1,6 +1,5 @@
 //! A mean of the weights over training, beside the weights themselves.
 
-use crate::gpu::Device;
 use crate::gpu::ops::optim::average;
 use crate::nn::Params;
 use crate::optim::device::Slot;
@@ -48,16 +47,6 @@ impl Average {
         if statistics {
             blend(self.stats.host_mut(), params.stats(), share);
         }
-        Ok(())
-    }
-
-    /// Has it on a device.
-    ///
-    /// # Errors
-    /// When its memory is too small.
-    pub fn place(&mut self, device: &Device) -> anyhow::Result<()> {
-        self.params.on(device)?;
-        self.stats.on(device)?;
         Ok(())
     }
 

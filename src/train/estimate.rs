@@ -5,7 +5,7 @@ use super::rehearsal::{Rehearsal, noise};
 use crate::config::spec::Spec;
 use crate::data::Facts;
 use crate::nn::Compute;
-use crate::plan::{Plan, PlannedPhase};
+use crate::plan::Plan;
 use crate::units::Seconds;
 use std::time::Instant;
 
@@ -61,8 +61,11 @@ pub fn seconds_before(
     let mut flops = 0.0;
     for phase in &plan.phases[..phase] {
         let evaluations = (phase.first_step..phase.end()).filter(|step| plan.is_eval_step(*step)).count();
-        flops += trained(phase, spec, facts)?;
-        flops += forward(phase.eval_size, spec, facts)? * (evaluations * facts[phase.set].val_images) as f64;
+        let trained_at = forward(phase.size, spec, facts)?;
+        let same = phase.eval_size == phase.size;
+        let evaluated_at = if same { trained_at } else { forward(phase.eval_size, spec, facts)? };
+        flops += trained_at * STEP * phase.images as f64;
+        flops += evaluated_at * (evaluations * facts[phase.set].val_images) as f64;
     }
     Ok(flops / flops_per_second)
 }
@@ -72,12 +75,7 @@ pub fn seconds_before(
 /// # Errors
 /// When the net cannot be built.
 pub fn training_flops(spec: &Spec, plan: &Plan, facts: &[Facts]) -> anyhow::Result<f64> {
-    plan.phases.iter().map(|phase| trained(phase, spec, facts)).sum()
-}
-
-/// Operations of a phase's steps.
-fn trained(phase: &PlannedPhase, spec: &Spec, facts: &[Facts]) -> anyhow::Result<f64> {
-    Ok(forward(phase.size, spec, facts)? * STEP * phase.images as f64)
+    plan.phases.iter().map(|phase| Ok(forward(phase.size, spec, facts)? * STEP * phase.images as f64)).sum()
 }
 
 /// Operations of an image's forward pass.

@@ -1,6 +1,5 @@
 //! Lookahead: slow weights, which the trained ones are drawn to again and again.
 
-use crate::gpu::Device;
 use crate::gpu::ops::optim::average;
 use crate::nn::Params;
 use crate::optim::device::Slot;
@@ -43,16 +42,6 @@ impl Lookahead {
         self.home()?;
         draw_together(self.params.host_mut(), params.values_mut(), take);
         draw_together(self.stats.host_mut(), params.stats_mut(), take);
-        Ok(())
-    }
-
-    /// Has it on a device.
-    ///
-    /// # Errors
-    /// When its memory is too small.
-    pub fn place(&mut self, device: &Device) -> anyhow::Result<()> {
-        self.params.on(device)?;
-        self.stats.on(device)?;
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub use average::Average;
 pub use chores::CHECKPOINT_FILE;
 pub use engine::{Outcome, train};
 pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
-pub use fits::{Tape, parameters, tapes};
+pub use fits::{Needs, Tape, needs};
 pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
 pub use painting::{

@@ -1,5 +1,6 @@
 //! One training from its parts: what the engine works on, and the chores around the loop.
 
+use super::average::Average;
 use super::checkpoint;
 use super::chores::{self, CHECKPOINT_FILE, End};
 use super::clock::Clock;
@@ -7,6 +8,7 @@ use super::device::is_out_of_memory;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
 use super::ledger::Ledger;
+use super::lookahead::Lookahead;
 use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
@@ -26,6 +28,7 @@ use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::gpu::{Buffer, DType};
 use crate::model::backbones::published;
 use crate::nn::{Compute, Executor, Loss, Params};
+use crate::optim::device::Slot;
 use crate::plan::{Mix, Plan, StepPlan};
 use crate::record::folder::file;
 use crate::record::rows::TraceRow;
@@ -291,16 +294,17 @@ impl Session {
         const REMEMBERED: usize = 3;
         let Some(device) = self.compute.device.clone() else { return self.make_passes(step, frozen) };
         let (averages, mixes) = (self.plan.averages_after(step).is_some(), self.plan.mix_after(step).is_some());
+        let on_device = |slots: [&mut Slot; 2]| slots.into_iter().try_for_each(|slot| slot.on(&device).map(drop));
         let place = |session: &mut Self| {
             let State { params, average, lookahead, .. } = &mut session.state;
             params.on_device(&device)?;
             let mut absent = 0;
             match average {
-                Some(average) if averages => average.place(&device)?,
+                Some(Average { params, stats, .. }) if averages => on_device([params, stats])?,
                 _ => absent += usize::from(averages),
             }
             match lookahead {
-                Some(lookahead) if mixes => lookahead.place(&device)?,
+                Some(Lookahead { params, stats }) if mixes => on_device([params, stats])?,
                 _ => absent += usize::from(mixes),
             }
             anyhow::Ok(absent)
@@ -356,21 +360,17 @@ impl Session {
     pub(super) fn prepare_device(&mut self) -> anyhow::Result<()> {
         /// Seconds after which a person is told what they were spent on.
         const LONG: Seconds = 1.0;
-        let Self { compute, spec, plan, state, datasets, .. } = &*self;
+        let Self { compute, plan, state, datasets, .. } = &*self;
         let Some(device) = &compute.device else { return Ok(()) };
         let (from, begun) = (state.progress.step, Instant::now());
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
-        let ledger = Ledger::new(device, parts)?;
-        let mut sets = DeviceSets::new(device, datasets, plan, from)?;
-        let gave_way = !warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)? && sets.give_up();
-        if gave_way {
-            warm_up(spec, (datasets, &sets), plan, from, &state.params, compute)?;
+        let device = device.clone();
+        let (ledger, sets) = (Ledger::new(&device, parts)?, DeviceSets::new(&device, datasets, plan, from)?);
+        (self.ledger, self.sets) = (Some(ledger), sets);
+        if !self.warm_up(from)? && self.give_up_images()? {
+            self.warm_up(from)?;
         }
         device.synchronize()?;
-        (self.ledger, self.sets) = (Some(ledger), sets);
-        if gave_way {
-            chores::tell(&mut self.recorder, &[chores::IMAGES_GAVE_WAY.to_owned()])?;
-        }
         let seconds = begun.elapsed().as_secs_f64();
         if seconds > LONG {
             let device = self.compute.label();
@@ -378,6 +378,12 @@ impl Session {
             chores::tell(&mut self.recorder, &[words])?;
         }
         Ok(())
+    }
+
+    /// Warms the device up for the steps from that one on; whether its memory was enough for that.
+    fn warm_up(&self, from: u64) -> anyhow::Result<bool> {
+        let Self { spec, datasets, sets, plan, state, compute, .. } = self;
+        warm_up(spec, (datasets, sets), plan, from, &state.params, compute)
     }
 
     /// Whether the numbers of one more step of that phase may stay on the device.

@@ -202,7 +202,7 @@ fn spare_images(args: &EvalArgs, recorded: &Recorded) -> Result<(), Failure> {
         .collect();
     for to in args.confusion.iter().chain(&args.csv).chain(&args.predictions) {
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let within = parent.canonicalize().ok().and_then(|at| folders.iter().find(|folder| at.starts_with(folder)));
+        let within = folders.iter().find(|folder| images::is_in(parent, folder));
         if let Some(folder) = within.filter(|_| to.exists()) {
             let message = format!("{}: it is there, in the folder of images {}", to.display(), folder.display());
             return Err(Failure::Usage(format!("{message}\nhelp: write to another place")));

@@ -113,6 +113,7 @@ pub(crate) fn read_others(others: Others<'_>) -> Result<(Dataset, Chosen), DataE
 }
 
 /// Class folders, by their own name or another set's.
+#[derive(Clone)]
 pub(super) struct Folder {
     /// The set's.
     pub name: &'static str,

@@ -28,14 +28,7 @@ impl Folder {
     pub fn read_others(&self, others: Others<'_>) -> Result<(Dataset, Chosen), DataError> {
         let Others { from, trained_on } = others;
         let in_memory = self.size.unwrap_or(trained_on.facts.size);
-        let like = Self {
-            name: self.name,
-            size: if self.on_disk { self.size } else { Some(in_memory) },
-            val: self.val,
-            val_list: self.val_list.clone(),
-            on_disk: self.on_disk,
-            manner: self.manner,
-        };
+        let like = Self { size: if self.on_disk { self.size } else { Some(in_memory) }, ..self.clone() };
         if is_pack(from) {
             // It has its own images for validation, by whatever list.
             let mut set = Self { val_list: None, ..like }.open_pack(from)?;
@@ -95,22 +88,9 @@ impl Folder {
             return Err(error);
         }
         facts.val_images = kept.len();
-        let train = none(&facts);
-        let digest = summary::digest(&train, &val);
+        let digest = summary::digest(&none(&facts), &val);
         let val_files = kept.into_iter().map(|k| files[k].path.clone()).collect();
-        let (mean, std) = (Vec::new(), Vec::new());
-        Ok(Dataset {
-            facts,
-            class_names: Vec::new(),
-            train,
-            val,
-            mean,
-            std,
-            digest,
-            stands_in_for: None,
-            skipped,
-            val_files,
-        })
+        Ok(Dataset { digest, skipped, val_files, ..validation(facts, val) })
     }
 
     fn others_on_disk(&self, found: Found, mut facts: Facts) -> Result<Dataset, DataError> {
@@ -120,20 +100,25 @@ impl Folder {
         self.skip(damaged, &mut skipped)?;
         facts.val_images = files.len();
         let digest = disk::digest(&folder, self.manner.channels, [&[], &files])?;
-        let (train, val) = (none(&facts), self.stored(files, &facts));
-        let (mean, std) = (Vec::new(), Vec::new());
-        Ok(Dataset {
-            facts,
-            class_names: Vec::new(),
-            train,
-            val,
-            mean,
-            std,
-            digest,
-            stands_in_for: None,
-            skipped,
-            val_files: Vec::new(),
-        })
+        let val = self.stored(files, &facts);
+        Ok(Dataset { digest, skipped, ..validation(facts, val) })
+    }
+}
+
+/// Images for validation alone, of classes and statistics that are not known yet.
+fn validation(facts: Facts, val: Split) -> Dataset {
+    let train = none(&facts);
+    Dataset {
+        facts,
+        class_names: Vec::new(),
+        train,
+        val,
+        mean: Vec::new(),
+        std: Vec::new(),
+        digest: String::new(),
+        stands_in_for: None,
+        skipped: Vec::new(),
+        val_files: Vec::new(),
     }
 }
 
