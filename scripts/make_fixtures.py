@@ -853,8 +853,41 @@ def deep_nets():
     save_nets("deep_nets", rows, damped=("bn3", "bn2"))
 
 
-def save_nets(file, rows, damped=("bn3",)):
-    """Loss, gradients and running statistics of one step of each narrow net; parameters of the whole ones."""
+class BlurPool(torch.nn.Module):
+    """A convolution that sees a blurred image, as FFCV's BlurPoolConv2d (its train_imagenet.py): zeros beyond the edges."""
+
+    def __init__(self, conv):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x):
+        channels = self.conv.in_channels
+        blur = torch.tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]).expand(channels, 1, 3, 3) / 16.0
+        return self.conv(F.conv2d(x, blur, padding=1, groups=channels))
+
+
+def blur_before(net):
+    """All of its convolutions with a stride, but the stem's, which in FFCV's nets have 16 inputs or more."""
+    for name, module in list(net.named_modules()):
+        strided = isinstance(module, torch.nn.Conv2d) and max(module.stride) > 1
+        if strided and not name.startswith("stem"):
+            parent, _, child = name.rpartition(".")
+            setattr(net.get_submodule(parent), child, BlurPool(module))
+    return net
+
+
+def blurred_nets():
+    """As `nets`, of those that blur what their strides see."""
+    rows = {
+        "resnet18-blur-before": (lambda: blur_before(basic_resnet(2)), lambda: basic_resnet(64), 33),
+        "resnet50-blur-before": (lambda: blur_before(bottleneck_resnet(2, 10)), lambda: bottleneck_resnet(64, 1000), 34),
+    }
+    save_nets("blurred_nets", rows, plain=lambda name: name.replace(".conv.weight", ".weight") if "layer" in name else name)
+
+
+def save_nets(file, rows, damped=("bn3",), plain=lambda name: name):
+    """Loss, gradients and running statistics of one step of each narrow net; parameters of the whole ones.
+    `plain` gives the name that the program has for a parameter."""
     tensors, cases = {}, {}
     for seed, (name, (narrow, whole, size)) in enumerate(rows.items()):
         params = list(whole().parameters())
@@ -876,11 +909,11 @@ def save_nets(file, rows, damped=("bn3",)):
                     getattr(block, norm).weight.mul_(0.2)
         images, labels = normal(100 + seed, 4, 3, size, size), torch.arange(4)
         tensors[f"{name}/images"] = last(images)
-        tensors |= {f"{name}/before/{k}": v.detach().clone() for k, v in net.named_parameters()}
+        tensors |= {f"{name}/before/{plain(k)}": v.detach().clone() for k, v in net.named_parameters()}
         loss = F.cross_entropy(net(images), labels, label_smoothing=0.1)
         loss.backward()
         tensors[f"{name}/loss"] = loss.detach().reshape(1)
-        trained = {k: v for k, v in net.named_parameters() if v.requires_grad}
+        trained = {plain(k): v for k, v in net.named_parameters() if v.requires_grad}
         tensors |= {f"{name}/gradient/{k}": v.grad for k, v in trained.items()}
         statistics = {k: v for k, v in net.named_buffers() if not k.endswith("num_batches_tracked")}
         tensors |= {f"{name}/statistics/{k}": v for k, v in statistics.items()}
@@ -1060,7 +1093,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     makers = [
         conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, optimizers, papers, lbfgs, clip, muon,
-        net, averages, nets, recipe_nets, deep_nets, whitening, views, schedules, images,
+        net, averages, nets, recipe_nets, deep_nets, blurred_nets, whitening, views, schedules, images,
     ]
     for make in makers:
         make()

@@ -32,6 +32,7 @@ pub static RESNET18: BackboneEntry = Entry {
         style::ACT,
         blocks::SE,
         blocks::BLUR,
+        blocks::BLUR_BEFORE,
     ],
     shorthand: Some("widths"),
     make: Backbone {
@@ -71,12 +72,13 @@ impl PreAct {
         let shortcut = if keeps_shape {
             x
         } else {
-            let h = options.shrink(net, "shortcut_blur", h, stride)?;
-            net.add("shortcut", style.conv(width, 1).stride(options.stride(stride)), &[h])?
+            let (h, stride) = options.shortcut(net, "shortcut_blur", h, stride)?;
+            net.add("shortcut", style.conv(width, 1).stride(stride), &[h])?
         };
-        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[h])?;
+        let y = options.before(net, "blur", h, stride)?;
+        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("norm2", style.norm(style.act), &[y])?;
-        let y = options.shrink(net, "blur", y, stride)?;
+        let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
         let y = options.gate(net, y)?;
         net.add("add", Add::new(), &[shortcut, y])

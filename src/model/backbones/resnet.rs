@@ -13,7 +13,7 @@ const BASIC_WIDTH: &str =
 const BOTTLENECK_WIDTH: &str = "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the other \
      stages has twice as many as the one before";
 
-const fn params(width: &'static str) -> [Param; 9] {
+const fn params(width: &'static str) -> [Param; 10] {
     let width = Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc: width };
     [
         width,
@@ -25,6 +25,7 @@ const fn params(width: &'static str) -> [Param; 9] {
         style::ACT,
         blocks::SE,
         blocks::BLUR,
+        blocks::BLUR_BEFORE,
     ]
 }
 
@@ -143,8 +144,8 @@ impl ResNet {
             return Ok(x);
         }
         net.scope("downsample", |net| {
-            let x = self.options.shrink(net, "blur", x, stride)?;
-            let x = net.add("0", self.style.conv(width, 1).stride(self.options.stride(stride)), &[x])?;
+            let (x, stride) = self.options.shortcut(net, "blur", x, stride)?;
+            let x = net.add("0", self.style.conv(width, 1).stride(stride), &[x])?;
             net.add("1", self.style.norm(Act::None), &[x])
         })
     }
@@ -164,9 +165,10 @@ impl ResNet {
     fn basic(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
         let Self { style, options, .. } = self;
         let shortcut = self.shortcut(net, x, width, stride)?;
-        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[x])?;
+        let y = options.before(net, "blur", x, stride)?;
+        let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
-        let y = options.shrink(net, "blur", y, stride)?;
+        let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
         self.join(net, "bn2", y, shortcut)
     }
@@ -178,9 +180,10 @@ impl ResNet {
         let shortcut = self.shortcut(net, x, 4 * width, stride)?;
         let y = net.add("conv1", style.conv(width, 1), &[x])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
+        let y = options.before(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("bn2", style.norm(style.act), &[y])?;
-        let y = options.shrink(net, "blur", y, stride)?;
+        let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv3", style.conv(4 * width, 1), &[y])?;
         self.join(net, "bn3", y, shortcut)
     }

@@ -29,6 +29,7 @@ pub static ENTRY: BackboneEntry = Entry {
         style::ACT,
         blocks::SE,
         blocks::BLUR,
+        blocks::BLUR_BEFORE,
     ],
     shorthand: Some("widen"),
     make: Backbone {

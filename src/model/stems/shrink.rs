@@ -1,7 +1,7 @@
 //! How the stems for large images shrink them: a stride, and a max-pool, blurred or not.
 
 use crate::kernels::pool::Window;
-use crate::kernels::pool::average::Average;
+use crate::kernels::pool::average::{Average, Edge};
 use crate::nn::layers::Pool;
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Kind, Param, Settings};
@@ -54,7 +54,7 @@ impl Shrink {
             (true, false) => net.add("pool", Pool::Max(WINDOW), &[x]),
             (true, true) => {
                 let x = net.add("pool", Pool::Max(Window { stride: [1; 2], ..WINDOW }), &[x])?;
-                net.add("blur", Pool::Average(Average::Blur { stride: 2 }), &[x])
+                net.add("blur", Pool::Average(Average::Blur { stride: 2, edge: Edge::Mirrored }), &[x])
             }
         }
     }

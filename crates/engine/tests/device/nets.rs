@@ -4,7 +4,7 @@
 use crate::{card, noise};
 use runner_engine::kernels::loss::Mixed;
 use runner_engine::kernels::pool::Window;
-use runner_engine::kernels::pool::average::Average;
+use runner_engine::kernels::pool::average::{Average, Edge};
 use runner_engine::kernels::{DType, Isa};
 use runner_engine::nn::device::Images;
 use runner_engine::nn::layers::{Act, Add, BatchNorm, Concat, ConcatNorm, Conv, Dropout, Filters, Gate, Linear, Pool};
@@ -223,7 +223,8 @@ fn pools_of_every_kind() {
         ("average", Pool::Average(Average::Windows(window))),
         ("average inside", Pool::Average(Average::Inside(window))),
         ("adaptive", Pool::Average(Average::Adaptive { side: 4 })),
-        ("blur", Pool::Average(Average::Blur { stride: 2 })),
+        ("blur", Pool::Average(Average::Blur { stride: 2, edge: Edge::Mirrored })),
+        ("blur in zeros", Pool::Average(Average::Blur { stride: 1, edge: Edge::Zeros })),
         ("largest of all", Pool::global_max()),
         ("mean of all", Pool::global_avg()),
     ];

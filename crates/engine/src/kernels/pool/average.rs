@@ -27,9 +27,18 @@ pub enum Average {
     /// To `side × side` pixels, from an image of any size: output `o` of an axis is the mean of inputs
     /// `⌊o·size/side⌋ … ⌈(o + 1)·size/side⌉ − 1`, as PyTorch's `AdaptiveAvgPool2d` has it.
     Adaptive { side: usize },
-    /// `[1, 2, 1]/4` each way around every `stride`-th pixel, of the image mirrored at its edges: what a convolution or pool
-    /// of that stride aliases is gone (Zhang 2019, arXiv:1904.11486; timm's `BlurPool2d`).
-    Blur { stride: usize },
+    /// `[1, 2, 1]/4` each way around every `stride`-th pixel: what a convolution or pool of that stride aliases is gone
+    /// (Zhang 2019, arXiv:1904.11486).
+    Blur { stride: usize, edge: Edge },
+}
+
+/// What a blur sees beyond the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Edge {
+    /// The image, mirrored at its outermost pixels: timm's `BlurPool2d`.
+    Mirrored,
+    /// Zeros: `conv2d(padding=1)` with such a filter, as in FFCV's `BlurPoolConv2d` (Leclerc et al. 2022).
+    Zeros,
 }
 
 impl Average {
@@ -39,7 +48,10 @@ impl Average {
             Self::Windows(window) | Self::Inside(window) => window.outputs(axis, size),
             Self::Adaptive { side } => (size > 0 && *side > 0).then_some(*side),
             // A single pixel has no neighbour to be mirrored.
-            Self::Blur { stride } => (size > 1 && *stride > 0).then(|| (size - 1) / stride + 1),
+            Self::Blur { stride, edge } => {
+                let least = if *edge == Edge::Mirrored { 2 } else { 1 };
+                (size >= least && *stride > 0).then(|| (size - 1) / stride + 1)
+            }
         }
     }
 
@@ -61,7 +73,12 @@ impl Average {
                 let inputs = out * size / side..((out + 1) * size).div_ceil(*side);
                 evenly(inputs.clone(), inputs.len())
             }
-            Self::Blur { stride } => {
+            Self::Blur { stride, edge: Edge::Zeros } => {
+                let centre = out * stride;
+                let around = [(centre.wrapping_sub(1), 0.25), (centre, 0.5), (centre + 1, 0.25)];
+                around.into_iter().filter(|(input, _)| *input < size).collect()
+            }
+            Self::Blur { stride, edge: Edge::Mirrored } => {
                 let centre = out * stride;
                 let before = if centre == 0 { 1 } else { centre - 1 };
                 let behind = if centre + 1 == size { size - 2 } else { centre + 1 };

@@ -1,7 +1,7 @@
 //! The slow twin: plain loops in `f64`. candle's own pooling knows no padding, and its backward is wrong or missing where
 //! kernel and stride differ.
 
-use super::average::Average;
+use super::average::{Average, Edge};
 use super::{Window, len};
 
 /// Every window: its output's flat position, then its taps inside the image as (place in the window, input's flat
@@ -84,23 +84,20 @@ fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>
             };
             (0..n * oh * ow * c).map(of).collect()
         }
-        Average::Blur { stride } => {
-            let mirror = |at: isize, size: usize| {
+        Average::Blur { stride, edge } => {
+            let seen = |at: isize, size: usize| {
                 let last = size as isize - 1;
-                (if at < 0 {
-                    -at
-                } else if at > last {
-                    2 * last - at
-                } else {
-                    at
-                }) as usize
+                match (0..=last).contains(&at) {
+                    true => Some(at as usize),
+                    false => (edge == Edge::Mirrored).then(|| (if at < 0 { -at } else { 2 * last - at }) as usize),
+                }
             };
             let of = |out: usize| {
                 let (image, oy, ox, channel) = place(out);
                 let around = (-1..=1isize).flat_map(|dy| (-1..=1isize).map(move |dx| (dy, dx)));
-                let taps = around.map(|(dy, dx)| {
-                    let (y, x) = (mirror((oy * stride) as isize + dy, h), mirror((ox * stride) as isize + dx, w));
-                    (position(image, y, x, channel), ((2 - dy.abs()) * (2 - dx.abs())) as f64 / 16.0)
+                let taps = around.filter_map(|(dy, dx)| {
+                    let (y, x) = (seen((oy * stride) as isize + dy, h)?, seen((ox * stride) as isize + dx, w)?);
+                    Some((position(image, y, x, channel), ((2 - dy.abs()) * (2 - dx.abs())) as f64 / 16.0))
                 });
                 (out, taps.collect())
             };

@@ -1,4 +1,4 @@
-use super::average::{Average, AveragePlan};
+use super::average::{Average, AveragePlan, Edge};
 use super::*;
 use crate::kernels::testing::*;
 use crate::kernels::{Element, Grad, Isa, Write};
@@ -50,7 +50,8 @@ for_all_types!(max_matches_the_twin);
 
 fn average_matches_the_twin<E: Element>() {
     let sides = [1, 2, 7].map(|side| Average::Adaptive { side });
-    let blurs = [1, 2, 3].map(|stride| Average::Blur { stride });
+    let edges = |stride| [Edge::Mirrored, Edge::Zeros].map(|edge| Average::Blur { stride, edge });
+    let blurs = [1, 2, 3].into_iter().flat_map(edges);
     let windows = WINDOWS.into_iter().flat_map(|window| [Average::Windows(window), Average::Inside(window)]);
     let all: Vec<Average> = windows.chain(sides).chain(blurs).collect();
     let cases = all.into_iter().flat_map(|average| SHAPES.map(|shape| (average, shape)));

@@ -49,7 +49,7 @@ impl Layer for Pool {
                 format!("average pool {} / {}", window(w.kernel), window(w.stride))
             }
             Pool::Average(Average::Adaptive { side }) => format!("average pool to {}", window([*side; 2])),
-            Pool::Average(Average::Blur { stride }) => format!("blur 3×3 / {}", window([*stride; 2])),
+            Pool::Average(Average::Blur { stride, .. }) => format!("blur 3×3 / {}", window([*stride; 2])),
             Pool::GlobalMax => "global max pool".to_owned(),
             Pool::GlobalAverage => "global average pool".to_owned(),
         }
@@ -82,7 +82,7 @@ impl Layer for Pool {
             Pool::Max(w) | Pool::Average(Average::Windows(w) | Average::Inside(w)) => {
                 Reach::Window { span: w.kernel, stride: w.stride }
             }
-            Pool::Average(Average::Blur { stride }) => Reach::Window { span: [3; 2], stride: [*stride; 2] },
+            Pool::Average(Average::Blur { stride, .. }) => Reach::Window { span: [3; 2], stride: [*stride; 2] },
             Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => Reach::Image,
         }
     }
