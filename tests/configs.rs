@@ -177,6 +177,14 @@ fn eighteen_minutes_of_imagenet_are_as_published() {
     assert_published("configs/imagenet-fastai-18min.toml", 40, &table);
 }
 
+/// FFCV's `get_cyclic_lr` and `get_resolution` of `rn50_16_epochs.yaml`: 1.7 at epoch 2, nothing at 16; 192 pixels from 12 on.
+#[test]
+fn sixteen_epochs_of_ffcv_are_as_published() {
+    let at_12 = 1.7 * 4.0 / 14.0;
+    let table = [row(0, 160, 4096, 1.7e-4, 1.7), row(2, 160, 4096, 1.7, at_12), row(12, 192, 4096, at_12, 0.0)];
+    assert_published("configs/imagenet-ffcv-16.toml", 16, &table);
+}
+
 /// Epochs served, and the highest rate, of each CIFAR-10 recipe.
 #[test]
 fn recipes_of_cifar10_are_as_long_and_as_steep_as_published() {
