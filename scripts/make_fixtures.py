@@ -216,6 +216,31 @@ def mixtures():
     save("mixtures", tensors, cases)
 
 
+def binary():
+    """BCEWithLogitsLoss against the targets of timm 1.0.31, which is not asked: `mixup_target` of timm/data/mixup.py (without a mixture that of
+    BinaryCrossEntropy itself), held against `target_threshold` as in timm/loss/binary_cross_entropy.py. Its own classes gave the same losses."""
+    tensors, cases = {}, {}
+    settings = [(None, 0.0, None), (None, 0.1, None), (0.7, 0.1, None), (0.25, 0.0, 0.3), (0.4, 0.1, 0.2), (None, 0.2, 0.1)]
+    for seed, (own, smoothing, threshold) in enumerate(settings):
+        name, classes = f"bce-{seed}", 11
+        logits = (4 * normal(seed, 9, classes)).requires_grad_()
+        draws = torch.Generator().manual_seed(70 + seed)
+        labels, second = (torch.randint(0, classes, (9,), generator=draws) for _ in range(2))
+        second[:2] = labels[:2]
+        off = smoothing / classes
+        on = 1.0 - smoothing + off
+        one_hot = lambda of: torch.full((9, classes), off).scatter_(1, of.view(-1, 1), on)
+        target = one_hot(labels) if own is None else one_hot(labels) * own + one_hot(second) * (1.0 - own)
+        if threshold is not None:
+            target = target.gt(threshold).to(dtype=target.dtype)
+        loss = F.binary_cross_entropy_with_logits(logits, target)
+        loss.backward()
+        values = {"logits": logits, "labels": labels, "second": second, "loss": loss.reshape(1), "dlogits": logits.grad}
+        tensors |= {f"{name}/{key}": value for key, value in values.items()}
+        cases[name] = {"own": own, "smoothing": smoothing, "threshold": threshold}
+    save("binary", tensors, cases)
+
+
 def activations():
     """CELU and SiLU, as `pointwise`."""
     tensors = {}
@@ -1092,8 +1117,8 @@ if __name__ == "__main__":
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     makers = [
-        conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, optimizers, papers, lbfgs, clip, muon,
-        net, averages, nets, recipe_nets, deep_nets, blurred_nets, whitening, views, schedules, images,
+        conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, binary, optimizers, papers, lbfgs, clip,
+        muon, net, averages, nets, recipe_nets, deep_nets, blurred_nets, whitening, views, schedules, images,
     ]
     for make in makers:
         make()

@@ -266,7 +266,8 @@ pub(super) fn add(total: &mut Loss, batch: Loss) {
 
 /// What the loss layer says of these outputs.
 fn score(isa: Isa, labels: &[u32], outputs: &[f32]) -> Loss {
-    let target = loss::Target { labels, classes: outputs.len() / labels.len(), smoothing: 0.0, mixed: None };
+    let (rule, classes) = (loss::Rule::CrossEntropy, outputs.len() / labels.len());
+    let target = loss::Target { rule, labels, classes, smoothing: 0.0, mixed: None };
     let loss::Score { loss, correct, correct_top5 } = loss::score(isa, target, outputs);
     Loss { sum: loss, images: labels.len(), correct, correct_top5 }
 }

@@ -197,6 +197,7 @@ fn scale(params: &mut Params, by: f32) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::loss::Rule;
     use crate::kernels::{DType, Isa};
     use crate::nn::layers::{Conv, Dropout, Linear, Pool};
     use crate::nn::{Builder, Graph, Shape, TapeOptions};
@@ -219,9 +220,9 @@ mod tests {
         let whole = Params::new(graph.params(), graph.stats(), 4);
         let images: Vec<f32> = (0..10 * 108).map(|k| ((k * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
         let [labels, second] = [1, 3].map(|s| (0..10).map(|k| k * s / 2 % 5).collect::<Vec<u32>>());
-        let gradient = |part: usize, loss_scale: f32| {
+        let gradient_of = |rule: Rule, part: usize, loss_scale: f32| {
             let mut params = whole.clone();
-            let options = TapeOptions::train(part, DType::F32, isa);
+            let options = TapeOptions { loss: rule, ..TapeOptions::train(part, DType::F32, isa) };
             let tape = Executor::new(&isa.into(), &graph, &params, options).unwrap();
             let mut passes = Passes::new(tape, part);
             passes.set_loss_scale(loss_scale);
@@ -234,16 +235,20 @@ mod tests {
             let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss, params.grads().to_vec())
         };
-        let (loss, grads) = gradient(10, 1.0);
-        assert!(grads.iter().any(|grad| grad.abs() > 1e-3));
-        assert!(gradient(10, 1024.0).1 == grads, "a power of two changes nothing in f32");
-        // 10 = 5 + 5 = 4 + 4 + 2 = 3 + 3 + 3 + 1
-        for part in [5, 4, 3, 1] {
-            let (found, parts) = gradient(part, 3.0);
-            assert_eq!((found.images, found.correct, found.correct_top5), (10, loss.correct, loss.correct_top5));
-            assert!((found.sum - loss.sum).abs() < 1e-5 * loss.sum, "{part}: {} and {}", found.sum, loss.sum);
-            let distance = grads.iter().zip(&parts).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(distance < 1e-6, "{part}: {distance}");
+        // Of a mixed image's labels one comes above the threshold.
+        for rule in [Rule::CrossEntropy, Rule::Binary { threshold: None }, Rule::Binary { threshold: Some(0.5) }] {
+            let gradient = |part, loss_scale| gradient_of(rule, part, loss_scale);
+            let (loss, grads) = gradient(10, 1.0);
+            assert!(grads.iter().any(|grad| grad.abs() > 1e-3));
+            assert!(gradient(10, 1024.0).1 == grads, "a power of two changes nothing in f32");
+            // 10 = 5 + 5 = 4 + 4 + 2 = 3 + 3 + 3 + 1
+            for part in [5, 4, 3, 1] {
+                let (found, parts) = gradient(part, 3.0);
+                assert_eq!((found.images, found.correct, found.correct_top5), (10, loss.correct, loss.correct_top5));
+                assert!((found.sum - loss.sum).abs() < 1e-5 * loss.sum, "{part}: {} and {}", found.sum, loss.sum);
+                let distance = grads.iter().zip(&parts).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(distance < 1e-6, "{part}: {distance}");
+            }
         }
     }
 

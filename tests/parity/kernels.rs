@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, assert_close, pair};
 use runner::kernels::activation::{self, Act};
 use runner::kernels::linear::{self, Linear};
-use runner::kernels::loss::{self, Mixed, Target};
+use runner::kernels::loss::{self, Mixed, Rule, Target};
 use runner::kernels::norm::ghost::{self, Ghosts};
 use runner::kernels::norm::{self, Norm};
 use runner::kernels::pool::average::{Average, AveragePlan};
@@ -223,12 +223,37 @@ fn cross_entropy_with_and_without_smoothing() {
         let logits = get("logits").f32s();
         let labels: Vec<u32> = get("labels").values.iter().map(|v| *v as u32).collect();
         let smoothing = fixture.case(&name)["smoothing"].as_f64().unwrap() as f32;
-        let target = Target { labels: &labels, classes: logits.len() / labels.len(), smoothing, mixed: None };
+        let (rule, classes) = (Rule::CrossEntropy, logits.len() / labels.len());
+        let target = Target { rule, labels: &labels, classes, smoothing, mixed: None };
         for isa in Isa::available() {
             let (n, mut dlogits) = (labels.len() as f64, logits.clone());
             let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);
             assert_close(&format!("{isa} {name}: loss"), &[(score.loss / n) as f32], get("loss"), 1e-6);
             assert_close(&format!("{isa} {name}: dlogits"), &dlogits, get("dlogits"), 1e-7);
+        }
+    }
+}
+
+/// PyTorch's loss against timm's targets.
+#[test]
+fn binary_cross_entropy() {
+    let fixture = Fixture::read("binary");
+    assert_eq!(fixture.cases().len(), 6);
+    for name in fixture.cases() {
+        let get = |key: &str| fixture.get(&format!("{name}/{key}"));
+        let number = |key: &str| fixture.case(&name)[key].as_f64().map(|number| number as f32);
+        let logits = get("logits").f32s();
+        let [labels, second] =
+            ["labels", "second"].map(|key| get(key).values.iter().map(|v| *v as u32).collect::<Vec<_>>());
+        let mixed = number("own").map(|own| Mixed { labels: &second, own });
+        let (classes, smoothing) = (logits.len() / labels.len(), number("smoothing").unwrap());
+        let rule = Rule::Binary { threshold: number("threshold") };
+        let target = Target { rule, labels: &labels, classes, smoothing, mixed };
+        for isa in Isa::available() {
+            let (n, mut dlogits) = (labels.len() as f64, logits.clone());
+            let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);
+            assert_close(&format!("{isa} {name}: loss"), &[(score.loss / n) as f32], get("loss"), 1e-6);
+            assert_close(&format!("{isa} {name}: dlogits"), &dlogits, get("dlogits"), 2e-9);
         }
     }
 }
@@ -245,7 +270,7 @@ fn cross_entropy_of_mixtures() {
             ["labels", "second"].map(|key| get(key).values.iter().map(|v| *v as u32).collect::<Vec<_>>());
         let mixed = Some(Mixed { labels: &second, own: number("own") });
         let (classes, smoothing) = (logits.len() / labels.len(), number("smoothing"));
-        let target = Target { labels: &labels, classes, smoothing, mixed };
+        let target = Target { rule: Rule::CrossEntropy, labels: &labels, classes, smoothing, mixed };
         for isa in Isa::available() {
             let (n, mut dlogits) = (labels.len() as f64, logits.clone());
             let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);

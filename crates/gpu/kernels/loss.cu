@@ -1,4 +1,4 @@
-/* Cross-entropy with label smoothing, its gradient, and what accuracies count. A block takes THREAD_COUNT / width rows of logits,
+/* Cross-entropy, binary cross-entropy, their gradients, and what accuracies count. A block takes THREAD_COUNT / width rows of logits,
  * `width` threads each. */
 #ifndef RUNNER_LOSS
 #define RUNNER_LOSS
@@ -19,6 +19,23 @@ typedef struct {
     /* A power of two, at most BLOCK. */
     u32 width;
 } LossRows;
+
+/* Of binary cross-entropy: what differs from LossRows. */
+typedef struct {
+    u64 rows, classes;
+    const void *logits;
+    const u32 *labels;
+    const u32 *second;
+    void *gradient;
+    double *losses;
+    u32 *counts;
+    float own;
+    /* Targets: of a class that is no label, of one that is the only label, of the first and the second of a mixture. */
+    float of_none, of_all, of_first, of_second;
+    /* Of the gradient, the mean over classes in it. */
+    float factor;
+    u32 width;
+} LossBinaryRows;
 
 /* total (+)= Σ loss, Σ correct, Σ correct among the five largest */
 typedef struct {
@@ -50,6 +67,16 @@ FUNCTION LossTarget loss_target(u32 label, const u32 *second, float own) {
     }
     return target;
 }
+
+/* What a class is to be. */
+FUNCTION float loss_target_of(const LossBinaryRows *a, u64 row, u64 k) {
+    const u32 first = a->labels[row], second = a->second ? a->second[row] : first;
+    if (first == second) return k == first ? a->of_all : a->of_none;
+    return k == first ? a->of_first : k == second ? a->of_second : a->of_none;
+}
+
+/* The weight of the answer that a logit speaks against. */
+FUNCTION float loss_against(float z, float q) { return z > 0.0f ? 1.0f - q : q; }
 
 KERNEL(loss_total, LossTotal) {
     SHARED double losses[BLOCK], correct[BLOCK], correct_top5[BLOCK];
@@ -184,6 +211,65 @@ KERNEL(TYPED(loss_rows), LossRows) {
                 if (k == target.first) d -= sharp * target.of_first;
                 else if (k == target.second) d -= sharp * target.of_second;
                 STORE(gradient + k, d * a.factor);
+            }
+        }
+    }
+    END
+}
+
+/* A class has the loss w |z| + log(1 + exp(-|z|)) and the gradient +-(w - 1 / (1 + exp(|z|))), w as `loss_against` says: nothing overflows. */
+KERNEL(TYPED(loss_binary_rows), LossBinaryRows) {
+    SHARED double sums[BLOCK];
+    SHARED u32 ranks[BLOCK];
+    THREADS {
+        const u64 row = (u64)BLOCK_X * (THREAD_COUNT / a.width) + t / a.width;
+        double sum = 0.0;
+        u32 rank = 0;
+        if (row < a.rows) {
+            const T *logits = (const T *)a.logits + row * a.classes;
+            const LossTarget target = loss_target(a.labels[row], a.second ? a.second + row : 0, a.own);
+            const float of_label = TYPED(loss_logit)(logits, a.classes, target.first);
+            /* Where something is no number, the label comes behind five others. */
+            if (of_label != of_label) rank += 5;
+            for (u64 k = t % a.width; k < a.classes; k += a.width) {
+                const float z = LOAD(logits + k), w = loss_against(z, loss_target_of(&a, row, k)), size = fabsf(z);
+                /* A weight of nothing must not meet an infinite logit. */
+                sum += (double)((w > 0.0f ? w * size : 0.0f) + log1pf(expf(-size)));
+                if (z > of_label || (z == of_label && k < target.first)) rank++;
+                if (z != z) rank += 5;
+            }
+        }
+        sums[t] = sum;
+        ranks[t] = rank;
+    }
+    END
+    for (u32 half = a.width / 2; half > 0; half /= 2) {
+        THREADS {
+            if (t % a.width < half) {
+                sums[t] += sums[t + half];
+                ranks[t] += ranks[t + half];
+            }
+        }
+        END
+    }
+    /* The gradient may lie where the logits are, which nobody reads but for itself any more. */
+    THREADS {
+        const u64 row = (u64)BLOCK_X * (THREAD_COUNT / a.width) + t / a.width;
+        const u32 lane = t % a.width;
+        if (row < a.rows && lane == 0) {
+            const LossTarget target = loss_target(a.labels[row], a.second ? a.second + row : 0, a.own);
+            /* A label that is none of the classes shows. */
+            const u32 known = target.first < a.classes && (target.of_second == 0.0f || target.second < a.classes);
+            a.losses[row] = known ? sums[t] / (double)a.classes : (double)bits_to_float(0x7fc00000u);
+            a.counts[row] = (ranks[t] == 0 ? 1u : 0u) + (ranks[t] < 5 ? 2u : 0u);
+        }
+        if (a.gradient && row < a.rows) {
+            const T *logits = (const T *)a.logits + row * a.classes;
+            T *gradient = (T *)a.gradient + row * a.classes;
+            for (u64 k = lane; k < a.classes; k += a.width) {
+                const float z = LOAD(logits + k), w = loss_against(z, loss_target_of(&a, row, k)), e = expf(-fabsf(z));
+                const float s = e / (1.0f + e);
+                STORE(gradient + k, (z > 0.0f ? w - s : s - w) * a.factor);
             }
         }
     }

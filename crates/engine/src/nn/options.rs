@@ -2,6 +2,7 @@
 
 use super::shape::Shape;
 use crate::kernels::conv::Algorithm;
+use crate::kernels::loss::Rule;
 use crate::kernels::{DType, Isa};
 
 /// Which statistics a norm uses, and what becomes of its running ones.
@@ -38,6 +39,8 @@ pub struct TapeOptions {
     pub ghost_batch: Option<usize>,
     /// Whether values that backward reads are computed a second time instead of kept, where that saves memory.
     pub recompute: bool,
+    /// What [`Tape::loss`](super::Tape::loss) is.
+    pub loss: Rule,
     pub isa: Isa,
 }
 
@@ -65,6 +68,7 @@ impl TapeOptions {
             algorithm: Algorithm::default(),
             ghost_batch: None,
             recompute: false,
+            loss: Rule::default(),
             isa,
         }
     }

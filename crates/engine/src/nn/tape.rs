@@ -253,8 +253,8 @@ impl Tape {
         self.loss_scale = scale;
     }
 
-    /// Label-smoothed cross-entropy of the output against `labels`: writes the output's gradient (of the mean over the
-    /// batch, times the loss scale) when the tape has a backward pass.
+    /// The loss of [`TapeOptions::loss`] of the output against `labels`, label-smoothed: writes the output's gradient (of the
+    /// mean over the batch, times the loss scale) when the tape has a backward pass.
     ///
     /// # Panics
     /// When there are not as many labels as images.
@@ -268,8 +268,8 @@ impl Tape {
     /// As [`Tape::loss`]; when the second labels are not as many, or the share lies outside of `0..=1`.
     pub fn loss_of_mixtures(&mut self, labels: &[u32], mixed: Option<Mixed<'_>>, smoothing: f32) -> Loss {
         assert_eq!(labels.len(), self.n, "as many labels as images");
-        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing, mixed };
-        let isa = self.options.isa;
+        let TapeOptions { isa, loss: rule, .. } = self.options;
+        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing, mixed, rule };
         let begun = timings::begin(&self.timings);
         let score = with_element!(self.options.dtype, E => {
             let logits = self.memory.read::<E>(self.values[self.output.0], self.n);

@@ -2,7 +2,7 @@
 //! emulation of the kernels for CUDA, in both orders of threads, or a card, as `scripts/gpu_check` has it.
 
 use crate::{card, noise};
-use runner_engine::kernels::loss::Mixed;
+use runner_engine::kernels::loss::{Mixed, Rule};
 use runner_engine::kernels::pool::Window;
 use runner_engine::kernels::pool::average::{Average, Edge};
 use runner_engine::kernels::{DType, Isa};
@@ -189,6 +189,15 @@ fn evaluation_measuring_ghost_batches_and_frozen_nets() {
     let evaluated = TapeOptions { mode: Mode::Evaluate, ..train() };
     agrees("gradients with running statistics", &graph, evaluated, 2e-5);
     agrees("ghost batches", &graph, TapeOptions { ghost_batch: Some(2), ..train() }, 2e-5);
+}
+
+#[test]
+fn binary_losses() {
+    // Of smoothed halves of seven classes 0.28 and 0.64.
+    for threshold in [None, Some(0.2), Some(0.5)] {
+        let options = TapeOptions { loss: Rule::Binary { threshold }, ..train() };
+        agrees(&format!("binary, above {threshold:?}"), &residual(Act::Relu), options, 2e-5);
+    }
 }
 
 #[test]

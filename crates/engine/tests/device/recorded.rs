@@ -2,7 +2,7 @@
 //! device is the emulation of the kernels for CUDA, which records as a card does.
 
 use crate::noise;
-use runner_engine::kernels::loss::Mixed;
+use runner_engine::kernels::loss::{Mixed, Rule};
 use runner_engine::kernels::{DType, Isa};
 use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Images, Target};
 use runner_engine::nn::layers::{Act, Add, BatchNorm, Conv, Dropout, Linear, Pool};
@@ -256,6 +256,32 @@ fn what_the_loss_is_of_may_change_from_step_to_step() {
     ];
     let replays = same("losses", &residual(), |training| steps.into_iter().for_each(|step| training.step(step)));
     assert_eq!(replays, 5);
+}
+
+/// Nor is what binary cross-entropy takes for right part of what is recorded: smoothing and mixtures change it.
+#[test]
+fn targets_may_change_from_step_to_step() {
+    let steps = [
+        PLAIN,
+        PLAIN,
+        Step { smoothing: 0.9, ..PLAIN },
+        Step { smoothing: 0.0, share: Some(0.3), ..PLAIN },
+        Step { share: Some(0.8), ..PLAIN },
+        PLAIN,
+    ];
+    for (device, threshold) in devices().into_iter().zip([None, Some(0.25)]) {
+        let mut left = Vec::new();
+        for graphs in [true, false] {
+            device.set_graphs(graphs);
+            let loss = Rule::Binary { threshold };
+            let options = TapeOptions { loss, ..TapeOptions::train(N, DType::F32, Isa::detect().unwrap()) };
+            let mut training = Training::with_options(&residual(), &device, options, BTreeMap::new());
+            steps.into_iter().for_each(|step| training.step(step));
+            assert_eq!(training.tape.replays(), if graphs { 4 } else { 0 });
+            left.push(training.left);
+        }
+        assert!(left[0] == left[1], "recorded steps leave other bytes");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Cross-entropy with label smoothing, and the counts that accuracies are made of.
+//! Cross-entropy with label smoothing, binary cross-entropy, and the counts that accuracies are made of.
 //!
 //! For logits `z` of `k` classes, label `t`, smoothing `ε`, as PyTorch's `cross_entropy(label_smoothing)`:
 //!
@@ -10,11 +10,19 @@
 //! An image that is a mixture of two has the two labels with shares `λ` and `1 − λ`, and the loss
 //! `λ·loss(a) + (1 − λ)·loss(b)`: in `q`, `λ·[j = a] + (1 − λ)·[j = b]` in place of `[j = t]`. What counts as correct is
 //! the label of the larger share, the first of equals.
+//!
+//! Of binary cross-entropy the targets `q` are given ([`Targets`]), and an image's loss is the mean over classes:
+//!
+//! ```text
+//! loss = −(1/k)·Σⱼ (qⱼ·log σ(zⱼ) + (1 − qⱼ)·log σ(−zⱼ)),  σ(z) = 1/(1 + e⁻ᶻ)
+//! dz   = factor/k·(σ(z) − q)
+//! ```
 
 use super::address;
 use crate::device::{Args, DType, Device, Error, Grid, THREADS, View, kernel, typed_kernel};
 
 typed_kernel!(ROWS = loss_rows_f32, loss_rows_bf16, loss_rows_f16);
+typed_kernel!(BINARY_ROWS = loss_binary_rows_f32, loss_binary_rows_bf16, loss_binary_rows_f16);
 kernel!(ADD_UP = loss_total);
 
 #[repr(C)]
@@ -38,6 +46,34 @@ unsafe impl Args for RowsArgs {}
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+struct BinaryRowsArgs {
+    rows: u64,
+    classes: u64,
+    logits: u64,
+    labels: u64,
+    second: u64,
+    gradient: u64,
+    losses: u64,
+    counts: u64,
+    own: f32,
+    targets: Targets,
+    factor: f32,
+    width: u32,
+}
+// SAFETY: as `LossBinaryRows` of loss.cu.
+unsafe impl Args for BinaryRowsArgs {}
+
+impl RowsArgs {
+    /// The same rows against such targets.
+    fn binary(self, targets: Targets) -> BinaryRowsArgs {
+        let Self { rows, classes, logits, labels, second, gradient, losses, counts, own, factor, width, .. } = self;
+        let factor = factor / classes as f32;
+        BinaryRowsArgs { rows, classes, logits, labels, second, gradient, losses, counts, own, targets, factor, width }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 struct TotalArgs {
     rows: u64,
     losses: u64,
@@ -48,13 +84,37 @@ struct TotalArgs {
 // SAFETY: as `LossTotal` of loss.cu.
 unsafe impl Args for TotalArgs {}
 
+/// What the loss of an image is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rule {
+    /// That of a softmax over the classes.
+    #[default]
+    CrossEntropy,
+    /// That of each class by itself, against these targets, in the mean over classes.
+    Binary(Targets),
+}
+
+/// The targets of binary cross-entropy, each in `0..=1`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Targets {
+    /// Of a class that an image has no share of.
+    pub none: f32,
+    /// Of one that has all of it.
+    pub all: f32,
+    /// Of the first and of the second label of a mixture, where these are two classes.
+    pub first: f32,
+    pub second: f32,
+}
+
 /// The labels of a batch and how they count.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
+    pub rule: Rule,
     /// `u32`, one an image. One that is none of the classes makes the loss NaN.
     pub labels: View<'a>,
     pub classes: usize,
-    /// ε, in `0..1`.
+    /// ε, in `0..1`; of binary cross-entropy it is part of the targets, and not looked at.
     pub smoothing: f32,
     /// Where images are mixtures of two.
     pub mixed: Option<Mixed<'a>>,
@@ -109,7 +169,7 @@ pub fn score(
     total: View<'_>,
     add: bool,
 ) -> Result<(), Error> {
-    let Target { labels, classes, smoothing, mixed } = target;
+    let Target { rule, labels, classes, smoothing, mixed } = target;
     let (dtype, images) = (logits.dtype(), labels.len());
     assert!(classes > 0 && classes < 1 << 32, "loss of {classes} classes");
     assert!(mixed.is_none_or(|mixed| (0.0..=1.0).contains(&mixed.own)), "loss: shares of no mixture");
@@ -131,9 +191,13 @@ pub fn score(
         factor: gradient.map_or(0.0, |(factor, _)| factor),
         width: classes.next_power_of_two().min(THREADS as usize) as u32,
     };
-    let rows_a_block = (THREADS / args.width) as usize;
-    // SAFETY: the operands have the lengths of `images` rows of `classes`; the kernel minds labels that are none.
-    unsafe { device.launch(ROWS.of(dtype), Grid::blocks(images.div_ceil(rows_a_block), 1), &args)? };
+    let grid = Grid::blocks(images.div_ceil((THREADS / args.width) as usize), 1);
+    match rule {
+        // SAFETY: the operands have the lengths of `images` rows of `classes`; the kernel minds labels that are none.
+        Rule::CrossEntropy => unsafe { device.launch(ROWS.of(dtype), grid, &args)? },
+        // SAFETY: likewise.
+        Rule::Binary(targets) => unsafe { device.launch(BINARY_ROWS.of(dtype), grid, &args.binary(targets))? },
+    }
     let args = TotalArgs { rows: images as u64, losses, counts, total, add: add.into() };
     // SAFETY: losses and counts are of `images` rows, the total is three doubles.
     unsafe { device.launch(&ADD_UP, Grid::blocks(1, 1), &args) }
@@ -168,6 +232,19 @@ mod tests {
     fn scored(
         device: &Device,
         dtype: DType,
+        of: (&[u32], Option<(&[u32], f32)>),
+        smoothing: f32,
+        logits: &[f32],
+        factor: Option<f32>,
+    ) -> (Score, Vec<f32>) {
+        scored_by(Rule::CrossEntropy, device, dtype, of, smoothing, logits, factor)
+    }
+
+    /// The same by that rule.
+    fn scored_by(
+        rule: Rule,
+        device: &Device,
+        dtype: DType,
         (labels, second): (&[u32], Option<(&[u32], f32)>),
         smoothing: f32,
         logits: &[f32],
@@ -176,6 +253,7 @@ mod tests {
         let labels_at = words(device, labels);
         let second = second.map(|(labels, own)| (words(device, labels), own));
         let target = Target {
+            rule,
             labels: labels_at.view(),
             classes: logits.len() / labels.len(),
             smoothing,
@@ -293,7 +371,8 @@ mod tests {
             let labels: Vec<u32> = (0..n as u32).collect();
             let (once, gradient) = scored(&device, dtype, (&labels, None), 0.1, &logits, Some(0.5));
             let labels_at = words(&device, &labels);
-            let target = Target { labels: labels_at.view(), classes, smoothing: 0.1, mixed: None };
+            let rule = Rule::CrossEntropy;
+            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None };
             let logits_at = upload(&device, dtype, &logits);
             let space = device.allocate(DType::U32, scratch(n)).unwrap();
             let total = device.zeros(DType::U32, TOTAL).unwrap();
@@ -302,6 +381,106 @@ mod tests {
             score(&device, target, logits_at.view(), to, space.view(), total.view(), true).unwrap();
             let twice = Score { loss: 2.0 * once.loss, correct: 2 * once.correct, correct_top5: 2 * once.correct_top5 };
             assert_eq!(read(&device, total.view()).unwrap(), twice);
+            assert_eq!(device.read_f32(logits_at.view()).unwrap(), gradient);
+        }
+    }
+
+    /// `−(1/k)·Σⱼ (qⱼ·log σ(zⱼ) + (1 − qⱼ)·log σ(−zⱼ))` and `(σ(z) − q)/k`.
+    fn plain_binary(z: &[f32], q: &[f64]) -> (f64, Vec<f64>) {
+        let k = z.len() as f64;
+        let log_sigmoid = |z: f64| z.min(0.0) - (-z.abs()).exp().ln_1p();
+        let each = |(z, q): (&f32, &f64)| {
+            let z = f64::from(*z);
+            (-q * log_sigmoid(z) - (1.0 - q) * log_sigmoid(-z), (1.0 / (1.0 + (-z).exp()) - q) / k)
+        };
+        let (losses, grads): (Vec<f64>, Vec<f64>) = z.iter().zip(q).map(each).unzip();
+        (losses.iter().sum::<f64>() / k, grads)
+    }
+
+    #[test]
+    fn binary_sums_and_gradients_are_those_of_plain_loops() {
+        let shapes = [(1, 1), (3, 1), (1, 2), (7, 10), (33, 17), (20, 257), (9, 1000)];
+        let targets = [
+            Targets { none: 0.0, all: 1.0, first: 0.7, second: 0.3 },
+            Targets { none: 0.01, all: 0.91, first: 0.19, second: 0.73 },
+            Targets { none: 0.0, all: 1.0, first: 1.0, second: 1.0 },
+        ];
+        for (device, dtype) in devices() {
+            for (seed, (n, classes)) in shapes.into_iter().enumerate() {
+                let logits: Vec<f32> = noise(seed as u64, n * classes).iter().map(|z| 4.0 * z).collect();
+                let logits = rounded(dtype, &logits);
+                let [labels, second] =
+                    [7, 11].map(|step| (0..n).map(|k| (k * step % classes) as u32).collect::<Vec<u32>>());
+                for (own, targets) in [None, Some(0.7), Some(0.2)].into_iter().zip(targets) {
+                    let (mut loss, mut grads) = (0.0, Vec::new());
+                    for (k, z) in logits.chunks(classes).enumerate() {
+                        let mut q = vec![f64::from(targets.none); classes];
+                        let [first, second] = [labels[k], second[k]].map(|label| label as usize);
+                        match own.is_none() || first == second {
+                            true => q[first] = f64::from(targets.all),
+                            false => (q[first], q[second]) = (f64::from(targets.first), f64::from(targets.second)),
+                        }
+                        let (of_row, grad) = plain_binary(z, &q);
+                        loss += of_row;
+                        grads.extend(grad.iter().map(|d| d / n as f64));
+                    }
+                    let of = (&labels[..], own.map(|own| (&second[..], own)));
+                    let rule = Rule::Binary(targets);
+                    let factor = 1.0 / n as f32;
+                    let (got, gradient) = scored_by(rule, &device, dtype, of, 0.0, &logits, Some(factor));
+                    let what = format!("{dtype:?} {n}×{classes} {own:?} {targets:?}");
+                    assert!((got.loss - loss).abs() <= 1e-6 * loss, "{what}: {} is not {loss}", got.loss);
+                    let soft = scored(&device, dtype, of, 0.0, &logits, None).0;
+                    assert_eq!((got.correct, got.correct_top5), (soft.correct, soft.correct_top5), "{what}");
+                    // The smallest halves are multiples of 2⁻²⁴.
+                    let smallest = if dtype == DType::F16 { 2f64.powi(-25) } else { 0.0 };
+                    let most = 2e-7 / (n * classes) as f64 + smallest;
+                    let largest = grads.iter().fold(1e-30, |most: f64, d| most.max(d.abs()));
+                    close(&gradient, &grads, dtype, (most / largest).max(1e-6));
+                    assert_eq!(scored_by(rule, &device, dtype, of, 0.0, &logits, None).0, got, "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn binary_losses_of_far_logits_of_nan_and_of_labels_that_are_none() {
+        let rule = Rule::Binary(Targets { none: 0.0, all: 1.0, first: 1.0, second: 0.0 });
+        for (device, dtype) in devices() {
+            let of =
+                |label: u32, logits: &[f32]| scored_by(rule, &device, dtype, (&[label], None), 0.0, logits, Some(3.0));
+            let (got, gradient) = of(1, &[8192.0, -8192.0, 0.0]);
+            assert!((got.loss - (16384.0 + 2f64.ln()) / 3.0).abs() < 1e-3, "{}", got.loss);
+            close(&gradient, &[1.0, -1.0, 0.5], dtype, 1e-7);
+            let (got, _) = of(1, &[f32::NEG_INFINITY, f32::INFINITY, f32::NEG_INFINITY]);
+            assert!(got.loss.abs() < 1e-30 && got.correct == 1, "{got:?}");
+            assert_eq!(of(1, &[f32::INFINITY, 0.0, 0.0]).0.loss, f64::INFINITY);
+            let (got, _) = of(1, &[0.0, f32::NAN, 1.0]);
+            assert!(got.loss.is_nan() && got.correct_top5 == 0, "{got:?}");
+            let (got, _) = of(3, &[0.0, 1.0, 2.0]);
+            assert!(got.loss.is_nan() && got.correct_top5 == 0, "{got:?}");
+            let labels = (&[0][..], Some((&[u32::MAX][..], 0.7)));
+            let (got, _) = scored_by(rule, &device, dtype, labels, 0.0, &[0.0, 1.0, 2.0], Some(1.0));
+            assert!(got.loss.is_nan(), "{got:?}");
+        }
+    }
+
+    #[test]
+    fn binary_gradients_may_lie_on_the_logits() {
+        let rule = Rule::Binary(Targets { none: 0.01, all: 0.91, first: 0.5, second: 0.5 });
+        for (device, dtype) in devices() {
+            let (n, classes) = (5, 300);
+            let logits = rounded(dtype, &noise(1, n * classes));
+            let labels: Vec<u32> = (0..n as u32).collect();
+            let (once, gradient) = scored_by(rule, &device, dtype, (&labels, None), 0.1, &logits, Some(0.5));
+            let labels_at = words(&device, &labels);
+            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None };
+            let logits_at = upload(&device, dtype, &logits);
+            let space = device.allocate(DType::U32, scratch(n)).unwrap();
+            let total = device.zeros(DType::U32, TOTAL).unwrap();
+            let to = Some((0.5, logits_at.view()));
+            score(&device, target, logits_at.view(), to, space.view(), total.view(), true).unwrap();
+            assert_eq!(read(&device, total.view()).unwrap(), once);
             assert_eq!(device.read_f32(logits_at.view()).unwrap(), gradient);
         }
     }

@@ -1,4 +1,4 @@
-//! Cross-entropy with label smoothing, and the counts that accuracies are made of.
+//! Cross-entropy and binary cross-entropy with label smoothing, and the counts that accuracies are made of.
 //!
 //! For logits `z` of `k` classes, label `t`, smoothing `ε`, as PyTorch's `cross_entropy(label_smoothing)`:
 //!
@@ -10,6 +10,15 @@
 //! An image that is a mixture of two has the two labels with shares `λ` and `1 − λ`, and the loss
 //! `λ·loss(a) + (1 − λ)·loss(b)`: in `q`, `λ·[j = a] + (1 − λ)·[j = b]` in place of `[j = t]`, as PyTorch's `cross_entropy`
 //! with probabilities for a target. What counts as correct is the label of the larger share, the first of equals.
+//!
+//! Binary cross-entropy ([`Rule::Binary`]) asks of each class by itself whether the image has it, with the same `q`, or, with a
+//! threshold, 1 where that is above it and 0 elsewhere; an image's loss is the mean over classes, so that the mean over images is
+//! PyTorch's `BCEWithLogitsLoss`, and timm's `BinaryCrossEntropy` with its `target_threshold`:
+//!
+//! ```text
+//! loss = −(1/k)·Σⱼ (qⱼ·log σ(zⱼ) + (1 − qⱼ)·log σ(−zⱼ)),  σ(z) = 1/(1 + e⁻ᶻ)
+//! dz   = factor/k·(σ(z) − q)
+//! ```
 
 mod cpu;
 pub mod reference;
@@ -18,9 +27,36 @@ mod tests;
 
 use super::{Element, Isa};
 
+/// What the loss of an image is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rule {
+    /// That of a softmax over the classes.
+    #[default]
+    CrossEntropy,
+    /// That of each class by itself, in the mean over classes.
+    Binary {
+        /// In `0..1`: targets above it become 1, all others 0.
+        threshold: Option<f32>,
+    },
+}
+
+impl Rule {
+    /// The target `q` of a class that has such a share of an image, in `0..=1`, among so many classes: `(1 − ε)·share + ε/k`, held
+    /// against the threshold where there is one.
+    pub fn target(self, share: f32, smoothing: f32, classes: usize) -> f32 {
+        let smoothing = f64::from(smoothing);
+        let soft = ((1.0 - smoothing) * f64::from(share) + smoothing / classes as f64) as f32;
+        match self {
+            Self::Binary { threshold: Some(threshold) } => f32::from(u8::from(soft > threshold)),
+            Self::Binary { threshold: None } | Self::CrossEntropy => soft,
+        }
+    }
+}
+
 /// The labels of a batch and how they count.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
+    pub rule: Rule,
     pub labels: &'a [u32],
     pub classes: usize,
     /// ε, in `0..1`.
@@ -71,7 +107,8 @@ pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E]) -> Score {
     cpu::score(isa, target, logits, None)
 }
 
-/// The loss, and its gradient times `factor` (`1/n`: that of the mean over the batch) into `dlogits`.
+/// The loss, and its gradient times `factor` (`1/n`: that of the mean over the batch) into `dlogits`. Binary cross-entropy
+/// divides that by the classes once more, as its loss is a mean over them.
 ///
 /// # Panics
 /// As [`score`].

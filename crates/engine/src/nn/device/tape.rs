@@ -6,7 +6,7 @@ use super::images::{Images, There};
 use super::memory::DeviceMemory;
 use super::recordings::{Key, Passes, Recordings, Versions};
 use crate::kernels::DType;
-use crate::kernels::loss::Mixed;
+use crate::kernels::loss::{Mixed, Rule};
 use crate::nn::graph::{Graph, ValueId};
 use crate::nn::init::name_key;
 use crate::nn::memory::{self, MemoryPlan, Place, Wiring, wants_grad, wire};
@@ -471,7 +471,16 @@ impl DeviceTape {
             |room: &Buffer, labels: &[u32]| self.device.write(room.first(gpu::DType::U32, labels.len()), labels);
         upload(first_room, labels)?;
         upload(second_room, second)?;
+        let rule = match self.options.loss {
+            Rule::CrossEntropy => loss::Rule::CrossEntropy,
+            rule @ Rule::Binary { .. } => {
+                let of = |share| rule.target(share, smoothing, classes);
+                let own = mixed.map_or(1.0, |mixed| mixed.own);
+                loss::Rule::Binary(loss::Targets { none: of(0.0), all: of(1.0), first: of(own), second: of(1.0 - own) })
+            }
+        };
         let target = loss::Target {
+            rule,
             labels: first_room.first(gpu::DType::U32, n),
             classes,
             smoothing,
