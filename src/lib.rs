@@ -4,6 +4,7 @@ pub mod average;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod criterion;
 pub mod find_lr;
 pub mod launch;
 pub mod loss_scale;

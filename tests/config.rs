@@ -17,6 +17,7 @@ mod common;
 use common::WHOLE;
 use runner::config::spec::{Length, PhaseSpec, Spec};
 use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text, UsedSet};
+use runner::criterion::Rule;
 use runner::registry::Across;
 use std::path::{Path, PathBuf};
 
@@ -114,6 +115,32 @@ fn an_optimizer_that_says_its_own_beta_does_not_take_over_that_of_the_phase_befo
         loaded.spec.phases[3..].iter().map(|phase| phase.beta.as_ref().map(|beta| beta.from)).collect();
     assert_eq!(betas, [Some(0.9), Some(0.9), None, None, Some(0.7)]);
     assert_eq!(right(&config::write(&loaded.spec), &[]).spec, loaded.spec, "what is written reads back");
+}
+
+/// Where they are not, an experiment is written and hashed as before there were such settings.
+#[test]
+fn a_loss_and_smoothing_by_phase_are_part_of_an_experiment_where_they_are_given() {
+    let plain = right(WHOLE, &[]).spec;
+    let json = serde_json::to_value(&plain).unwrap();
+    assert!(json["train"].get("loss").is_none() && !config::write(&plain).contains("\nloss ="));
+    assert!((0..3).all(|k| json["phases"][k].get("label_smoothing").is_none()));
+    assert_eq!(config::write(&plain).matches("label_smoothing").count(), 1);
+    assert_eq!(right(WHOLE, &["train.loss='cross-entropy'"]).spec, plain, "the default, said");
+
+    for (loss, threshold) in [("'bce'", None), ("{ bce = 0.25 }", Some(0.25)), ("{ kind = 'bce' }", None)] {
+        let spec = right(WHOLE, &[&format!("train.loss={loss}")]).spec;
+        assert_eq!(spec.train.criterion(), Rule::Binary { threshold }, "{loss}");
+        assert_eq!(right(&config::write(&spec), &[]).spec, spec, "{loss}");
+    }
+
+    let loaded = right(WHOLE, &["phases[1].label_smoothing=0.2"]);
+    let own: Vec<Option<f64>> = loaded.spec.phases.iter().map(|phase| phase.label_smoothing).collect();
+    assert_eq!((loaded.spec.train.label_smoothing, &own[..]), (0.1, &[None, Some(0.2), Some(0.2)][..]));
+    assert_eq!(right(&config::write(&loaded.spec), &[]).spec, loaded.spec);
+    let settings = config::settings(&loaded);
+    let carried = settings.iter().find(|setting| setting.path == "phases[2].label_smoothing").unwrap();
+    assert_eq!(carried.provenance, Provenance::TakenOver("phases[1].label_smoothing".to_owned()));
+    assert!(!settings.iter().any(|setting| setting.path == "phases[0].label_smoothing"));
 }
 
 /// Phases that may follow [`WHOLE`]: on another set, on that again, on one of one's own, and back on that of `[data]`.

@@ -3,6 +3,7 @@
 
 use runner::config::schema::FAMILIES;
 use runner::config::{self, Text};
+use runner::criterion::Rule;
 use runner::data::augment;
 use runner::data::resize::Extent;
 use runner::kernels::{DType, Isa};
@@ -10,7 +11,7 @@ use runner::model::{self, Parts, backbones, heads, stems};
 use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::registry::{Choice, Default, Kind};
 use runner::train::net::parts;
-use runner::{average, optim, schedule};
+use runner::{average, criterion, optim, schedule};
 use std::path::PathBuf;
 
 #[test]
@@ -67,6 +68,17 @@ fn written(name: &str, params: &[runner::registry::Param]) -> String {
 }
 
 const SGD: &str = "optimizer = \"sgd\"\nlr = 0.1";
+
+#[test]
+fn every_loss_can_be_made_from_a_file() {
+    for entry in (criterion::FAMILY.entries)() {
+        let train = format!("[train]\nloss = {}", written(entry.name(), entry.params()));
+        let loaded = experiment("", &format!("backbone = \"shallow\"\n{train}"), SGD);
+        assert_eq!(loaded.spec.train.loss_name(), entry.name());
+        let rule = loaded.spec.train.criterion();
+        assert_eq!(rule == Rule::default(), entry.name() == "cross-entropy", "{}", entry.name());
+    }
+}
 
 #[test]
 fn every_optimizer_can_be_made_from_a_file() {

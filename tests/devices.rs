@@ -186,6 +186,42 @@ fn images_served_on_the_device_are_those_that_the_host_serves() {
     }
 }
 
+/// Targets follow from the step, whatever is recorded: smoothing is another one from the second phase on.
+#[test]
+fn binary_losses_and_smoothing_by_phase_are_those_of_the_host() {
+    let work = workplace();
+    let more = "mix_images = ['mixup']\n[[phases]]\nsteps = 6\nlabel_smoothing = 0.4\nmix_images = []\nlr = 1e-6\n";
+    std::fs::write(work.path().join("tiny.toml"), TINY.to_owned() + more).unwrap();
+    let losses = |runs: &str, device: &str, sets: &[&str]| {
+        // So small a rate that what is rounded otherwise in one step does not show in the next.
+        let sets = [&["phases[0].steps=7", "phases[0].lr=1e-6", "train.label_smoothing=0.1"], sets].concat();
+        let words = ["--device", device].into_iter().chain(sets.iter().flat_map(|set| ["--set", *set]));
+        let words: Vec<&str> = words.collect();
+        assert_exit(&train(work.path(), runs, &words).output().unwrap(), 0);
+        let run = RunReader::open(&only_run(&work.path().join(runs))).unwrap();
+        let steps: Vec<f64> = run.trace().unwrap().rows.into_iter().map(|row| row.loss).collect();
+        let evaluated: Vec<f64> = run.metrics().unwrap().rows.into_iter().map(|row| row.val_loss).collect();
+        [steps, evaluated]
+    };
+    for (name, loss) in [("soft", "'cross-entropy'"), ("binary", "'bce'"), ("above", "{ bce = 0.25 }")] {
+        let loss = format!("train.loss={loss}");
+        let [there, here] = ["emulated", "cpu"].map(|device| losses(&format!("{name}-{device}"), device, &[&loss]));
+        for (there, here) in there.concat().iter().zip(here.concat()) {
+            assert!((there - here).abs() < 1e-4 * here.abs(), "{name}: {there}, and {here} on the CPU");
+        }
+        let [steps, evaluated] = &here;
+        assert_eq!((steps.len(), evaluated.len()), (13, 3));
+        let [plain, plainly_evaluated] = losses(name, "cpu", &[&loss, "phases[1].label_smoothing=0.1"]);
+        assert_eq!(steps[..7], plain[..7]);
+        // Held against a threshold, 0.1 and 0.4 come to the same targets.
+        let same = steps[7..].iter().zip(&plain[7..]).all(|(found, plain)| found == plain);
+        assert_eq!(same, name == "above", "{steps:?}, {plain:?}");
+        for (found, plain) in evaluated.iter().zip(&plainly_evaluated) {
+            assert!((found - plain).abs() < 1e-3 * plain, "{name}: evaluations are not smoothed");
+        }
+    }
+}
+
 /// Where a device's memory does not hold both, the net comes before the images: the host makes the batches then, of which the same
 /// comes, and where it does not hold the net, that is said.
 #[test]

@@ -323,6 +323,8 @@ fn mistakes_are_named_where_they_stand() {
         (&["data.dataset='shapes'"], "`data` means nothing to task `style-transfer`", 2),
         (&["phases[0].batch=4"], "`batch` means nothing to task `style-transfer`", 2),
         (&["train.label_smoothing=0.1"], "`label_smoothing` means nothing to task `style-transfer`", 2),
+        (&["phases[0].label_smoothing=0.1"], "`label_smoothing` means nothing to task `style-transfer`", 2),
+        (&["train.loss='bce'"], "`loss` means nothing to task `style-transfer`", 2),
         (&["train.precision='f16'"], "precision `f16` for task `style-transfer`", 2),
         (&["task.content=['nowhere.png']"], "nowhere.png: cannot read", 3),
         (&["task.style=['Cargo.toml']"], "Cargo.toml: cannot be decoded", 3),

@@ -16,6 +16,7 @@ use super::suggest::one_of;
 use super::task;
 use super::together;
 use super::wire;
+use crate::criterion;
 use crate::data::{augment, sets};
 use crate::loss_scale;
 use crate::model::backbones;
@@ -201,6 +202,8 @@ impl Builder<'_> {
         let (checkpoint_every, eval_every) = (every("checkpoint_every")?, every("eval_every")?);
         Some(TrainSpec {
             precision,
+            // Said or not, the default is the same experiment.
+            loss: train.opt_choice("loss").filter(|loss| !criterion::is_default(loss)),
             label_smoothing: train.opt_float("label_smoothing")?,
             checkpoint_every,
             eval_every,

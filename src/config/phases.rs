@@ -15,8 +15,8 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 
 /// The phases, each made whole from the one before.
 ///
-/// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds on gradients,
-/// `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out; of curves what they have come to, or where
+/// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `label_smoothing`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds
+/// on gradients, `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out; of curves what they have come to, or where
 /// they run on across phases, they themselves. `momentum`, `lr` and `lr_values` carry over in that case alone: else `momentum` goes back to its default,
 /// and every phase gives its `lr`, for a ramp that has run down has no sensible sequel. `images`: the batch of all phases, of a task whose images are known.
 pub fn build(
@@ -51,6 +51,7 @@ struct Carried {
     accumulate: Option<usize>,
     augment: Vec<Choice>,
     mix_images: Vec<Choice>,
+    label_smoothing: Option<f64>,
     optimizer: Option<Choice>,
     /// Whether the optimizer before this phase's has a momentum.
     had_momentum: Option<bool>,
@@ -96,6 +97,7 @@ impl Phase<'_, '_> {
             "accumulate",
             "augment",
             "mix_images",
+            "label_smoothing",
             "optimizer",
             "lr",
             "momentum",
@@ -166,6 +168,10 @@ impl Phase<'_, '_> {
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
             augment: own.unwrap_or(before.augment),
             mix_images: choices(settings, "mix_images").unwrap_or(before.mix_images),
+            label_smoothing: match given("label_smoothing") {
+                true => settings.opt_float("label_smoothing"),
+                false => before.label_smoothing,
+            },
             lr: while_it_runs("lr", before.lr),
             momentum: while_it_runs("momentum", before.momentum),
             lr_values,
@@ -228,6 +234,7 @@ impl Phase<'_, '_> {
             accumulate: carried.accumulate.unwrap_or(1),
             augment: carried.augment.clone(),
             mix_images: carried.mix_images.clone(),
+            label_smoothing: carried.label_smoothing,
             carry: self.settings.opt_bool("carry")?,
             lr: scaled(carried.lr.clone()?, scale),
             momentum,

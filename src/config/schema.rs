@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::registry::{Beside, Default, Family, Interval, Kind, Param};
-use crate::{average, data, loss_scale, model, optim, schedule, task};
+use crate::{average, criterion, data, loss_scale, model, optim, schedule, task};
 
 /// The most that counts of images, pixels or classes may be: far above any use, low enough for arithmetic to be safe.
 pub const COUNT: i64 = 1 << 30;
@@ -20,6 +20,7 @@ pub static FAMILIES: &[&Family] = &[
     &schedule::FAMILY,
     &schedule::recipes::FAMILY,
     &average::FAMILY,
+    &criterion::FAMILY,
     &loss_scale::FAMILY,
     &task::FAMILY,
     &task::losses::FAMILY,
@@ -348,11 +349,18 @@ pub const TRAIN: &[Param] = &[
               out: `dynamic` with precision `f16`, else none",
     },
     Param {
-        key: "label_smoothing",
-        kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+        key: "loss",
+        kind: Kind::Choice(&criterion::FAMILY),
+        default: Default::Absent,
+        doc: "what is minimised, and what `train_loss` and `val_loss` are: of runs with another one accuracies alone can be compared; \
+              `\"bce\"`, or `{ bce = 0.2 }` with timm's threshold on targets; left out: `cross-entropy`",
+    },
+    Param {
+        key: SMOOTHING.key,
+        kind: SMOOTHING.kind,
         default: Default::Toml("0.0"),
-        doc: "share of the target that is spread evenly over all classes, in training alone: `train_loss` is with it, `val_loss` \
-              without",
+        doc: "share of the target that is spread evenly over all classes, in training alone, until a phase gives its own: `train_loss` \
+              is with it, `val_loss` without",
     },
     Param {
         key: "lr_batch",
@@ -703,6 +711,13 @@ const SIZE: Param = Param {
     doc: "side of the square images; left out: as in the phase before, at first the set's own",
 };
 
+const SMOOTHING: Param = Param {
+    key: "label_smoothing",
+    kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+    default: Default::Absent,
+    doc: "share of the target that is spread evenly over all classes; left out: as in the phase before, at first that of `[train]`",
+};
+
 const BATCH: Param = Param {
     key: EACH[1].1,
     kind: Kind::Int { min: 1, max: COUNT },
@@ -772,6 +787,7 @@ pub const PHASE: &[Param] = &[
         doc: "the images of each batch, and their labels, are blended with each other by one of these, which is drawn; left \
               out: as in the phase before, at first `[]`, which mixes none",
     },
+    SMOOTHING,
     OPTIMIZER,
     Param {
         key: "carry",

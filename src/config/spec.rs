@@ -1,5 +1,6 @@
 //! The experiment after checking: typed, defaults filled in, every choice known.
 
+use crate::criterion::{self, Rule};
 use crate::registry::{Choice, Duration, RampValue};
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +78,10 @@ pub struct ModelSpec {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TrainSpec {
     pub precision: Precision,
+    /// Family `training loss`; cross-entropy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Choice>,
+    /// Of phases that have none of their own.
     pub label_smoothing: f64,
     /// How often a checkpoint is written.
     pub checkpoint_every: Duration,
@@ -117,6 +122,18 @@ pub struct TrainSpec {
     pub average: Option<Choice>,
     #[serde(default, skip_serializing_if = "StopSpec::is_none")]
     pub stop: StopSpec,
+}
+
+impl TrainSpec {
+    /// What the loss of an image is.
+    pub fn criterion(&self) -> Rule {
+        self.loss.as_ref().map(criterion::make).unwrap_or_default()
+    }
+
+    /// What it is called.
+    pub fn loss_name(&self) -> &str {
+        self.loss.as_ref().map_or(criterion::ENTRIES[0].name, |loss| &loss.kind)
+    }
 }
 
 /// What is written about a run besides: no part of what the experiment is.
@@ -261,6 +278,9 @@ pub struct PhaseSpec {
     /// Family `image mix`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mix_images: Vec<Choice>,
+    /// That of `[train]` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
     /// Family `optimizer`.
     pub optimizer: Choice,
     pub carry: bool,

@@ -11,8 +11,18 @@ use crate::task::Painting;
 /// Of `[train]`, what a painting knows.
 const TRAIN_KEYS: [&str; 5] = ["precision", "checkpoint_every", "winograd", "deterministic", "stop_after"];
 /// Of a phase, what it does not.
-const FOREIGN: [&str; 9] =
-    ["data", "batch", "accumulate", "augment", "mix_images", "lr_groups", "lr_values", "weight_decay_groups", "freeze"];
+const FOREIGN: [&str; 10] = [
+    "data",
+    "batch",
+    "accumulate",
+    "augment",
+    "mix_images",
+    "label_smoothing",
+    "lr_groups",
+    "lr_values",
+    "weight_decay_groups",
+    "freeze",
+];
 
 /// Reports settings that mean nothing to a painting, and those of its own that do not go together.
 pub fn check(builder: &mut Builder<'_>, painting: &Painting, settings: &Settings) {

@@ -101,6 +101,7 @@ impl Out {
     fn train(&mut self, train: &TrainSpec) {
         self.field("precision", text(train.precision.word()));
         self.optional("loss_scale", train.loss_scale.as_ref().map(choice));
+        self.optional("loss", train.loss.as_ref().map(choice));
         self.field("label_smoothing", float(train.label_smoothing));
         self.field("checkpoint_every", duration(&train.checkpoint_every));
         self.field("eval_every", duration(&train.eval_every));
@@ -206,6 +207,7 @@ impl Out {
         self.field("accumulate", phase.accumulate);
         self.field("augment", choices(&phase.augment));
         self.field("mix_images", choices(&phase.mix_images));
+        self.optional("label_smoothing", phase.label_smoothing.map(float));
         self.update(phase, before);
     }
 

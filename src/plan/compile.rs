@@ -146,6 +146,8 @@ impl Plan {
             Err(error) => errors.push(error),
         }
         errors.extend(spec.train.ghost_batch.and_then(|images| plan.check_ghosts(images)));
+        let most = facts.iter().map(|facts| facts.classes).max().unwrap_or(0);
+        errors.extend(plan.check_targets(spec, spec.model.classes.unwrap_or(most)));
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 }
@@ -222,6 +224,7 @@ fn plan_phase(
         carry: phase.carry,
         augment: phase.augment.clone(),
         mix_images: phase.mix_images.clone(),
+        label_smoothing: phase.label_smoothing.unwrap_or(spec.train.label_smoothing),
         source: phase.source,
         lr,
         momentum,

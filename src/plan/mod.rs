@@ -17,6 +17,7 @@ mod range;
 mod rules;
 mod stops;
 mod table;
+mod targets;
 
 #[cfg(test)]
 mod tests;
@@ -85,6 +86,8 @@ pub struct PlannedPhase {
     pub carry: bool,
     pub augment: Vec<Choice>,
     pub mix_images: Vec<Choice>,
+    /// Its own, or that of `[train]`.
+    pub label_smoothing: f64,
     /// The file's phase it comes from.
     pub source: usize,
     pub lr: Ramp,
@@ -114,6 +117,7 @@ pub struct StepPlan {
     pub first: usize,
     pub images: usize,
     pub size: usize,
+    pub label_smoothing: f64,
     pub hypers: Hypers,
     pub clip: Clip,
     /// Last step of its phase; last step that serves its epoch (its end, or the last step of training).
@@ -144,6 +148,7 @@ impl Plan {
             first: here.offset as usize,
             images: planned.batches.images_at(here.offset) as usize,
             size: planned.size,
+            label_smoothing: planned.label_smoothing,
             hypers: planned.hypers(i),
             clip: planned.clip(i),
             ends_phase,

@@ -49,6 +49,11 @@ impl Plan {
             for key in ["name", "seed", "phases"] {
                 fields.remove(key);
             }
+            // Where the first phase has its own, which carries over, nothing looks at it.
+            let train = fields.get_mut("train").and_then(Value::as_object_mut);
+            if let Some(train) = train.filter(|_| spec.phases[0].label_smoothing.is_some()) {
+                train.remove("label_smoothing");
+            }
         }
         feed.json(settings);
         // Optimizers are divided by all groups that phases speak of, later ones too; and tables have a column for each.

@@ -8,7 +8,7 @@ use crate::units::count;
 
 impl Plan {
     /// Whether the stop rules forget the losses before this step: it begins a phase whose losses are on another scale, because
-    /// its images, the number of them in a step or its optimizer are others.
+    /// its images, the number of them in a step, the smoothing of labels or its optimizer are others.
     pub fn begins_another_scale(&self, step: u64) -> bool {
         let phase = self.phase_of(step);
         let here = &self.phases[phase];
@@ -66,11 +66,12 @@ fn is_average(metric: Metric) -> bool {
 }
 
 /// What the size of a loss depends on.
-fn scale(phase: &PlannedPhase) -> ([usize; 3], [&[Choice]; 2], Choice) {
+fn scale(phase: &PlannedPhase) -> ([usize; 3], f64, [&[Choice]; 2], Choice) {
     // Where the shares of a mix go is no other scale: they move within a phase too.
     let mut optimizer = phase.optimizer.clone();
     if mix::weight(&optimizer).is_some() {
         optimizer.settings.0.remove(mix::WEIGHT);
     }
-    ([phase.set, phase.size, phase.batch], [&phase.augment, &phase.mix_images], optimizer)
+    let counts = [phase.set, phase.size, phase.batch];
+    (counts, phase.label_smoothing, [&phase.augment, &phase.mix_images], optimizer)
 }

@@ -66,9 +66,16 @@ impl Plan {
             let total = self.phases.len();
             lines.push(line(&columns, |c| c.cells.get(total).cloned().unwrap_or_default()));
         }
-        lines.extend(wrap_sentences(&self.by_phase("augmentation", ", ", |phase| &phase.augment), width));
+        let augmentation = self.by_phase("augmentation", |phase| &phase.augment, |list| list_in_words(list, ", "));
+        lines.extend(wrap_sentences(&augmentation, width));
         if self.phases.iter().any(|phase| !phase.mix_images.is_empty()) {
-            lines.extend(wrap_sentences(&self.by_phase("images mixed", " or ", |phase| &phase.mix_images), width));
+            let mixes = self.by_phase("images mixed", |phase| &phase.mix_images, |list| list_in_words(list, " or "));
+            lines.extend(wrap_sentences(&mixes, width));
+        }
+        if self.phases.iter().any(|phase| phase.label_smoothing > 0.0) {
+            let in_words = |share: &f64| if *share > 0.0 { number(*share) } else { "none".to_owned() };
+            let smoothing = self.by_phase("label smoothing", |phase| &phase.label_smoothing, in_words);
+            lines.extend(wrap_sentences(&smoothing, width));
         }
         lines.extend(wrap_sentences(&Vec::from_iter(self.evaluated()), width));
         lines.extend(wrap_sentences(&self.accumulations(), width));
@@ -132,18 +139,22 @@ impl Plan {
         columns
     }
 
-    /// One line for each run of phases with the same list of choices: of `what`, joined by `and`.
-    fn by_phase(&self, what: &str, and: &str, list: impl Fn(&PlannedPhase) -> &[Choice]) -> Vec<String> {
+    /// One line for each run of phases that have the same of something: `what`, and that in words.
+    fn by_phase<T: PartialEq>(
+        &self,
+        what: &str,
+        of: impl Fn(&PlannedPhase) -> &T,
+        in_words: impl Fn(&T) -> String,
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         let mut first = 0;
-        for run in self.phases.chunk_by(|a, b| list(a) == list(b)) {
+        for run in self.phases.chunk_by(|a, b| of(a) == of(b)) {
             let last = first + run.len() - 1;
-            let names: Vec<_> = list(&run[0]).iter().map(in_words).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(and) };
+            let words = in_words(of(&run[0]));
             lines.push(match (run.len() == self.phases.len(), first == last) {
-                (true, _) => format!("{what}: {names}"),
-                (false, true) => format!("{what} in phase {first}: {names}"),
-                (false, false) => format!("{what} in phases {first} to {last}: {names}"),
+                (true, _) => format!("{what}: {words}"),
+                (false, true) => format!("{what} in phase {first}: {words}"),
+                (false, false) => format!("{what} in phases {first} to {last}: {words}"),
             });
             first = last + 1;
         }
@@ -229,6 +240,11 @@ fn is_default(optimizer: &str, key: &str, value: &Value) -> bool {
         (Some(registry::Default::Toml(toml)), Value::Text(text)) => toml.trim_matches(['"', '\'']) == text,
         _ => false,
     }
+}
+
+/// Augmentations, or other choices, joined by `and`.
+fn list_in_words(list: &[Choice], and: &str) -> String {
+    if list.is_empty() { "none".to_owned() } else { list.iter().map(in_words).collect::<Vec<_>>().join(and) }
 }
 
 /// An augmentation with its settings: `cutout 8`. A number says what it is where there are several.

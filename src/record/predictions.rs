@@ -24,28 +24,32 @@ impl Row for PredictionRow {
 
 impl PredictionRow {
     /// Of a net's outputs for one image, of which it was decided that the one of number `predicted` is the highest. `names`: of all
-    /// outputs.
+    /// outputs, as `probabilities`, which [`softmax`] or [`logistic`] makes of them.
     ///
     /// # Panics
-    /// When there are fewer outputs or names.
-    pub fn new(image: String, names: &[String], label: usize, predicted: Option<usize>, outputs: &[f32]) -> Self {
-        let shares = softmax(outputs);
+    /// When there are fewer probabilities or names.
+    pub fn new(image: String, names: &[String], label: usize, predicted: Option<usize>, probabilities: &[f64]) -> Self {
         Self {
             image,
             label: names[label].clone(),
             predicted: predicted.map(|class| names[class].clone()).unwrap_or_default(),
-            probability: predicted.map_or(f64::NAN, |class| shares[class]),
-            label_probability: shares[label],
+            probability: predicted.map_or(f64::NAN, |class| probabilities[class]),
+            label_probability: probabilities[label],
         }
     }
 }
 
 /// The shares of the exponentials, which the cross-entropy takes for probabilities.
-fn softmax(outputs: &[f32]) -> Vec<f64> {
+pub fn softmax(outputs: &[f32]) -> Vec<f64> {
     let highest = f64::from(outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let parts: Vec<f64> = outputs.iter().map(|output| (f64::from(*output) - highest).exp()).collect();
     let sum: f64 = parts.iter().sum();
     parts.into_iter().map(|part| part / sum).collect()
+}
+
+/// `1/(1 + e^−z)` of each output by itself, which binary cross-entropy takes for its probability.
+pub fn logistic(outputs: &[f32]) -> Vec<f64> {
+    outputs.iter().map(|output| 1.0 / (1.0 + (-f64::from(*output)).exp())).collect()
 }
 
 #[cfg(test)]
@@ -55,7 +59,7 @@ mod tests {
 
     fn row(outputs: &[f32], predicted: Option<usize>) -> PredictionRow {
         let names = ["cat", "dog, big", "output 2"].map(str::to_owned);
-        PredictionRow::new("val/cat/1.png".to_owned(), &names, 0, predicted, outputs)
+        PredictionRow::new("val/cat/1.png".to_owned(), &names, 0, predicted, &softmax(outputs))
     }
 
     #[test]
@@ -69,6 +73,16 @@ mod tests {
         }
         let lost = row(&[f32::NAN, 1.0, 2.0], None);
         assert!(lost.predicted.is_empty() && lost.probability.is_nan() && lost.label_probability.is_nan(), "{lost:?}");
+    }
+
+    #[test]
+    fn probabilities_of_classes_by_themselves_are_logistic() {
+        let found = logistic(&[0.0, 2.0, -2.0, 1e9, -1e9, f32::NAN]);
+        let e = 2f64.exp();
+        for (found, wanted) in found.iter().zip([0.5, e / (e + 1.0), 1.0 / (e + 1.0), 1.0, 0.0]) {
+            assert!((found - wanted).abs() < 1e-12, "{found} is not {wanted}");
+        }
+        assert!(found[5].is_nan());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Means over the validation images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    /// Cross-entropy without smoothing.
+    /// That which is trained, without smoothing.
     pub loss: f64,
     pub acc: f64,
     pub acc_top5: f64,
@@ -210,7 +210,7 @@ impl Evaluator {
             let mut outputs = tape.output()?;
             if views.are_several() {
                 views.average(tape, params, batch, &mut outputs)?;
-                add(&mut averaged, score(isa, batch.labels, &outputs));
+                add(&mut averaged, score(isa, spec.train.criterion(), batch.labels, &outputs));
             }
             let Shown { labels, numbers, .. } = batch;
             watch(Seen { images: plain.images, of: all - left_out, labels, numbers, outputs: &outputs })?;
@@ -265,9 +265,8 @@ pub(super) fn add(total: &mut Loss, batch: Loss) {
 }
 
 /// What the loss layer says of these outputs.
-fn score(isa: Isa, labels: &[u32], outputs: &[f32]) -> Loss {
-    let (rule, classes) = (loss::Rule::CrossEntropy, outputs.len() / labels.len());
-    let target = loss::Target { rule, labels, classes, smoothing: 0.0, mixed: None };
+fn score(isa: Isa, rule: loss::Rule, labels: &[u32], outputs: &[f32]) -> Loss {
+    let target = loss::Target { rule, labels, classes: outputs.len() / labels.len(), smoothing: 0.0, mixed: None };
     let loss::Score { loss, correct, correct_top5 } = loss::score(isa, target, outputs);
     Loss { sum: loss, images: labels.len(), correct, correct_top5 }
 }

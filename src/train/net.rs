@@ -63,7 +63,8 @@ pub fn rules(spec: &Spec, facts: &Facts, size: usize) -> Result<Rules, Box<Pairi
 /// Of a tape for training on batches of that many images.
 pub fn train_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
     let (ghost_batch, recompute) = (spec.train.ghost_batch, spec.train.recompute);
-    TapeOptions { algorithm: algorithm(spec), ghost_batch, recompute, ..TapeOptions::train(batch, dtype(spec), isa) }
+    let (algorithm, loss) = (algorithm(spec), spec.train.criterion());
+    TapeOptions { algorithm, ghost_batch, recompute, loss, ..TapeOptions::train(batch, dtype(spec), isa) }
 }
 
 /// Of a tape that finds the statistics of batches.
@@ -73,7 +74,8 @@ pub fn measure_options(spec: &Spec, batch: usize, isa: Isa) -> TapeOptions {
 
 /// Of a tape for evaluation.
 pub fn evaluate_options(spec: &Spec, isa: Isa) -> TapeOptions {
-    TapeOptions { algorithm: algorithm(spec), ..TapeOptions::evaluate(spec.train.eval_batch, dtype(spec), isa) }
+    let (algorithm, loss) = (algorithm(spec), spec.train.criterion());
+    TapeOptions { algorithm, loss, ..TapeOptions::evaluate(spec.train.eval_batch, dtype(spec), isa) }
 }
 
 /// Of convolutions.

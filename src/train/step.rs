@@ -197,7 +197,7 @@ pub(super) fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images:
         images,
         labels: &batch.labels,
         mixed: batch.mixed.as_ref().map(Mixed::targets),
-        smoothing: spec.train.label_smoothing as f32,
+        smoothing: step.label_smoothing as f32,
         noise: Noise { seed: spec.seed, step: step.step, first: 0 },
     }
 }

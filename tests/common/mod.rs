@@ -237,7 +237,8 @@ lr = { from = 0.2, to = 0.0 }
 clip_norm = 5.0
 "#;
 
-/// All that is drawn anew at each step, in one part and in several: mixtures of images, dropout; in ghost batches.
+/// All that is drawn anew at each step, in one part and in several: mixtures of images, dropout; in ghost batches, by binary
+/// cross-entropy, with another smoothing of labels from the second phase on.
 pub const REGULARISED: &str = r#"
 name = "regularised"
 seed = 5
@@ -251,6 +252,7 @@ backbone = { kind = "resnet9", width = 4 }
 head = { kind = "max-pool", dropout = 0.3 }
 
 [train]
+loss = { bce = 0.2 }
 label_smoothing = 0.1
 checkpoint_every = "4step"
 ghost_batch = 16
@@ -266,6 +268,7 @@ lr = 0.05
 [[phases]]
 steps = 9
 mix_images = [{ kind = "mixup", probability = 0.5 }, "cutmix"]
+label_smoothing = 0.3
 accumulate = 3
 lr = 0.05
 

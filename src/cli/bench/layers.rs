@@ -74,7 +74,7 @@ fn rows(rehearsal: &Rehearsal, spec: &Spec, measured: &Measured, step: f64) -> V
         let what = "activations that were not kept, by second runs".to_owned();
         rows.push((what, row("again", "", timings.again, Cost::default())));
     }
-    rows.push(("cross-entropy".to_owned(), row("loss", "", timings.loss, Cost::default())));
+    rows.push((spec.train.loss_name().to_owned(), row("loss", "", timings.loss, Cost::default())));
     // Parameters, gradients and one buffer of state are read, parameters and state written.
     let numbers =
         rehearsal.graph.params().iter().filter(|decl| !decl.frozen).map(|decl| decl.len() as u64).sum::<u64>();

@@ -9,6 +9,7 @@ use super::recorded::Recorded;
 use super::train::start_threads;
 use super::{Exit, Failure, paths, prepare};
 use crate::config::spec::{Spec, Tta};
+use crate::criterion::Rule;
 use crate::data::{DataError, Dataset, Facts};
 use crate::kernels::Isa;
 use crate::kernels::isa::IsaError;
@@ -18,7 +19,7 @@ use crate::plot;
 use crate::record::confusion::Confusion;
 use crate::record::console::{Counter, Display};
 use crate::record::folder::file;
-use crate::record::predictions::PredictionRow;
+use crate::record::predictions::{self, PredictionRow};
 use crate::record::{Status, csv_file};
 use crate::train::CHECKPOINT_FILE;
 use crate::train::{Evaluator, Figures, Weights, checkpoint, device, net};
@@ -323,7 +324,7 @@ fn evaluate(
     let outputs = spec.model.classes.unwrap_or(dataset.facts.classes);
     let mut confusion = Confusion::new(&class_names(dataset.facts.classes, &dataset.class_names), outputs);
     let names = confusion.names().to_owned();
-    let mut predictions = Vec::new();
+    let mut told_of = Vec::new();
     let counter = Counter::new("evaluating", "images", dataset.val.labels.len() as u64);
     let evaluation = Evaluator::new(compute.clone()).evaluate(spec, dataset, params, size, tta, |seen| {
         let answers = seen.predictions();
@@ -332,18 +333,22 @@ fn evaluate(
         }
         if told {
             let images = seen.numbers.iter().zip(seen.labels).zip(answers).zip(seen.outputs());
-            predictions.extend(images.map(|(((number, label), predicted), outputs)| {
+            told_of.extend(images.map(|(((number, label), predicted), outputs)| {
                 let file = dataset.val_file(*number as usize).map(|file| file.display().to_string());
                 let image = file.unwrap_or_else(|| number.to_string());
-                (*number, PredictionRow::new(image, &names, *label as usize, predicted, outputs))
+                let probabilities = match spec.train.criterion() {
+                    Rule::CrossEntropy => predictions::softmax(outputs),
+                    Rule::Binary { .. } => predictions::logistic(outputs),
+                };
+                (*number, PredictionRow::new(image, &names, *label as usize, predicted, &probabilities))
             }));
         }
         counter.at(seen.images as u64);
         Ok(())
     })?;
     // What keeps its shape comes in another order.
-    predictions.sort_by_key(|(number, _)| *number);
-    let predictions = predictions.into_iter().map(|(_, row)| row).collect();
+    told_of.sort_by_key(|(number, _)| *number);
+    let predictions = told_of.into_iter().map(|(_, row)| row).collect();
     let figures = evaluation.averaged.unwrap_or(evaluation.plain);
     Ok(Outcome { figures, confusion, left_out: evaluation.left_out, predictions })
 }

@@ -10,6 +10,7 @@ mod range;
 mod rules;
 mod sets;
 mod stops;
+mod targets;
 mod twin;
 
 use super::*;
@@ -38,6 +39,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         batch,
         accumulate: 1,
         mix_images: vec![],
+        label_smoothing: None,
         augment: vec![],
         optimizer: Choice::plain("sgd"),
         carry: false,
@@ -93,6 +95,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
         train: TrainSpec {
             precision: Precision::F32,
             loss_scale: None,
+            loss: None,
             label_smoothing: 0.0,
             checkpoint_every: every(1.0, DurationUnit::Epochs),
             eval_every: every(1.0, DurationUnit::Epochs),

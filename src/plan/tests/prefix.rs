@@ -42,6 +42,21 @@ fn what_differs_before_it_or_throughout_tells_them_apart() {
     assert!(!alike(|spec, second| spec.phases[0].carry = second));
     assert!(!alike(|spec, second| spec.train.label_smoothing = if second { 0.1 } else { 0.0 }));
     assert!(!alike(|spec, second| spec.train.stop.diverged = second));
+    assert!(!alike(|spec, second| spec.train.loss = second.then(|| Choice::plain("bce"))));
+}
+
+/// What `[train]` says of it holds up to the first phase that says it itself.
+#[test]
+fn smoothing_counts_where_it_is_looked_at() {
+    let smooth = |spec: &mut Spec, train, phases: [Option<f64>; 2]| {
+        spec.train.label_smoothing = train;
+        spec.phases.iter_mut().zip(phases).for_each(|(phase, own)| phase.label_smoothing = own);
+    };
+    assert!(alike(|spec, second| smooth(spec, 0.1, [None, second.then_some(0.2)])));
+    assert!(alike(|spec, second| smooth(spec, 0.1, [Some(0.3), Some(if second { 0.2 } else { 0.0 })])));
+    assert!(alike(|spec, second| smooth(spec, if second { 0.2 } else { 0.1 }, [Some(0.3); 2])));
+    assert!(!alike(|spec, second| smooth(spec, if second { 0.2 } else { 0.1 }, [None, Some(0.3)])));
+    assert!(!alike(|spec, second| smooth(spec, 0.1, [Some(if second { 0.2 } else { 0.0 }), Some(0.3)])));
 }
 
 /// The two are of 20 and of 30 steps.
