@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/torch/*.safetensors: what PyTorch computes, for tests/parity to compare with, and
-tests/fixtures/pillow/images.safetensors: what Pillow does to images, for the tests beside the augmentations.
+tests/fixtures/pillow/*.safetensors: what Pillow does to images, for the tests beside the augmentations.
 
 Made with PyTorch 2.15.0 (and NumPy, which it brings), on the CPU, in f32, and with Pillow 13.0.0. To run it again:
 
@@ -21,7 +21,7 @@ import PIL
 import numpy
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from torch.optim import _muon
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures"
@@ -1048,6 +1048,17 @@ def schedules():
     save("schedules", tensors, cases)
 
 
+def picture(seed, *shape):
+    """Waves of colour under noise: smooth parts and edges, dull and bright."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(-40, 41, shape, generator=generator)
+    wave = torch.arange(noise.numel()).reshape(shape).mul(0.37).sin().mul(150).add(128)
+    array = (wave + noise).clamp(0, 255).to(torch.uint8)
+    array[0, 0] = 0
+    array[0, -1] = 255
+    return Image.fromarray(array.numpy())
+
+
 def images():
     """Resizing of boxes, and what augmentations do, with fixed parameters."""
     tensors, cases = {}, {}
@@ -1060,16 +1071,6 @@ def images():
         name = f"{kind}/{sum(case.startswith(kind + '/') for case in cases):02}"
         keep(name, image)
         cases[name] = {"of": of, **settings}
-
-    def picture(seed, *shape):
-        """Waves of colour under noise: smooth parts and edges, dull and bright."""
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randint(-40, 41, shape, generator=generator)
-        wave = torch.arange(noise.numel()).reshape(shape).mul(0.37).sin().mul(150).add(128)
-        array = (wave + noise).clamp(0, 255).to(torch.uint8)
-        array[0, 0] = 0
-        array[0, -1] = 255
-        return Image.fromarray(array.numpy())
 
     sources = {
         "colour": picture(1, 15, 21, 3),
@@ -1112,13 +1113,90 @@ def images():
     save("images", tensors, cases, "pillow")
 
 
+def operations():
+    """What RandAugment and TrivialAugment choose from, as timm and torchvision call Pillow; and torchvision's levels."""
+    tensors, cases = {}, {}
+
+    def keep(name, image):
+        array = torch.from_numpy(numpy.asarray(image).copy())
+        tensors[name] = array if array.dim() == 3 else array.unsqueeze(2)
+
+    def results(kind, of, make, numbers, **settings):
+        """One below the other, an image for each number."""
+        name = f"{kind}/{sum(case.startswith(kind + '/') for case in cases):02}"
+        keep(name, Image.fromarray(numpy.concatenate([numpy.asarray(make(number)) for number in numbers])))
+        cases[name] = {"of": of, "numbers": numbers, **settings}
+
+    dull = Image.fromarray((numpy.asarray(picture(30, 17, 17, 3)) // 3 + 40).astype(numpy.uint8))
+    sources = {
+        **{f"square{side}": picture(3 + side, side, side, 3) for side in (1, 2, 3, 7, 13, 23)},
+        "dull17": dull,
+        "one-colour5": Image.new("RGB", (5, 5), (9, 9, 200)),
+        "grey-square7": picture(20, 7, 7),
+        "grey-square23": picture(21, 23, 23),
+    }
+    for name, image in sources.items():
+        keep(name, image)
+    for of, image in sources.items():
+        results("auto-contrast", of, lambda _: ImageOps.autocontrast(image), [0])
+        results("equalize", of, lambda _: ImageOps.equalize(image), [0])
+    for of in ["square2", "square7", "grey-square7"]:
+        image = sources[of]
+        bands = len(image.getbands())
+
+        def solarize_add(add):
+            """As timm: there is none in Pillow."""
+            return image.point([min(255, byte + add) if byte < 128 else byte for byte in range(256)] * bands)
+
+        results("invert", of, lambda _: ImageOps.invert(image), [0])
+        results("posterize", of, lambda bits: ImageOps.posterize(image, bits), list(range(1, 9)))
+        results("solarize", of, lambda start: ImageOps.solarize(image, start), [0, 60, 127.5, 178.5, 255, 256])
+        results("solarize-add", of, solarize_add, [0, 33, 66, 110])
+    for of in ["square1", "square2", "square3", "square7", "square13", "grey-square7"]:
+        sharpness = ImageEnhance.Sharpness(sources[of])
+        results("sharpness", of, sharpness.enhance, [0.0, 0.1, 0.46, 1.0, 1.54, 1.9])
+    ways = {
+        "nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC
+    }
+    for of in ["square1", "square2", "square7", "grey-square7"]:
+        image = sources[of]
+        grey = of.startswith("grey")
+        fill = 77 if grey else (10, 200, 77)
+        for way, resample in ways.items():
+            settings = {"interpolation": way, "fill": [fill] if grey else fill}
+            shears, shifts = [-0.27, 0.09, 0.3, 0.99], [-2.25, 0.9, 3.0, 5.85]
+            matrices = {
+                "shear-x": (lambda by: (1, by, 0, 0, 1, 0), shears),
+                "shear-y": (lambda by: (1, 0, 0, by, 1, 0), shears),
+                "translate-x": (lambda by: (1, 0, by, 0, 1, 0), shifts),
+                "translate-y": (lambda by: (1, 0, 0, 0, 1, by), shifts),
+            }
+            for kind, (matrix, numbers) in matrices.items():
+                affine = Image.Transform.AFFINE
+                warp = lambda by: image.transform(image.size, affine, matrix(by), resample, fillcolor=fill)
+                results(kind, of, warp, numbers, **settings)
+            turn = lambda by: image.rotate(by, resample, fillcolor=fill)
+            results("turn", of, turn, [-121.5, -90.0, -18.0, 5.4, 27.0, 90.0, 135.0], **settings)
+    # As torchvision's _augmentation_space of RandAugment and TrivialAugmentWide.
+    line = lambda end: torch.linspace(0.0, end, 31).tolist()
+    whole = lambda end: [int(number) for number in line(end)]
+    levels = {f"shift {size}": whole(150.0 / 331.0 * size) for size in (24, 32, 128, 160, 176, 224)}
+    levels["shift wide"] = whole(32.0)
+    levels["bits"] = (8 - (torch.arange(31) / ((31 - 1) / 4)).round().int()).tolist()
+    levels["bits wide"] = (8 - (torch.arange(31) / ((31 - 1) / 6)).round().int()).tolist()
+    levels["solarize"] = torch.linspace(255.0, 0.0, 31).ceil().tolist()
+    levels |= {f"{end:g}": line(end) for end in (0.3, 0.9, 0.99, 30.0, 135.0)}
+    cases["levels/00"] = levels
+    save("operations", tensors, cases, "pillow")
+
+
 if __name__ == "__main__":
     for library in VERSIONS:
         (FOLDER / library).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     makers = [
         conv2d, batch_norm, ghost_norm, pool, pointwise, activations, mixtures, binary, optimizers, papers, lbfgs, clip,
-        muon, net, averages, nets, recipe_nets, deep_nets, blurred_nets, whitening, views, schedules, images,
+        muon, net, averages, nets, recipe_nets, deep_nets, blurred_nets, whitening, views, schedules, images, operations,
     ]
     for make in makers:
         make()

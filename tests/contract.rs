@@ -162,7 +162,7 @@ fn every_augmentation_can_be_made_and_keeps_the_size() {
         let stored = Extent { width: 40, height: 30 };
         for (size, channels) in [1, 2, 7, 9, 33].into_iter().flat_map(|size| [(size, 1), (size, 3)]) {
             let served = |epoch, index| {
-                let mut image = augment::Image::new(vec![100; channels]);
+                let mut image = augment::Image::new(vec![100; channels], vec![50.0; channels]);
                 image.resize(size);
                 image.pixels.iter_mut().enumerate().for_each(|(i, byte)| *byte = (i * 31 % 251) as u8);
                 let mut draw = augment::Draw::new(1, epoch, index);

@@ -222,6 +222,31 @@ fn binary_losses_and_smoothing_by_phase_are_those_of_the_host() {
     }
 }
 
+/// Where a device cannot do what is done to images, the host makes the batches of that phase: those on which the CPU trains.
+#[test]
+fn images_that_the_host_edits_train_a_device_too() {
+    let work = workplace();
+    let second = "[[phases]]\nsteps = 9\nsize = 12\nlr = 1e-6\naugment = ['random-resized-crop', 'flip', \
+                  { kind = 'rand-augment', magnitude = 6, deviation = 0.5, probability = 0.5 }, 'trivial-augment', \
+                  { kind = 'random-erasing', value = 'noise' }]\n";
+    let first = TINY.replace("lr = { from = 0.05, to = 0.01 }", "lr = 1e-6");
+    std::fs::write(work.path().join("tiny.toml"), format!("{first}\n{second}")).unwrap();
+    let losses = |device: &str| {
+        let output =
+            train(work.path(), device, &["--device", device]).env("RUST_LOG", "runner=trace").output().unwrap();
+        assert_exit(&output, 0);
+        let by_number = text(&output).matches("takes images by number").count();
+        assert_eq!(by_number, if device == "emulated" { 20 } else { 0 }, "{}", text(&output));
+        let run = RunReader::open(&only_run(&work.path().join(device))).unwrap();
+        run.trace().unwrap().rows.into_iter().map(|row| row.loss).collect::<Vec<f64>>()
+    };
+    let (there, here) = (losses("emulated"), losses("cpu"));
+    assert_eq!(there.len(), 29);
+    for (step, (there, here)) in there.iter().zip(&here).enumerate() {
+        assert!((there - here).abs() < 1e-4 * here.abs(), "step {step}: {there}, and {here} on the CPU");
+    }
+}
+
 /// Where a device's memory does not hold both, the net comes before the images: the host makes the batches then, of which the same
 /// comes, and where it does not hold the net, that is said.
 #[test]

@@ -5,7 +5,7 @@ use crate::data::{Batch, Dataset, Images as Stored, Numbers, Split, mix, resize}
 use crate::gpu::ops::serve::{self, Beyond, Pictures, Set};
 use crate::gpu::{Buffer, DType, Device, Error};
 use crate::nn::device::{Images, There};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedPhase};
 use std::sync::Arc;
 
 /// Bytes of all training sets together, and of a validation set: the memory is the net's.
@@ -28,15 +28,16 @@ pub struct DeviceSet {
 }
 
 impl DeviceSets {
-    /// Puts those there that are in memory and of which some phase from that step on takes images, as far as there is room
-    /// for them.
+    /// Puts those there that are in memory and of which some phase from that step on takes images by number, as far as there is
+    /// room for them.
     ///
     /// # Errors
     /// Those of the device, but for too little memory.
     pub fn new(device: &Device, datasets: &[Arc<Dataset>], plan: &Plan, from: u64) -> Result<Self, Error> {
         let mut room = room(device);
         let mut there = |(k, set): (usize, &Arc<Dataset>)| {
-            let is_of_use = plan.phases.iter().any(|phase| phase.end() > from && phase.set == k);
+            let by_number = |phase: &PlannedPhase| phase.end() > from && phase.set == k && is_told(phase);
+            let is_of_use = plan.phases.iter().any(by_number);
             let Some(bytes) = in_memory(&set.train).filter(|bytes| is_of_use && *bytes <= room) else {
                 return Ok(None);
             };
@@ -55,6 +56,11 @@ impl DeviceSets {
     /// The places of those that are there.
     pub fn at_hand(&self) -> Vec<usize> {
         (0..self.0.len()).filter(|k| self.0[*k].is_some()).collect()
+    }
+
+    /// Whether a phase takes its images by number: the set is there, and the device can do what is done to them.
+    pub fn serve(&self, phase: &PlannedPhase) -> bool {
+        self.0.get(phase.set).is_some_and(Option::is_some) && is_told(phase)
     }
 
     /// The images of a batch. `room` is for what [`pictures`] makes of one by number.
@@ -94,6 +100,11 @@ impl DeviceSet {
         let set = Set { images: images.view(), size: *size, channels: *channels, table: table.view(), mean: *mean };
         Images::There(There::all(set, pictures))
     }
+}
+
+/// Whether numbers say what is done to a phase's images: otherwise the host makes them.
+fn is_told(phase: &PlannedPhase) -> bool {
+    augment::chain(&phase.augment).is_told()
 }
 
 /// How many bytes it takes, where it is.

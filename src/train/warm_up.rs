@@ -58,9 +58,9 @@ fn run(
         let mut passes = passes(spec, facts, plan, &step, &frozen, params, compute)?;
         for images in batches {
             let step = StepPlan { images, ..step.clone() };
-            let set = plan.phases[step.phase].set;
-            let batch = match sets.at_hand().contains(&set) {
-                true => by_number(spec, &datasets[set].train, plan, &step),
+            let phase = &plan.phases[step.phase];
+            let batch = match sets.serve(phase) {
+                true => by_number(spec, &datasets[phase.set].train, plan, &step),
                 false => noise(spec, facts, step.size, images),
             };
             if state.optimizers.reevaluates() {

@@ -154,6 +154,11 @@ impl Dataset {
         self.mean.iter().map(|mean| (mean * 255.0).round() as u8).collect()
     }
 
+    /// The standard deviation in steps of a byte.
+    pub fn byte_deviation(&self) -> Vec<f32> {
+        self.std.iter().map(|std| std * 255.0).collect()
+    }
+
     /// What a net is given for each byte of each channel and, behind them, for the mean colour: `(channels, 257)`.
     pub fn normalised_bytes(&self) -> Vec<f32> {
         let normalise = Normalise::new(&self.mean, &self.std);

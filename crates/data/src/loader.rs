@@ -43,6 +43,9 @@ pub struct Batch<E = f32> {
 impl<E: Element> Batch<E> {
     /// Makes it a batch by number of a step: of the images of these numbers, changed by that chain, and mixed. Of the cut it takes
     /// the epoch, the set and the size.
+    ///
+    /// # Panics
+    /// When the chain cannot be [told](Chain::is_told).
     pub fn fill_by_number(
         &mut self,
         train: &Split,
@@ -126,7 +129,8 @@ pub struct Training {
     pub augment: Vec<Chain>,
     /// Likewise.
     pub mix: Vec<Mixer>,
-    /// The sets of which the net has the training images at hand, which are in memory: they are served by number.
+    /// The sets of which the net has the training images at hand, which are in memory: they are served by number, where the phase's list
+    /// of augmentations [is told](Chain::is_told) in numbers.
     pub at_hand: Vec<usize>,
 }
 
@@ -135,7 +139,7 @@ pub struct Training {
 /// A batch is a function of the data, the seed and its step's plan; the loader holds no state that a resumed run would
 /// miss. Images in memory are resized on the way, each time: at 24×24 that takes some 6 µs an image, far less than a step on a
 /// CPU, and spares both a resized copy of the set and the pause to make it where a phase begins; a device that has them at hand
-/// does it itself. Images on disk are decoded by several threads.
+/// does it itself. Images on disk are decoded by several threads, which also make those of a set in memory that a phase edits.
 pub struct Loader<E = f32> {
     batches: Prefetch<Batch<E>>,
 }
@@ -146,7 +150,8 @@ impl<E: Element> Loader<E> {
     /// `plan` is called on the loader's thread, once a step, in order. A plan that goes beyond the set or its phases is
     /// a mistake of the caller's and comes back as an error of [`next_batch`](Self::next_batch).
     pub fn training(training: Training, from: u64, plan: impl Fn(u64) -> Option<BatchPlan> + Send + 'static) -> Self {
-        let makers: Vec<Makers<E>> = training.datasets.iter().map(|set| Makers::new(set, &set.train)).collect();
+        let edits = training.augment.iter().any(|chain| !chain.is_told());
+        let makers: Vec<Makers<E>> = training.datasets.iter().map(|set| Makers::new(set, &set.train, edits)).collect();
         let (mut order, mut before) = ((None, Vec::new()), Vec::new());
         let mut step = from;
         Self::start(move |batch| {
@@ -160,7 +165,7 @@ impl<E: Element> Loader<E> {
             let indices = &order.1[cut.first..cut.first + cut.images];
             let (train, chain) = (&dataset.train, &augment[cut.phase]);
             let mixture = mix[cut.phase].draw([*seed, cut.epoch, step], cut.size, cut.images);
-            if at_hand.contains(&cut.set) {
+            if at_hand.contains(&cut.set) && chain.is_told() {
                 batch.fill_by_number(train, chain, (*seed, step), &cut, indices, mixture);
                 step += 1;
                 return Ok(true);
@@ -212,7 +217,7 @@ impl<E: Element> Loader<E> {
         size: usize,
         batches: Vec<(Vec<u32>, Extent)>,
     ) -> Self {
-        let makers = Makers::new(&dataset, split(&dataset));
+        let makers = Makers::new(&dataset, split(&dataset), false);
         let (mut step, mut served) = (0, 0);
         Self::start(move |batch| {
             let split = split(&dataset);
@@ -304,7 +309,8 @@ pub fn validation_batches(split: &Split, size: usize, images: usize) -> Vec<(Vec
     order.chunks(images).map(shaped).collect()
 }
 
-/// Makes batches of the images of a split: one after another of those in memory, on several threads of those on disk.
+/// Makes batches of the images of a split: one after another of those in memory, on several threads of those on disk and where images
+/// are edited, which takes as long as decoding.
 struct Makers<E> {
     /// One for each thread.
     makers: Vec<Mutex<Maker<E>>>,
@@ -312,8 +318,8 @@ struct Makers<E> {
 }
 
 impl<E: Element> Makers<E> {
-    fn new(dataset: &Dataset, split: &Split) -> Self {
-        let pool = split.stored().and_then(|_| stored::pool());
+    fn new(dataset: &Dataset, split: &Split, edits: bool) -> Self {
+        let pool = (split.stored().is_some() || edits).then(stored::pool).flatten();
         let threads = pool.map_or(1, ThreadPool::current_num_threads);
         Self { makers: (0..threads).map(|_| Mutex::new(Maker::new(dataset))).collect(), pool }
     }
@@ -381,7 +387,7 @@ impl<E: Element> Maker<E> {
     fn new(dataset: &Dataset) -> Self {
         let channels = dataset.train.channels;
         Self {
-            image: Image::new(dataset.mean_color()),
+            image: Image::new(dataset.mean_color(), dataset.byte_deviation()),
             resizer: Resizer::new(channels),
             normalise: Normalise::new(&dataset.mean, &dataset.std),
             hand: Hand::new(channels),
@@ -653,6 +659,61 @@ mod tests {
         assert!(message.contains("out of range"), "{message}");
     }
 
+    /// Also where the net has them at hand, and on several threads: each image as its list makes it alone.
+    #[test]
+    fn images_that_are_edited_are_served_as_images() {
+        let float = |key, value| (key, Value::Float(value));
+        let text = |key, value: &str| (key, Value::Text(value.to_owned()));
+        let rand = [
+            float("magnitude", 6.0),
+            float("deviation", 0.5),
+            float("probability", 0.5),
+            ("operations", Value::Int(3)),
+            text("set", "timm-increasing"),
+        ];
+        let erasing =
+            [float("probability", 0.5), float("min_scale", 0.1), float("max_scale", 0.5), float("ratio", 2.0)];
+        let crop = [float("min_scale", 0.2), float("max_scale", 0.9), float("ratio", 1.5)];
+        let list = [
+            Choice::with("random-resized-crop", crop),
+            Choice::plain("flip"),
+            Choice::with("rand-augment", rand),
+            Choice::with("trivial-augment", [text("interpolation", "bilinear"), text("padding", "mean")]),
+            Choice::with("random-erasing", erasing),
+            Choice::with("cutout", [("size", Value::Int(2))]),
+        ];
+        assert!(!chain(&list).is_told() && chain(&list[..2]).is_told());
+        // The second phase is told.
+        let from = |from: u64, at_hand: Vec<usize>| {
+            let augment = vec![chain(&list), chain(&list[..2])];
+            let mix = vec![Mixer::default(), Mixer::default()];
+            collect(Loader::training(
+                Training { datasets: vec![dataset()], seed: 3, augment, mix, at_hand },
+                from,
+                plan,
+            ))
+        };
+        let (batches, set, mut resizer) = (from(0, vec![]), dataset(), Resizer::new(3));
+        assert_eq!(from(2, vec![]), batches[2..], "beginning later");
+        for (batch, at_hand) in batches.iter().zip(from(0, vec![0])) {
+            let is_edited = batch.step < 4;
+            assert_eq!(at_hand.numbers.is_none(), is_edited);
+            assert!(!is_edited || at_hand == *batch);
+            let len = batch.size * batch.size * 3;
+            for (label, values) in batch.labels.iter().zip(batch.images.chunks_exact(len)).filter(|_| is_edited) {
+                let mut draw = Draw::new(3, batch.step / 3, u64::from(*label));
+                let mut image = Image::new(set.mean_color(), set.byte_deviation());
+                image.resize(batch.size);
+                let (chain, stored, mut want) = (chain(&list), Extent::square(8), vec![0.0f32; len]);
+                let window = chain.window(stored, &mut draw);
+                resizer.resize(set.train.image(*label as usize), stored, window, batch.extent, &mut image.pixels);
+                chain.apply(&mut image, &mut draw);
+                Normalise::new(&set.mean, &set.std).apply(&image.pixels, &mut want);
+                assert_eq!(values, want, "step {}, image {label}", batch.step);
+            }
+        }
+    }
+
     /// What a batch by number says makes the batch of images.
     #[test]
     fn images_at_hand_are_served_by_number() {
@@ -698,7 +759,8 @@ mod tests {
                 };
                 let each = changes.len() / images.len();
                 assert_eq!((each + usize::from(!windows.is_empty())) * images.len(), list.len() * images.len());
-                let (mut image, mut values) = (Image::new(set.mean_color()), vec![0.0f32; want.images.len()]);
+                let (mut image, mut values) =
+                    (Image::new(set.mean_color(), set.byte_deviation()), vec![0.0f32; want.images.len()]);
                 let (stored, len) = (Extent::square(8), want.images.len() / images.len());
                 for (k, number) in images.iter().enumerate() {
                     image.resize(got.size);

@@ -20,8 +20,14 @@ pub struct Picture {
 
 impl Pillow {
     pub fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pillow/images.safetensors");
-        let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        Self::of("images")
+    }
+
+    /// Of a file of that name.
+    pub fn of(file: &str) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pillow");
+        let path = format!("{folder}/{file}.safetensors");
+        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let metadata = header.metadata().clone().unwrap_or_default();
         let cases = metadata.into_iter().filter(|(name, _)| name != "pillow");

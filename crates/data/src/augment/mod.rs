@@ -7,6 +7,9 @@
 //!
 //! What is drawn is a function of (seed, purpose, epoch, image number) and of the list's order, never of the batch, the
 //! step or the thread.
+//!
+//! What most of the list do to an image is known before the image is there (a [`Change`]), so that whoever has the
+//! images may do it; the others ([`Edit`]) look at pixels that are at hand.
 
 mod border;
 mod changes;
@@ -14,14 +17,22 @@ pub mod color_jitter;
 pub mod cutout;
 pub mod flip;
 pub mod flip_alternating;
+mod operation;
+pub mod rand_augment;
+pub mod random_erasing;
 pub mod random_resized_crop;
 pub mod rotate;
+mod severity;
 pub mod translate;
+pub mod trivial_augment;
+mod warp;
 
 pub use border::Border;
 pub use changes::{Change, Move};
 pub use color_jitter::Tone;
+pub use operation::Operation;
 pub use rotate::Turn;
+pub use warp::{Interpolation, Manner, Warp};
 
 use super::resize::{Extent, Window};
 use crate::kernels::{Isa, pixels};
@@ -40,6 +51,12 @@ pub trait Augment: Send + Sync {
     }
 }
 
+/// Changes an image that is at hand, in ways that no [`Change`] says: the loader does it, on the host.
+pub trait Edit: Send + Sync {
+    /// Draws and does it.
+    fn apply(&self, image: &mut Image, draw: &mut Draw);
+}
+
 /// Chooses the part of a stored image that is served.
 pub trait Crop: Send + Sync {
     /// A window within an image of that extent.
@@ -51,13 +68,20 @@ pub enum Step {
     /// Belongs at the list's beginning: it looks at the image as it is stored.
     Crop(Box<dyn Crop>),
     Change(Box<dyn Augment>),
+    Edit(Box<dyn Edit>),
 }
 
-/// A list of augmentations: at most one crop, then changes in order.
+/// A list of augmentations: at most one crop, then changes and edits in order.
 #[derive(Default)]
 pub struct Chain {
     crop: Option<Box<dyn Crop>>,
-    changes: Vec<Box<dyn Augment>>,
+    rest: Vec<Member>,
+}
+
+/// What stands behind the crop.
+enum Member {
+    Change(Box<dyn Augment>),
+    Edit(Box<dyn Edit>),
 }
 
 impl Chain {
@@ -71,14 +95,29 @@ impl Chain {
         self.crop.as_ref().map(|crop| crop.window(stored, draw))
     }
 
-    /// The changes to an image of the phase's size, in order, drawn behind what the crop draws.
-    pub fn changes(&self, size: usize, draw: &mut Draw) -> impl Iterator<Item = Change> {
-        self.changes.iter().map(move |change| change.draw(size, draw))
+    /// Whether [`changes`](Self::changes) says all that is done, so that a device that has the images at hand can
+    /// make them.
+    pub fn is_told(&self) -> bool {
+        self.rest.iter().all(|member| matches!(member, Member::Change(_)))
     }
 
-    /// Makes them.
+    /// The changes to an image of the phase's size, in order, drawn behind what the crop draws.
+    ///
+    /// # Panics
+    /// When they are [not all](Self::is_told) that is done.
+    pub fn changes(&self, size: usize, draw: &mut Draw) -> impl Iterator<Item = Change> {
+        self.rest.iter().map(move |member| match member {
+            Member::Change(change) => change.draw(size, draw),
+            Member::Edit(_) => panic!("changes of a list that edits images"),
+        })
+    }
+
+    /// Makes them, and the edits among them.
     pub fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        self.changes.iter().for_each(|change| change.apply(image, draw));
+        self.rest.iter().for_each(|member| match member {
+            Member::Change(change) => change.apply(image, draw),
+            Member::Edit(edit) => edit.apply(image, draw),
+        });
     }
 }
 
@@ -106,6 +145,8 @@ pub struct Image {
     pub channels: usize,
     /// The set's mean colour, which becomes 0 when images are normalised.
     pub mean: Vec<u8>,
+    /// The set's standard deviation, in steps of a byte.
+    deviation: Vec<f32>,
     /// A second image's worth of bytes, for changes that cannot be made in place.
     scratch: Vec<u8>,
     /// The bytes are the same with any.
@@ -113,10 +154,14 @@ pub struct Image {
 }
 
 impl Image {
-    /// Room for images of any size; `mean` has a byte for each channel.
-    pub fn new(mean: Vec<u8>) -> Self {
+    /// Room for images of any size; `mean` and `deviation`, both in bytes, have a number for each channel.
+    ///
+    /// # Panics
+    /// When they are of other channels.
+    pub fn new(mean: Vec<u8>, deviation: Vec<f32>) -> Self {
+        assert_eq!(mean.len(), deviation.len(), "a mean and a deviation for each channel");
         let isa = Isa::detect().unwrap_or(Isa::Portable);
-        Self { pixels: Vec::new(), size: 0, channels: mean.len(), mean, scratch: Vec::new(), isa }
+        Self { pixels: Vec::new(), size: 0, channels: mean.len(), mean, deviation, scratch: Vec::new(), isa }
     }
 
     /// Sets the side; the pixels are then unspecified.
@@ -170,6 +215,9 @@ pub static ENTRIES: &[&AugmentEntry] = &[
     &color_jitter::ENTRY,
     &rotate::ENTRY,
     &random_resized_crop::ENTRY,
+    &rand_augment::ENTRY,
+    &trivial_augment::ENTRY,
+    &random_erasing::ENTRY,
 ];
 
 pub static FAMILY: Family = Family {
@@ -226,7 +274,8 @@ pub fn chain(choices: &[Choice]) -> Chain {
                 assert_eq!(index, 0, "`{}` is not the first of its list", choice.kind);
                 chain.crop = Some(crop);
             }
-            Step::Change(change) => chain.changes.push(change),
+            Step::Change(change) => chain.rest.push(Member::Change(change)),
+            Step::Edit(edit) => chain.rest.push(Member::Edit(edit)),
         }
     }
     chain
@@ -239,7 +288,7 @@ pub(crate) mod tests {
 
     /// An image of one channel.
     pub fn gray(size: usize, pixels: &[u8]) -> Image {
-        let mut image = Image::new(vec![200]);
+        let mut image = Image::new(vec![200], vec![50.0]);
         image.resize(size);
         image.pixels.copy_from_slice(pixels);
         image
@@ -247,7 +296,7 @@ pub(crate) mod tests {
 
     /// An image of Pillow's, with a mean colour.
     pub fn of_pillow(picture: &Picture, mean: &[u8]) -> Image {
-        let mut image = Image::new(mean.to_vec());
+        let mut image = Image::new(mean.to_vec(), vec![50.0; mean.len()]);
         assert_eq!((picture.height, picture.channels), (picture.width, mean.len()), "a square image");
         image.resize(picture.width);
         image.pixels.copy_from_slice(&picture.pixels);
@@ -261,7 +310,7 @@ pub(crate) mod tests {
         let crop = Choice::with("random-resized-crop", numbers);
         let list = chain(&[crop.clone(), Choice::plain("flip")]);
         let window = list.window(Extent::square(64), &mut Draw::new(1, 0, 0));
-        assert!(window.width < 64 && list.changes.len() == 1, "{window:?}");
+        assert!(window.width < 64 && list.rest.len() == 1, "{window:?}");
         let whole = chain(&[Choice::plain("flip")]).window(Extent::square(64), &mut Draw::new(1, 0, 0));
         assert_eq!(whole, Window::whole(Extent::square(64)));
 
@@ -278,7 +327,7 @@ pub(crate) mod tests {
 
     #[test]
     fn mirroring_keeps_channels_in_order() {
-        let mut image = Image::new(vec![0; 3]);
+        let mut image = Image::new(vec![0; 3], vec![50.0; 3]);
         image.resize(2);
         image.pixels.copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         image.mirror();

@@ -102,7 +102,12 @@ impl Turn {
 
 /// A row of `C` channels whose pixel `x` is the image at the point `source(x)`, whole numbers being the edges between
 /// pixels.
-fn interpolate<const C: usize>(old: &Old<'_>, source: impl Fn(usize) -> (f64, f64), border: Border, row: &mut [u8]) {
+pub(super) fn interpolate<const C: usize>(
+    old: &Old<'_>,
+    source: impl Fn(usize) -> (f64, f64),
+    border: Border,
+    row: &mut [u8],
+) {
     let (side, last, pixels) = (old.size as f64, old.size as isize - 1, old.pixels.as_chunks::<C>().0);
     let place = |at: isize| match border {
         Border::Reflect => border.source(at, old.size).unwrap_or(0),
@@ -126,7 +131,7 @@ fn interpolate<const C: usize>(old: &Old<'_>, source: impl Fn(usize) -> (f64, f6
 }
 
 /// The whole number at or below `x`, and what is left. (`f64::floor` is a function call where the processor is not known.)
-fn whole_and_part(x: f64) -> (isize, f64) {
+pub(super) fn whole_and_part(x: f64) -> (isize, f64) {
     let cut = x as isize;
     let whole = if cut as f64 > x { cut - 1 } else { cut };
     (whole, x - whole as f64)

@@ -93,7 +93,7 @@ fn batches_are_a_function_of_seed_epoch_and_image() {
             let mut pixels = vec![0; size * size * 3];
             let window = |of: Extent| chain.crop(of, &mut draw);
             stored.serve(*label as usize, Extent::square(size), &mut hand, &mut pixels, window).unwrap();
-            let mut changed = crate::augment::Image::new(vec![0; 3]);
+            let mut changed = crate::augment::Image::new(vec![0; 3], vec![50.0; 3]);
             changed.resize(size);
             changed.pixels.copy_from_slice(&pixels);
             chain.apply(&mut changed, &mut draw);
