@@ -671,8 +671,13 @@ mod tests {
             ("operations", Value::Int(3)),
             text("set", "timm-increasing"),
         ];
-        let erasing =
-            [float("probability", 0.5), float("min_scale", 0.1), float("max_scale", 0.5), float("ratio", 2.0)];
+        let erasing = [
+            float("probability", 0.5),
+            float("min_scale", 0.1),
+            float("max_scale", 0.5),
+            float("ratio", 2.0),
+            text("value", "noise"),
+        ];
         let crop = [float("min_scale", 0.2), float("max_scale", 0.9), float("ratio", 1.5)];
         let list = [
             Choice::with("random-resized-crop", crop),
