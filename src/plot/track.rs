@@ -2,7 +2,7 @@
 
 use super::axis::{is_drawable, lowest_on_log};
 use super::curves::{Across, RunRows};
-use super::places::{borders, carry_over, step_borders};
+use super::places::{Corners, step_borders};
 use crate::record::rows::{MetricsRow, TraceRow};
 use crate::stats::Smooth;
 
@@ -14,22 +14,20 @@ const MOST_MEMORY: f64 = 50.0;
 pub struct Track<'a> {
     pub run: RunRows<'a>,
     across: Across,
-    /// Steps whose places are known, in order, and these places; all between is straight.
-    corners: Vec<f64>,
-    places: Vec<f64>,
+    corners: Corners,
 }
 
 impl<'a> Track<'a> {
     pub fn new(run: RunRows<'a>, across: Across) -> Self {
-        let (corners, places) = match across {
+        let corners = match across {
             Across::Seconds => seconds(run.trace),
-            planned => (step_borders(run.phases), borders(run.phases, planned)),
+            planned => Corners::new(run.phases, planned),
         };
-        Self { run, across, corners, places }
+        Self { run, across, corners }
     }
 
     fn place(&self, step: f64) -> f64 {
-        if self.across == Across::Steps { step } else { carry_over(step, &self.corners, &self.places) }
+        self.corners.place(step)
     }
 
     /// Where an evaluation stands: after its step.
@@ -42,12 +40,12 @@ impl<'a> Track<'a> {
     pub fn end(&self) -> f64 {
         let rows = self.run.metrics.last().map(|row| self.place_of(row));
         let loss = self.loss().last().map(|point| point.0);
-        [rows, loss, self.places.last().copied()].into_iter().flatten().fold(0.0, f64::max)
+        [rows, loss, self.corners.end()].into_iter().flatten().fold(0.0, f64::max)
     }
 
     /// Where the phases meet. Those that the run did not come to begin at its end.
     pub fn borders(&self) -> Vec<f64> {
-        let end = self.places.last().copied().unwrap_or(0.0);
+        let end = self.corners.end().unwrap_or(0.0);
         step_borders(self.run.phases).into_iter().map(|step| self.place(step).min(end)).collect()
     }
 
@@ -128,12 +126,12 @@ impl<'a> Track<'a> {
 }
 
 /// The seconds of training before each step, and after the last.
-fn seconds(trace: &[TraceRow]) -> (Vec<f64>, Vec<f64>) {
+fn seconds(trace: &[TraceRow]) -> Corners {
     let (mut steps, mut places, mut sum) = (vec![0.0], vec![0.0], 0.0);
     for row in trace {
         sum += if is_drawable(row.seconds) { row.seconds.max(0.0) } else { 0.0 };
         steps.push(row.step.saturating_add(1) as f64);
         places.push(sum);
     }
-    (steps, places)
+    Corners::measured(Across::Seconds, steps, places)
 }
