@@ -94,6 +94,26 @@ pub struct Contrast {
     asked: Option<f64>,
 }
 
+/// What the runs that count tell of a contrast. That no difference is found is no sign that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// There is a difference; `negligible`: it is surely below the margin.
+    Differs { better: bool, negligible: bool },
+    /// There was no test; why, where more runs would not help.
+    Untested(Option<Untested>),
+    /// The difference is below the margin.
+    Same,
+    /// It seems to be, by an interval that lacks so many runs.
+    PerhapsSame { lacks: usize },
+    /// So many more seeds might settle a difference.
+    PerhapsDiffers { better: bool, more: usize },
+    /// Nothing that more seeds would settle, as far as anybody will train them.
+    Nothing,
+}
+
+/// So many more seeds are none that anybody will train.
+const MOST_SEEDS: usize = 200;
+
 /// The values that a contrast is of.
 struct Samples {
     /// Of the group and of the baseline; by seed, where these are taken together.
@@ -202,15 +222,13 @@ impl Contrast {
             (Test::Wilcoxon, Pairing::Unpaired) => stats::rank_sum(a, b),
             (Test::Wilcoxon, Pairing::Paired) => stats::signed_rank(&samples.differences()),
         };
-        let (runs, interval) = (samples.runs(), stats::bootstrap(a, b, *pairing, 1.0 - options.alpha));
-        let is_within = |margin: f64| interval.is_some_and(|interval| interval.is_within(margin));
-        Self {
+        let mut contrast = Self {
             group,
             baseline,
-            runs,
+            runs: samples.runs(),
             difference: stats::mean(a) - stats::mean(b),
             left_out: *left_out,
-            interval,
+            interval: stats::bootstrap(a, b, *pairing, 1.0 - options.alpha),
             pairing: *pairing,
             test,
             p,
@@ -218,10 +236,12 @@ impl Contrast {
             p_adjusted: None,
             effect: stats::hedges_g(a, b),
             more_seeds: None,
-            same: options.margin.map(|margin| runs >= ENOUGH && is_within(margin)),
+            same: None,
             at_least: false,
             asked: None,
-        }
+        };
+        contrast.same = options.margin.map(|_| contrast.is_within(options) && contrast.lacks() == 0);
+        contrast
     }
 
     /// Says how many more seeds would settle it at that level.
@@ -241,6 +261,30 @@ impl Contrast {
     /// How many more runs a side its interval has to be of to be about as wide as it should.
     pub fn lacks(&self) -> usize {
         ENOUGH.saturating_sub(self.runs)
+    }
+
+    /// Whether its interval, of however few runs, lies within the margin.
+    fn is_within(&self, options: &Options) -> bool {
+        let within = |margin: f64| self.interval.is_some_and(|interval| interval.is_within(margin));
+        options.margin.is_some_and(within)
+    }
+
+    /// What can be told from the runs that count.
+    pub fn told(&self, options: &Options) -> Told {
+        let (better, same) = (self.is_better(options), self.same == Some(true));
+        if self.is_settled(options.alpha) {
+            return Told::Differs { better, negligible: same };
+        }
+        // Rank sums give single runs a p, too: one that can hardly be small.
+        if self.p.is_none() || self.runs < 2 {
+            return Told::Untested(self.untested);
+        }
+        match self.more_seeds {
+            _ if same => Told::Same,
+            _ if self.is_within(options) => Told::PerhapsSame { lacks: self.lacks() },
+            Some(more) if more <= MOST_SEEDS => Told::PerhapsDiffers { better, more },
+            _ => Told::Nothing,
+        }
     }
 
     /// Whether the difference is there at that level, corrected for the number of comparisons.

@@ -23,7 +23,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use contrast::{Contrast, Test, Untested};
+pub use contrast::{Contrast, Test, Told, Untested};
 pub use effects::Effects;
 pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::{FindError, folders_with_runs, not_looked_into, runs as runs_in};

@@ -4,7 +4,7 @@ use super::{Scale, cost, images, p_value, span, with_digits};
 use crate::compare::effects::{AxisEffect, Level, Tested};
 use crate::compare::name::{has_planned, written};
 use crate::compare::{
-    Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Untested, Verdict,
+    Comparison, Contrast, Group, Lost, Options, Quantity, Summary, Test, TimeToTarget, Told, Untested, Verdict,
 };
 use crate::record::text::plural;
 use crate::stats::Pairing;
@@ -287,35 +287,28 @@ fn verdict(contrast: &Contrast, comparison: &Comparison) -> String {
     if lost.is_empty() { told } else { format!("{told} ({})", lost.join("; ")) }
 }
 
-/// So many more seeds are none that anybody will train.
-const MOST_SEEDS: usize = 200;
-
-/// What can be told from the runs that count. That no difference is found is no sign that there is none.
+/// What can be told from the runs that count, in words.
 fn told(contrast: &Contrast, options: &Options) -> String {
     let scale = Scale::of_quantity(options);
-    let better = if contrast.is_better(options) { "better" } else { "worse" };
-    let within = options.margin.filter(|margin| contrast.interval.is_some_and(|interval| interval.is_within(*margin)));
-    let within = within.map(|margin| scale.given(margin));
-    if contrast.is_settled(options.alpha) {
-        return match within.filter(|_| contrast.same == Some(true)) {
-            Some(margin) => format!("{better}, by less than {margin}"),
-            None => better.to_owned(),
-        };
-    }
-    // Rank sums give single runs a p, too: one that can hardly be small.
-    if contrast.p.is_none() || contrast.runs < 2 {
-        return untested(contrast.untested).unwrap_or("too few runs to tell").to_owned();
-    }
-    let about = if contrast.at_least { "at least" } else { "about" };
+    let side = |better: bool| if better { "better" } else { "worse" };
+    let margin = || scale.given(options.margin.unwrap_or_default());
     // A pair may want a run of one side alone.
     let each = if contrast.left_out == [0, 0] { "each" } else { "in common" };
     let seeds = |more: usize| format!("{} {each}", plural(more as u64, "more seed"));
-    match (within, contrast.lacks(), contrast.more_seeds, contrast.interval) {
-        (Some(margin), 0, ..) => format!("the same within {margin}"),
-        (Some(margin), lacks, ..) => format!("the same within {margin}? at least {}", seeds(lacks)),
-        (None, _, Some(more), _) if more <= MOST_SEEDS => format!("{better}? {about} {}", seeds(more)),
-        (None, .., Some(interval)) => format!("cannot be told: could reach {}", scale.signed(interval.farthest())),
-        (None, .., None) => "cannot be told".to_owned(),
+    match contrast.told(options) {
+        Told::Differs { better, negligible: true } => format!("{}, by less than {}", side(better), margin()),
+        Told::Differs { better, negligible: false } => side(better).to_owned(),
+        Told::Untested(why) => untested(why).unwrap_or("too few runs to tell").to_owned(),
+        Told::Same => format!("the same within {}", margin()),
+        Told::PerhapsSame { lacks } => format!("the same within {}? at least {}", margin(), seeds(lacks)),
+        Told::PerhapsDiffers { better, more } => {
+            let about = if contrast.at_least { "at least" } else { "about" };
+            format!("{}? {about} {}", side(better), seeds(more))
+        }
+        Told::Nothing => match contrast.interval {
+            Some(interval) => format!("cannot be told: could reach {}", scale.signed(interval.farthest())),
+            None => "cannot be told".to_owned(),
+        },
     }
 }
 
