@@ -40,8 +40,8 @@ pub trait Curve: Send + Sync {
     /// Whether its settings go together.
     ///
     /// # Errors
-    /// Why they do not, as half a sentence after "the curve".
-    fn sound(&self) -> Result<(), &'static str> {
+    /// Which of them is at fault, and why.
+    fn sound(&self) -> Result<(), Unsound> {
         Ok(())
     }
 
@@ -52,6 +52,15 @@ pub trait Curve: Send + Sync {
     fn check(&self, _from: f64, _to: f64) -> Result<(), &'static str> {
         Ok(())
     }
+}
+
+/// A setting of a curve that does not go with the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unsound {
+    /// As the path within the curve's: `points[2]`.
+    pub setting: String,
+    /// Half a sentence after "the curve".
+    pub why: String,
 }
 
 /// Whether a curve of factors, which never comes to zero, can join its ends.

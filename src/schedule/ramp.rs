@@ -1,5 +1,5 @@
-use super::{Curve, ENTRIES};
-use crate::registry::{self, Across, Choice, RampValue, Value};
+use super::{Curve, ENTRIES, Unsound};
+use crate::registry::{self, Across, Choice, Interval, RampValue, Value};
 use crate::units;
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Run {
 pub struct RampError {
     /// The key at fault, within the ramp: `from`, `to` or `curve`.
     pub key: &'static str,
+    /// Of a curve the setting at fault, as the path within it, where it is one: `points[2]`.
+    pub setting: Option<String>,
     pub message: String,
     pub help: String,
 }
@@ -46,29 +48,34 @@ impl Ramp {
         let kind = value.curve.kind.as_str();
         let entry = registry::find(ENTRIES, kind).ok_or_else(|| RampError {
             key: "curve",
+            setting: None,
             message: format!("there is no curve `{kind}`"),
             help: format!("one of: {}", ENTRIES.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")),
         })?;
         let curve: Arc<dyn Curve> = (entry.make)(&value.curve.settings).into();
-        curve.sound().map_err(|why| RampError {
+        curve.sound().map_err(|Unsound { setting, why }| RampError {
             key: "curve",
+            setting: Some(setting),
             message: format!("the curve `{kind}` {why}"),
             help: "write it otherwise, or take another curve".to_owned(),
         })?;
         let to = value.to.or_else(|| curve.end(value.from)).ok_or_else(|| match value.from {
             0.0 => RampError {
                 key: "from",
+                setting: None,
                 message: format!("the curve `{kind}` cannot leave zero"),
                 help: "begin above zero, or take another curve".to_owned(),
             },
             from => RampError {
                 key: "to",
+                setting: None,
                 message: format!("the curve `{kind}` needs an end: zero is out of its reach"),
                 help: format!("give `to`, for example `to = {}`", units::number(from / 100.0)),
             },
         })?;
         curve.check(value.from, to).map_err(|why| RampError {
             key: if value.from == 0.0 && curve.end(value.from).is_none() { "from" } else { "to" },
+            setting: None,
             message: format!(
                 "the curve `{kind}` cannot go from {} to {}: it {why}",
                 units::number(value.from),
@@ -121,6 +128,12 @@ impl Ramp {
     /// The least and the greatest of its values.
     pub fn range(&self) -> [f64; 2] {
         self.curve.range(self.from, self.to)
+    }
+
+    /// The same where they go beyond an interval.
+    pub fn beyond(&self, interval: &Interval) -> Option<[f64; 2]> {
+        let range = self.range();
+        range.iter().any(|value| !interval.contains(*value)).then_some(range)
     }
 
     pub fn is_constant(&self) -> bool {

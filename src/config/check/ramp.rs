@@ -39,20 +39,27 @@ impl Checker<'_> {
         let across = if across { Across::Begins } else { Across::No };
         let value = RampValue { from, to, curve, across };
         match Ramp::new(&value) {
-            // The ends are in it: that has been seen to.
-            Ok(ramp) if ramp.range().iter().any(|value| !interval.contains(*value)) => {
+            Ok(ramp) => {
+                // The ends are in it: that has been seen to.
+                let Some(range) = ramp.beyond(interval) else {
+                    return Some(RampValue {
+                        to: (value.curve.kind != RampValue::CONSTANT).then(|| ramp.to()),
+                        ..value
+                    });
+                };
                 let origin = table.get("curve").map_or(&node.origin, |field| &field.node.origin).clone();
-                let [low, high] = ramp.range().map(units::brief);
+                let [low, high] = range.map(units::brief);
                 let error =
                     Diagnostic::new(origin, format!("{title} goes out of range: its values are {low} to {high}"));
                 self.errors.push(error.expected(expected(&Kind::Float(*interval))));
                 None
             }
-            Ok(ramp) => Some(RampValue { to: (value.curve.kind != RampValue::CONSTANT).then(|| ramp.to()), ..value }),
             Err(error) => {
+                let setting = error.setting.as_ref().map(|setting| format!("{path}.{}.{setting}", error.key));
                 // The key at fault may be one that is not written: then the curve is what asks for it.
                 let place = table.get(error.key).or_else(|| table.get("curve"));
-                let origin = place.map_or(&node.origin, |field| &field.node.origin).clone();
+                let whole = place.map_or(&node.origin, |field| &field.node.origin);
+                let origin = setting.and_then(|path| self.origins.get(&path)).unwrap_or(whole).clone();
                 self.errors.push(Diagnostic::new(origin, format!("{title}: {}", error.message)).help(error.help));
                 None
             }

@@ -109,5 +109,17 @@ fn expand(settings: &Settings) -> Result<Vec<Part>, Misuse> {
         }
         push(if cycle == 0 { (1.0 - lead) * amount } else { amount }, ramp(peak, to, &curve));
     }
+    if lead > 0.0 && parts[..2].iter().any(|part| part.length.is_none()) {
+        let share = format!("`lead` is {} % of the first cycle, of {first}", brief(100.0 * lead));
+        let (key, message) = match parts[0].length.is_none() {
+            true => ("cycle_len", format!("{share}, which comes to no step")),
+            false => ("lead", format!("{share}, which leaves it no step")),
+        };
+        return Err(Misuse::new(
+            key,
+            message,
+            "give a longer `cycle_len`, another `lead`, or `lead = 0`, which is none",
+        ));
+    }
     Ok(parts)
 }

@@ -389,6 +389,7 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
         (&sgdr::ENTRY, &[lr(), ("cycle_len", place("20%"))], "cycle_len"),
         // A twentieth of five steps is none.
         (&sgdr::ENTRY, &[lr(), ("cycle_len", place("5step"))], "cycle_len"),
+        (&sgdr::ENTRY, &[lr(), ("cycle_len", place("5step")), ("lead", float(0.95))], "lead"),
         (&sgdr::ENTRY, &[lr(), ("cycles", Value::Int(3)), ("gamma", float(0.5)), ("to", float(0.03))], "gamma"),
     ];
     for (entry, given, key) in cases {
