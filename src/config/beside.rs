@@ -17,15 +17,12 @@ pub fn naming_family(params: &[Param], family: &Family) -> Option<&'static str> 
 }
 
 /// The settings of a table that names `entry`: those of the entry, those that all of its family take, and the table's own
-/// as far as they stay. What varies over a phase is one number there: over which of the phases would it vary?
+/// as far as they stay.
 pub fn settings(params: &[Param], beside: &Beside, entry: &dyn Describe) -> Vec<Param> {
     let mut all: Vec<Param> = entry.params().iter().chain(beside.adds).copied().collect();
     let stays =
         |param: &&Param| !beside.replaces.contains(&param.key) && !entry.params().iter().any(|p| p.key == param.key);
-    for param in params.iter().filter(stays) {
-        let kind = if let Kind::Ramp(interval) = param.kind { Kind::Float(interval) } else { param.kind };
-        all.push(Param { kind, ..*param });
-    }
+    all.extend(params.iter().filter(stays));
     all
 }
 

@@ -4,7 +4,7 @@
 
 use super::check::join;
 use super::diagnostics::Diagnostic;
-use super::schema::{EACH, PHASE, PHASES, RAMP, RECIPE};
+use super::schema::{ACROSS, EACH, PHASE, PHASES, RAMP};
 use super::source::Origin;
 use crate::optim::mix;
 use crate::registry::{Default, Kind, Param, RampValue, Settings, Value, find};
@@ -101,6 +101,7 @@ impl Phase {
         let parts = recipes::expand(entry, &self.settings).and_then(|parts| {
             within(&name, &parts)?;
             self.counted(&name, &parts)?;
+            self.runs_over_all(&name)?;
             self.moves_within(&name, &parts)?;
             Ok((self.own_rates(&parts)?, parts))
         });
@@ -155,17 +156,42 @@ impl Phase {
         Ok(())
     }
 
-    /// That no share of a mix moves in an optimizer of several parts: over which of them would it?
+    /// That what moves beside the recipe runs over all that it stands for, and on: else over which of its phases would it?
+    fn runs_over_all(&self, name: &str) -> Result<(), Misuse> {
+        for (key, value) in &self.settings.0 {
+            let of_groups = |groups: &Settings| {
+                let one = |(group, value): (&String, &Value)| Some((join(key, group), ramp(value)?.clone()));
+                groups.0.iter().filter_map(one).collect::<Vec<_>>()
+            };
+            let curves = match value {
+                Value::Table(groups) => of_groups(groups),
+                value => ramp(value).map(|ramp| (key.clone(), ramp.clone())).into_iter().collect(),
+            };
+            if let Some((key, _)) = curves.into_iter().find(|(_, ramp)| moves(ramp) && ramp.across.is_no()) {
+                return Err(Misuse {
+                    message: format!("`{key}` moves over a phase, and this `{name}` stands for phases of its own"),
+                    help: format!("let it run over all of them and on, with `{ACROSS} = true`, or give one number"),
+                    key,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// That no share of a mix moves over one of several parts.
     fn moves_within(&self, name: &str, parts: &[Part]) -> Result<(), Misuse> {
         let weight = self.settings.opt_choice("optimizer").and_then(|choice| mix::weight(&choice));
-        if parts.len() < 2 || weight.is_none_or(|weight| weight.to.is_none_or(|to| to == weight.from)) {
+        if parts.len() < 2 || weight.is_none_or(|weight| !moves(&weight) || !weight.across.is_no()) {
             return Ok(());
         }
         let phases = count(parts.len() as u64);
         Err(Misuse {
             key: format!("optimizer.{}", mix::WEIGHT),
             message: format!("a share that moves, in a mix for the {phases} phases that this `{name}` stands for"),
-            help: "give the mix one number, or the recipe `optimizers`, one for each of its phases".to_owned(),
+            help: format!(
+                "let it run over all of them and on, with `{ACROSS} = true`, give the mix one number, or the recipe `optimizers`, one \
+                 for each of its phases"
+            ),
         })
     }
 
@@ -208,7 +234,7 @@ impl Phase {
         for (key, value) in of_all.filter(|(key, _)| !plurals.contains(&key.as_str())) {
             let again = key == "carry" && self.settings.0.contains_key("optimizers") && !(is_first && k == 0);
             match value {
-                _ if k == 0 || again => self.hand_on(key, plain_value(key, value), &mut phase),
+                _ if k == 0 || again => self.hand_on(key, value.clone(), &mut phase),
                 Value::Bool(_) => phase.put(key, Value::Bool(false), Origin::Default),
                 _ => {}
             }
@@ -277,9 +303,8 @@ fn within(name: &str, parts: &[Part]) -> Result<(), Misuse> {
             let Some(Kind::Ramp(interval)) = PHASE.iter().find(|param| param.key == key).map(|param| param.kind) else {
                 continue;
             };
-            let range = value.and_then(|value| Some(Ramp::new(value).ok()?.range()));
-            if let Some([low, high]) = range.filter(|range| range.iter().any(|value| !interval.contains(*value))) {
-                let [low, high] = [low, high].map(brief);
+            let beyond = value.and_then(|value| Ramp::new(value).ok()?.beyond(&interval));
+            if let Some([low, high]) = beyond.map(|range| range.map(brief)) {
                 return Err(Misuse {
                     key: "curve".to_owned(),
                     message: format!(
@@ -293,28 +318,11 @@ fn within(name: &str, parts: &[Part]) -> Result<(), Misuse> {
     Ok(())
 }
 
-/// What a setting beside a recipe is in a plain phase: what varies there is one number here.
-fn plain_value(key: &str, value: &Value) -> Value {
-    match value {
-        Value::Float(number) if !RECIPE.replaces.contains(&key) && is_ramp(key) => {
-            Value::Ramp(RampValue::constant(*number))
-        }
-        Value::Table(of_groups) if has_ramps(key) => {
-            let one = |(name, value): (&String, &Value)| {
-                let Value::Float(number) = value else { return (name.clone(), value.clone()) };
-                (name.clone(), Value::Ramp(RampValue::constant(*number)))
-            };
-            Value::Table(Settings(of_groups.0.iter().map(one).collect()))
-        }
-        value => value.clone(),
-    }
+/// The curve that a setting is, if it is one.
+fn ramp(value: &Value) -> Option<&RampValue> {
+    if let Value::Ramp(ramp) = value { Some(ramp) } else { None }
 }
 
-fn is_ramp(key: &str) -> bool {
-    PHASE.iter().any(|param| param.key == key && matches!(param.kind, Kind::Ramp(_)))
-}
-
-/// Whether it is a curve for each of some groups.
-fn has_ramps(key: &str) -> bool {
-    PHASE.iter().any(|param| param.key == key && matches!(param.kind, Kind::Map(Kind::Ramp(_))))
+fn moves(ramp: &RampValue) -> bool {
+    ramp.to.is_some_and(|to| to != ramp.from)
 }

@@ -82,7 +82,7 @@ fn section(param: &Param, within: &str) -> String {
         let without = naming.replaces.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let _ = write!(
             text,
-            "\nBeside a `{key}` stand the settings of [that {key}](#{link}) in place of {without}, numbers in place of curves, and:\n\n{}",
+            "\nBeside a `{key}` stand the settings of [that {key}](#{link}) in place of {without}, curves that run on in place of curves of one phase, and:\n\n{}",
             settings(naming.adds)
         );
     }

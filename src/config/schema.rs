@@ -665,7 +665,7 @@ pub const MOST_EPOCHS: f64 = 1e6;
 pub static RECIPE: Beside = Beside {
     family: &schedule::recipes::FAMILY,
     adds: RECIPE_ADDS,
-    replaces: &["epochs", "steps", "lr", "momentum", "lr_values", "weight_decay_groups"],
+    replaces: &["epochs", "steps", "lr", "momentum", "lr_values"],
 };
 
 /// What a recipe may say of each of its phases in turn, in place of one for all: the plural, and the setting.
@@ -677,12 +677,6 @@ const RECIPE_ADDS: &[Param] = &[
         kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
         default: Default::Absent,
         doc: "highest learning rates of groups of parameters in place of the recipe's, whose shape they follow, over this recipe alone",
-    },
-    Param {
-        key: "weight_decay_groups",
-        kind: Kind::Map(&Kind::Float(Interval::at_least(0.0))),
-        default: Default::Absent,
-        doc: "weight decay of groups of parameters in place of the recipe's; left out: as in the phase before",
     },
     Param {
         key: EACH[0].0,
@@ -892,7 +886,8 @@ pub const RAMP: &[Param] = &[
         kind: Kind::Bool,
         default: Default::Absent,
         doc: "whether it runs on over the phases that follow, up to one that gives its own, by their shares of the images: one \
-              curve while sizes and batches change. Of phases alone: rules and lookahead have theirs over all of training anyway",
+              curve while sizes and batches change. Beside a recipe it runs over all of the recipe's phases and on. Of phases alone: rules \
+              and lookahead have theirs over all of training anyway",
     },
 ];
 

@@ -1,6 +1,6 @@
 //! What a setting takes, in words.
 
-use super::super::schema::COUNT;
+use super::super::schema::{COUNT, PHASES};
 use super::super::suggest::{one_of, quoted, with_article};
 use super::super::wire::{Node, Wire};
 use super::last_key;
@@ -110,6 +110,11 @@ pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
             }
             _ => None,
         },
+        // Of phases, a recipe alone has numbers there.
+        (Kind::Float(_), Wire::Table(_)) if matches!(key, "lr" | "momentum") && path.starts_with(PHASES) => {
+            let why = "the recipe has curves of its own there";
+            Some(format!("{why}; `runner plan --expand` writes it as plain phases, which take any curve"))
+        }
         (Kind::Beside(_), Wire::Table(_)) => {
             Some(format!("write its name alone, and its settings beside it: `{key} = \"…\"`"))
         }

@@ -120,6 +120,27 @@ fn what_is_tested_for_a_rate_stands_where_the_curve_has_come_to() {
 }
 
 #[test]
+fn it_may_begin_beside_a_recipe_and_runs_over_all_of_its_phases_and_on() {
+    let plan = plan(
+        "[[phases]]\nrecipe = 'one-cycle'\nepochs = 5\nlr = 0.4\npct = 20\nbatch = 100\nsizes = [8, 12, 16]\n\
+         optimizer = { kind = 'mix', from = 'rmsprop', to = 'sgd', weight = { from = 0, to = 1, across_phases = true } }\n\
+         weight_decay = { from = 1.0, to = 0.0, across_phases = true }\nclip_norm = 3.0\n\
+         weight_decay_groups = { head = { from = 2.0, to = 0.0, across_phases = true }, stem = 0.5 }\n\
+         [[phases]]\nepochs = 5\nlr = 0.1\n",
+    );
+    assert_eq!((plan.phases.len(), plan.total_steps), (4, 100));
+    for step in plan.steps() {
+        let gone = step.step as f64 / 100.0;
+        assert!((step.hypers.weight_decay - (1.0 - gone)).abs() < 1e-12, "{step:?}");
+        assert!((step.hypers.share - gone).abs() < 1e-12, "{step:?}");
+        assert_eq!(step.clip.norm, Some(3.0));
+        let decays = plan.units_at(&step).iter().map(|unit| unit.unwrap().weight_decay).collect::<Vec<_>>();
+        assert!((decays[1] - 2.0 * (1.0 - gone)).abs() < 1e-12 && decays[2] == 0.5, "{decays:?}");
+    }
+    assert_eq!(plan.phases[3].weight_decay.to_string(), "1 → 0 linear over phases 0 to 3");
+}
+
+#[test]
 fn trainings_of_other_lengths_do_not_begin_alike_below_one_curve() {
     let digest = |epochs: &str| {
         let phases = format!(
