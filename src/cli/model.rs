@@ -5,6 +5,7 @@ use super::table::{Align, BOLD, DIM, Table, wrap};
 use super::{Exit, Failure, Overrides, output, paths, plan, prepare, rules};
 use crate::config::spec::Spec;
 use crate::data::Facts;
+use crate::data::resize::Extent;
 use crate::model::summary::{Figures, PartSummary};
 use crate::model::{self, Member, Parts, Summary};
 use crate::nn::Shape;
@@ -116,7 +117,10 @@ impl Phase {
     fn new(index: usize, phase: &PlannedPhase, spec: &Spec, facts: &[Facts], net: &Summary) -> Result<Self, Failure> {
         let eval_bytes = match spec.task {
             Some(_) => None,
-            None => Some(needs(spec, facts, phase).map_err(anyhow::Error::new)?.evaluation.bytes()),
+            None => {
+                let extent = Extent::square(phase.eval_size);
+                Some(needs(spec, facts, phase, extent).map_err(anyhow::Error::new)?.evaluation.bytes())
+            }
         };
         let element = net::dtype(spec).size();
         Ok(Self {

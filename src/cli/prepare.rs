@@ -390,7 +390,8 @@ fn small_style(job: &PaintJob, source: &Source, phase: usize) -> Result<Option<D
     }))
 }
 
-/// Sees that a training's activations and gradients, and beside them those of its evaluations, have room in memory.
+/// Sees that a training's activations and gradients, and beside them those of its evaluations, have room in memory. `extent`: of the
+/// largest images that a phase's evaluations look at.
 ///
 /// # Errors
 /// When they have not: at the batch of the first phase whose have not, with one that would do.
@@ -398,11 +399,14 @@ pub fn training_fits(
     (spec, source): (&Spec, &Source),
     facts: &[Facts],
     plan: &Plan,
+    extent: impl Fn(&PlannedPhase) -> Extent,
     free: Option<usize>,
 ) -> Result<(), Failure> {
     let Some(all) = free else { return Ok(()) };
     for (k, phase) in plan.phases.iter().enumerate() {
-        let Needs { parameters, training, evaluation } = needs(spec, facts, phase).map_err(anyhow::Error::new)?;
+        let extent = extent(phase);
+        let needs = needs(spec, facts, phase, extent).map_err(anyhow::Error::new)?;
+        let Needs { parameters, training, evaluation, measuring } = needs;
         // What does not depend on the batch goes first.
         let free = all.saturating_sub(parameters);
         if training.bytes() > free {
@@ -426,9 +430,9 @@ pub fn training_fits(
         }
         let left = free - training.bytes();
         if evaluation.bytes() > left {
-            let (size, Tape { images, image_bytes }) = (phase.eval_size, evaluation);
+            let Tape { images, image_bytes } = evaluation;
             let message = format!(
-                "an evaluation takes {} for {} of {size}×{size} at a time, and beside a step of phase {k} {} are free",
+                "an evaluation takes {} for {} of {extent} at a time, and beside a step of phase {k} {} are free",
                 memory(evaluation.bytes()),
                 plural(images as u64, "image"),
                 memory(left)
@@ -438,6 +442,18 @@ pub fn training_fits(
                 fits => format!("`eval_batch = {fits}` has room"),
             };
             let error = source.diagnostic("train.eval_batch", message).help(help);
+            return Err(source.diagnostics(vec![error]).into());
+        }
+        let left = left - evaluation.bytes();
+        if let Some(measuring) = measuring.filter(|measuring| measuring.bytes() > left) {
+            let message = format!(
+                "the statistics of averaged weights take {} to measure, and beside a step of phase {k} and an evaluation {} are free",
+                memory(measuring.bytes()),
+                memory(left)
+            );
+            let help =
+                "with `statistics = \"average\"` they are averaged as the weights are; smaller batches take less, too";
+            let error = source.diagnostic("train.average.statistics", message).help(help);
             return Err(source.diagnostics(vec![error]).into());
         }
     }
@@ -649,21 +665,22 @@ mod tests {
         let said = |settings: &str, free: usize| {
             let loaded = read(settings);
             let plan = plan(&loaded, &facts).unwrap();
-            let needs = needs(&loaded.spec, &facts, &plan.phases[1]).unwrap();
-            let said = match training_fits((&loaded.spec, &loaded.source), &facts, &plan, Some(free)) {
+            let extent = |phase: &PlannedPhase| Extent { width: 2 * phase.eval_size, height: phase.eval_size };
+            let needs = needs(&loaded.spec, &facts, &plan.phases[1], extent(&plan.phases[1])).unwrap();
+            let said = match training_fits((&loaded.spec, &loaded.source), &facts, &plan, extent, Some(free)) {
                 Ok(()) => String::new(),
                 Err(Failure::Config(errors)) => errors.to_string(),
                 Err(_) => panic!("another failure than one of the file"),
             };
             (said, needs)
         };
-        let (fits, Needs { parameters: fixed, training, evaluation }) = said("eval_batch = 3", usize::MAX);
-        assert_eq!((fits.as_str(), training.images, evaluation.images), ("", 64, 3));
+        let (fits, Needs { parameters: fixed, training, evaluation, measuring }) = said("eval_batch = 3", usize::MAX);
+        assert_eq!((fits.as_str(), training.images, evaluation.images, measuring), ("", 64, 3, None));
         assert!(fixed > 1 << 20, "{fixed}");
         let all = fixed + training.bytes() + evaluation.bytes();
         assert_eq!(said("eval_batch = 3", all).0, "");
         let (text, _) = said("eval_batch = 3", all - 1);
-        assert!(text.contains("for 3 images of 32×32 at a time, and beside a step of phase 1"), "{text}");
+        assert!(text.contains("for 3 images of 64×32 at a time, and beside a step of phase 1"), "{text}");
         assert!(text.contains("eval_batch = 3\n") && text.contains("help: `eval_batch = 2` has room"), "{text}");
         let (text, _) = said("eval_batch = 3", fixed + 20 * training.image_bytes);
         assert!(text.contains(" for 64 images of 32×32 at a time") && text.contains("batch = 64\n"), "{text}");
@@ -671,6 +688,17 @@ mod tests {
         let (text, Needs { training: again, .. }) = said("recompute = true", 1000);
         assert!(text.contains("not even one image has room: give a smaller size\n"), "{text}");
         assert!(again.image_bytes < training.image_bytes);
+        let measured = "eval_batch = 3\naverage = { kind = 'swa', statistics = 'measure' }";
+        let (_, Needs { parameters, training, evaluation, measuring }) = said(measured, usize::MAX);
+        let third = measuring.unwrap();
+        assert!(parameters > fixed && third.images == 64 && third.image_bytes < training.image_bytes);
+        let all = parameters + training.bytes() + evaluation.bytes() + third.bytes();
+        assert_eq!(said(measured, all).0, "");
+        let (text, _) = said(measured, all - 1);
+        assert!(
+            text.contains("error: the statistics of averaged weights take ") && text.contains("'measure'"),
+            "{text}"
+        );
     }
 
     #[test]

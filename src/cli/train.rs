@@ -10,6 +10,7 @@ use crate::data::{self, Dataset, Facts, Request};
 use crate::kernels::Isa;
 use crate::mlflow::{self, MlflowSink};
 use crate::nn::Compute;
+use crate::plan::PlannedPhase;
 use crate::record::console::Display;
 use crate::record::folder::{self, file};
 use crate::record::reader::RunReader;
@@ -18,7 +19,9 @@ use crate::record::text::plural;
 use crate::record::{RecordError, RunFolder, Several, Sink, Status};
 use crate::task::{self, Painting};
 use crate::train::prefix::{self, Beginning, Kept};
-use crate::train::{Job, Machine, PaintJob, PaintSession, Session, StopFlag, free_bytes, paint, picture_files, train};
+use crate::train::{
+    Job, Machine, PaintJob, PaintSession, Session, StopFlag, free_bytes, largest_extent, paint, picture_files, train,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,7 +209,9 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
 /// Sees that a training fits into memory; what a device has shows when it is asked for.
 fn fits(job: &Job, source: &Source) -> Result<(), Failure> {
     let free = free_bytes().filter(|_| job.machine.compute.device.is_none());
-    prepare::training_fits((&job.spec, source), &facts_of(&job.datasets), &job.plan, free)
+    let extent =
+        |phase: &PlannedPhase| largest_extent(&job.datasets[phase.set], phase.eval_size, job.spec.train.eval_batch);
+    prepare::training_fits((&job.spec, source), &facts_of(&job.datasets), &job.plan, extent, free)
 }
 
 /// For tasks that know no other place.

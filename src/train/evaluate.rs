@@ -118,6 +118,12 @@ impl Numbered {
     }
 }
 
+/// The largest images, by their pixels, that evaluations of a set at that size look at, so many at a time.
+pub fn largest_extent(set: &Dataset, size: usize, images: usize) -> Extent {
+    let extents = validation_batches(&set.val, size, images).into_iter().map(|(_, extent)| extent);
+    extents.max_by_key(|extent| extent.width * extent.height).unwrap_or(Extent::square(size))
+}
+
 /// An evaluation after one of its batches.
 pub struct Seen<'a> {
     /// Images through, this batch's included, of all; those that were left out so far are none.

@@ -1,13 +1,18 @@
 //! How much memory a training takes, before it is taken.
 
 use super::net;
+use super::optimizers::Rules;
+use crate::average::Statistics;
 use crate::config::spec::Spec;
 use crate::data::Facts;
+use crate::data::resize::Extent;
 use crate::kernels::Isa;
 use crate::model::PairingError;
 use crate::nn::memory::{MemoryPlan, Purpose};
 use crate::nn::{Graph, TapeOptions};
+use crate::optim::{self, Holds};
 use crate::plan::PlannedPhase;
+use crate::registry::Choice;
 
 /// Bytes that activations take, and their gradients: planned, so to the byte, but for the scratch space of kernels and for what is
 /// handed to the net.
@@ -33,28 +38,70 @@ impl Tape {
 /// What a phase takes of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Bytes of the parameters, their gradients, and the least that steps and checkpoints have beside them: what an optimizer
-    /// remembers, and a copy as it is written.
+    /// Bytes of what there is for each parameter: itself and its gradient, what optimizers, lookahead and averages remember of it and what
+    /// a step takes besides, and a checkpoint as it is written.
     pub parameters: usize,
     /// Of its steps.
     pub training: Tape,
     /// Of its evaluations, which is in memory beside that.
     pub evaluation: Tape,
+    /// Of the pass that finds the statistics of averaged weights, beside both.
+    pub measuring: Option<Tape>,
 }
 
-/// What a phase takes. `facts`: of each of the plan's sets.
+/// What a phase takes. `facts`: of each of the plan's sets. `extent`: of the largest images that its evaluations look at.
 ///
 /// # Errors
 /// When the net takes no images of its sizes, which planning would have found.
-pub fn needs(spec: &Spec, facts: &[Facts], phase: &PlannedPhase) -> Result<Needs, Box<PairingError>> {
-    const COPIES: usize = 4;
+pub fn needs(spec: &Spec, facts: &[Facts], phase: &PlannedPhase, extent: Extent) -> Result<Needs, Box<PairingError>> {
     // The plan of memory is the same for all.
     let isa = Isa::Portable;
     let graph = net::graph(spec, &facts[0], phase.size)?;
-    let values: usize = graph.params().iter().map(|param| param.len()).sum();
+    let rules = net::rules(spec, &facts[0], phase.size)?;
     let training = Tape::new(&graph, &net::train_options(spec, phase.part(), isa));
+    let statistics = spec.train.average.as_ref().and_then(|of| Statistics::from_word(&of.settings.text("statistics")));
+    let measures = statistics == Some(Statistics::Measure) && !graph.stats().is_empty();
+    let measuring = measures.then(|| Tape::new(&graph, &net::measure_options(spec, phase.part(), isa)));
+    let parameters = numbers(spec, &graph, &rules, &phase.optimizer).saturating_mul(size_of::<f32>());
     let most = spec.train.eval_batch.min(facts[phase.set].val_images);
     let options = TapeOptions { max_batch: most, ..net::evaluate_options(spec, isa) };
-    let graph = if phase.eval_size == phase.size { graph } else { net::graph(spec, &facts[0], phase.eval_size)? };
-    Ok(Needs { parameters: COPIES * values * size_of::<f32>(), training, evaluation: Tape::new(&graph, &options) })
+    let graph = match extent == Extent::square(phase.size) {
+        true => graph,
+        false => net::graph_of(spec, &facts[0], extent)?,
+    };
+    Ok(Needs { parameters, training, evaluation: Tape::new(&graph, &options), measuring })
+}
+
+/// Numbers that are in memory for a net's parameters and running statistics, in phases of that optimizer, when there are most.
+fn numbers(spec: &Spec, graph: &Graph, rules: &Rules, phase: &Choice) -> usize {
+    // Parameters are aligned to 64 bytes.
+    let padded = |len: usize| len.next_multiple_of(64 / size_of::<f32>());
+    let values: usize = graph.params().iter().map(|param| padded(param.len())).sum();
+    let stats: usize = graph.stats().iter().map(|stat| padded(stat.len)).sum();
+    // Each as long as both.
+    let copies = usize::from(spec.train.lookahead.is_some()) + usize::from(spec.train.average.is_some());
+    let whole = values + stats;
+    let (mut held, mut searches) = (Holds::default(), false);
+    for unit in std::iter::once(None).chain(rules.0.iter().map(Some)) {
+        let is_of = |name: &String| match unit {
+            Some(rule) => rule.parameters.contains(name),
+            None => !rules.0.iter().any(|rule| rule.parameters.contains(name)),
+        };
+        let trained = graph.params().iter().filter(|param| !param.frozen && is_of(&param.name));
+        let len: usize = trained.map(|param| param.len()).sum();
+        // All that it holds is as many numbers for each.
+        let optimizer = optim::make(unit.and_then(|rule| rule.optimizer.as_ref()).unwrap_or(phase), 1);
+        let Holds { kept, beside, in_step } = optimizer.holds();
+        held.kept = held.kept.saturating_add(kept.saturating_mul(len));
+        held.beside = held.beside.saturating_add(beside.saturating_mul(len));
+        held.in_step = held.in_step.max(in_step.saturating_mul(len));
+        searches |= optimizer.reevaluates() && len > 0;
+    }
+    // Where a batch is looked at again: a second set of parameters, with gradients, and those of the first look.
+    let looks = if searches { 3 * values + stats } else { 0 };
+    let lives = (values + whole + copies * whole).saturating_add(held.kept).saturating_add(held.beside);
+    // The optimizers' states as they are handed out, and the bytes of the file.
+    let checkpoint = (whole + copies * whole).saturating_add(held.kept.saturating_mul(2));
+    // What a step alone has is gone when a checkpoint is written.
+    lives.saturating_add(checkpoint.max(held.in_step.saturating_add(looks)))
 }

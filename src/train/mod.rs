@@ -38,8 +38,9 @@ mod weights;
 pub use average::Average;
 pub use chores::CHECKPOINT_FILE;
 pub use engine::{Outcome, train};
-pub use evaluate::{Evaluation, Evaluator, Figures, Seen};
+pub use evaluate::{Evaluation, Evaluator, Figures, Seen, largest_extent};
 pub use fits::{Needs, Tape, needs};
+pub use lookahead::Lookahead;
 pub use memory::free_bytes;
 pub use optimizers::{Optimizers, Rule, Rules, rule_of_each};
 pub use painting::{

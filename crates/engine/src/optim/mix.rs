@@ -1,5 +1,7 @@
 use super::device::Tables;
-use super::{Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError, make, pass};
+use super::{
+    Applied, Closure, DeviceFlat, Flat, Holds, Hypers, Optimizer, OptimizerEntry, State, StateError, make, pass,
+};
 use crate::registry::{Choice, Default, Entry, Interval, Kind, Param, RampValue, Settings, Value};
 use runner_gpu::ops::optim as gpu;
 use runner_gpu::{Buffer, DType};
@@ -180,6 +182,14 @@ impl Optimizer for Mix {
 
     fn reevaluates(&self) -> bool {
         self.from.optimizer.reevaluates() || self.to.optimizer.reevaluates()
+    }
+
+    fn holds(&self) -> Holds {
+        let [from, to] = [&self.from, &self.to].map(|rule| rule.optimizer.holds());
+        let own = self.grads.len() + self.before.len();
+        // The two step one after the other.
+        let in_step = from.in_step.max(to.in_step);
+        Holds { kept: from.kept + to.kept, beside: from.beside + to.beside + own, in_step }
     }
 
     fn applied(&self) -> Option<Applied> {

@@ -114,6 +114,17 @@ impl Applied {
 /// returns the loss. For line searches (L-BFGS); first-order rules never call it.
 pub type Closure<'a> = dyn FnMut(&[f32], &mut [f32]) -> anyhow::Result<f64> + 'a;
 
+/// Numbers that an optimizer has in memory besides parameters and gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Its state.
+    pub kept: usize,
+    /// What is no state.
+    pub beside: usize,
+    /// What is there within a step alone.
+    pub in_step: usize,
+}
+
 /// An update rule with its state.
 pub trait Optimizer: Send {
     /// Updates `flat.params` in place from `flat.grads`. The step is taken in `f32`, the factors computed in `f64`.
@@ -154,6 +165,11 @@ pub trait Optimizer: Send {
     /// Whether `step` calls its closure: the engine then keeps a copy of the parameters for it.
     fn reevaluates(&self) -> bool {
         false
+    }
+
+    /// What it has in memory, now and in each of its steps.
+    fn holds(&self) -> Holds {
+        Holds { kept: self.state().buffers.values().map(Vec::len).sum(), ..Holds::default() }
     }
 
     /// What the last step used, from the optimizer's own fields. `None` before the first.

@@ -35,6 +35,16 @@ impl History {
         Self { room, len, steps, changes, pairs: 0, iterations: 0, inverse: vec![0.0; room], scale: 1.0 }
     }
 
+    /// Values of a step.
+    pub fn values(&self) -> usize {
+        self.len
+    }
+
+    /// Numbers of all pairs that there is room for.
+    pub fn numbers(&self) -> usize {
+        self.steps.len() + self.changes.len()
+    }
+
     /// Keeps a pair, unless the gradient does not grow along the step: then the loss is not convex there.
     pub fn add(&mut self, step: &[f32], change: &[f32]) {
         // Not so either where the product is NaN.

@@ -2,7 +2,7 @@ mod history;
 mod search;
 
 use super::vector::{add, dot, max_abs, scaled, sum_abs};
-use super::{Applied, Closure, Flat, Hypers, Optimizer, OptimizerEntry, State, StateError};
+use super::{Applied, Closure, Flat, Holds, Hypers, Optimizer, OptimizerEntry, State, StateError};
 use crate::registry::{Default, Entry, Interval, Kind, Param, Settings};
 use history::History;
 use search::{Limits, Point, strong_wolfe};
@@ -53,6 +53,10 @@ pub static ENTRY: OptimizerEntry = Entry {
     shorthand: None,
     make: |settings, len| Box::new(Lbfgs::new(settings, len)),
 };
+
+/// Vectors as long as the parameters that a step has at most beside the history: where the line starts and the gradient there, its
+/// direction, the gradients at both ends of a bracket, and the parameters and the gradient where it is looked at next.
+const IN_A_STEP: usize = 7;
 
 /// L-BFGS as PyTorch's: up to so many iterations on one batch,
 ///
@@ -138,6 +142,10 @@ impl Optimizer for Lbfgs {
 
     fn reevaluates(&self) -> bool {
         true
+    }
+
+    fn holds(&self) -> Holds {
+        Holds { kept: self.history.numbers(), beside: 0, in_step: IN_A_STEP * self.history.values() }
     }
 
     fn applied(&self) -> Option<Applied> {
