@@ -293,6 +293,24 @@ fn images_give_way_to_the_net_in_a_small_memory() {
         if look(middle) { high = middle } else { low = middle }
     }
     assert!(gave_way > 0 && full > 0 && fit > 0, "{gave_way} gave way, {full} were full, {fit} had room");
+
+    // Killed in the least memory that does and gone on with there, it is the run that had enough and was never killed.
+    let sets = ["--set", "phases[0].size=16", "--set", "train.eval_every='3step'"];
+    let on = |device: &str, runs: &str| train(work.path(), runs, &[&["--device", device][..], &sets].concat());
+    assert_exit(&on("emulated", "whole").output().unwrap(), 0);
+    let whole = only_run(&work.path().join("whole"));
+    let least = format!("emulated:{high}");
+    let torn = killed_after(7, on(&least, "torn").spawn().unwrap(), &work.path().join("torn"));
+    let words = ["train", "--quiet", "--device", &least, "--resume", torn.to_str().unwrap()];
+    assert_exit(&run(work.path(), &words), 0);
+    let log = std::fs::read_to_string(torn.join("log.txt")).unwrap();
+    assert_eq!(log.matches("images gave way to the net in the device's memory").count(), 2, "once a session: {log}");
+    for table in ["metrics.csv", "trace.csv"] {
+        assert_eq!(timeless(&torn.join(table)), timeless(&whole.join(table)), "{table}");
+    }
+    for file in ["model.safetensors", "model-ema.safetensors"] {
+        assert!(std::fs::read(torn.join(file)).unwrap() == std::fs::read(whole.join(file)).unwrap(), "{file}");
+    }
 }
 
 /// Losses stay on the device for a while, and no column tells; a bound that nothing reaches has them read at once.
