@@ -321,7 +321,7 @@ fn settings_that_do_not_go_together_are_told_at_the_one_at_fault() {
     let final_div = |div: f64| ("final_div", float(div));
     let steps = |steps: i64| ("steps", Value::Int(steps));
     let three = || ("lr", list(&[0.0, 0.4, 0.0]));
-    let cases: [(&RecipeEntry, Given<'_>, &str); 59] = [
+    let cases: [(&RecipeEntry, Given<'_>, &str); 60] = [
         (&one_cycle::ENTRY, &[lr()], "epochs"),
         (&one_cycle::ENTRY, &[lr(), one_epoch(), ("steps", Value::Int(5))], "steps"),
         (&one_cycle::ENTRY, &[lr(), ("steps", Value::Int(2))], "steps"),
