@@ -1,4 +1,4 @@
-//! What PyTorch computes, from `tests/fixtures/torch` (made by `scripts/make_fixtures.py`), against what we compute.
+//! What PyTorch computes, from `tests/fixtures/torch` (made by `scripts/make_fixtures.py` and others beside it), against what we compute.
 //!
 //! Everything is `f32` on both sides, so the sums differ by their order alone; each comparison names its tolerance.
 
@@ -15,6 +15,7 @@ mod net;
 mod nets;
 mod optimizers;
 mod papers;
+mod schedule_free;
 mod schedules;
 mod style;
 mod views;

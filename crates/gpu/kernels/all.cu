@@ -31,6 +31,7 @@
 #include "optim.cu"
 #include "optim_average.cu"
 #include "optim_gradient.cu"
+#include "optim_schedule_free.cu"
 #include "optim_trust.cu"
 
 #define EACH "optim_muon.cu"

@@ -16,6 +16,7 @@ pub mod muon;
 mod orthogonalise;
 mod pass;
 pub mod rmsprop;
+pub mod schedule_free;
 pub mod sgd;
 mod state;
 mod sum;
@@ -191,6 +192,21 @@ pub trait Optimizer: Send {
 
     /// Begins with such a mean of another kind of optimizer; only for a fresh instance. Rules without momentum leave it.
     fn carry(&mut self, momentum: Vec<f32>);
+
+    /// Whether the step's momentum means something to it: also to rules that have none to hand on.
+    fn uses_momentum(&self) -> bool {
+        self.momentum().is_some()
+    }
+
+    /// Whether the weights that it steps are not the model but what the model, a mean of weights, is computed from:
+    /// schedule-free rules.
+    fn averages(&self) -> bool {
+        false
+    }
+
+    /// Turns its segments of all parameters, as it has left them, into that model; its state is on the host. Of other rules
+    /// they are the model.
+    fn to_average(&self, _params: &mut [f32], _segments: &[Segment]) {}
 }
 
 /// An entry of the family `optimizer`; `make` gets the settings and the number of values that all its segments hold.
@@ -205,6 +221,8 @@ pub static ENTRIES: &[&OptimizerEntry] = &[
     &lamb::ENTRY,
     &lion::ENTRY,
     &muon::ENTRY,
+    &schedule_free::sgd::ENTRY,
+    &schedule_free::adamw::ENTRY,
     &lbfgs::ENTRY,
     &mix::ENTRY,
 ];
@@ -216,6 +234,11 @@ pub static ENTRIES: &[&OptimizerEntry] = &[
 pub fn make(choice: &Choice, len: usize) -> Box<dyn Optimizer> {
     let entry = find(ENTRIES, &choice.kind).expect("a checked optimizer is known");
     (entry.make)(&choice.settings, len)
+}
+
+/// Whether a rule averages weights itself: see [`Optimizer::averages`].
+pub fn averages(choice: &Choice) -> bool {
+    make(choice, 0).averages()
 }
 
 /// What rules call the decay of the second moment, which a phase's `beta` overrides.

@@ -4,6 +4,7 @@ mod contract;
 mod device;
 mod lbfgs;
 mod mix;
+mod schedule_free;
 
 use super::*;
 use crate::kernels::Isa;

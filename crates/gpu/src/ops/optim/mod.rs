@@ -19,6 +19,7 @@ pub mod mix;
 pub mod moments;
 pub mod muon;
 pub mod rmsprop;
+pub mod schedule_free;
 pub mod sgd;
 #[cfg(test)]
 mod testing;
