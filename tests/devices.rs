@@ -124,6 +124,52 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes_on_its_device() {
     }
 }
 
+/// The mean that schedule-free rules keep on a device, in a run that is killed there, beside steps that are left out, and as on the
+/// host.
+#[test]
+fn what_schedule_free_rules_keep_on_a_device_is_evaluated() {
+    let work = workplace();
+    let free = [
+        "phases[0].optimizer='schedule-free-sgd'",
+        "phases[0].lr={ from = 0.0, to = 0.05 }",
+        "phases[0].momentum={ from = 0.9, to = 0.8 }",
+        "params=[{ role = 'norm', optimizer = 'schedule-free-adamw', lr = 1e-3 }]",
+        "train.average='schedule-free'",
+    ];
+    let on = |device: &str, runs: &str, more: &[&str]| {
+        let sets: Vec<&str> = free.iter().chain(more).flat_map(|set| ["--set", *set]).collect();
+        train(work.path(), runs, &[&["--device", device][..], &sets].concat())
+    };
+    let trained = |device: &str, runs: &str, more: &[&str]| {
+        assert_exit(&on(device, runs, more).output().unwrap(), 0);
+        only_run(&work.path().join(runs))
+    };
+    let whole = trained("emulated", "whole", &[]);
+    let torn = killed_after(7, on("emulated", "torn", &[]).spawn().unwrap(), &work.path().join("torn"));
+    assert_exit(&run(work.path(), &["train", "--quiet", "--resume", torn.to_str().unwrap()]), 0);
+    assert_eq!(timeless(&torn.join("metrics.csv")), timeless(&whole.join("metrics.csv")));
+    for file in ["model.safetensors", "model-schedule-free.safetensors"] {
+        assert!(std::fs::read(torn.join(file)).unwrap() == std::fs::read(whole.join(file)).unwrap(), "{file}");
+    }
+
+    let losses = |device: &str| {
+        let run = trained(device, &format!("few-{device}"), &["phases[0].steps=5"]);
+        let row = RunReader::open(&run).unwrap().metrics().unwrap().rows.pop().unwrap();
+        [row.train_loss, row.val_loss, row.val_loss_avg.unwrap()]
+    };
+    let (here, there) = (losses("cpu"), losses("emulated"));
+    let near = here.iter().zip(there).all(|(here, there)| (here - there).abs() < 1e-3 * here);
+    assert!(near && here[1] != here[2], "{here:?}, on the device {there:?}");
+
+    let scaled = [
+        "train.precision='f16'",
+        "train.loss_scale={kind='dynamic',initial=16777216.0,every=3}",
+        "phases[0].clip_norm=5.0",
+    ];
+    let info = RunReader::open(&trained("emulated", "scaled", &scaled)).unwrap().info().unwrap();
+    assert!(info.skipped_steps.is_some_and(|skipped| (2..15).contains(&skipped)), "{:?}", info.skipped_steps);
+}
+
 /// A step that the loss scale leaves out moves running statistics and nothing else; what takes part in them goes on.
 #[test]
 fn steps_are_left_out_beside_averages_and_lookahead() {

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{SEARCH, TRANSITION, assert_exit, only_run, runner};
+use common::{SCHEDULE_FREE, SEARCH, TRANSITION, assert_exit, only_run, runner, text};
+use runner::record::reader::RunReader;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -83,4 +84,42 @@ fn a_search_brings_the_loss_down() {
     let losses: Vec<f64> = trace["loss"].iter().map(|loss| loss.parse().unwrap()).collect();
     assert!(losses[3] < 0.95 * losses[0], "{losses:?}");
     assert!(trace["momentum"].iter().all(|momentum| momentum == "0.0"));
+}
+
+/// What schedule-free rules average is evaluated from the first step on, and is a model of its own; where nobody asks for it, that
+/// is said.
+#[test]
+fn the_mean_that_optimizers_keep_is_a_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = train(dir.path(), "free", SCHEDULE_FREE);
+    let recorded = columns(&std::fs::read(run.join("trace.csv")).unwrap());
+    let plan = |more: &[&str]| {
+        let output = runner().arg("plan").arg(dir.path().join("free.toml")).args(more).output().unwrap();
+        assert_exit(&output, 0);
+        output
+    };
+    for (name, column) in columns(&plan(&["--trace", "-"]).stdout) {
+        assert_eq!(column, recorded[&name], "{name}");
+    }
+    assert_eq!((recorded["lr"][0].as_str(), recorded["lr"][17].as_str()), ("0.0", "0.5"));
+
+    let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row.val_loss_avg.is_some_and(|loss| loss != row.val_loss)), "{rows:?}");
+    let files =
+        ["model.safetensors", "model-schedule-free.safetensors"].map(|file| std::fs::read(run.join(file)).unwrap());
+    assert!(files[0].len() == files[1].len() && files[0] != files[1]);
+    let output = runner().arg("eval").arg(&run).args(["--average", "--json"]).output().unwrap();
+    assert_exit(&output, 0);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let loss = rows.last().unwrap().val_loss_avg;
+    assert_eq!((found["average"].as_str(), found["val_loss"].as_f64()), (Some("schedule-free"), loss));
+
+    let words = |more: &[&str]| text(&plan(more)).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (said, looked_at) = ("is not looked at: `val_acc` and the model are of the weights", words(&[]));
+    assert!(looked_at.contains("the mean that schedule-free optimizers keep as a model of its own"), "{looked_at}");
+    assert!(!looked_at.contains(said), "{looked_at}");
+    assert!(words(&["--set", "train.average='ema'"]).contains(said));
+    let silent = train(dir.path(), "silent", &SCHEDULE_FREE.replace("average = \"schedule-free\"", ""));
+    assert!(std::fs::read_to_string(silent.join("log.txt")).unwrap().contains(said));
 }

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{
-    REGULARISED, SCALED, SEARCH, SETS, SMALL, TRANSITION, assert_exit, only_run, photographs, runner, timeless,
+    REGULARISED, SCALED, SCHEDULE_FREE, SEARCH, SETS, SMALL, TRANSITION, assert_exit, only_run, photographs, runner,
+    timeless,
 };
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
@@ -79,7 +80,12 @@ fn assert_same(run: &Path, reference: &Path) {
     for table in ["metrics.csv", "trace.csv", "plan.csv"] {
         assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
     }
-    let averages = ["model-swa.safetensors", "model-ema.safetensors", "model-lookahead.safetensors"];
+    let averages = [
+        "model-swa.safetensors",
+        "model-ema.safetensors",
+        "model-lookahead.safetensors",
+        "model-schedule-free.safetensors",
+    ];
     let averages = averages.into_iter().filter(|file| reference.join(file).is_file());
     for file in ["model.safetensors", "experiment.toml", "schedule.svg"].into_iter().chain(averages) {
         assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");
@@ -150,7 +156,7 @@ fn a_run_goes_over_to_another_set_as_if_never_killed() {
 /// Steps without momentum, with another one's, in a search: whatever a rule remembers is in the checkpoint.
 #[test]
 fn what_optimizers_remember_outlives_a_kill() {
-    for (content, steps) in [(TRANSITION, 9), (SEARCH, 4)] {
+    for (content, steps) in [(TRANSITION, 9), (SEARCH, 4), (SCHEDULE_FREE, 9)] {
         let (dir, config) = workplace();
         std::fs::write(&config, content).unwrap();
         let whole = dir.path().join("whole");

@@ -92,6 +92,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("norm", &["bn", "batch-norm", "batchnorm", "layernorm", "ln"]),
     ("linear", &["fc", "dense", "lin"]),
     ("lbfgs", &["l-bfgs", "bfgs"]),
+    ("schedule-free-sgd", &["sgdschedulefree", "sgd-schedule-free", "schedulefree-sgd"]),
+    ("schedule-free-adamw", &["adamwschedulefree", "adamw-schedule-free", "schedulefree-adamw"]),
     ("bf16", &["bfloat16", "amp"]),
     ("f16", &["fp16", "half", "float16"]),
     ("f32", &["fp32", "float32", "float", "single"]),

@@ -53,7 +53,7 @@ struct Carried {
     mix_images: Vec<Choice>,
     label_smoothing: Option<f64>,
     optimizer: Option<Choice>,
-    /// Whether the optimizer before this phase's has a momentum.
+    /// Whether the optimizer before this phase's has a momentum to hand on.
     had_momentum: Option<bool>,
     /// As the file has it, for the batch of `lr_batch`.
     lr: Option<RampValue>,
@@ -161,7 +161,7 @@ impl Phase<'_, '_> {
             }
         }
         Carried {
-            had_momentum: before.optimizer.as_ref().map(has_momentum),
+            had_momentum: before.optimizer.as_ref().map(hands_on_momentum),
             data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
@@ -302,7 +302,7 @@ impl Phase<'_, '_> {
     /// The momentum, or its default. Another than 0 given to an optimizer that has none would change nothing, which is an
     /// error; so is handing one on to it.
     fn momentum(&mut self, optimizer: &Choice, carried: &Carried) -> RampValue {
-        let has_momentum = has_momentum(optimizer);
+        let has_momentum = uses_momentum(optimizer);
         let given = match &carried.momentum {
             // A curve that runs on passes over a phase that has no use for it.
             Some(above) if !has_momentum && above.across == Across::Continues => {
@@ -322,8 +322,9 @@ impl Phase<'_, '_> {
             }));
         }
         let carries = self.index > 0 && self.settings.opt_bool("carry") == Some(true);
-        if carries && (!has_momentum || carried.had_momentum == Some(false)) {
-            let message = match has_momentum {
+        let takes = hands_on_momentum(optimizer);
+        if carries && (!takes || carried.had_momentum == Some(false)) {
+            let message = match takes {
                 false => format!("optimizer `{}` has no momentum to carry over", optimizer.kind),
                 true => "the optimizer of the phase before has no momentum to carry over".to_owned(),
             };
@@ -376,7 +377,13 @@ impl Phase<'_, '_> {
     }
 }
 
-fn has_momentum(optimizer: &Choice) -> bool {
+/// Whether a momentum means something to it.
+fn uses_momentum(optimizer: &Choice) -> bool {
+    optim::make(optimizer, 0).uses_momentum()
+}
+
+/// Whether it has one that another kind of optimizer can begin with, and begins with another's.
+fn hands_on_momentum(optimizer: &Choice) -> bool {
     optim::make(optimizer, 0).momentum().is_some()
 }
 

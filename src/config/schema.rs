@@ -800,7 +800,7 @@ pub const PHASE: &[Param] = &[
         key: "momentum",
         kind: Kind::Ramp(Interval::half_open(0.0, 1.0)),
         default: Default::Absent,
-        doc: "momentum, beta 1 of Adam-like optimizers; left out: a curve that runs on from before, else 0.9, for rmsprop 0",
+        doc: "momentum, beta 1 of Adam-like optimizers, of schedule-free ones the share of the mean; left out: a curve that runs on from before, else 0.9, for rmsprop 0",
     },
     Param {
         key: "weight_decay",

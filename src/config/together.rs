@@ -4,9 +4,11 @@ use super::build::Builder;
 use super::spec::{PhaseSpec, Precision, Spec};
 use crate::optim::{self, mix};
 use crate::registry::{Choice, RampValue};
+use crate::schedule::Ramp;
 use std::collections::BTreeSet;
 
-/// Reports mixes of what cannot be mixed, and what an optimizer that evaluates its batch again leaves no room for.
+/// Reports mixes of what cannot be mixed, and what an optimizer that evaluates its batch again, or averages weights itself,
+/// leaves no room for.
 pub fn check(builder: &mut Builder<'_>, spec: &Spec) {
     let mut before = None;
     for (k, phase) in spec.phases.iter().enumerate() {
@@ -29,6 +31,51 @@ pub fn check(builder: &mut Builder<'_>, spec: &Spec) {
     let mut told = BTreeSet::new();
     for k in 0..spec.phases.len() {
         searches(builder, spec, k, &mut told);
+        averages(builder, spec, k, &mut told);
+    }
+}
+
+/// What stands in the way of a phase's optimizers that average weights themselves, if it has any; what was `told` is not told
+/// again.
+fn averages(builder: &mut Builder<'_>, spec: &Spec, k: usize, told: &mut BTreeSet<String>) {
+    let phase = &spec.phases[k];
+    let of_phase = (phase.optimizer.clone(), format!("phases[{k}].optimizer"), &phase.momentum, format!("phases[{k}]"));
+    let of_rules = spec.params.iter().enumerate().map(|(rule, of)| {
+        let (choice, at) = match &of.optimizer {
+            Some(own) => (own, format!("params[{rule}].optimizer")),
+            None => (&phase.optimizer, format!("phases[{k}].optimizer")),
+        };
+        let (momentum, of) = match &of.momentum {
+            Some(own) => (own, format!("params[{rule}]")),
+            None => (&phase.momentum, format!("phases[{k}]")),
+        };
+        (choice.clone(), at, momentum, of)
+    });
+    for (choice, at, momentum, of) in std::iter::once(of_phase).chain(of_rules) {
+        if mix::weight(&choice).is_some() || !optim::averages(&choice) {
+            continue;
+        }
+        let name = &choice.kind;
+        let mut tell = |path: String, message: String, help: &str| {
+            let place = builder.source.carried_from(&path).unwrap_or(&path).to_owned();
+            if told.insert(place) {
+                builder.error(builder.source.diagnostic(&path, message).help(help));
+            }
+        };
+        if Ramp::new(momentum).is_ok_and(|ramp| ramp.range()[0] <= 0.0) {
+            let help = "it is the share of the mean in the weights that gradients are taken at, and the mean follows from \
+                        those: give more than 0, as 0.9";
+            tell(format!("{of}.momentum"), format!("a momentum of 0 for optimizer `{name}`"), help);
+        }
+        if spec.train.lookahead.is_some() {
+            let help =
+                "its mean follows from the weights as it left them, which lookahead moves: leave one of the two out";
+            tell("train.lookahead".to_owned(), format!("`lookahead` beside optimizer `{name}`"), help);
+        }
+        if spec.task.is_some() {
+            let help = "a picture would not be the mean that it keeps: take another optimizer, as `adam`";
+            tell(at, format!("optimizer `{name}` for a task that paints"), help);
+        }
     }
 }
 
@@ -44,6 +91,8 @@ fn mixable(builder: &mut Builder<'_>, path: &str, choice: &Choice) {
             "a mix cannot be part of another"
         } else if reevaluates(&rule) {
             "an optimizer that evaluates its batch again cannot be part of a mix"
+        } else if optim::averages(&rule) {
+            "an optimizer whose weights follow a mean of them cannot be part of a mix, whatever its share"
         } else if rule.settings.opt_bool("renormalise") == Some(true) {
             "an optimizer that brings weights to a norm of its own cannot be part of a mix, whatever its share"
         } else {

@@ -141,7 +141,7 @@ impl Plan {
                 Err(error) => errors.push(error),
             }
         }
-        match plan.plan_average(&spec.train) {
+        match plan.plan_average(spec) {
             Ok(average) => plan.average = average,
             Err(error) => errors.push(error),
         }

@@ -50,6 +50,13 @@ impl Average {
         Ok(())
     }
 
+    /// The weights as they are, with `to_mean` turning them into a mean that is kept elsewhere.
+    pub fn of_others(params: &Params, to_mean: impl FnOnce(&mut [f32])) -> Self {
+        let mut average = Self { updates: 1, ..Self::new(params) };
+        to_mean(average.params.host_mut());
+        average
+    }
+
     /// Brings it back from a device.
     ///
     /// # Errors

@@ -299,6 +299,9 @@ fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::R
     let trained = evaluate(evaluator, &mut state.params)?;
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
+    if planned.is_some() && plan.optimizers_average_after(step) {
+        state.take_optimizers_average()?;
+    }
     let averaged = match (planned, &mut state.average) {
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {

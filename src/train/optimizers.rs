@@ -236,6 +236,12 @@ impl Optimizers {
         self.0.iter().any(|group| group.optimizer.reevaluates())
     }
 
+    /// Turns the weights, as the last step left them, into the model where a group's optimizer keeps that as a mean of weights;
+    /// the states are on the host.
+    pub fn to_average(&self, params: &mut [f32]) {
+        self.0.iter().for_each(|group| group.optimizer.to_average(params, &group.segments));
+    }
+
     /// What the last step of each group used, from its optimizer's own fields.
     pub fn applied(&self) -> Vec<Option<Applied>> {
         self.0.iter().map(|group| group.optimizer.applied()).collect()
@@ -367,6 +373,43 @@ mod tests {
         assert_ne!(state(&all, "to"), of_sgd);
         all.switch(&mix(adam(1e-8), sgd(true)), false).unwrap();
         assert_eq!(state(&all, "to").buffers["momentum"], [0.0; 9], "not asked to carry");
+    }
+
+    fn schedule_free(r: f64) -> Choice {
+        Choice::with("schedule-free-sgd", [("r", Value::Float(r)), ("weight_lr_power", Value::Float(2.0))])
+    }
+
+    /// What a schedule-free rule keeps lives on under other settings and is dropped for another kind; the model is its mean, and
+    /// where another rule steps, the weights themselves.
+    #[test]
+    fn a_mean_of_weights_is_that_of_the_parameters_whose_optimizer_keeps_one() {
+        let mut params = params();
+        let rules = Rules(vec![Rule { parameters: vec!["a.weight".to_owned()], optimizer: Some(sgd(false)) }]);
+        let mut all = Optimizers::new(&params, &rules, &schedule_free(0.0));
+        let both = [hypers(0.5), hypers(0.5)];
+        let mean = |all: &Optimizers, params: &Params| {
+            let mut values = params.values().to_vec();
+            all.to_average(&mut values);
+            let of = |name: &str| values[params.directory()[name].range.clone()].to_vec();
+            (of("a.weight"), of("b.bias"))
+        };
+        (0..2).for_each(|_| step(&mut all, &mut params, &both));
+        // z went from 1 by 1/4 and 1/4, and x is the mean of the two.
+        let (others, own) = mean(&all, &params);
+        assert_eq!(others, params.get("a.weight").unwrap());
+        assert!(own.iter().all(|x| (x - 0.625).abs() < 1e-6), "{own:?}");
+        assert!(params.get("b.bias").unwrap().iter().all(|y| (y - (0.1 * 0.5 + 0.9 * 0.625)).abs() < 1e-6));
+
+        let before = all.states();
+        all.switch(&schedule_free(1.0), false).unwrap();
+        assert_eq!(all.states(), before, "other settings of one kind");
+        all.switch(&adam(1e-8), false).unwrap();
+        assert_eq!(mean(&all, &params).1, params.get("b.bias").unwrap(), "nothing is averaged any more");
+        all.switch(&schedule_free(0.0), false).unwrap();
+        assert_eq!(
+            (all.states()[0].counters["steps"], mean(&all, &params).1),
+            (0, params.get("b.bias").unwrap().to_vec())
+        );
     }
 
     /// The search goes first, from where the loss is of; the others step by the gradients that were given.

@@ -17,7 +17,7 @@ pub struct State {
     pub optimizers: Optimizers,
     /// Once it has begun.
     pub lookahead: Option<Lookahead>,
-    /// Once it has taken weights in.
+    /// Once it has taken weights in; that of optimizers as it was last evaluated.
     pub average: Option<Average>,
     pub progress: Progress,
 }
@@ -146,6 +146,16 @@ impl State {
             average.home()?;
         }
         self.optimizers.home()
+    }
+
+    /// Has the average be that which optimizers keep, as it is now.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn take_optimizers_average(&mut self) -> anyhow::Result<()> {
+        self.home()?;
+        self.average = Some(Average::of_others(&self.params, |weights| self.optimizers.to_average(weights)));
+        Ok(())
     }
 
     /// Goes over to a phase's optimizer: see [`Optimizers::switch`].

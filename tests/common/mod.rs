@@ -212,6 +212,44 @@ lr = 1.0
 weight_decay = 1e-4
 "#;
 
+/// Schedule-free rules for all parameters, with a rate that rises from 0 and stays and a momentum that moves; what they average is
+/// evaluated.
+pub const SCHEDULE_FREE: &str = r#"
+name = "schedule-free"
+seed = 2
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { kind = "resnet9", width = 4 }
+
+[train]
+checkpoint_every = "2step"
+eval_every = "5step"
+average = "schedule-free"
+
+[[params]]
+role = "norm"
+optimizer = "schedule-free-adamw"
+lr = 1e-3
+
+[[phases]]
+steps = 6
+size = 8
+batch = 64
+optimizer = "schedule-free-sgd"
+lr = { from = 0.0, to = 0.5 }
+momentum = { from = 0.95, to = 0.85 }
+weight_decay = 1e-4
+clip_norm = 2.0
+
+[[phases]]
+steps = 12
+batch = 50
+lr = 0.5
+"#;
+
 /// Half precision with a scale that is too large at first: steps are left out, before a checkpoint and after.
 pub const SCALED: &str = r#"
 name = "scaled"
