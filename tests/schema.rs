@@ -506,6 +506,9 @@ fn plain_names(family: &Family) -> &'static [&'static str] {
         .leak()
 }
 
+/// A number for each of some groups.
+const OF_GROUPS: Kind = Kind::Map(&Kind::Float(Interval::at_least(0.0)));
+
 /// A whole experiment: one setting a line, sections as inline tables. What its keys owe each other is kept to, so that
 /// many are right.
 fn experiment() -> impl Strategy<Value = String> {
@@ -534,7 +537,14 @@ fn experiment() -> impl Strategy<Value = String> {
                     };
                     let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
                     let recipe = |entry: &&'static dyn Describe| {
-                        let settings = beside::settings(params, naming, *entry);
+                        // A curve of one phase makes no sense there.
+                        let still = |param: Param| match param.kind {
+                            Kind::Ramp(interval) => Param { kind: Kind::Float(interval), ..param },
+                            Kind::Map(Kind::Ramp(_)) => Param { kind: OF_GROUPS, ..param },
+                            _ => param,
+                        };
+                        let settings: Vec<Param> =
+                            beside::settings(params, naming, *entry).into_iter().map(still).collect();
                         let ends = ["max_momentum", "min_momentum"];
                         let without = [key, "steps", "carry", "beta", "sizes", "batches", "optimizers"];
                         let without = [&without[..], &ends].concat();

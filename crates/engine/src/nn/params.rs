@@ -117,7 +117,9 @@ impl Params {
         let mut by_name: Vec<&ParamDecl> = params.iter().collect();
         by_name.sort_by(|a, b| a.name.cmp(&b.name));
         let mut directory = BTreeMap::new();
-        let mut values = Vec::new();
+        // Grown as it goes, it would have room for up to twice as many.
+        let all = by_name.iter().map(|decl| decl.len().next_multiple_of(ALIGN)).sum();
+        let mut values = Vec::with_capacity(all);
         for decl in by_name {
             let start = values.len();
             values.extend(decl.init.values(decl, seed));
