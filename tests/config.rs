@@ -15,7 +15,7 @@
 mod common;
 
 use common::WHOLE;
-use runner::config::spec::{Length, PhaseSpec, Spec};
+use runner::config::spec::{Length, PhaseSpec, SetSpec, Spec};
 use runner::config::{self, Diagnostics, Loaded, Override, Provenance, Setting, Text, UsedSet};
 use runner::criterion::Rule;
 use runner::registry::Across;
@@ -209,6 +209,55 @@ fn a_phase_goes_over_to_a_data_set_which_later_ones_take_over() {
     let (sets, by_phase) = really.sets_by_phase();
     let names: Vec<String> = sets.into_iter().map(|set| set.dataset.kind).collect();
     assert_eq!((names, by_phase[3]), (vec!["shapes".to_owned(), "folder".to_owned()], 0));
+}
+
+#[test]
+fn statistics_that_are_given_hold_for_all_sets_that_give_none() {
+    let given = ["data.mean=[0.5, 0.4, 0.3]", "data.deviation=[0.25, 0.2, 0.1]"];
+    let with = |more: &[&str]| right(&(WHOLE.to_owned() + SETS), &[&given[..], more].concat()).spec;
+    let means = |spec: &Spec| -> Vec<Option<f64>> {
+        let mean = |set: &SetSpec| set.statistics.as_ref().map(|statistics| statistics.mean[0]);
+        spec.sets().iter().map(mean).collect()
+    };
+    let spec = with(&[]);
+    assert_eq!(means(&spec), [Some(0.5); 3]);
+    let own = "phases[3].data={ dataset = 'cifar100', mean = [0.1, 0.1, 0.1], deviation = [1, 1, 1] }";
+    assert_eq!(means(&with(&[own])), [Some(0.5), Some(0.1), Some(0.5)]);
+    // Its own images', and the same images in two ways are two sets.
+    let images = "phases[3].data={ dataset = 'cifar100', mean = [], deviation = [] }";
+    assert_eq!(means(&with(&[images])), [Some(0.5), None, Some(0.5)]);
+    let last = "phases[6].data={ dataset = 'cifar10', mean = [], deviation = [] }";
+    let twice = with(&[last]);
+    let (sets, by_phase) = twice.sets_by_phase();
+    assert_eq!((sets.len(), by_phase.last(), means(&twice).pop().unwrap()), (4, Some(&3), None));
+    assert_eq!(twice.place_of_statistics(&sets[0]), "data");
+    let own_sets = with(&[own]).sets();
+    assert_eq!(with(&[own]).place_of_statistics(&own_sets[1]), "phases[3].data");
+    for spec in [&spec, &with(&[own]), &with(&[images]), &twice] {
+        assert_eq!(right(&config::write(spec), &[]).spec, *spec, "{}", config::write(spec));
+    }
+    assert_eq!(spec.settings()["data.mean"], serde_json::json!([0.5, 0.4, 0.3]));
+
+    // They are part of the hash, and where they are left out, or nothing is given, nothing is in it.
+    let hash = |sets: &[&str]| right(WHOLE, sets).spec.hash(&[used("shapes", "sha256:1")], None);
+    let plain = hash(&[]);
+    assert_eq!(hash(&["data.mean=[]", "data.deviation=[]"]), plain);
+    assert_ne!(hash(&given), plain);
+    assert_ne!(hash(&[given[0], "data.deviation=[0.25, 0.2, 0.2]"]), hash(&given));
+    assert!(serde_json::to_value(right(WHOLE, &[]).spec).unwrap()["data"].get("statistics").is_none());
+
+    let wrong = |sets: &[&str]| read("a.toml", &(WHOLE.to_owned() + SETS), sets).err().unwrap().to_string();
+    for (sets, words) in [
+        (&given[..1], "`mean` without `deviation`"),
+        (&given[1..], "`deviation` without `mean`"),
+        (&[given[0], "data.deviation=[0.0, 0.2, 0.1]"], "out of range"),
+        (&[given[0], "data.deviation=[nan, 0.2, 0.1]"], "nan"),
+        (&["data.mean=[123.675, 116.28, 103.53]", given[1]], "out of range"),
+        (&["phases[3].data.mean=[0.5]"], "phases[3].data.mean"),
+    ] {
+        let said = wrong(sets);
+        assert!(said.contains(words), "{sets:?}: {said}");
+    }
 }
 
 #[test]

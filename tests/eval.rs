@@ -74,6 +74,46 @@ fn the_last_row_of_the_run_comes_out_again_to_the_bit() {
 }
 
 #[test]
+fn images_are_normalised_as_a_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = runner().args(["data", "info", "shapes", "--json"]).output().unwrap();
+    let info = json(&output);
+    let last = |name: &str, sets: &[&str]| {
+        let dir = dir.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        let run = train(&dir, sets);
+        let row = RunReader::open(&run).unwrap().metrics().unwrap().rows.pop().unwrap();
+        (run, row.val_loss)
+    };
+    let (_, own) = last("own", &[]);
+    // The set's own, by hand: the same training, to the bit.
+    let [mean, deviation] = ["mean", "deviation"].map(|key| format!("data.{key}={}", info[key]));
+    assert_eq!(last("by-hand", &[&mean, &deviation]).1.to_bits(), own.to_bits());
+    let imagenet = ["data.mean=[0.485, 0.456, 0.406]", "data.deviation=[0.229, 0.224, 0.225]"];
+    let (run, other) = last("imagenet", &imagenet);
+    assert_ne!(other.to_bits(), own.to_bits());
+    // And it is evaluated by what it was trained with.
+    let found = json(&eval(&run, &["--json"]));
+    assert_eq!(found["val_loss"].as_f64().unwrap().to_bits(), other.to_bits(), "{found}");
+    let device = |name: &str, sets: &[&str]| {
+        let dir = dir.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        let config = dir.join("tiny.toml");
+        std::fs::write(&config, TINY).unwrap();
+        let mut command = runner();
+        command.args(["train", "--quiet", "--device", "emulated", "--runs-dir"]).arg(dir.join("runs")).arg(&config);
+        command.args(sets.iter().flat_map(|set| ["--set", *set])).args(["--set", "phases[0].steps=3"]);
+        command.args(["--set", "phases[1].steps=2"]);
+        assert_exit(&command.output().unwrap(), 0);
+        RunReader::open(&only_run(&dir.join("runs"))).unwrap().metrics().unwrap().rows.pop().unwrap().val_loss
+    };
+    let short = ["phases[0].steps=3", "phases[1].steps=2"];
+    let host = last("host", &[&imagenet[..], &short].concat()).1;
+    let emulated = device("emulated", &imagenet);
+    assert!((host - emulated).abs() < 1e-3 * host, "{host} {emulated}");
+}
+
+#[test]
 fn averaged_weights_are_a_model_of_their_own() {
     for average in ["{ kind = 'ema', decay = 0.8 }", "{ kind = 'swa', start = '12step', every = '4step' }"] {
         let dir = tempfile::tempdir().unwrap();

@@ -33,6 +33,8 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("dropout", &["drop", "drop-rate", "dropout-rate", "dropout-prob", "ps"]),
     ("dataset", &["set", "data-set", "name-of-dataset"]),
     ("root", &["data-dir", "data-path", "data-root", "folder", "dir", "path", "directory"]),
+    ("deviation", &["std", "stdev", "stddev", "image-std", "img-std", "data-std"]),
+    ("mean", &["image-mean", "img-mean", "data-mean"]),
     ("classes", &["num-classes", "n-classes", "nclasses", "num-outputs", "c-out"]),
     ("backbone", &["arch", "architecture", "net", "network", "model-name", "body", "encoder"]),
     ("head", &["classifier", "custom-head", "fc", "neck"]),
@@ -150,7 +152,11 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "images are mixed by phase: `mix_images = [{ mixup = 0.2 }, { cutmix = 1.0 }]`, of which each batch draws one",
     ),
     (&["shuffle"], "training images are shuffled anew in every epoch, always"),
-    (&["normalize", "normalise", "std"], "images are normalised by their set's own mean and deviation, always"),
+    (
+        &["normalize", "normalise"],
+        "images are normalised by their set's own mean and deviation, or by those that `[data]` gives: \
+         `mean = [0.485, 0.456, 0.406]`, `deviation = [0.229, 0.224, 0.225]`",
+    ),
 ];
 
 /// The names here that `word`, folded, may stand for.

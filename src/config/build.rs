@@ -17,7 +17,7 @@ use super::task;
 use super::together;
 use super::wire;
 use crate::criterion;
-use crate::data::{augment, sets};
+use crate::data::{Statistics, augment, sets};
 use crate::loss_scale;
 use crate::model::backbones;
 use crate::registry::{Choice, Kind, Settings, Value};
@@ -49,6 +49,7 @@ impl Builder<'_> {
         let augment = choices(&data, "augment").unwrap_or_default();
         self.augmentations("data.augment", &augment);
         let stand_in = self.stand_in(&data);
+        let statistics = self.statistics("data", &data).filter(|given| !given.is_own());
         // Each section is looked at, whatever became of the others.
         let params = rules::build(self, &tables(settings, "params"));
         let phases = self.phases(settings, &augment, painting.as_deref());
@@ -69,6 +70,7 @@ impl Builder<'_> {
                     train_images: data.opt_usize("train_images"),
                     val_images: data.opt_usize("val_images"),
                     classes: data.opt_usize("classes"),
+                    statistics,
                 },
             },
             model: model?,
@@ -81,6 +83,11 @@ impl Builder<'_> {
             params: params?,
             phases: phases?,
         };
+        if spec.data.statistics.is_none() {
+            // There are no others to go back from.
+            let own = spec.phases.iter_mut().filter_map(|phase| phase.data.as_mut());
+            own.for_each(|set| set.statistics = set.statistics.take().filter(|given| !given.is_own()));
+        }
         let times = settings.opt_table("train").and_then(|train| train.opt_float("stretch"));
         stretch::stretch(&mut spec, times.unwrap_or(1.0));
         let is_beyond = |phase: &PhaseSpec| match phase.length {
@@ -160,6 +167,22 @@ impl Builder<'_> {
             self.error(error.expected(format!("a generated data set: {}", one_of(names))));
         }
         Some(stand_in)
+    }
+
+    /// `mean` and `deviation` of the table at `path`, of which one without the other is an error.
+    pub fn statistics(&mut self, path: &str, data: &Settings) -> Option<Statistics> {
+        let keys = ["mean", "deviation"];
+        let given = keys.map(|key| self.source.is_given(&format!("{path}.{key}")));
+        if given[0] != given[1] {
+            let [is, lacks] = if given[0] { keys } else { [keys[1], keys[0]] };
+            let error = self.source.diagnostic(&format!("{path}.{is}"), format!("`{is}` without `{lacks}`"));
+            self.error(
+                error.help("give both, as the weights were trained with, or none: then the training images tell"),
+            );
+            return None;
+        }
+        let [mean, deviation] = keys.map(|key| floats(data, key));
+        Some(Statistics { mean: mean?, deviation: deviation? })
     }
 
     /// What only shows in the list at `path`: settings that contradict each other, and a crop that comes too late.
@@ -261,6 +284,12 @@ pub fn choices(settings: &Settings, key: &str) -> Option<Vec<Choice>> {
         _ => None,
     };
     settings.opt_list(key).map(|list| list.into_iter().filter_map(choice).collect())
+}
+
+/// An array of numbers; `None` where it is not given, or one of them was wrong.
+fn floats(settings: &Settings, key: &str) -> Option<Vec<f64>> {
+    let float = |value| if let Value::Float(number) = value { Some(number) } else { None };
+    settings.opt_list(key)?.into_iter().map(float).collect()
 }
 
 fn tables(settings: &Settings, key: &str) -> Vec<Settings> {

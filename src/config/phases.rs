@@ -162,7 +162,7 @@ impl Phase<'_, '_> {
         }
         Carried {
             had_momentum: before.optimizer.as_ref().map(hands_on_momentum),
-            data: if given("data") { settings.opt_table("data").and_then(|data| set(&data)) } else { before.data },
+            data: if given("data") { self.set() } else { before.data },
             size: if given("size") { settings.opt_usize("size") } else { before.size },
             batch: if given("batch") { settings.opt_usize("batch") } else { before.batch },
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
@@ -190,6 +190,20 @@ impl Phase<'_, '_> {
                 false => before.optimizer.map(mix::in_next),
             },
         }
+    }
+
+    /// The set that the phase goes over to.
+    fn set(&mut self) -> Option<SetSpec> {
+        let data = self.settings.opt_table("data")?;
+        let statistics = self.builder.statistics(&self.at("data"), &data);
+        Some(SetSpec {
+            dataset: data.opt_choice("dataset")?,
+            root: data.opt_text("root").map(PathBuf::from),
+            train_images: data.opt_usize("train_images"),
+            val_images: data.opt_usize("val_images"),
+            classes: data.opt_usize("classes"),
+            statistics,
+        })
     }
 
     /// The phase, with the batch `before` it.
@@ -390,16 +404,6 @@ fn hands_on_momentum(optimizer: &Choice) -> bool {
 /// Momentum where a phase gives none: 0.9, as in fast.ai's TrainPhase; RMSProp goes without, as in PyTorch.
 fn default_momentum(optimizer: &str) -> f64 {
     if optimizer == "rmsprop" { 0.0 } else { 0.9 }
-}
-
-fn set(data: &Settings) -> Option<SetSpec> {
-    Some(SetSpec {
-        dataset: data.opt_choice("dataset")?,
-        root: data.opt_text("root").map(PathBuf::from),
-        train_images: data.opt_usize("train_images"),
-        val_images: data.opt_usize("val_images"),
-        classes: data.opt_usize("classes"),
-    })
 }
 
 /// A rate for a batch so many times as large.

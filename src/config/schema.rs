@@ -253,6 +253,16 @@ pub const DATA: &[Param] = &[
     TRAIN_IMAGES,
     VAL_IMAGES,
     CLASSES,
+    Param {
+        doc: "mean of each channel that pixels of 0 to 1 are normalised by, `(pixel - mean) / deviation`: those that published \
+              weights were trained with, `[0.485, 0.456, 0.406]` for ImageNet's; padding and rotations that fill with the mean \
+              take it too. Left out, or `[]`: of the set's training images",
+        ..MEAN
+    },
+    Param {
+        doc: "likewise the standard deviations, `[0.229, 0.224, 0.225]` for ImageNet's; `mean` and `deviation` go together",
+        ..DEVIATION
+    },
 ];
 
 /// `data` of a phase
@@ -267,6 +277,8 @@ pub const PHASE_DATA: &[Param] = &[
     TRAIN_IMAGES,
     VAL_IMAGES,
     CLASSES,
+    MEAN,
+    DEVIATION,
 ];
 
 const DATASET: Param = Param {
@@ -295,6 +307,22 @@ const CLASSES: Param = Param {
     kind: Kind::Int { min: 1, max: COUNT },
     default: Default::Absent,
     doc: "number of classes to plan with while the data is absent; left out: the set's official figure",
+};
+
+const MEAN: Param = Param {
+    key: "mean",
+    kind: Kind::List(&Kind::Float(Interval::closed(0.0, 1.0))),
+    default: Default::Absent,
+    doc: "mean of each channel that this set's images are normalised by; left out: that of `[data]`, where it is given, for the \
+          net is the same; `[]`: of this set's training images",
+};
+
+const DEVIATION: Param = Param {
+    key: "deviation",
+    // That of a byte's steps is larger.
+    kind: Kind::List(&Kind::Float(Interval::closed(0.001, 1.0))),
+    default: Default::Absent,
+    doc: "likewise the standard deviations; `mean` and `deviation` go together",
 };
 
 /// `[model]`

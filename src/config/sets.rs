@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 impl SetSpec {
     fn of(data: &DataSpec) -> Self {
-        let DataSpec { dataset, root, train_images, val_images, classes, .. } = data.clone();
-        Self { dataset, root, train_images, val_images, classes }
+        let DataSpec { dataset, root, train_images, val_images, classes, statistics, .. } = data.clone();
+        Self { dataset, root, train_images, val_images, classes, statistics }
     }
 
     /// The figures to plan with while the set is absent.
@@ -21,7 +21,8 @@ impl SetSpec {
 impl Spec {
     /// The sets, each once, in the order in which phases come to use them; that of `[data]` is the first. One that names no
     /// folder is sought where that of `[data]` is, unless one of the two is a folder itself: a folder of one's own images
-    /// holds no other set.
+    /// holds no other set. One that says nothing of statistics is normalised by those that `[data]` gives; the same images
+    /// normalised otherwise are another set.
     pub fn sets(&self) -> Vec<SetSpec> {
         self.sets_by_phase().0
     }
@@ -45,7 +46,9 @@ impl Spec {
             Some(set) => {
                 let beside = is_own(&set.dataset) == is_own(&self.data.dataset);
                 let root = || self.data.root.clone().filter(|_| beside);
-                SetSpec { root: set.root.clone().or_else(root), ..set.clone() }
+                let statistics = set.statistics.clone().or_else(|| self.data.statistics.clone());
+                let statistics = statistics.filter(|given| !given.is_own());
+                SetSpec { root: set.root.clone().or_else(root), statistics, ..set.clone() }
             }
             None => SetSpec::of(&self.data),
         }
@@ -56,7 +59,25 @@ impl Spec {
         let is_first = are_same(set, &SetSpec::of(&self.data));
         let names = |phase: &&PhaseSpec| are_same(&self.set_in(phase.data.as_ref()), set);
         let phase = self.phases.iter().find(names).filter(|_| !is_first).map(|phase| phase.source);
-        Request { dataset: &set.dataset, root: set.root.as_deref(), phase, stand_in: self.data.stand_in.as_ref() }
+        Request {
+            dataset: &set.dataset,
+            root: set.root.as_deref(),
+            phase,
+            stand_in: self.data.stand_in.as_ref(),
+            statistics: set.statistics.as_ref(),
+        }
+    }
+
+    /// The table that gives the statistics which a set is normalised by.
+    pub fn place_of_statistics(&self, set: &SetSpec) -> String {
+        let gives = |phase: &PhaseSpec| {
+            let own = phase.data.as_ref().is_some_and(|own| own.statistics.is_some());
+            own && are_same(&self.set_in(phase.data.as_ref()), set)
+        };
+        match self.phases.iter().position(gives).filter(|_| !are_same(set, &SetSpec::of(&self.data))) {
+            Some(phase) => format!("phases[{phase}].data"),
+            None => "data".to_owned(),
+        }
     }
 
     /// The experiment with a head that tells the classes of all its sets apart, where it leaves that open and has several.
@@ -88,7 +109,7 @@ fn is_own(dataset: &Choice) -> bool {
     matches!(sets::make(dataset).origin(), Origin::Own)
 }
 
-/// Whether the images are the same: figures to plan with tell no sets apart.
+/// Whether the images are the same, and what the net sees of them: figures to plan with tell no sets apart.
 fn are_same(a: &SetSpec, b: &SetSpec) -> bool {
-    a.dataset == b.dataset && a.root == b.root
+    a.dataset == b.dataset && a.root == b.root && a.statistics == b.statistics
 }

@@ -1,6 +1,7 @@
 //! The experiment after checking: typed, defaults filled in, every choice known.
 
 use crate::criterion::{self, Rule};
+use crate::data::Statistics;
 use crate::registry::{Choice, Duration, RampValue};
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,9 @@ pub struct DataSpec {
     pub train_images: Option<usize>,
     pub val_images: Option<usize>,
     pub classes: Option<usize>,
+    /// What images are normalised with; by what the training images of each set tell when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
 }
 
 /// A data set that a phase goes over to.
@@ -51,6 +55,9 @@ pub struct SetSpec {
     pub train_images: Option<usize>,
     pub val_images: Option<usize>,
     pub classes: Option<usize>,
+    /// Those of `[data]` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
 }
 
 /// What becomes of an epoch's last, short batch.

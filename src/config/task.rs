@@ -72,5 +72,6 @@ pub fn no_data() -> DataSpec {
         train_images: None,
         val_images: None,
         classes: None,
+        statistics: None,
     }
 }

@@ -88,6 +88,8 @@ impl Out {
         self.optional("train_images", data.train_images);
         self.optional("val_images", data.val_images);
         self.optional("classes", data.classes);
+        self.optional("mean", data.statistics.as_ref().map(|given| floats(&given.mean)));
+        self.optional("deviation", data.statistics.as_ref().map(|given| floats(&given.deviation)));
     }
 
     fn task(&mut self, task: &Choice) {
@@ -234,10 +236,14 @@ fn set(set: &SetSpec) -> String {
         [("train_images", set.train_images), ("val_images", set.val_images), ("classes", set.classes)].into_iter();
     let figures = figures.filter_map(|(key, figure)| Some((key, figure?.to_string())));
     let root = set.root.iter().map(|root| ("root", text(&root.to_string_lossy())));
+    let statistics = set.statistics.iter();
+    let statistics =
+        statistics.flat_map(|given| [("mean", floats(&given.mean)), ("deviation", floats(&given.deviation))]);
     let fields: Vec<String> = [("dataset", choice(&set.dataset))]
         .into_iter()
         .chain(root)
         .chain(figures)
+        .chain(statistics)
         .map(|(key, value)| format!("{key} = {value}"))
         .collect();
     format!("{{ {} }}", fields.join(", "))
@@ -309,6 +315,10 @@ fn array(items: impl Iterator<Item = String>) -> String {
 /// `Debug` of a float is the shortest form that reads back, and always a TOML float: `0.1`, `1.0`, `1e-5`.
 fn float(number: f64) -> String {
     format!("{number:?}")
+}
+
+fn floats(numbers: &[f64]) -> String {
+    array(numbers.iter().map(|number| float(*number)))
 }
 
 fn duration(duration: &Duration) -> String {

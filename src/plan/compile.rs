@@ -1,6 +1,6 @@
 use super::{Batches, Cadence, Groups, Plan, PlannedPhase, Position};
-use crate::config::spec::{Length, PhaseSpec, Spec};
-use crate::data::Facts;
+use crate::config::spec::{Length, PhaseSpec, SetSpec, Spec};
+use crate::data::{Facts, Statistics};
 use crate::optim::mix;
 use crate::registry::{Across, Duration, RampValue};
 use crate::schedule::{Ramp, Run};
@@ -73,6 +73,7 @@ impl Plan {
         if spec.phases.is_empty() {
             return Err(vec![PlanError::new("phases", "there is nothing to train", "add a [[phases]] table")]);
         }
+        errors.extend(sets.iter().zip(facts).flat_map(|(set, facts)| other_channels(spec, set, facts)));
         let mut progress = Progress::default();
         let mut phases = Vec::new();
         let groups = Groups::new(spec, &facts[0]);
@@ -150,6 +151,20 @@ impl Plan {
         errors.extend(plan.check_targets(spec, spec.model.classes.unwrap_or(most)));
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
+}
+
+/// Statistics that are not of as many channels as a set's images have.
+fn other_channels(spec: &Spec, set: &SetSpec, facts: &Facts) -> Vec<PlanError> {
+    let Some(Statistics { mean, deviation }) = &set.statistics else { return Vec::new() };
+    let place = spec.place_of_statistics(set);
+    let (name, channels) = (&facts.name, facts.channels);
+    let error = |(key, len): (&str, usize)| {
+        let message = format!("`{key}` has {len} of the {channels} numbers that it takes for `{name}`");
+        let help = "give a number for each channel: one for grey images, three for colour";
+        PlanError::new(format!("{place}.{key}"), message, help)
+    };
+    let given = [("mean", mean.len()), ("deviation", deviation.len())];
+    given.into_iter().filter(|(_, len)| *len != channels).map(error).collect()
 }
 
 /// What keeps a phase from going over to another set where it begins; `None`: that is not known.

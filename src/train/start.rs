@@ -72,7 +72,8 @@ mod tests {
 
     fn shapes() -> Arc<Dataset> {
         let set = Choice::plain("shapes");
-        Arc::new(data::open(&Request { dataset: &set, root: None, phase: None, stand_in: None }, &mut |_| {}).unwrap())
+        let request = Request { dataset: &set, root: None, phase: None, stand_in: None, statistics: None };
+        Arc::new(data::open(&request, &mut |_| {}).unwrap())
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub mod weights;
 pub use error::DataError;
 pub use facts::{Facts, FactsSource};
 pub use loader::{Batch, BatchPlan, Loader, Numbers, Training};
-pub use normalise::Normalise;
+pub use normalise::{Normalise, Statistics};
 pub use open::{Given, Notice, Request, Root, at_home, facts, open};
 pub use others::{Chosen, Others, TrainedOn, open_others};
 pub use prefetch::PrefetchError;
@@ -79,7 +79,7 @@ pub struct Dataset {
     pub class_names: Vec<String>,
     pub train: Split,
     pub val: Split,
-    /// Of the training images, per channel, in `0..=1`: what inputs are normalised with.
+    /// Of the training images, or as [given](Self::normalised_by), per channel, in `0..=1`: what inputs are normalised with.
     pub mean: Vec<f32>,
     pub std: Vec<f32>,
     /// `sha256:` over images and labels of both splits in order.
@@ -139,6 +139,18 @@ impl Dataset {
         let digest = summary::digest(&train, &val);
         let (skipped, val_files) = (Vec::new(), Vec::new());
         Self { facts, class_names, train, val, mean, std, digest, stands_in_for: None, skipped, val_files }
+    }
+
+    /// The set, normalised by these statistics in the place of its own; its digest is over the images and stays.
+    ///
+    /// # Panics
+    /// When they are not of as many channels as the images have.
+    #[must_use]
+    pub fn normalised_by(mut self, Statistics { mean, deviation }: &Statistics) -> Self {
+        assert_eq!([mean.len(), deviation.len()], [self.facts.channels; 2], "statistics of other channels");
+        let rounded = |numbers: &[f64]| numbers.iter().map(|number| *number as f32).collect();
+        (self.mean, self.std) = (rounded(mean), rounded(deviation));
+        self
     }
 
     /// The file of a validation image, or its place in a pack; `None` of images that are no files.

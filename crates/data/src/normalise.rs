@@ -2,6 +2,21 @@
 
 use crate::kernels::Element;
 
+/// What pixels of `0..=1` are normalised with, a number for each channel, in the place of what a set's own training images
+/// tell: those of the images that published weights were trained on, mostly. Empty lists: what they tell, after all.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Statistics {
+    pub mean: Vec<f64>,
+    pub deviation: Vec<f64>,
+}
+
+impl Statistics {
+    /// Whether they leave it to the set's own.
+    pub fn is_own(&self) -> bool {
+        self.mean.is_empty() && self.deviation.is_empty()
+    }
+}
+
 /// `(byte / 255 − mean) / std` per channel, as a table: a byte has but 256 values.
 pub struct Normalise<E> {
     /// One table a channel.

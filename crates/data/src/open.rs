@@ -3,7 +3,7 @@
 use super::fetch::{self, FetchError, fetch};
 use super::publication::Publication;
 use super::sets::{self, Origin, SetReader};
-use super::{DataError, Dataset, Facts, FactsSource};
+use super::{DataError, Dataset, Facts, FactsSource, Statistics};
 use crate::registry::Choice;
 use etcetera::BaseStrategy;
 use std::fmt;
@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub phase: Option<usize>,
     /// A generated set, for when the other is neither present nor reachable.
     pub stand_in: Option<&'a Choice>,
+    /// What the images, the stand-in's too, are normalised with; absent: what they themselves tell.
+    pub statistics: Option<&'a Statistics>,
 }
 
 impl Request<'_> {
@@ -77,8 +79,26 @@ to use `{set}`: {remedy}"
 /// Files that are there but damaged are an error, never a reason to fetch or to use the stand-in.
 ///
 /// # Errors
-/// When the set cannot be had and nothing stands in, or its files are not what they should be.
+/// When the set cannot be had and nothing stands in, or its files are not what they should be; when it is to be normalised
+/// by statistics of other channels.
 pub fn open(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result<Dataset, DataError> {
+    let set = as_is(request, notify)?;
+    let Some(statistics) = request.statistics else { return Ok(set) };
+    let channels = set.facts.channels;
+    if [statistics.mean.len(), statistics.deviation.len()] != [channels; 2] {
+        return Err(DataError::Absent {
+            why: format!(
+                "`mean` and `deviation` do not fit `{}`, whose images have {channels} channel(s)",
+                set.facts.name
+            ),
+            remedy: "give a number for each channel".to_owned(),
+        });
+    }
+    Ok(set.normalised_by(statistics))
+}
+
+/// The set with its own statistics.
+fn as_is(request: &Request<'_>, notify: &mut dyn FnMut(Notice<'_>)) -> Result<Dataset, DataError> {
     let set = sets::make(request.dataset);
     if set.origin() == Origin::Generated {
         return set.read(Path::new(""));
@@ -231,7 +251,7 @@ mod tests {
     use std::fs;
 
     fn request<'a>(dataset: &'a Choice, root: &'a Path, stand_in: Option<&'a Choice>) -> Request<'a> {
-        Request { dataset, root: Some(root), phase: None, stand_in }
+        Request { dataset, root: Some(root), phase: None, stand_in, statistics: None }
     }
 
     /// A choice with the settings that class folders share, as checking fills them in.

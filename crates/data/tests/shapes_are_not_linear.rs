@@ -41,7 +41,8 @@ fn accuracy(rows: &[Vec<f32>], labels: &[u32], score: impl Fn(&[f32], usize) -> 
 }
 
 fn shapes() -> Dataset {
-    let request = Request { dataset: &Choice::plain("shapes"), root: None, phase: None, stand_in: None };
+    let request =
+        Request { dataset: &Choice::plain("shapes"), root: None, phase: None, stand_in: None, statistics: None };
     data::open(&request, &mut |notice| panic!("{notice}")).unwrap()
 }
 

@@ -7,7 +7,7 @@ use crate::data::augment::chain;
 use crate::data::mix::Mixer;
 use crate::data::resize::{Extent, Resizer, Window};
 use crate::data::stored::Hand;
-use crate::data::{BatchPlan, Dataset, Loader, Training};
+use crate::data::{BatchPlan, Dataset, Loader, Statistics, Training};
 use crate::plot::{Sheet, SheetRow};
 use crate::units::{classes, count};
 use anyhow::Context as _;
@@ -140,6 +140,12 @@ impl Rows {
     /// Looks through batches of the first epoch until there are enough of each class.
     fn first_phase(&mut self, set: Dataset, spec: &Spec) -> Result<(), Failure> {
         let size = self.size;
+        let fits = |given: &&Statistics| [given.mean.len(), given.deviation.len()] == [set.facts.channels; 2];
+        let set = match spec.data.statistics.as_ref().filter(fits) {
+            // Borders may be filled with the mean.
+            Some(given) => set.normalised_by(given),
+            None => set,
+        };
         let (images, mean, std) = (set.train.labels.len(), set.mean.clone(), set.std.clone());
         let augment = vec![chain(&spec.phases[0].augment)];
         let training = Training {

@@ -36,7 +36,11 @@ pub fn own_at(recorded: &Recorded, from: &Path, notices: &mut Vec<String>) -> Op
     }
     let dataset = set.read(&folder).ok().filter(|dataset| dataset.digest == before.digest)?;
     notices.extend(left_out(&dataset));
-    Some(dataset)
+    // As it was normalised in training.
+    Some(match &spec.data.statistics {
+        Some(given) => dataset.normalised_by(given),
+        None => dataset,
+    })
 }
 
 /// The validation images of one of the run's sets; where they are not what the run was trained with, that is said.

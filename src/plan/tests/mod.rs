@@ -84,6 +84,7 @@ fn spec(phases: Vec<PhaseSpec>, last_batch: LastBatch) -> Spec {
             train_images: None,
             val_images: None,
             classes: None,
+            statistics: None,
         },
         model: ModelSpec {
             stem: Choice::plain("conv3x3"),

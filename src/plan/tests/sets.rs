@@ -2,13 +2,21 @@
 
 use super::*;
 use crate::config::spec::{Metric, Patience, SetSpec};
+use crate::data::Statistics;
 use crate::record::rows::Row;
 
 /// A phase on another set than the one before.
 fn on(dataset: &str, phase: PhaseSpec) -> PhaseSpec {
     let dataset = Choice::plain(dataset);
     PhaseSpec {
-        data: Some(SetSpec { dataset, root: None, train_images: None, val_images: None, classes: None }),
+        data: Some(SetSpec {
+            dataset,
+            root: None,
+            train_images: None,
+            val_images: None,
+            classes: None,
+            statistics: None,
+        }),
         ..phase
     }
 }
@@ -114,4 +122,26 @@ fn tables_name_the_sets_where_there_are_several() {
     assert_eq!(ends, ["dataset", "shapes", "cifar10"]);
     assert_eq!(written.lines().next(), Some(format!("{header},dataset").as_str()));
     assert!(several.table(200).contains("cifar10") && !one.table(200).contains("shapes"));
+}
+
+#[test]
+fn statistics_are_of_as_many_channels_as_images_have() {
+    let given = |numbers: [usize; 2]| {
+        let [mean, deviation] = numbers.map(|count| vec![0.5; count]);
+        Some(Statistics { mean, deviation })
+    };
+    let found = |first: Option<Statistics>, second: Option<Statistics>| {
+        let mut spec = spec(vec![epochs(1.0, 40), on("cifar10", epochs(1.0, 8))], LastBatch::Serve);
+        spec.data.statistics = first;
+        spec.phases[1].data.as_mut().unwrap().statistics = second;
+        let errors = Plan::compile(&spec, &two("cifar10", 20)).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.path).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(found(given([3, 3]), None), none);
+    assert_eq!(found(given([3, 3]), given([0, 0])), none);
+    assert_eq!(found(None, given([1, 3])), ["phases[1].data.mean"]);
+    // Said where it is given, of each set.
+    assert_eq!(found(given([3, 1]), None), ["data.deviation", "data.deviation"]);
+    assert_eq!(found(given([3, 3]), given([0, 3])), ["phases[1].data.mean"]);
 }
