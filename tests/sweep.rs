@@ -1087,6 +1087,45 @@ fn a_beginning_that_is_not_there_is_refused() {
     assert!(!second.exists());
 }
 
+/// The end of a training is the beginning of one with further phases, to the byte; what is done at an end alone stands in the way.
+#[test]
+fn a_longer_training_begins_with_the_end_of_a_shorter_one() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    let longer = work.path().join("longer.toml");
+    std::fs::write(&experiment, tiny()).unwrap();
+    let further = "extends = \"small.toml\"\n[phases.3]\nepochs = 1\nlr = 0.01\n";
+    std::fs::write(&longer, further).unwrap();
+    let [short, second, whole] = ["short", "second", "whole"].map(|name| work.path().join(name));
+    // Whole epochs, evaluated at their ends in both.
+    let same = ["phases[0].epochs=1", "phases[1].epochs=1", "phases[2].epochs=1", "train.eval_phases=true"];
+    let train = |run: &Path, config: &Path, options: &[&str]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(config).args(options);
+        command.args(same.iter().flat_map(|set| ["--set", *set]));
+        command.output().unwrap()
+    };
+    let half = train(
+        &short,
+        &experiment,
+        &["--keep-prefix", "end", "--set", "train.tta='mirror'", "--set", "train.tta_at='last'"],
+    );
+    assert_exit(&half, 2);
+    assert!(text(&half).contains("the last evaluation alone has views") && !short.exists(), "{}", text(&half));
+    assert_exit(&train(&short, &experiment, &["--keep-prefix", "1,end"]), 0);
+    let kept = short.join("checkpoint/before-phase-3");
+    assert!(kept.is_dir() && short.join("checkpoint/before-phase-1").is_dir());
+    assert_exit(&train(&second, &longer, &["--prefix", kept.to_str().unwrap()]), 0);
+    assert_exit(&train(&whole, &longer, &[]), 0);
+    let log = std::fs::read_to_string(second.join("log.txt")).unwrap();
+    assert!(log.contains("are those of short, which begins alike"), "{log}");
+    for table in ["trace.csv", "metrics.csv"] {
+        assert_eq!(timeless(&second.join(table)), timeless(&whole.join(table)), "{table}");
+    }
+    let model = |run: &Path| std::fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(&second) == model(&whole), "it has other weights");
+}
+
 /// Weights that are kept on the way are those of all steps, whoever took them.
 #[test]
 fn what_a_beginning_kept_of_its_weights_is_handed_on() {

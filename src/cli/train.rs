@@ -24,6 +24,7 @@ use crate::train::{
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,9 +61,9 @@ pub struct TrainArgs {
     /// experiment, seed or name is refused
     #[arg(long, requires = "run_folder")]
     go_on: bool,
-    /// Keep the state before these phases, for runs that begin alike
+    /// Keep the state before these phases, for runs that begin alike; `end`: that at the end, for one with further phases
     #[arg(long, value_name = "PHASE", value_delimiter = ',')]
-    keep_prefix: Vec<usize>,
+    keep_prefix: Vec<KeepAt>,
     /// Begin with what a run that begins alike kept in this folder; from step 0 where that does not fit
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     prefix: Option<PathBuf>,
@@ -81,6 +82,32 @@ pub struct TrainArgs {
     /// Stop as after a signal when standard input ends: for programs that start this one
     #[arg(long)]
     until_stdin_closes: bool,
+}
+
+/// Where the state of a run is kept.
+#[derive(Clone, Copy, Debug)]
+enum KeepAt {
+    Before(usize),
+    End,
+}
+
+impl FromStr for KeepAt {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let number = || word.parse().map(Self::Before).map_err(|_| "give the number of a phase, or `end`".to_owned());
+        if word == "end" { Ok(Self::End) } else { number() }
+    }
+}
+
+impl KeepAt {
+    /// The phase before which it is, of so many.
+    fn phase(self, phases: usize) -> usize {
+        match self {
+            Self::Before(phase) => phase,
+            Self::End => phases,
+        }
+    }
 }
 
 /// How often a run that another process still writes is looked at again.
@@ -191,7 +218,7 @@ fn begin(args: &TrainArgs, path: &Path, isa: Isa, sink: Box<dyn Sink>) -> Result
     fits(&job, &loaded.source)?;
     job.notices.extend(prepare::remarks(&job.spec, &job.plan, &job.datasets[0].facts));
     job.notices.extend(prepare::enlarged(&job.spec, &job.plan, &job.datasets));
-    job.keep = args.keep_prefix.clone();
+    job.keep = args.keep_prefix.iter().map(|at| at.phase(job.plan.phases.len())).collect();
     check_kept(&job)?;
     let kept = args.prefix.as_ref().and_then(|from| prefix(&mut job, from));
     if let (None, Some(_), true, Some(why)) = (&kept, &args.prefix, args.quiet, job.notices.last()) {
@@ -297,13 +324,18 @@ fn check_prefix(args: &TrainArgs) -> Result<(), Failure> {
 /// Sees that the phases of `--keep-prefix` have something before them.
 fn check_kept(job: &Job) -> Result<(), Failure> {
     let phases = job.plan.phases.len();
-    match job.keep.iter().find(|phase| !(1..phases).contains(*phase)) {
+    match job.keep.iter().find(|phase| !(1..=phases).contains(*phase)) {
+        None if job.keep.contains(&phases) => job.plan.whole(&job.spec).map(drop).map_err(|(why, help)| {
+            Failure::Usage(format!(
+                "`--keep-prefix end`: no longer training has this end as its beginning: {why}\nhelp: {help}"
+            ))
+        }),
         None => Ok(()),
         Some(phase) => {
             let there = match phases {
-                1 => "there is one phase: nothing comes before another".to_owned(),
-                2 => "there are phases 0 and 1: give 1".to_owned(),
-                _ => format!("there are phases 0 to {}: give one from 1 on", phases - 1),
+                1 => "there is one phase: nothing comes before another; `end` keeps the state behind it".to_owned(),
+                2 => "there are phases 0 and 1: give 1, or `end`".to_owned(),
+                _ => format!("there are phases 0 to {}: give one from 1 on, or `end`", phases - 1),
             };
             Err(Failure::Usage(format!("`--keep-prefix {phase}`: no phase begins there behind another\nhelp: {there}")))
         }
@@ -318,8 +350,12 @@ fn prefix(job: &mut Job, from: &Path) -> Option<Kept> {
             match differences {
                 Some(none) if none.is_empty() => return Some(kept),
                 Some(some) => {
+                    let only_settings = some == ["other settings"];
                     let other = other_settings(job, from, kept.phase).map(|other| format!(" ({other})"));
-                    format!("{} begins otherwise: with {}{}", kept.run, some.join(", "), other.unwrap_or_default())
+                    // As of a curve over all of training.
+                    let later = || only_settings.then(|| " (by what comes behind)".to_owned());
+                    let why = other.or_else(later).unwrap_or_default();
+                    format!("{} begins otherwise: with {}{why}", kept.run, some.join(", "))
                 }
                 None => format!("{} begins with more phases than there are before the last", kept.run),
             }
@@ -454,7 +490,7 @@ fn resume(
     fits(&job, &loaded.source)?;
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
-    job.keep = args.keep_prefix.clone();
+    job.keep = args.keep_prefix.iter().map(|at| at.phase(job.plan.phases.len())).collect();
     let stop = stop()?;
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;

@@ -26,6 +26,13 @@ pub enum Mix {
     Return,
 }
 
+impl PlannedLookahead {
+    /// Whether the trained weights go back to the slow ones at the end of each epoch.
+    pub(super) fn is_back_at_epoch_end(&self) -> bool {
+        self.at_epoch_end
+    }
+}
+
 impl Plan {
     /// What lookahead does after a step: after every so many, and at the end of training, where the slow weights are what
     /// remains.

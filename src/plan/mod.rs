@@ -200,6 +200,11 @@ impl Plan {
         step + 1 == self.total_steps || cadence.is_due(&at, self.epoch_images(&at))
     }
 
+    /// As [`is_eval_step`](Self::is_eval_step), were it not for the end.
+    fn is_eval_step_anyway(&self, step: &StepPlan) -> bool {
+        self.evaluates_phases && step.ends_phase || self.evaluations.is_due(step, self.epoch_images(step))
+    }
+
     /// Images that a step's epoch serves.
     fn epoch_images(&self, step: &StepPlan) -> u64 {
         self.phases[step.phase].batches.length_of(step.epoch)

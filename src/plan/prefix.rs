@@ -1,7 +1,7 @@
 //! Which trainings begin alike: up to the border of two phases, every step of them is the same.
 
-use super::{CLIPPED_NORM, Mix, Plan, StepPlan};
-use crate::config::spec::Spec;
+use super::{CLIPPED_NORM, Mix, Plan, PlannedLookahead, StepPlan};
+use crate::config::spec::{Spec, TtaAt};
 use crate::data::hex;
 use crate::optim::Hypers;
 use serde_json::Value;
@@ -30,16 +30,64 @@ impl Plan {
             // Runs that paint keep no beginnings.
             return Vec::new();
         }
+        let mut all = self.up_to_each_end(spec);
+        all.pop();
+        all
+    }
+
+    /// All of the training, as the beginning of one that has the same phases and further ones behind them: `phase` is the first of these.
+    ///
+    /// # Errors
+    /// What is done at the end of a training alone, where its state or its last evaluation is another for that, in words; and what to
+    /// do about it.
+    pub fn whole(&self, spec: &Spec) -> Result<Prefix, (String, String)> {
+        let reason = |what: &str, help: &str| Err((what.to_owned(), help.to_owned()));
+        let last = self.at(self.total_steps - 1);
+        if spec.task.is_some() {
+            return reason("runs that paint keep no beginnings", "leave it out");
+        }
+        if (last.first + last.images) as u64 != self.epoch_images(&last) {
+            return reason(
+                "training ends in the middle of an epoch, which a longer one would go on with",
+                "let the phases last whole epochs together",
+            );
+        }
+        let stays = |lookahead: &PlannedLookahead| lookahead.is_back_at_epoch_end();
+        if self.mix_after(&last) == Some(Mix::Return) && !self.lookahead.as_ref().is_some_and(stays) {
+            return reason(
+                "at the end the trained weights go back to lookahead's slow ones",
+                "give `train.lookahead.at_epoch_end = true`, or a length of which lookahead's `every` is a part",
+            );
+        }
+        if !spec.train.tta.is_none() && spec.train.tta_at == TtaAt::Last {
+            return reason(
+                "the last evaluation alone has views of test-time augmentation",
+                "give `train.tta_at = \"every\"`",
+            );
+        }
+        if self.average.as_ref().is_some_and(|average| !average.is_evaluated(false)) {
+            return reason("the mean of the weights is evaluated at the end alone", "let every evaluation have it");
+        }
+        if !self.is_eval_step_anyway(&last) {
+            return reason(
+                "it is evaluated there because it is the end, where a longer one would not be",
+                "give `train.eval_phases = true`, there and in the longer one",
+            );
+        }
+        self.up_to_each_end(spec).pop().ok_or_else(|| ("there is no phase".to_owned(), "add one".to_owned()))
+    }
+
+    /// The training up to the end of each phase.
+    fn up_to_each_end(&self, spec: &Spec) -> Vec<Prefix> {
         let mut so_far = Feed(Sha256::new());
         self.feed_settings(spec, &mut so_far);
-        let last = self.phases.len() - 1;
         let prefix = |phase: usize| {
             so_far.json(serde_json::to_value(&spec.phases[phase]));
             let planned = &self.phases[phase];
             (planned.first_step..planned.end()).for_each(|step| self.feed_step(&self.at(step), &mut so_far));
             Prefix { phase: phase + 1, steps: planned.end(), digest: so_far.digest() }
         };
-        (0..last).map(prefix).collect()
+        (0..self.phases.len()).map(prefix).collect()
     }
 
     /// What holds for all of training.

@@ -106,6 +106,7 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
             return session.finish(outcome);
         }
     }
+    session.keep_end()?;
     session.finish(Outcome { status: Status::Done, reason: "completed".to_owned() })
 }
 

@@ -4,6 +4,7 @@
 
 use super::chores::CHECKPOINT_FILE;
 use super::{Job, checkpoint};
+use crate::plan::Prefix;
 use crate::record::folder::file;
 use crate::record::{Positions, atomic, reader};
 use crate::units::Seconds;
@@ -44,8 +45,17 @@ impl Beginning {
     /// Of a job up to one of its phases; `None` where nothing comes before that phase, or there is no such phase.
     pub fn of(job: &Job, phase: usize) -> Option<Self> {
         let prefix = job.plan.prefixes(&job.spec).into_iter().find(|prefix| prefix.phase == phase)?;
+        Some(Self::up_to(job, prefix))
+    }
+
+    /// All of a job, for one that has further phases behind its own; `None` where its end is not that of a phase alone.
+    pub fn whole(job: &Job) -> Option<Self> {
+        job.plan.whole(&job.spec).ok().map(|prefix| Self::up_to(job, prefix))
+    }
+
+    fn up_to(job: &Job, prefix: Prefix) -> Self {
         let commit = option_env!("RUNNER_GIT_COMMIT").unwrap_or("no commit");
-        Some(Self {
+        Self {
             digest: prefix.digest,
             seed: job.spec.seed,
             datasets: job.datasets.iter().map(|set| set.digest.clone()).collect(),
@@ -53,7 +63,7 @@ impl Beginning {
             device: job.machine.compute.label(),
             instruction_set: job.machine.compute.isa.name().to_owned(),
             program: format!("{} of {commit}", env!("CARGO_PKG_VERSION")),
-        })
+        }
     }
 
     /// In what another one differs, in words.

@@ -58,7 +58,7 @@ pub struct Job {
     pub weights: Option<WeightsFacts>,
     /// To be said loudly when the run begins.
     pub notices: Vec<String>,
-    /// Phases before which the state is kept for runs that begin alike.
+    /// Phases before which the state is kept for runs that begin alike; as many as there are: at the end.
     pub keep: Vec<usize>,
 }
 
@@ -229,7 +229,11 @@ impl Session {
     }
 
     fn assemble(job: Job, state: State, recorder: Recorder, stop: StopFlag) -> Self {
-        let keep = job.keep.iter().filter_map(|phase| Some((*phase, Beginning::of(&job, *phase)?))).collect();
+        let beginning = |phase: usize| match phase == job.plan.phases.len() {
+            true => Beginning::whole(&job),
+            false => Beginning::of(&job, phase),
+        };
+        let keep = job.keep.iter().filter_map(|phase| Some((*phase, beginning(*phase)?))).collect();
         Self {
             keep,
             // Of a run that goes on, its facts have it.
@@ -515,14 +519,26 @@ impl Session {
     /// # Errors
     /// When the disk refuses.
     pub fn keep_beginning(&mut self, step: &StepPlan) -> anyhow::Result<()> {
-        let (phase, run) = (step.phase, self.recorder.folder().path().to_owned());
-        let begins = self.plan.phases[phase].first_step == step.step;
-        let Some(beginning) = self.keep.get(&phase).filter(|_| begins && !prefix::is_kept(&run, phase)).cloned() else {
+        let begins = self.plan.phases[step.phase].first_step == step.step;
+        if begins { self.keep_before(step.phase, step.step) } else { Ok(()) }
+    }
+
+    /// Keeps the state at the end of a training that took all its steps, where that is asked for, for one with further phases.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_end(&mut self) -> anyhow::Result<()> {
+        self.keep_before(self.plan.phases.len(), self.plan.total_steps)
+    }
+
+    fn keep_before(&mut self, phase: usize, steps: u64) -> anyhow::Result<()> {
+        let run = self.recorder.folder().path().to_owned();
+        let Some(beginning) = self.keep.get(&phase).filter(|_| !prefix::is_kept(&run, phase)).cloned() else {
             return Ok(());
         };
         let bytes = chores::encoded(&mut self.state, &mut self.recorder, &mut self.clock, &self.compute)?;
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let kept = Kept { beginning, phase, steps: step.step, seconds: self.clock.spent.train, run: name };
+        let kept = Kept { beginning, phase, steps, seconds: self.clock.spent.train, run: name };
         kept.write(&run, &bytes, &self.recorder.positions(), self.recorder.best_step())?;
         self.clock.lap(|spent| &mut spent.checkpoint);
         Ok(())

@@ -106,3 +106,38 @@ fn every_border_has_a_prefix_of_its_own() {
     assert_ne!(all[0].digest, all[1].digest);
     assert!(prefixes(&spec(vec![epochs(1.0, 10)], LastBatch::Serve)).is_empty());
 }
+
+#[test]
+fn a_training_is_the_beginning_of_one_with_further_phases() {
+    let whole = |spec: &Spec| Plan::compile(spec, &facts(100)).unwrap().whole(spec);
+    let border = |spec: &Spec, phase: usize| prefixes(spec).swap_remove(phase - 1);
+    let two = || vec![epochs(1.0, 10), epochs(2.0, 20)];
+    let longer = |mut phases: Vec<PhaseSpec>| {
+        phases.push(steps(4, 50));
+        phases
+    };
+    let short = spec(two(), LastBatch::Serve);
+    let found = whole(&short).unwrap();
+    assert_eq!((found.phase, found.steps), (2, 20));
+    assert_eq!(found, border(&spec(longer(two()), LastBatch::Serve), 2));
+    // What differs before is told apart, and so is a curve over all of training.
+    let mut other = spec(longer(two()), LastBatch::Serve);
+    other.phases[1].lr = RampValue::constant(0.3);
+    assert_ne!(found, border(&other, 2));
+    // What is done at the end alone.
+    let refused = |change: &dyn Fn(&mut Spec), words: &str| {
+        let mut spec = spec(two(), LastBatch::Serve);
+        change(&mut spec);
+        let (why, _) = whole(&spec).unwrap_err();
+        assert!(why.contains(words), "{why}");
+    };
+    refused(&|spec| spec.phases[1] = epochs(1.4, 20), "middle of an epoch");
+    refused(&|spec| (spec.train.tta, spec.train.tta_at) = (Tta::Mirror, TtaAt::Last), "views");
+    refused(&|spec| spec.train.eval_every = every(7.0, DurationUnit::Epochs), "because it is the end");
+    let mut at_phases = spec(two(), LastBatch::Serve);
+    at_phases.train.eval_every = every(7.0, DurationUnit::Epochs);
+    at_phases.train.eval_phases = true;
+    let mut longer = at_phases.clone();
+    longer.phases.push(steps(4, 50));
+    assert_eq!(whole(&at_phases).unwrap(), border(&longer, 2));
+}
