@@ -86,12 +86,12 @@ fn a_search_brings_the_loss_down() {
     assert!(trace["momentum"].iter().all(|momentum| momentum == "0.0"));
 }
 
-/// What schedule-free rules average is evaluated from the first step on, and is a model of its own; where nobody asks for it, that
-/// is said.
+/// The model of schedule-free rules is the mean that they keep: it is evaluated, and in the run's files.
 #[test]
-fn the_mean_that_optimizers_keep_is_a_model() {
+fn the_mean_that_optimizers_keep_is_the_model() {
     let dir = tempfile::tempdir().unwrap();
-    let run = train(dir.path(), "free", SCHEDULE_FREE);
+    let content = SCHEDULE_FREE.to_owned() + "[record]\nphases = true\nbest = true\n";
+    let run = train(dir.path(), "free", &content);
     let recorded = columns(&std::fs::read(run.join("trace.csv")).unwrap());
     let plan = |more: &[&str]| {
         let output = runner().arg("plan").arg(dir.path().join("free.toml")).args(more).output().unwrap();
@@ -102,24 +102,34 @@ fn the_mean_that_optimizers_keep_is_a_model() {
         assert_eq!(column, recorded[&name], "{name}");
     }
     assert_eq!((recorded["lr"][0].as_str(), recorded["lr"][17].as_str()), ("0.0", "0.5"));
+    let words = text(&plan(&[])).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the model is the mean of weights that optimizers keep"), "{words}");
 
     let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
     assert_eq!(rows.len(), 4);
+    let last = rows.last().unwrap();
     assert!(rows.iter().all(|row| row.val_loss_avg.is_some_and(|loss| loss != row.val_loss)), "{rows:?}");
-    let files =
-        ["model.safetensors", "model-schedule-free.safetensors"].map(|file| std::fs::read(run.join(file)).unwrap());
-    assert!(files[0].len() == files[1].len() && files[0] != files[1]);
-    let output = runner().arg("eval").arg(&run).args(["--average", "--json"]).output().unwrap();
-    assert_exit(&output, 0);
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let loss = rows.last().unwrap().val_loss_avg;
-    assert_eq!((found["average"].as_str(), found["val_loss"].as_f64()), (Some("schedule-free"), loss));
+    let loss_of = |more: &[&str]| {
+        let output = runner().arg("eval").arg(&run).arg("--json").args(more).output().unwrap();
+        assert_exit(&output, 0);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["val_loss"].as_f64().unwrap()
+    };
+    assert_eq!(loss_of(&[]), last.val_loss);
+    assert_eq!(loss_of(&["--average"]), last.val_loss_avg.unwrap());
+    let best = rows.iter().map(|row| row.val_loss).collect::<Vec<_>>();
+    assert!(best.contains(&loss_of(&["--weights", run.join("model-best.safetensors").to_str().unwrap()])));
+    let [phase, whole] = ["model-phase-1.safetensors", "model.safetensors"].map(|file| numbers_in(&run.join(file)));
+    assert!(phase == whole, "the last phase ends where training does");
 
-    let words = |more: &[&str]| text(&plan(more)).split_whitespace().collect::<Vec<_>>().join(" ");
-    let (said, looked_at) = ("is not looked at: `val_acc` and the model are of the weights", words(&[]));
-    assert!(looked_at.contains("the mean that schedule-free optimizers keep as a model of its own"), "{looked_at}");
-    assert!(!looked_at.contains(said), "{looked_at}");
-    assert!(words(&["--set", "train.average='ema'"]).contains(said));
-    let silent = train(dir.path(), "silent", &SCHEDULE_FREE.replace("average = \"schedule-free\"", ""));
-    assert!(std::fs::read_to_string(silent.join("log.txt")).unwrap().contains(said));
+    // Of the weights that gradients are taken at, which the checkpoint has, it is another.
+    let plain = train(dir.path(), "plain", &content.replace("schedule-free-", ""));
+    assert!(numbers_in(&plain.join("model.safetensors")) != whole);
+}
+
+/// The bytes behind the header, which names the step.
+fn numbers_in(file: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(file).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
 }

@@ -80,12 +80,7 @@ fn assert_same(run: &Path, reference: &Path) {
     for table in ["metrics.csv", "trace.csv", "plan.csv"] {
         assert_eq!(timeless(&run.join(table)), timeless(&reference.join(table)), "{table}");
     }
-    let averages = [
-        "model-swa.safetensors",
-        "model-ema.safetensors",
-        "model-lookahead.safetensors",
-        "model-schedule-free.safetensors",
-    ];
+    let averages = ["model-swa.safetensors", "model-ema.safetensors", "model-lookahead.safetensors"];
     let averages = averages.into_iter().filter(|file| reference.join(file).is_file());
     for file in ["model.safetensors", "experiment.toml", "schedule.svg"].into_iter().chain(averages) {
         assert!(std::fs::read(run.join(file)).unwrap() == std::fs::read(reference.join(file)).unwrap(), "{file}");

@@ -2,7 +2,6 @@
 
 pub mod ema;
 pub mod lookahead;
-pub mod schedule_free;
 pub mod swa;
 
 use crate::registry::{Default, Describe, Entry, Family, Kind, Param, Settings};
@@ -15,11 +14,10 @@ pub trait Average: Send + Sync {
 }
 
 /// An entry of the family `average`. Each has the settings `statistics` and `evaluate`, besides its own, and either both
-/// `start`, `every` and `phases` or none of them: then weights are taken in whenever lookahead has mixed them, or follow from
-/// what optimizers keep.
+/// `start`, `every` and `phases` or none of them: then weights are taken in whenever lookahead has mixed them.
 pub type AverageEntry = Entry<fn(&Settings) -> Box<dyn Average>>;
 
-pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY, &lookahead::ENTRY, &schedule_free::ENTRY];
+pub static ENTRIES: &[&AverageEntry] = &[&swa::ENTRY, &ema::ENTRY, &lookahead::ENTRY];
 
 pub static FAMILY: Family = Family {
     name: "average",

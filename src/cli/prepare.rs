@@ -137,7 +137,7 @@ pub fn remarks(spec: &Spec, plan: &Plan, facts: &Facts) -> impl Iterator<Item = 
             "nothing is trained in steps {from} to {last}: all parameters are frozen, or their rule is over (`until`)"
         )
     });
-    plan.lasting_patience().into_iter().chain(Plan::mean_that_is_not_evaluated(spec)).chain(idle)
+    plan.lasting_patience().into_iter().chain(idle)
 }
 
 /// What to say of sets of files of which some phase enlarges all images, as nobody asks for who knows it. `datasets`: those of the spec.

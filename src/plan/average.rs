@@ -2,9 +2,8 @@
 
 use super::compile::PlanError;
 use super::{Cadence, Mix, Plan, StepPlan};
-use crate::average::{ENTRIES, EvaluatedAt, Statistics, schedule_free};
-use crate::config::spec::{LookaheadSpec, Spec};
-use crate::optim;
+use crate::average::{ENTRIES, EvaluatedAt, Statistics};
+use crate::config::spec::{LookaheadSpec, TrainSpec};
 use crate::registry::{Choice, Duration, DurationUnit, find};
 use crate::units::{count, number};
 
@@ -12,22 +11,13 @@ use crate::units::{count, number};
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedAverage {
     choice: Choice,
-    taken: TakenIn,
+    /// `None`: whenever lookahead has mixed the slow weights.
+    times: Option<Times>,
     pub statistics: Statistics,
     evaluated: EvaluatedAt,
 }
 
 /// When weights are taken in.
-#[derive(Clone, Debug, PartialEq)]
-enum TakenIn {
-    At(Times),
-    /// Whenever lookahead has mixed the slow weights.
-    WithLookahead,
-    /// Never: they follow from what optimizers keep, from this step on.
-    OfOptimizers(u64),
-}
-
-/// By a cadence, once training is far enough.
 #[derive(Clone, Debug, PartialEq)]
 struct Times {
     /// Steps taken when the first can be.
@@ -44,59 +34,47 @@ enum Often {
 
 impl Plan {
     /// The mean, where it takes in the weights as they are after a step: after every so many steps or epochs, once training is
-    /// far enough, or with lookahead. Never where optimizers keep it.
+    /// far enough, or with lookahead.
     pub fn averages_after(&self, step: &StepPlan) -> Option<&PlannedAverage> {
         let average = self.average.as_ref()?;
-        let due = match &average.taken {
-            TakenIn::At(Times { first, often }) => {
+        let due = match &average.times {
+            Some(Times { first, often }) => {
                 *first <= step.step + 1
                     && match often {
                         Often::Every(_, cadence) => cadence.is_due(step, self.epoch_images(step)),
                         Often::Phases => step.ends_phase,
                     }
             }
-            TakenIn::WithLookahead => matches!(self.mix_after(step), Some(Mix::Blend { .. })),
-            TakenIn::OfOptimizers(_) => false,
+            None => matches!(self.mix_after(step), Some(Mix::Blend { .. })),
         };
         due.then_some(average)
     }
 
-    /// Whether there is a mean after a step that optimizers keep, and nobody else.
-    pub fn optimizers_average_after(&self, step: &StepPlan) -> bool {
-        let taken = self.average.as_ref().map(|average| &average.taken);
-        matches!(taken, Some(TakenIn::OfOptimizers(first)) if *first <= step.step)
-    }
-
-    /// The step after which there is first a mean; the last where there is none.
+    /// The step after which weights are first taken in; the last where there are none.
     pub(super) fn first_averaged(&self) -> u64 {
         let last = self.total_steps - 1;
-        let start = match self.average.as_ref().map(|average| &average.taken) {
+        let start = match self.average.as_ref().map(|average| &average.times) {
             None => last,
-            Some(TakenIn::At(times)) => times.first.max(1) - 1,
-            Some(TakenIn::WithLookahead) => self.lookahead.as_ref().map_or(last, |lookahead| lookahead.first_step),
-            Some(TakenIn::OfOptimizers(first)) => return *first,
+            Some(Some(times)) => times.first.max(1) - 1,
+            Some(None) => self.lookahead.as_ref().map_or(last, |lookahead| lookahead.first_step),
         };
         (start..last).find(|step| self.averages_after(&self.at(*step)).is_some()).unwrap_or(last)
     }
 
-    pub(super) fn plan_average(&self, spec: &Spec) -> Result<Option<PlannedAverage>, PlanError> {
-        let Some(choice) = &spec.train.average else { return Ok(None) };
+    pub(super) fn plan_average(&self, train: &TrainSpec) -> Result<Option<PlannedAverage>, PlanError> {
+        let Some(choice) = &train.average else { return Ok(None) };
         let settings = &choice.settings;
-        let taken = match settings.opt_duration("every") {
+        let times = match settings.opt_duration("every") {
             Some(every) => {
                 let by_phase = settings.opt_bool("phases") == Some(true);
-                TakenIn::At(self.times(settings.duration("start"), (!by_phase).then_some(every))?)
+                Some(self.times(settings.duration("start"), (!by_phase).then_some(every))?)
             }
-            None if choice.kind == schedule_free::ENTRY.name => TakenIn::OfOptimizers(self.first_to_average(spec)?),
-            None => {
-                self.follows(&choice.kind, spec.train.lookahead.as_ref())?;
-                TakenIn::WithLookahead
-            }
+            None => self.follows(&choice.kind, train.lookahead.as_ref()).map(|()| None)?,
         };
         let word = |key| settings.text(key);
         Ok(Some(PlannedAverage {
             choice: choice.clone(),
-            taken,
+            times,
             statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
             evaluated: EvaluatedAt::from_word(&word("evaluate")).expect("a checked word is known"),
         }))
@@ -144,34 +122,6 @@ impl Plan {
         Ok(())
     }
 
-    /// The first step that an optimizer takes which averages weights itself.
-    fn first_to_average(&self, spec: &Spec) -> Result<u64, PlanError> {
-        let of_rules = spec.params.iter().filter_map(|rule| rule.optimizer.as_ref());
-        let of_rule = of_rules.map(|choice| (0, choice));
-        let of_phases = self.phases.iter().map(|phase| (phase.first_step, &phase.optimizer));
-        of_rule.chain(of_phases).find(|(_, choice)| optim::averages(choice)).map(|(first, _)| first).ok_or_else(|| {
-            let message = format!("average `{}` of optimizers that keep none", schedule_free::ENTRY.name);
-            let help = "it is what `schedule-free-sgd` and `schedule-free-adamw` keep: take one of them, or \"ema\" or \"swa\"";
-            PlanError::new("train.average", message, help)
-        })
-    }
-
-    /// What to say where an optimizer averages weights itself, and nobody looks at that average.
-    pub fn mean_that_is_not_evaluated(spec: &Spec) -> Option<String> {
-        let asked = schedule_free::ENTRY.name;
-        if spec.train.average.as_ref().is_some_and(|average| average.kind == asked) {
-            return None;
-        }
-        let of_rules = spec.params.iter().filter_map(|rule| rule.optimizer.as_ref());
-        let mut all = spec.phases.iter().map(|phase| &phase.optimizer).chain(of_rules);
-        let kind = &all.find(|choice| optim::averages(choice))?.kind;
-        Some(format!(
-            "the mean of weights that `{kind}` keeps, which is what its paper evaluates, is not looked at: `val_acc` and the model \
-             are of the weights that gradients are taken at. `average = \"{asked}\"` below `[train]` evaluates it, for a column \
-             `val_acc_avg`, and keeps it as a model of its own"
-        ))
-    }
-
     /// Whether training ends before it is that long.
     fn is_beyond(&self, duration: Duration) -> bool {
         match duration.unit {
@@ -212,6 +162,23 @@ impl PlannedAverage {
     }
 }
 
+impl Plan {
+    /// `the model is the mean of weights that optimizers keep, its statistics measured for each evaluation`, where it is that in
+    /// some phase.
+    pub(super) fn model_in_words(&self) -> Option<String> {
+        let of: Vec<usize> = (0..self.phases.len()).filter(|k| self.phases[*k].model_is_mean).collect();
+        let (first, last) = (of.first()?, of.last()?);
+        let when = match of.len() {
+            all if all == self.phases.len() => String::new(),
+            1 => format!(" in phase {first}"),
+            _ => format!(" in phases {first} to {last}"),
+        };
+        Some(format!(
+            "the model{when} is the mean of weights that optimizers keep, statistics measured for each evaluation"
+        ))
+    }
+}
+
 impl PlannedAverage {
     /// What its rule is given: ` of decay 0.9 that is warmed up`.
     fn settings(&self) -> String {
@@ -228,13 +195,9 @@ impl Plan {
     pub(super) fn average_in_words(&self) -> Option<String> {
         let average = self.average.as_ref()?;
         let kind = &average.choice.kind;
-        let mut words = match &average.taken {
-            TakenIn::WithLookahead => format!("{kind}'s slow weights as a model of their own"),
-            TakenIn::OfOptimizers(first) => {
-                let first = if *first > 0 { format!(", from step {first} on") } else { String::new() };
-                format!("the mean that {kind} optimizers keep as a model of its own{first}")
-            }
-            TakenIn::At(Times { first, often }) => {
+        let mut words = match &average.times {
+            None => format!("{kind}'s slow weights as a model of their own"),
+            Some(Times { first, often }) => {
                 let often = match often {
                     Often::Every(every, _) => format!("every {every}"),
                     Often::Phases => "at the end of each phase".to_owned(),

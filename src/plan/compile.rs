@@ -1,7 +1,7 @@
 use super::{Batches, Cadence, Groups, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, SetSpec, Spec};
 use crate::data::{Facts, Statistics};
-use crate::optim::mix;
+use crate::optim::{self, mix};
 use crate::registry::{Across, Duration, RampValue};
 use crate::schedule::{Ramp, Run};
 use crate::units::{count, number};
@@ -142,7 +142,7 @@ impl Plan {
                 Err(error) => errors.push(error),
             }
         }
-        match plan.plan_average(spec) {
+        match plan.plan_average(&spec.train) {
             Ok(average) => plan.average = average,
             Err(error) => errors.push(error),
         }
@@ -236,6 +236,9 @@ fn plan_phase(
         batch: phase.batch,
         accumulate: phase.accumulate,
         optimizer: phase.optimizer.clone(),
+        model_is_mean: std::iter::once(&phase.optimizer)
+            .chain(spec.params.iter().filter_map(|rule| rule.optimizer.as_ref()))
+            .any(optim::averages),
         carry: phase.carry,
         augment: phase.augment.clone(),
         mix_images: phase.mix_images.clone(),

@@ -82,6 +82,8 @@ pub struct PlannedPhase {
     /// Parts that a step's images pass through the net in.
     pub accumulate: usize,
     pub optimizer: Choice,
+    /// Whether one of its optimizers keeps a mean of the weights: that is the model, not the weights that gradients are taken at.
+    pub model_is_mean: bool,
     /// Whether the optimizer's momentum lives on across a change of kind.
     pub carry: bool,
     pub augment: Vec<Choice>,

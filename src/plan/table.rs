@@ -82,6 +82,7 @@ impl Plan {
         lines.extend(wrap_sentences(&Vec::from_iter(self.carried()), width));
         lines.extend(wrap_sentences(&self.groups_in_words(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
+        lines.extend(wrap_sentences(&Vec::from_iter(self.model_in_words()), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.average_in_words()), width));
         let stops = (!self.stop.is_none()).then(|| self.stop.to_string());
         lines.extend(wrap_sentences(&Vec::from_iter(stops), width));

@@ -203,7 +203,7 @@ fn diverged(session: &mut Session, step: &StepPlan, taken: &Taken) -> Option<Out
 fn after_step(session: &mut Session, step: &StepPlan, taken: &Taken) -> anyhow::Result<Option<Outcome>> {
     let phase = &session.plan.phases[step.phase];
     if session.spec.record.phases && step.step + 1 == phase.end() {
-        session.keep_model(&file::model_of_phase(step.phase), step.step)?;
+        session.keep_model(&file::model_of_phase(step.phase), step)?;
     }
     let mut ended = session.time_is_up();
     if ended.is_some() {
@@ -256,21 +256,21 @@ fn evaluate_and_record(
         row = metrics_row(session, step, applied, &found);
     }
     let set = session.plan.phases[step.phase].set;
-    session.state.progress.note_left_out(set, found.trained.left_out);
+    session.state.progress.note_left_out(set, found.model.left_out);
     session.tell_damaged()?;
     session.state.progress.window = Window::default();
     row.eval_seconds = session.clock.spent.eval - before;
     session.recorder.event(&Event::Evaluated(row.clone()))?;
     // A run that goes on from before it evaluates once more, and keeps the same.
     if session.spec.record.best && session.recorder.best_step() == Some(row.step) {
-        session.keep_model(file::BEST_MODEL, row.step)?;
+        session.keep_model(file::BEST_MODEL, step)?;
     }
     Ok(row)
 }
 
-/// What an evaluation found of the weights and, where there are any, of the averaged ones.
+/// What an evaluation found of the model and, where there are any, of the averaged weights.
 struct Found {
-    trained: Evaluation,
+    model: Evaluation,
     averaged: Option<Evaluation>,
 }
 
@@ -288,7 +288,8 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
 
 /// The validation images of the phase's set, at the size that its phase has for them.
 fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
-    let Session { spec, plan, state, evaluator, recorder, clock, datasets, sets, compute, .. } = &mut *session;
+    session.find_mean(step)?;
+    let Session { spec, plan, state, evaluator, recorder, clock, datasets, sets, compute, mean, .. } = &mut *session;
     let phase = &plan.phases[step.phase];
     let dataset = &datasets[phase.set];
     let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
@@ -297,12 +298,14 @@ fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::R
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };
-    let trained = evaluate(evaluator, &mut state.params)?;
+    let model = match mean {
+        Some((of, mean)) if *of == step.step => {
+            mean.in_place_of(&mut state.params, |params| evaluate(evaluator, params))?
+        }
+        _ => evaluate(evaluator, &mut state.params)?,
+    };
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
-    if planned.is_some() && plan.optimizers_average_after(step) {
-        state.take_optimizers_average()?;
-    }
     let averaged = match (planned, &mut state.average) {
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {
@@ -319,7 +322,7 @@ fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::R
         _ => None,
     };
     clock.lap(|spent| &mut spent.eval);
-    Ok(Found { trained, averaged })
+    Ok(Found { model, averaged })
 }
 
 /// The row of `metrics.csv`, but for the seconds of the evaluation.
@@ -337,14 +340,14 @@ fn metrics_row(session: &Session, step: &StepPlan, applied: &Applied, found: &Fo
         momentum: applied.momentum,
         train_loss: window.mean_loss(),
         train_acc: window.accuracy(),
-        val_loss: found.trained.plain.loss,
-        val_acc: found.trained.plain.acc,
-        val_acc_top5: found.trained.plain.acc_top5,
+        val_loss: found.model.plain.loss,
+        val_acc: found.model.plain.acc,
+        val_acc_top5: found.model.plain.acc_top5,
         images: progress.images,
         train_seconds: spent.train,
         eval_seconds: 0.0,
         wall_seconds: spent.wall,
-        val_acc_tta: found.trained.averaged.map(|figures| figures.acc),
+        val_acc_tta: found.model.averaged.map(|figures| figures.acc),
         val_acc_avg: found.averaged.map(|averaged| averaged.plain.acc),
         val_loss_avg: found.averaged.map(|averaged| averaged.plain.loss),
         val_acc_avg_tta: found.averaged.and_then(|averaged| averaged.averaged).map(|figures| figures.acc),

@@ -12,7 +12,6 @@ use crate::nn::memory::{MemoryPlan, Purpose};
 use crate::nn::{Graph, TapeOptions};
 use crate::optim::{self, Holds};
 use crate::plan::PlannedPhase;
-use crate::registry::Choice;
 
 /// Bytes that activations take, and their gradients: planned, so to the byte, but for the scratch space of kernels and for what is
 /// handed to the net.
@@ -60,9 +59,10 @@ pub fn needs(spec: &Spec, facts: &[Facts], phase: &PlannedPhase, extent: Extent)
     let rules = net::rules(spec, &facts[0], phase.size)?;
     let training = Tape::new(&graph, &net::train_options(spec, phase.part(), isa));
     let statistics = spec.train.average.as_ref().and_then(|of| Statistics::from_word(&of.settings.text("statistics")));
-    let measures = statistics == Some(Statistics::Measure) && !graph.stats().is_empty();
+    let measured = statistics == Some(Statistics::Measure) || phase.model_is_mean;
+    let measures = measured && !graph.stats().is_empty();
     let measuring = measures.then(|| Tape::new(&graph, &net::measure_options(spec, phase.part(), isa)));
-    let parameters = numbers(spec, &graph, &rules, &phase.optimizer).saturating_mul(size_of::<f32>());
+    let parameters = numbers(spec, &graph, &rules, phase).saturating_mul(size_of::<f32>());
     let most = spec.train.eval_batch.min(facts[phase.set].val_images);
     let options = TapeOptions { max_batch: most, ..net::evaluate_options(spec, isa) };
     let graph = match extent == Extent::square(phase.size) {
@@ -73,7 +73,7 @@ pub fn needs(spec: &Spec, facts: &[Facts], phase: &PlannedPhase, extent: Extent)
 }
 
 /// Numbers that are in memory for a net's parameters and running statistics, in phases of that optimizer, when there are most.
-fn numbers(spec: &Spec, graph: &Graph, rules: &Rules, phase: &Choice) -> usize {
+fn numbers(spec: &Spec, graph: &Graph, rules: &Rules, phase: &PlannedPhase) -> usize {
     // Parameters are aligned to 64 bytes.
     let padded = |len: usize| len.next_multiple_of(64 / size_of::<f32>());
     let values: usize = graph.params().iter().map(|param| padded(param.len())).sum();
@@ -90,7 +90,7 @@ fn numbers(spec: &Spec, graph: &Graph, rules: &Rules, phase: &Choice) -> usize {
         let trained = graph.params().iter().filter(|param| !param.frozen && is_of(&param.name));
         let len: usize = trained.map(|param| param.len()).sum();
         // All that it holds is as many numbers for each.
-        let optimizer = optim::make(unit.and_then(|rule| rule.optimizer.as_ref()).unwrap_or(phase), 1);
+        let optimizer = optim::make(unit.and_then(|rule| rule.optimizer.as_ref()).unwrap_or(&phase.optimizer), 1);
         let Holds { kept, beside, in_step } = optimizer.holds();
         held.kept = held.kept.saturating_add(kept.saturating_mul(len));
         held.beside = held.beside.saturating_add(beside.saturating_mul(len));
@@ -99,7 +99,9 @@ fn numbers(spec: &Spec, graph: &Graph, rules: &Rules, phase: &Choice) -> usize {
     }
     // Where a batch is looked at again: a second set of parameters, with gradients, and those of the first look.
     let looks = if searches { 3 * values + stats } else { 0 };
-    let lives = (values + whole + copies * whole).saturating_add(held.kept).saturating_add(held.beside);
+    // The model, where it is not the weights that are trained.
+    let model = usize::from(phase.model_is_mean) * whole;
+    let lives = (values + whole + copies * whole + model).saturating_add(held.kept).saturating_add(held.beside);
     // The optimizers' states as they are handed out, and the bytes of the file.
     let checkpoint = (whole + copies * whole).saturating_add(held.kept.saturating_mul(2));
     // What a step alone has is gone when a checkpoint is written.

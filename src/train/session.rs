@@ -19,7 +19,7 @@ use super::step::Stepper;
 use super::stop::StopFlag;
 use super::warm_up::warm_up;
 use super::watch::{FACTOR, SmoothedLoss};
-use super::{device, net, start};
+use super::{device, net, start, statistics};
 use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
@@ -104,6 +104,8 @@ pub struct Session {
     ledger: Option<Ledger>,
     /// Sets that lie there.
     pub(super) sets: DeviceSets,
+    /// The model after that step, with its statistics, where it is a mean that optimizers keep.
+    pub(super) mean: Option<(u64, Average)>,
     /// What is kept, by the phase before which it is.
     keep: BTreeMap<usize, Beginning>,
     /// What was said last of images that are damaged.
@@ -242,6 +244,7 @@ impl Session {
             meter: Meter::new(&job.plan, state.progress.step),
             ledger: None,
             sets: DeviceSets::default(),
+            mean: None,
             evaluator: Evaluator::new(job.machine.compute.clone()),
             passes: None,
             spec: job.spec,
@@ -544,14 +547,64 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps the weights as they are now, after a step, in a file of the run folder.
+    /// Has the model after a step at hand, with statistics of its own, where it is a mean that optimizers keep. That is training: there
+    /// is no such model without.
+    ///
+    /// # Errors
+    /// Those of the device, of the loader and of the net.
+    pub(super) fn find_mean(&mut self, step: &StepPlan) -> anyhow::Result<()> {
+        if !self.plan.phases[step.phase].model_is_mean || self.mean.as_ref().is_some_and(|(of, _)| *of == step.step) {
+            return Ok(());
+        }
+        self.mean = None;
+        let mut mean = self.state.mean_of_optimizers()?;
+        loop {
+            match self.measure(&mut mean, step) {
+                Err(error)
+                    if is_out_of_memory(&error) && (self.passes.take().is_some() || self.give_up_images()?) => {}
+                measured => break measured?,
+            }
+        }
+        self.clock.lap(|spent| &mut spent.train);
+        self.mean = Some((step.step, mean));
+        Ok(())
+    }
+
+    /// Gives weights that no step was taken with the running statistics that they have on the training images.
+    fn measure(&mut self, mean: &mut Average, step: &StepPlan) -> anyhow::Result<()> {
+        let Self { spec, plan, state, evaluator, datasets, sets, compute, .. } = self;
+        if compute.device.is_some() {
+            // A card's memory may not hold a third tape.
+            evaluator.forget();
+        }
+        mean.in_place_of(&mut state.params, |params| {
+            statistics::measure(params, spec, plan, (datasets, sets), step, compute)
+        })
+    }
+
+    /// Lets `work` have the model after a step in the place of the weights that are trained.
+    fn with_model<T>(
+        &mut self,
+        step: &StepPlan,
+        work: impl FnOnce(&mut Params) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.find_mean(step)?;
+        let params = &mut self.state.params;
+        params.home()?;
+        match &mut self.mean {
+            Some((of, mean)) if *of == step.step => mean.in_place_of(params, work),
+            _ => work(params),
+        }
+    }
+
+    /// Keeps the model as it is now, after a step, in a file of the run folder.
     ///
     /// # Errors
     /// Those of the device; when the disk refuses.
-    pub fn keep_model(&mut self, name: &str, step: u64) -> anyhow::Result<()> {
+    pub fn keep_model(&mut self, name: &str, step: &StepPlan) -> anyhow::Result<()> {
         self.recorder.folder().check_in_place()?;
-        self.state.params.home()?;
-        atomic::write(&self.recorder.folder().join(name), &checkpoint::encode_model_of(step, &self.state.params))?;
+        let bytes = self.with_model(step, |params| Ok(checkpoint::encode_model_of(step.step, params)))?;
+        atomic::write(&self.recorder.folder().join(name), &bytes)?;
         self.clock.lap(|spent| &mut spent.checkpoint);
         Ok(())
     }
@@ -570,11 +623,13 @@ impl Session {
                 self.recorder.event(&Event::Notice { text })?;
             }
         }
-        let folder = self.recorder.folder();
         if outcome.status == Status::Done {
             self.state.home()?;
+            let last = self.plan.at(self.state.progress.step.max(1) - 1);
+            let model = self.with_model(&last, |params| Ok(checkpoint::encode_model(params)))?;
+            let folder = self.recorder.folder();
+            atomic::write(&folder.join(file::MODEL), &model)?;
             let State { params, average, .. } = &mut self.state;
-            atomic::write(&folder.join(file::MODEL), &checkpoint::encode_model(params))?;
             if let (Some(average), Some(planned)) = (average, &self.plan.average) {
                 let bytes = average.in_place_of(params, |params| Ok(checkpoint::encode_model(params)))?;
                 atomic::write(&folder.join(&file::averaged_model(planned.kind())), &bytes)?;

@@ -17,7 +17,7 @@ pub struct State {
     pub optimizers: Optimizers,
     /// Once it has begun.
     pub lookahead: Option<Lookahead>,
-    /// Once it has taken weights in; that of optimizers as it was last evaluated.
+    /// Once it has taken weights in.
     pub average: Option<Average>,
     pub progress: Progress,
 }
@@ -148,14 +148,13 @@ impl State {
         self.optimizers.home()
     }
 
-    /// Has the average be that which optimizers keep, as it is now.
+    /// The mean of the weights that optimizers keep, as it is now; of weights that none keeps one of, these themselves.
     ///
     /// # Errors
     /// Those of the device.
-    pub fn take_optimizers_average(&mut self) -> anyhow::Result<()> {
+    pub fn mean_of_optimizers(&mut self) -> anyhow::Result<Average> {
         self.home()?;
-        self.average = Some(Average::of_others(&self.params, |weights| self.optimizers.to_average(weights)));
-        Ok(())
+        Ok(Average::of_others(&self.params, |weights| self.optimizers.to_average(weights)))
     }
 
     /// Goes over to a phase's optimizer: see [`Optimizers::switch`].

@@ -212,8 +212,7 @@ lr = 1.0
 weight_decay = 1e-4
 "#;
 
-/// Schedule-free rules for all parameters, with a rate that rises from 0 and stays and a momentum that moves; what they average is
-/// evaluated.
+/// Schedule-free rules for all parameters, with a rate that rises from 0 and stays and a momentum that moves, and an average besides.
 pub const SCHEDULE_FREE: &str = r#"
 name = "schedule-free"
 seed = 2
@@ -227,7 +226,7 @@ backbone = { kind = "resnet9", width = 4 }
 [train]
 checkpoint_every = "2step"
 eval_every = "5step"
-average = "schedule-free"
+average = "ema"
 
 [[params]]
 role = "norm"

@@ -74,32 +74,6 @@ fn a_mean_of_nothing_is_an_error() {
     assert_eq!(taken_in(every(0.0, Steps), every(0.0, Epochs)).unwrap_err()[0].path, "train.average.every");
 }
 
-/// It follows from their state: no step takes anything in, and there is one from their first step on.
-#[test]
-fn a_mean_that_optimizers_keep_is_there_from_their_first_step_on() {
-    let free = Choice::with("schedule-free-sgd", [("r", Value::Float(0.0)), ("weight_lr_power", Value::Float(2.0))]);
-    let words = [("statistics", "measure"), ("evaluate", "every")].map(|(key, word)| (key, Value::Text(word.into())));
-    let adam = Choice::with("adam", [("beta2", Value::Float(0.999)), ("eps", Value::Float(1e-8))]);
-    let phases = |kinds: [&Choice; 3]| {
-        kinds.map(|optimizer| PhaseSpec { optimizer: optimizer.clone(), ..steps(4, 10) }).to_vec()
-    };
-    for (kinds, first) in [([&free; 3], 0), ([&adam, &free, &adam], 4), ([&adam, &adam, &free], 8)] {
-        let mut spec = spec(phases(kinds), LastBatch::Serve);
-        assert!(Plan::mean_that_is_not_evaluated(&spec).unwrap().contains("`schedule-free-sgd`"));
-        spec.train.average = Some(Choice::with("schedule-free", words.clone()));
-        let plan = Plan::compile(&spec, &facts(100)).unwrap();
-        assert!(plan.steps().all(|step| plan.averages_after(&step).is_none()));
-        assert!(plan.steps().all(|step| plan.optimizers_average_after(&step) == (step.step >= first)));
-        assert!(Plan::mean_that_is_not_evaluated(&spec).is_none());
-        let from = if first > 0 { format!("own, from step {first} on") } else { "own, statistics".to_owned() };
-        assert!(plan.table(200).contains(&from), "{}", plan.table(200));
-    }
-    let mut spec = spec(phases([&adam; 3]), LastBatch::Serve);
-    assert!(Plan::mean_that_is_not_evaluated(&spec).is_none());
-    spec.train.average = Some(Choice::with("schedule-free", words));
-    assert_eq!(Plan::compile(&spec, &facts(100)).unwrap_err()[0].path, "train.average");
-}
-
 #[test]
 fn slow_weights_are_taken_in_whenever_they_are_mixed() {
     use DurationUnit::{Epochs, Percent, Steps};
