@@ -1090,40 +1090,67 @@ fn a_beginning_that_is_not_there_is_refused() {
 /// The end of a training is the beginning of one with further phases, to the byte; what is done at an end alone stands in the way.
 #[test]
 fn a_longer_training_begins_with_the_end_of_a_shorter_one() {
+    const SHORT: &str = r#"
+name = "short"
+[data]
+dataset = "shapes"
+augment = ["flip"]
+[model]
+backbone = { kind = "resnet9", width = 4 }
+[train]
+eval_every = "7step"
+eval_phases = true
+lookahead = { every = 4, at_epoch_end = true }
+[record]
+best = true
+[[phases]]
+epochs = 1
+size = 8
+batch = 500
+optimizer = "sgd"
+lr = { from = 0.05, to = 0.1 }
+[[phases]]
+epochs = 1
+lr = { from = 0.1, to = 0.02, curve = "cosine" }
+"#;
     let (work, _) = workplace();
-    let experiment = work.path().join("small.toml");
-    let longer = work.path().join("longer.toml");
-    std::fs::write(&experiment, tiny()).unwrap();
-    let further = "extends = \"small.toml\"\n[phases.3]\nepochs = 1\nlr = 0.01\n";
-    std::fs::write(&longer, further).unwrap();
-    let [short, second, whole] = ["short", "second", "whole"].map(|name| work.path().join(name));
-    // Whole epochs, evaluated at their ends in both.
-    let same = ["phases[0].epochs=1", "phases[1].epochs=1", "phases[2].epochs=1", "train.eval_phases=true"];
+    let [experiment, longer] = ["short.toml", "longer.toml"].map(|name| work.path().join(name));
+    std::fs::write(&experiment, SHORT).unwrap();
+    std::fs::write(&longer, "extends = \"short.toml\"\n[phases.2]\nepochs = 1\nlr = 0.01\n").unwrap();
+    let [short, second, whole, other] = ["short", "second", "whole", "other"].map(|name| work.path().join(name));
     let train = |run: &Path, config: &Path, options: &[&str]| {
         let mut command = runner();
         command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(config).args(options);
-        command.args(same.iter().flat_map(|set| ["--set", *set]));
         command.output().unwrap()
     };
-    let half = train(
-        &short,
-        &experiment,
-        &["--keep-prefix", "end", "--set", "train.tta='mirror'", "--set", "train.tta_at='last'"],
-    );
-    assert_exit(&half, 2);
-    assert!(text(&half).contains("the last evaluation alone has views") && !short.exists(), "{}", text(&half));
+    for (set, words) in [
+        ("train.eval_phases=false", "give `train.eval_phases = true`"),
+        ("phases[1].epochs=0.7", "in the middle of an epoch"),
+        ("train.lookahead.at_epoch_end=false", "lookahead's slow ones"),
+    ] {
+        let refused =
+            train(&short, &experiment, &["--keep-prefix", "end", "--set", set, "--set", "train.lookahead.every=3"]);
+        assert_exit(&refused, 2);
+        assert!(text(&refused).contains(words) && !short.exists(), "{}", text(&refused));
+    }
     assert_exit(&train(&short, &experiment, &["--keep-prefix", "1,end"]), 0);
-    let kept = short.join("checkpoint/before-phase-3");
+    let kept = short.join("checkpoint/before-phase-2");
     assert!(kept.is_dir() && short.join("checkpoint/before-phase-1").is_dir());
-    assert_exit(&train(&second, &longer, &["--prefix", kept.to_str().unwrap()]), 0);
+    let from = ["--prefix", kept.to_str().unwrap()];
+    assert_exit(&train(&second, &longer, &from), 0);
     assert_exit(&train(&whole, &longer, &[]), 0);
-    let log = std::fs::read_to_string(second.join("log.txt")).unwrap();
-    assert!(log.contains("are those of short, which begins alike"), "{log}");
+    let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log(&second).contains("the first 20 steps are those of short, which begins alike"), "{}", log(&second));
     for table in ["trace.csv", "metrics.csv"] {
         assert_eq!(timeless(&second.join(table)), timeless(&whole.join(table)), "{table}");
     }
-    let model = |run: &Path| std::fs::read(run.join("model.safetensors")).unwrap();
-    assert!(model(&second) == model(&whole), "it has other weights");
+    for name in ["model.safetensors", "model-best.safetensors"] {
+        let [second, whole] = [&second, &whole].map(|run| std::fs::read(run.join(name)).unwrap());
+        assert!(second == whole, "{name}");
+    }
+    let otherwise = [&from[..], &["--set", "phases[1].lr.to=0.03"]].concat();
+    assert_exit(&train(&other, &longer, &otherwise), 0);
+    assert!(log(&other).contains("(phases[1].lr.to is 0.03, there 0.02)"), "{}", log(&other));
 }
 
 /// Weights that are kept on the way are those of all steps, whoever took them.
