@@ -6,14 +6,15 @@ Made with Pillow 13.0.0 and its libjpeg-turbo (6.2 in the interface's numbers). 
     python3 scripts/make_photos.py
 
 NAME.jpg or NAME.png is read by the program; NAME.rgb.png and NAME.grey.png are Pillow's `convert("RGB")` and `convert("L")` of it,
-NAME.half.png … its `draft` at a half, a quarter and an eighth, in RGB. Rows and columns of the picture are no multiples of eight.
+NAME.half.png … its `draft` at a half, a quarter and an eighth, in RGB. turned-N.jpg has the EXIF orientation N, turned-N.png is what
+`ImageOps.exif_transpose` makes of it. Rows and columns of the picture are no multiples of eight.
 """
 
 import math
 import pathlib
 import random
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "photos"
 WIDTH, HEIGHT = 83, 61
@@ -59,6 +60,13 @@ def main():
             read = read.convert("RGB")
             assert read.size == (-(-WIDTH // scale), -(-HEIGHT // scale)), read.size
             read.save(FOLDER / f"{name}.{word}.png")
+    small = colours.crop((20, 10, 65, 39))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = FOLDER / f"turned-{orientation}.jpg"
+        small.save(path, quality=90, subsampling="4:4:4", exif=exif)
+        ImageOps.exif_transpose(Image.open(path)).save(path.with_suffix(".png"), exif=b"")
 
 
 main()

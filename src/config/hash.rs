@@ -1,8 +1,8 @@
 //! The spec hash, by which runs of the same experiment are grouped.
 
 use super::spec::Spec;
-use crate::data::hex;
-use crate::registry::Choice;
+use crate::data::{hex, sets};
+use crate::registry::{Choice, Value as Setting};
 use crate::task::Painting;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,13 @@ impl Spec {
         let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
         let mut used = self.using(&names);
         used.phases.iter_mut().filter_map(|phase| phase.data.as_mut()).for_each(|set| set.root = None);
+        // What is left out means the same, so that the hash is that of before there was this setting.
+        let says_nothing =
+            |(key, value): (&String, &mut Setting)| key == sets::EXIF_ORIENTATION && *value == Setting::Bool(false);
+        let of_phases = used.phases.iter_mut().filter_map(|phase| phase.data.as_mut()).map(|set| &mut set.dataset);
+        for dataset in of_phases.chain([&mut used.data.dataset]) {
+            dataset.settings.0.retain(|key, value| !says_nothing((key, value)));
+        }
         if let Some(task) = &mut used.task {
             // The digest speaks of what the files hold.
             let unnamed = |_: &str| Ok::<_, std::convert::Infallible>(String::new());

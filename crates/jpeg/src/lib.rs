@@ -66,12 +66,23 @@ pub fn decode(
         within(wanted.left, wanted.width, all.0) && within(wanted.top, wanted.height, all.1),
         "{wanted:?} of {all:?}"
     );
-    // The library's errors are unwound.
-    catch_unwind(AssertUnwindSafe(|| unwinding(bytes, size, eighths, wanted, pixels))).map_err(|panic| {
-        match panic.downcast::<Damage>() {
-            Ok(damage) => damage.0,
-            Err(other) => resume_unwind(other),
-        }
+    caught(|| unwinding(bytes, size, eighths, wanted, pixels))
+}
+
+/// Whether the codes of all of an image are read without a sign that some are missing or wrong, for which [`decode`] makes up, and of which
+/// it sees nothing below the part that is wanted. Takes about as long as reading the codes.
+///
+/// # Errors
+/// What the library says of a file that it gives up.
+pub fn is_sound(bytes: &[u8]) -> Result<bool, String> {
+    caught(|| looking_through(bytes))
+}
+
+/// The library's errors are unwound.
+fn caught<T>(unwinds: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(unwinds)).map_err(|panic| match panic.downcast::<Damage>() {
+        Ok(damage) => damage.0,
+        Err(other) => resume_unwind(other),
     })
 }
 
@@ -146,6 +157,41 @@ fn unwinding(bytes: &[u8], size: (usize, usize), eighths: usize, wanted: Part, p
     Found::Pixels { part, channels }
 }
 
+/// Unwinds with a [`Damage`] when the library gives up.
+fn looking_through(bytes: &[u8]) -> bool {
+    // SAFETY: As in `unwinding`.
+    let (mut errors, mut state): (ffi::jpeg_error_mgr, ffi::jpeg_decompress_struct) = unsafe { mem::zeroed() };
+    let errors = &raw mut errors;
+    let kept = State(&raw mut state);
+    // SAFETY: As in `unwinding`: the library reads no more than `bytes.len()` bytes, while `kept` lives.
+    let state = unsafe {
+        ffi::jpeg_std_error(&mut *errors);
+        (*errors).error_exit = Some(give_up);
+        (*errors).emit_message = Some(count_damage);
+        (*kept.0).common.err = errors;
+        ffi::jpeg_create_decompress(kept.0);
+        let state = &mut *kept.0;
+        ffi::jpeg_mem_src(state, bytes.as_ptr(), bytes.len() as _);
+        ffi::jpeg_read_header(state, 1);
+        state
+    };
+    // As little as can be besides the codes: a pixel a block, in the colours of the file.
+    state.out_color_space = state.jpeg_color_space;
+    (state.scale_num, state.scale_denom) = (1, 8);
+    state.do_block_smoothing = 0;
+    state.do_fancy_upsampling = 0;
+    // SAFETY: A header was read.
+    unsafe { ffi::jpeg_start_decompress(state) };
+    let mut room = vec![0; state.output_width as usize * state.output_components as usize];
+    while state.output_scanline < state.output_height {
+        let mut row = room.as_mut_ptr();
+        // SAFETY: One row is asked for, and there is room for the pixels of one.
+        unsafe { ffi::jpeg_read_scanlines(state, &raw mut row, 1) };
+    }
+    // SAFETY: `errors` outlives `kept`, and nothing else refers to it now.
+    unsafe { (*errors).num_warnings == 0 }
+}
+
 /// Called by the library, which does not expect it to come back. Its C code is compiled to be unwound through.
 #[cold]
 extern "C-unwind" fn give_up(state: &mut ffi::jpeg_common_struct) {
@@ -169,6 +215,19 @@ extern "C-unwind" fn give_up(state: &mut ffi::jpeg_common_struct) {
 /// Warnings of damaged data, which other decoders do not give either.
 #[cold]
 extern "C-unwind" fn say_nothing(_: &mut ffi::jpeg_common_struct, _: c_int) {}
+
+/// Counts those that tell of codes that are missing or wrong. Others are of headers, or of bytes too many.
+#[cold]
+extern "C-unwind" fn count_damage(state: &mut ffi::jpeg_common_struct, level: c_int) {
+    use ffi::{JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC};
+    const WARNING: c_int = -1;
+    const DAMAGE: [c_int; 4] = [JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC];
+    // SAFETY: `err` is the manager that `looking_through` made.
+    let errors = unsafe { &mut *state.err };
+    if level == WARNING && DAMAGE.contains(&errors.msg_code) {
+        errors.num_warnings += 1;
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -227,5 +286,26 @@ mod tests {
         for wanted in [Part { width: 64, ..WANTED }, Part { top: 49, ..WANTED }, Part { width: 0, ..WANTED }, far] {
             assert!(catch_unwind(|| decode(COLOUR, SIZE, 8, wanted, &mut Vec::new())).is_err(), "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn codes_that_end_early_or_are_wrong_are_seen_wherever_they_are() {
+        let start = |bytes: &[u8]| bytes.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap() + 14;
+        for bytes in [COLOUR, GREY, CMYK] {
+            assert_eq!(is_sound(bytes), Ok(true));
+            // Bytes behind the image are no part of it.
+            assert_eq!(is_sound(&[bytes, b"tail"].concat()), Ok(true));
+            let (start, end) = (start(bytes), bytes.len() - 2);
+            for kept in [0.0, 0.3, 0.9] {
+                let at = start + ((end - start) as f64 * kept) as usize;
+                let mut cut = bytes[..at].to_vec();
+                while cut.last() == Some(&0xff) {
+                    cut.pop();
+                }
+                cut.extend([0xff, 0xd9]);
+                assert_eq!(is_sound(&cut), Ok(false), "{kept}");
+            }
+        }
+        assert!(is_sound(b"no photograph").is_err());
     }
 }

@@ -91,6 +91,11 @@ impl Layout {
         self.scans <= MANY_SCANS
     }
 
+    /// Whether it is in one, as all but progressive images are.
+    pub fn is_in_one_scan(&self) -> bool {
+        self.scans == 1
+    }
+
     /// Makes `copy` a file of which the first `rows` rows are the same, and the rest of it is missing but for a few; gives the height that
     /// it had. `None` where there are no fewer to be had.
     ///

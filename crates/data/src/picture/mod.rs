@@ -3,6 +3,7 @@
 mod budget;
 mod crop;
 mod markers;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::mem;
 use std::path::Path;
+pub use turn::Turn;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -36,14 +38,25 @@ const PER_PIXEL: u64 = 12;
 /// Pixels that an image is first believed to have at most.
 const SMALL: u64 = 1 << 20;
 
-/// Width and height of an image file.
+/// Width and height of an image file; `turns`: as the image is shown, by its EXIF orientation, and not as it is stored.
 ///
 /// # Errors
 /// When it is none.
-pub fn extent(path: &Path) -> Result<Extent, DataError> {
+pub fn extent(path: &Path, turns: bool) -> Result<Extent, DataError> {
     check_size(path)?;
-    let file = File::open(path).map_err(DataError::io(path, "read"))?;
-    dimensions(path, BufReader::new(file))
+    let mut file = BufReader::new(File::open(path).map_err(DataError::io(path, "read"))?);
+    let stored = dimensions(path, &mut file)?;
+    if !turns {
+        return Ok(stored);
+    }
+    file.rewind().map_err(DataError::io(path, "read"))?;
+    Ok(Turn::read(file).map_err(DataError::io(path, "read"))?.extent(stored))
+}
+
+/// How an image whose file is in memory is to be turned, where `turns`: JPEG files alone say it.
+pub fn turn(bytes: &[u8], turns: bool) -> Turn {
+    // Memory can always be read.
+    if turns { Turn::read(Cursor::new(bytes)).unwrap_or_default() } else { Turn::default() }
 }
 
 /// Width and height of an image whose file is in memory; `path` names it in errors.
@@ -73,6 +86,8 @@ pub struct Decoder {
     raw: Vec<u8>,
     /// A file that is told to end earlier.
     shortened: Vec<u8>,
+    /// Pixels as they are shown.
+    turned: Vec<u8>,
 }
 
 /// A decoded image, or as much of it as was wanted.
@@ -85,6 +100,8 @@ pub struct Decoded<'a> {
     pub extent: Extent,
     /// The scale: so many eighths of the file's, either way.
     pub eighths: usize,
+    /// What the places of a region at this scale are moved by: see [`Turn::offset`].
+    offset: (f64, f64),
     /// Of the memory for all.
     _share: Share,
 }
@@ -92,14 +109,21 @@ pub struct Decoded<'a> {
 impl Decoder {
     /// Decodes a file by its content, whatever its name says, with one channel or three. Transparency is dropped; colour
     /// becomes grey as in Pillow's `convert("L")`; as there and in PyTorch, a turned photograph's EXIF orientation is not
-    /// looked at. Waits while others that are being decoded leave too little memory.
+    /// looked at: see [`turned`](Self::turned). Waits while others that are being decoded leave too little memory.
     ///
     /// # Errors
     /// When it cannot be decoded whole, or asks for more memory than there is for all.
     pub fn whole(&mut self, path: &Path, bytes: &[u8], channels: usize) -> Result<Decoded<'_>, DataError> {
         let share = share(path, bytes, extent_of(path, bytes)?)?;
         let extent = self.full(path, bytes, channels, usize::MAX)?;
-        Ok(Decoded { pixels: &self.pixels, part: Window::whole(extent), extent, eighths: 8, _share: share })
+        Ok(Decoded {
+            pixels: &self.pixels,
+            part: Window::whole(extent),
+            extent,
+            eighths: 8,
+            offset: (0.0, 0.0),
+            _share: share,
+        })
     }
 
     /// As [`whole`](Self::whole), for a region that will be brought to the extent `to`: no more than that needs, of a JPEG
@@ -129,7 +153,14 @@ impl Decoder {
                         self.convert(given == 1);
                     }
                     let (part, extent) = (part.into(), crop::at(of, eighths));
-                    return Ok(Decoded { pixels: &self.pixels, part, extent, eighths, _share: share });
+                    return Ok(Decoded {
+                        pixels: &self.pixels,
+                        part,
+                        extent,
+                        eighths,
+                        offset: (0.0, 0.0),
+                        _share: share,
+                    });
                 }
                 Ok(jpeg::Found::OtherSize(width, height)) => {
                     return Err(broken(path, &other(Extent { width, height })));
@@ -144,7 +175,38 @@ impl Decoder {
             return Err(broken(path, &other(found)));
         }
         let part = Window { height: self.pixels.len() / (of.width * channels), ..Window::whole(of) };
-        Ok(Decoded { pixels: &self.pixels, part, extent: of, eighths: 8, _share: share })
+        Ok(Decoded { pixels: &self.pixels, part, extent: of, eighths: 8, offset: (0.0, 0.0), _share: share })
+    }
+
+    /// As [`part`](Self::part), of the image as it is shown, whose extent `of` is and in which the region lies: first it is
+    /// turned, and then resized.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn turned(
+        &mut self,
+        turn: Turn,
+        path: &Path,
+        bytes: &[u8],
+        channels: usize,
+        of: Extent,
+        (region, to): (Region, Extent),
+    ) -> Result<Decoded<'_>, DataError> {
+        if turn.is_none() {
+            return self.part(path, bytes, channels, of, (region, to));
+        }
+        let (stored, wanted) = (turn.extent(of), (turn.to_stored(of, region), turn.extent(to)));
+        let Decoded { part, extent, eighths, _share: share, .. } = self.part(path, bytes, channels, stored, wanted)?;
+        let Window { width, height, .. } = part;
+        turn.apply(&self.pixels, Extent { width, height }, channels, &mut self.turned);
+        Ok(Decoded {
+            pixels: &self.turned,
+            part: turn.to_shown(extent, part),
+            extent: turn.extent(extent),
+            eighths,
+            offset: turn.offset(stored, extent, eighths),
+            _share: share,
+        })
     }
 
     /// Makes `pixels` of `raw`, which has other channels: colour of grey, or grey of colour.
@@ -211,8 +273,21 @@ impl Decoded<'_> {
     /// Writes a region of the file's image, resized, into `target`, `(to.height, to.width, channels)`. As with Pillow's
     /// `box`, the filter of a pixel at the region's border reaches beyond it, where there is more of the image.
     pub fn resize(&self, resizer: &mut Resizer, region: Region, to: Extent, target: &mut [u8]) {
-        resizer.resize_part((self.pixels, self.part), self.extent, region.at(self.eighths), to, target);
+        let (right, down) = self.offset;
+        let region = region.at(self.eighths);
+        let region = Region { left: region.left + right, top: region.top + down, ..region };
+        resizer.resize_part((self.pixels, self.part), self.extent, region, to, target);
     }
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub channels: usize,
+    /// As the image is shown, by its EXIF orientation.
+    pub turns: bool,
+    /// Whether codes that are missing are an error, and not made up for: see [`check_whole`].
+    pub strict: bool,
 }
 
 /// Reads and decodes a file whole, and gives it to `use_it`. What an image needs is known once its file is read; the file
@@ -222,7 +297,7 @@ impl Decoded<'_> {
 /// When it cannot be decoded whole, or asks for more memory than there is for all.
 pub fn with_whole<T>(
     path: &Path,
-    channels: usize,
+    Reading { channels, turns, strict }: Reading,
     use_it: impl FnOnce(&[u8], Extent) -> Result<T, DataError>,
 ) -> Result<T, DataError> {
     let (mut bytes, mut pixels) = (Vec::new(), SMALL);
@@ -233,13 +308,49 @@ pub fn with_whole<T>(
         let Extent { width, height } = extent_of(path, &bytes)?;
         let found = (width * height) as u64;
         if found <= pixels {
+            if strict {
+                check_codes(path, &bytes)?;
+            }
             let mut decoder = Decoder::default();
             let extent = decoder.full(path, &bytes, channels, usize::MAX)?;
-            let result = use_it(&decoder.pixels, extent);
+            let turn = turn(&bytes, turns);
+            let Decoder { pixels, turned, .. } = &mut decoder;
+            let result = if turn.is_none() {
+                use_it(pixels, extent)
+            } else {
+                turn.apply(pixels, extent, channels, turned);
+                use_it(turned, turn.extent(extent))
+            };
             drop(share);
             return result;
         }
         pixels = found;
+    }
+}
+
+/// Sees that an image can be decoded to its end, whatever part of it will be asked for: of a JPEG file that its codes are all there,
+/// where decoders make up for what is missing, each in its way. What of it cannot be told by the one decoder is up to the other.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_whole(path: &Path, bytes: &[u8], channels: usize) -> Result<(), DataError> {
+    let is_known = check_codes(path, bytes)?;
+    if is_known { Ok(()) } else { Decoder::default().whole(path, bytes, channels).map(drop) }
+}
+
+/// Sees that no codes of a JPEG file are missing or wrong; `false` where that cannot be told.
+fn check_codes(path: &Path, bytes: &[u8]) -> Result<bool, DataError> {
+    if !is_jpeg(bytes) {
+        return Ok(false);
+    }
+    let layout = layout(path, bytes)?;
+    if !layout.has_few_scans() {
+        return Ok(false);
+    }
+    match jpeg::is_sound(bytes) {
+        Ok(false) => Err(broken(path, "its data end early or are damaged: a decoder would make up for them")),
+        // Of several scans the other decoder, which sees all of them or none, may find more.
+        told => Ok(told.is_ok() && layout.is_in_one_scan()),
     }
 }
 

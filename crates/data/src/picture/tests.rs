@@ -76,6 +76,32 @@ fn reduced_images_are_pillows_drafts() {
     }
 }
 
+/// A file whose data end early, at a share of them, with the marker of an image's end behind.
+fn ending_early(bytes: &[u8], share: f64) -> Vec<u8> {
+    let start = bytes.windows(2).rposition(|two| two == [0xff, 0xda]).unwrap() + 14;
+    let mut cut = bytes[..start + ((bytes.len() - 2 - start) as f64 * share) as usize].to_vec();
+    while cut.last() == Some(&0xff) {
+        cut.pop();
+    }
+    cut.extend([0xff, 0xd9]);
+    cut
+}
+
+#[test]
+fn a_file_is_whole_or_not_whatever_is_asked_of_it() {
+    for name in ["colour.jpg", "full.jpg", "grey.jpg", "progressive.jpg", "cmyk.jpg"] {
+        let (path, bytes) = file(name);
+        assert!(check_whole(&path, &bytes, 3).is_ok(), "{name}");
+        for share in [0.1, 0.5, 0.95] {
+            let said = check_whole(&path, &ending_early(&bytes, share), 3).unwrap_err().to_string();
+            assert!(said.contains("cannot be decoded: its data end early"), "{name}: {said}");
+        }
+        assert!(check_whole(&path, &bytes[..bytes.len() - 2], 3).is_err(), "{name}");
+    }
+    let (path, bytes) = file("palette.png");
+    assert!(check_whole(&path, &bytes, 3).is_ok() && check_whole(&path, &bytes[..bytes.len() / 2], 3).is_err());
+}
+
 /// All of an image at eighths of its size.
 fn scaled(bytes: &[u8], of: Extent, eighths: usize) -> (Vec<u8>, Extent, usize) {
     let extent = crop::at(of, eighths);
@@ -269,4 +295,110 @@ fn damage_is_an_error_at_any_scale_or_leaves_an_image() {
         let said = decoder.part(&path, &bytes, 3, other, (whole, to)).err().unwrap().to_string();
         assert!(said.contains("83×61 pixels now, and was 84×61"), "{said}");
     }
+}
+
+const READING: Reading = Reading { channels: 3, turns: true, strict: false };
+
+/// The photographs of each EXIF orientation: the file, its turn, and what Pillow's `exif_transpose` shows.
+fn turned() -> impl Iterator<Item = (PathBuf, Vec<u8>, Turn, Vec<u8>, Extent)> {
+    (1..=8).map(|orientation| {
+        let (path, bytes) = file(&format!("turned-{orientation}.jpg"));
+        let (shown, extent) = pillows(&format!("turned-{orientation}.png"), 3);
+        let turn = turn(&bytes, true);
+        assert_eq!(turn.is_none(), orientation == 1);
+        assert!(super::turn(&bytes, false).is_none());
+        (path, bytes, turn, shown, extent)
+    })
+}
+
+#[test]
+fn photographs_are_turned_as_by_pillow() {
+    let mut decoder = Decoder::default();
+    for (path, bytes, turn, expected, shown) in turned() {
+        let name = path.display();
+        assert_eq!(
+            (extent(&path, true).unwrap(), extent_of(&path, &bytes).unwrap()),
+            (shown, turn.extent(shown)),
+            "{name}"
+        );
+        assert_eq!(extent(&path, false).unwrap(), turn.extent(shown), "{name}");
+        // At full size, whole and in rows that end above the image's end.
+        let whole = Region::from(Window::whole(shown));
+        let decoded = decoder.turned(turn, &path, &bytes, 3, shown, (whole, shown)).unwrap();
+        assert_eq!((decoded.extent, decoded.part, decoded.eighths), (shown, Window::whole(shown), 8), "{name}");
+        let found = distance(decoded.pixels, &expected);
+        assert!(found.0 <= 3 && found.1 <= 0.5, "{name}: {found:?}");
+        let all = decoded.pixels.to_vec();
+        with_whole(&path, READING, |pixels, extent| {
+            assert!(pixels == all && extent == shown, "{name}");
+            Ok(())
+        })
+        .unwrap();
+        with_whole(&path, Reading { channels: 1, ..READING }, |pixels, extent| {
+            assert!(pixels.len() * 3 == all.len() && extent == shown, "{name}");
+            Ok(())
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn crops_lie_in_the_turned_image() {
+    let (mut decoder, mut resizer) = (Decoder::default(), Resizer::new(3));
+    let mut scales = std::collections::BTreeSet::new();
+    for (path, bytes, turn, expected, shown) in turned() {
+        let stored = turn.extent(shown);
+        for (k, (left, top)) in [(0.0, 0.0), (1.0, 2.0), (2.5, 7.25), (4.0, 3.0)].into_iter().enumerate() {
+            // Of the last one all pixels are decoded.
+            for (width, height) in [(3, 2), (5, 8), (15, 13), (24, 24)] {
+                let to = Extent { width, height };
+                let region = Region { left, top, width: 20.0 + k as f64, height: 19.5 };
+                let decoded = decoder.turned(turn, &path, &bytes, 3, shown, (region, to)).unwrap();
+                let eighths = decoded.eighths;
+                scales.insert(eighths);
+                let mut found = vec![0; to.width * to.height * 3];
+                decoded.resize(&mut resizer, region, to, &mut found);
+                // The slow way: all of it at that scale, turned whole, and the same place of it resized.
+                let all = match eighths {
+                    8 => decoder.whole(&path, &bytes, 3).unwrap().pixels.to_vec(),
+                    _ => scaled(&bytes, stored, eighths).0,
+                };
+                let at = crop::at(stored, eighths);
+                let mut upright = Vec::new();
+                turn.apply(&all, at, 3, &mut upright);
+                let (right, down) = turn.offset(stored, at, eighths);
+                let place = region.at(eighths);
+                let place = Region { left: place.left + right, top: place.top + down, ..place };
+                let mut want = vec![0; found.len()];
+                resizer.resize_region(&upright, turn.extent(at), place, to, &mut want);
+                assert!(found == want, "{}: {region:?} to {to} at {eighths} eighths", path.display());
+                // And it is that place of what Pillow shows: a crop of another would be far off.
+                resizer.resize_region(&expected, shown, region, to, &mut want);
+                let off = distance(&found, &want);
+                assert!(off.1 < 5.0, "{}: {region:?} to {to} at {eighths} eighths: {off:?}", path.display());
+            }
+        }
+    }
+    assert!(scales.contains(&8) && scales.len() > 2, "{scales:?}");
+}
+
+#[test]
+fn tags_that_cannot_be_read_turn_nothing() {
+    let (_, bytes) = file("turned-6.jpg");
+    assert!(!turn(&bytes, true).is_none());
+    for length in 0..bytes.len() {
+        let _ = turn(&bytes[..length], true);
+    }
+    // Its EXIF segment under another name, and an orientation that there is not.
+    let at = bytes.windows(4).position(|four| four == b"Exif").unwrap();
+    let mut other = bytes.clone();
+    other[at] = b'e';
+    assert!(turn(&other, true).is_none());
+    let tag = at + bytes[at..].windows(2).position(|two| two == [0x12, 0x01] || two == [0x01, 0x12]).unwrap();
+    for byte in tag + 8..tag + 12 {
+        let mut other = bytes.clone();
+        other[byte] ^= 6 ^ 9;
+        let _ = turn(&other, true);
+    }
+    assert!(turn(&file("palette.png").1, true).is_none() && turn(&file("colour.jpg").1, true).is_none());
 }

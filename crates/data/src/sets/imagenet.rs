@@ -1,6 +1,6 @@
 //! ImageNet (ILSVRC 2012), whose figures are known before its files are there: its schedules can be planned without them.
 
-use super::folder::{Folder, KEEP, MARGIN, RECTANGULAR, SKIP_BAD, VAL_LIST};
+use super::folder::{Folder, KEEP, MARGIN, ORIENTATION, RECTANGULAR, SKIP_BAD, VAL_LIST};
 use super::{Origin, SetEntry, SetReader};
 use crate::registry::{Default, Entry, Kind, Param};
 use crate::stored::pack::{Listing, is_pack};
@@ -36,6 +36,7 @@ pub static ENTRY: SetEntry = Entry {
         RECTANGULAR,
         VAL_LIST,
         SKIP_BAD,
+        ORIENTATION,
     ],
     shorthand: Some("size"),
     // The share is that of sets without train/ and val/.
@@ -133,7 +134,8 @@ mod tests {
 
     /// In memory.
     const fn set(size: usize) -> ImageNet {
-        let manner = Manner { channels: CHANNELS, margin: 8.0 / 7.0, skip_bad: false, rectangular: false };
+        let manner =
+            Manner { channels: CHANNELS, margin: 8.0 / 7.0, skip_bad: false, rectangular: false, turns: false };
         ImageNet(Folder { name: NAME, size: Some(size), val: 0.5, val_list: None, on_disk: false, manner })
     }
 

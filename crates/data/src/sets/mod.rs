@@ -17,6 +17,9 @@ use crate::stored::pack::Listing;
 use crate::{Facts, FactsSource};
 use std::path::{Path, PathBuf};
 
+/// The setting of class folders that has photographs turned. Experiments that leave it out, or say `false`, are the same.
+pub const EXIF_ORIENTATION: &str = "exif_orientation";
+
 /// A set that can be trained on.
 pub trait SetReader: Send + Sync {
     /// The set's official figures, which need neither its files nor a network; none where every user has his own.

@@ -34,12 +34,12 @@ impl Skipped {
     }
 }
 
-/// Reads the header of each file, or finds that it has none.
+/// Reads the header of each file, or finds that it has none. `turns`: see [`Manner`](super::Manner).
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn check(files: &[&Path]) -> Result<Vec<Result<Extent, Skipped>>, DataError> {
-    let read = |path: &&Path| match picture::extent(path) {
+pub fn check(files: &[&Path], turns: bool) -> Result<Vec<Result<Extent, Skipped>>, DataError> {
+    let read = |path: &&Path| match picture::extent(path, turns) {
         Ok(extent) => Ok(Ok(extent)),
         Err(error) => Skipped::of(error).map(Err),
     };

@@ -13,10 +13,11 @@ pub use files::{Files, Skipped, check};
 pub use threads::{on_pool, pool, set_threads};
 
 use crate::DataError;
-use crate::picture::Decoder;
+use crate::picture::{self, Decoder};
 use crate::resize::{Extent, Region, Resizer, Window};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Where the images of a split are.
@@ -58,6 +59,8 @@ pub struct Manner {
     pub skip_bad: bool,
     /// Whether validation images keep their shape: batches of alike ones, which see more of them than the middle square.
     pub rectangular: bool,
+    /// Whether images are turned as the EXIF orientation of their files says; extents are then those of the turned ones.
+    pub turns: bool,
 }
 
 /// The images of a split.
@@ -66,6 +69,9 @@ pub struct Stored {
     manner: Manner,
     /// Damaged images that were logged, each once.
     told: Mutex<BTreeSet<usize>>,
+    /// Where damaged images are gone without: whose file was seen to be whole. A part of one that is not may well be decoded, and an
+    /// image must not be in the set at one size and not at another.
+    whole: Vec<AtomicBool>,
 }
 
 /// What one thread needs to serve images; kept from one to the next.
@@ -83,7 +89,9 @@ impl Hand {
 
 impl Stored {
     pub fn new(source: impl Source + 'static, manner: Manner) -> Self {
-        Self { source: Box::new(source), manner, told: Mutex::default() }
+        let checked = if manner.skip_bad { source.len() } else { 0 };
+        let whole = (0..checked).map(|_| AtomicBool::new(false)).collect();
+        Self { source: Box::new(source), manner, told: Mutex::default(), whole }
     }
 
     pub fn manner(&self) -> Manner {
@@ -118,7 +126,12 @@ impl Stored {
             Held::Pixels(pixels) => resizer.resize_region(pixels, of, region, to, target),
             Held::File(file) => {
                 let name = self.source.name(index);
-                let decoded = decoder.part(&name, file, self.manner.channels, of, (region, to))?;
+                if let Some(whole) = self.whole.get(index).filter(|whole| !whole.load(Ordering::Relaxed)) {
+                    picture::check_whole(&name, file, self.manner.channels)?;
+                    whole.store(true, Ordering::Relaxed);
+                }
+                let (turn, channels) = (picture::turn(file, self.manner.turns), self.manner.channels);
+                let decoded = decoder.turned(turn, &name, file, channels, of, (region, to))?;
                 decoded.resize(resizer, region, to, target);
             }
         }
@@ -193,7 +206,9 @@ impl Stored {
     /// When it cannot be read or is damaged.
     pub fn whole(&self, index: usize, hand: &mut Hand) -> Result<(), DataError> {
         if let Held::File(file) = self.source.held(index, &mut hand.bytes)? {
-            hand.decoder.whole(&self.source.name(index), file, self.manner.channels)?;
+            let (name, channels) = (self.source.name(index), self.manner.channels);
+            picture::check_whole(&name, file, channels)?;
+            hand.decoder.whole(&name, file, channels)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use image::{ImageBuffer, Rgb};
 use std::path::Path;
 use std::sync::Arc;
 
-const MANNER: Manner = Manner { channels: 3, margin: 1.25, skip_bad: false, rectangular: false };
+const MANNER: Manner = Manner { channels: 3, margin: 1.25, skip_bad: false, rectangular: false, turns: false };
 
 /// Photographs of several shapes, in JPEG and PNG, no two alike.
 fn photographs(root: &Path, count: u32) -> Files {
@@ -276,4 +276,33 @@ fn rectangular_batches_hold_images_of_alike_shape_each_once() {
     let mut loader = Loader::<f32>::validation(set, 64, 2);
     let (batch, _) = loader.next_batch().unwrap().unwrap();
     assert_eq!((batch.size, batch.extent, batch.images.len()), (64, Extent { width: 64, height: 96 }, 2 * 64 * 96 * 3));
+}
+
+#[test]
+fn whether_a_file_is_damaged_does_not_depend_on_the_size_it_is_served_at() {
+    let root = tempfile::tempdir().unwrap();
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/photos/colour.jpg");
+    let bytes = std::fs::read(photo).unwrap();
+    // Its data end early, and the marker of its end stands there all the same.
+    let mut cut = bytes[..bytes.len() * 3 / 4].to_vec();
+    cut.extend([0xff, 0xd9]);
+    let mut files = Files::default();
+    for (name, bytes) in [("whole.jpg", &bytes), ("cut.jpg", &cut)] {
+        let path = root.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        files.files.push((path, Extent { width: 83, height: 61 }));
+    }
+    let stored = Stored::new(files, Manner { skip_bad: true, ..MANNER });
+    let mut hand = Hand::new(3);
+    for side in [4, 8, 20, 40, 61] {
+        let to = Extent::square(side);
+        let mut image = vec![0; side * side * 3];
+        let mut served = |index: usize| stored.serve_or_leave_out(index, to, &mut hand, &mut image).unwrap();
+        assert_eq!([0, 1, 0, 1].map(&mut served), [true, false, true, false], "{side}");
+        // A crop from above the damage.
+        let top = Window { left: 0, top: 0, width: 20, height: 8 };
+        let found = stored.serve_or_another(1, &[0, 0], to, &mut hand, &mut image, |_| Some(top)).unwrap();
+        assert_eq!(found, 0, "{side}");
+    }
+    assert!(stored.whole(0, &mut hand).is_ok() && stored.whole(1, &mut hand).is_err());
 }

@@ -33,7 +33,7 @@ impl Folder {
     pub(super) fn checked(&self, folder: &Path) -> Result<Checked, DataError> {
         let Listed { classes, train, val, mut skipped } = self.listed(folder)?;
         let mut damaged = Vec::new();
-        let (train, val) = (whole(train, &mut damaged)?, whole(val, &mut damaged)?);
+        let (train, val) = (self.whole(train, &mut damaged)?, self.whole(val, &mut damaged)?);
         self.skip(damaged, &mut skipped)?;
         Ok(Checked { classes, train, val, skipped })
     }
@@ -60,6 +60,20 @@ impl Folder {
         Dataset::on_disk(facts, classes, train, val, digest, skipped)
     }
 
+    /// Files with their extents; those without a header are put aside.
+    pub(super) fn whole(&self, files: Vec<File>, damaged: &mut Vec<Skipped>) -> Result<Vec<(File, Extent)>, DataError> {
+        let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        let found = check(&paths, self.manner.turns)?;
+        let mut whole = Vec::new();
+        for (file, found) in files.into_iter().zip(found) {
+            match found {
+                Ok(extent) => whole.push((file, extent)),
+                Err(bad) => damaged.push(bad),
+            }
+        }
+        Ok(whole)
+    }
+
     /// A split of files.
     pub(super) fn stored(&self, files: Vec<(File, Extent)>, facts: &Facts) -> Split {
         let labels = files.iter().map(|(file, _)| file.class).collect();
@@ -69,22 +83,8 @@ impl Folder {
     }
 }
 
-/// Files with their extents; those without a header are put aside.
-pub(super) fn whole(files: Vec<File>, damaged: &mut Vec<Skipped>) -> Result<Vec<(File, Extent)>, DataError> {
-    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
-    let found = check(&paths)?;
-    let mut whole = Vec::new();
-    for (file, found) in files.into_iter().zip(found) {
-        match found {
-            Ok(extent) => whole.push((file, extent)),
-            Err(bad) => damaged.push(bad),
-        }
-    }
-    Ok(whole)
-}
-
 /// `sha256:` over both splits: of each the number of images (8 bytes, little-endian), and of each image the class (4 bytes),
-/// width, height and bytes of the file (8 bytes each) and its path under the folder, with `/`, and a byte 0; the number of
+/// width, height (as the image is shown, where it is turned) and bytes of the file (8 bytes each) and its path under the folder, with `/`, and a byte 0; the number of
 /// channels last (8 bytes). What the files hold is not read: that of a large set takes longer than a training.
 pub(super) fn digest(folder: &Path, channels: usize, splits: [&[(File, Extent)]; 2]) -> Result<String, DataError> {
     let mut hash = Sha256::new();

@@ -161,7 +161,7 @@ fn refuse_strays(found: &[&Found], skip_bad: bool) -> Result<(), DataError> {
         return Ok(());
     }
     let images: Vec<&Path> = found.iter().flat_map(|found| &found.files).map(|file| file.path.as_path()).collect();
-    let damaged = check(&images)?.into_iter().filter_map(Result::err);
+    let damaged = check(&images, false)?.into_iter().filter_map(Result::err);
     let files = strays.into_iter().chain(damaged).collect();
     DataError::of_files(files, [NO_IMAGE_REMEDY, DAMAGED[1]]).map_or(Ok(()), Err)
 }

@@ -2,9 +2,9 @@
 
 use super::layout::File;
 use super::{Folder, Listed, resize_remedy};
-use crate::picture::with_whole;
+use crate::picture::{Reading, with_whole};
 use crate::resize::{Extent, Resizer, Window};
-use crate::stored::Skipped;
+use crate::stored::{Manner, Skipped};
 use crate::{DataError, Dataset, Facts, Images, Split};
 use rayon::prelude::*;
 use std::path::Path;
@@ -110,7 +110,9 @@ impl Folder {
 
     /// Decodes one image into its place, `(side, side, channels)`: the middle square, in whole pixels.
     fn read_image(&self, path: &Path, first: &Path, side: usize, image: &mut [u8]) -> Result<(), DataError> {
-        with_whole(path, self.manner.channels, |pixels, extent| {
+        let Manner { channels, turns, skip_bad, .. } = self.manner;
+        let reading = Reading { channels, turns, strict: skip_bad };
+        with_whole(path, reading, |pixels, extent| {
             let to = Extent::square(side);
             if self.size.is_none() && extent != to {
                 let problem = format!(

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub static ENTRY: SetEntry = Entry {
     name: "folder",
     summary: "PNG and JPEG files in class folders: train/<class>/* and val/<class>/* (or test/), or <class>/* alone; or \
-              what `runner data pack` makes of them; pixels as the file holds them, an EXIF orientation is not applied",
+              what `runner data pack` makes of them; pixels as the file holds them, unless `exif_orientation` has them turned",
     cite: "the layout of torchvision's ImageFolder",
     params: &[
         Param {
@@ -52,6 +52,7 @@ pub static ENTRY: SetEntry = Entry {
         RECTANGULAR,
         VAL_LIST,
         SKIP_BAD,
+        ORIENTATION,
     ],
     shorthand: None,
     make: |settings| {
@@ -101,7 +102,18 @@ pub(super) const SKIP_BAD: Param = Param {
     default: Default::Toml("false"),
     doc: "go without files that are no images or cannot be decoded, and say how many; otherwise they are an error. Of images on \
           disk some show only as they are decoded: validation then leaves them out, and in a batch to train on the next image of \
-          their class stands in",
+          their class stands in. A JPEG file whose data end early or are damaged is left out whatever part of it is decoded: its codes are \
+          read to their end the first time that it is served",
+};
+
+pub(super) const ORIENTATION: Param = Param {
+    key: super::EXIF_ORIENTATION,
+    kind: Kind::Bool,
+    // Absent, so that experiments of before are what they were.
+    default: Default::Absent,
+    doc: "whether photographs are turned upright, as the EXIF orientation of a JPEG file says, before anything else is done with \
+          them; left out: no, as in torchvision's ImageFolder. A pack is made with it or without: `runner data pack --set \
+          data.dataset.exif_orientation=true`",
 };
 
 /// Reads images in the place of those of a set that has no files of images.
@@ -202,6 +214,7 @@ impl Folder {
                 margin: settings.float("margin"),
                 skip_bad: settings.bool("skip_bad"),
                 rectangular: settings.bool("rectangular"),
+                turns: settings.opt_bool(super::EXIF_ORIENTATION).unwrap_or(false),
             },
         }
     }
@@ -229,7 +242,7 @@ impl Folder {
             return Ok(size);
         }
         let first = &listed.train[0].path;
-        let Extent { width, height } = picture::extent(first)?;
+        let Extent { width, height } = picture::extent(first, self.manner.turns)?;
         if width != height {
             let problem = format!("the image is {width}×{height}, not square");
             return Err(DataError::Unusable { path: first.clone(), problem, remedy: resize_remedy() });

@@ -20,7 +20,8 @@ struct Found {
 impl Folder {
     /// For images in the place of those of a set without class folders: in memory, brought to its size.
     pub fn like(facts: &Facts) -> Self {
-        let manner = Manner { channels: facts.channels, margin: 1.0, skip_bad: false, rectangular: false };
+        let manner =
+            Manner { channels: facts.channels, margin: 1.0, skip_bad: false, rectangular: false, turns: false };
         Self { name: super::ENTRY.name, size: Some(facts.size), val: 0.5, val_list: None, on_disk: false, manner }
     }
 
@@ -96,7 +97,7 @@ impl Folder {
     fn others_on_disk(&self, found: Found, mut facts: Facts) -> Result<Dataset, DataError> {
         let Found { folder, files, mut skipped, .. } = found;
         let mut damaged = Vec::new();
-        let files = disk::whole(files, &mut damaged)?;
+        let files = self.whole(files, &mut damaged)?;
         self.skip(damaged, &mut skipped)?;
         facts.val_images = files.len();
         let digest = disk::digest(&folder, self.manner.channels, [&[], &files])?;

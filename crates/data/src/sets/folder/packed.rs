@@ -32,6 +32,20 @@ impl Folder {
                 ),
             ));
         }
+        if pack.head.turned != self.manner.turns {
+            const SET: &str = "`--set data.dataset.exif_orientation=true`";
+            let (problem, remedy) = match pack.head.turned {
+                true => (
+                    "a pack whose images were turned as their EXIF orientations say",
+                    format!("give {SET}, or pack the images anew without it"),
+                ),
+                false => (
+                    "a pack that was made without `exif_orientation`: what its images were turned by may be lost",
+                    format!("leave `exif_orientation` out, or pack the images anew with {SET}"),
+                ),
+            };
+            return Err(wrong(problem.to_owned(), remedy));
+        }
         let Some(size) = self.size.or(self.on_disk.then_some(USUAL)).or_else(|| pack.side()) else {
             return Err(wrong("the images are of their own sizes".to_owned(), resize_remedy()));
         };
@@ -82,6 +96,7 @@ impl Folder {
             root: folder.to_owned(),
             channels: self.manner.channels,
             val_list: self.val_list.clone(),
+            turns: self.manner.turns,
             skipped: listed.skipped,
         })
     }

@@ -3,7 +3,7 @@ use image::{ImageBuffer, Rgb};
 use std::collections::BTreeMap;
 use std::fs;
 
-const MANNER: Manner = Manner { channels: 3, margin: 8.0 / 7.0, skip_bad: false, rectangular: false };
+const MANNER: Manner = Manner { channels: 3, margin: 8.0 / 7.0, skip_bad: false, rectangular: false, turns: false };
 const PLAIN: Folder = Folder { name: "folder", size: None, val: 0.5, val_list: None, on_disk: false, manner: MANNER };
 
 fn image(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
@@ -543,4 +543,79 @@ fn others_are_read_with_the_classes_and_the_statistics_of_training() {
     refused(&root.path().join("none"), &["none: there is no such folder", "help: name a folder of class folders"]);
     fs::create_dir(root.path().join("empty")).unwrap();
     refused(&root.path().join("empty"), &["empty: there are no class folders of images"]);
+}
+
+#[test]
+fn photographs_are_turned_in_memory_on_disk_and_in_packs_alike() {
+    use crate::resize::Extent;
+    use crate::stored::Hand;
+    use crate::stored::pack::{Form, Options, Pack, differences, write};
+    let photos = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/photos"));
+    let dir = tempfile::tempdir().unwrap();
+    let (files, shown) = (dir.path().join("files"), dir.path().join("shown"));
+    for (k, class) in [(1, "a"), (2, "a"), (3, "a"), (4, "a"), (5, "b"), (6, "b"), (7, "b"), (8, "b")] {
+        for split in ["train", "val"] {
+            for (root, ending) in [(&files, "jpg"), (&shown, "png")] {
+                let folder = root.join(split).join(class);
+                fs::create_dir_all(&folder).unwrap();
+                let name = format!("turned-{k}.{ending}");
+                fs::copy(photos.join(&name), folder.join(&name)).unwrap();
+            }
+        }
+    }
+    // Large enough that no smaller scale is decoded.
+    const SIDE: usize = 28;
+    let turned = Manner { turns: true, margin: 1.0, ..MANNER };
+    let served = |folder: &Folder, root: &Path| -> Vec<(Extent, Vec<u8>)> {
+        let set = folder.read(root).unwrap();
+        let (stored, mut hand) = (set.train.stored().unwrap(), Hand::new(3));
+        let serve = |k: usize| {
+            let mut image = vec![0; SIDE * SIDE * 3];
+            stored.serve(k, Extent::square(SIDE), &mut hand, &mut image, |_| None).unwrap();
+            (stored.extent(k), image)
+        };
+        (0..8).map(serve).collect()
+    };
+    let on_disk = Folder { manner: turned, ..ON_DISK };
+    let (found, expected) = (served(&on_disk, &files), served(&on_disk, &shown));
+    for (k, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let far = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 4;
+        assert_eq!(found.0, expected.0, "{k}");
+        assert!(!found.1.iter().zip(&expected.1).any(far), "{k}");
+    }
+    let as_stored = served(&Folder { manner: Manner { turns: false, ..turned }, ..ON_DISK }, &files);
+    assert!(as_stored.iter().all(|image| *image == as_stored[0]) && as_stored[0] == found[0]);
+    // In memory the middle square, likewise.
+    let memory = Folder { size: Some(SIDE), manner: turned, ..PLAIN };
+    let [in_memory, expected] = [&files, &shown].map(|root| memory.read(root).unwrap());
+    let far = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 4;
+    assert!(!in_memory.train.bytes().iter().zip(expected.train.bytes()).any(far));
+    assert_ne!(in_memory.train.image(0), in_memory.train.image(1));
+
+    let listing = on_disk.to_pack(&files).unwrap();
+    let untagged = Folder { manner: Manner { turns: false, ..turned }, ..ON_DISK };
+    let pack = dir.path().join("a.pack");
+    let plain = Options { short_side: None, form: Form::Files { quality: None }, skip_bad: false };
+    for (options, same) in [
+        (plain, true),
+        (Options { form: Form::Pixels, ..plain }, true),
+        (Options { form: Form::Files { quality: Some(95) }, ..plain }, false),
+        (Options { short_side: Some(20), ..plain }, false),
+    ] {
+        write(&listing, options, &pack, |_| {}).unwrap();
+        assert!(Pack::open(&pack).unwrap().head.turned);
+        let packed = served(&on_disk, &pack);
+        assert!(!same || packed == found, "{options:?}");
+        for ((extent, image), (of, want)) in packed.iter().zip(&found) {
+            assert_eq!(extent.width > extent.height, of.width > of.height, "{options:?}");
+            let off = image.iter().zip(want).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / want.len() as f64;
+            assert!(off < 8.0, "{options:?}: {off}");
+        }
+        assert!(said(&untagged, &pack).contains("exif_orientation=true"), "{}", said(&untagged, &pack));
+        assert!(differences(&pack, &listing, options).is_empty());
+    }
+    write(&untagged.to_pack(&files).unwrap(), plain, &pack, |_| {}).unwrap();
+    assert!(said(&on_disk, &pack).contains("made without `exif_orientation`"));
+    assert_eq!(differences(&pack, &listing, plain), ["without exif_orientation"]);
+    assert!(served(&untagged, &pack) == as_stored);
 }

@@ -36,6 +36,10 @@ pub struct Head {
     /// The list by which images were put aside for validation; packs of before it was written down have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_list: Option<String>,
+    /// Whether images are shown as their EXIF orientations say: pixels, and files that were made for the pack, are turned; files as they
+    /// were have their tag.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turned: bool,
 }
 
 /// One image.

@@ -23,6 +23,7 @@ fn listing(root: &Path, count: u32) -> Listing {
         root: root.to_owned(),
         channels: 3,
         val_list: None,
+        turns: false,
         skipped: Vec::new(),
     }
 }
@@ -121,7 +122,7 @@ fn a_pack_of_other_settings_or_images_is_told_from_the_one_that_would_be_made() 
 fn a_pack_serves_what_its_files_do() {
     let root = tempfile::tempdir().unwrap();
     let (listing, to) = (listing(root.path(), 4), root.path().join("all.pack"));
-    let manner = Manner { channels: 3, margin: 1.1, skip_bad: false, rectangular: false };
+    let manner = Manner { channels: 3, margin: 1.1, skip_bad: false, rectangular: false, turns: false };
     let serve = |form| {
         write(&listing, Options { form, ..FILES }, &to, |_| {}).unwrap();
         let [train, _] = Pack::open(&to).unwrap().parts();

@@ -66,6 +66,8 @@ pub struct Listing {
     pub channels: usize,
     /// The list that says which images are for validation, where there is one.
     pub val_list: Option<String>,
+    /// Whether images are turned as their EXIF orientation says.
+    pub turns: bool,
     /// What was left out before: it is no image.
     pub skipped: Vec<Skipped>,
 }
@@ -118,6 +120,9 @@ pub fn differences(there: &Path, listing: &Listing, options: Options) -> Vec<Str
     if head.val_list != listing.val_list {
         found.push(option("val_list", head.val_list.as_ref().map(|list| format!("= \"{list}\""))));
     }
+    if head.turned != listing.turns {
+        found.push(format!("{} exif_orientation", if head.turned { "with" } else { "without" }));
+    }
     if head.skipped > 0 && !options.skip_bad {
         found.push(format!("with --skip-bad, which left {} out", head.skipped));
     } else if !listing.is_of(&pack) {
@@ -153,7 +158,7 @@ pub fn write(
     let mut skipped = listing.skipped.clone();
     // What an earlier process left out is looked at again, to be named.
     for ((path, _), _) in listing.files.iter().zip(&work.records).filter(|(_, record)| record.bytes == 0) {
-        if let Err(error) = made(path, listing.channels, options) {
+        if let Err(error) = made(path, (listing.channels, listing.turns), options) {
             skipped.push(Skipped::of(error)?);
         }
     }
@@ -161,7 +166,7 @@ pub fn write(
     while work.records.len() < listing.files.len() {
         let done = work.records.len();
         let part = &listing.files[done..listing.files.len().min(done + AT_ONCE)];
-        let make = |(path, _): &(PathBuf, u32)| made(path, listing.channels, options);
+        let make = |(path, _): &(PathBuf, u32)| made(path, (listing.channels, listing.turns), options);
         let images = on_pool(|| part.par_iter().map(make).collect::<Vec<_>>());
         let mut found = Vec::new();
         for ((_, class), image) in part.iter().zip(images) {
@@ -188,10 +193,15 @@ struct Made {
 }
 
 /// Reads a file, sees that it can be decoded whole, and makes of it what is packed.
-fn made(path: &Path, channels: usize, options: Options) -> Result<Made, DataError> {
+fn made(path: &Path, (channels, turns): (usize, bool), options: Options) -> Result<Made, DataError> {
     let mut file = Vec::new();
     picture::read(path, &mut file)?;
-    let of = picture::extent_of(path, &file)?;
+    if options.skip_bad {
+        // As where the set is trained on.
+        picture::check_whole(path, &file, channels)?;
+    }
+    let turn = picture::turn(&file, turns);
+    let of = turn.extent(picture::extent_of(path, &file)?);
     let short = of.width.min(of.height);
     let smaller = options.short_side.filter(|side| *side < short);
     let scaled = |side: usize| ((side as f64 * smaller.unwrap_or(short) as f64 / short as f64).round() as usize).max(1);
@@ -204,7 +214,8 @@ fn made(path: &Path, channels: usize, options: Options) -> Result<Made, DataErro
         return Ok(Made { bytes: file, extent: of });
     }
     let mut pixels = vec![0; to.width * to.height * channels];
-    decoder.part(path, &file, channels, of, (region, to))?.resize(&mut Resizer::new(channels), region, to, &mut pixels);
+    let decoded = decoder.turned(turn, path, &file, channels, of, (region, to))?;
+    decoded.resize(&mut Resizer::new(channels), region, to, &mut pixels);
     let Form::Files { quality } = options.form else { return Ok(Made { bytes: pixels, extent: to }) };
     let mut bytes = Vec::new();
     let colour = if channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
@@ -336,6 +347,7 @@ impl Work {
             quality: options.quality(),
             skipped: self.records.len() - records.len() + listing.skipped.len(),
             val_list: listing.val_list.clone(),
+            turned: listing.turns,
         };
         if train == 0 || train == records.len() {
             return Err(DataError::Unusable {
@@ -366,6 +378,9 @@ impl Work {
 fn task(listing: &Listing, options: Options) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(format!("{options:?} {} {} {:?}", listing.channels, listing.train, listing.classes));
+    if listing.turns {
+        hash.update("turned");
+    }
     for (path, class) in &listing.files {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         hash.update(format!("{}\0{class}\0{bytes}\0", path.display()));
