@@ -102,7 +102,8 @@ fn parameters_take_what_is_reckoned_whatever_remembers_of_them() {
         size: 32,
         source: FactsSource::File,
     };
-    let both = "lookahead = { every = 2, decay = 0.5 }\naverage = { kind = 'ema', decay = 0.9, every = '1step' }";
+    let average = "average = { kind = 'ema', decay = 0.9, every = '1step' }";
+    let both = &format!("lookahead = {{ every = 2, decay = 0.5 }}\n{average}");
     let cases = [
         ("", "'sgd'"),
         ("", "'adamw'"),
@@ -112,7 +113,7 @@ fn parameters_take_what_is_reckoned_whatever_remembers_of_them() {
         ("", "{ kind = 'mix', from = 'adam', to = 'adamw' }"),
         ("", "{ kind = 'lbfgs', history = 3 }"),
         ("", "{ kind = 'lbfgs', history = 1, search = 'fixed' }"),
-        (both, "{ kind = 'lbfgs', history = 10 }"),
+        (average, "{ kind = 'lbfgs', history = 10 }"),
     ];
     for (train, optimizer) in cases {
         let spec = spec(train, optimizer);

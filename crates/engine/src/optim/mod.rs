@@ -62,7 +62,10 @@ impl Flat<'_> {
 
     /// The segments' values of one of the buffers, one after the other.
     fn gather(&self, all: &[f32]) -> Vec<f32> {
-        self.segments.iter().flat_map(|segment| &all[segment.range.clone()]).copied().collect()
+        // Collected, it would have room for up to twice as many.
+        let mut values = Vec::with_capacity(self.segments.iter().map(|segment| segment.range.len()).sum());
+        self.segments.iter().for_each(|segment| values.extend_from_slice(&all[segment.range.clone()]));
+        values
     }
 
     /// Sets the parameters of the segments to such values.
