@@ -63,7 +63,8 @@ impl Points {
         }
         if let Some(k) = (1..=last).find(|k| points[*k][0] < points[k - 1][0]) {
             let [before, at] = [points[k - 1][0], points[k][0]].map(number);
-            return Some((k, format!("takes points one behind the other, and this one lies at {at}, behind {before}")));
+            let why = "takes points in order";
+            return Some((k, format!("{why}, and this one lies at {at}, before the one in front of it, at {before}")));
         }
         if let Some(k) = (2..=last).find(|k| points[*k][0] == points[k - 2][0]) {
             let at = number(points[k][0]);
