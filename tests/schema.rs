@@ -452,7 +452,11 @@ fn number(interval: Interval) -> BoxedStrategy<String> {
 fn table(params: &[Param], first: &str) -> BoxedStrategy<String> {
     let fields: Vec<BoxedStrategy<Option<String>>> = params
         .iter()
-        .filter(|param| param.key != "extends")
+        // Statistics are as many numbers as the set has channels, and a pair: few drawn ones are.
+        .filter(|param| {
+            param.key != "extends"
+                && !matches!((param.key, param.kind), ("mean" | "deviation", Kind::Numbers(_) | Kind::List(_)))
+        })
         .map(|param| {
             let key = param.key;
             let field = toml_of(param.kind).prop_map(move |value| format!("{key} = {value}"));

@@ -201,14 +201,8 @@ pub trait Optimizer: Send {
         self.momentum().is_some()
     }
 
-    /// Whether the weights that it steps are not the model but what the model, a mean of weights, is computed from:
-    /// schedule-free rules.
-    fn averages(&self) -> bool {
-        false
-    }
-
-    /// Turns its segments of all parameters, as it has left them, into that model; its state is on the host. Of other rules
-    /// they are the model.
+    /// Turns its segments of all parameters, as it has left them, into the model: of schedule-free rules a mean of weights that
+    /// follows from them and from its state, which is on the host; of other rules they are the model.
     fn to_average(&self, _params: &mut [f32], _segments: &[Segment]) {}
 }
 
@@ -239,9 +233,10 @@ pub fn make(choice: &Choice, len: usize) -> Box<dyn Optimizer> {
     (entry.make)(&choice.settings, len)
 }
 
-/// Whether a rule averages weights itself: see [`Optimizer::averages`].
+/// Whether the weights that a rule steps are not the model but what the model, a mean of weights, is computed from:
+/// schedule-free rules.
 pub fn averages(choice: &Choice) -> bool {
-    make(choice, 0).averages()
+    [&schedule_free::sgd::ENTRY, &schedule_free::adamw::ENTRY].iter().any(|entry| entry.name == choice.kind)
 }
 
 /// What rules call the decay of the second moment, which a phase's `beta` overrides.

@@ -108,10 +108,6 @@ impl Optimizer for ScheduleFreeAdamW {
 
     fn carry(&mut self, _momentum: Vec<f32>) {}
 
-    fn averages(&self) -> bool {
-        true
-    }
-
     fn to_average(&self, params: &mut [f32], segments: &[Segment]) {
         self.averaging.to_average(params, segments);
     }
