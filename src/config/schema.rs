@@ -186,8 +186,9 @@ pub const SWEEP: &[Param] = &[
         key: "constraints",
         kind: Kind::List(&Kind::Text),
         default: Default::Toml("[]"),
-        doc: "what must hold for a point to be tried: `phases[0].lr.from < phases[0].lr.to`; of axes, paths and numbers, by `<`, \
-              `<=`, `>`, `>=`, `==`",
+        doc: "what must hold for a point to be tried: `phases[0].epochs + phases[1].epochs == 10`, `peak * 0.1 >= phases[1].lr.to`; of axes, \
+              paths and numbers, with `+`, `-`, `*`, `/` and brackets, by `<`, `<=`, `>`, `>=`, `==`; numbers have units where settings \
+              have them (`train.average.start < 5ep`), and `20%` is 0.2",
     },
     Param {
         key: "prune",

@@ -276,6 +276,19 @@ fn mistakes_are_shown_in_the_sweep_file_or_at_the_value() {
         (&format!("{head}constraints = ['phases[0].lr']\n"), "s.toml:3:16: error: `phases[0].lr` is no constraint"),
         (&format!("{head}constraints = ['phases[1].lr.form < 1']\n"), "did you mean `phases[1].lr.from`?"),
         (&format!("{head}constraints = ['1 < data.dataset']\n"), "`data.dataset` is no number"),
+        (
+            &format!("{head}constraints = ['phases[0].lr + phases[1].rl < 1']\n"),
+            "s.toml:3:32: error: `phases[1].rl` is no axis and no setting of the base\n",
+        ),
+        (
+            &format!("{head}constraints = ['phases[0].lr * (2 + 3 < 1']\n"),
+            " 3 | constraints = ['phases[0].lr * (2 + 3 < 1']\n   |                                       ^\n   expected one of `+`",
+        ),
+        (
+            &format!("{head}constraints = ['phases[0].epochs + 1ep < 3']\n"),
+            "s.toml:3:34: error: a plain number and epochs do not go together\n",
+        ),
+        (&format!("{head}constraints = ['1 < 2 < 3']\n"), "s.toml:3:23: error: a second comparison\n"),
         (&format!("{head}prune = {{ rule = 'mean' }}\n"), "expected one of \"median\", \"asha\""),
         (&format!("{head}prune = {{ rule = 'asha', at = [1.5] }}\n"), "out of range: 1.5"),
         (&format!("{head}prune = {{ rule = 'asha', at = [] }}\n"), "s.toml:3:31: error: `at` is empty"),
@@ -362,6 +375,29 @@ fn constraints_leave_points_out_and_the_others_are_those_of_before() {
         let number = |text: &String| text.parse::<f64>().unwrap();
         assert!(eight.iter().all(|trial| number(&trial.values[0]) < number(&trial.values[1])), "{method}");
         assert_eq!(drawn(10)[..8], eight, "{method}");
+    }
+}
+
+#[test]
+fn constraints_compute() {
+    let folder = tempfile::tempdir().unwrap();
+    let points = |content: &str| {
+        let sweep = read(folder.path(), &format!("name = 's'\nbase = 'base.toml'\n{content}")).unwrap();
+        let found = missing(&sweep, &Ledger::new("".into(), vec![]), &|point| sweep.allows(point));
+        found.into_iter().map(|trial| trial.values).collect::<Vec<_>>()
+    };
+    let axes =
+        "[axes]\n'phases[0].lr' = [0.1, 0.2, 0.3]\npeak-lr = { paths = ['phases[1].lr.from'], values = [0.1, 0.2] }\n";
+    let found =
+        points(&format!("constraints = ['phases[0].lr + peak-lr == 0.3', '2 * (peak-lr - 0.05) >= 0.1']\n{axes}"));
+    assert_eq!(found, [["0.1", "0.2"], ["0.2", "0.1"]]);
+    for method in ["random", "sobol", "tpe"] {
+        let axes = "[axes]\n'phases[0].lr' = { uniform = [0, 1] }\n'phases[1].lr.from' = { uniform = [0, 1] }\n";
+        let claim = "constraints = ['phases[0].lr + phases[1].lr.from < 0.5']\n";
+        let found = points(&format!("method = '{method}'\npoints = 8\n{claim}{axes}"));
+        assert_eq!(found.len(), 8, "{method}");
+        let sum = |values: &Vec<String>| values.iter().map(|value| value.parse::<f64>().unwrap()).sum::<f64>();
+        assert!(found.iter().all(|values| sum(values) < 0.5), "{method}");
     }
 }
 

@@ -102,6 +102,11 @@ impl Axis {
         }
     }
 
+    /// Whether its values are parts of an experiment, whatever settings these have.
+    pub(super) fn is_of_parts(&self) -> bool {
+        matches!(self.sort, Sort::Parts(_))
+    }
+
     /// The first phase that its values change, where they are so many that no two drawn ones are equal; 0 where they change what
     /// holds for all phases.
     pub(super) fn ranges_from(&self) -> Option<usize> {

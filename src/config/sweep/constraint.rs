@@ -1,91 +1,41 @@
-//! What must hold between the settings of a point: `phases[0].lr.from < phases[0].lr.to`.
+//! What must hold between the settings of a point: `phases[0].lr.from * 2 < phases[0].lr.to`.
 
 use super::Axis;
+use super::expression::{Claim, Quantity, Wrong};
 use crate::config::diagnostics::Diagnostic;
+use crate::config::source::Origin;
 use crate::config::suggest::nearest;
 use crate::config::wire::{Table, Wire};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The settings of an experiment, by path.
 pub(super) type SettingsByPath = BTreeMap<String, Value>;
 
-/// A claim about two numbers of each point; points for which it does not hold are not tried.
+/// A claim about numbers of each point; points for which it does not hold are not tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
     /// As the sweep file has it.
     pub text: String,
-    left: Operand,
-    relation: Relation,
-    right: Operand,
+    claim: Claim,
 }
-
-#[derive(Clone, Debug, PartialEq)]
-enum Operand {
-    Number(f64),
-    /// An axis, or a setting's path.
-    Name(String),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Relation {
-    Below,
-    AtMost,
-    Above,
-    AtLeast,
-    Equal,
-}
-
-/// Longer signs first: `<=` holds `<`.
-const RELATIONS: [(&str, Relation); 5] = [
-    (" <= ", Relation::AtMost),
-    (" >= ", Relation::AtLeast),
-    (" == ", Relation::Equal),
-    (" < ", Relation::Below),
-    (" > ", Relation::Above),
-];
 
 impl Constraint {
-    /// `None` for a text that is none.
-    fn parse(text: &str) -> Option<Self> {
-        let (left, relation, right) = RELATIONS.iter().find_map(|(sign, relation)| {
-            let (left, right) = text.split_once(sign)?;
-            Some((left.trim(), *relation, right.trim()))
-        })?;
-        let stray = |side: &str| side.is_empty() || side.contains(['<', '>', '=']);
-        let operand = |side: &str| side.parse().map_or_else(|_| Operand::Name(side.to_owned()), Operand::Number);
-        (!stray(left) && !stray(right)).then(|| Self {
-            text: text.to_owned(),
-            left: operand(left),
-            relation,
-            right: operand(right),
-        })
-    }
-
     /// Whether it holds at a point; not, where one of its settings is not there or no number.
     pub(super) fn holds(&self, axes: &[Axis], point: &[String], settings: &SettingsByPath) -> bool {
-        let number = |operand: &Operand| match operand {
-            Operand::Number(x) => Some(*x),
-            Operand::Name(name) => match axes.iter().position(|axis| axis.name == *name) {
-                Some(k) if setting(settings, name).is_none() => point[k].parse().ok(),
-                _ => setting(settings, name)?.as_f64(),
-            },
-        };
-        let (Some(a), Some(b)) = (number(&self.left), number(&self.right)) else { return false };
-        match self.relation {
-            Relation::Below => a < b,
-            Relation::AtMost => a <= b,
-            Relation::Above => a > b,
-            Relation::AtLeast => a >= b,
-            Relation::Equal => a == b,
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.left, &self.right].into_iter().filter_map(|operand| match operand {
-            Operand::Name(name) => Some(name.as_str()),
-            Operand::Number(_) => None,
+        self.claim.holds(|name| match axes.iter().position(|axis| axis.name == name) {
+            Some(k) if setting(settings, name).is_none() => Quantity::read(point[k].trim_matches(['"', '\''])),
+            _ => quantity(setting(settings, name)?),
         })
+    }
+}
+
+/// A number, or what is written as one with a unit.
+fn quantity(value: &Value) -> Option<Quantity> {
+    match value {
+        Value::String(text) => Quantity::read(text),
+        value => value.as_f64().map(Quantity::plain),
     }
 }
 
@@ -96,36 +46,72 @@ fn setting<'a>(settings: &'a SettingsByPath, name: &str) -> Option<&'a Value> {
     settings.get(name).or_else(|| settings.get(&other()))
 }
 
-/// Reads `constraints`. Each name must be an axis or a setting of the base.
+/// Reads `constraints` of the sweep file, which is the text of this content. Each name must be an axis or a setting of the base.
 pub(super) fn read(
     tree: &Table,
+    content: &str,
     axes: &[Axis],
     base: &SettingsByPath,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<Constraint> {
     let Some(Wire::Array(items)) = tree.get("constraints").map(|field| &field.node.value) else { return Vec::new() };
+    let known: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).chain(base.keys().map(String::as_str)).collect();
+    let is_axis = |name: &str| axes.iter().any(|axis| axis.name == name);
     let mut constraints = Vec::new();
     for item in items {
         let Wire::Text(text) = &item.value else { continue };
-        let Some(constraint) = Constraint::parse(text) else {
-            let error = Diagnostic::new(item.origin.clone(), format!("`{text}` is no constraint"));
-            errors.push(error.expected("`A < B` (or `<=`, `>`, `>=`, `==`), of axes, paths and numbers"));
-            continue;
+        let at = |place: &Range<usize>| within(&item.origin, content, text, place);
+        let tell = |wrong: Wrong| {
+            let mut error = Diagnostic::new(at(&wrong.place), wrong.message);
+            error.expected = wrong.expected.map(str::to_owned);
+            error.help.extend(wrong.help);
+            error
         };
-        for name in constraint.names() {
-            let is_number = setting(base, name).is_some_and(Value::is_number);
-            if is_number || axes.iter().any(|axis| axis.name == name) {
+        let claim = match Claim::read(text, &known) {
+            Ok(claim) => claim,
+            Err(wrong) => {
+                errors.push(tell(wrong));
+                continue;
+            }
+        };
+        for (name, place) in claim.names() {
+            if setting(base, name).is_some_and(|value| quantity(value).is_some()) || is_axis(name) {
                 continue;
             }
             let what =
                 if setting(base, name).is_some() { "is no number" } else { "is no axis and no setting of the base" };
-            let known = axes.iter().map(|axis| axis.name.as_str()).chain(base.keys().map(String::as_str));
-            let error = Diagnostic::new(item.origin.clone(), format!("`{name}` {what}"));
-            errors.push(error.did_you_mean(nearest(name, known)));
+            let error = Diagnostic::new(at(place), format!("`{name}` {what}"));
+            errors.push(error.did_you_mean(nearest(name, known.iter().copied())));
         }
-        constraints.push(constraint);
+        // What an axis gives may be in other units than the base.
+        let unit = |name: &str| {
+            let value = setting(base, name).filter(|_| !is_axis(name) && !is_varied(axes, name))?;
+            quantity(value).map(|value| value.unit)
+        };
+        errors.extend(claim.units(unit).err().map(tell));
+        constraints.push(Constraint { text: text.clone(), claim });
     }
     constraints
+}
+
+/// Whether an axis sets this setting, or may.
+fn is_varied(axes: &[Axis], name: &str) -> bool {
+    axes.iter().any(|axis| axis.sets(name) || axis.is_of_parts())
+}
+
+/// The place of a part of a text that is written at an origin: where it is not written as it is, the whole.
+fn within(origin: &Origin, content: &str, text: &str, part: &Range<usize>) -> Origin {
+    let Origin::Text { text: number, span } = origin else { return origin.clone() };
+    let written = content.get(span.clone()).unwrap_or_default();
+    let quotes = written.len().saturating_sub(text.len()) / 2;
+    let is_whole = *part == (0..text.len());
+    match written.get(quotes..quotes + text.len()) {
+        Some(same) if same == text && !is_whole => {
+            let start = span.start + quotes;
+            Origin::Text { text: *number, span: start + part.start..start + part.end }
+        }
+        _ => origin.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -134,16 +120,32 @@ mod tests {
 
     #[test]
     fn claims_are_read_and_judged() {
-        let settings: SettingsByPath = [("a.b".to_owned(), 2.into()), ("c".to_owned(), "x".into())].into();
-        let holds = |text: &str| Constraint::parse(text).unwrap().holds(&[], &[], &settings);
-        for text in ["a.b < 3", "a.b <= 2", "2 == a.b", "3e0 > a.b", "a.b >= 2.0"] {
+        let settings: SettingsByPath =
+            [("a.b".to_owned(), 2.into()), ("c".to_owned(), "x".into()), ("d.from".to_owned(), "3ep".into())].into();
+        let read = |text: &str| Claim::read(text, &[]).map(|claim| Constraint { text: text.to_owned(), claim });
+        let holds = |text: &str| read(text).unwrap().holds(&[], &[], &settings);
+        for text in
+            ["a.b < 3", "a.b <= 2", "2 == a.b", "3e0 > a.b", "a.b >= 2.0", "a.b <3", "a.b.from + 1 == 3", "d >= 3ep"]
+        {
             assert!(holds(text), "{text}");
         }
-        for text in ["a.b < 2", "a.b == 3", "c < 3", "absent < 3"] {
+        for text in ["a.b < 2", "a.b == 3", "c < 3", "absent < 3", "d < 4"] {
             assert!(!holds(text), "{text}");
         }
-        for text in ["", "a", "a = b", "a < b < c", " < 2", "a <b"] {
-            assert_eq!(Constraint::parse(text), None, "{text}");
+        for text in ["", "a", "a = b", "a < b < c", " < 2"] {
+            assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_part_has_its_place_where_the_text_is_written_as_it_is() {
+        let at = |content: &str, text: &str| {
+            let origin = Origin::Text { text: 0, span: 4..content.len() };
+            let Origin::Text { span, .. } = within(&origin, content, text, &(2..3)) else { unreachable!() };
+            span
+        };
+        assert_eq!(at("a = 'b < c'", "b < c"), 7..8);
+        assert_eq!(at("a = \"\"\"b < c\"\"\"", "b < c"), 9..10);
+        assert_eq!(at("a = \"b \\u003c c\"", "b < c"), 4..16);
     }
 }

@@ -11,7 +11,7 @@
 //! peak = { paths = ["phases[0].lr.to", "phases[1].lr.from"], values = [0.1, 0.2] }      # several settings as one
 //! shape = { alternatives = ["triangle.toml", { name = "cosine", phases = […] }] }       # whole parts of the experiment
 //! ```
-//! `constraints = ["phases[0].lr.from < peak"]` leaves points out; `equal = { images = "phases[1].epochs" }` gives each point the
+//! `constraints = ["phases[0].lr.from < peak", "phases[0].epochs + phases[1].epochs == 10"]` leaves points out; `equal = { images = "phases[1].epochs" }` gives each point the
 //! images of the base by fitting that setting; `share = false` trains what points have in common anew for each.
 //! Each point is put together before it is checked, so that it passes the same gate as a file. What is wrong with a value is shown where
 //! this file has it.
@@ -19,6 +19,7 @@
 mod axis;
 mod constraint;
 mod equal;
+mod expression;
 mod method;
 mod prune;
 
