@@ -131,6 +131,7 @@ fn step_done(step: u64, steps: u64, phase: usize, epoch: u64) -> StepDone {
         clip_norm: None,
         clip_value: None,
         lookahead_decay: None,
+        average_decay: None,
     };
     StepDone {
         row,

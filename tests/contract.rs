@@ -141,10 +141,10 @@ fn every_average_takes_all_of_the_first_weights_and_less_of_later_ones() {
         let loaded = experiment("", &format!("backbone = \"shallow\"\n[train]\n{content}"), SGD);
         let choice = loaded.spec.train.average.unwrap();
         let rule = (runner::registry::find(average::ENTRIES, &choice.kind).unwrap().make)(&choice.settings);
-        assert_eq!(rule.share(0), 1.0, "{}", entry.name());
+        assert_eq!(rule.share(0, 0.9), 1.0, "{}", entry.name());
         // Lookahead's slow weights are mixed already: they are copied as they are.
         let less = |share: f64| if entry.name() == "lookahead" { share == 1.0 } else { share > 0.0 && share < 1.0 };
-        assert!((1..100).all(|k| less(rule.share(k))), "{}", entry.name());
+        assert!((1..100).all(|k| less(rule.share(k, 0.9))), "{}", entry.name());
     }
 }
 

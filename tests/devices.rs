@@ -171,6 +171,39 @@ fn what_schedule_free_rules_keep_on_a_device_is_evaluated() {
     assert!(info.skipped_steps.is_some_and(|skipped| (2..15).contains(&skipped)), "{:?}", info.skipped_steps);
 }
 
+/// A phase whose optimizer begins anew, and a mean whose decay moves, do so there as on the CPU; a kill does not show.
+#[test]
+fn a_fresh_optimizer_and_a_moving_decay_are_those_of_the_cpu() {
+    let work = workplace();
+    let next = "\n[[phases]]\nsteps = 12\nfresh = true\nlr = 1e-3\n";
+    std::fs::write(work.path().join("tiny.toml"), format!("{TINY}{next}")).unwrap();
+    let average = "train.average={kind='ema',decay={from=0.5,to=0.9},warmup_power=0.75,every='2step'}";
+    // So small that what is rounded otherwise in one step does not show in the next.
+    let sets = ["--set", average, "--set", "phases[0].steps=6", "--set", "phases[0].lr=1e-3"];
+    let trained = |runs: &str, device: &str| {
+        let words = [&["--device", device][..], &sets].concat();
+        assert_exit(&train(work.path(), runs, &words).output().unwrap(), 0);
+        only_run(&work.path().join(runs))
+    };
+    let (there, here) = (trained("emulated", "emulated"), trained("cpu", "cpu"));
+    let rows = |run: &Path| RunReader::open(run).unwrap().trace().unwrap().rows;
+    for (a, b) in rows(&there).iter().zip(&rows(&here)) {
+        assert!((a.loss - b.loss).abs() < 1e-3 * b.loss.abs(), "step {}: {} and {}", a.step, a.loss, b.loss);
+        assert_eq!(a.average_decay.map(f64::to_bits), b.average_decay.map(f64::to_bits));
+    }
+    let measured = |run: &Path| RunReader::open(run).unwrap().metrics().unwrap().rows;
+    for (a, b) in measured(&there).iter().zip(&measured(&here)) {
+        let (a, b) = (a.val_loss_avg.unwrap(), b.val_loss_avg.unwrap());
+        assert!((a - b).abs() < 1e-3 * b.abs(), "{a} and {b}");
+    }
+    let child = train(work.path(), "torn", &[&["--device", "emulated"][..], &sets].concat()).spawn().unwrap();
+    let torn = killed_after(9, child, &work.path().join("torn"));
+    assert_exit(&run(work.path(), &["train", "--quiet", "--resume", torn.to_str().unwrap()]), 0);
+    for file in ["model.safetensors", "model-ema.safetensors"] {
+        assert!(std::fs::read(torn.join(file)).unwrap() == std::fs::read(there.join(file)).unwrap(), "{file}");
+    }
+}
+
 /// A step that the loss scale leaves out moves running statistics and nothing else; what takes part in them goes on.
 #[test]
 fn steps_are_left_out_beside_averages_and_lookahead() {

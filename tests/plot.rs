@@ -66,6 +66,7 @@ fn trace(step: u64, seed: u64) -> TraceRow {
         clip_norm: None,
         clip_value: None,
         lookahead_decay: None,
+        average_decay: None,
     }
 }
 

@@ -327,6 +327,43 @@ fn slow_weights_that_are_evaluated_outlive_a_kill() {
     assert_same(&run, &whole);
 }
 
+/// A phase that drops what its optimizer remembered does so where it begins, and not where it is taken up; a mean's decay is where it was.
+#[test]
+fn a_fresh_optimizer_and_a_moving_decay_outlive_a_kill() {
+    let (dir, config) = workplace();
+    let average = "train.average={kind='ema',decay={from=0.5,to=0.95},decay_warmup=true,every='2step',start='9step'}";
+    let sets = ["--set", "phases[2].fresh=true", "--set", average];
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).args(sets).output().unwrap(), 0);
+    let whole = only_run(&whole);
+    let trace = RunReader::open(&whole).unwrap().trace().unwrap().rows;
+    let decays: Vec<f64> = trace.iter().map(|row| row.average_decay.unwrap()).collect();
+    // The first weights are taken in after step 9; of the second ones the mean keeps 2/11.
+    assert!(decays[..11].iter().all(|decay| decay.is_nan()) && (decays[11] - 2.0 / 11.0).abs() < 1e-15, "{decays:?}");
+    assert!((decays[103] - 48.0 / 57.0).abs() < 1e-15 && decays[102].is_nan(), "{decays:?}");
+    let planned = runner().arg("plan").arg(&config).args(sets).args(["--trace", "-"]).output().unwrap();
+    assert_exit(&planned, 0);
+    let trained = std::fs::read_to_string(whole.join("trace.csv")).unwrap();
+    for (planned, trained) in String::from_utf8(planned.stdout).unwrap().lines().zip(trained.lines()) {
+        assert_eq!(planned.split(',').skip(9).collect::<Vec<_>>(), trained.split(',').skip(12).collect::<Vec<_>>());
+    }
+
+    // Before the phase, at its border or close to it, and within it.
+    for killed in [20, 23, 40] {
+        let runs = dir.path().join(format!("runs{killed}"));
+        let mut child = begin(&config, &runs, 2).args(sets).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, killed);
+        kill(&mut child);
+        assert_exit(&resume(&run, 2).output().unwrap(), 0);
+        assert_same(&run, &whole);
+    }
+    // It is not for nothing: up to there the same, and no more from there on.
+    let runs = dir.path().join("carried");
+    assert_exit(&begin(&config, &runs, 2).args(&sets[2..]).output().unwrap(), 0);
+    let carried = RunReader::open(&only_run(&runs)).unwrap().trace().unwrap().rows;
+    assert!((0..24).all(|k| carried[k].loss == trace[k].loss) && carried[30].loss != trace[30].loss);
+}
+
 /// Activations that are made again cost time and nothing else: the run is the same, killed and taken up, to the byte.
 #[test]
 fn a_run_that_recomputes_is_the_run_that_does_not() {

@@ -13,7 +13,7 @@ pub static ENTRY: AverageEntry = Entry {
 struct Slow;
 
 impl Average for Slow {
-    fn share(&self, _: u64) -> f64 {
+    fn share(&self, _: u64, _: f64) -> f64 {
         1.0
     }
 }

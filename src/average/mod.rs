@@ -9,8 +9,9 @@ use crate::words;
 
 /// A running mean: `mean ← mean + share·(weights − mean)`.
 pub trait Average: Send + Sync {
-    /// The share of update `k`, from 0; the first one is 1, as there is no mean before it.
-    fn share(&self, k: u64) -> f64;
+    /// The share of update `k`, from 0; the first one is 1, as there is no mean before it. `decay`: what a setting of that name has
+    /// come to; means without one do not look at it.
+    fn share(&self, k: u64, decay: f64) -> f64;
 }
 
 /// An entry of the family `average`. Each has the settings `statistics` and `evaluate`, besides its own, and either both
@@ -92,21 +93,40 @@ mod tests {
     use super::*;
     use crate::registry::Value;
 
-    fn shares(entry: &AverageEntry, settings: &[(&str, Value)]) -> Vec<f64> {
+    fn made(entry: &AverageEntry, settings: &[(&str, Value)]) -> Box<dyn Average> {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        let average = (entry.make)(&Settings(settings));
-        (0..4).map(|k| average.share(k)).collect()
+        (entry.make)(&Settings(settings))
     }
 
     #[test]
     fn shares_are_equal_or_fall_off() {
-        assert_eq!(shares(&swa::ENTRY, &[]), [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0]);
-        let ema = |decay, warmup| {
-            shares(&ema::ENTRY, &[("decay", Value::Float(decay)), ("decay_warmup", Value::Bool(warmup))])
-        };
+        let shares = |average: &dyn Average, decay| [0, 1, 2, 3].map(|k| average.share(k, decay));
+        assert_eq!(shares(&*made(&swa::ENTRY, &[]), f64::NAN), [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0]);
+        let ema = |decay, warmup| shares(&*made(&ema::ENTRY, &[(ema::DECAY_WARMUP, Value::Bool(warmup))]), decay);
         assert_eq!(ema(0.75, false), [1.0, 0.25, 0.25, 0.25]);
         // (1 + k)/(10 + k) is 2/11, 3/12, 4/13.
         assert_eq!(ema(0.24, true), [1.0, 1.0 - 2.0 / 11.0, 1.0 - 0.24, 1.0 - 0.24]);
+    }
+
+    /// The steps at which timm's documentation of ModelEmaV3 has its warm-up come to 0.999 and 0.9999; it copies the first weights too.
+    #[test]
+    fn the_warm_up_by_a_power_is_that_of_timm() {
+        let kept = |power: f64, gamma: Option<f64>, k: u64| {
+            let mut settings = vec![(ema::DECAY_WARMUP, Value::Bool(false)), (ema::WARMUP_POWER, Value::Float(power))];
+            settings.extend(gamma.map(|gamma| (ema::WARMUP_GAMMA, Value::Float(gamma))));
+            1.0 - made(&ema::ENTRY, &settings).share(k, 0.99995)
+        };
+        let two_thirds = 2.0 / 3.0;
+        for (power, steps, decay) in [
+            (two_thirds, 31_600, 0.999),
+            (two_thirds, 1_000_000, 0.9999),
+            (0.75, 10_000, 0.999),
+            (0.75, 215_400, 0.9999),
+        ] {
+            assert!((kept(power, None, steps) - decay).abs() < 1e-6, "{power} {steps}: {}", kept(power, None, steps));
+        }
+        assert_eq!([kept(two_thirds, None, 0), kept(1.0, None, 1), kept(1.0, Some(4.0), 4)], [0.0, 0.5, 0.5]);
+        assert_eq!(kept(1.0, None, 1_000_000), 1.0 - (1.0 - 0.99995), "no more than the decay");
     }
 
     #[test]

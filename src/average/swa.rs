@@ -13,7 +13,7 @@ pub static ENTRY: AverageEntry = Entry {
 struct Swa;
 
 impl Average for Swa {
-    fn share(&self, k: u64) -> f64 {
+    fn share(&self, k: u64, _: f64) -> f64 {
         1.0 / (k + 1) as f64
     }
 }

@@ -46,7 +46,7 @@ impl Recorded {
         let usage = |error: crate::record::RecordError| Failure::Usage(error.to_string());
         let reader = RunReader::open(paths::run(folder)?).map_err(usage)?;
         let info = reader.info().map_err(usage)?;
-        let mut loaded = config::load_with(&folder.join(file::EXPERIMENT), overrides)?;
+        let mut loaded = config::load_begun(&folder.join(file::EXPERIMENT), overrides)?;
         let sets = loaded.spec.sets();
         let roots = sets.iter().filter_map(|set| set.root.as_deref());
         let mut gone: Vec<PathBuf> = roots.filter(|root| !is_there(root)).map(Path::to_owned).collect();

@@ -18,10 +18,10 @@ use super::together;
 use super::wire;
 use crate::criterion;
 use crate::data::{Statistics, augment, sets};
-use crate::loss_scale;
 use crate::model::backbones;
-use crate::registry::{Choice, Kind, Settings, Value};
+use crate::registry::{self, Choice, Duration, Kind, Settings, Value};
 use crate::task::Painting;
+use crate::{average, loss_scale};
 use std::path::PathBuf;
 
 /// What is put together from settings of which some may be missing because they were wrong: that has been reported.
@@ -32,6 +32,8 @@ pub struct Builder<'a> {
     /// For each phase the number of the file's that it comes from.
     pub phase_sources: Vec<(usize, Option<String>)>,
     pub errors: Vec<Diagnostic>,
+    /// Whether it is not of a run that was begun when less was refused.
+    pub is_new: bool,
 }
 
 impl Builder<'_> {
@@ -234,7 +236,7 @@ impl Builder<'_> {
             eval_batch: train.opt_usize("eval_batch")?,
             eval_size: train.opt_usize("eval_size"),
             loss_scale: train.opt_choice("loss_scale").or_else(|| default_scale(precision)),
-            average: train.opt_choice("average"),
+            average: self.average(train),
             stop: stops::build(self, train)?,
             tta: Tta::from_word(&train.opt_text("tta")?)?,
             winograd: train.opt_bool("winograd")?,
@@ -252,6 +254,32 @@ impl Builder<'_> {
                 }),
             },
         })
+    }
+
+    /// A decay that does not move is a number, so that the hash is that of before there were others.
+    fn average(&mut self, train: &Settings) -> Option<Choice> {
+        let mut choice = train.opt_choice("average")?;
+        let settings = &mut choice.settings;
+        if let Some(decay) = settings.opt_ramp("decay").filter(|decay| decay.to.is_none()) {
+            settings.0.insert("decay".to_owned(), Value::Float(decay.from));
+        }
+        let path = "train.average.every";
+        let params = registry::find(average::ENTRIES, &choice.kind).map_or(&[][..], |entry| entry.params);
+        // That is what is written back where none was given.
+        let is_default = |every: &Duration| {
+            let written = format!("'{every}'");
+            let is_written = |default| matches!(default, registry::Default::Toml(toml) if toml == written);
+            params.iter().any(|param| param.key == "every" && is_written(param.default))
+        };
+        if let Some(every) = choice.settings.opt_duration("every").filter(|every| !is_default(every))
+            && choice.settings.opt_bool("phases") == Some(true)
+            && self.is_new
+        {
+            let message = format!("`every` beside `phases = true`: no weights are taken in every {every}");
+            let error = self.source.diagnostic(path, message);
+            self.error(error.help("they are at the ends of phases alone: leave one of the two out"));
+        }
+        Some(choice)
     }
 
     fn phases(

@@ -79,10 +79,22 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// All that is wrong with the files and the overrides.
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    load_as(path, overrides, true)
+}
+
+/// As [`load_with`], of a run that is there: what it began with when less was refused is no reason not to read it.
+///
+/// # Errors
+/// As [`load_with`], but for what is wrong in a new experiment alone.
+pub fn load_begun(path: &Path, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+    load_as(path, overrides, false)
+}
+
+fn load_as(path: &Path, overrides: &[Override], is_new: bool) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     match files::read(path) {
-        Ok(content) => resolve(Text { name, content, folder }, overrides),
+        Ok(content) => resolve(Text { name, content, folder }, overrides, is_new),
         Err(error) => Err(unreadable(path, Text { name, content: String::new(), folder }, error)),
     }
 }
@@ -116,19 +128,19 @@ pub fn read(file: Text, sets: &[String]) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// All that is wrong with the text and the overrides.
 pub fn read_with(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
-    resolve(file, overrides)
+    resolve(file, overrides, true)
 }
 
 fn as_overrides(sets: &[String]) -> Vec<Override> {
     sets.iter().cloned().map(Override::Set).collect()
 }
 
-fn resolve(file: Text, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
+fn resolve(file: Text, overrides: &[Override], is_new: bool) -> Result<Loaded, Diagnostics> {
     let mut files = Files::default();
     let tree = files.tree(file);
     let Files { texts, errors, note, replaced, .. } = files;
     match tree {
-        Some(tree) => put_together(tree, Read { texts, errors, replaced }, overrides),
+        Some(tree) => put_together(tree, Read { texts, errors, replaced, is_new }, overrides),
         None => Err(Diagnostics::new(texts.into(), errors).note(note)),
     }
 }
@@ -139,11 +151,13 @@ struct Read {
     errors: Vec<Diagnostic>,
     /// The text whose phases were replaced by those of a text above it.
     replaced: Option<usize>,
+    /// Whether it is not of a run that is there.
+    is_new: bool,
 }
 
 /// Applies overrides to a tree, and checks it.
 fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<Loaded, Diagnostics> {
-    let Read { mut texts, mut errors, replaced } = read;
+    let Read { mut texts, mut errors, replaced, is_new } = read;
     let count = texts.len();
     for edit in overrides {
         if let Err(problems) = edit.apply(&mut tree, texts.len()) {
@@ -157,7 +171,7 @@ fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<L
     errors.append(&mut checker.errors);
     let expanded = recipes::expand(settings, checker.origins, &mut errors);
     let mut source = Source::new(texts.clone(), count, expanded.origins);
-    let mut builder = build::Builder { source: &mut source, replaced, phase_sources: expanded.sources, errors };
+    let mut builder = build::Builder { source: &mut source, replaced, phase_sources: expanded.sources, errors, is_new };
     match (builder.spec(&expanded.settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),
         (_, errors) => Err(Diagnostics::new(texts, errors)),

@@ -250,6 +250,7 @@ impl Phase<'_, '_> {
             mix_images: carried.mix_images.clone(),
             label_smoothing: carried.label_smoothing,
             carry: self.settings.opt_bool("carry")?,
+            fresh: self.settings.opt_bool("fresh") == Some(true),
             lr: scaled(carried.lr.clone()?, scale),
             momentum,
             weight_decay: carried.weight_decay.clone().unwrap_or_else(|| RampValue::constant(0.0)),
@@ -336,6 +337,11 @@ impl Phase<'_, '_> {
             }));
         }
         let carries = self.index > 0 && self.settings.opt_bool("carry") == Some(true);
+        if carries && self.settings.opt_bool("fresh") == Some(true) {
+            let error =
+                self.builder.source.diagnostic(&self.at("fresh"), "`fresh` beside `carry`, which say opposite things");
+            self.builder.error(error.help("leave one of the two out"));
+        }
         let takes = hands_on_momentum(optimizer);
         if carries && (!takes || carried.had_momentum == Some(false)) {
             let message = match takes {
@@ -387,6 +393,10 @@ impl Phase<'_, '_> {
         if self.settings.opt_bool("carry") == Some(true) {
             let error = self.builder.source.diagnostic(&self.at("carry"), "the first phase has nothing to carry over");
             self.builder.error(error.help("leave it out: it belongs in a phase that changes the optimizer"));
+        }
+        if self.settings.opt_bool("fresh") == Some(true) {
+            let error = self.builder.source.diagnostic(&self.at("fresh"), "the first phase begins anew in any case");
+            self.builder.error(error.help("leave it out: it belongs in a later phase"));
         }
     }
 }

@@ -820,6 +820,13 @@ pub const PHASE: &[Param] = &[
               the mix and out of it",
     },
     Param {
+        key: "fresh",
+        kind: Kind::Bool,
+        default: Default::Absent,
+        doc: "whether the optimizer begins anew, without the momentum and whatever else it remembers of the phases before; left out: not while its kind \
+              stays the same. Rules with an optimizer of their own keep it as it is",
+    },
+    Param {
         key: "lr",
         kind: RATE,
         default: Default::Absent,

@@ -291,6 +291,9 @@ pub struct PhaseSpec {
     /// Family `optimizer`.
     pub optimizer: Choice,
     pub carry: bool,
+    /// Whether the optimizer begins without what it remembers of the phases before.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub fresh: bool,
     /// In each ramp `to` is absent of the curve `constant` and of no other.
     pub lr: RampValue,
     pub momentum: RampValue,

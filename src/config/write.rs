@@ -158,6 +158,7 @@ impl Out {
         };
         self.optional("optimizer", optimizer);
         self.field("carry", phase.carry);
+        self.optional("fresh", phase.fresh.then_some(true));
         self.optional("lr", own(&phase.lr));
         self.optional("momentum", own(&phase.momentum));
         self.optional("weight_decay", own(&phase.weight_decay));

@@ -2,10 +2,13 @@
 
 use super::compile::PlanError;
 use super::{Cadence, Mix, Plan, StepPlan};
+use crate::average::ema::{DECAY_WARMUP, WARMUP_GAMMA, WARMUP_POWER};
 use crate::average::{ENTRIES, EvaluatedAt, Statistics};
 use crate::config::spec::{LookaheadSpec, TrainSpec};
 use crate::registry::{Choice, Duration, DurationUnit, find};
+use crate::schedule::Ramp;
 use crate::units::{count, number};
+use std::sync::Arc;
 
 /// `[train] average`, laid out over training.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,10 @@ pub struct PlannedAverage {
     times: Option<Times>,
     pub statistics: Statistics,
     evaluated: EvaluatedAt,
+    /// Of means that have one.
+    decay: Option<Ramp>,
+    /// The steps after which weights are taken in, where that makes a difference to what the mean keeps and the trace tells of it.
+    taken_in: Arc<[u64]>,
 }
 
 /// When weights are taken in.
@@ -36,8 +43,32 @@ impl Plan {
     /// The mean, where it takes in the weights as they are after a step: after every so many steps or epochs, once training is
     /// far enough, or with lookahead.
     pub fn averages_after(&self, step: &StepPlan) -> Option<&PlannedAverage> {
+        self.average.as_ref().filter(|average| self.is_taken_in_after(step, average.times.as_ref()))
+    }
+
+    /// What the mean keeps of itself after a step; `None` where it takes nothing in, and of the first weights, which are all of it.
+    pub(super) fn kept_after(&self, step: u64) -> Option<f64> {
         let average = self.average.as_ref()?;
-        let due = match &average.times {
+        let k = average.taken_in.binary_search(&step).ok().filter(|k| *k > 0)?;
+        Some(1.0 - self.share_of(average, k as u64, step))
+    }
+
+    /// The same, taken in or not, where it moves and there is a mean already.
+    pub(super) fn moving_kept_after(&self, step: u64) -> Option<f64> {
+        let average = self.average.as_ref()?;
+        let k = average.taken_in.partition_point(|taken| *taken < step) as u64;
+        (k > 0).then(|| 1.0 - self.share_of(average, k, step))
+    }
+
+    /// The share of the newest weights in the mean's update `k`, from 0, after a step.
+    pub fn share_of(&self, average: &PlannedAverage, k: u64, step: u64) -> f64 {
+        let entry = find(ENTRIES, &average.choice.kind).expect("a checked average is known");
+        let decay = average.decay.as_ref().map_or(f64::NAN, |decay| decay.at(step + 1, self.total_steps));
+        (entry.make)(&average.choice.settings).share(k, decay)
+    }
+
+    fn is_taken_in_after(&self, step: &StepPlan, times: Option<&Times>) -> bool {
+        match times {
             Some(Times { first, often }) => {
                 *first <= step.step + 1
                     && match often {
@@ -46,8 +77,7 @@ impl Plan {
                     }
             }
             None => matches!(self.mix_after(step), Some(Mix::Blend { .. })),
-        };
-        due.then_some(average)
+        }
     }
 
     /// The step after which weights are first taken in; the last where there are none.
@@ -71,8 +101,30 @@ impl Plan {
             }
             None => self.follows(&choice.kind, train.lookahead.as_ref()).map(|()| None)?,
         };
+        let power = settings.opt_float(WARMUP_POWER);
+        if power.is_some() && settings.opt_bool(DECAY_WARMUP) == Some(true) {
+            let message = format!("`{WARMUP_POWER}` beside `{DECAY_WARMUP}`: a mean is warmed up in one way");
+            return Err(PlanError::new(format!("train.average.{WARMUP_POWER}"), message, "leave one of the two out"));
+        }
+        if power.is_none() && settings.opt_float(WARMUP_GAMMA).is_some() {
+            let message = format!("`{WARMUP_GAMMA}` means nothing without `{WARMUP_POWER}`");
+            let help = format!("give `{WARMUP_POWER} = 0.75`, or leave it out");
+            return Err(PlanError::new(format!("train.average.{WARMUP_GAMMA}"), message, help));
+        }
+        let error =
+            |e: crate::schedule::RampError| PlanError::new(format!("train.average.decay.{}", e.key), e.message, e.help);
+        let decay = settings.opt_ramp("decay").map(|decay| Ramp::new(&decay)).transpose().map_err(error)?;
+        let moves = power.is_some() || decay.as_ref().is_some_and(|decay| !decay.is_constant());
+        let taken_in = match moves {
+            true => {
+                self.steps().filter(|step| self.is_taken_in_after(step, times.as_ref())).map(|step| step.step).collect()
+            }
+            false => Arc::default(),
+        };
         let word = |key| settings.text(key);
         Ok(Some(PlannedAverage {
+            decay,
+            taken_in,
             choice: choice.clone(),
             times,
             statistics: Statistics::from_word(&word("statistics")).expect("a checked word is known"),
@@ -150,10 +202,10 @@ impl PlannedAverage {
         &self.choice.kind
     }
 
-    /// The share of the newest weights in update `k`, from 0.
-    pub fn share(&self, k: u64) -> f64 {
-        let entry = find(ENTRIES, &self.choice.kind).expect("a checked average is known");
-        (entry.make)(&self.choice.settings).share(k)
+    /// Whether what it keeps of itself moves, and so is told for each step. Of a decay that does not, warmed up by `decay_warmup` alone, it
+    /// is not: tables were written before there were others.
+    pub(super) fn decay_moves(&self) -> bool {
+        !self.taken_in.is_empty()
     }
 
     /// Whether it is part of an evaluation, the last one or another.
@@ -183,9 +235,19 @@ impl PlannedAverage {
     /// What its rule is given: ` of decay 0.9 that is warmed up`.
     fn settings(&self) -> String {
         let settings = &self.choice.settings;
-        let decay = settings.opt_float("decay").map(|decay| format!(" of decay {}", number(decay)));
-        let warmup = (settings.opt_bool("decay_warmup") == Some(true)).then_some(" that is warmed up");
-        decay.unwrap_or_default() + warmup.unwrap_or_default()
+        let decay = self.decay.as_ref().map(|decay| match decay.is_constant() {
+            true => format!(" of decay {}", number(decay.from())),
+            false => format!(" of decay {decay}"),
+        });
+        let warmup = match settings.opt_float(WARMUP_POWER) {
+            Some(power) => {
+                let gamma = settings.opt_float(WARMUP_GAMMA).map(|gamma| format!(" and gamma {}", number(gamma)));
+                format!(" that is warmed up by power {}{}", number(power), gamma.unwrap_or_default())
+            }
+            None if settings.opt_bool(DECAY_WARMUP) == Some(true) => " that is warmed up".to_owned(),
+            None => String::new(),
+        };
+        decay.unwrap_or_default() + &warmup
     }
 }
 

@@ -1,6 +1,6 @@
 //! The columns of `trace.csv` that only some plans have, behind those of all.
 
-use super::{Mix, Plan, PlannedLookahead, PlannedPhase, StepPlan};
+use super::{Mix, Plan, PlannedAverage, PlannedLookahead, PlannedPhase, StepPlan};
 use crate::optim::Applied;
 
 /// The norm that clipping leaves of a gradient, which is measured: the other columns here are planned.
@@ -8,7 +8,7 @@ pub const CLIPPED_NORM: &str = "clipped_norm";
 
 impl Plan {
     /// Names of the planned ones: the bounds on gradients where some phase has them, the second rule's share where some phase
-    /// mixes two, the beta where some phase gives one, lookahead's decay where it moves, and what rules and groups have of their own
+    /// mixes two, the beta where some phase gives one, the decays of lookahead and of an average where they move, and what rules and groups have of their own
     /// besides rates.
     pub fn step_columns(&self) -> Vec<&str> {
         let some = |has: fn(&PlannedPhase) -> bool| self.phases.iter().any(has);
@@ -18,6 +18,7 @@ impl Plan {
             ("mix", some(|phase| phase.mix.is_some())),
             ("beta", some(|phase| phase.beta.is_some())),
             ("lookahead_decay", self.lookahead.as_ref().is_some_and(PlannedLookahead::decay_moves)),
+            ("average_decay", self.average.as_ref().is_some_and(PlannedAverage::decay_moves)),
         ];
         let of_all = columns.into_iter().filter(|(_, used)| *used).map(|(name, _)| name);
         of_all.chain(self.unit_columns()).collect()
@@ -36,6 +37,7 @@ impl Plan {
                 Some(Mix::Blend { decay }) => decay,
                 Some(Mix::Return) | None => f64::NAN,
             }),
+            "average_decay" => Some(self.kept_after(step.step).unwrap_or(f64::NAN)),
             _ => None,
         };
         self.step_columns().into_iter().filter_map(value).chain(self.unit_values(units)).collect()

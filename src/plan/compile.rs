@@ -1,4 +1,4 @@
-use super::{Batches, Cadence, Groups, Plan, PlannedPhase, Position};
+use super::{Batches, Cadence, Groups, Handover, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, SetSpec, Spec};
 use crate::data::{Facts, Statistics};
 use crate::optim::{self, mix};
@@ -239,7 +239,11 @@ fn plan_phase(
         model_is_mean: std::iter::once(&phase.optimizer)
             .chain(spec.params.iter().filter_map(|rule| rule.optimizer.as_ref()))
             .any(optim::averages),
-        carry: phase.carry,
+        handover: match (phase.fresh, phase.carry) {
+            (true, _) => Handover::Nothing,
+            (false, true) => Handover::Momentum,
+            (false, false) => Handover::OfSameKind,
+        },
         augment: phase.augment.clone(),
         mix_images: phase.mix_images.clone(),
         label_smoothing: phase.label_smoothing.unwrap_or(spec.train.label_smoothing),

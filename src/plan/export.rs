@@ -186,6 +186,7 @@ impl Plan {
             clip_norm: step.clip.norm,
             clip_value: step.clip.value,
             lookahead_decay: self.moving_decay_after(step.step),
+            average_decay: self.moving_kept_after(step.step),
         }
     }
 }

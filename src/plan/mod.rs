@@ -84,8 +84,8 @@ pub struct PlannedPhase {
     pub optimizer: Choice,
     /// Whether one of its optimizers keeps a mean of the weights: that is the model, not the weights that gradients are taken at.
     pub model_is_mean: bool,
-    /// Whether the optimizer's momentum lives on across a change of kind.
-    pub carry: bool,
+    /// What its optimizer knows of the phase before.
+    pub handover: Handover,
     pub augment: Vec<Choice>,
     pub mix_images: Vec<Choice>,
     /// Its own, or that of `[train]`.
@@ -104,6 +104,17 @@ pub struct PlannedPhase {
     /// What it says of each of the plan's groups.
     pub groups: Vec<GroupInPhase>,
     batches: Batches,
+}
+
+/// What of an optimizer's state lives on where a phase begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// All while the kind stays the same, else nothing.
+    OfSameKind,
+    /// The same, and the momentum across a change of kind.
+    Momentum,
+    /// Nothing.
+    Nothing,
 }
 
 /// All that one step uses: a pure function of the step, see [`Plan::at`].
@@ -217,6 +228,15 @@ impl PlannedPhase {
     /// The step behind its last one.
     pub fn end(&self) -> u64 {
         self.first_step + self.steps
+    }
+
+    /// What of an optimizer's state lives on where a training begins this phase, or goes on in it, with that step: only the first one
+    /// begins anew.
+    pub fn handover_at(&self, step: u64) -> Handover {
+        match self.handover {
+            Handover::Nothing if step > self.first_step => Handover::OfSameKind,
+            handover => handover,
+        }
     }
 
     /// How many images batches have, from step `i` of the phase on.

@@ -1,6 +1,6 @@
 //! Which trainings begin alike: up to the border of two phases, every step of them is the same.
 
-use super::{CLIPPED_NORM, Mix, Plan, PlannedLookahead, StepPlan};
+use super::{CLIPPED_NORM, Mix, Plan, PlannedAverage, PlannedLookahead, StepPlan};
 use crate::config::spec::{Spec, TtaAt};
 use crate::data::hex;
 use crate::optim::Hypers;
@@ -134,6 +134,9 @@ impl Plan {
             None => feed.word(0),
             Some(Mix::Return) => feed.word(2),
             Some(Mix::Blend { decay }) => feed.number(Some(decay)),
+        }
+        if self.average.as_ref().is_some_and(PlannedAverage::decay_moves) {
+            feed.number(self.kept_after(step.step));
         }
     }
 }

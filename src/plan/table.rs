@@ -1,6 +1,6 @@
 //! The plan as a table for people.
 
-use super::{Plan, PlannedPhase};
+use super::{Handover, Plan, PlannedPhase};
 use crate::optim::{self, mix};
 use crate::registry::{self, Choice, Value};
 use crate::units::{count, number};
@@ -79,7 +79,7 @@ impl Plan {
         }
         lines.extend(wrap_sentences(&Vec::from_iter(self.evaluated()), width));
         lines.extend(wrap_sentences(&self.accumulations(), width));
-        lines.extend(wrap_sentences(&Vec::from_iter(self.carried()), width));
+        lines.extend(wrap_sentences(&self.handed_over(), width));
         lines.extend(wrap_sentences(&self.groups_in_words(), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.lookahead.as_ref().map(ToString::to_string)), width));
         lines.extend(wrap_sentences(&Vec::from_iter(self.model_in_words()), width));
@@ -182,11 +182,15 @@ impl Plan {
         phases.map(line).collect()
     }
 
-    /// The phases that the momentum of another optimizer lives on in.
-    fn carried(&self) -> Option<String> {
-        let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.carry);
-        let named: Vec<String> = phases.map(|(k, _)| format!("phase {k}")).collect();
-        (!named.is_empty()).then(|| format!("momentum is carried over into {}", named.join(", ")))
+    /// The phases that the momentum of another optimizer lives on in, and those whose optimizers begin anew.
+    fn handed_over(&self) -> Vec<String> {
+        let told = |of: Handover, words: &str| {
+            let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.handover == of);
+            let named: Vec<String> = phases.map(|(k, _)| format!("phase {k}")).collect();
+            (!named.is_empty()).then(|| format!("{words} {}", named.join(", ")))
+        };
+        let carried = told(Handover::Momentum, "momentum is carried over into");
+        carried.into_iter().chain(told(Handover::Nothing, "the optimizer begins anew in")).collect()
     }
 }
 

@@ -82,8 +82,8 @@ impl Panel {
 }
 
 /// Draws lr and momentum from left to right, with the phases' borders, as SVG; what rules and groups have of their own beside
-/// the phases', dashed where another line is; beta, weight decay, bounds on the gradient and lookahead's decay, where they
-/// move; where two rules are mixed, their shares too.
+/// the phases', dashed where another line is; beta, weight decay, bounds on the gradient, the decays of lookahead and of an average,
+/// where they move; where two rules are mixed, their shares too.
 ///
 /// A phase's line ends where its curve does: at `lr_to`, which is where the next phase begins and no step's value.
 pub fn schedule(title: &str, phases: &[PlanRow], scheduled: Scheduled<'_>, options: ScheduleOptions) -> String {
@@ -165,10 +165,14 @@ fn panels(
         let lines = lines(value, |ends| ends.clip_value);
         panels.push(Panel::new(("bound on the gradient's values", GREY), lines, amount_axis));
     }
-    let decay = Lines::after_steps(places, steps, |s| s.lookahead_decay.unwrap_or(f64::NAN));
-    let (lowest, highest) = decay.range();
-    if lowest < highest {
-        panels.push(Panel::new(("lookahead's decay", GREEN), decay, close_axis));
+    let decays: [(&str, fn(&PlannedStepRow) -> Option<f64>); 2] =
+        [("lookahead's decay", |s| s.lookahead_decay), ("the average's decay", |s| s.average_decay)];
+    for (caption, of) in decays {
+        let decay = Lines::after_steps(places, steps, |s| of(s).unwrap_or(f64::NAN));
+        let (lowest, highest) = decay.range();
+        if lowest < highest {
+            panels.push(Panel::new((caption, GREEN), decay, close_axis));
+        }
     }
     panels
 }

@@ -38,6 +38,9 @@ pub struct TraceRow {
     /// Of lookahead's slow weights after the step, likewise, in runs where it moves; NaN where none were mixed in.
     #[serde(default, skip_serializing)]
     pub lookahead_decay: Option<f64>,
+    /// Of the mean of the weights after the step, likewise; NaN where it took nothing in, and of the first weights, which are all of it.
+    #[serde(default, skip_serializing)]
+    pub average_decay: Option<f64>,
 }
 
 /// One row of `metrics.csv`: an evaluation, after step `step`.
@@ -194,6 +197,9 @@ pub struct PlannedStepRow {
     /// As in [`TraceRow`]; of a plan also where none are mixed in, as it would be.
     #[serde(default, skip_serializing)]
     pub lookahead_decay: Option<f64>,
+    /// Likewise.
+    #[serde(default, skip_serializing)]
+    pub average_decay: Option<f64>,
 }
 
 impl From<&TraceRow> for PlannedStepRow {
@@ -213,6 +219,7 @@ impl From<&TraceRow> for PlannedStepRow {
             clip_norm: row.clip_norm,
             clip_value: row.clip_value,
             lookahead_decay: row.lookahead_decay,
+            average_decay: row.average_decay,
         }
     }
 }
@@ -302,6 +309,7 @@ pub(crate) mod tests {
             clip_norm: None,
             clip_value: None,
             lookahead_decay: None,
+            average_decay: None,
         }
     }
 

@@ -70,7 +70,7 @@ fn begin_with(job: &Job, begin: &Begin, spec: &Spec) -> anyhow::Result<State> {
         }
         Begin::Checkpoint { file, plan } => {
             let (mut state, _) = checkpoint::load(file, params, &rules, plan)?;
-            state.switch_optimizer(&phase.optimizer, phase.carry)?;
+            state.switch_optimizer(&phase.optimizer, phase.handover)?;
             state.lookahead = None;
             state.average = None;
             Ok(state)

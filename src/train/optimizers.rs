@@ -9,6 +9,7 @@ use crate::nn::Params;
 use crate::nn::device::Mirror;
 use crate::optim::device::Tables;
 use crate::optim::{self, Applied, Closure, DeviceFlat, Flat, Hypers, Optimizer, Segment, State, StateError, mix};
+use crate::plan::Handover;
 use crate::registry::Choice;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
@@ -63,19 +64,21 @@ impl Group {
         Self { optimizer: make(&choice, &segments), segments, own, choice, tables: Tables::default() }
     }
 
-    /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but when
-    /// `carry` is set: then the momentum lives on where both have one, and between a mix and one of its rules the whole
-    /// state of that rule.
-    fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
+    /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but with
+    /// [`Handover::Momentum`]: then the momentum lives on where both have one, and between a mix and one of its rules the whole
+    /// state of that rule. With [`Handover::Nothing`] it starts afresh in any case, but what the rule gives, which is no matter of phases.
+    fn switch(&mut self, phase: &Choice, handover: Handover) -> Result<(), StateError> {
         let choice = self.own.as_ref().unwrap_or(phase);
-        if *choice == self.choice {
+        let begins_anew = handover == Handover::Nothing && self.own.is_none();
+        if *choice == self.choice && !begins_anew {
             return Ok(());
         }
         let mut next = make(choice, &self.segments);
         let kinds = |choice: &Choice| mix::rules(choice).into_iter().map(|(_, rule)| rule.kind).collect::<Vec<_>>();
-        if choice.kind == self.choice.kind && kinds(choice) == kinds(&self.choice) {
+        let is_same_kind = choice.kind == self.choice.kind && kinds(choice) == kinds(&self.choice);
+        if is_same_kind && !begins_anew {
             next.load(self.optimizer.state())?;
-        } else if carry {
+        } else if handover == Handover::Momentum {
             if let Some(momentum) = self.optimizer.momentum() {
                 next.carry(momentum);
             }
@@ -140,8 +143,8 @@ impl Optimizers {
     ///
     /// # Errors
     /// When an old state does not fit its new instance: a mistake of the optimizer's `state` and `load`.
-    pub fn switch(&mut self, phase: &Choice, carry: bool) -> Result<(), StateError> {
-        self.0.iter_mut().try_for_each(|group| group.switch(phase, carry))
+    pub fn switch(&mut self, phase: &Choice, handover: Handover) -> Result<(), StateError> {
+        self.0.iter_mut().try_for_each(|group| group.switch(phase, handover))
     }
 
     /// The parameters of groups that are frozen: `frozen` says which.
@@ -307,22 +310,22 @@ mod tests {
         let momentum = |all: &Optimizers| all.0[0].optimizer.momentum().unwrap();
         step(&mut all);
         let (sum, before) = (momentum(&all), all.states());
-        all.switch(&sgd(true), false).unwrap();
+        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of one kind");
 
-        all.switch(&adam(1e-8), true).unwrap();
+        all.switch(&adam(1e-8), Handover::Momentum).unwrap();
         assert_eq!(momentum(&all), sum, "carried");
         step(&mut all);
         step(&mut all);
         let before = all.states();
         assert_eq!(before[0].counters["steps"], 2);
-        all.switch(&adam(1e-6), false).unwrap();
+        all.switch(&adam(1e-6), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "adam counts on");
 
         let sum = momentum(&all);
-        all.switch(&sgd(false), true).unwrap();
+        all.switch(&sgd(false), Handover::Momentum).unwrap();
         assert_eq!(momentum(&all), sum, "carried back");
-        all.switch(&adam(1e-8), false).unwrap();
+        all.switch(&adam(1e-8), Handover::OfSameKind).unwrap();
         assert_eq!(momentum(&all), [0.0; 9], "dropped");
         assert_eq!(all.states()[0].counters["steps"], 0);
     }
@@ -351,7 +354,7 @@ mod tests {
         let state = |all: &Optimizers, place: &str| all.states()[0].clone().take(place);
         (0..3).for_each(|_| step(&mut all, &mut params, &[hypers(0.01)]));
         let before = all.states()[0].clone();
-        all.switch(&mix(rmsprop(), sgd(false)), true).unwrap();
+        all.switch(&mix(rmsprop(), sgd(false)), Handover::Momentum).unwrap();
         assert_eq!(state(&all, "from"), before);
         let mean = &state(&all, "to").buffers["momentum"];
         // About: the mean square that it was divided by has grown since.
@@ -363,15 +366,15 @@ mod tests {
         let half = Some(Hypers { share: 0.5, ..hypers(0.01).unwrap() });
         (0..3).for_each(|_| step(&mut all, &mut params, &[half]));
         let before = all.states();
-        all.switch(&mix(rmsprop(), sgd(true)), false).unwrap();
+        all.switch(&mix(rmsprop(), sgd(true)), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of the same two kinds");
         let of_sgd = state(&all, "to");
-        all.switch(&sgd(true), true).unwrap();
+        all.switch(&sgd(true), Handover::Momentum).unwrap();
         assert_eq!(all.states()[0], of_sgd);
-        all.switch(&mix(sgd(true), sgd(false)), true).unwrap();
+        all.switch(&mix(sgd(true), sgd(false)), Handover::Momentum).unwrap();
         assert_eq!(state(&all, "from"), of_sgd, "once, though both are of its kind");
         assert_ne!(state(&all, "to"), of_sgd);
-        all.switch(&mix(adam(1e-8), sgd(true)), false).unwrap();
+        all.switch(&mix(adam(1e-8), sgd(true)), Handover::OfSameKind).unwrap();
         assert_eq!(state(&all, "to").buffers["momentum"], [0.0; 9], "not asked to carry");
     }
 
@@ -401,11 +404,11 @@ mod tests {
         assert!(params.get("b.bias").unwrap().iter().all(|y| (y - (0.1 * 0.5 + 0.9 * 0.625)).abs() < 1e-6));
 
         let before = all.states();
-        all.switch(&schedule_free(1.0), false).unwrap();
+        all.switch(&schedule_free(1.0), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of one kind");
-        all.switch(&adam(1e-8), false).unwrap();
+        all.switch(&adam(1e-8), Handover::OfSameKind).unwrap();
         assert_eq!(mean(&all, &params).1, params.get("b.bias").unwrap(), "nothing is averaged any more");
-        all.switch(&schedule_free(0.0), false).unwrap();
+        all.switch(&schedule_free(0.0), Handover::OfSameKind).unwrap();
         assert_eq!(
             (all.states()[0].counters["steps"], mean(&all, &params).1),
             (0, params.get("b.bias").unwrap().to_vec())
@@ -468,9 +471,19 @@ mod tests {
 
         // The phase goes over to another optimizer; the rule's stays, and so does its momentum.
         let of_rule = all.states()[1].clone();
-        all.switch(&sgd(true), false).unwrap();
+        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
         assert_eq!(all.states()[1], of_rule);
         assert_eq!(all.states()[0].buffers["momentum"], [0.0; 6]);
+
+        // It begins anew, though nothing else changes; the rule's does not.
+        step(&mut all, &mut params, &[hypers(0.0), hypers(0.0)]);
+        let of_rule = all.states()[1].clone();
+        assert_ne!(all.states()[0].buffers["momentum"], [0.0; 6]);
+        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
+        assert_ne!(all.states()[0].buffers["momentum"], [0.0; 6]);
+        all.switch(&sgd(true), Handover::Nothing).unwrap();
+        assert_eq!(all.states()[0], Optimizers::new(&params, &rules, &sgd(true)).states()[0]);
+        assert_eq!(all.states()[1], of_rule);
 
         // Frozen: its gradient is none, its values and its momentum stay.
         let frozen = [hypers(0.0), None];

@@ -416,7 +416,7 @@ impl Session {
     /// When it cannot be recorded.
     pub fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<()> {
         let phase = &self.plan.phases[step.phase];
-        self.state.switch_optimizer(&phase.optimizer, phase.carry)?;
+        self.state.switch_optimizer(&phase.optimizer, phase.handover_at(step.step))?;
         Ok(self.recorder.event(&chores::phase_begins(&self.plan, step.phase))?)
     }
 

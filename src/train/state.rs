@@ -6,6 +6,7 @@ use super::optimizers::{Optimizers, Rules};
 use super::watch::Watch;
 use crate::loss_scale::Scale;
 use crate::nn::{Loss, Params};
+use crate::plan::Handover;
 use crate::registry::Choice;
 use crate::units::Seconds;
 use serde::{Deserialize, Serialize};
@@ -161,9 +162,9 @@ impl State {
     ///
     /// # Errors
     /// Those of it, and of a device.
-    pub fn switch_optimizer(&mut self, choice: &Choice, carry: bool) -> anyhow::Result<()> {
+    pub fn switch_optimizer(&mut self, choice: &Choice, handover: Handover) -> anyhow::Result<()> {
         self.optimizers.home()?;
-        self.optimizers.switch(choice, carry)?;
+        self.optimizers.switch(choice, handover)?;
         self.progress.optimizer = choice.clone();
         Ok(())
     }

@@ -100,6 +100,7 @@ impl Taken {
             clip_norm: None,
             clip_value: None,
             lookahead_decay: None,
+            average_decay: None,
         }
     }
 
@@ -228,7 +229,8 @@ fn mix_and_average(plan: &Plan, state: &mut State, step: &StepPlan) -> anyhow::R
         }
         let average = state.average.get_or_insert_with(|| Average::new(&state.params));
         let with_statistics = planned.statistics == Statistics::Average;
-        average.update(&mut state.params, planned.share(average.updates), with_statistics)?;
+        let share = plan.share_of(planned, average.updates, step.step);
+        average.update(&mut state.params, share, with_statistics)?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ fn means_are_those_of_averaged_model() {
     let [weights, buffers] = ["weights", "buffers"].map(|name| fixture.get(name));
     for name in fixture.cases() {
         let decay = fixture.case(&name)["decay"].as_f64().unwrap_or(0.0);
-        let settings = [("decay", Value::Float(decay)), ("decay_warmup", Value::Bool(false))];
+        let settings = [("decay_warmup", Value::Bool(false))];
         let settings = Settings(settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
         let rule = (find(ENTRIES, &name).unwrap().make)(&settings);
         let mut params = one_tensor(weights.shape[1], buffers.shape[1]);
@@ -29,7 +29,7 @@ fn means_are_those_of_averaged_model() {
         for step in 0..weights.shape[0] {
             params.values_mut()[..weights.shape[1]].copy_from_slice(&weights.row(step).f32s());
             params.stats_mut().copy_from_slice(&buffers.row(step).f32s());
-            average.update(&mut params, rule.share(average.updates), true).unwrap();
+            average.update(&mut params, rule.share(average.updates, decay), true).unwrap();
             let want = |key: &str| fixture.get(&format!("{name}/{key}")).row(step);
             let what = format!("{name}, update {step}");
             assert_close(&what, &average.params.host()[..weights.shape[1]], &want("weights"), TOLERANCE);

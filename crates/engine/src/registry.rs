@@ -424,10 +424,22 @@ impl Settings {
     getter!(text, opt_text, Text, String, |v: &String| v.clone());
     getter!(float, opt_float, Float, f64, |v: &f64| *v);
     getter!(duration, opt_duration, Duration, Duration, |v: &Duration| *v);
-    getter!(ramp, opt_ramp, Ramp, RampValue, |v: &RampValue| v.clone());
     getter!(choice, opt_choice, Choice, Choice, |v: &Choice| v.clone());
     getter!(list, opt_list, List, Vec<Value>, |v: &Vec<Value>| v.clone());
     getter!(table, opt_table, Table, Settings, |v: &Settings| v.clone());
+
+    /// A curve; a number is one that stays where it is.
+    pub fn ramp(&self, key: &str) -> RampValue {
+        self.opt_ramp(key).unwrap_or_else(|| panic!("setting `{key}` is not declared or has no default"))
+    }
+    pub fn opt_ramp(&self, key: &str) -> Option<RampValue> {
+        match self.0.get(key) {
+            None => None,
+            Some(Value::Ramp(ramp)) => Some(ramp.clone()),
+            Some(Value::Float(number)) => Some(RampValue::constant(*number)),
+            Some(other) => panic!("setting `{key}` holds {other:?}"),
+        }
+    }
 
     /// A non-negative integer setting.
     pub fn usize(&self, key: &str) -> usize {

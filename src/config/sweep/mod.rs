@@ -172,7 +172,7 @@ fn checked(file: Text, is_new: bool) -> Result<Sweep, Diagnostics> {
     };
     // What is wrong with the base would be wrong with every point.
     let base = sweep.base()?.spec.settings();
-    sweep.constraints = constraint::read(&tree, &sweep.axes, &base, &mut errors);
+    sweep.constraints = constraint::read(&tree, &sweep.texts[0].content, &sweep.axes, &base, &mut errors);
     sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors, &mut in_new);
     if is_new {
         errors.append(&mut in_new);
@@ -313,7 +313,7 @@ impl Sweep {
     }
 
     fn read(&self) -> Read {
-        Read { texts: self.texts.clone(), errors: Vec::new(), replaced: None }
+        Read { texts: self.texts.clone(), errors: Vec::new(), replaced: None, is_new: true }
     }
 }
 

@@ -102,3 +102,57 @@ fn slow_weights_are_taken_in_whenever_they_are_mixed() {
     let errors = Plan::compile(&spec, &facts(100)).unwrap_err();
     assert_eq!((errors.len(), errors[0].path.as_str()), (1, "train.average"));
 }
+
+#[test]
+fn a_decay_that_moves_goes_by_a_curve_over_all_of_training() {
+    let steps = |amount| every(amount, DurationUnit::Steps);
+    let ema = |decay: Value, more: &[(&str, Value)]| {
+        let mut choice = average("ema", [("start", steps(3.0)), ("every", steps(2.0))]);
+        let others = [("decay", decay), ("decay_warmup", Value::Bool(false))];
+        choice
+            .settings
+            .0
+            .extend(others.into_iter().chain(more.iter().cloned()).map(|(key, value)| (key.to_owned(), value)));
+        let mut spec = spec(vec![super::steps(4, 10), super::steps(6, 10)], LastBatch::Serve);
+        spec.train.average = Some(choice);
+        Plan::compile(&spec, &facts(100))
+    };
+    let ramp = || Value::Ramp(curve(0.2, Some(0.7), "linear"));
+    let plan = ema(ramp(), &[]).unwrap();
+    // Taken in after steps 3, 5, 7 and 9, of which the first takes all.
+    let kept: Vec<Option<f64>> = (0..10).map(|step| plan.kept_after(step)).collect();
+    let at = |taken: f64| 0.2 + 0.5 * taken / 10.0;
+    for (step, kept) in kept.iter().enumerate() {
+        match step {
+            5 | 7 | 9 => assert!((kept.unwrap() - at(step as f64 + 1.0)).abs() < 1e-15, "{step}: {kept:?}"),
+            _ => assert_eq!(*kept, None, "{step}"),
+        }
+    }
+    assert_eq!(plan.step_columns(), ["average_decay"]);
+    let drawn: Vec<Option<f64>> = (0..10).map(|step| plan.step_row(step).average_decay).collect();
+    assert!(drawn[..4].iter().all(Option::is_none) && (drawn[4].unwrap() - at(5.0)).abs() < 1e-15, "{drawn:?}");
+    let share = |plan: &Plan, k, step| plan.share_of(plan.average.as_ref().unwrap(), k, step);
+    assert_eq!((share(&plan, 0, 3), share(&plan, 1, 5)), (1.0, 1.0 - kept[5].unwrap()));
+    assert!(
+        plan.table(200).contains("ema of decay 0.2 → 0.7 linear of the weights every 2step"),
+        "{}",
+        plan.table(200)
+    );
+
+    // Both warm-ups hold it down: 2/11, and 1 − 3^−0.5 at the third.
+    let warm = ema(ramp(), &[("decay_warmup", Value::Bool(true))]).unwrap();
+    assert!((warm.kept_after(5).unwrap() - 2.0 / 11.0).abs() < 1e-15);
+    let power = ema(Value::Float(0.999), &[("warmup_power", Value::Float(0.5))]).unwrap();
+    assert!((power.kept_after(7).unwrap() - (1.0 - 3f64.powf(-0.5))).abs() < 1e-15);
+    assert!(power.table(200).contains("ema of decay 0.999 that is warmed up by power 0.5 of"), "{}", power.table(200));
+
+    // As before there were curves.
+    let still = ema(Value::Float(0.9), &[("decay_warmup", Value::Bool(true))]).unwrap();
+    assert!(still.step_columns().is_empty() && still.step_row(7).average_decay.is_none());
+    assert_eq!(share(&still, 1, 5), 1.0 - 2.0 / 11.0);
+
+    let wrong = |more: &[(&str, Value)]| ema(Value::Float(0.9), more).unwrap_err()[0].path.clone();
+    let both = [("decay_warmup", Value::Bool(true)), ("warmup_power", Value::Float(0.5))];
+    assert_eq!(wrong(&both), "train.average.warmup_power");
+    assert_eq!(wrong(&[("warmup_gamma", Value::Float(2.0))]), "train.average.warmup_gamma");
+}

@@ -43,6 +43,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         augment: vec![],
         optimizer: Choice::plain("sgd"),
         carry: false,
+        fresh: false,
         lr: constant(0.1),
         momentum: constant(0.9),
         weight_decay: constant(0.0),
@@ -287,6 +288,7 @@ fn the_trace_is_the_front_of_what_training_records() {
             clip_norm: None,
             clip_value: None,
             lookahead_decay: None,
+            average_decay: None,
         };
         assert_eq!(crate::record::rows::PlannedStepRow::from(&row), plan.step_row(step.step));
         recorded.serialize(row).unwrap();

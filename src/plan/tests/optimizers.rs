@@ -82,6 +82,7 @@ fn the_table_tells_what_is_not_as_by_default() {
     phases[0].optimizer = Choice::with("rmsprop", alpha);
     phases[1].optimizer = Choice::with("sgd", [("decay", Value::Text("decoupled".to_owned()))]);
     phases[1].carry = true;
+    phases[2].fresh = true;
     phases[2].optimizer = Choice::with("adam", [("beta2", Value::Float(0.999))]);
     phases[2].beta = Some(constant(0.99));
     phases[1].lr = curve(0.7 * 0.4, Some(0.05 * 1.1), "linear");
@@ -92,4 +93,5 @@ fn the_table_tells_what_is_not_as_by_default() {
     assert!(row("    1").contains(" 0.28 → 0.055 linear "), "{table}");
     assert!(row("    2").contains("adam ") && row("    2").ends_with("0.99"), "{table}");
     assert!(table.contains("momentum is carried over into phase 1\n"), "{table}");
+    assert!(table.contains("the optimizer begins anew in phase 2\n"), "{table}");
 }

@@ -29,6 +29,7 @@ fn what_comes_after_a_border_makes_no_difference_before_it() {
     assert!(alike(|_, _| {}));
     assert!(alike(|spec, second| spec.phases[1].lr = constant(if second { 0.2 } else { 0.1 })));
     assert!(alike(|spec, second| spec.phases[1].optimizer = Choice::plain(if second { "sgd" } else { "rmsprop" })));
+    assert!(alike(|spec, second| spec.phases[1].fresh = second));
     assert!(alike(|spec, second| {
         spec.phases[1].batch = if second { 20 } else { 10 };
         spec.phases[1].size = second.then_some(24);
@@ -40,6 +41,7 @@ fn what_comes_after_a_border_makes_no_difference_before_it() {
 fn what_differs_before_it_or_throughout_tells_them_apart() {
     assert!(!alike(|spec, second| spec.phases[0].lr = constant(if second { 0.2 } else { 0.1 })));
     assert!(!alike(|spec, second| spec.phases[0].carry = second));
+    assert!(!alike(|spec, second| spec.phases[0].fresh = second));
     assert!(!alike(|spec, second| spec.train.label_smoothing = if second { 0.1 } else { 0.0 }));
     assert!(!alike(|spec, second| spec.train.stop.diverged = second));
     assert!(!alike(|spec, second| spec.train.loss = second.then(|| Choice::plain("bce"))));
@@ -75,6 +77,20 @@ fn shares_of_all_of_training_tell_them_apart_where_they_fall_before_the_border()
     assert!(alike(|spec, _| lookahead(spec, constant(0.5), step(0.0))));
     assert!(alike(|spec, _| lookahead(spec, curve(0.0, Some(0.5), "linear"), step(10.0))));
     assert!(!alike(|spec, _| lookahead(spec, constant(0.5), percent(30.0))), "slow weights of other steps");
+
+    let ema = |spec: &mut Spec, decay: Value, start| {
+        let words =
+            [("statistics", "average"), ("evaluate", "every")].map(|(key, word)| (key, Value::Text(word.into())));
+        let mut choice = Choice::with("ema", words);
+        let times = [("start", Value::Duration(start)), ("every", Value::Duration(step(1.0)))];
+        let others = [("decay", decay), ("decay_warmup", Value::Bool(false))];
+        choice.settings.0.extend(times.into_iter().chain(others).map(|(key, value)| (key.to_owned(), value)));
+        spec.train.average = Some(choice);
+    };
+    let ramp = || Value::Ramp(curve(0.5, Some(0.9), "linear"));
+    assert!(alike(|spec, _| ema(spec, Value::Float(0.9), step(0.0))));
+    assert!(!alike(|spec, _| ema(spec, ramp(), step(0.0))));
+    assert!(alike(|spec, _| ema(spec, ramp(), step(11.0))));
 
     let rule = |spec: &mut Spec, until| {
         let subject = Subject { role: Some(Role::Norm), ..Subject::default() };

@@ -55,6 +55,7 @@ fn steps(plan: &[PlanRow]) -> Vec<PlannedStepRow> {
                 clip_norm: None,
                 clip_value: None,
                 lookahead_decay: None,
+                average_decay: None,
             });
         }
     }
@@ -80,6 +81,7 @@ fn trace(plan: &[PlanRow]) -> Vec<TraceRow> {
         clip_norm: s.clip_norm,
         clip_value: s.clip_value,
         lookahead_decay: s.lookahead_decay,
+        average_decay: s.average_decay,
     };
     steps(plan).into_iter().map(row).collect()
 }

@@ -58,6 +58,7 @@ pub fn paint(session: &mut PaintSession) -> anyhow::Result<Outcome> {
             clip_norm: None,
             clip_value: None,
             lookahead_decay: None,
+            average_decay: None,
         };
         session.meter.add(&row);
         session.recorder.event(&Event::StepDone(StepDone {

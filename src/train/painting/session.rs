@@ -100,9 +100,9 @@ impl PaintSession {
     pub(super) fn begin_phase(&mut self, step: &StepPlan) -> anyhow::Result<Objective> {
         let (extent, phase) = (self.job.extent(step.phase), &self.job.plan.phases[step.phase]);
         let before = self.job.extent(self.job.plan.phase_of(step.step.saturating_sub(1)));
-        let (optimizer, carry) = (phase.optimizer.clone(), phase.carry);
+        let (optimizer, handover) = (phase.optimizer.clone(), phase.handover_at(step.step));
         if extent == before {
-            self.state.switch_optimizer(&optimizer, carry)?;
+            self.state.switch_optimizer(&optimizer, handover)?;
         } else {
             let colours = self.job.colours();
             let images = images_of(values(&self.state.params), before, colours);
