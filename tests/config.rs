@@ -508,6 +508,69 @@ fn a_schedule_is_stretched() {
     assert!(right(&content, &["train.stretch=1"]).spec == plain);
 }
 
+/// What is refused by now is no reason to lose a run that was begun before; nor is what was written back of one.
+#[test]
+fn an_average_at_the_ends_of_phases_has_no_interval() {
+    let file = Path::new("tests/fixtures/errors/meaning/average-every-beside-phases.toml");
+    assert!(config::load_with(file, &[]).is_err());
+    let begun = config::load_begun(file, &[]).unwrap().spec;
+    assert_eq!(begun.train.average.unwrap().settings.duration("every").to_string(), "2ep");
+    let plain = right(&std::fs::read_to_string(file).unwrap().replace("every = \"2ep\", ", ""), &[]).spec;
+    let written = config::write(&plain);
+    assert!(written.contains("every = \"1ep\"") && written.contains("phases = true"), "{written}");
+    assert_eq!(right(&written, &[]).spec, plain);
+}
+
+/// A decay that does not move is hashed and written as the number that it was before there were curves.
+#[test]
+fn a_decay_of_averages_is_a_number_or_a_curve() {
+    let with = |decay: &str| right(WHOLE, &[&format!("train.average={{ kind = 'ema', decay = {decay} }}")]).spec;
+    let hash = |spec: &Spec| spec.hash(&[used("cifar10", "sha256:1")], None);
+    let plain = with("0.99");
+    assert_eq!(plain, with("{ from = 0.99 }"));
+    assert_eq!(plain.train.average.as_ref().unwrap().settings.float("decay"), 0.99);
+    assert!(
+        config::write(&plain).contains("average = { kind = \"ema\", decay = 0.99, decay_warmup = false, evaluate = ")
+    );
+    let curve = with("{ from = 0.9, to = 0.99, curve = 'cosine' }");
+    assert_ne!(hash(&curve), hash(&plain));
+    let written = config::write(&curve);
+    assert!(written.contains("decay = { from = 0.9, to = 0.99, curve = \"cosine\" }"), "{written}");
+    assert_eq!(right(&written, &[]).spec, curve);
+    assert_eq!(curve.settings()["train.average.decay.to"], 0.99);
+    assert!(read("a.toml", WHOLE, &["train.average={ ema = { from = 0.9, to = 1.0 } }"]).is_err());
+}
+
+/// The same schedule over another whole; what is written back says lengths as they come out.
+#[test]
+fn lengths_are_shares_of_the_whole() {
+    let phases = |lengths: [&str; 3]| {
+        let [a, b, c] = lengths;
+        format!(
+            "name = 'a'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\nepochs = 16\n\
+             [[phases]]\nepochs = {a}\nbatch = 8\noptimizer = 'sgd'\nlr = 0.1\n[[phases]]\nepochs = {b}\nlr = 0.2\n\
+             [[phases]]\nrecipe = 'one-cycle'\nepochs = {c}\nlr = 0.3\n"
+        )
+    };
+    let shares = phases(["'12.5%'", "'37.5%'", "'50%'"]);
+    let plain = phases(["2", "6.0", "8"]).replace("[train]\nepochs = 16\n", "");
+    let spec = right(&shares, &[]).spec;
+    assert_eq!(spec, right(&plain, &[]).spec);
+    let written = config::write(&spec);
+    assert_eq!(config::write(&right(&written, &[]).spec), written);
+    // As a sweep over the whole has it; and as it is stretched.
+    let short = right(&shares, &["train.epochs=1.6"]).spec;
+    let lengths = |spec: &Spec| spec.phases.iter().map(|phase| phase.length).collect::<Vec<_>>();
+    assert_eq!(lengths(&short), lengths(&right(&plain, &["train.stretch=0.1"]).spec));
+    assert_eq!(short.phases[0].length, Length::Epochs(0.2));
+    assert_eq!(lengths(&right(&shares, &["train.stretch=0.1"]).spec), lengths(&short));
+    // Beside one that has a length of its own they need not make up the whole, and one may be given in its place.
+    let mixed = right(&shares, &["phases[0].epochs=1"]).spec;
+    assert_eq!((mixed.phases[0].length, mixed.phases[1].length), (Length::Epochs(1.0), Length::Epochs(6.0)));
+    let steps = right(&shares, &["phases[0].steps=7"]).spec;
+    assert_eq!((steps.phases[0].length, steps.phases[1].length), (Length::Steps(7), Length::Epochs(6.0)));
+}
+
 #[test]
 fn overrides_are_as_if_written() {
     let set = |sets: &[&str]| right(WHOLE, sets).spec;

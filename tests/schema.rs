@@ -405,7 +405,8 @@ fn toml_of(kind: Kind) -> BoxedStrategy<String> {
     match kind {
         Kind::Bool => any::<bool>().prop_map(|b| b.to_string()).boxed(),
         Kind::Int { min, max } => (min..=max.min(min.saturating_add(200))).prop_map(|int| int.to_string()).boxed(),
-        Kind::Float(interval) => number(interval),
+        // A share is one of what another setting gives.
+        Kind::Float(interval) | Kind::Share(interval) => number(interval),
         Kind::Numbers(interval) => {
             let numbers = prop::collection::vec(number(interval), 0..3);
             prop_oneof![number(interval), numbers.prop_map(|items| format!("[{}]", items.join(", ")))].boxed()
@@ -536,7 +537,7 @@ fn experiment() -> impl Strategy<Value = String> {
             let value = match param.kind {
                 Kind::Tables(params) if param.key == "phases" => {
                     let phase = |length, other| {
-                        let without = [other, "carry", "beta", "recipe"];
+                        let without = [other, "carry", "fresh", "beta", "recipe"];
                         table(&demand(params, &[length, "batch", "optimizer", "lr"], &without), "")
                     };
                     let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
@@ -550,7 +551,7 @@ fn experiment() -> impl Strategy<Value = String> {
                         let settings: Vec<Param> =
                             beside::settings(params, naming, *entry).into_iter().map(still).collect();
                         let ends = ["max_momentum", "min_momentum"];
-                        let without = [key, "steps", "carry", "beta", "sizes", "batches", "optimizers"];
+                        let without = [key, "steps", "carry", "fresh", "beta", "sizes", "batches", "optimizers"];
                         let without = [&without[..], &ends].concat();
                         let settings = demand(&settings, &["epochs", "batch", "optimizer"], &without);
                         table(&settings, &format!("{key} = {:?}", entry.name()))
@@ -566,7 +567,8 @@ fn experiment() -> impl Strategy<Value = String> {
                     let rule = |subject, rate, other| table(&demand(params, &[subject, rate], &[other]), "");
                     tables(vec![rule("role", "lr", "lr_factor"), rule("match", "lr_factor", "lr")], 0)
                 }
-                Kind::Table(params) => table(&demand(params, &[], &["stand_in"]), ""),
+                // A whole that nothing is a share of is an error.
+                Kind::Table(params) => table(&demand(params, &[], &["stand_in", "epochs"]), ""),
                 kind => toml_of(kind),
             };
             value.prop_map(|value| format!("{} = {value}\n", param.key))

@@ -30,6 +30,7 @@ pub mod reference;
 mod rules;
 pub mod schema;
 mod sets;
+mod shares;
 mod source;
 pub mod spec;
 mod stops;
@@ -169,6 +170,7 @@ fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<L
     let mut checker = check::Checker::new(&texts);
     let settings = checker.experiment(&tree);
     errors.append(&mut checker.errors);
+    let settings = shares::resolve(settings, &checker.origins, &mut errors);
     let expanded = recipes::expand(settings, checker.origins, &mut errors);
     let mut source = Source::new(texts.clone(), count, expanded.origins);
     let mut builder = build::Builder { source: &mut source, replaced, phase_sources: expanded.sources, errors, is_new };

@@ -141,6 +141,7 @@ fn takes(kind: &Kind) -> String {
         Kind::Map(of) => format!("a table, each value: {}", takes(of)),
         Kind::Duration { unit: None } => "a duration".to_owned(),
         Kind::Duration { unit: Some(DurationUnit::Epochs) } => "a number of epochs, or a duration".to_owned(),
+        Kind::Share(interval) => format!("{}, or a share (`\"25%\"`)", expected(&Kind::Float(*interval))),
         Kind::Time => "a span of time".to_owned(),
         Kind::Ramp(interval) => format!("{}, or a curve", expected(&Kind::Float(*interval))),
         Kind::Table(_) => "a table, see below".to_owned(),

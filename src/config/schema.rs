@@ -400,6 +400,13 @@ pub const TRAIN: &[Param] = &[
               `run.json`) and `plan --expand` have the rates that come out, without it: whoever changes a batch there changes rates too",
     },
     Param {
+        key: "epochs",
+        kind: Kind::Float(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
+        default: Default::Absent,
+        doc: "what the lengths of phases that are given as shares (`epochs = \"25%\"`) are shares of, in passes over the training set; where all are, they \
+              add up to 100 %. What a run keeps and `plan --expand` have the lengths that come out, without it",
+    },
+    Param {
         key: "stretch",
         kind: Kind::Float(Interval::above(0.0)),
         default: Default::Toml("1.0"),
@@ -771,9 +778,9 @@ pub const PHASE: &[Param] = &[
     },
     Param {
         key: "epochs",
-        kind: Kind::Float(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
+        kind: Kind::Share(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
         default: Default::Absent,
-        doc: "length in passes over the training set, may be fractional; either this or `steps`: `--set` of one takes the other out",
+        doc: "length in passes over the training set, may be fractional, or as a share of `train.epochs`: `\"25%\"`; either this or `steps`: `--set` of one takes the other out",
     },
     Param {
         key: "steps",

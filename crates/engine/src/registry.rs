@@ -33,6 +33,8 @@ pub enum Kind {
     Duration {
         unit: Option<DurationUnit>,
     },
+    /// A number in the interval, or `"25%"` of what another setting gives; checked, a float or a duration.
+    Share(Interval),
     /// `"90s"`, `"10min"`, `"1.5h"`; checked, a float of seconds.
     Time,
     /// A number, or `{ from, to, curve }`; the values lie in the interval.

@@ -30,6 +30,7 @@ pub fn expected(kind: &Kind) -> String {
             };
             format!("a duration: \"3ep\" for epochs, \"500step\" for whole steps, \"20%\" for a share up to 100{plain}")
         }
+        Kind::Share(interval) => format!("{}, or \"25%\" for a share of all", number(interval)),
         Kind::Time => "a span of time: \"90s\", \"10min\" or \"1.5h\"".to_owned(),
         Kind::Ramp(interval) => format!("{}, or `{{ from = …, to = …, curve = … }}`", number(interval)),
         Kind::Choice(family) => entries(family),
@@ -46,7 +47,10 @@ pub fn bound(kind: &Kind, value: &Wire) -> Option<String> {
     match (kind, value) {
         // A bound that is there to keep arithmetic safe, far above any use.
         (Kind::Int { max, .. }, Wire::Int(int)) if *max >= COUNT && int > max => Some(format!("the most is {max}")),
-        (Kind::Float(interval) | Kind::Numbers(interval) | Kind::Ramp(interval), Wire::Int(_) | Wire::Float(_)) => {
+        (
+            Kind::Float(interval) | Kind::Share(interval) | Kind::Numbers(interval) | Kind::Ramp(interval),
+            Wire::Int(_) | Wire::Float(_),
+        ) => {
             let percent = match value {
                 Wire::Int(int) => *int as f64,
                 Wire::Float(number) => *number,
@@ -71,7 +75,10 @@ pub fn entries(family: &Family) -> String {
 pub fn remedy(kind: &Kind, value: &Wire, path: &str) -> Option<String> {
     let key = last_key(path);
     match (kind, value) {
-        (Kind::Int { .. } | Kind::Float(_) | Kind::Numbers(_) | Kind::Ramp(_), Wire::Text(text)) => {
+        (Kind::Share(_), Wire::Text(text)) if text.trim_end().ends_with(|c: char| !c.is_ascii_digit()) => {
+            length_meant(key, text)
+        }
+        (Kind::Int { .. } | Kind::Float(_) | Kind::Share(_) | Kind::Numbers(_) | Kind::Ramp(_), Wire::Text(text)) => {
             let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
             Some(format!("write the number without quotes, with a digit before any point: `{key} = {number}`"))
         }
@@ -167,6 +174,23 @@ fn duration_meant(key: &str, text: &str) -> Option<String> {
         DurationUnit::Steps => "steps are whole".to_owned(),
         _ => "a share is at most \"100%\"".to_owned(),
     })
+}
+
+/// What `"3ep"`, `"500step"` or `"25 percent"` is likely meant for, where a number has a unit already.
+fn length_meant(key: &str, text: &str) -> Option<String> {
+    let text = text.trim();
+    let (amount, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+    let number: f64 = amount.parse().ok()?;
+    match unit.trim().to_lowercase().as_str() {
+        unit if unit.len() > 1 && "epochs".starts_with(unit) => {
+            Some(format!("write the number alone: `{key} = {number}`"))
+        }
+        unit if unit.len() > 1 && "steps".starts_with(unit) => {
+            Some(format!("steps have a key of their own: `steps = {number}`"))
+        }
+        "%" | "percent" if number > 0.0 && number <= 100.0 => Some(format!("did you mean `{key} = \"{number}%\"`?")),
+        _ => None,
+    }
 }
 
 /// What `"10 minutes"`, `"90 sec"` or `"2ep"` is likely meant for.

@@ -157,6 +157,8 @@ impl<'a> Checker<'a> {
             (Kind::Path, Wire::Text(file)) => self.path(node, file, path),
             (Kind::Word(words), Wire::Text(word)) => self.word(node, words, word, path),
             (Kind::Duration { unit }, _) => self.duration(node, *unit, path),
+            (Kind::Share(interval), Wire::Text(text)) => self.share(node, interval, text, path),
+            (Kind::Share(interval), _) => self.number(node, interval, kind, path).map(Value::Float),
             (Kind::Time, _) => self.time(node, path),
             (Kind::Ramp(interval), _) => self.ramp(node, interval, kind, path).map(Value::Ramp),
             (Kind::Choice(family), _) => self.choice(node, family, path).map(Value::Choice),

@@ -90,6 +90,16 @@ impl Checker<'_> {
         }
     }
 
+    /// `"25%"`; none of it is no share.
+    pub(super) fn share(&mut self, node: &Node, interval: &Interval, text: &str, path: &str) -> Option<Value> {
+        let kind = Kind::Share(*interval);
+        match text.parse() {
+            Ok(Duration { amount: 0.0, unit: DurationUnit::Percent }) => self.out_of_range(node, &kind, path, text),
+            Ok(share @ Duration { unit: DurationUnit::Percent, .. }) => Some(Value::Duration(share)),
+            _ => self.wrong(node, &kind, path),
+        }
+    }
+
     /// A span of time, in seconds.
     pub(super) fn time(&mut self, node: &Node, path: &str) -> Option<Value> {
         let seconds = match &node.value {
@@ -128,7 +138,7 @@ impl Checker<'_> {
     /// Reports a value of the wrong type.
     pub(super) fn wrong<T>(&mut self, node: &Node, kind: &Kind, path: &str) -> Option<T> {
         let message = match (kind, &node.value) {
-            (Kind::Duration { .. } | Kind::Time, Wire::Text(text)) => {
+            (Kind::Duration { .. } | Kind::Share(_) | Kind::Time, Wire::Text(text)) => {
                 format!("`{}` cannot be {text:?}", last_key(path))
             }
             (_, value) => format!("`{}` cannot be {}", last_key(path), value.type_name()),

@@ -21,6 +21,15 @@ pub fn value(kind: &Kind) -> Value {
         Kind::Path => json!({ "type": "string", "minLength": 1 }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Duration { unit } => duration(*unit),
+        Kind::Share(interval) => {
+            let share = json!({
+                "type": "string",
+                "pattern": format!("^{SHARE}$"),
+                "not": { "pattern": r"^0(\.0+)?%$" },
+                "examples": ["25%"],
+            });
+            json!({ "anyOf": [number(interval), share] })
+        }
         Kind::Time => json!({
             "type": "string",
             "pattern": r"^(0|[1-9][0-9]{0,8})(\.[0-9]+)?(s|min|h)$",
@@ -86,15 +95,17 @@ fn number(interval: &Interval) -> Value {
     schema
 }
 
+/// Per cents up to 100.
+const SHARE: &str = r"(100(\.0+)?|(0|[1-9][0-9]?)(\.[0-9]+)?)%";
+
 /// Texts exactly as [`Duration`](crate::registry::Duration) reads them.
 fn duration(unit: Option<DurationUnit>) -> Value {
     let whole = "(0|[1-9][0-9]{0,14})";
     let epochs = format!(r"{whole}(\.[0-9]+)?ep");
     let steps = format!("{whole}step");
-    let share = r"(100(\.0+)?|(0|[1-9][0-9]?)(\.[0-9]+)?)%";
     let text = json!({
         "type": "string",
-        "pattern": format!("^({epochs}|{steps}|{share})$"),
+        "pattern": format!("^({epochs}|{steps}|{SHARE})$"),
         "examples": ["3ep", "500step", "20%"],
     });
     let plain = match unit {

@@ -103,9 +103,9 @@ const MOST_EPOCHS: f64 = 1e6;
 
 const EPOCHS: Param = Param {
     key: "epochs",
-    kind: Kind::Float(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
+    kind: Kind::Share(Interval { min: 0.0, max: MOST_EPOCHS, min_open: true, max_open: false }),
     default: Default::Absent,
-    doc: "length of the whole, in passes over the training set; either this or `steps`",
+    doc: "length of the whole recipe, in passes over the training set, or as a share of `train.epochs`; either this or `steps`",
 };
 
 const STEPS: Param = Param {
