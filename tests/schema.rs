@@ -453,11 +453,7 @@ fn number(interval: Interval) -> BoxedStrategy<String> {
 fn table(params: &[Param], first: &str) -> BoxedStrategy<String> {
     let fields: Vec<BoxedStrategy<Option<String>>> = params
         .iter()
-        // Statistics are as many numbers as the set has channels, and a pair: few drawn ones are.
-        .filter(|param| {
-            param.key != "extends"
-                && !matches!((param.key, param.kind), ("mean" | "deviation", Kind::Numbers(_) | Kind::List(_)))
-        })
+        .filter(|param| param.key != "extends")
         .map(|param| {
             let key = param.key;
             let field = toml_of(param.kind).prop_map(move |value| format!("{key} = {value}"));
@@ -567,8 +563,15 @@ fn experiment() -> impl Strategy<Value = String> {
                     let rule = |subject, rate, other| table(&demand(params, &[subject, rate], &[other]), "");
                     tables(vec![rule("role", "lr", "lr_factor"), rule("match", "lr_factor", "lr")], 0)
                 }
-                // A whole that nothing is a share of is an error.
-                Kind::Table(params) => table(&demand(params, &[], &["stand_in", "epochs"]), ""),
+                Kind::Table(params) => {
+                    // These go together.
+                    let statistics = ["mean", "deviation"];
+                    // A whole that nothing is a share of is an error.
+                    let never = ["stand_in", "epochs"];
+                    let without = [&never[..], &statistics].concat();
+                    let [with, without] = [demand(params, &statistics, &never), demand(params, &[], &without)];
+                    prop_oneof![1 => table(&with, ""), 6 => table(&without, "")].boxed()
+                }
                 kind => toml_of(kind),
             };
             value.prop_map(|value| format!("{} = {value}\n", param.key))
