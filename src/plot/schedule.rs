@@ -165,15 +165,16 @@ fn panels(
         let lines = lines(value, |ends| ends.clip_value);
         panels.push(Panel::new(("bound on the gradient's values", GREY), lines, amount_axis));
     }
-    let decays: [(&str, fn(&PlannedStepRow) -> Option<f64>); 2] =
-        [("lookahead's decay", |s| s.lookahead_decay), ("the average's decay", |s| s.average_decay)];
-    for (caption, of) in decays {
-        let decay = Lines::after_steps(places, steps, |s| of(s).unwrap_or(f64::NAN));
+    let mut decays = |caption, decay: Lines| {
         let (lowest, highest) = decay.range();
         if lowest < highest {
             panels.push(Panel::new((caption, GREEN), decay, close_axis));
         }
-    }
+    };
+    let after_steps =
+        |of: fn(&PlannedStepRow) -> Option<f64>| Lines::after_steps(places, steps, |s| of(s).unwrap_or(f64::NAN));
+    decays("lookahead's decay", after_steps(|s| s.lookahead_decay));
+    decays("the average's decay", after_steps(|s| s.average_decay));
     panels
 }
 
