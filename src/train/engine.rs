@@ -299,22 +299,16 @@ fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::R
         })
     };
     let model = match mean {
-        Some((of, mean)) if *of == step.step => {
-            mean.in_place_of(&mut state.params, |params| evaluate(evaluator, params))?
-        }
-        _ => evaluate(evaluator, &mut state.params)?,
+        Some((_, mean)) => mean.in_place_of(&mut state.params, |params| evaluate(evaluator, params))?,
+        None => evaluate(evaluator, &mut state.params)?,
     };
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
     let averaged = match (planned, &mut state.average) {
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {
-                if compute.device.is_some() {
-                    // A card's memory may not hold a third tape.
-                    evaluator.forget();
-                }
                 // Without them there is no such model: finding them is training.
-                statistics::measure(params, spec, plan, (datasets, sets), step, compute)?;
+                statistics::measure(params, spec, plan, (datasets, sets), step, compute, evaluator)?;
                 clock.lap(|spent| &mut spent.train);
             }
             evaluate(evaluator, params)

@@ -547,16 +547,19 @@ impl Session {
         Ok(())
     }
 
-    /// Has the model after a step at hand, with statistics of its own, where it is a mean that optimizers keep. That is training: there
-    /// is no such model without.
+    /// Has the model after a step at hand, with statistics of its own, where it is a mean that optimizers keep, and none where it is
+    /// not. That is training: there is no such model without.
     ///
     /// # Errors
     /// Those of the device, of the loader and of the net.
     pub(super) fn find_mean(&mut self, step: &StepPlan) -> anyhow::Result<()> {
-        if !self.plan.phases[step.phase].model_is_mean || self.mean.as_ref().is_some_and(|(of, _)| *of == step.step) {
+        if self.mean.as_ref().is_some_and(|(of, _)| *of == step.step) {
             return Ok(());
         }
         self.mean = None;
+        if !self.plan.phases[step.phase].model_is_mean {
+            return Ok(());
+        }
         let mut mean = self.state.mean_of_optimizers()?;
         loop {
             match self.measure(&mut mean, step) {
@@ -573,12 +576,8 @@ impl Session {
     /// Gives weights that no step was taken with the running statistics that they have on the training images.
     fn measure(&mut self, mean: &mut Average, step: &StepPlan) -> anyhow::Result<()> {
         let Self { spec, plan, state, evaluator, datasets, sets, compute, .. } = self;
-        if compute.device.is_some() {
-            // A card's memory may not hold a third tape.
-            evaluator.forget();
-        }
         mean.in_place_of(&mut state.params, |params| {
-            statistics::measure(params, spec, plan, (datasets, sets), step, compute)
+            statistics::measure(params, spec, plan, (datasets, sets), step, compute, evaluator)
         })
     }
 
@@ -592,8 +591,8 @@ impl Session {
         let params = &mut self.state.params;
         params.home()?;
         match &mut self.mean {
-            Some((of, mean)) if *of == step.step => mean.in_place_of(params, work),
-            _ => work(params),
+            Some((_, mean)) => mean.in_place_of(params, work),
+            None => work(params),
         }
     }
 

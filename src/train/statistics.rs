@@ -1,5 +1,6 @@
 //! Running statistics found anew, for weights that no step was taken with.
 
+use super::evaluate::Evaluator;
 use super::net;
 use super::sets::DeviceSets;
 use crate::config::spec::Spec;
@@ -44,7 +45,7 @@ impl MeanStatistics {
 
 /// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented,
 /// mixed and sized as in its phase, in batches that its tape takes. A net without statistics is left as it is. `sets` are those of
-/// `datasets` that lie on the device.
+/// `datasets` that lie on the device; there the evaluator makes room.
 ///
 /// # Errors
 /// Those of the tape and of the loader; when the net cannot be built.
@@ -55,7 +56,12 @@ pub fn measure(
     (datasets, sets): (&[Arc<Dataset>], &DeviceSets),
     step: &StepPlan,
     compute: &Compute,
+    evaluator: &mut Evaluator,
 ) -> anyhow::Result<()> {
+    if compute.device.is_some() {
+        // A card's memory may not hold a third tape.
+        evaluator.forget();
+    }
     if params.stats().is_empty() {
         return Ok(());
     }

@@ -101,25 +101,43 @@ impl Drop for State {
     }
 }
 
-/// Unwinds with a [`Damage`] when the library gives up.
-fn unwinding(bytes: &[u8], size: (usize, usize), eighths: usize, wanted: Part, pixels: &mut Vec<u8>) -> Found {
-    // SAFETY: Both are plain data, which the library expects zeroed and fills. Neither is moved, nor named again but by these pointers,
-    // while `kept` lives, which is dropped before them.
-    let (mut errors, mut state): (ffi::jpeg_error_mgr, ffi::jpeg_decompress_struct) = unsafe { mem::zeroed() };
-    let errors = &raw mut errors;
-    let kept = State(&raw mut state);
-    // SAFETY: See above; the library reads no more than `bytes.len()` bytes, while `kept` lives.
-    let state = unsafe {
+/// What the library tells of damaged data.
+type Warned = extern "C-unwind" fn(&mut ffi::jpeg_common_struct, c_int);
+
+/// Begins with a file: its header is read. Unwinds with a [`Damage`] when the library gives up.
+///
+/// # Safety
+/// What `kept` and `errors` point at is zeroed, neither is moved nor named otherwise while `kept` lives, and `bytes`, of which the
+/// library reads no more than there are, live as long.
+unsafe fn opened<'a>(
+    kept: &'a mut State,
+    errors: *mut ffi::jpeg_error_mgr,
+    bytes: &[u8],
+    warned: Warned,
+) -> &'a mut ffi::jpeg_decompress_struct {
+    // SAFETY: See above.
+    unsafe {
         ffi::jpeg_std_error(&mut *errors);
         (*errors).error_exit = Some(give_up);
-        (*errors).emit_message = Some(say_nothing);
+        (*errors).emit_message = Some(warned);
         (*kept.0).common.err = errors;
         ffi::jpeg_create_decompress(kept.0);
         let state = &mut *kept.0;
         ffi::jpeg_mem_src(state, bytes.as_ptr(), bytes.len() as _);
         ffi::jpeg_read_header(state, 1);
         state
-    };
+    }
+}
+
+/// Unwinds with a [`Damage`] when the library gives up.
+fn unwinding(bytes: &[u8], size: (usize, usize), eighths: usize, wanted: Part, pixels: &mut Vec<u8>) -> Found {
+    // SAFETY: Both are plain data, which the library expects zeroed and fills. Neither is moved, nor named again but by these pointers,
+    // while `kept` lives, which is dropped before them.
+    let (mut errors, mut state): (ffi::jpeg_error_mgr, ffi::jpeg_decompress_struct) = unsafe { mem::zeroed() };
+    let errors = &raw mut errors;
+    let mut kept = State(&raw mut state);
+    // SAFETY: See above.
+    let state = unsafe { opened(&mut kept, errors, bytes, say_nothing) };
     let found = (state.image_width as usize, state.image_height as usize);
     if found != size {
         return Found::OtherSize(found.0, found.1);
@@ -162,19 +180,9 @@ fn looking_through(bytes: &[u8]) -> bool {
     // SAFETY: As in `unwinding`.
     let (mut errors, mut state): (ffi::jpeg_error_mgr, ffi::jpeg_decompress_struct) = unsafe { mem::zeroed() };
     let errors = &raw mut errors;
-    let kept = State(&raw mut state);
-    // SAFETY: As in `unwinding`: the library reads no more than `bytes.len()` bytes, while `kept` lives.
-    let state = unsafe {
-        ffi::jpeg_std_error(&mut *errors);
-        (*errors).error_exit = Some(give_up);
-        (*errors).emit_message = Some(count_damage);
-        (*kept.0).common.err = errors;
-        ffi::jpeg_create_decompress(kept.0);
-        let state = &mut *kept.0;
-        ffi::jpeg_mem_src(state, bytes.as_ptr(), bytes.len() as _);
-        ffi::jpeg_read_header(state, 1);
-        state
-    };
+    let mut kept = State(&raw mut state);
+    // SAFETY: As in `unwinding`.
+    let state = unsafe { opened(&mut kept, errors, bytes, count_damage) };
     // As little as can be besides the codes: a pixel a block, in the colours of the file.
     state.out_color_space = state.jpeg_color_space;
     (state.scale_num, state.scale_denom) = (1, 8);
