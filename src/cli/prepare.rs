@@ -403,8 +403,11 @@ pub fn training_fits(
     free: Option<usize>,
 ) -> Result<(), Failure> {
     let Some(all) = free else { return Ok(()) };
+    let refused = |path: &str, message: String, help: String| -> Failure {
+        source.diagnostics(vec![source.diagnostic(path, message).help(help)]).into()
+    };
     for (k, phase) in plan.phases.iter().enumerate() {
-        let extent = extent(phase);
+        let (extent, batch_at) = (extent(phase), format!("phases[{k}].batch"));
         let needs = needs(spec, facts, phase, extent).map_err(anyhow::Error::new)?;
         let Needs { parameters, training, evaluation, measuring } = needs;
         // What does not depend on the batch goes first.
@@ -425,8 +428,7 @@ pub fn training_fits(
                     batch.div_ceil(fits)
                 ),
             };
-            let error = source.diagnostic(&format!("phases[{k}].batch"), message).help(help);
-            return Err(source.diagnostics(vec![error]).into());
+            return Err(refused(&batch_at, message, help));
         }
         let left = free - training.bytes();
         if evaluation.bytes() > left {
@@ -441,8 +443,7 @@ pub fn training_fits(
                 0 => "not even one image has room: give smaller images, or smaller batches to train on".to_owned(),
                 fits => format!("`eval_batch = {fits}` has room"),
             };
-            let error = source.diagnostic("train.eval_batch", message).help(help);
-            return Err(source.diagnostics(vec![error]).into());
+            return Err(refused("train.eval_batch", message, help));
         }
         let left = left - evaluation.bytes();
         if let Some(measuring) = measuring.filter(|measuring| measuring.bytes() > left) {
@@ -451,10 +452,14 @@ pub fn training_fits(
                 memory(measuring.bytes()),
                 memory(left)
             );
-            let help =
-                "with `statistics = \"average\"` they are averaged as the weights are; smaller batches take less, too";
-            let error = source.diagnostic("train.average.statistics", message).help(help);
-            return Err(source.diagnostics(vec![error]).into());
+            // Those of a mean that optimizers keep are measured in any case.
+            return Err(match phase.model_is_mean {
+                true => refused(&batch_at, message, "smaller batches take less".to_owned()),
+                false => {
+                    let help = "with `statistics = \"average\"` they are averaged as the weights are; smaller batches take less, too";
+                    refused("train.average.statistics", message, help.to_owned())
+                }
+            });
         }
     }
     Ok(())
@@ -697,6 +702,16 @@ mod tests {
         let (text, _) = said(measured, all - 1);
         assert!(
             text.contains("error: the statistics of averaged weights take ") && text.contains("'measure'"),
+            "{text}"
+        );
+        // There is no other way to those of a mean that optimizers keep.
+        let kept = "eval_batch = 3\n[[params]]\nrole = 'norm'\noptimizer = 'schedule-free-sgd'\nlr = 0.1";
+        let (_, Needs { parameters, training, evaluation, measuring }) = said(kept, usize::MAX);
+        let all = parameters + training.bytes() + evaluation.bytes() + measuring.unwrap().bytes();
+        assert_eq!(said(kept, all).0, "");
+        let (text, _) = said(kept, all - 1);
+        assert!(
+            text.contains("of averaged weights take ") && text.contains("help: smaller batches take less\n"),
             "{text}"
         );
     }
