@@ -272,7 +272,7 @@ pub(super) fn add(total: &mut Loss, batch: Loss) {
 
 /// What the loss layer says of these outputs.
 fn score(isa: Isa, rule: loss::Rule, labels: &[u32], outputs: &[f32]) -> Loss {
-    let target = loss::Target { rule, labels, classes: outputs.len() / labels.len(), smoothing: 0.0, mixed: None };
+    let target = loss::Target::plain(rule, labels, outputs.len() / labels.len());
     let loss::Score { loss, correct, correct_top5 } = loss::score(isa, target, outputs);
     Loss { sum: loss, images: labels.len(), correct, correct_top5 }
 }

@@ -8,8 +8,8 @@ use crate::data::mix::Mixed;
 use crate::data::{Batch, Facts};
 use crate::gpu::ops::loss::{self, Score, TOTAL};
 use crate::gpu::{Buffer, DType};
-use crate::nn::device::{Images, Target};
-use crate::nn::{Compute, Executor, Graph, Loss, Params};
+use crate::nn::device::Images;
+use crate::nn::{Compute, Executor, Graph, Loss, Params, Target};
 use crate::optim::Hypers;
 use crate::units::Seconds;
 use std::time::Instant;
@@ -88,7 +88,7 @@ impl Rehearsal {
         let loss = tape.gradient(
             params,
             Images::Here(&batch.images),
-            Target { labels: &batch.labels, mixed, smoothing: 0.0 },
+            Target { labels: &batch.labels, mixed, smoothing: 0.0, weights: None },
         )?;
         let begun = Instant::now();
         self.optimizers.step(params, self.compute.isa, loss.mean(), &self.hypers, &mut no_search)?;
@@ -121,7 +121,13 @@ impl Rehearsal {
         let [images, total] = ready.as_ref().expect("made above");
         let (images, mixed) = (Images::Ready(images.view()), batch.mixed.as_ref().map(Mixed::targets));
         for _ in 0..steps {
-            tape.gradient_into(params, images, Target { labels: &batch.labels, mixed, smoothing: 0.0 }, total.view())?;
+            tape.gradient_into(
+                params,
+                images,
+                Target { labels: &batch.labels, mixed, smoothing: 0.0, weights: None },
+                total.view(),
+                None,
+            )?;
             optimizers.step(params, compute.isa, f64::NAN, hypers, &mut no_search)?;
         }
         // Which waits for the last step's update, too.

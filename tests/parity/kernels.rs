@@ -224,7 +224,7 @@ fn cross_entropy_with_and_without_smoothing() {
         let labels: Vec<u32> = get("labels").values.iter().map(|v| *v as u32).collect();
         let smoothing = fixture.case(&name)["smoothing"].as_f64().unwrap() as f32;
         let (rule, classes) = (Rule::CrossEntropy, logits.len() / labels.len());
-        let target = Target { rule, labels: &labels, classes, smoothing, mixed: None };
+        let target = Target { rule, labels: &labels, classes, smoothing, mixed: None, weights: None };
         for isa in Isa::available() {
             let (n, mut dlogits) = (labels.len() as f64, logits.clone());
             let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);
@@ -248,7 +248,7 @@ fn binary_cross_entropy() {
         let mixed = number("own").map(|own| Mixed { labels: &second, own });
         let (classes, smoothing) = (logits.len() / labels.len(), number("smoothing").unwrap());
         let rule = Rule::Binary { threshold: number("threshold") };
-        let target = Target { rule, labels: &labels, classes, smoothing, mixed };
+        let target = Target { rule, labels: &labels, classes, smoothing, mixed, weights: None };
         for isa in Isa::available() {
             let (n, mut dlogits) = (labels.len() as f64, logits.clone());
             let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);
@@ -270,7 +270,7 @@ fn cross_entropy_of_mixtures() {
             ["labels", "second"].map(|key| get(key).values.iter().map(|v| *v as u32).collect::<Vec<_>>());
         let mixed = Some(Mixed { labels: &second, own: number("own") });
         let (classes, smoothing) = (logits.len() / labels.len(), number("smoothing"));
-        let target = Target { rule: Rule::CrossEntropy, labels: &labels, classes, smoothing, mixed };
+        let target = Target { rule: Rule::CrossEntropy, labels: &labels, classes, smoothing, mixed, weights: None };
         for isa in Isa::available() {
             let (n, mut dlogits) = (labels.len() as f64, logits.clone());
             let score = loss::score_and_gradient(isa, target, &logits, (1.0 / n) as f32, &mut dlogits);

@@ -8,6 +8,8 @@ typedef struct {
     const u32 *labels;
     /* Of mixtures; null where there are none. */
     const u32 *second;
+    /* How much the rows count; null where all count once. */
+    const float *weights;
     /* Null where it is not wanted. */
     void *gradient;
     /* Of each row: its loss, and 1 for correct + 2 for correct among the five largest. */
@@ -26,6 +28,7 @@ typedef struct {
     const void *logits;
     const u32 *labels;
     const u32 *second;
+    const float *weights;
     void *gradient;
     double *losses;
     u32 *counts;
@@ -37,11 +40,12 @@ typedef struct {
     u32 width;
 } LossBinaryRows;
 
-/* total (+)= Σ loss, Σ correct, Σ correct among the five largest */
+/* total (+)= Σ weight · loss, Σ correct, Σ correct among the five largest */
 typedef struct {
     u64 rows;
     const double *losses;
     const u32 *counts;
+    const float *weights;
     double *total;
     u32 add;
 } LossTotal;
@@ -78,13 +82,15 @@ FUNCTION float loss_target_of(const LossBinaryRows *a, u64 row, u64 k) {
 /* The weight of the answer that a logit speaks against. */
 FUNCTION float loss_against(float z, float q) { return z > 0.0f ? 1.0f - q : q; }
 
+FUNCTION float loss_weight(const float *weights, u64 row) { return weights ? weights[row] : 1.0f; }
+
 KERNEL(loss_total, LossTotal) {
     SHARED double losses[BLOCK], correct[BLOCK], correct_top5[BLOCK];
     THREADS {
         double loss = 0.0;
         u64 first = 0, five = 0;
         for (u64 row = t; row < a.rows; row += THREAD_COUNT) {
-            loss += a.losses[row];
+            loss += loss_weight(a.weights, row) * a.losses[row];
             first += a.counts[row] & 1u;
             five += a.counts[row] >> 1;
         }
@@ -205,12 +211,13 @@ KERNEL(TYPED(loss_rows), LossRows) {
             const float spread = a.smoothing / (float)a.classes, sharp = 1.0f - a.smoothing;
             const T *logits = (const T *)a.logits + row * a.classes;
             T *gradient = (T *)a.gradient + row * a.classes;
+            const float factor = loss_weight(a.weights, row) * a.factor;
             const LossTarget target = loss_target(a.labels[row], a.second ? a.second + row : 0, a.own);
             for (u64 k = lane; k < a.classes; k += a.width) {
                 float d = expf(LOAD(logits + k) - top) / sum - spread;
                 if (k == target.first) d -= sharp * target.of_first;
                 else if (k == target.second) d -= sharp * target.of_second;
-                STORE(gradient + k, d * a.factor);
+                STORE(gradient + k, d * factor);
             }
         }
     }
@@ -266,10 +273,11 @@ KERNEL(TYPED(loss_binary_rows), LossBinaryRows) {
         if (a.gradient && row < a.rows) {
             const T *logits = (const T *)a.logits + row * a.classes;
             T *gradient = (T *)a.gradient + row * a.classes;
+            const float factor = loss_weight(a.weights, row) * a.factor;
             for (u64 k = lane; k < a.classes; k += a.width) {
                 const float z = LOAD(logits + k), w = loss_against(z, loss_target_of(&a, row, k)), e = expf(-fabsf(z));
                 const float s = e / (1.0f + e);
-                STORE(gradient + k, (z > 0.0f ? w - s : s - w) * a.factor);
+                STORE(gradient + k, (z > 0.0f ? w - s : s - w) * factor);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! A net made executable where the program computes.
 
-use super::device::{DeviceTape, Images, Target};
+use super::device::{DeviceTape, Images};
 use super::graph::{Graph, ValueId};
 use super::noise::Noise;
 use super::options::TapeOptions;
 use super::params::Params;
-use super::tape::{Loss, Tape};
+use super::tape::{Loss, Tape, Target};
 use super::taps::Tap;
 use super::timings::Timings;
 use crate::kernels::Isa;
@@ -154,9 +154,8 @@ impl Executor {
     pub fn gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<Loss> {
         match self {
             Self::Host(tape) => {
-                let Target { labels, mixed, smoothing } = target;
                 tape.forward(params, images.here())?;
-                let loss = tape.loss_of_mixtures(labels, mixed, smoothing);
+                let loss = tape.loss_of(target);
                 tape.backward(params)?;
                 Ok(loss)
             }
@@ -177,10 +176,22 @@ impl Executor {
         images: Images<'_>,
         target: Target<'_>,
         to: View<'_>,
+        losses: Option<View<'_>>,
     ) -> anyhow::Result<()> {
         match self {
             Self::Host(_) => panic!("the host has a loss at once"),
-            Self::Device(tape) => tape.gradient_into(params, images, target, to),
+            Self::Device(tape) => tape.gradient_into(params, images, target, to, losses),
+        }
+    }
+
+    /// The loss of each image, whatever its weight, of the last [`gradient`](Self::gradient).
+    ///
+    /// # Errors
+    /// Those of a device.
+    pub fn losses(&self) -> anyhow::Result<Vec<f32>> {
+        match self {
+            Self::Host(tape) => Ok(tape.losses().to_vec()),
+            Self::Device(tape) => tape.losses(),
         }
     }
 

@@ -33,6 +33,6 @@ pub use noise::Noise;
 pub use options::{Mode, TapeOptions};
 pub use params::{ParamDecl, Params, Role, StatDecl};
 pub use shape::{Shape, ShapeError};
-pub use tape::{Loss, Tape};
+pub use tape::{Loss, Tape, Target};
 pub use taps::Tap;
 pub use timings::Timings;

@@ -17,6 +17,17 @@ use anyhow::Context as _;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// What a batch's loss is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub labels: &'a [u32],
+    /// Second labels, where images are blended with each other.
+    pub mixed: Option<Mixed<'a>>,
+    pub smoothing: f32,
+    /// How much each image's loss counts; 1 where there are none.
+    pub weights: Option<&'a [f32]>,
+}
+
 /// What the loss layer says of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Loss {
@@ -81,6 +92,8 @@ pub struct Tape {
     /// Kept when asked for.
     timings: Option<Timings>,
     loss_scale: f32,
+    /// Of each image of the last loss, where there was a gradient.
+    losses: Vec<f32>,
     /// Images of the last forward.
     n: usize,
     noise: Noise,
@@ -130,6 +143,7 @@ impl Tape {
             taps: taps.into_iter().map(|(value, tap)| Tapped { value, tap }).collect(),
             timings: None,
             loss_scale: 1.0,
+            losses: Vec::new(),
             n: 0,
             noise: Noise::default(),
         }
@@ -267,22 +281,39 @@ impl Tape {
     /// # Panics
     /// As [`Tape::loss`]; when the second labels are not as many, or the share lies outside of `0..=1`.
     pub fn loss_of_mixtures(&mut self, labels: &[u32], mixed: Option<Mixed<'_>>, smoothing: f32) -> Loss {
+        self.loss_of(Target { labels, mixed, smoothing, weights: None })
+    }
+
+    /// As [`Tape::loss_of_mixtures`], of images that may count more or less than once.
+    ///
+    /// # Panics
+    /// As there; when the weights are not as many.
+    pub fn loss_of(&mut self, target: Target<'_>) -> Loss {
+        let Target { labels, mixed, smoothing, weights } = target;
         assert_eq!(labels.len(), self.n, "as many labels as images");
         let TapeOptions { isa, loss: rule, .. } = self.options;
-        let target = loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing, mixed, rule };
+        let target =
+            loss::Target { labels, classes: self.shapes[self.output.0].len(), smoothing, mixed, weights, rule };
         let begun = timings::begin(&self.timings);
         let score = with_element!(self.options.dtype, E => {
             let logits = self.memory.read::<E>(self.values[self.output.0], self.n);
             match self.grads[self.output.0] {
                 Some(place) => {
                     let mut gradient = self.memory.write::<E>(place, self.n);
-                    loss::score_and_gradient(isa, target, &logits, self.loss_scale / self.n as f32, &mut gradient)
+                    let factor = self.loss_scale / self.n as f32;
+                    self.losses.resize(self.n, 0.0);
+                    loss::score_gradient_and_losses(isa, target, &logits, factor, &mut gradient, &mut self.losses)
                 }
                 None => loss::score(isa, target, &logits),
             }
         });
         timings::end(&mut self.timings, begun, |timings| &mut timings.loss);
         Loss { sum: score.loss, images: self.n, correct: score.correct, correct_top5: score.correct_top5 }
+    }
+
+    /// The loss of each image, whatever its weight, of the last [`Tape::loss`] that had a gradient.
+    pub fn losses(&self) -> &[f32] {
+        &self.losses
     }
 
     /// Sets the gradient of the output instead of [`Tape::loss`].

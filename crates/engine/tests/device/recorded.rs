@@ -4,9 +4,11 @@
 use crate::noise;
 use runner_engine::kernels::loss::{Mixed, Rule};
 use runner_engine::kernels::{DType, Isa};
-use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Images, Target};
+use runner_engine::nn::device::{DeviceCx, DeviceOp, DeviceTape, Images};
 use runner_engine::nn::layers::{Act, Add, BatchNorm, Conv, Dropout, Linear, Pool};
-use runner_engine::nn::{Bridge, Builder, Graph, Layer, Noise, Op, Params, Saves, Shape, Tap, TapeOptions, ValueId};
+use runner_engine::nn::{
+    Bridge, Builder, Graph, Layer, Noise, Op, Params, Saves, Shape, Tap, TapeOptions, Target, ValueId,
+};
 use runner_engine::optim::{DeviceFlat, Hypers, Optimizer, Segment, make};
 use runner_engine::registry::{Choice, Value};
 use runner_gpu::Device;
@@ -117,7 +119,11 @@ impl Training {
         self.tape.set_loss_scale(loss_scale);
         let loss = self
             .tape
-            .gradient(&mut self.params, Images::Here(&images), Target { labels: &labels, mixed, smoothing })
+            .gradient(
+                &mut self.params,
+                Images::Here(&images),
+                Target { labels: &labels, mixed, smoothing, weights: None },
+            )
             .unwrap();
         self.steps += 1;
         assert_eq!(loss.images, n);

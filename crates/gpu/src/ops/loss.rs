@@ -33,6 +33,7 @@ struct RowsArgs {
     logits: u64,
     labels: u64,
     second: u64,
+    weights: u64,
     gradient: u64,
     losses: u64,
     counts: u64,
@@ -52,6 +53,7 @@ struct BinaryRowsArgs {
     logits: u64,
     labels: u64,
     second: u64,
+    weights: u64,
     gradient: u64,
     losses: u64,
     counts: u64,
@@ -66,9 +68,24 @@ unsafe impl Args for BinaryRowsArgs {}
 impl RowsArgs {
     /// The same rows against such targets.
     fn binary(self, targets: Targets) -> BinaryRowsArgs {
-        let Self { rows, classes, logits, labels, second, gradient, losses, counts, own, factor, width, .. } = self;
-        let factor = factor / classes as f32;
-        BinaryRowsArgs { rows, classes, logits, labels, second, gradient, losses, counts, own, targets, factor, width }
+        let Self {
+            rows, classes, logits, labels, second, weights, gradient, losses, counts, own, factor, width, ..
+        } = self;
+        BinaryRowsArgs {
+            rows,
+            classes,
+            logits,
+            labels,
+            second,
+            weights,
+            gradient,
+            losses,
+            counts,
+            own,
+            targets,
+            factor: factor / classes as f32,
+            width,
+        }
     }
 }
 
@@ -78,6 +95,7 @@ struct TotalArgs {
     rows: u64,
     losses: u64,
     counts: u64,
+    weights: u64,
     total: u64,
     add: u32,
 }
@@ -118,6 +136,8 @@ pub struct Target<'a> {
     pub smoothing: f32,
     /// Where images are mixtures of two.
     pub mixed: Option<Mixed<'a>>,
+    /// `f32`, one an image: how much its loss and its gradient count; 1 where there are none.
+    pub weights: Option<View<'a>>,
 }
 
 /// Second labels.
@@ -132,7 +152,7 @@ pub struct Mixed<'a> {
 /// Sums over a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Σ loss. NaN when any logit is.
+    /// Σ loss, each times its weight. NaN when any logit is.
     pub loss: f64,
     /// Images whose label has the largest logit; the first class wins a tie. A row with NaN is not correct.
     pub correct: u64,
@@ -146,6 +166,11 @@ pub const TOTAL: usize = 6;
 /// Words of `u32` that [`score`] uses for so many images.
 pub fn scratch(images: usize) -> usize {
     3 * images
+}
+
+/// Words of `u32` at the beginning of those, where [`score`] leaves the loss of each image, whatever its weight: doubles.
+pub fn of_images(images: usize) -> usize {
+    2 * images
 }
 
 /// The loss of `logits: (n, classes)`, put into `total`, or added to what is there (zeros are no images); and with
@@ -169,20 +194,22 @@ pub fn score(
     total: View<'_>,
     add: bool,
 ) -> Result<(), Error> {
-    let Target { rule, labels, classes, smoothing, mixed } = target;
+    let Target { rule, labels, classes, smoothing, mixed, weights } = target;
     let (dtype, images) = (logits.dtype(), labels.len());
     assert!(classes > 0 && classes < 1 << 32, "loss of {classes} classes");
     assert!(mixed.is_none_or(|mixed| (0.0..=1.0).contains(&mixed.own)), "loss: shares of no mixture");
     assert!((0.0..1.0).contains(&smoothing), "loss: smoothing of {smoothing}");
     let (losses, total) = (space.expect(DType::U32, scratch(images)), total.expect(DType::U32, TOTAL));
     assert!(losses.is_multiple_of(8) && total.is_multiple_of(8), "loss: doubles out of line");
-    let counts = space.part(2 * images..3 * images).address();
+    let counts = space.part(of_images(images)..scratch(images)).address();
+    let weights = address(weights, DType::F32, images);
     let args = RowsArgs {
         rows: images as u64,
         classes: classes as u64,
         logits: logits.expect(dtype, images * classes),
         labels: labels.expect(DType::U32, images),
         second: address(mixed.map(|mixed| mixed.labels), DType::U32, images),
+        weights,
         gradient: address(gradient.map(|(_, to)| to), dtype, images * classes),
         losses,
         counts,
@@ -198,7 +225,7 @@ pub fn score(
         // SAFETY: likewise.
         Rule::Binary(targets) => unsafe { device.launch(BINARY_ROWS.of(dtype), grid, &args.binary(targets))? },
     }
-    let args = TotalArgs { rows: images as u64, losses, counts, total, add: add.into() };
+    let args = TotalArgs { rows: images as u64, losses, counts, weights, total, add: add.into() };
     // SAFETY: losses and counts are of `images` rows, the total is three doubles.
     unsafe { device.launch(&ADD_UP, Grid::blocks(1, 1), &args) }
 }
@@ -258,6 +285,7 @@ mod tests {
             classes: logits.len() / labels.len(),
             smoothing,
             mixed: second.as_ref().map(|(labels, own)| Mixed { labels: labels.view(), own: *own }),
+            weights: None,
         };
         let logits_at = upload(device, dtype, logits);
         let gradient = device.allocate(dtype, logits.len()).unwrap();
@@ -372,7 +400,7 @@ mod tests {
             let (once, gradient) = scored(&device, dtype, (&labels, None), 0.1, &logits, Some(0.5));
             let labels_at = words(&device, &labels);
             let rule = Rule::CrossEntropy;
-            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None };
+            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None, weights: None };
             let logits_at = upload(&device, dtype, &logits);
             let space = device.allocate(DType::U32, scratch(n)).unwrap();
             let total = device.zeros(DType::U32, TOTAL).unwrap();
@@ -382,6 +410,49 @@ mod tests {
             let twice = Score { loss: 2.0 * once.loss, correct: 2 * once.correct, correct_top5: 2 * once.correct_top5 };
             assert_eq!(read(&device, total.view()).unwrap(), twice);
             assert_eq!(device.read_f32(logits_at.view()).unwrap(), gradient);
+        }
+    }
+
+    /// An image that counts `w` times as much has `w` times the loss and the gradient; its own loss is told as it is.
+    #[test]
+    fn weights_multiply_what_an_image_counts() {
+        let binary = Rule::Binary(Targets { none: 0.01, all: 0.91, first: 0.5, second: 0.5 });
+        for (device, dtype) in devices() {
+            let (n, classes) = (37, 11);
+            let logits = rounded(dtype, &noise(3, n * classes));
+            let labels: Vec<u32> = (0..n as u32).map(|k| k * 7 % classes as u32).collect();
+            // Powers of two, which round nothing.
+            let weights: Vec<f32> = (0..n).map(|k| [1.0, 2.0, 0.0, 0.5][k % 4]).collect();
+            let (labels_at, weights_at) = (words(&device, &labels), upload(&device, DType::F32, &weights));
+            for rule in [Rule::CrossEntropy, binary] {
+                let logits_at = upload(&device, dtype, &logits);
+                let space = device.allocate(DType::U32, scratch(n)).unwrap();
+                let total = device.allocate(DType::U32, TOTAL).unwrap();
+                let weights_at = Some(weights_at.view());
+                let target = Target {
+                    rule,
+                    labels: labels_at.view(),
+                    classes,
+                    smoothing: 0.1,
+                    mixed: None,
+                    weights: weights_at,
+                };
+                let to = Some((0.25, logits_at.view()));
+                score(&device, target, logits_at.view(), to, space.view(), total.view(), false).unwrap();
+                let (got, gradient) =
+                    (read(&device, total.view()).unwrap(), device.read_f32(logits_at.view()).unwrap());
+                let mut losses = vec![0.0f64; n];
+                device.read(space.first(DType::U32, of_images(n)), &mut losses).unwrap();
+                let mut sum = 0.0;
+                for (k, row) in logits.chunks_exact(classes).enumerate() {
+                    let factor = Some(0.25 * weights[k]);
+                    let (alone, of_row) = scored_by(rule, &device, dtype, (&labels[k..][..1], None), 0.1, row, factor);
+                    assert_eq!(of_row, gradient[k * classes..][..classes], "{dtype:?} {rule:?} image {k}");
+                    assert_eq!(losses[k], alone.loss, "{dtype:?} {rule:?} image {k}");
+                    sum += f64::from(weights[k]) * alone.loss;
+                }
+                assert!((got.loss - sum).abs() < 1e-12 * sum.abs(), "{dtype:?} {rule:?}: {} is not {sum}", got.loss);
+            }
         }
     }
 
@@ -474,7 +545,7 @@ mod tests {
             let labels: Vec<u32> = (0..n as u32).collect();
             let (once, gradient) = scored_by(rule, &device, dtype, (&labels, None), 0.1, &logits, Some(0.5));
             let labels_at = words(&device, &labels);
-            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None };
+            let target = Target { rule, labels: labels_at.view(), classes, smoothing: 0.1, mixed: None, weights: None };
             let logits_at = upload(&device, dtype, &logits);
             let space = device.allocate(DType::U32, scratch(n)).unwrap();
             let total = device.zeros(DType::U32, TOTAL).unwrap();

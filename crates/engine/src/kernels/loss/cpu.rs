@@ -8,12 +8,19 @@ use crate::kernels::pieces::Pieces;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::{Element, Isa};
 
-pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E], gradient: Option<(f32, &mut [E])>) -> Score {
+pub fn score<E: Element>(
+    isa: Isa,
+    target: Target<'_>,
+    logits: &[E],
+    gradient: Option<(f32, &mut [E])>,
+    losses: Option<&mut [f32]>,
+) -> Score {
     let k = target.classes;
     let pieces = Pieces::worth_a_task(target.labels.len(), 8 * k);
     let mut partial = vec![Score::default(); pieces.count()];
     let scores = Shared::new(&mut partial);
     let gradient = gradient.map(|(factor, to)| (factor, Shared::new(to)));
+    let losses = losses.map(Shared::new);
     parallel::for_each(pieces.count(), |task| {
         let rows = pieces.get(task);
         // SAFETY: pieces are disjoint.
@@ -26,12 +33,18 @@ pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E], gradient: O
             for (z, logit) in z.iter_mut().zip(&logits[row * k..][..k]) {
                 *z = logit.to_f32();
             }
+            let weight = target.weight(row);
             // SAFETY: rows are disjoint.
-            let to = gradient.map(|(factor, to)| (factor, unsafe { to.part(row * k, k) }));
-            score.loss += match target.rule {
+            let to = gradient.map(|(factor, to)| (weight * factor, unsafe { to.part(row * k, k) }));
+            let loss = match target.rule {
                 Rule::CrossEntropy => isa.run(Row { z, k, labels, smoothing: target.smoothing, to }),
                 Rule::Binary { .. } => targets.with(labels, |q| isa.run(BinaryRow { z, q, k, to })),
             };
+            score.loss += f64::from(weight) * loss;
+            if let Some(losses) = losses {
+                // SAFETY: likewise.
+                unsafe { losses.part(row, 1)[0] = loss as f32 };
+            }
             count(&scratch[..k], labels[0].0, score);
         }
     });

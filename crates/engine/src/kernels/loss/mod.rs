@@ -19,6 +19,8 @@
 //! loss = −(1/k)·Σⱼ (qⱼ·log σ(zⱼ) + (1 − qⱼ)·log σ(−zⱼ)),  σ(z) = 1/(1 + e⁻ᶻ)
 //! dz   = factor/k·(σ(z) − q)
 //! ```
+//!
+//! Where images have weights, both are multiplied by an image's own: the sum is `Σᵢ wᵢ·lossᵢ`, whose gradient is `wᵢ·dzᵢ`.
 
 mod cpu;
 pub mod reference;
@@ -63,6 +65,8 @@ pub struct Target<'a> {
     pub smoothing: f32,
     /// Where images are mixtures of two.
     pub mixed: Option<Mixed<'a>>,
+    /// How much each image's loss counts; 1 where there are none.
+    pub weights: Option<&'a [f32]>,
 }
 
 /// Second labels.
@@ -73,7 +77,12 @@ pub struct Mixed<'a> {
     pub own: f32,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// Of whole images that count alike, without smoothing.
+    pub fn plain(rule: Rule, labels: &'a [u32], classes: usize) -> Self {
+        Self { rule, labels, classes, smoothing: 0.0, mixed: None, weights: None }
+    }
+
     /// An image's labels with their shares, that of the larger first; none twice with a share.
     fn labels(&self, image: usize) -> [(usize, f32); 2] {
         let first = self.labels[image] as usize;
@@ -85,12 +94,16 @@ impl Target<'_> {
             own => [(second, 1.0 - own), (first, own)],
         }
     }
+
+    fn weight(&self, image: usize) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[image])
+    }
 }
 
 /// Sums over a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Σ loss. NaN when any logit is.
+    /// Σ loss, each times its weight. NaN when any logit is.
     pub loss: f64,
     /// Images whose label has the largest logit; the first class wins a tie. A row with NaN is not correct.
     pub correct: usize,
@@ -104,7 +117,7 @@ pub struct Score {
 /// When lengths do not fit, or a label is none of the classes.
 pub fn score<E: Element>(isa: Isa, target: Target<'_>, logits: &[E]) -> Score {
     check(target, logits.len());
-    cpu::score(isa, target, logits, None)
+    cpu::score(isa, target, logits, None, None)
 }
 
 /// The loss, and its gradient times `factor` (`1/n`: that of the mean over the batch) into `dlogits`. Binary cross-entropy
@@ -121,11 +134,29 @@ pub fn score_and_gradient<E: Element>(
 ) -> Score {
     check(target, logits.len());
     assert_eq!(dlogits.len(), logits.len(), "loss: lengths differ");
-    cpu::score(isa, target, logits, Some((factor, dlogits)))
+    cpu::score(isa, target, logits, Some((factor, dlogits)), None)
+}
+
+/// As [`score_and_gradient`], and the loss of each image, whatever its weight, into `losses`.
+///
+/// # Panics
+/// As there.
+pub fn score_gradient_and_losses<E: Element>(
+    isa: Isa,
+    target: Target<'_>,
+    logits: &[E],
+    factor: f32,
+    dlogits: &mut [E],
+    losses: &mut [f32],
+) -> Score {
+    check(target, logits.len());
+    assert_eq!([dlogits.len(), losses.len()], [logits.len(), target.labels.len()], "loss: lengths differ");
+    cpu::score(isa, target, logits, Some((factor, dlogits)), Some(losses))
 }
 
 fn check(target: Target<'_>, logits: usize) {
-    let Target { labels, classes, mixed, .. } = target;
+    let Target { labels, classes, mixed, weights, .. } = target;
+    assert!(weights.is_none_or(|weights| weights.len() == labels.len()), "loss: a weight for each image");
     assert!(classes > 0 && logits == labels.len() * classes, "loss: {logits} logits for {} labels", labels.len());
     let second = mixed.map_or(&[][..], |mixed| mixed.labels);
     assert!(mixed.is_none() || second.len() == labels.len(), "loss: {} second labels", second.len());

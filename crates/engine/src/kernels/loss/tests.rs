@@ -15,7 +15,14 @@ fn matches_the_twin<E: Element>() {
             let loss = flat(&losses).iter().sum::<f64>();
             for isa in Isa::available() {
                 let what = format!("{isa} {n}×{classes} ε {smoothing}");
-                let target = Target { labels: &labels, classes, smoothing, mixed: None, rule: Rule::CrossEntropy };
+                let target = Target {
+                    labels: &labels,
+                    classes,
+                    smoothing,
+                    mixed: None,
+                    rule: Rule::CrossEntropy,
+                    weights: None,
+                };
                 let mut dlogits = vec![E::zeroed(); logits.len()];
                 let got = score_and_gradient(isa, target, &logits, 1.0 / n as f32, &mut dlogits);
                 assert!((got.loss - loss).abs() <= 1e-6 * loss.abs(), "{what}: {} is not {loss}", got.loss);
@@ -47,14 +54,22 @@ fn mixtures_match_the_twin<E: Element>() {
             for isa in Isa::available() {
                 let what = format!("{isa} {n}×{classes} λ {own} ε {smoothing}");
                 let mixed = Some(Mixed { labels: &second, own });
-                let target = Target { labels: &labels, classes, smoothing, mixed, rule: Rule::CrossEntropy };
+                let target =
+                    Target { labels: &labels, classes, smoothing, mixed, rule: Rule::CrossEntropy, weights: None };
                 let mut dlogits = vec![E::zeroed(); logits.len()];
                 let got = score_and_gradient(isa, target, &logits, 1.0 / n as f32, &mut dlogits);
                 assert!((got.loss - loss).abs() <= 1e-6 * loss.abs(), "{what}: {} is not {loss}", got.loss);
                 assert_close(&what, &dlogits, &want, 1e-6 / n as f64);
                 let plain = score(
                     isa,
-                    Target { labels: dominant, classes, smoothing, mixed: None, rule: Rule::CrossEntropy },
+                    Target {
+                        labels: dominant,
+                        classes,
+                        smoothing,
+                        mixed: None,
+                        rule: Rule::CrossEntropy,
+                        weights: None,
+                    },
                     &logits,
                 );
                 assert_eq!((got.correct, got.correct_top5), (plain.correct, plain.correct_top5), "{what}");
@@ -73,8 +88,14 @@ fn counts_and_ties_and_nan() {
         0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, // label 2: fifth
     ];
     for isa in Isa::available() {
-        let target =
-            Target { labels: &[1, 6, 1, 2], classes: 7, smoothing: 0.0, mixed: None, rule: Rule::CrossEntropy };
+        let target = Target {
+            labels: &[1, 6, 1, 2],
+            classes: 7,
+            smoothing: 0.0,
+            mixed: None,
+            rule: Rule::CrossEntropy,
+            weights: None,
+        };
         let got = score(isa, target, &logits);
         assert_eq!((got.correct, got.correct_top5), (1, 3), "{isa}");
         let broken = logits.map(|v| if v == 6.0 { f32::NAN } else { v });
@@ -86,7 +107,8 @@ fn counts_and_ties_and_nan() {
 
 #[test]
 fn far_logits_neither_overflow_nor_vanish() {
-    let target = Target { labels: &[1], classes: 3, smoothing: 0.0, mixed: None, rule: Rule::CrossEntropy };
+    let target =
+        Target { labels: &[1], classes: 3, smoothing: 0.0, mixed: None, rule: Rule::CrossEntropy, weights: None };
     for isa in Isa::available() {
         let mut dlogits = [0.0f32; 3];
         let got = score_and_gradient(isa, target, &[1e4, -1e4, 0.0], 1.0, &mut dlogits);
@@ -101,13 +123,20 @@ fn threads_do_not_matter() {
     let labels: Vec<u32> = (0..1000).map(|i| i % 10).collect();
     assert_same_for_threads("loss", || {
         let mut dlogits = vec![0.0; logits.len()];
-        let target = Target { labels: &labels, classes: 10, smoothing: 0.1, mixed: None, rule: Rule::CrossEntropy };
+        let target = Target {
+            labels: &labels,
+            classes: 10,
+            smoothing: 0.1,
+            mixed: None,
+            rule: Rule::CrossEntropy,
+            weights: None,
+        };
         let score = score_and_gradient(Isa::detect().unwrap(), target, &logits, 1e-3, &mut dlogits);
         (score.loss.to_bits(), dlogits)
     });
     assert_same_for_threads("binary loss", || {
         let mut dlogits = vec![0.0; logits.len()];
-        let target = Target { labels: &labels, classes: 10, smoothing: 0.1, mixed: None, rule: BINARY };
+        let target = Target { labels: &labels, classes: 10, smoothing: 0.1, mixed: None, rule: BINARY, weights: None };
         let score = score_and_gradient(Isa::detect().unwrap(), target, &logits, 1e-3, &mut dlogits);
         (score.loss.to_bits(), dlogits)
     });
@@ -141,8 +170,14 @@ fn binary_matches_the_twin<E: Element>() {
                 for isa in Isa::available() {
                     let what = format!("{isa} {n}×{classes} λ {own:?} ε {smoothing} above {threshold:?}");
                     let mixed = own.map(|own| Mixed { labels: &second, own });
-                    let target =
-                        Target { labels: &labels, classes, smoothing, mixed, rule: Rule::Binary { threshold } };
+                    let target = Target {
+                        labels: &labels,
+                        classes,
+                        smoothing,
+                        mixed,
+                        rule: Rule::Binary { threshold },
+                        weights: None,
+                    };
                     let mut dlogits = vec![E::zeroed(); logits.len()];
                     let got = score_and_gradient(isa, target, &logits, 1.0 / n as f32, &mut dlogits);
                     assert!((got.loss - loss).abs() <= 1e-6 * loss.abs(), "{what}: {} is not {loss}", got.loss);
@@ -163,7 +198,7 @@ fn binary_gradients_are_differences_of_losses() {
     let (n, classes, step) = (3, 7, 1.0 / 64.0);
     let logits = values::<f32>(5, n * classes);
     let mixed = Some(Mixed { labels: &[2, 2, 0], own: 0.6 });
-    let target = Target { labels: &[1, 2, 6], classes, smoothing: 0.2, mixed, rule: BINARY };
+    let target = Target { labels: &[1, 2, 6], classes, smoothing: 0.2, mixed, rule: BINARY, weights: None };
     for isa in Isa::available() {
         let mut dlogits = vec![0.0; logits.len()];
         score_and_gradient(isa, target, &logits, 1.0, &mut dlogits);
@@ -183,7 +218,7 @@ fn binary_gradients_are_differences_of_losses() {
 
 #[test]
 fn far_logits_have_binary_losses_too() {
-    let target = Target { labels: &[1], classes: 3, smoothing: 0.0, mixed: None, rule: BINARY };
+    let target = Target { labels: &[1], classes: 3, smoothing: 0.0, mixed: None, rule: BINARY, weights: None };
     for isa in Isa::available() {
         let mut dlogits = [0.0f32; 3];
         let got = score_and_gradient(isa, target, &[1e4, -1e4, 0.0], 3.0, &mut dlogits);
@@ -219,3 +254,36 @@ fn targets_are_timms() {
     let found = [0.0, 0.2, 0.21, 1.0].map(|share| above.target(share, 0.0, 10));
     assert_eq!(found, [0.0, 0.0, 1.0, 1.0]);
 }
+
+/// An image that counts `w` times as much has `w` times the loss and the gradient; its own loss is told as it is.
+fn weights_multiply_what_an_image_counts<E: Element>() {
+    let (n, classes) = (37, 11);
+    let logits: Vec<E> = values::<f32>(3, n * classes).iter().map(|v| E::from_f32(4.0 * v)).collect();
+    let labels: Vec<u32> = (0..n as u32).map(|k| k * 7 % classes as u32).collect();
+    // Powers of two, which round nothing.
+    let weights: Vec<f32> = (0..n).map(|k| [1.0, 2.0, 0.0, 0.5][k % 4]).collect();
+    for rule in [Rule::CrossEntropy, BINARY] {
+        for isa in Isa::available() {
+            let plain = Target { smoothing: 0.1, ..Target::plain(rule, &labels, classes) };
+            let weighted = Target { weights: Some(&weights), ..plain };
+            let (mut gradient, mut losses) = (vec![E::zeroed(); logits.len()], vec![0.0; n]);
+            let got = score_gradient_and_losses(isa, weighted, &logits, 0.25, &mut gradient, &mut losses);
+            assert_eq!(score(isa, weighted, &logits), got, "{isa}");
+            let mut sum = 0.0;
+            for (k, row) in logits.chunks_exact(classes).enumerate() {
+                let one = Target { labels: &labels[k..][..1], ..plain };
+                let mut alone = vec![E::zeroed(); classes];
+                let of_image = score_and_gradient(isa, one, row, 0.25 * weights[k], &mut alone);
+                assert!(alone == gradient[k * classes..][..classes], "{isa} image {k}");
+                assert_eq!(losses[k], of_image.loss as f32, "{isa} image {k}");
+                sum += f64::from(weights[k]) * of_image.loss;
+            }
+            assert!((got.loss - sum).abs() < 1e-12 * sum.abs(), "{isa}: {} is not {sum}", got.loss);
+            assert_eq!((got.correct, got.correct_top5), {
+                let plain = score(isa, plain, &logits);
+                (plain.correct, plain.correct_top5)
+            });
+        }
+    }
+}
+for_all_types!(weights_multiply_what_an_image_counts);

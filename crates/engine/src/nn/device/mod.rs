@@ -19,7 +19,7 @@ mod tape;
 pub use cx::{DeviceCx, DeviceOp};
 pub use images::{Images, There};
 pub use params::{Ahead, Mirror};
-pub use tape::{DeviceTape, Target};
+pub use tape::DeviceTape;
 
 use crate::kernels::DType;
 use crate::kernels::activation::Act;

@@ -14,7 +14,7 @@ use crate::nn::noise::Noise;
 use crate::nn::options::{Mode, TapeOptions};
 use crate::nn::params::Params;
 use crate::nn::shape::Shape;
-use crate::nn::tape::{Loss, Tapped};
+use crate::nn::tape::{Loss, Tapped, Target};
 use crate::nn::taps::Tap;
 use crate::nn::timings::{self, Timings};
 use crate::units::Seconds;
@@ -76,6 +76,7 @@ pub struct DeviceTape {
 struct LossRoom {
     labels: Buffer,
     second: Buffer,
+    weights: Buffer,
     space: Buffer,
     total: Buffer,
 }
@@ -86,19 +87,11 @@ impl LossRoom {
         Ok(Self {
             labels: words(images)?,
             second: words(images)?,
+            weights: device.allocate(gpu::DType::F32, images)?,
             space: words(loss::scratch(images))?,
             total: words(loss::TOTAL)?,
         })
     }
-}
-
-/// What a batch's loss is of.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    pub labels: &'a [u32],
-    /// Second labels, where images are blended with each other.
-    pub mixed: Option<Mixed<'a>>,
-    pub smoothing: f32,
 }
 
 impl DeviceTape {
@@ -304,7 +297,7 @@ impl DeviceTape {
         mixed: Option<Mixed<'_>>,
         smoothing: f32,
     ) -> anyhow::Result<Loss> {
-        self.score(Target { labels, mixed, smoothing })?;
+        self.score(Target { labels, mixed, smoothing, weights: None })?;
         self.read_loss()
     }
 
@@ -328,22 +321,41 @@ impl DeviceTape {
         self.read_loss()
     }
 
-    /// As [`gradient`](Self::gradient), but nothing is waited for: the loss goes to `to`, as [`loss::score`] gives it.
+    /// As [`gradient`](Self::gradient), but nothing is waited for: the loss goes to `to`, as [`loss::score`] gives it, and those of all
+    /// images to `losses`, where they are asked for, as it gives them: doubles.
     ///
     /// # Errors
     /// As there.
     ///
     /// # Panics
-    /// As there; when `to` has not [`loss::TOTAL`] words.
+    /// As there; when `to` has not [`loss::TOTAL`] words, or `losses` two for each image.
     pub fn gradient_into(
         &mut self,
         params: &mut Params,
         images: Images<'_>,
         target: Target<'_>,
         to: View<'_>,
+        losses: Option<View<'_>>,
     ) -> anyhow::Result<()> {
         self.launch_gradient(params, images, target)?;
+        if let Some(losses) = losses {
+            self.device.copy(self.loss_of_images(), losses)?;
+        }
         Ok(self.device.copy(self.loss.total.view(), to)?)
+    }
+
+    /// The loss of each image, whatever its weight, of the last one that was put into the stream.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn losses(&self) -> anyhow::Result<Vec<f32>> {
+        let mut losses = vec![0.0f64; self.n];
+        self.device.read(self.loss_of_images(), &mut losses)?;
+        Ok(losses.into_iter().map(|loss| loss as f32).collect())
+    }
+
+    fn loss_of_images(&self) -> View<'_> {
+        self.loss.space.first(gpu::DType::U32, loss::of_images(self.n))
     }
 
     fn launch_gradient(&mut self, params: &mut Params, images: Images<'_>, target: Target<'_>) -> anyhow::Result<()> {
@@ -457,20 +469,25 @@ impl DeviceTape {
 
     /// Puts the loss, and the output's gradient where there is a backward pass, into the stream.
     fn score(&mut self, target: Target<'_>) -> anyhow::Result<()> {
-        let Target { labels, mixed, smoothing } = target;
+        let Target { labels, mixed, smoothing, weights } = target;
         let (n, classes) = (self.n, self.shapes[self.output.index()].len());
         assert_eq!(labels.len(), n, "as many labels as images");
         let second = mixed.map_or(&[][..], |mixed| mixed.labels);
         assert!(mixed.is_none() || second.len() == n, "loss: {} second labels", second.len());
+        assert!(weights.is_none_or(|weights| weights.len() == n), "loss: a weight for each image");
         for label in labels.iter().chain(second) {
             assert!((*label as usize) < classes, "loss: label {label} of {classes} classes");
         }
         let begun = timings::begin(&self.timings);
-        let LossRoom { labels: first_room, second: second_room, space, total } = &self.loss;
+        let LossRoom { labels: first_room, second: second_room, weights: weights_room, space, total } = &self.loss;
         let upload =
             |room: &Buffer, labels: &[u32]| self.device.write(room.first(gpu::DType::U32, labels.len()), labels);
         upload(first_room, labels)?;
         upload(second_room, second)?;
+        let weights_room = weights.map(|weights| (weights, weights_room.first(gpu::DType::F32, n)));
+        if let Some((weights, room)) = weights_room {
+            self.device.write(room, weights)?;
+        }
         let rule = match self.options.loss {
             Rule::CrossEntropy => loss::Rule::CrossEntropy,
             rule @ Rule::Binary { .. } => {
@@ -485,6 +502,7 @@ impl DeviceTape {
             classes,
             smoothing,
             mixed: mixed.map(|mixed| loss::Mixed { labels: second_room.first(gpu::DType::U32, n), own: mixed.own }),
+            weights: weights_room.map(|(_, room)| room),
         };
         let logits = self.view(self.values[self.output.index()]);
         let gradient = self.grads[self.output.index()].map(|place| (self.loss_scale / n as f32, self.view(place)));
