@@ -29,6 +29,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("from", &["start", "begin", "first", "initial"]),
     ("to", &["end", "final", "until", "stop", "last", "target", "min", "eta-min"]),
     ("augment", &["transforms", "transform", "tfms", "augmentation", "augmentations", "aug", "data-augmentation"]),
+    ("prune_images", &["prune", "pruning", "data-pruning", "infobatch", "selective-backprop", "subset", "keep-images"]),
     ("mix_images", &["mix", "mixing", "batch-augment", "batch-transforms"]),
     ("dropout", &["drop", "drop-rate", "dropout-rate", "dropout-prob", "ps"]),
     ("dataset", &["set", "data-set", "name-of-dataset"]),

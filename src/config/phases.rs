@@ -4,6 +4,7 @@ use super::build::{Builder, choices};
 use super::check::{expected, join};
 use super::schema::{ACROSS, FIRST_PHASE, PHASE, PHASE_LENGTH, RATE};
 use super::spec::{Length, PhaseSpec, SetSpec};
+use crate::data::prune;
 use crate::optim::{self, mix};
 use crate::registry::{Across, Choice, RampValue, Settings, Value, find};
 use crate::schedule::{Ramp, recipes};
@@ -15,7 +16,7 @@ const CLIPS: [&str; 2] = ["clip_norm", "clip_value"];
 
 /// The phases, each made whole from the one before.
 ///
-/// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `label_smoothing`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds
+/// `data`, `size`, `batch`, `accumulate`, `augment`, `mix_images`, `prune_images`, `label_smoothing`, `optimizer` (with its settings), `weight_decay`, `beta`, the bounds
 /// on gradients, `lr_groups`, `weight_decay_groups` and `freeze` carry over where a phase leaves them out; of curves what they have come to, or where
 /// they run on across phases, they themselves. `momentum`, `lr` and `lr_values` carry over in that case alone: else `momentum` goes back to its default,
 /// and every phase gives its `lr`, for a ramp that has run down has no sensible sequel. `images`: the batch of all phases, of a task whose images are known.
@@ -51,6 +52,7 @@ struct Carried {
     accumulate: Option<usize>,
     augment: Vec<Choice>,
     mix_images: Vec<Choice>,
+    prune_images: Option<Choice>,
     label_smoothing: Option<f64>,
     optimizer: Option<Choice>,
     /// Whether the optimizer before this phase's has a momentum to hand on.
@@ -97,6 +99,7 @@ impl Phase<'_, '_> {
             "accumulate",
             "augment",
             "mix_images",
+            "prune_images",
             "label_smoothing",
             "optimizer",
             "lr",
@@ -168,6 +171,10 @@ impl Phase<'_, '_> {
             accumulate: if given("accumulate") { settings.opt_usize("accumulate") } else { before.accumulate },
             augment: own.unwrap_or(before.augment),
             mix_images: choices(settings, "mix_images").unwrap_or(before.mix_images),
+            prune_images: match given("prune_images") {
+                true => settings.opt_choice("prune_images").filter(|choice| choice.kind != prune::none::ENTRY.name),
+                false => before.prune_images,
+            },
             label_smoothing: match given("label_smoothing") {
                 true => settings.opt_float("label_smoothing"),
                 false => before.label_smoothing,
@@ -248,6 +255,7 @@ impl Phase<'_, '_> {
             accumulate: carried.accumulate.unwrap_or(1),
             augment: carried.augment.clone(),
             mix_images: carried.mix_images.clone(),
+            prune_images: carried.prune_images.clone(),
             label_smoothing: carried.label_smoothing,
             carry: self.settings.opt_bool("carry")?,
             fresh: self.settings.opt_bool("fresh") == Some(true),

@@ -12,6 +12,7 @@ pub static FAMILIES: &[&Family] = &[
     &data::sets::FAMILY,
     &data::augment::FAMILY,
     &data::mix::FAMILY,
+    &data::prune::FAMILY,
     &model::stems::FAMILY,
     &model::backbones::FAMILY,
     &model::heads::FAMILY,
@@ -816,6 +817,13 @@ pub const PHASE: &[Param] = &[
         default: Default::Absent,
         doc: "the images of each batch, and their labels, are blended with each other by one of these, which is drawn; left \
               out: as in the phase before, at first `[]`, which mixes none",
+    },
+    Param {
+        key: "prune_images",
+        kind: Kind::Choice(&data::prune::FAMILY),
+        default: Default::Absent,
+        doc: "which training images an epoch leaves out: its epochs are so much shorter; another one begins at the end of an epoch; left out: as in the \
+              phase before, at first `\"none\"`. `train_loss` is of what is served, weighted as it counts",
     },
     SMOOTHING,
     OPTIMIZER,

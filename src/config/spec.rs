@@ -285,6 +285,9 @@ pub struct PhaseSpec {
     /// Family `image mix`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mix_images: Vec<Choice>,
+    /// Family `image pruning`; `None`: an epoch serves all images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_images: Option<Choice>,
     /// That of `[train]` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<f64>,

@@ -11,12 +11,13 @@ use crate::task::Painting;
 /// Of `[train]`, what a painting knows.
 const TRAIN_KEYS: [&str; 5] = ["precision", "checkpoint_every", "winograd", "deterministic", "stop_after"];
 /// Of a phase, what it does not.
-const FOREIGN: [&str; 10] = [
+const FOREIGN: [&str; 11] = [
     "data",
     "batch",
     "accumulate",
     "augment",
     "mix_images",
+    "prune_images",
     "label_smoothing",
     "lr_groups",
     "lr_values",

@@ -5,6 +5,7 @@ use super::schema::ACROSS;
 use super::spec::{
     DataSpec, Length, LookaheadSpec, ParamRule, Patience, PhaseSpec, RuleLr, SetSpec, Spec, StopSpec, TrainSpec,
 };
+use crate::data::prune;
 use crate::optim::{BETAS, mix};
 use crate::registry::{Across, Choice, Duration, RampValue, Settings, Value};
 use std::fmt::Write;
@@ -43,6 +44,8 @@ pub fn write(spec: &Spec) -> String {
         out.rule(rule);
     }
     let in_groups = !spec.groups().is_empty();
+    // What would be taken over is said where it is nothing too.
+    let prunes = spec.phases.iter().any(|phase| phase.prune_images.is_some());
     for (k, phase) in spec.phases.iter().enumerate() {
         let before = k.checked_sub(1).map(|before| &spec.phases[before].optimizer);
         if spec.task.is_some() {
@@ -50,6 +53,12 @@ pub fn write(spec: &Spec) -> String {
             continue;
         }
         out.phase(phase, before);
+        if prunes {
+            out.field(
+                "prune_images",
+                phase.prune_images.as_ref().map_or_else(|| text(prune::none::ENTRY.name), choice),
+            );
+        }
         if in_groups {
             out.groups(phase);
         }

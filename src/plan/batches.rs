@@ -14,7 +14,7 @@ pub struct Position {
 
 /// The batches of one phase, numbered from 0 and without an end: where each begins, how many images it has.
 ///
-/// An epoch is one permutation of the set's `images`, cut consecutively by `batch`. The phase may begin in mid-epoch; so
+/// An epoch is one permutation of `images` of the set, cut consecutively by `batch`. The phase may begin in mid-epoch; so
 /// its batches are: those left of its first epoch, then whole epochs of equally many. The last, short batch of an epoch
 /// is served, or with [`LastBatch::Drop`] left out.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,11 @@ impl Batches {
 
     pub fn start(&self) -> Position {
         self.start
+    }
+
+    /// The images of an epoch, whether batches serve all of them or not.
+    pub fn images(&self) -> u64 {
+        self.images
     }
 
     /// Where batch `i` begins.

@@ -1,6 +1,6 @@
 use super::{Batches, Cadence, Groups, Handover, Plan, PlannedPhase, Position};
 use crate::config::spec::{Length, PhaseSpec, SetSpec, Spec};
-use crate::data::{Facts, Statistics};
+use crate::data::{Facts, Statistics, prune};
 use crate::optim::{self, mix};
 use crate::registry::{Across, Duration, RampValue};
 use crate::schedule::{Ramp, Run};
@@ -84,6 +84,12 @@ impl Plan {
                 // Where a phase before is wrong, it is not known where this one begins.
                 let begins = errors.is_empty().then_some(&progress);
                 errors.extend(goes_over(i, of, &facts[0], begins));
+                progress.begin_epoch();
+            } else if i > 0 && spec.phases[i - 1].prune_images != phase.prune_images {
+                let begins = errors.is_empty().then_some(&progress);
+                errors.extend(
+                    begins.and_then(|begins| in_mid_epoch(format!("phases[{i}].prune_images"), "other images", begins)),
+                );
                 progress.begin_epoch();
             }
             match plan_phase(i, phase, spec, (set, of), &groups, &mut progress) {
@@ -180,14 +186,18 @@ fn goes_over(i: usize, to: &Facts, first: &Facts, begins: Option<&Progress>) -> 
         let help = format!("name a set whose images have {} too", first.channels);
         errors.push(PlanError::new(format!("{path}.dataset"), message, help));
     }
-    if let Some(Progress { epochs, position, .. }) = begins.filter(|begins| begins.position.offset > 0) {
-        let so_far = number((epochs * 1e4).round() / 1e4);
-        let message = format!("`{}` cannot begin in the middle of an epoch: {so_far} are over", to.name);
-        let next = count(position.epoch + 1);
-        let help = format!("let the phases before it add up to {next} epochs, or to another whole number");
-        errors.push(PlanError::new(path, message, help));
-    }
+    errors.extend(begins.and_then(|begins| in_mid_epoch(path, &format!("`{}`", to.name), begins)));
     errors
+}
+
+/// What keeps other images from being served from there on, where that is within an epoch, which is of some images in some order.
+fn in_mid_epoch(path: String, images: &str, begins: &Progress) -> Option<PlanError> {
+    let Progress { epochs, position, .. } = begins;
+    let so_far = number((epochs * 1e4).round() / 1e4);
+    let message = format!("{images} cannot begin in the middle of an epoch: {so_far} are over");
+    let next = count(position.epoch + 1);
+    let help = format!("let the phases before it add up to {next} epochs, or to another whole number");
+    (position.offset > 0).then(|| PlanError::new(path, message, help))
 }
 
 /// Plans one phase, on the set of that number and figures, and moves `progress` past it.
@@ -246,6 +256,7 @@ fn plan_phase(
         },
         augment: phase.augment.clone(),
         mix_images: phase.mix_images.clone(),
+        prune_images: phase.prune_images.clone(),
         label_smoothing: phase.label_smoothing.unwrap_or(spec.train.label_smoothing),
         source: phase.source,
         lr,
@@ -297,7 +308,8 @@ fn lay_out(
     facts: &Facts,
     progress: &mut Progress,
 ) -> Result<(Batches, u64), PlanError> {
-    let images = facts.train_images as u64;
+    let prune = phase.prune_images.as_ref().map(prune::make);
+    let images = prune.map_or(facts.train_images, |prune| prune.images(facts.train_images)) as u64;
     let batch = phase.batch as u64;
     if batch == 0 || batch > images {
         let (of, to) = match spec.phases[..=i].iter().any(|phase| phase.data.is_some()) {

@@ -104,6 +104,7 @@ impl Plan {
                 "eval_size": phase.eval_size,
                 "batch": phase.batch,
                 "accumulate": phase.accumulate,
+                "prune_images": phase.prune_images,
                 "label_smoothing": phase.label_smoothing,
                 "optimizer": optimizer_in_words(&phase.optimizer),
                 "lr": curve(&phase.lr),

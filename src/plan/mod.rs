@@ -34,6 +34,7 @@ pub use rules::{PlannedRule, RuleRate};
 pub use table::optimizer_in_words;
 
 use crate::config::spec::StopSpec;
+use crate::data::prune;
 use crate::optim::{Clip, Hypers};
 use crate::registry::Choice;
 use crate::schedule::Ramp;
@@ -88,6 +89,8 @@ pub struct PlannedPhase {
     pub handover: Handover,
     pub augment: Vec<Choice>,
     pub mix_images: Vec<Choice>,
+    /// What leaves images of its epochs out.
+    pub prune_images: Option<Choice>,
     /// Its own, or that of `[train]`.
     pub label_smoothing: f64,
     /// The file's phase it comes from.
@@ -218,6 +221,18 @@ impl Plan {
         self.evaluates_phases && step.ends_phase || self.evaluations.is_due(step, self.epoch_images(step))
     }
 
+    /// Whether the losses of a step's images are to be remembered: a phase that prunes by them trains on the same set, then or later.
+    pub fn remembers_losses(&self, step: &StepPlan) -> bool {
+        let set = self.phases[step.phase].set;
+        self.phases[step.phase..].iter().any(|phase| phase.set == set && phase.prunes_by_loss())
+    }
+
+    /// The sets of which losses are known before a step: those of steps before that [were remembered](Self::remembers_losses).
+    pub fn sets_of_known_losses(&self, step: u64) -> BTreeSet<usize> {
+        let begun = self.phases.iter().filter(|phase| phase.first_step < step);
+        begun.filter(|phase| self.remembers_losses(&self.at(phase.first_step))).map(|phase| phase.set).collect()
+    }
+
     /// Images that a step's epoch serves.
     fn epoch_images(&self, step: &StepPlan) -> u64 {
         self.phases[step.phase].batches.length_of(step.epoch)
@@ -228,6 +243,11 @@ impl PlannedPhase {
     /// The step behind its last one.
     pub fn end(&self) -> u64 {
         self.first_step + self.steps
+    }
+
+    /// Whether it leaves images out by the losses that they had.
+    pub fn prunes_by_loss(&self) -> bool {
+        self.prune_images.as_ref().is_some_and(|choice| prune::make(choice).by_loss())
     }
 
     /// What of an optimizer's state lives on where a training begins this phase, or goes on in it, with that step: only the first one

@@ -130,6 +130,9 @@ impl Plan {
             *phase < self.last_set_since(),
         ];
         flags.into_iter().for_each(|flag| feed.word(u64::from(flag)));
+        if self.remembers_losses(step) {
+            feed.text("losses");
+        }
         match self.mix_after(step) {
             None => feed.word(0),
             Some(Mix::Return) => feed.word(2),

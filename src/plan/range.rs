@@ -32,6 +32,8 @@ impl Plan {
             mix: of.mix.as_ref().map(still),
             groups: of.groups.iter().map(|group| group.standing(still)).collect(),
             batches,
+            // Losses of images are not looked at while a rate sweeps: as many of any.
+            prune_images: None,
             ..of.clone()
         };
         let rules = self.rules.iter().map(|rule| rule.as_in(of.first_step, steps)).collect();

@@ -66,12 +66,12 @@ fn is_average(metric: Metric) -> bool {
 }
 
 /// What the size of a loss depends on.
-fn scale(phase: &PlannedPhase) -> ([usize; 3], f64, [&[Choice]; 2], Choice) {
+fn scale(phase: &PlannedPhase) -> ([usize; 3], f64, [&[Choice]; 3], Choice) {
     // Where the shares of a mix go is no other scale: they move within a phase too.
     let mut optimizer = phase.optimizer.clone();
     if mix::weight(&optimizer).is_some() {
         optimizer.settings.0.remove(mix::WEIGHT);
     }
     let counts = [phase.set, phase.size, phase.batch];
-    (counts, phase.label_smoothing, [&phase.augment, &phase.mix_images], optimizer)
+    (counts, phase.label_smoothing, [&phase.augment, &phase.mix_images, phase.prune_images.as_slice()], optimizer)
 }

@@ -72,6 +72,9 @@ impl Plan {
             let mixes = self.by_phase("images mixed", |phase| &phase.mix_images, |list| list_in_words(list, " or "));
             lines.extend(wrap_sentences(&mixes, width));
         }
+        if self.phases.iter().any(|phase| phase.prune_images.is_some()) {
+            lines.extend(wrap_sentences(&self.pruning_in_words(), width));
+        }
         if self.phases.iter().any(|phase| phase.label_smoothing > 0.0) {
             let in_words = |share: &f64| if *share > 0.0 { number(*share) } else { "none".to_owned() };
             let smoothing = self.by_phase("label smoothing", |phase| &phase.label_smoothing, in_words);
@@ -147,11 +150,17 @@ impl Plan {
         of: impl Fn(&PlannedPhase) -> &T,
         in_words: impl Fn(&T) -> String,
     ) -> Vec<String> {
+        let of: Vec<&T> = self.phases.iter().map(of).collect();
+        self.runs(what, &of, |of| in_words(of))
+    }
+
+    /// A sentence for each run of equal ones of what the phases have.
+    fn runs<T: PartialEq>(&self, what: &str, of: &[T], in_words: impl Fn(&T) -> String) -> Vec<String> {
         let mut lines = Vec::new();
         let mut first = 0;
-        for run in self.phases.chunk_by(|a, b| of(a) == of(b)) {
+        for run in of.chunk_by(|a, b| a == b) {
             let last = first + run.len() - 1;
-            let words = in_words(of(&run[0]));
+            let words = in_words(&run[0]);
             lines.push(match (run.len() == self.phases.len(), first == last) {
                 (true, _) => format!("{what}: {words}"),
                 (false, true) => format!("{what} in phase {first}: {words}"),
@@ -164,6 +173,17 @@ impl Plan {
 }
 
 impl Plan {
+    /// What leaves images out, and how many an epoch serves.
+    fn pruning_in_words(&self) -> Vec<String> {
+        let pruned = |phase: &PlannedPhase| phase.prune_images.clone().map(|choice| (choice, phase.batches.images()));
+        let of: Vec<Option<(Choice, u64)>> = self.phases.iter().map(pruned).collect();
+        let in_words = |pruned: &Option<(Choice, u64)>| match pruned {
+            Some((choice, images)) => format!("{}, {} an epoch", in_words(choice), count(*images)),
+            None => "none".to_owned(),
+        };
+        self.runs("images pruned", &of, in_words)
+    }
+
     /// The size of the images that are evaluated, where it is not that of each phase.
     fn evaluated(&self) -> Option<String> {
         let size = self.phases[0].eval_size;

@@ -1,13 +1,14 @@
 //! Writing down a [`State`] and taking it up again.
 //!
 //! One safetensors file, replaced atomically: `params.*` and `stats.*` by name, for each group of parameters `optimizer.GROUP.*`
-//! and with lookahead or an average `lookahead.*` and `average.*` flat, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
+//! with lookahead or an average `lookahead.*` and `average.*` flat, where a phase prunes by losses `images.SET.*`, and in the metadata, under one key as JSON, the [`Progress`], the optimizers' counters and the positions in the CSV
 //! files; of a run on a device also the algorithms that were chosen for convolutions.
 
 use super::average::Average;
 use super::device::Algorithm;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
+use super::pruning::{ImageLosses, Remembered};
 use super::state::{Progress, State};
 use super::tensors;
 use crate::nn::Params;
@@ -32,6 +33,10 @@ const SLOW_STATS: &str = "lookahead.stats";
 /// The mean of the weights, once it has taken some in.
 const MEAN_PARAMS: &str = "average.params";
 const MEAN_STATS: &str = "average.stats";
+
+/// The last losses of a set's images, and those of where the last pruned epoch began.
+const LOSSES_NOW: &str = "losses";
+const LOSSES_THEN: &str = "losses_before_epoch";
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +127,11 @@ pub fn encode(state: &State, positions: &Positions, algorithms: &[Algorithm]) ->
     for (group, optimizer) in optimizers.iter().enumerate() {
         for (name, buffer) in &optimizer.buffers {
             tensors.push((format!("optimizer.{group}.{name}"), view(&[buffer.len()], buffer)));
+        }
+    }
+    for (set, losses) in &state.losses {
+        for (name, losses) in [(LOSSES_NOW, &losses.now), (LOSSES_THEN, &losses.then)] {
+            tensors.push((format!("images.{set}.{name}"), view(&[losses.len()], losses)));
         }
     }
     header.crc32c = Some(checksum(tensors.iter().map(|(name, view)| (name.as_str(), view.data()))));
@@ -272,12 +282,22 @@ pub fn load(
     } else {
         None
     };
+    let mut losses = Remembered::new();
+    for set in plan.sets_of_known_losses(header.progress.step) {
+        let of_set = |name: &str| {
+            let name = format!("images.{set}.{name}");
+            let len = tensors.tensor(&name).map_or(0, |tensor| tensor.data().len() / 4);
+            floats(&tensors, &name, len).map_err(corrupt)
+        };
+        known += 2;
+        losses.insert(set, ImageLosses { now: of_set(LOSSES_NOW)?, then: of_set(LOSSES_THEN)? });
+    }
     if known != tensors.len() {
         return Err(corrupt(format!("it holds {} tensors, {known} of them known to this net", tensors.len())));
     }
     let mut optimizers = Optimizers::new(&params, rules, &header.progress.optimizer);
     optimizers.load(states).map_err(|e| corrupt(e.to_string()))?;
-    Ok((State { params, optimizers, lookahead, average, progress: header.progress }, header.positions))
+    Ok((State { params, optimizers, lookahead, average, losses, progress: header.progress }, header.positions))
 }
 
 fn floats(tensors: &SafeTensors<'_>, name: &str, len: usize) -> Result<Vec<f32>, String> {

@@ -47,6 +47,8 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
     session.clock.skip();
     let mut at_hand = session.sets.at_hand();
     let mut loader = session.loader(session.state.progress.step);
+    // The epoch, of a set, that the loader was told what it serves of.
+    let mut selected: Option<(usize, u64)> = None;
     let mut launched = Launches::new();
     // The phase that has begun, and what of the net is frozen in it.
     let mut begun: Option<(usize, Vec<bool>)> = None;
@@ -69,16 +71,26 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
         }
         session.prepare(&step, &frozen, begins)?;
         begun = Some((step.phase, frozen));
+        if at_hand != session.sets.at_hand() {
+            loader = session.loader(next);
+            (at_hand, selected) = (session.sets.at_hand(), None);
+        }
+        let phase = &session.plan.phases[step.phase];
+        let epoch = (phase.set, step.epoch);
+        if phase.prune_images.is_some() && selected != Some(epoch) {
+            // It is chosen by the losses of the steps before.
+            if let Some(outcome) = settle(session, &mut launched)? {
+                return session.finish(outcome);
+            }
+            session.select(&loader, &step);
+            selected = Some(epoch);
+        }
         if first {
             // Loading before the first step is not training.
             loader.wait_for_next();
             session.clock.skip();
         }
 
-        if at_hand != session.sets.at_hand() {
-            loader = session.loader(next);
-            at_hand = session.sets.at_hand();
-        }
         launched.begin();
         let (batch, waited) = match loader.next_batch() {
             Ok(Some(batch)) => batch,
@@ -92,13 +104,14 @@ pub fn train(session: &mut Session) -> anyhow::Result<Outcome> {
             }
         };
         let damaged = batch.damaged.clone();
+        let remembered = session.plan.remembers_losses(&step).then(|| batch.shown.clone());
         let (stepper, passes) = session.stepper();
         let taken = take_step(stepper, passes, &step, batch)?;
         session.clock.spent.data_wait += waited;
         session.clock.lap(|spent| &mut spent.train);
         next += 1;
         let stays = !taken.is_settled();
-        launched.steps.push(Launched { step, taken, waited, damaged });
+        launched.steps.push(Launched { step, taken, waited, damaged, remembered });
         if stays && launched.may_grow(session) {
             continue;
         }
@@ -117,6 +130,8 @@ struct Launched {
     waited: Seconds,
     /// Images in whose place it took others: see [`Batch::damaged`](crate::data::Batch::damaged).
     damaged: Vec<u32>,
+    /// Its images, where their losses are remembered.
+    remembered: Option<Vec<u32>>,
 }
 
 /// Steps since numbers were last read: on the host, which knows them at once, one.
@@ -163,12 +178,15 @@ impl Launches {
 /// Reads the numbers of launched steps, records them, and does what is due after each. `Some` where training ends.
 fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Option<Outcome>> {
     let steps = std::mem::take(&mut launched.steps);
+    if steps.is_empty() {
+        return Ok(None);
+    }
     let read = session.read_ledger()?;
     session.clock.lap(|spent| &mut spent.train);
     let (mut read, count) = (read.into_iter(), steps.len());
     let seconds = launched.began.elapsed().as_secs_f64() / count as f64;
     launched.took(seconds);
-    for (k, Launched { step, mut taken, waited, damaged }) in steps.into_iter().enumerate() {
+    for (k, Launched { step, mut taken, waited, damaged, remembered }) in steps.into_iter().enumerate() {
         if !taken.is_settled() {
             taken.settle(read.next().expect("a step left its numbers"));
         }
@@ -178,6 +196,10 @@ fn settle(session: &mut Session, launched: &mut Launches) -> anyhow::Result<Opti
         progress.images += step.images as u64;
         progress.note_damaged(set, &damaged);
         progress.window.add(&taken.loss());
+        if let (Some(images), Some(losses)) = (remembered, taken.take_losses()) {
+            session.remember(&step, &images, &losses);
+        }
+        let progress = &session.state.progress;
         let row = taken.row(&step, progress.optimizer.kind.clone(), seconds);
         session.step_done(row, taken.own_lrs.clone(), taken.step_values.clone(), waited)?;
         if let Some(outcome) = diverged(session, &step, &taken) {

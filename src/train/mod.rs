@@ -20,6 +20,7 @@ mod painting;
 mod passes;
 mod pickle;
 pub mod prefix;
+mod pruning;
 pub mod rehearsal;
 pub mod session;
 mod sets;

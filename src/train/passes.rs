@@ -1,12 +1,12 @@
 //! A step's images through the net: in one pass, or in several parts of which the gradients add up.
 
 use super::evaluate::add;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Places};
 use crate::gpu::ops::optim::gradient;
 use crate::gpu::{Buffer, DType, Device, ops};
 use crate::kernels::loss::Mixed;
-use crate::nn::device::{Images, Target};
-use crate::nn::{Executor, Loss, Noise, Params};
+use crate::nn::device::Images;
+use crate::nn::{Executor, Loss, Noise, Params, Target};
 use rayon::prelude::*;
 
 /// Elements a task.
@@ -20,6 +20,8 @@ pub struct Lesson<'a> {
     /// Second labels, where images are blended with each other.
     pub mixed: Option<Mixed<'a>>,
     pub smoothing: f32,
+    /// How much each image counts; 1 where there are none.
+    pub weights: Option<&'a [f32]>,
     /// What layers draw from: that of the step's first image.
     pub noise: Noise,
 }
@@ -31,14 +33,16 @@ impl<'a> Lesson<'a> {
         let part = move |(k, labels): (usize, &'a [u32])| {
             let noise = Noise { first: self.noise.first + (k * each) as u64, ..self.noise };
             let second = |mixed: Mixed<'a>| Mixed { labels: &mixed.labels[k * each..][..labels.len()], ..mixed };
-            let images = self.images.part(all, k * each..k * each + labels.len());
-            Self { images, labels, mixed: self.mixed.map(second), noise, ..self }
+            let places = k * each..k * each + labels.len();
+            let images = self.images.part(all, places.clone());
+            let weights = self.weights.map(|weights| &weights[places]);
+            Self { images, labels, mixed: self.mixed.map(second), weights, noise, ..self }
         };
         self.labels.chunks(each).enumerate().map(part)
     }
 
     fn target(self) -> Target<'a> {
-        Target { labels: self.labels, mixed: self.mixed, smoothing: self.smoothing }
+        Target { labels: self.labels, mixed: self.mixed, smoothing: self.smoothing, weights: self.weights }
     }
 }
 
@@ -93,15 +97,36 @@ impl Passes {
     /// # Panics
     /// When the images are not as many as the labels.
     pub fn gradient(&mut self, params: &mut Params, lesson: Lesson<'_>) -> anyhow::Result<Loss> {
+        self.gradient_and_losses(params, lesson, None)
+    }
+
+    /// As [`gradient`](Self::gradient), and, where they are asked for, the losses of all images in the place of what `losses` holds.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn gradient_and_losses(
+        &mut self,
+        params: &mut Params,
+        lesson: Lesson<'_>,
+        mut losses: Option<&mut Vec<f32>>,
+    ) -> anyhow::Result<Loss> {
         let mut loss = Loss::default();
+        losses.iter_mut().for_each(|losses| losses.clear());
         self.add_up(params, lesson, |tape, params, part| {
             add(&mut loss, tape.gradient(params, part.images, part.target())?);
+            if let Some(losses) = &mut losses {
+                losses.extend(tape.losses()?);
+            }
             Ok(())
         })?;
         Ok(loss)
     }
 
-    /// As [`gradient`](Self::gradient) on a device, where the loss of each part is put down as one of the ledger's last step.
+    /// As [`gradient`](Self::gradient) on a device, where the loss of each part, and with it those of images that are remembered, is put
+    /// down as one of the ledger's last step.
     ///
     /// # Errors
     /// As there.
@@ -115,7 +140,8 @@ impl Passes {
         ledger: &mut Ledger,
     ) -> anyhow::Result<()> {
         self.add_up(params, lesson, |tape, params, part| {
-            tape.gradient_into(params, part.images, part.target(), ledger.loss(part.labels.len()))
+            let Places { loss, losses } = ledger.loss(part.labels.len());
+            tape.gradient_into(params, part.images, part.target(), loss, losses)
         })
     }
 
@@ -228,7 +254,8 @@ mod tests {
             passes.set_loss_scale(loss_scale);
             let noise = Noise { seed: 1, step: 5, first: 0 };
             let mixed = Some(Mixed { labels: &second, own: 0.7 });
-            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, noise };
+            let lesson =
+                Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, weights: None, noise };
             // Twice, as nothing of the step before may stay.
             let before = Lesson { images: Images::Here(&images[108..]), labels: &labels[1..], mixed: None, ..lesson };
             passes.gradient(&mut params, before).unwrap();
@@ -263,7 +290,14 @@ mod tests {
             let tape = Executor::new(&isa.into(), &graph, &params, TapeOptions::train(10, DType::F32, isa)).unwrap();
             let bytes = tape.memory_bytes();
             let noise = Noise { seed: 1, step: 5, first: 0 };
-            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed: None, smoothing: 0.1, noise };
+            let lesson = Lesson {
+                images: Images::Here(&images),
+                labels: &labels,
+                mixed: None,
+                smoothing: 0.1,
+                weights: None,
+                noise,
+            };
             let loss = Passes::new(tape, 10).gradient(&mut params, lesson).unwrap();
             let of = |name: &str| params.grads()[params.directory()[name].range.clone()].to_vec();
             (loss, bytes, ["conv.weight", "conv.bias", "fc.weight"].map(of))
@@ -289,7 +323,8 @@ mod tests {
         let mut gradient = |step: u64| {
             let noise = Noise { seed: 1, step, first: 0 };
             let mixed = Some(Mixed { labels: &second, own: 0.7 });
-            let lesson = Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, noise };
+            let lesson =
+                Lesson { images: Images::Here(&images), labels: &labels, mixed, smoothing: 0.1, weights: None, noise };
             let loss = passes.gradient(&mut params, lesson).unwrap();
             (loss.sum, params.grads().to_vec())
         };

@@ -7,12 +7,13 @@ use super::clock::Clock;
 use super::device::is_out_of_memory;
 use super::engine::Outcome;
 use super::evaluate::Evaluator;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Numbers};
 use super::lookahead::Lookahead;
 use super::meter::Meter;
 use super::optimizers::Rules;
 use super::passes::Passes;
 use super::prefix::{self, Beginning, Kept};
+use super::pruning::ImageLosses;
 use super::sets::DeviceSets;
 use super::state::{Damaged, State};
 use super::step::Stepper;
@@ -24,12 +25,13 @@ use crate::config::UsedSet;
 use crate::config::spec::Spec;
 use crate::data::augment::Chain;
 use crate::data::mix::mixer;
+use crate::data::prune;
 use crate::data::{BatchPlan, Dataset, Facts, Loader, Training};
 use crate::gpu::{Buffer, DType};
 use crate::model::backbones::published;
-use crate::nn::{Compute, Executor, Loss, Params};
+use crate::nn::{Compute, Executor, Params};
 use crate::optim::device::Slot;
-use crate::plan::{Mix, Plan, StepPlan};
+use crate::plan::{Mix, Plan, PlannedPhase, StepPlan};
 use crate::record::folder::file;
 use crate::record::rows::TraceRow;
 use crate::record::run_json::Fork;
@@ -262,6 +264,31 @@ impl Session {
         loader(&self.datasets, self.spec.seed, &self.plan, from, self.sets.at_hand())
     }
 
+    /// Tells the loader what the epoch of a step serves, where that leaves images out. At its first step the losses of all steps before
+    /// are known.
+    pub(super) fn select(&mut self, loader: &Loader, step: &StepPlan) {
+        let Self { spec, plan, state, datasets, .. } = self;
+        let PlannedPhase { set, prune_images, .. } = &plan.phases[step.phase];
+        let Some(choice) = prune_images else { return };
+        let (prune, images) = (prune::make(choice), datasets[*set].train.labels.len());
+        let mut unknown = ImageLosses::unknown(if prune.by_loss() { 0 } else { images });
+        let losses = match prune.by_loss() {
+            true => state.losses.entry(*set).or_insert_with(|| ImageLosses::unknown(images)),
+            false => &mut unknown,
+        };
+        if step.first == 0 {
+            losses.begin_epoch();
+        }
+        loader.select(*set, step.epoch, Arc::new(losses.selection(&*prune, spec.seed, step.epoch)));
+    }
+
+    /// Remembers the losses of a step's images, for phases that prune by them.
+    pub(super) fn remember(&mut self, step: &StepPlan, images: &[u32], losses: &[f32]) {
+        let set = self.plan.phases[step.phase].set;
+        let count = self.datasets[set].train.labels.len();
+        self.state.losses.entry(set).or_insert_with(|| ImageLosses::unknown(count)).note(images, losses);
+    }
+
     /// Gives up the memory of all images on a device: the host makes the batches from then on. Whether there were any.
     pub(super) fn give_up_images(&mut self) -> anyhow::Result<bool> {
         let were_there = self.sets.give_up();
@@ -372,7 +399,9 @@ impl Session {
         let (from, begun) = (state.progress.step, Instant::now());
         let parts = plan.phases.iter().map(|phase| phase.accumulate).max().unwrap_or(1);
         let device = device.clone();
-        let (ledger, sets) = (Ledger::new(&device, parts)?, DeviceSets::new(&device, datasets, plan, from)?);
+        let remembering = plan.phases.iter().filter(|phase| plan.remembers_losses(&plan.at(phase.first_step)));
+        let images = remembering.map(|phase| phase.batch).max();
+        let (ledger, sets) = (Ledger::new(&device, parts, images)?, DeviceSets::new(&device, datasets, plan, from)?);
         (self.ledger, self.sets) = (Some(ledger), sets);
         if !self.warm_up(from)? && self.give_up_images()? {
             self.warm_up(from)?;
@@ -398,12 +427,12 @@ impl Session {
         self.ledger.as_ref().is_some_and(|ledger| ledger.has_room(self.plan.phases[phase].accumulate))
     }
 
-    /// Loss and norm of the steps that have left them on the device. Waits for them, where there are any, and says what a person
+    /// What the steps since have left on the device. Waits for them, where there are any, and says what a person
     /// should know of the device since.
     ///
     /// # Errors
     /// Those of the device; when what is to be said cannot be recorded.
-    pub(super) fn read_ledger(&mut self) -> anyhow::Result<Vec<(Loss, f64)>> {
+    pub(super) fn read_ledger(&mut self) -> anyhow::Result<Vec<Numbers>> {
         let read = self.ledger.as_mut().map(Ledger::read).transpose()?.unwrap_or_default();
         let remarks = self.compute.device.as_ref().map(crate::gpu::Device::take_remarks).unwrap_or_default();
         chores::tell(&mut self.recorder, &remarks)?;
@@ -675,7 +704,8 @@ pub(super) fn loader(datasets: &[Arc<Dataset>], seed: u64, plan: &Plan, from: u6
     Loader::training(training, from, move |step| {
         (step < plan.total_steps).then(|| {
             let StepPlan { epoch, first, images, size, phase, .. } = plan.at(step);
-            BatchPlan { epoch, first, images, size, phase, set: plan.phases[phase].set }
+            let PlannedPhase { set, prune_images, .. } = &plan.phases[phase];
+            BatchPlan { epoch, first, images, size, phase, set: *set, pruned: prune_images.is_some() }
         })
     })
 }

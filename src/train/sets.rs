@@ -254,7 +254,8 @@ pub(super) mod tests {
             let batches = |at_hand: Vec<usize>| -> Vec<Batch> {
                 let (augment, mix) = (vec![chain(list)], vec![mixer(mix)]);
                 let training = Training { datasets: vec![Arc::clone(&set)], seed: 5, augment, mix, at_hand };
-                let cut = move |step| BatchPlan { epoch: step, first: 3, images: 11, size, phase: 0, set: 0 };
+                let cut =
+                    move |step| BatchPlan { epoch: step, first: 3, images: 11, size, phase: 0, set: 0, pruned: false };
                 let mut loader = Loader::training(training, 0, move |step| (step < 3).then(|| cut(step)));
                 let mut batches = Vec::new();
                 while let Some((batch, _)) = loader.next_batch().unwrap() {

@@ -3,6 +3,7 @@
 use super::average::Average;
 use super::lookahead::Lookahead;
 use super::optimizers::{Optimizers, Rules};
+use super::pruning::Remembered;
 use super::watch::Watch;
 use crate::loss_scale::Scale;
 use crate::nn::{Loss, Params};
@@ -20,6 +21,8 @@ pub struct State {
     pub lookahead: Option<Lookahead>,
     /// Once it has taken weights in.
     pub average: Option<Average>,
+    /// Of sets that are pruned by losses, then or later.
+    pub losses: Remembered,
     pub progress: Progress,
 }
 
@@ -130,6 +133,7 @@ impl State {
             params,
             lookahead: None,
             average: None,
+            losses: Remembered::new(),
             progress,
         }
     }

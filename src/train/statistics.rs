@@ -75,7 +75,7 @@ pub fn measure(
     let all = datasets[set].train.labels.len();
     let mut loader = Loader::training(training, 0, move |batch| {
         let first = usize::try_from(batch).ok()?.checked_mul(most).filter(|first| *first < all)?;
-        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set })
+        Some(BatchPlan { epoch, first, images: most.min(all - first), size, phase: 0, set, pruned: false })
     });
     let (mut mean, mut pictures) = (MeanStatistics::new(params.stats().len()), Pictures::default());
     while let Some((batch, _)) = loader.next_batch()? {

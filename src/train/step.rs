@@ -1,7 +1,7 @@
 //! One step of training, whoever asks for it.
 
 use super::average::Average;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Numbers};
 use super::lookahead::Lookahead;
 use super::passes::{Lesson, Passes};
 use super::sets::DeviceSets;
@@ -44,6 +44,8 @@ pub(super) struct Taken {
     pub step_values: Vec<f64>,
     /// Whether a gradient was not finite, and the loss scale is to blame: the weights stayed as they were.
     skipped: bool,
+    /// Of each image, where they are remembered and known.
+    losses: Option<Vec<f32>>,
 }
 
 /// The loss of a step, and the norm of its gradient.
@@ -58,7 +60,7 @@ impl Taken {
     fn new(plan: &Plan, step: &StepPlan, applied: &[Option<Applied>], numbers: Option<Measured>) -> Self {
         let (own_lrs, step_values) = (plan.own_lrs_of(applied), plan.step_values(step, applied));
         let first = applied[0].expect("what is in no group is never frozen");
-        Self { numbers, applied: first, own_lrs, step_values, skipped: false }
+        Self { numbers, applied: first, own_lrs, step_values, skipped: false, losses: None }
     }
 
     /// Whether loss and norm are known.
@@ -67,8 +69,14 @@ impl Taken {
     }
 
     /// Gives it what was read from the ledger.
-    pub fn settle(&mut self, (loss, grad_norm): (Loss, f64)) {
+    pub fn settle(&mut self, Numbers { loss, grad_norm, losses }: Numbers) {
         self.numbers = Some(Measured { loss, grad_norm });
+        self.losses = losses;
+    }
+
+    /// The losses of its images, where they are to be remembered.
+    pub fn take_losses(&mut self) -> Option<Vec<f32>> {
+        self.losses.take()
     }
 
     fn numbers(&self) -> Measured {
@@ -140,7 +148,7 @@ pub(super) fn take_step(
     // Nothing of the step, and no column, depends on what the numbers are.
     let may_stay = scale.is_none() && !plan.clips() && !state.optimizers.reevaluates();
     if let Some(ledger) = ledger.filter(|_| may_stay) {
-        ledger.begin();
+        ledger.begin(plan.remembers_losses(step));
         passes.gradient_into(&mut state.params, lesson, ledger)?;
         state.optimizers.silence(&mut state.params, &hypers)?;
         let away = state.params.grads_away().context("a device keeps the gradients that it has computed")?;
@@ -151,8 +159,9 @@ pub(super) fn take_step(
         return Ok(Taken::new(plan, step, &applied(state, &hypers, false), None));
     }
     // The same images and the same random draws as often as it is called.
+    let mut losses = plan.remembers_losses(step).then(Vec::new);
+    let loss = passes.gradient_and_losses(&mut state.params, lesson, losses.as_mut())?;
     let mut evaluate = |params: &mut Params| passes.gradient(params, lesson);
-    let loss = evaluate(&mut state.params)?;
     if state.optimizers.reevaluates() {
         // A line search looks at losses and gradients on the host.
         state.params.home()?;
@@ -190,7 +199,7 @@ pub(super) fn take_step(
     let mut taken = Taken::new(plan, step, &applied(state, &hypers, skipped), Some(Measured { loss, grad_norm }));
     taken.step_values.extend(plan.clips().then_some(clipped_norm));
     taken.step_values.extend(scale.into_iter().flat_map(|scale| [scale, f64::from(u8::from(skipped))]));
-    Ok(Taken { skipped, ..taken })
+    Ok(Taken { skipped, losses, ..taken })
 }
 
 pub(super) fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images: Images<'a>) -> Lesson<'a> {
@@ -199,6 +208,7 @@ pub(super) fn lesson<'a>(spec: &Spec, step: &StepPlan, batch: &'a Batch, images:
         labels: &batch.labels,
         mixed: batch.mixed.as_ref().map(Mixed::targets),
         smoothing: step.label_smoothing as f32,
+        weights: batch.weights.as_deref(),
         noise: Noise { seed: spec.seed, step: step.step, first: 0 },
     }
 }

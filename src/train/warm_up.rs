@@ -80,7 +80,7 @@ fn run(
 fn by_number(spec: &Spec, train: &Split, plan: &Plan, step: &StepPlan) -> Batch {
     let phase = &plan.phases[step.phase];
     let StepPlan { epoch, images, size, .. } = *step;
-    let cut = BatchPlan { epoch, first: 0, images, size, phase: step.phase, set: phase.set };
+    let cut = BatchPlan { epoch, first: 0, images, size, phase: step.phase, set: phase.set, pruned: false };
     let indices: Vec<u32> = (0..train.labels.len() as u32).cycle().take(images).collect();
     let mixture = mixer(&phase.mix_images).draw([spec.seed, epoch, step.step], size, images);
     let mut batch = Batch::default();

@@ -16,6 +16,7 @@ mod picture;
 #[cfg(test)]
 mod pillow;
 mod prefetch;
+pub mod prune;
 pub mod publication;
 pub mod resize;
 mod sample;

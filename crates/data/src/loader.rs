@@ -5,6 +5,7 @@ use super::mix::{Mixed, Mixer, Mixture};
 use super::normalise::Normalise;
 use super::order::permutation;
 use super::prefetch::{Prefetch, PrefetchError};
+use super::prune::Selection;
 use super::resize::{Extent, Resizer, Window};
 use super::sample::spread;
 use super::stored::{self, Hand};
@@ -13,6 +14,7 @@ use crate::kernels::Element;
 use crate::units::Seconds;
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Batches that go round between the loader and its user: one in use, the others being made or ready.
@@ -26,6 +28,8 @@ pub struct Batch<E = f32> {
     pub labels: Vec<u32>,
     /// Where images are blended with each other.
     pub mixed: Option<Mixed>,
+    /// How much each counts; none: all count once.
+    pub weights: Option<Vec<f32>>,
     /// In place of `images`, which are then none: which they are, where the net has them at hand.
     pub numbers: Option<Numbers>,
     /// What was asked for: the side, or the shorter one of images that keep their shape.
@@ -36,7 +40,7 @@ pub struct Batch<E = f32> {
     /// The images that it was to hold and that are damaged, by their numbers in the split, in the order of the batch: to train on,
     /// others stand in their places; else they are left out, and it may hold none.
     pub damaged: Vec<u32>,
-    /// The images that it holds, likewise; not told of those to train on.
+    /// The images that it holds, likewise; to train on, those that it was to hold.
     pub shown: Vec<u32>,
 }
 
@@ -57,6 +61,7 @@ impl<E: Element> Batch<E> {
     ) {
         begin(self, step, Extent::square(cut.size), 0, train.channels);
         self.labels.extend(indices.iter().map(|index| train.labels[*index as usize]));
+        self.shown.extend_from_slice(indices);
         self.mixed = mixture.as_ref().map(|mixture| mixture.mixed(cut.size, &self.labels));
         let numbers = self.numbers.get_or_insert_default();
         (numbers.set, numbers.mixture) = (cut.set, mixture);
@@ -69,6 +74,11 @@ impl<E: Element> Batch<E> {
             numbers.windows.extend(chain.crop(Extent::square(train.size), &mut draw));
             numbers.changes.extend(chain.changes(cut.size, &mut draw));
         }
+    }
+
+    /// Has its images count so much.
+    fn weigh(&mut self, weights: Option<&[f32]>) {
+        self.weights = weights.map(<[f32]>::to_vec);
     }
 
     /// Notes which of the images of these numbers are damaged: those in these places, which are in order.
@@ -118,6 +128,8 @@ pub struct BatchPlan {
     pub phase: usize,
     /// Which data set, from 0. It changes between epochs alone.
     pub set: usize,
+    /// Whether the epoch leaves images out: its order is then that of the [selection](Loader::select) for it.
+    pub pruned: bool,
 }
 
 /// What the training loader draws from and does.
@@ -134,6 +146,17 @@ pub struct Training {
     pub at_hand: Vec<usize>,
 }
 
+/// A set, and the number of an epoch.
+type Epoch = (usize, u64);
+
+/// What an epoch serves, in order, and how much each counts.
+#[derive(Default)]
+struct Order {
+    of: Option<Epoch>,
+    images: Vec<u32>,
+    weights: Option<Vec<f32>>,
+}
+
 /// Prepares batches on another thread while the last one is used.
 ///
 /// A batch is a function of the data, the seed and its step's plan; the loader holds no state that a resumed run would
@@ -141,6 +164,8 @@ pub struct Training {
 /// CPU, and spares both a resized copy of the set and the pause to make it where a phase begins; a device that has them at hand
 /// does it itself. Images on disk are decoded by several threads, which also make those of a set in memory that a phase edits.
 pub struct Loader<E = f32> {
+    /// Before the batches: it goes first, so that nobody waits for a selection that will not come.
+    selections: Option<Sender<(Epoch, Arc<Selection>)>>,
     batches: Prefetch<Batch<E>>,
 }
 
@@ -152,26 +177,37 @@ impl<E: Element> Loader<E> {
     pub fn training(training: Training, from: u64, plan: impl Fn(u64) -> Option<BatchPlan> + Send + 'static) -> Self {
         let edits = training.augment.iter().any(|chain| !chain.is_told());
         let makers: Vec<Makers<E>> = training.datasets.iter().map(|set| Makers::new(set, &set.train, edits)).collect();
-        let (mut order, mut before) = ((None, Vec::new()), Vec::new());
+        let (mut order, mut before) = (Order::default(), Vec::new());
         let mut step = from;
-        Self::start(move |batch| {
+        let (selections, selected) = channel::<(Epoch, Arc<Selection>)>();
+        let loader = Self::start(move |batch| {
             let Some(cut) = plan(step) else { return Ok(false) };
             let Training { datasets, seed, augment, mix, at_hand } = &training;
             let (dataset, makers) = (&datasets[cut.set], &makers[cut.set]);
-            if order.0 != Some((cut.set, cut.epoch)) {
-                permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.1);
-                order.0 = Some((cut.set, cut.epoch));
+            let epoch = (cut.set, cut.epoch);
+            if order.of != Some(epoch) && cut.pruned {
+                let Ok((of, selection)) = selected.recv() else { return Ok(false) };
+                assert_eq!(of, epoch, "a selection for another epoch");
+                order = Order { of: Some(of), images: selection.images.clone(), weights: selection.weights.clone() };
+            } else if order.of != Some(epoch) {
+                permutation(*seed, cut.epoch, dataset.train.labels.len(), &mut order.images);
+                (order.of, order.weights) = (Some(epoch), None);
             }
-            let indices = &order.1[cut.first..cut.first + cut.images];
+            let places = cut.first..cut.first + cut.images;
+            let indices = &order.images[places.clone()];
+            let weights = order.weights.as_ref().map(|weights| &weights[places]);
             let (train, chain) = (&dataset.train, &augment[cut.phase]);
             let mixture = mix[cut.phase].draw([*seed, cut.epoch, step], cut.size, cut.images);
             if at_hand.contains(&cut.set) && chain.is_told() {
                 batch.fill_by_number(train, chain, (*seed, step), &cut, indices, mixture);
+                batch.weigh(weights);
                 step += 1;
                 return Ok(true);
             }
             batch.numbers = None;
             begin(batch, step, Extent::square(cut.size), indices.len(), dataset.train.channels);
+            batch.weigh(weights);
+            batch.shown.extend_from_slice(indices);
             let damaged = makers.fill(batch, indices, |maker, index, target| {
                 let draw = Draw::new(*seed, cut.epoch, u64::from(index));
                 let made = maker.augmented(&dataset.train, index as usize, cut.size, &augment[cut.phase], draw)?;
@@ -183,7 +219,17 @@ impl<E: Element> Loader<E> {
             batch.mixed = mixture.map(|mixture| mixture.mixed(cut.size, &batch.labels));
             step += 1;
             Ok(true)
-        })
+        });
+        Self { selections: Some(selections), ..loader }
+    }
+
+    /// Says what an epoch of a set serves that leaves images out. Its first batch is waited for until then, so this comes before that is
+    /// asked for: once for each such epoch, in their order, of a loader that begins within one for that first.
+    pub fn select(&self, set: usize, epoch: u64, selection: Arc<Selection>) {
+        if let Some(selections) = &self.selections {
+            // A loader that has ended needs none.
+            let _ = selections.send(((set, epoch), selection));
+        }
     }
 
     /// The validation images, unchanged but for their size, in batches of `images`; the last may be shorter, and so may those
@@ -247,6 +293,7 @@ impl<E: Element> Loader<E> {
             images: Vec::new(),
             labels: Vec::new(),
             mixed: None,
+            weights: None,
             numbers: None,
             size: 0,
             extent: Extent::default(),
@@ -254,7 +301,7 @@ impl<E: Element> Loader<E> {
             damaged: Vec::new(),
             shown: Vec::new(),
         };
-        Self { batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
+        Self { selections: None, batches: Prefetch::new((0..BATCHES).map(|_| empty()).collect(), fill) }
     }
 
     /// Waits until the next batch is ready, so that making the first one is not taken for training.
@@ -488,7 +535,15 @@ mod tests {
     fn plan(step: u64) -> Option<BatchPlan> {
         let first = step as usize % 3 * 10;
         let (size, phase) = if step < 4 { (8, 0) } else { (6, 1) };
-        (step < 7).then_some(BatchPlan { epoch: step / 3, first, images: 10.min(TRAIN - first), size, phase, set: 0 })
+        (step < 7).then_some(BatchPlan {
+            epoch: step / 3,
+            first,
+            images: 10.min(TRAIN - first),
+            size,
+            phase,
+            set: 0,
+            pruned: false,
+        })
     }
 
     fn training(seed: u64, from: u64) -> Vec<Batch> {
@@ -546,7 +601,7 @@ mod tests {
         let cut = |step: u64| {
             let (epoch, first, set) = [(0, 0, 0), (0, 20, 0), (1, 0, 1), (1, 8, 1), (2, 0, 0)][step as usize];
             let images = if set == 0 { 20.min(TRAIN - first) } else { 8.min(12 - first) };
-            BatchPlan { epoch, first, images, size: 8, phase: 0, set }
+            BatchPlan { epoch, first, images, size: 8, phase: 0, set, pruned: false }
         };
         let served = |from: u64| {
             let (augment, mix) = (vec![Chain::default()], vec![Mixer::default()]);
@@ -645,6 +700,46 @@ mod tests {
         assert_eq!(batches(5, std::slice::from_ref(&mixing))[..], mixed[5..], "beginning later");
     }
 
+    /// Epochs 0 and 2 leave images out, epoch 1 does not.
+    #[test]
+    fn an_epoch_serves_what_was_selected_for_it() {
+        let selection = |images: &[u32], weights: Option<&[f32]>| {
+            Arc::new(Selection { images: images.to_vec(), weights: weights.map(<[f32]>::to_vec) })
+        };
+        let loader = |from: u64, at_hand: Vec<usize>| {
+            let (augment, mix) = (vec![Chain::default()], vec![Mixer::default()]);
+            let training = Training { datasets: vec![dataset()], seed: 1, augment, mix, at_hand };
+            let cut = |step: u64| {
+                let (epoch, first, images) = [(0, 0, 2), (0, 2, 1), (1, 0, TRAIN), (2, 0, 2)][step as usize];
+                BatchPlan { epoch, first, images, size: 8, phase: 0, set: 0, pruned: epoch != 1 }
+            };
+            Loader::<f32>::training(training, from, move |step| (step < 4).then(|| cut(step)))
+        };
+        for at_hand in [Vec::new(), vec![0]] {
+            let mut batches = loader(0, at_hand.clone());
+            let mut next = |select: Option<(u64, Arc<Selection>)>| {
+                select.into_iter().for_each(|(epoch, of)| batches.select(0, epoch, of));
+                let (batch, _) = batches.next_batch().unwrap().unwrap();
+                assert_eq!((&batch.labels, batch.numbers.is_some()), (&batch.shown, !at_hand.is_empty()));
+                (batch.labels.clone(), batch.weights.clone())
+            };
+            let first = selection(&[7, 3, 11], Some(&[1.0, 2.0, 0.5]));
+            assert_eq!(next(Some((0, first.clone()))), (vec![7, 3], Some(vec![1.0, 2.0])));
+            assert_eq!(next(None), (vec![11], Some(vec![0.5])));
+            let (mut all, none) = next(None);
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..TRAIN as u32) && none.is_none());
+            assert_eq!(next(Some((2, selection(&[4, 9], None)))), (vec![4, 9], None));
+            // From within an epoch on.
+            let mut batches = loader(1, at_hand);
+            batches.select(0, 0, first);
+            let (batch, _) = batches.next_batch().unwrap().unwrap();
+            assert_eq!((&batch.labels, &batch.weights), (&vec![11], &Some(vec![0.5])));
+        }
+        // Nobody is waited for that is gone.
+        drop(loader(0, Vec::new()));
+    }
+
     #[test]
     fn a_plan_beyond_the_set_is_an_error() {
         let training = Training {
@@ -654,7 +749,7 @@ mod tests {
             mix: vec![Mixer::default()],
             at_hand: Vec::new(),
         };
-        let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0, set: 0 });
+        let beyond = |_| Some(BatchPlan { epoch: 0, first: 20, images: 10, size: 8, phase: 0, set: 0, pruned: false });
         let message = Loader::<f32>::training(training, 0, beyond).next_batch().unwrap_err().to_string();
         assert!(message.contains("out of range"), "{message}");
     }

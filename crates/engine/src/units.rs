@@ -41,6 +41,8 @@ pub enum Purpose {
     Mix = 9,
     /// Noise that a painting starts from; index = the image's number.
     Paint = 10,
+    /// The images that an epoch serves where it leaves some out, and their order; index 0.
+    Prune = 11,
 }
 
 /// The generator for one draw: ChaCha8 keyed by (seed, purpose, epoch, index) and nothing else, so that any image of any

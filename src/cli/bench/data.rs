@@ -109,7 +109,7 @@ fn plan(set: &Dataset, batch: usize, size: usize) -> impl Fn(u64) -> Option<Batc
     let an_epoch = (set.facts.train_images / batch) as u64;
     move |step| {
         let (epoch, first) = (step / an_epoch, (step % an_epoch) as usize * batch);
-        Some(BatchPlan { epoch, first, images: batch, size, phase: 0, set: 0 })
+        Some(BatchPlan { epoch, first, images: batch, size, phase: 0, set: 0, pruned: false })
     }
 }
 

@@ -159,7 +159,7 @@ impl Rows {
         let plan = move |step: u64| {
             let first = step as usize * batch;
             let images = batch.min(images.saturating_sub(first));
-            (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0, set: 0 })
+            (images > 0).then_some(BatchPlan { epoch: 0, first, images, size, phase: 0, set: 0, pruned: false })
         };
         let mut loader = Loader::<f32>::training(training, 0, plan);
         while !self.full() {

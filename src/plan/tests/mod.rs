@@ -39,6 +39,7 @@ fn phase(length: Length, batch: usize) -> PhaseSpec {
         batch,
         accumulate: 1,
         mix_images: vec![],
+        prune_images: None,
         label_smoothing: None,
         augment: vec![],
         optimizer: Choice::plain("sgd"),

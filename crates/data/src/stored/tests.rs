@@ -64,7 +64,15 @@ fn served(set: &Arc<Dataset>, from: u64) -> Vec<Served> {
     let plan = move |step: u64| {
         let (epoch, first) = (step / steps, (step % steps) as usize * 4);
         let size = if epoch == 0 { 16 } else { 40 };
-        (epoch < 3).then_some(BatchPlan { epoch, first, images: 4.min(all - first), size, phase: 0, set: 0 })
+        (epoch < 3).then_some(BatchPlan {
+            epoch,
+            first,
+            images: 4.min(all - first),
+            size,
+            phase: 0,
+            set: 0,
+            pruned: false,
+        })
     };
     let mut loader = Loader::<f32>::training(training, from, plan);
     let mut batches = Vec::new();
@@ -208,6 +216,7 @@ fn in_a_batch_to_train_on_others_of_the_class_stand_in_and_are_told() {
             size: 16,
             phase: 0,
             set: 0,
+            pruned: false,
         };
         let mut loader = Loader::<f32>::training(training, from, move |step| (step < 4).then(|| cut(step)));
         let mut batches = Vec::new();
