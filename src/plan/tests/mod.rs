@@ -6,6 +6,7 @@ mod groups;
 mod lookahead;
 mod optimizers;
 mod prefix;
+mod pruning;
 mod range;
 mod rules;
 mod sets;
