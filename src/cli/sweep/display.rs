@@ -1,7 +1,7 @@
 //! A sweep as a person follows it: on a terminal a line for each running trial and one for all, elsewhere a line whenever a
 //! trial ends.
 
-use super::{assignments, values_of};
+use super::words::{assignments, figure, pairs, values_of};
 use crate::record::console::{Screen, can_move_cursor};
 use crate::record::text::{plural, span};
 use crate::sweep::ledger::{Ledger, State, Trial};
@@ -93,18 +93,12 @@ fn tell(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// A value of the metric, as the ledger's reader wants it: four digits.
-pub fn figure(x: f64) -> String {
-    format!("{x:.4}")
-}
-
 impl Watcher for Display {
     fn begun(&mut self, trial: &Trial) {
         let Some(lines) = &mut self.screen else { return };
         let style = ProgressStyle::with_template("{prefix:12} {msg}").unwrap_or(ProgressStyle::default_bar());
         let bar = lines.screen.add(ProgressBar::new(1).with_style(style).with_prefix(trial.run.clone()));
-        let values = self.axes.iter().zip(&trial.values).map(|(axis, value)| format!("{axis}={value}"));
-        bar.set_message(values.collect::<Vec<_>>().join(", "));
+        bar.set_message(pairs(&self.axes, &trial.values));
         lines.trials.insert(trial.run.clone(), bar);
     }
 

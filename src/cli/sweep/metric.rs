@@ -1,7 +1,8 @@
 //! Whether trials will have what they are judged by: without it all would be done, and none better than another. And whether those
 //! that are done were judged by the same.
 
-use super::display::figure;
+use super::words::figure;
+use crate::compare::Options;
 use crate::config::Diagnostics;
 use crate::config::spec::Spec;
 use crate::config::suggest::{nearest, one_of};
@@ -69,6 +70,11 @@ pub fn is_measured(sweep: &Sweep, spec: &Spec) -> Result<(), Diagnostics> {
     let lacking: Vec<String> = lacking.iter().map(|setting| format!("`{setting}`")).collect();
     let help = format!("ask for it below `[train]` of the experiment: {}", lacking.join(" and "));
     Err(sweep.metric_error(format!("`metric` looks at `{metric}`, which is not measured"), help))
+}
+
+/// Whether less of a metric is more.
+pub fn lower_is_better(metric: &str) -> bool {
+    Options { metric: metric.to_owned(), ..Options::default() }.lower_is_better()
 }
 
 #[cfg(test)]

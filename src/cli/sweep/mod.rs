@@ -1,39 +1,46 @@
 //! `runner sweep`.
 
 mod base;
+mod best;
 mod display;
+mod folder;
+mod left_out;
 mod metric;
 mod point;
+mod room;
+mod summary;
+mod words;
+mod work;
 
-use super::device::{DeviceChoice, instruction_set};
+pub use folder::read;
+pub use metric::lower_is_better;
+
+use super::device::DeviceChoice;
 use super::train::start_threads;
 use super::{Exit, Failure, output, prepare};
-use crate::compare::{Options, report};
-use crate::config;
-use crate::config::suggest::quoted;
-use crate::config::sweep::{self as sweep_file, Method, Sweep, Values};
-use crate::data::DataError;
-use crate::launch::{self, Launcher, Setup, local};
+use crate::compare::report;
+use crate::config::sweep::{self as sweep_file, Method, Sweep};
+use crate::launch::{self, local};
 use crate::nn::Compute;
+use crate::record::RunFolder;
 use crate::record::folder::file::RUN;
 use crate::record::text::{plural, span};
-use crate::record::{RecordError, RunFolder, atomic};
-use crate::registry::find;
-use crate::sweep::ledger::{Id, Ledger, Saved, State, Trial, axes_in};
+use crate::sweep::ledger::{Id, Ledger, Trial};
 use crate::sweep::prefix::Shared;
-use crate::sweep::run::{Order, Source, SweepError, came_to_its_end, experiment_file, is_left, run as run_trials};
-use crate::sweep::search::{NoPoint, Searching};
+use crate::sweep::run::{came_to_its_end, experiment_file, is_left};
 use crate::sweep::{self, file};
-use crate::train::{StopFlag, estimate};
+use crate::train::estimate;
 use crate::units::count;
-use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use folder::{existing, no_folder, trials_in, write_points};
+use left_out::{LeftOut, enough, say_no_more};
 use point::{Maker, Point};
-use std::cell::RefCell;
+use room::{Room, compute, launcher};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use words::{axes_of, pairs};
+use work::work;
 
 /// A dry run lists at most so many axes as columns of their own.
 const MOST_COLUMNS: usize = 4;
@@ -97,7 +104,7 @@ fn launchers() -> PossibleValuesParser {
 /// Lists, runs, goes on, or tells the best.
 pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.best {
-        return best(folder);
+        return best::print(folder);
     }
     let path = match (&args.resume, &args.sweep) {
         (Some(folder), _) => existing(folder)?,
@@ -179,73 +186,6 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
     work(args, &sweep, &maker, (&room, &mut *launcher), &folder, &mut ledger)
 }
 
-/// Points of a grid that are not tried, by the reason.
-#[derive(Default)]
-struct LeftOut(RefCell<BTreeMap<String, Named>>);
-
-/// The first few of some things, and how many they are.
-#[derive(Default)]
-struct Named {
-    first: Vec<String>,
-    all: usize,
-}
-
-impl Named {
-    /// So many are named.
-    const FEW: usize = 10;
-
-    fn add(&mut self, name: impl FnOnce() -> String) {
-        self.all += 1;
-        if self.all <= Self::FEW {
-            self.first.push(name());
-        }
-    }
-}
-
-impl std::fmt::Display for Named {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let more = self.all - self.first.len();
-        write!(out, "{}", self.first.join("; "))?;
-        if more > 0 { write!(out, "; and {} more", count(more as u64)) } else { Ok(()) }
-    }
-}
-
-impl LeftOut {
-    fn add(&self, why: &str, point: impl FnOnce() -> String) {
-        self.0.borrow_mut().entry(why.to_owned()).or_default().add(point);
-    }
-
-    /// Says which they are. In place of a point that is drawn there is another.
-    fn say(&self, sweep: &Sweep) {
-        let Some(all) = grid_points(sweep) else { return };
-        for (why, points) in self.0.borrow().iter() {
-            let of = format!("{} of {}", count(points.all as u64), plural(all, "point"));
-            anstream::eprintln!("left out, for {why}: {of}: {points}");
-        }
-    }
-}
-
-/// How many combinations the values of a grid have; `None` where points are drawn.
-fn grid_points(sweep: &Sweep) -> Option<u64> {
-    let values = sweep.axes.iter().map(|axis| match &axis.values {
-        Values::Choice(values) => values.len() as u64,
-        _ => 1,
-    });
-    (sweep.method == Method::Grid).then(|| values.product())
-}
-
-/// Says which planned trials are left out, as the sweep file has their points or seeds no more.
-fn say_no_more(ledger: &Ledger, no_more: &BTreeSet<Id>) {
-    let mut named = Named::default();
-    for trial in ledger.trials.iter().filter(|trial| no_more.contains(&trial.id())) {
-        named.add(|| format!("{} ({})", trial.run, assignments(ledger, trial)));
-    }
-    if named.all > 0 {
-        let trials = plural(named.all as u64, "planned trial");
-        anstream::eprintln!("left out, for {} has the point or the seed no more: {trials}: {named}", file::SWEEP);
-    }
-}
-
 fn drop_trials(ledger: &mut Ledger, no_more: &BTreeSet<Id>) {
     ledger.trials.retain(|trial| !no_more.contains(&trial.id()));
 }
@@ -274,114 +214,6 @@ fn can_begin(points: &BTreeMap<usize, Point>) -> Result<(), Failure> {
             Err(Failure::Usage(format!("no trial could begin: {what}\nhelp: put the file there, or name another")))
         }
         _ => Ok(()),
-    }
-}
-
-/// What it means that the sweep's folder cannot be had.
-fn no_folder(error: RecordError) -> Failure {
-    match error {
-        RecordError::Locked { .. } => Failure::TryAgain(error.to_string()),
-        error => Failure::Usage(error.to_string()),
-    }
-}
-
-/// Where trials of this machine compute.
-fn compute(args: &SweepArgs) -> Result<Compute, Failure> {
-    args.device.unwrap_or_default().compute(instruction_set()?)
-}
-
-/// What trials have room for.
-struct Room {
-    /// At a time.
-    jobs: usize,
-    /// For each.
-    threads: usize,
-}
-
-impl Room {
-    /// For so many trials that are left.
-    fn new(args: &SweepArgs, sweep: &Sweep, left: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let left = match sweep.method {
-            Method::Tpe(search) => left.max(search.parallel as usize * sweep.seeds.len()),
-            _ => left,
-        };
-        // A batch system knows how many it has room for. Here, trials side by side waste less than the threads of one trial,
-        // whose steps end together.
-        let is_local = args.launcher == local::ENTRY.name;
-        let jobs = args.jobs.map_or(if is_local { cores } else { left }, usize::from).min(left.max(1)).max(1);
-        let threads = args.threads.map_or(if is_local { (cores / jobs).max(1) } else { 1 }, usize::from);
-        Self { jobs, threads }
-    }
-}
-
-fn launcher(args: &SweepArgs, threads: usize) -> Result<Box<dyn Launcher>, Failure> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let entry = find(launch::ENTRIES, &args.launcher).expect("clap knows the names");
-    (entry.make)(Setup { program, threads, arguments: args.launcher_arg.clone() }).map_err(Failure::Usage)
-}
-
-/// `sweep.toml` of a sweep's folder.
-fn existing(folder: &Path) -> Result<PathBuf, Failure> {
-    let path = folder.join(file::SWEEP);
-    if !path.is_file() {
-        let message = format!("{} is not a sweep's folder: it holds no {}", folder.display(), file::SWEEP);
-        return Err(Failure::Usage(message));
-    }
-    Ok(path)
-}
-
-fn axes_of(sweep: &Sweep) -> Vec<String> {
-    sweep.axes.iter().map(|axis| axis.name.clone()).collect()
-}
-
-/// The trials in a sweep's folder.
-///
-/// # Errors
-/// When they cannot be read, or are of other axes.
-fn trials_in(folder: &Path, sweep: &Sweep) -> Result<Ledger, Failure> {
-    let (path, axes) = (folder.join(file::TRIALS), axes_of(sweep));
-    if let Some(there) = axes_in(&path).filter(|there| *there != axes) {
-        let there = if there.is_empty() { "none".to_owned() } else { quoted(there.iter().map(String::as_str)) };
-        let message = format!("the axes have changed: the trials that are there are of {there}");
-        let help = "put these back, in their order, or start a new sweep: each trial has a value of every axis";
-        return Err(sweep.axes_error(message, help).into());
-    }
-    Ledger::read(&path, axes).map_err(|e| Failure::Usage(e.to_string()))
-}
-
-/// Says where constraints leave fewer points than are asked for.
-fn enough(sweep: &Sweep, ledger: &Ledger, new: &[Trial]) -> Result<(), Failure> {
-    let mut numbers = ledger.numbers();
-    numbers.extend(new.iter().map(|trial| trial.number));
-    let asked = match sweep.method {
-        // What is left out was said.
-        Method::Grid if numbers.is_empty() => {
-            let all = plural(grid_points(sweep).unwrap_or_default(), "point");
-            return Err(Failure::Usage(format!("none of {all} is left\nhelp: {}", wider(sweep))));
-        }
-        Method::Grid => return Ok(()),
-        Method::Random(draws) | Method::Sobol(draws) => draws.points,
-        Method::Tpe(search) => search.startup.min(search.draws.points),
-    };
-    if (numbers.len() as u64) < asked {
-        let what = match (sweep.constraints.is_empty(), sweep.equal.is_some()) {
-            (true, _) => "`equal` leaves",
-            (false, true) => "the constraints and `equal` leave",
-            (false, false) => "the constraints leave",
-        };
-        let points = format!("{} of {}", numbers.len(), plural(asked, "point"));
-        return Err(Failure::Usage(format!("{what} {points}\nhelp: {}", wider(sweep))));
-    }
-    Ok(())
-}
-
-/// What brings more points.
-fn wider(sweep: &Sweep) -> &'static str {
-    match (sweep.constraints.is_empty(), sweep.equal.is_some()) {
-        (true, true) => "widen the axes, or fit the length of another phase",
-        (false, true) => "widen the axes or the constraints, or fit the length of another phase",
-        (_, false) => "widen the axes or the constraints",
     }
 }
 
@@ -505,248 +337,4 @@ fn threads(args: &SweepArgs, sweep: &Sweep, trials: usize, compute: &Compute) ->
     let threads = u16::try_from((room.jobs * room.threads).min(cores)).unwrap_or(u16::MAX);
     // Threads that were started before are all that there are.
     (start_threads(Some(threads)).unwrap_or(cores), cores)
-}
-
-/// Points that the ledger has stay as they were written: their trials are those of that experiment.
-fn write_points(
-    folder: &RunFolder,
-    sweep: &Sweep,
-    ledger: &Ledger,
-    points: &BTreeMap<usize, Point>,
-) -> Result<(), Failure> {
-    for name in [file::POINTS, file::LOGS] {
-        let path = folder.join(name);
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-    }
-    let known = ledger.numbers();
-    for (number, point) in points.iter().filter(|(number, _)| !known.contains(number)) {
-        write_point(folder.path(), *number, point).map_err(anyhow::Error::from)?;
-    }
-    // Last: a folder with this file has all that it needs.
-    atomic::write(&folder.join(file::SWEEP), sweep.content.as_bytes()).map_err(anyhow::Error::from)?;
-    Ok(())
-}
-
-fn write_point(folder: &Path, number: usize, point: &Point) -> Result<(), RecordError> {
-    atomic::write(&experiment_file(folder, number), config::write(&point.loaded.spec).as_bytes())
-}
-
-/// What a search makes of a point that cannot be made. What is wrong with the point itself will always be; a disk or a network may do
-/// better another time.
-fn no_point(failure: Failure) -> NoPoint {
-    // As much as `trials.csv` has room for.
-    let first_line = |text: &str| NoPoint::Refused(text.lines().next().unwrap_or_default().to_owned());
-    match failure {
-        Failure::Config(diagnostics) | Failure::Files(diagnostics) => first_line(diagnostics.first_message()),
-        Failure::Usage(message) => first_line(&message),
-        Failure::TryAgain(message) => NoPoint::Broken(anyhow::Error::msg(message)),
-        // A file that is not there, or is no image, is the point's own.
-        Failure::Data(error) => match &error {
-            DataError::Io { source, .. } if source.kind() != ErrorKind::NotFound => NoPoint::Broken(error.into()),
-            _ => first_line(&error.to_string()),
-        },
-        Failure::Other(error) => NoPoint::Broken(error),
-    }
-}
-
-fn work(
-    args: &SweepArgs,
-    sweep: &Sweep,
-    maker: &Maker<'_>,
-    (room, launcher): (&Room, &mut dyn Launcher),
-    folder: &RunFolder,
-    ledger: &mut Ledger,
-) -> Result<Exit, Failure> {
-    let order = Order {
-        folder: folder.path().to_owned(),
-        metric: sweep.metric.clone(),
-        jobs: room.jobs,
-        threads: room.threads,
-        device: args.device.map(|device| device.to_string()),
-        retry_failed: args.retry_failed,
-        prune: sweep.prune.clone(),
-        lower_is_better: lower_is_better(&sweep.metric),
-        prefixes: maker.recorded_prefixes(folder.path(), ledger),
-    };
-    let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
-    let lower = lower_is_better(&sweep.metric);
-    let search = match sweep.method {
-        Method::Tpe(search) => Some([search.draws.points as usize, sweep.seeds.len()]),
-        _ => None,
-    };
-    let mut display = display::Display::new(folder.path(), ledger, &order, search, lower);
-    let prepare = |number: usize, values: &[String]| {
-        let point = maker.make(values).map_err(no_point)?;
-        write_point(folder.path(), number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
-        Ok(maker.beginnings(&point))
-    };
-    let allows = |point: &[String]| maker.refusal(point).is_none();
-    let mut search;
-    let source: &mut dyn Source = match sweep.method {
-        Method::Tpe(how) => {
-            search = Searching::new(sweep, how, lower, &prepare, &allows);
-            &mut search
-        }
-        _ => &mut (),
-    };
-    let result = run_trials(ledger, &order, source, launcher, &mut display, &|| stop.raised().is_some());
-    drop(display);
-    result.map_err(|error| match error {
-        SweepError::Propose(error) => error.into(),
-        SweepError::Busy(_) => Failure::TryAgain(error.to_string()),
-        error => Failure::Other(error.into()),
-    })?;
-    summary(folder.path(), ledger, lower)?;
-    Ok(match () {
-        () if !is_whole(sweep, ledger) => Exit::Interrupted,
-        () if ledger.trials.iter().any(|trial| trial.state == State::Failed) => Exit::TrialsFailed,
-        () if has_no_result(ledger) => Exit::TrialsFailed,
-        () => Exit::Done,
-    })
-}
-
-/// Whether nothing is left to run or to propose.
-fn is_whole(sweep: &Sweep, ledger: &Ledger) -> bool {
-    let proposed = match sweep.method {
-        Method::Tpe(search) => ledger.next_number() >= search.draws.points as usize,
-        _ => true,
-    };
-    proposed && ledger.trials.iter().all(|trial| trial.state.is_over())
-}
-
-/// Whether all trials are over and none came to its end.
-fn has_no_result(ledger: &Ledger) -> bool {
-    ledger.trials.iter().all(|trial| trial.state.is_over() && trial.state != State::Done)
-}
-
-/// Whether less of a metric is more.
-pub fn lower_is_better(metric: &str) -> bool {
-    Options { metric: metric.to_owned(), ..Options::default() }.lower_is_better()
-}
-
-fn summary(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
-    let mut text = format!("{}: {}\n", plural(ledger.trials.len() as u64, "trial"), states(ledger));
-    text += &best_line(ledger, lower);
-    text += &saving(ledger);
-    text += &failures(folder, ledger);
-    let shown = folder.display();
-    text += &match has_no_result(ledger) {
-        true => format!("no trial has a result; trials.csv says why\n{shown}\n"),
-        false => format!("{shown}\n`runner compare {shown}` tells whether that can be told\n"),
-    };
-    Ok(output::print(&text)?)
-}
-
-/// `3 done, 1 failed`
-fn states(ledger: &Ledger) -> String {
-    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-    for trial in &ledger.trials {
-        *states.entry(trial.state.word()).or_default() += 1;
-    }
-    let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
-    states.join(", ")
-}
-
-/// The best point, and where it was found wanting; nothing while no trial has a value.
-fn best_line(ledger: &Ledger, lower: bool) -> String {
-    let Some(best) = sweep::best(ledger, lower) else { return String::new() };
-    let (mean, seeds) = (display::figure(best.mean), plural(best.seeds as u64, "seed"));
-    let lacks = best.lacks().map(|lacks| format!(" ({lacks})")).unwrap_or_default();
-    let values = values_of(ledger, best.number);
-    format!("best: point {}, {mean} on average over {seeds}{lacks}: {values}\n", best.number)
-}
-
-/// Where to see why trials failed, and how they are run again; nothing where none did.
-fn failures(folder: &Path, ledger: &Ledger) -> String {
-    let failed = || ledger.trials.iter().filter(|trial| trial.state == State::Failed);
-    let shown = folder.display();
-    let again = match failed().any(|trial| is_left(trial, folder, true)) {
-        true => format!("; `runner sweep --resume {shown} --retry-failed` runs what failed once more"),
-        false => String::new(),
-    };
-    match failed().count() {
-        0 => String::new(),
-        n => format!(
-            "{n} failed: {} says why, {} what each wrote{again}\n",
-            file::TRIALS,
-            folder.join(file::LOGS).display()
-        ),
-    }
-}
-
-/// What was trained once for several trials; nothing where all trained everything.
-fn saving(ledger: &Ledger) -> String {
-    let saved: Vec<Saved> = ledger.trials.iter().filter_map(|trial| trial.saved).collect();
-    let (steps, seconds) = saved.iter().fold((0, 0.0), |(steps, seconds), s| (steps + s.steps, seconds + s.seconds));
-    match saved.len() {
-        0 => String::new(),
-        n => format!(
-            "{n} began where another trial had come to: {} steps, {} of training saved\n",
-            count(steps),
-            span(seconds)
-        ),
-    }
-}
-
-/// `phases[1].lr.to=0.4, shape=cosine`
-fn assignments(ledger: &Ledger, trial: &Trial) -> String {
-    pairs(&ledger.axes, &trial.values)
-}
-
-/// The same of a point.
-fn values_of(ledger: &Ledger, number: usize) -> String {
-    let trial = ledger.trials.iter().find(|trial| trial.number == number);
-    trial.map(|trial| assignments(ledger, trial)).unwrap_or_default()
-}
-
-fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
-    let pairs = axes.iter().zip(values).map(|(axis, value)| format!("{axis}={value}"));
-    pairs.collect::<Vec<_>>().join(", ")
-}
-
-/// The sweep of a folder, and its trials.
-///
-/// # Errors
-/// When the folder is none of a sweep, its files make no sense, or its trials were judged by another metric.
-pub fn read(folder: &Path) -> Result<(Sweep, Ledger), Failure> {
-    let sweep = sweep_file::load_begun(&existing(folder)?)?;
-    let ledger = trials_in(folder, &sweep)?;
-    metric::is_that_of_trials(&sweep, folder, &ledger)?;
-    Ok((sweep, ledger))
-}
-
-/// Why no point is best.
-fn no_best(folder: &Path, sweep: &Sweep, ledger: &Ledger) -> String {
-    let (shown, metric) = (folder.display(), &sweep.metric);
-    match ledger.trials.iter().filter(|trial| trial.state == State::Done).count() {
-        0 if has_no_result(ledger) && !ledger.trials.is_empty() => {
-            format!("no trial of {shown} has a result: {}", states(ledger))
-        }
-        0 => format!("no trial of {shown} is done yet"),
-        _ => format!(
-            "no trial of {shown} has a value of `{metric}`: {}\n\
-             help: `runner compare {shown} --metric COLUMN` judges them by another column of metrics.csv",
-            states(ledger)
-        ),
-    }
-}
-
-fn best(folder: &Path) -> Result<Exit, Failure> {
-    let (sweep, ledger) = read(folder)?;
-    let Some(best) = sweep::best(&ledger, lower_is_better(&sweep.metric)) else {
-        return Err(Failure::Usage(no_best(folder, &sweep, &ledger)));
-    };
-    let path = experiment_file(folder, best.number);
-    let experiment = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let head = format!(
-        "# The best point of sweep {}: {}\n# {} {} on average over {}\n",
-        sweep.name,
-        values_of(&ledger, best.number),
-        sweep.metric,
-        display::figure(best.mean),
-        plural(best.seeds as u64, "seed")
-    );
-    let lacks = best.lacks().map(|lacks| format!("# {lacks}\n")).unwrap_or_default();
-    output::print(&format!("{head}{lacks}\n{experiment}"))?;
-    Ok(Exit::Done)
 }

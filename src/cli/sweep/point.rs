@@ -1,6 +1,7 @@
 //! From a sweep's points to experiments that may be tried.
 
-use super::{metric, pairs};
+use super::metric;
+use super::words::{axes_of, pairs};
 use crate::cli::{Failure, prepare};
 use crate::config::spec::{SetSpec, Spec};
 use crate::config::sweep::{Measure, Sweep};
@@ -163,7 +164,7 @@ impl<'a> Maker<'a> {
     /// # Errors
     /// All that is wrong with any of them, and at which points.
     pub fn all(&self, trials: &[Trial]) -> Result<BTreeMap<usize, Point>, Failure> {
-        let axes: Vec<&str> = self.sweep.axes.iter().map(|axis| axis.name.as_str()).collect();
+        let axes = axes_of(self.sweep);
         let (mut points, mut wrong, mut numbers) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         let mut other = None;
         for trial in trials.iter().filter(|trial| numbers.insert(trial.number)) {
