@@ -11,7 +11,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Instant;
 
 /// Shows a sweep on standard error.
@@ -36,13 +35,8 @@ struct Lines {
 }
 
 impl Display {
-    pub fn new(
-        folder: &Path,
-        ledger: &Ledger,
-        order: &Order,
-        search: Option<[usize; 2]>,
-        lower_is_better: bool,
-    ) -> Self {
+    pub fn new(ledger: &Ledger, order: &Order, search: Option<[usize; 2]>) -> Self {
+        let folder = order.folder.as_path();
         let over = ledger.trials.iter().filter(|trial| !is_left(trial, folder, order.retry_failed)).count();
         let all = all(ledger, search);
         let threads =
@@ -57,6 +51,7 @@ impl Display {
             Lines { screen, total, trials: BTreeMap::new() }
         });
         let (begun, axes) = (Instant::now(), ledger.axes.clone());
+        let lower_is_better = order.lower_is_better;
         let mut display = Self { lower_is_better, screen, begun, over, all, search, best: None, axes };
         display.find_best(ledger);
         display
@@ -176,9 +171,9 @@ mod tests {
             (State::Failed, State::Failed, State::Running);
         std::fs::create_dir(folder.path().join("points")).unwrap();
         std::fs::write(experiment_file(folder.path(), 1), "").unwrap();
-        let mut display = Display::new(folder.path(), &ledger, &order, None, false);
+        let mut display = Display::new(&ledger, &order, None);
         assert_eq!((display.over, display.all), (1, 4));
-        let search = Display::new(folder.path(), &ledger, &order, Some([6, 2]), false);
+        let search = Display::new(&ledger, &order, Some([6, 2]));
         assert_eq!((search.over, search.all), (1, 8), "two points by two seeds are to come");
 
         // As the sweep finds them.

@@ -7,9 +7,10 @@ use crate::cli::Failure;
 use crate::config;
 use crate::config::suggest::quoted;
 use crate::config::sweep::{self as sweep_file, Sweep};
+use crate::record::folder::file::RUN;
 use crate::record::{RecordError, RunFolder, atomic};
 use crate::sweep::file;
-use crate::sweep::ledger::{Ledger, axes_in};
+use crate::sweep::ledger::{Ledger, Trial, axes_in};
 use crate::sweep::run::experiment_file;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
@@ -49,6 +50,11 @@ pub fn trials_in(folder: &Path, sweep: &Sweep) -> Result<Ledger, Failure> {
         return Err(sweep.axes_error(message, help).into());
     }
     Ledger::read(&path, axes).map_err(|e| Failure::Usage(e.to_string()))
+}
+
+/// Whether a trial is on record: it was begun, and perhaps came to its end.
+pub fn has_begun(folder: &Path, trial: &Trial) -> bool {
+    folder.join(&trial.run).join(RUN).is_file()
 }
 
 /// What it means that the sweep's folder cannot be had.

@@ -58,7 +58,7 @@ type Asked = (Vec<SetSpec>, Option<Choice>);
 
 /// Puts points together as `runner train` would, and fits those that are to cost as much as the base.
 pub struct Maker<'a> {
-    sweep: &'a Sweep,
+    pub sweep: &'a Sweep,
     /// At least one; a point is planned with the first that it fits.
     bases: Vec<Basis>,
     /// Whether some point was planned with the official figures, and all are since then.

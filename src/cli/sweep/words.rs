@@ -21,7 +21,7 @@ pub fn values_of(ledger: &Ledger, number: usize) -> String {
 }
 
 /// Each axis with its value.
-pub fn pairs(axes: &[impl std::fmt::Display], values: &[String]) -> String {
+pub fn pairs(axes: &[String], values: &[String]) -> String {
     let pairs = axes.iter().zip(values).map(|(axis, value)| format!("{axis}={value}"));
     pairs.collect::<Vec<_>>().join(", ")
 }

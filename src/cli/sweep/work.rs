@@ -1,15 +1,13 @@
 //! Runs the trials that are left, and those that a search proposes.
 
+use super::display::Display;
 use super::folder::write_point;
 use super::point::Maker;
-use super::room::Room;
 use super::summary::{self, has_no_result};
-use super::{SweepArgs, display, metric};
 use crate::cli::{Exit, Failure};
 use crate::config::sweep::{Method, Sweep};
 use crate::data::DataError;
 use crate::launch::Launcher;
-use crate::record::RunFolder;
 use crate::sweep::ledger::{Ledger, State};
 use crate::sweep::run::{Order, Source, SweepError, run as run_trials};
 use crate::sweep::search::{NoPoint, Searching};
@@ -18,34 +16,21 @@ use std::io::ErrorKind;
 
 /// Runs them, and tells at the end what became of them.
 pub fn work(
-    args: &SweepArgs,
-    sweep: &Sweep,
     maker: &Maker<'_>,
-    (room, launcher): (&Room, &mut dyn Launcher),
-    folder: &RunFolder,
+    order: &Order,
+    launcher: &mut dyn Launcher,
     ledger: &mut Ledger,
 ) -> Result<Exit, Failure> {
-    let order = Order {
-        folder: folder.path().to_owned(),
-        metric: sweep.metric.clone(),
-        jobs: room.jobs,
-        threads: room.threads,
-        device: args.device.map(|device| device.to_string()),
-        retry_failed: args.retry_failed,
-        prune: sweep.prune.clone(),
-        lower_is_better: metric::lower_is_better(&sweep.metric),
-        prefixes: maker.recorded_prefixes(folder.path(), ledger),
-    };
+    let (sweep, folder, lower) = (maker.sweep, order.folder.as_path(), order.lower_is_better);
     let stop = StopFlag::on_signals().map_err(|e| Failure::Other(e.into()))?;
-    let lower = metric::lower_is_better(&sweep.metric);
     let search = match sweep.method {
         Method::Tpe(search) => Some([search.draws.points as usize, sweep.seeds.len()]),
         _ => None,
     };
-    let mut display = display::Display::new(folder.path(), ledger, &order, search, lower);
+    let mut display = Display::new(ledger, order, search);
     let prepare = |number: usize, values: &[String]| {
         let point = maker.make(values).map_err(no_point)?;
-        write_point(folder.path(), number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
+        write_point(folder, number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
         Ok(maker.beginnings(&point))
     };
     let allows = |point: &[String]| maker.refusal(point).is_none();
@@ -57,14 +42,14 @@ pub fn work(
         }
         _ => &mut (),
     };
-    let result = run_trials(ledger, &order, source, launcher, &mut display, &|| stop.raised().is_some());
+    let result = run_trials(ledger, order, source, launcher, &mut display, &|| stop.raised().is_some());
     drop(display);
     result.map_err(|error| match error {
         SweepError::Propose(error) => error.into(),
         SweepError::Busy(_) => Failure::TryAgain(error.to_string()),
         error => Failure::Other(error.into()),
     })?;
-    summary::print(folder.path(), ledger, lower)?;
+    summary::print(folder, ledger, lower)?;
     Ok(match () {
         () if !is_whole(sweep, ledger) => Exit::Interrupted,
         () if ledger.trials.iter().any(|trial| trial.state == State::Failed) => Exit::TrialsFailed,
