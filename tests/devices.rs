@@ -302,6 +302,30 @@ fn binary_losses_and_smoothing_by_phase_are_those_of_the_host() {
     }
 }
 
+/// The losses of images that stay on a device for a while are those that the host knows at once: both leave the same images out.
+#[test]
+fn images_are_pruned_by_losses_on_a_device_as_on_the_host() {
+    let work = workplace();
+    let config = TINY.replace("steps = 20", "epochs = 2")
+        + "[[phases]]\nepochs = 2\nlr = 1e-7\nprune_images = { infobatch = 0.5 }\n\
+           [[phases]]\nepochs = 2\nlr = 1e-7\naccumulate = 2\nprune_images = { hardest = 0.6 }\n";
+    std::fs::write(work.path().join("tiny.toml"), config).unwrap();
+    let trained = |runs: &str, words: &[&str]| {
+        // So small a rate that what is rounded otherwise in one step does not show in the next.
+        let words = [words, &["--set", "phases[0].lr=1e-7"]].concat();
+        assert_exit(&train(work.path(), runs, &words).output().unwrap(), 0);
+        let run = RunReader::open(&only_run(&work.path().join(runs))).unwrap();
+        run.trace().unwrap().rows.into_iter().map(|row| row.loss).collect::<Vec<f64>>()
+    };
+    let (there, here) = (trained("there", &["--device", "emulated"]), trained("here", &["--device", "cpu"]));
+    assert_eq!(there.len(), here.len());
+    for (step, (there, here)) in there.iter().zip(&here).enumerate() {
+        assert!((there - here).abs() < 1e-4 * here.abs(), "step {step}: {there}, and {here} on the CPU");
+    }
+    let other = trained("other", &["--device", "cpu", "--set", "phases[1].prune_images={ random = 0.5 }"]);
+    assert!(there.iter().zip(&other).any(|(there, other)| (there - other).abs() > 1e-3 * other.abs()));
+}
+
 /// Where a device cannot do what is done to images, the host makes the batches of that phase: those on which the CPU trains.
 #[test]
 fn images_that_the_host_edits_train_a_device_too() {

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    REGULARISED, SCALED, SCHEDULE_FREE, SEARCH, SETS, SMALL, TRANSITION, assert_exit, only_run, photographs, runner,
-    timeless,
+    PRUNED, REGULARISED, SCALED, SCHEDULE_FREE, SEARCH, SETS, SMALL, TRANSITION, assert_exit, only_run, photographs,
+    runner, timeless,
 };
 use runner::record::Status;
 use runner::record::reader::{RunReader, TableState};
@@ -146,6 +146,46 @@ fn a_run_goes_over_to_another_set_as_if_never_killed() {
         assert_exit(&resume(&run, threads).output().unwrap(), 0);
         assert_same(&run, &only_run(&whole));
     }
+}
+
+/// What an epoch serves follows from losses of the steps before it: those that a killed process knew as well.
+#[test]
+fn epochs_that_leave_images_out_serve_the_same_ones_after_a_kill() {
+    let (dir, config) = workplace();
+    std::fs::write(&config, PRUNED).unwrap();
+    let whole = dir.path().join("whole");
+    assert_exit(&begin(&config, &whole, 2).output().unwrap(), 0);
+    let whole = only_run(&whole);
+    // 20 of all; 8 of 2,000 twice; 10, 10; 5.
+    assert_eq!(rows(&whole), 20 + 2 * 8 + 10 + 10 + 5);
+    for (first, second, threads) in [(3, 22, 1), (28, 36, 2), (37, 40, 1), (41, 52, 2)] {
+        let runs = dir.path().join(format!("runs{first}"));
+        let mut child = begin(&config, &runs, threads).spawn().unwrap();
+        let run = wait_for(&mut child, &runs, first);
+        kill(&mut child);
+        let mut child = resume(&run, 3 - threads).spawn().unwrap();
+        wait_for(&mut child, &runs, second);
+        kill(&mut child);
+        assert_exit(&resume(&run, threads).output().unwrap(), 0);
+        assert_same(&run, &whole);
+    }
+    // Losses are looked at: what is hard is not what is drawn.
+    let trace = RunReader::open(&whole).unwrap().trace().unwrap().rows;
+    let mean = |steps: std::ops::Range<usize>| {
+        trace[steps.clone()].iter().map(|row| row.loss).sum::<f64>() / steps.len() as f64
+    };
+    assert!(mean(36..46) > mean(46..56) + 0.05, "{} and {}", mean(36..46), mean(46..56));
+    // What a beginning has kept is the same as well.
+    let kept = dir.path().join("kept");
+    assert_exit(&begin(&config, &kept, 2).args(["--keep-prefix", "2"]).output().unwrap(), 0);
+    let kept = only_run(&kept);
+    assert_same(&kept, &whole);
+    let forked = dir.path().join("forked");
+    assert_exit(
+        &begin(&config, &forked, 2).arg("--prefix").arg(kept.join("checkpoint/before-phase-2")).output().unwrap(),
+        0,
+    );
+    assert_same(&only_run(&forked), &whole);
 }
 
 /// Steps without momentum, with another one's, in a search: whatever a rule remembers is in the checkpoint.

@@ -317,6 +317,51 @@ optimizer = { kind = "lbfgs", history = 3, iterations = 3 }
 lr = 1.0
 "#;
 
+/// Epochs that leave images out in each way, and all images before and behind.
+pub const PRUNED: &str = r#"
+name = "pruned"
+seed = 5
+
+[data]
+dataset = "shapes"
+
+[model]
+backbone = { kind = "resnet9", width = 2 }
+
+[train]
+checkpoint_every = "5step"
+eval_every = "1ep"
+
+[[phases]]
+epochs = 1
+size = 8
+batch = 250
+optimizer = "sgd"
+lr = 0.05
+
+[[phases]]
+epochs = 2
+prune_images = { kind = "infobatch", easy = 0.8, keep = 0.25 }
+lr = { from = 0.05, to = 0.02 }
+
+[[phases]]
+epochs = 1
+accumulate = 2
+prune_images = { hardest = 0.5 }
+lr = 0.02
+
+[[phases]]
+epochs = 1
+accumulate = 1
+prune_images = { random = 0.5 }
+lr = 0.02
+
+[[phases]]
+steps = 5
+prune_images = "none"
+lr = 0.01
+"#;
+
 /// Something of every section, in short forms and with carry-over.
 pub const WHOLE: &str = r#"
 name = "whole"
