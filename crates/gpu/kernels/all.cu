@@ -61,7 +61,7 @@
 #include "each_type.h"
 
 #define EACH "dropout.cu"
-#include "each_type.h"
+#include "each_width.h"
 
 #define EACH "loss.cu"
 #include "each_type.h"

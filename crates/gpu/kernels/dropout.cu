@@ -1,13 +1,14 @@
-/* y (+)= scale·x where the value is kept, 0·x elsewhere. */
+/* y (+)= scale·x where it is kept, 0·x elsewhere. A thread takes packs of WIDTH elements of a row; `kept` says it of each element of the
+ * only row or, with `whole`, of each row. */
 #ifndef RUNNER_DROPOUT
 #define RUNNER_DROPOUT
 typedef struct {
-    u64 len;
+    u64 rows, packs;
     const u8 *kept;
     const void *x;
     void *y;
     float scale;
-    u32 add;
+    u32 add, whole;
 } Dropout;
 
 /* kept[k] = 1, or 0 where word first + k of a ChaCha8 stream is below `dropped`. */
@@ -82,14 +83,19 @@ KERNEL(dropout_draw, DropoutDraw) {
 }
 #endif
 
-KERNEL(TYPED(dropout_apply), Dropout) {
+KERNEL(SIZED(dropout_apply), Dropout) {
     THREADS {
-        T *y = (T *)a.y;
         const u64 step = (u64)GRID_X * THREAD_COUNT;
-        for (u64 k = (u64)BLOCK_X * THREAD_COUNT + t; k < a.len; k += step) {
-            /* Multiplied, so that what is not finite is not hidden. */
-            const float value = LOAD((const T *)a.x + k) * ((float)a.kept[k] * a.scale);
-            STORE(y + k, value + (a.add ? LOAD(y + k) : 0.0f));
+        for (u64 row = BLOCK_Y; row < a.rows; row += GRID_Y) {
+            for (u64 pack = (u64)BLOCK_X * THREAD_COUNT + t; pack < a.packs; pack += step) {
+                const u64 at = (row * a.packs + pack) * WIDTH;
+                float x[WIDTH];
+                SIZED(load_pack)((const T *)a.x + at, x);
+                /* Multiplied, so that what is not finite is not hidden. */
+                UNROLL
+                for (u32 k = 0; k < WIDTH; k++) x[k] *= (float)a.kept[a.whole ? row : at + k] * a.scale;
+                SIZED(write_pack)((T *)a.y + at, x, a.add);
+            }
         }
     }
     END

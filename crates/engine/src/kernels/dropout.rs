@@ -4,21 +4,24 @@
 //! y = x·m/(1 − p),  dx = dy·m/(1 − p),  m = 0 with probability p, else 1
 //! ```
 //!
-//! as PyTorch's `dropout`. A value's mask is a function of the stream and of the value's number in it: which task draws it,
-//! or which of several passes, does not matter.
+//! as PyTorch's `dropout`. There is a mask for each value, or one for each of as many equal parts of them: with an image a
+//! part, this is stochastic depth (`drop_path` of timm, `StochasticDepth(p, "row")` of torchvision). A mask is a function of
+//! the stream and of its number in it: which task draws it, or which of several passes, does not matter.
 //!
-//! Source: Srivastava et al. 2014, Journal of Machine Learning Research 15.
+//! Sources: Srivastava et al. 2014, Journal of Machine Learning Research 15; Huang et al. 2016, arXiv:1603.09382.
 
+use super::lanes::{load, spans, write};
 use super::parallel::{self, Shared};
 use super::pieces::Pieces;
-use super::{Element, Grad, Write};
+use super::simd::{Kernel, Simd};
+use super::{Element, Grad, Isa, Write};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 /// Values a task.
 const CHUNK: usize = 1 << 14;
 
-/// Draws which values stay: 1, or 0 with probability `p`. Value `k` takes word `first + k` of the stream.
+/// Draws masks: 1, or 0 with probability `p`. Mask `k` takes word `first + k` of the stream.
 pub fn draw(stream: &ChaCha8Rng, first: u64, p: f64, kept: &mut [u8]) {
     // Of the 2³² words, those below are dropped.
     let dropped = (p * 2f64.powi(32)).round() as u64;
@@ -38,27 +41,28 @@ pub fn draw(stream: &ChaCha8Rng, first: u64, p: f64, kept: &mut [u8]) {
     });
 }
 
-/// `y = x·m/(1 − p)`.
+/// `y = x·m/(1 − p)`; a mask is for `x.len()/kept.len()` neighbours.
 ///
 /// # Panics
-/// When the lengths differ.
-pub fn forward<E: Element>(p: f64, kept: &[u8], x: &[E], y: &mut [E]) {
-    apply(p, kept, x, Grad::overwrite(y));
+/// When the lengths do not fit.
+pub fn forward<E: Element>(isa: Isa, p: f64, kept: &[u8], x: &[E], y: &mut [E]) {
+    apply(isa, p, kept, x, Grad::overwrite(y));
 }
 
 /// `dx = dy·m/(1 − p)`.
 ///
 /// # Panics
-/// When the lengths differ.
-pub fn backward<E: Element>(p: f64, kept: &[u8], dy: &[E], dx: Grad<'_, E>) {
-    apply(p, kept, dy, dx);
+/// When the lengths do not fit.
+pub fn backward<E: Element>(isa: Isa, p: f64, kept: &[u8], dy: &[E], dx: Grad<'_, E>) {
+    apply(isa, p, kept, dy, dx);
 }
 
-/// Multiplied, so that what is not finite is not hidden. Plain Rust: the compiler makes vector code of it, and it is a small
-/// part of the time that drawing takes.
-fn apply<E: Element>(p: f64, kept: &[u8], from: &[E], to: Grad<'_, E>) {
-    assert!(kept.len() == from.len() && from.len() == to.to.len(), "dropout: lengths differ");
+/// Multiplied, so that what is not finite is not hidden.
+fn apply<E: Element>(isa: Isa, p: f64, kept: &[u8], from: &[E], to: Grad<'_, E>) {
+    let each = from.len() / kept.len().max(1);
+    assert!(kept.len() * each == from.len() && from.len() == to.to.len(), "dropout: lengths do not fit");
     let scale = (1.0 / (1.0 - p)) as f32;
+    let factor = |kept: u8| f32::from(kept) * scale;
     let Grad { to, write } = to;
     let pieces = Pieces::of(from.len(), CHUNK);
     let to = Shared::new(to);
@@ -66,11 +70,42 @@ fn apply<E: Element>(p: f64, kept: &[u8], from: &[E], to: Grad<'_, E>) {
         let part = pieces.get(task);
         // SAFETY: pieces are disjoint.
         let to = unsafe { to.part(part.start, part.len()) };
+        if each > 1 {
+            for mask in part.start / each..part.end.div_ceil(each) {
+                let own = part.start.max(mask * each)..part.end.min((mask + 1) * each);
+                let to = &mut to[own.start - part.start..own.end - part.start];
+                isa.run(Scaled { factor: factor(kept[mask]), from: &from[own], to, write });
+            }
+            return;
+        }
+        // Plain Rust: the compiler makes vector code of it, and it is a small part of the time that drawing takes.
         for ((to, from), kept) in to.iter_mut().zip(&from[part.clone()]).zip(&kept[part]) {
-            let value = from.to_f32() * (f32::from(*kept) * scale);
+            let value = from.to_f32() * factor(*kept);
             *to = E::from_f32(if write == Write::Add { to.to_f32() + value } else { value });
         }
     });
+}
+
+/// `to (+)= factor·from`
+struct Scaled<'a, E> {
+    factor: f32,
+    from: &'a [E],
+    to: &'a mut [E],
+    write: Write,
+}
+
+impl<E: Element> Kernel for Scaled<'_, E> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (at, n) in spans::<S>(self.to.len()) {
+            // SAFETY: both slices have `to`'s length.
+            unsafe {
+                let value = S::mul(S::splat(self.factor), load::<S, E>(self.from.as_ptr().add(at), n));
+                write::<S, E>(self.to.as_mut_ptr().add(at), n, value, self.write);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -98,42 +133,58 @@ mod tests {
     }
 
     fn matches_the_formula_both_ways<E: Element>() {
-        for (seed, (p, len)) in [(0.0, 1), (0.5, 17), (0.3, 70_000)].into_iter().enumerate() {
-            let (kept, x) = (mask(0, p, len), values::<E>(seed as u64, len));
-            let (mut y, mut dx, mut added) = (vec![E::zeroed(); len], x.clone(), x.clone());
-            forward(p, &kept, &x, &mut y);
-            let factor = |kept: &u8| f64::from(*kept) / (1.0 - p);
-            let want: Vec<f64> = doubles(&x).iter().zip(&kept).map(|(x, kept)| x * factor(kept)).collect();
-            assert_close("y", &y, &want, 0.0);
-            // The gradient meets the same mask.
-            backward(p, &kept, &x, Grad::overwrite(&mut dx));
-            assert!(dx == y);
-            backward(p, &kept, &x, Grad::add(&mut added));
-            let want: Vec<f64> = doubles(&x).iter().zip(&want).map(|(x, d)| x + d).collect();
-            assert_close("added", &added, &want, 1e-6);
+        // Masks, and the values of each: of the last two, more and fewer than a task takes.
+        let cases = [
+            (0.0, 1, 1),
+            (0.5, 17, 1),
+            (0.3, 70_000, 1),
+            (0.5, 9, 2),
+            (0.3, 40, 117),
+            (0.4, 5, 20_001),
+            (0.2, 700, 63),
+        ];
+        for (seed, (p, masks, each)) in cases.into_iter().enumerate() {
+            let (kept, x) = (mask(0, p, masks), values::<E>(seed as u64, masks * each));
+            let factor = |k: usize| f64::from(kept[k / each]) / (1.0 - p);
+            let want: Vec<f64> = doubles(&x).iter().enumerate().map(|(k, x)| x * factor(k)).collect();
+            let sums: Vec<f64> = doubles(&x).iter().zip(&want).map(|(x, d)| x + d).collect();
+            for isa in Isa::available() {
+                let (mut y, mut dx, mut added) = (vec![E::zeroed(); x.len()], x.clone(), x.clone());
+                forward(isa, p, &kept, &x, &mut y);
+                assert_close("y", &y, &want, 0.0);
+                // The gradient meets the same mask.
+                backward(isa, p, &kept, &x, Grad::overwrite(&mut dx));
+                assert!(dx == y);
+                backward(isa, p, &kept, &x, Grad::add(&mut added));
+                assert_close("added", &added, &sums, 1e-6);
+            }
         }
     }
     for_all_types!(matches_the_formula_both_ways);
 
     #[test]
     fn means_stay_and_nan_is_not_hidden() {
-        let (p, len) = (0.4, 100_000);
+        let (isa, p, len) = (Isa::detect().unwrap(), 0.4, 100_000);
         let mut y = vec![0.0f32; len];
-        forward(p, &mask(0, p, len), &vec![1.0; len], &mut y);
+        forward(isa, p, &mask(0, p, len), &vec![1.0; len], &mut y);
         let mean = y.iter().map(|y| f64::from(*y)).sum::<f64>() / len as f64;
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
-        let mut y = [0.0f32; 2];
-        forward(0.5, &[0, 1], &[f32::NAN, 1.0], &mut y);
+        let mut y = [0.0f32; 4];
+        forward(isa, 0.5, &[0, 1], &[f32::NAN, 1.0], &mut y[..2]);
         assert!(y[0].is_nan() && y[1] == 2.0);
+        forward(isa, 0.5, &[0, 1], &[f32::NAN, 3.0, 1.0, 2.0], &mut y);
+        assert!(y[0].is_nan() && y[1..] == [0.0, 2.0, 4.0]);
     }
 
     #[test]
     fn threads_do_not_matter() {
         let x = values::<f32>(1, 100_000);
-        assert_same_for_threads("dropout", || {
-            let (kept, mut y) = (mask(9, 0.3, x.len()), vec![0.0; x.len()]);
-            forward(0.3, &kept, &x, &mut y);
-            (kept, y)
-        });
+        for each in [1, 25_000] {
+            assert_same_for_threads("dropout", || {
+                let (kept, mut y) = (mask(9, 0.3, x.len() / each), vec![0.0; x.len()]);
+                forward(Isa::detect().unwrap(), 0.3, &kept, &x, &mut y);
+                (kept, y)
+            });
+        }
     }
 }

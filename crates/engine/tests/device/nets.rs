@@ -267,6 +267,30 @@ fn values_side_by_side_gates_and_dropout() {
     agrees("side by side", &b.finish(out), train(), 2e-5);
 }
 
+/// Branches of which some images have none, in blocks with an activation behind the sum and without, of as many values as whole
+/// packs hold and of more.
+#[test]
+fn residual_blocks_that_images_pass_by() {
+    for (channels, act) in [(8, Act::Relu), (8, Act::None), (5, Act::Gelu), (5, Act::None)] {
+        let mut b = Builder::new(Shape::new(7, 6, 3));
+        let input = b.input();
+        let mut x = b.add("stem", Conv::new(channels, 3).padding(1), &[input]).unwrap();
+        for (name, p) in [("one", 0.3), ("two", 0.6)] {
+            x = b.scope(name, |b| {
+                let y = b.add("conv", Conv::new(channels, 3).padding(1), &[x]).unwrap();
+                let y = b.add("norm", BatchNorm::new(Act::None), &[y]).unwrap();
+                let y = b.add("drop_path", Dropout::of_images(p), &[y]).unwrap();
+                b.add("add", Add::new().act(act), &[x, y]).unwrap()
+            });
+        }
+        let x = b.add("gap", Pool::global_avg(), &[x]).unwrap();
+        let out = b.add("fc", Linear::new(7), &[x]).unwrap();
+        let graph = b.finish(out);
+        agrees(&format!("drop path, {act:?}"), &graph, train(), 2e-5);
+        agrees("drop path, evaluated", &graph, TapeOptions { mode: Mode::Evaluate, ..train() }, 2e-5);
+    }
+}
+
 /// What has no kernels for devices runs on the host, between a download and an upload.
 #[test]
 fn a_candle_bridge_works_on_a_device_too() {
@@ -336,6 +360,7 @@ fn deep() -> Graph {
             let g = b.add("squeeze", Pool::global_max(), &[y]).unwrap();
             let g = b.add("excite", Conv::new(6, 1).bias(true), &[g]).unwrap();
             let y = b.add("gate", Gate, &[y, g]).unwrap();
+            let y = b.add("drop_path", Dropout::of_images(0.4), &[y]).unwrap();
             let y = b.add("norm2", BatchNorm::new(act), &[y, x]).unwrap();
             let y = b.add("bridge", Bridge::new("relu", same, |inputs, _| inputs[0].relu()), &[y]).unwrap();
             let window = Window { kernel: [3; 2], stride: [1; 2], padding: [1; 2] };

@@ -380,6 +380,7 @@ fn with(layer: impl Layer + 'static) -> Graph {
 fn steps_that_draw_or_run_on_the_host_are_never_recorded() {
     let few = |training: &mut Training| (0..4).for_each(|_| training.step(PLAIN));
     assert_eq!(same("dropout", &with(Dropout::new(0.4)), few), 0);
+    assert_eq!(same("drop path", &with(Dropout::of_images(0.4)), few), 0);
     assert_eq!(same("dropout of nothing", &with(Dropout::new(0.0)), few), 2);
     let shape = |shapes: &[Shape]| Ok(shapes[0]);
     let bridge = Bridge::new("gelu", shape, |inputs, _| inputs[0].gelu_erf());

@@ -4,16 +4,18 @@
 //! y = x·m/(1 − p),  dx = dy·m/(1 − p),  m = 0 with probability p, else 1
 //! ```
 //!
-//! A value's mask is a function of a ChaCha8 stream and of the value's number in it, the same bytes as `rand_chacha`
-//! gives.
+//! There is a mask for each value, or one for each of as many equal parts of them. A mask is a function of a ChaCha8 stream
+//! and of its number in it, the same bytes as `rand_chacha` gives.
 //!
-//! Source: Srivastava et al. 2014, Journal of Machine Learning Research 15.
+//! Sources: Srivastava et al. 2014, Journal of Machine Learning Research 15; Huang et al. 2016, arXiv:1603.09382.
 
 use super::GradTo;
+use super::pack::{SizedKernel, width};
 use crate::device::{Args, DType, Device, Error, Grid, View, kernel, typed_kernel};
 
 kernel!(DRAW = dropout_draw);
 typed_kernel!(APPLY = dropout_apply_f32, dropout_apply_bf16, dropout_apply_f16);
+typed_kernel!(APPLY_WIDE = dropout_apply_f32_wide, dropout_apply_bf16_wide, dropout_apply_f16_wide);
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -32,12 +34,14 @@ unsafe impl Args for DrawArgs {}
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct ApplyArgs {
-    len: u64,
+    rows: u64,
+    packs: u64,
     kept: u64,
     x: u64,
     y: u64,
     scale: f32,
     add: u32,
+    whole: u32,
 }
 // SAFETY: as `Dropout` of dropout.cu.
 unsafe impl Args for ApplyArgs {}
@@ -59,8 +63,7 @@ impl Stream {
     }
 }
 
-/// Draws which values stay: 1 in `kept`, bytes, or 0 with probability `p`. Value `k` takes word `first + k` of the
-/// stream.
+/// Draws masks: 1 in `kept`, bytes, or 0 with probability `p`. Mask `k` takes word `first + k` of the stream.
 ///
 /// # Errors
 /// Those of the driver.
@@ -86,13 +89,13 @@ pub fn draw(device: &Device, stream: Stream, first: u64, p: f64, kept: View<'_>)
     unsafe { device.launch(&DRAW, Grid::over(blocks as usize), &args) }
 }
 
-/// `y = x·m/(1 − p)`.
+/// `y = x·m/(1 − p)`; a mask is for `x.len()/kept.len()` neighbours.
 ///
 /// # Errors
 /// Those of the driver.
 ///
 /// # Panics
-/// When lengths or types differ, or `p` is not at least 0 and less than 1.
+/// When lengths or types do not fit, or `p` is not at least 0 and less than 1.
 pub fn forward(device: &Device, p: f64, kept: View<'_>, x: View<'_>, y: View<'_>) -> Result<(), Error> {
     apply(device, p, kept, x, GradTo::overwrite(y))
 }
@@ -109,18 +112,27 @@ pub fn backward(device: &Device, p: f64, kept: View<'_>, dy: View<'_>, dx: GradT
 }
 
 fn apply(device: &Device, p: f64, kept: View<'_>, from: View<'_>, to: GradTo<'_>) -> Result<(), Error> {
-    let (dtype, len) = (from.dtype(), from.len());
+    let (dtype, len, masks) = (from.dtype(), from.len(), kept.len());
+    let each = len / masks.max(1);
     check(p);
+    assert!(masks * each == len, "dropout: {masks} masks do not fit {len} values");
+    let whole = each > 1;
+    let (rows, row) = if whole { (masks, each) } else { (1, len) };
+    let width = width(dtype, &[row], &[from, to.to]);
     let args = ApplyArgs {
-        len: len as u64,
-        kept: kept.expect(DType::U8, len),
+        rows: rows as u64,
+        packs: (row / width) as u64,
+        kept: kept.expect(DType::U8, masks),
         x: from.address(),
         y: to.to.expect(dtype, len),
         scale: (1.0 / (1.0 - p)) as f32,
         add: to.add.into(),
+        whole: whole.into(),
     };
-    // SAFETY: all have `len` elements.
-    unsafe { device.launch(APPLY.of(dtype), Grid::over(len), &args) }
+    let kernel = SizedKernel { narrow: &APPLY, wide: &APPLY_WIDE }.of(dtype, width);
+    let [blocks, _] = Grid::over(row / width).blocks;
+    // SAFETY: x and y have `len` elements, `rows` times `row`, aligned to those of a pack; there is a mask for each row, or for each element.
+    unsafe { device.launch(kernel, Grid::blocks(blocks as usize, rows.min(65535)), &args) }
 }
 
 fn check(p: f64) {
@@ -177,16 +189,19 @@ mod tests {
     #[test]
     fn values_and_gradients_follow_the_mask_and_nan_is_not_hidden() {
         for (device, dtype) in devices() {
-            for (p, len) in [(0.0, 1), (0.5, 17), (0.3, 5001)] {
-                let mask = plain(0, 0, p, len);
+            // Masks, and the values of each: more masks than a grid has rows, and parts that whole packs fit or not.
+            let values = [(0.0, 1, 1), (0.5, 17, 1), (0.3, 5001, 1), (0.3, 4096, 1)];
+            let parts = [(0.5, 5, 3), (0.3, 7, 513), (0.4, 3, 5008), (0.2, 66_000, 2), (0.5, 1, 40)];
+            for (p, masks, each) in values.into_iter().chain(parts) {
+                let (len, mask) = (masks * each, plain(0, 0, p, masks));
                 let [x, before] = [1, 2].map(|seed| rounded(dtype, &noise(seed, len)));
-                let kept = device.allocate(DType::U8, len).unwrap();
+                let kept = device.allocate(DType::U8, masks).unwrap();
                 device.write(kept.view(), &mask).unwrap();
                 let [x_at, sum] = [&x, &before].map(|values| upload(&device, dtype, values));
                 let y = device.allocate(dtype, len).unwrap();
                 forward(&device, p, kept.view(), x_at.view(), y.view()).unwrap();
-                let factor = |kept: &u8| f64::from(*kept) / (1.0 - p);
-                let want: Vec<f64> = x.iter().zip(&mask).map(|(x, kept)| f64::from(*x) * factor(kept)).collect();
+                let factor = |k: usize| f64::from(mask[k / each]) / (1.0 - p);
+                let want: Vec<f64> = x.iter().enumerate().map(|(k, x)| f64::from(*x) * factor(k)).collect();
                 close(&device.read_f32(y.view()).unwrap(), &want, dtype, 1e-6);
                 let to = GradTo { to: sum.view(), add: true };
                 backward(&device, p, kept.view(), x_at.view(), to).unwrap();

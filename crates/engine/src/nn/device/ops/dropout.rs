@@ -6,7 +6,8 @@ use runner_gpu::{Buffer, DType, Device, Error, View};
 pub struct DropoutOp {
     /// 0 where nothing is dropped.
     p: f64,
-    per_image: usize,
+    /// Of an image.
+    draws: usize,
     /// Of the last forward.
     kept: Buffer,
 }
@@ -14,12 +15,12 @@ pub struct DropoutOp {
 impl DropoutOp {
     /// # Errors
     /// When the device's memory is too small.
-    pub fn new(device: &Device, p: f64, per_image: usize, max_batch: usize) -> Result<Self, Error> {
-        Ok(Self { p, per_image, kept: device.allocate(DType::U8, per_image * max_batch)? })
+    pub fn new(device: &Device, p: f64, draws: usize, max_batch: usize) -> Result<Self, Error> {
+        Ok(Self { p, draws, kept: device.allocate(DType::U8, draws * max_batch)? })
     }
 
     fn kept(&self, cx: &DeviceCx<'_>) -> View<'_> {
-        self.kept.first(DType::U8, cx.n * self.per_image)
+        self.kept.first(DType::U8, cx.n * self.draws)
     }
 }
 
@@ -31,7 +32,7 @@ impl DeviceOp for DropoutOp {
 
     fn forward(&mut self, cx: &DeviceCx<'_>) -> anyhow::Result<()> {
         if !cx.again {
-            let (rng, first) = (cx.stream(), cx.noise.first * self.per_image as u64);
+            let (rng, first) = (cx.stream(), cx.noise.first * self.draws as u64);
             let stream = Stream { nonce: rng.get_stream(), ..Stream::from_seed(rng.get_seed()) };
             dropout::draw(cx.device, stream, first, self.p, self.kept(cx))?;
         }
