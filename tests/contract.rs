@@ -260,6 +260,44 @@ fn every_backbone_learns_the_same_with_activations_made_again() {
     }
 }
 
+/// As in timm's residual nets: `drop_path_rate * net_block_idx / (net_num_blocks - 1)`, after the gate and right before the sum.
+#[test]
+fn blocks_are_dropped_the_more_often_the_later_they_come() {
+    let net = |backbone: &str| {
+        let loaded = experiment("", &format!("backbone = {{ {backbone} }}"), SGD);
+        let graph = model::build(&parts(&loaded.spec, 10), Shape::new(64, 64, 3)).unwrap();
+        let layers: Vec<[String; 2]> =
+            graph.nodes().iter().map(|node| [node.name.clone(), node.layer.describe()]).collect();
+        (layers, graph.params().to_vec(), graph.stats().to_vec(), config::write(&loaded.spec).contains("drop_path"))
+    };
+    for (name, blocks) in [
+        ("resnet18", 8),
+        ("resnet34", 16),
+        ("resnet50", 16),
+        ("resnet101", 33),
+        ("resnet152", 50),
+        ("preact-resnet18", 8),
+        ("wrn22", 9),
+    ] {
+        for options in ["", ", se = 16", ", blur = true"] {
+            let of = |setting: &str| net(&format!("kind = \"{name}\"{options}{setting}"));
+            let (plain, none, dropping) = (of(""), of(", drop_path = 0.0"), of(", drop_path = 0.3"));
+            assert!(!plain.3 && none.3 && none.0 == plain.0, "{name}{options}: nothing to drop");
+            assert!([&none, &dropping].iter().all(|net| (&net.1, &net.2) == (&plain.1, &plain.2)), "{name}{options}");
+            let shares: Vec<f64> =
+                dropping.0.iter().filter_map(|[_, what]| what.strip_prefix("drop path ")?.parse().ok()).collect();
+            let want: Vec<f64> = (1..blocks).map(|block| 0.3 * f64::from(block) / f64::from(blocks - 1)).collect();
+            assert_eq!(shares.len(), want.len(), "{name}{options}: the first block drops nothing");
+            assert!(shares.iter().zip(&want).all(|(share, want)| (share - want).abs() < 6e-5), "{name}: {shares:?}");
+            for pair in dropping.0.windows(2).filter(|pair| pair[0][1].starts_with("drop path")) {
+                let of = |k: usize| pair[k][0].rsplit_once('.').unwrap();
+                assert_eq!([of(0).1, of(1).1], ["drop_path", "add"]);
+                assert_eq!(of(0).0, of(1).0, "in one block");
+            }
+        }
+    }
+}
+
 /// By hand: 7 pixels of the stem's convolution, 3 of its pool over every second one, then each 3×3 convolution adds twice
 /// the distance of its inputs. In ResNet-50 these lie 4 pixels apart in 4 blocks, 8 in 4, 16 in 6 and 32 in 2.
 #[test]

@@ -32,6 +32,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("prune_images", &["prune", "pruning", "data-pruning", "infobatch", "selective-backprop", "subset", "keep-images"]),
     ("mix_images", &["mix", "mixing", "batch-augment", "batch-transforms"]),
     ("dropout", &["drop", "drop-rate", "dropout-rate", "dropout-prob", "ps"]),
+    ("drop_path", &["drop-path-rate", "stochastic-depth", "stochastic-depth-prob"]),
     ("dataset", &["set", "data-set", "name-of-dataset"]),
     ("root", &["data-dir", "data-path", "data-root", "folder", "dir", "path", "directory"]),
     ("deviation", &["std", "stdev", "stddev", "image-std", "img-std", "data-std"]),

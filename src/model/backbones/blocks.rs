@@ -1,9 +1,9 @@
 //! Options of residual blocks that several backbones have.
 
 use crate::kernels::pool::average::{Average, Edge};
-use crate::nn::layers::{Act, Add, Conv, Gate, Pool};
+use crate::nn::layers::{Act, Add, Conv, Dropout, Gate, Pool};
 use crate::nn::{Builder, ShapeError, ValueId};
-use crate::registry::{Default, Kind, Param, Settings};
+use crate::registry::{Default, Interval, Kind, Param, Settings};
 
 /// Squeeze and excitation in each block.
 pub const SE: Param = Param {
@@ -32,6 +32,16 @@ pub const BLUR_BEFORE: Param = Param {
           quarter as much as `blur` (FFCV's `BlurPoolConv2d`, Leclerc et al. 2022); left out: no",
 };
 
+/// Stochastic depth.
+pub const DROP_PATH: Param = Param {
+    key: "drop_path",
+    kind: Kind::Float(Interval::half_open(0.0, 1.0)),
+    default: Default::Absent,
+    doc: "share of the images for which each step of training drops the branch of the last block, so that its shortcut alone \
+          is left; the share rises evenly from 0 at the first block, and what stays is scaled up by 1/(1 − share) (stochastic \
+          depth, Huang et al. 2016, arXiv:1603.09382, as timm's `drop_path`); left out: none",
+};
+
 /// Where a block blurs what it shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blurring {
@@ -50,10 +60,12 @@ pub struct Options {
     /// How many times fewer channels the gates of a block are computed through.
     se: Option<usize>,
     blurring: Blurring,
+    /// Of the last block.
+    drop_path: f64,
 }
 
 impl Options {
-    /// From the settings of an entry that declares [`SE`], [`BLUR`] and [`BLUR_BEFORE`].
+    /// From the settings of an entry that declares [`SE`], [`BLUR`], [`BLUR_BEFORE`] and [`DROP_PATH`].
     pub fn of(settings: &Settings) -> Self {
         let given = |param: &Param| settings.opt_bool(param.key) == Some(true);
         let blurring = match (given(&BLUR), given(&BLUR_BEFORE)) {
@@ -62,12 +74,26 @@ impl Options {
             (false, true) => Blurring::Before,
             (true, true) => Blurring::Twice,
         };
-        Self { se: settings.opt_usize(SE.key), blurring }
+        let drop_path = settings.opt_float(DROP_PATH.key).unwrap_or(0.0);
+        Self { se: settings.opt_usize(SE.key), blurring, drop_path }
     }
 
-    /// Whether something stands between a block's last convolution and the sum with its shortcut.
-    pub fn gates(&self) -> bool {
-        self.se.is_some()
+    /// Those of block `index`, from 0 on, of a net of so many: its share of dropped images is `drop_path·index/(blocks − 1)`,
+    /// as timm's residual nets have it.
+    pub fn of_block(self, index: usize, blocks: usize) -> Self {
+        let rise = index as f64 / (blocks - 1).max(1) as f64;
+        Self { drop_path: self.drop_path * rise, ..self }
+    }
+
+    /// Whether something stands between the end of a block's branch and the sum with its shortcut.
+    pub fn ends(&self) -> bool {
+        self.se.is_some() || self.drop_path > 0.0
+    }
+
+    /// What stands there: gates, then `drop_path`, the branch or zeros in its place.
+    pub fn end(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        let x = self.gate(net, x)?;
+        if self.drop_path > 0.0 { net.add("drop_path", Dropout::of_images(self.drop_path), &[x]) } else { Ok(x) }
     }
 
     /// The stride of a convolution that shrinks the image by `stride`.
@@ -116,7 +142,7 @@ impl Options {
     }
 
     /// `x·σ(fc2(relu(fc1(mean of x))))`, a number a channel: `se.pool`, `se.fc1`, `se.act`, `se.fc2`, `se.gate`.
-    pub fn gate(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+    fn gate(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
         let Some(fewer) = self.se else { return Ok(x) };
         net.scope("se", |net| {
             let width = net.shape(x).c;

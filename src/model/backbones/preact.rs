@@ -33,6 +33,7 @@ pub static RESNET18: BackboneEntry = Entry {
         blocks::SE,
         blocks::BLUR,
         blocks::BLUR_BEFORE,
+        blocks::DROP_PATH,
     ],
     shorthand: Some("widths"),
     make: Backbone {
@@ -63,10 +64,17 @@ pub(super) struct PreAct {
 }
 
 impl PreAct {
-    /// `shortcut + conv2(act(norm2(conv1(h))))` of `h = act(norm1(x))`; the first convolution has the stride. The shortcut
-    /// is x or, where the shape changes, a 1×1 convolution of h with that stride.
-    fn block(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, options, .. } = self;
+    /// `shortcut + drop(gate(conv2(act(norm2(conv1(h))))))` of `h = act(norm1(x))`; the first convolution has the stride.
+    /// The shortcut is x or, where the shape changes, a 1×1 convolution of h with that stride.
+    fn block(
+        &self,
+        net: &mut Builder,
+        options: Options,
+        x: ValueId,
+        width: usize,
+        stride: usize,
+    ) -> Result<ValueId, ShapeError> {
+        let style = &self.style;
         let keeps_shape = stride == 1 && net.shape(x).c == width;
         let h = net.add("norm1", style.norm(style.act), &[x])?;
         let shortcut = if keeps_shape {
@@ -80,7 +88,7 @@ impl PreAct {
         let y = net.add("norm2", style.norm(style.act), &[y])?;
         let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        let y = options.gate(net, y)?;
+        let y = options.end(net, y)?;
         net.add("add", Add::new(), &[shortcut, y])
     }
 }
@@ -91,7 +99,9 @@ impl Part for PreAct {
             x = net.scope(&format!("layer{}", stage + 1), |net| {
                 (0..self.blocks).try_fold(x, |x, block| {
                     let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                    net.scope(&block.to_string(), |net| self.block(net, x, *width, stride))
+                    let index = stage * self.blocks + block;
+                    let options = self.options.of_block(index, self.widths.len() * self.blocks);
+                    net.scope(&block.to_string(), |net| self.block(net, options, x, *width, stride))
                 })
             })?;
         }

@@ -13,7 +13,7 @@ const BASIC_WIDTH: &str =
 const BOTTLENECK_WIDTH: &str = "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the other \
      stages has twice as many as the one before";
 
-const fn params(width: &'static str) -> [Param; 10] {
+const fn params(width: &'static str) -> [Param; 11] {
     let width = Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc: width };
     [
         width,
@@ -26,6 +26,7 @@ const fn params(width: &'static str) -> [Param; 10] {
         blocks::SE,
         blocks::BLUR,
         blocks::BLUR_BEFORE,
+        blocks::DROP_PATH,
     ]
 }
 
@@ -150,33 +151,54 @@ impl ResNet {
         })
     }
 
-    /// `act(shortcut + gate(norm(y)))`: the end of a block.
-    fn join(&self, net: &mut Builder, norm: &str, y: ValueId, shortcut: ValueId) -> Result<ValueId, ShapeError> {
-        let Self { style, options, .. } = self;
-        if !options.gates() {
+    /// `act(shortcut + drop(gate(norm(y))))`: the end of a block.
+    fn join(
+        &self,
+        net: &mut Builder,
+        options: Options,
+        norm: &str,
+        y: ValueId,
+        shortcut: ValueId,
+    ) -> Result<ValueId, ShapeError> {
+        let style = &self.style;
+        if !options.ends() {
             return net.add(norm, style.last_norm(style.act), &[y, shortcut]);
         }
         let y = net.add(norm, style.last_norm(Act::None), &[y])?;
-        let y = options.gate(net, y)?;
+        let y = options.end(net, y)?;
         net.add("add", Add::new().act(style.act), &[shortcut, y])
     }
 
     /// `act(shortcut + f(x))`, f of two 3×3 convolutions with norms, the first with the stride.
-    fn basic(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, options, .. } = self;
+    fn basic(
+        &self,
+        net: &mut Builder,
+        options: Options,
+        x: ValueId,
+        width: usize,
+        stride: usize,
+    ) -> Result<ValueId, ShapeError> {
+        let style = &self.style;
         let shortcut = self.shortcut(net, x, width, stride)?;
         let y = options.before(net, "blur", x, stride)?;
         let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
         let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        self.join(net, "bn2", y, shortcut)
+        self.join(net, options, "bn2", y, shortcut)
     }
 
     /// `act(shortcut + f(x))`, f of a 1×1, a 3×3 with the stride, and a 1×1 convolution to four times the channels, each with
     /// a norm.
-    fn bottleneck(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        let Self { style, options, .. } = self;
+    fn bottleneck(
+        &self,
+        net: &mut Builder,
+        options: Options,
+        x: ValueId,
+        width: usize,
+        stride: usize,
+    ) -> Result<ValueId, ShapeError> {
+        let style = &self.style;
         let shortcut = self.shortcut(net, x, 4 * width, stride)?;
         let y = net.add("conv1", style.conv(width, 1), &[x])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
@@ -185,20 +207,22 @@ impl ResNet {
         let y = net.add("bn2", style.norm(style.act), &[y])?;
         let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv3", style.conv(4 * width, 1), &[y])?;
-        self.join(net, "bn3", y, shortcut)
+        self.join(net, options, "bn3", y, shortcut)
     }
 }
 
 impl Part for ResNet {
     fn build(&self, net: &mut Builder, mut x: ValueId) -> Result<ValueId, ShapeError> {
+        let all: usize = self.blocks.iter().sum();
         for (stage, blocks) in self.blocks.iter().enumerate() {
+            let before: usize = self.blocks[..stage].iter().sum();
             x = net.scope(&format!("layer{}", stage + 1), |net| {
                 (0..*blocks).try_fold(x, |x, block| {
                     let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                    let width = self.width << stage;
+                    let (width, options) = (self.width << stage, self.options.of_block(before + block, all));
                     net.scope(&block.to_string(), |net| match self.block {
-                        Block::Basic => self.basic(net, x, width, stride),
-                        Block::Bottleneck => self.bottleneck(net, x, width, stride),
+                        Block::Basic => self.basic(net, options, x, width, stride),
+                        Block::Bottleneck => self.bottleneck(net, options, x, width, stride),
                     })
                 })
             })?;
