@@ -1,21 +1,16 @@
 //! The images of largest loss.
 
-use super::{Prune, PruneEntry, SHARE, Selection, share_of};
-use crate::registry::{Default, Entry, Param};
+use super::{KEEP, Prune, PruneEntry, Selection, share_of};
+use crate::registry::Entry;
 use rand_chacha::ChaCha8Rng;
 
 pub static ENTRY: PruneEntry = Entry {
     name: "hardest",
     summary: "an epoch serves the images whose loss was largest when they were trained on last",
     cite: "after Jiang et al. 2019 (arXiv:1910.00762, selective backprop) and Kawaguchi and Lu 2020 (arXiv:1907.04371, ordered SGD)",
-    params: &[Param {
-        key: "keep",
-        kind: SHARE,
-        default: Default::Required,
-        doc: "share of the training images that an epoch serves",
-    }],
-    shorthand: Some("keep"),
-    make: |settings| Box::new(Hardest { keep: settings.float("keep") }),
+    params: &[KEEP],
+    shorthand: Some(KEEP.key),
+    make: |settings| Box::new(Hardest { keep: settings.float(KEEP.key) }),
 };
 
 struct Hardest {

@@ -12,7 +12,7 @@ pub mod none;
 pub mod random;
 
 use super::draw::below;
-use crate::registry::{Choice, Describe, Entry, Family, Interval, Kind, Settings, find};
+use crate::registry::{self, Choice, Describe, Entry, Family, Interval, Kind, Param, Settings, find};
 use crate::units::{Purpose, rng};
 use rand_chacha::ChaCha8Rng;
 
@@ -50,6 +50,14 @@ pub static FAMILY: Family = Family {
 
 /// A share of the images that are kept: all is no pruning.
 const SHARE: Kind = Kind::Float(Interval { min: 0.0, max: 1.0, min_open: true, max_open: true });
+
+/// What an entry keeps that has one share for all.
+const KEEP: Param = Param {
+    key: "keep",
+    kind: SHARE,
+    default: registry::Default::Required,
+    doc: "share of the training images that an epoch serves",
+};
 
 /// What a checked choice makes.
 ///

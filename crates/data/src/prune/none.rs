@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 pub static ENTRY: PruneEntry = Entry {
     name: "none",
     summary: "an epoch serves all training images",
-    cite: "",
+    cite: "as any training on a set of images",
     params: &[],
     shorthand: None,
     make: |_| Box::new(Whole),

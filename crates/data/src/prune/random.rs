@@ -1,21 +1,16 @@
 //! Any images.
 
-use super::{Prune, PruneEntry, SHARE, Selection, share_of};
-use crate::registry::{Default, Entry, Param};
+use super::{KEEP, Prune, PruneEntry, Selection, share_of};
+use crate::registry::Entry;
 use rand_chacha::ChaCha8Rng;
 
 pub static ENTRY: PruneEntry = Entry {
     name: "random",
     summary: "an epoch serves some images, drawn anew for each: what the others are to be held against",
     cite: "the baseline of Okanovic et al. 2024 (arXiv:2305.18424)",
-    params: &[Param {
-        key: "keep",
-        kind: SHARE,
-        default: Default::Required,
-        doc: "share of the training images that an epoch serves",
-    }],
-    shorthand: Some("keep"),
-    make: |settings| Box::new(Random { keep: settings.float("keep") }),
+    params: &[KEEP],
+    shorthand: Some(KEEP.key),
+    make: |settings| Box::new(Random { keep: settings.float(KEEP.key) }),
 };
 
 struct Random {

@@ -71,10 +71,11 @@ fn apply<E: Element>(isa: Isa, p: f64, kept: &[u8], from: &[E], to: Grad<'_, E>)
         // SAFETY: pieces are disjoint.
         let to = unsafe { to.part(part.start, part.len()) };
         if each > 1 {
-            for mask in part.start / each..part.end.div_ceil(each) {
+            let masks = part.start / each..part.end.div_ceil(each);
+            for (mask, kept) in masks.clone().zip(&kept[masks]) {
                 let own = part.start.max(mask * each)..part.end.min((mask + 1) * each);
                 let to = &mut to[own.start - part.start..own.end - part.start];
-                isa.run(Scaled { factor: factor(kept[mask]), from: &from[own], to, write });
+                isa.run(Scaled { factor: factor(*kept), from: &from[own], to, write });
             }
             return;
         }
