@@ -242,10 +242,10 @@ def binary():
 
 
 def activations():
-    """CELU and SiLU, as `pointwise`."""
+    """CELU, SiLU and Mish, as `pointwise`."""
     tensors = {}
     values = torch.cat([torch.linspace(-8, 8, 321), torch.tensor([0.0, -0.0, 1e-6, -1e-6, 20.0, -20.0])])
-    for name, function in {"silu": F.silu, "celu": F.celu, "celu-0.3": lambda x: F.celu(x, 0.3)}.items():
+    for name, function in {"silu": F.silu, "mish": F.mish, "celu": F.celu, "celu-0.3": lambda x: F.celu(x, 0.3)}.items():
         x = values.clone().requires_grad_()
         y = function(x)
         y.backward(torch.ones_like(y))
@@ -273,6 +273,11 @@ def optimizers():
         "adamw": {"kind": "adamw", "weight_decay": 0.05, "momentum": True},
         "adamw-decay-varies": {"kind": "adamw", "weight_decay": [0.1, 0.0], "momentum": True},
         "adamw-no-momentum": {"kind": "adamw", "weight_decay": 0.05, "momentum": False, "beta2": 0.99},
+        # Of β2 0.999 twenty steps are just the beginning of the rectified ones; of 0.6 none is.
+        "radam": {"kind": "radam", "weight_decay": 0.05, "momentum": True},
+        "radam-settings": {"kind": "radam", "weight_decay": 0.0, "momentum": True, "beta2": 0.95, "eps": 1e-3},
+        "radam-never-rectified": {"kind": "radam", "weight_decay": 0.0, "momentum": True, "beta2": 0.6},
+        "radam-decoupled": {"kind": "radam", "weight_decay": 0.05, "momentum": False, "beta2": 0.99, "decay": "decoupled"},
     }
     lr = torch.linspace(0.1, 0.005, steps, dtype=torch.float64)
     momentum = torch.linspace(0.95, 0.8, steps, dtype=torch.float64)
@@ -284,7 +289,7 @@ def optimizers():
         params = {k: v.clone().requires_grad_() for k, v in start.items()}
         decoupled = row.get("decay") == "decoupled"
         decay = 0.0 if decoupled else row["weight_decay"]
-        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(row["kind"])
+        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "radam": torch.optim.RAdam}.get(row["kind"])
         if adam:
             betas, eps = (0.9, row.get("beta2", 0.999)), row.get("eps", 1e-8)
             optimizer = adam(params.values(), lr=1.0, betas=betas, eps=eps)
@@ -901,11 +906,24 @@ def blur_before(net):
     return net
 
 
+def avg_down(net):
+    """ResNet-D's shortcuts, as timm's `downsample_avg` has them."""
+    for block in net.modules():
+        if hasattr(block, "downsample"):
+            conv, norm = block.downsample
+            pool = torch.nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False) if conv.stride == (2, 2) else torch.nn.Identity()
+            conv.stride = (1, 1)
+            block.downsample = torch.nn.Sequential(pool, conv, norm)
+    return net
+
+
 def blurred_nets():
-    """As `nets`, of those that blur what their strides see."""
+    """As `nets`, of those that blur what their strides see, or whose shortcuts take means."""
     rows = {
         "resnet18-blur-before": (lambda: blur_before(basic_resnet(2)), lambda: basic_resnet(64), 33),
         "resnet50-blur-before": (lambda: blur_before(bottleneck_resnet(2, 10)), lambda: bottleneck_resnet(64, 1000), 34),
+        "resnet18-avg-down": (lambda: avg_down(basic_resnet(2)), lambda: basic_resnet(64), 33),
+        "resnet50-avg-down": (lambda: avg_down(bottleneck_resnet(2, 10)), lambda: bottleneck_resnet(64, 1000), 66),
     }
     save_nets("blurred_nets", rows, plain=lambda name: name.replace(".conv.weight", ".weight") if "layer" in name else name)
 

@@ -178,7 +178,7 @@ fn activations() {
 fn smooth_activations() {
     let fixture = Fixture::read("activations");
     let celu = |alpha| Act::Celu { alpha };
-    for (name, act) in [("silu", Act::Silu), ("celu", celu(1.0)), ("celu-0.3", celu(0.3))] {
+    for (name, act) in [("silu", Act::Silu), ("mish", Act::Mish), ("celu", celu(1.0)), ("celu-0.3", celu(0.3))] {
         let x = fixture.f32s(&format!("{name}/x"));
         for isa in Isa::available() {
             let (mut y, mut dx) = (x.clone(), x.clone());

@@ -2,7 +2,7 @@
 #ifndef RUNNER_ACTIVATION_H
 #define RUNNER_ACTIVATION_H
 
-enum { ACT_NONE, ACT_RELU, ACT_GELU, ACT_SILU, ACT_CELU, ACT_LEAKY_RELU };
+enum { ACT_NONE, ACT_RELU, ACT_GELU, ACT_SILU, ACT_CELU, ACT_LEAKY_RELU, ACT_MISH };
 
 /* Which function, and its setting: the alpha of CELU, the slope of leaky ReLU. */
 typedef struct {
@@ -40,6 +40,20 @@ FUNCTION Normal normal(float z) {
     return at;
 }
 
+/* t = tanh(log(1 + exp z)) and 1 - t, of which nothing cancels. */
+typedef struct {
+    float t, rest;
+} MishGate;
+
+FUNCTION MishGate mish_gate(float z) {
+    const float w = expf(z > 0.0f ? -z : z), n = z > 0.0f ? 1.0f + 2.0f * w : w * (w + 2.0f),
+                twice = z > 0.0f ? 2.0f * w * w : 2.0f;
+    MishGate gate;
+    gate.t = n / (n + twice);
+    gate.rest = twice / (n + twice);
+    return gate;
+}
+
 /* act(z) */
 FUNCTION float act_value(Act act, float z) {
     switch (act.kind) {
@@ -48,6 +62,7 @@ FUNCTION float act_value(Act act, float z) {
     case ACT_SILU: return z * sigmoid(z);
     case ACT_CELU: return z > 0.0f ? z : act.setting * (expf(z / act.setting) - 1.0f);
     case ACT_LEAKY_RELU: return z > 0.0f ? z : act.setting * z;
+    case ACT_MISH: return z * mish_gate(z).t;
     default: return z;
     }
 }
@@ -66,6 +81,10 @@ FUNCTION float act_pull(Act act, float z, float dy) {
     }
     case ACT_CELU: return z > 0.0f ? dy : dy * expf(z / act.setting);
     case ACT_LEAKY_RELU: return z > 0.0f ? dy : dy * act.setting;
+    case ACT_MISH: {
+        const MishGate gate = mish_gate(z);
+        return dy * (gate.t + z * sigmoid(z) * gate.rest * (1.0f + gate.t));
+    }
     default: return dy;
     }
 }

@@ -3,6 +3,7 @@
 use super::params::ParamDecl;
 use crate::units::{Purpose, rng};
 use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
 
 /// How a parameter starts. All but [`Init::Whitening`] are functions of (seed, the parameter's name) alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +13,12 @@ pub enum Init {
     /// (`kaiming_uniform` with a = √5), for weights and biases alike.
     Uniform {
         bound: f64,
+    },
+    /// Normal, with mean 0 and this standard deviation. He et al. 2015 take `√(2/fan_in)`, with which a convolution and a ReLU
+    /// leave the mean square of their input as it was, or `√(2/fan_out)`, with which they do so to gradients: PyTorch's
+    /// `kaiming_normal_`, with `fan_out` in torchvision's and timm's ResNets, with `fan_in` in fast.ai's.
+    Normal {
+        std: f64,
     },
     /// Uniform, then multiplied so that the values drawn have this standard deviation, as `w *= std / w.std()` in PyTorch
     /// (whose `std` divides by one less than the count).
@@ -45,6 +52,11 @@ impl Init {
         match self {
             Self::Constant(value) => vec![value; decl.len()],
             Self::Uniform { bound } | Self::Whitening { bound, .. } => uniform(bound),
+            Self::Normal { std } => {
+                let mut draw = rng(seed, Purpose::Init, 0, name_key(&decl.name));
+                let each = |_| (std * Distribution::<f64>::sample(&StandardNormal, &mut draw)) as f32;
+                (0..decl.len()).map(each).collect()
+            }
             Self::Scaled { std } => scaled(uniform(1.0), std),
             Self::Dirac { bound, groups } => {
                 let mut values = uniform(bound);
@@ -106,6 +118,18 @@ mod tests {
         let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 299.0;
         assert!((var.sqrt() - 2.0).abs() < 1e-5, "{var}");
         assert_eq!(super::scaled(vec![0.5], 1.0), [0.5]);
+    }
+
+    #[test]
+    fn normal_values_have_mean_deviation_and_tails() {
+        let values = values(&[100, 10, 10, 10], Init::Normal { std: 0.5 });
+        let count = values.len() as f64;
+        let moment = |k: i32| values.iter().map(|v| (f64::from(*v) / 0.5).powi(k)).sum::<f64>() / count;
+        // Within five of their own deviations: 1, √2, √15, √96 of a single value.
+        for (k, want, of_one) in [(1, 0.0, 1.0), (2, 1.0, 2f64.sqrt()), (3, 0.0, 15f64.sqrt()), (4, 3.0, 96f64.sqrt())]
+        {
+            assert!((moment(k) - want).abs() < 5.0 * of_one / count.sqrt(), "{k}: {}", moment(k));
+        }
     }
 
     #[test]

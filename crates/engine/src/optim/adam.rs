@@ -1,6 +1,6 @@
 use super::OptimizerEntry;
 use super::decay::Decay;
-use super::moments::{self, Adam};
+use super::moments::{self, Adam, Moments};
 use crate::registry::Entry;
 
 pub static ENTRY: OptimizerEntry = Entry {
@@ -9,5 +9,5 @@ pub static ENTRY: OptimizerEntry = Entry {
     cite: "Kingma and Ba 2015 (arXiv:1412.6980); PyTorch's torch.optim.Adam",
     params: moments::PARAMS,
     shorthand: None,
-    make: |settings, len| Box::new(Adam::new(settings, Decay::Coupled, len)),
+    make: |settings, len| Box::new(Adam::new(Moments::new(settings, len), Decay::Coupled)),
 };

@@ -1,6 +1,6 @@
 use super::OptimizerEntry;
 use super::decay::Decay;
-use super::moments::{self, Adam};
+use super::moments::{self, Adam, Moments};
 use crate::registry::Entry;
 
 pub static ENTRY: OptimizerEntry = Entry {
@@ -9,5 +9,5 @@ pub static ENTRY: OptimizerEntry = Entry {
     cite: "Loshchilov and Hutter 2019 (arXiv:1711.05101); PyTorch's torch.optim.AdamW",
     params: moments::PARAMS,
     shorthand: None,
-    make: |settings, len| Box::new(Adam::new(settings, Decay::Decoupled, len)),
+    make: |settings, len| Box::new(Adam::new(Moments::new(settings, len), Decay::Decoupled)),
 };

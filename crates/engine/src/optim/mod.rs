@@ -15,6 +15,7 @@ mod moments;
 pub mod muon;
 mod orthogonalise;
 mod pass;
+pub mod radam;
 pub mod rmsprop;
 pub mod schedule_free;
 pub mod sgd;
@@ -214,6 +215,7 @@ pub static ENTRIES: &[&OptimizerEntry] = &[
     &rmsprop::ENTRY,
     &adam::ENTRY,
     &adamw::ENTRY,
+    &radam::ENTRY,
     &lars::ENTRY,
     &lamb::ENTRY,
     &lion::ENTRY,

@@ -1,4 +1,4 @@
-//! What Adam, AdamW and LAMB share: running means of the gradient and of its square, and the steps of the first two.
+//! What Adam, AdamW, RAdam and LAMB share: running means of the gradient and of its square, and the steps of the first three.
 
 use super::decay::Decay;
 use super::device::{Slot, Tables};
@@ -23,7 +23,7 @@ pub const EPS: Param = Param {
     doc: "added to the root mean square",
 };
 
-/// The settings of Adam and AdamW.
+/// The settings of Adam and AdamW, and with one of its own of RAdam.
 pub const PARAMS: &[Param] = &[BETA2, EPS];
 
 const SQUARE_AVG: &str = "square_avg";
@@ -44,6 +44,15 @@ const BETA1_BITS: &str = "beta1_bits";
 /// step, that would be `1 − β₁β₂…βₜ`; here, as in PyTorch, it is computed from the step's own β, which matters in the
 /// first `1/(1 − β)` steps or so.
 ///
+/// Rectified (RAdam), with the `ρ` of which the mean square tells as much as `ρ` squares that count alike would:
+///
+/// ```text
+/// ρ∞ = 2/(1 − β2) − 1,  ρ = ρ∞ − 2t·β2ᵗ/(1 − β2ᵗ)
+/// direction = m/(1 − β1ᵗ)                                              while ρ ≤ 5
+///           = r·m/(1 − β1ᵗ) / ((√v + ε)/√(1 − β2ᵗ))                     from then on
+/// r² = (ρ − 4)(ρ − 2)ρ∞/((ρ∞ − 4)(ρ∞ − 2)ρ)
+/// ```
+///
 /// A momentum that another kind of optimizer hands on is a mean of gradients, and becomes `m`: then `m` does not start from
 /// 0 and is not corrected; `v`, which does, is.
 pub struct Moments {
@@ -58,6 +67,7 @@ pub struct Moments {
     carried: bool,
     /// Of the last step, 0 before the first.
     beta1: f64,
+    rectified: bool,
 }
 
 /// The factors of one step; on a device the same.
@@ -100,7 +110,13 @@ impl Moments {
             steps: 0,
             carried: false,
             beta1: 0.0,
+            rectified: false,
         }
+    }
+
+    /// Those of RAdam.
+    pub fn rectified(self) -> Self {
+        Self { rectified: true, ..self }
     }
 
     /// Counts a step, and gives its factors.
@@ -108,14 +124,22 @@ impl Moments {
         let (beta1, beta2) = (used.momentum, used.beta.unwrap_or(self.beta2));
         self.steps += 1;
         self.beta1 = beta1;
+        let (correct, correct_root) = (1.0 / self.weight_of_mean(), 1.0 / weight(beta2, self.steps).sqrt());
+        let [correct, correct_root, eps] = match self.rectified.then(|| rectification(beta2, self.steps)) {
+            None => [correct, correct_root, self.eps],
+            // ε stands beside the root before that is corrected.
+            Some(Some(r)) => [r * correct, correct_root, self.eps * correct_root],
+            // A denominator of 1.
+            Some(None) => [correct, 0.0, 1.0],
+        };
         Factors {
             keep: beta1 as f32,
             take: (1.0 - beta1) as f32,
             keep_square: beta2 as f32,
             take_square: (1.0 - beta2) as f32,
-            correct: (1.0 / self.weight_of_mean()) as f32,
-            correct_root: (1.0 / weight(beta2, self.steps).sqrt()) as f32,
-            eps: self.eps as f32,
+            correct: correct as f32,
+            correct_root: correct_root as f32,
+            eps: eps as f32,
         }
     }
 
@@ -180,10 +204,19 @@ fn weight(beta: f64, steps: u64) -> f64 {
     1.0 - beta.powf(steps as f64)
 }
 
-/// Adam as PyTorch's, with either kind of weight decay:
+/// RAdam's `r` of a step; none while the mean square is of too few.
+fn rectification(beta2: f64, steps: u64) -> Option<f64> {
+    let all = 2.0 / (1.0 - beta2) - 1.0;
+    let decayed = beta2.powf(steps as f64);
+    let so_far = all - 2.0 * steps as f64 * decayed / (1.0 - decayed);
+    let of = |rho: f64| (rho - 4.0) * (rho - 2.0) / rho;
+    (so_far > 5.0).then(|| (of(so_far) / of(all)).sqrt())
+}
+
+/// Adam and RAdam as PyTorch's, with either kind of weight decay:
 ///
 /// ```text
-/// g ← g + wd·p                          (coupled: Adam; decoupled, AdamW: p ← p − lr·wd·p)
+/// g ← g + wd·p                          (coupled: Adam; decoupled, AdamW: p ← p − lr·wd·p; RAdam: either)
 /// p ← p − lr·direction                  (of the moments)
 /// ```
 pub struct Adam {
@@ -193,8 +226,8 @@ pub struct Adam {
 }
 
 impl Adam {
-    pub fn new(settings: &Settings, decay: Decay, len: usize) -> Self {
-        Self { moments: Moments::new(settings, len), decay, tables: Tables::default() }
+    pub fn new(moments: Moments, decay: Decay) -> Self {
+        Self { moments, decay, tables: Tables::default() }
     }
 }
 

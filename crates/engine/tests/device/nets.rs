@@ -168,8 +168,8 @@ fn residual(act: Act) -> Graph {
     b.finish(out)
 }
 
-const ACTS: [Act; 6] =
-    [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }];
+const ACTS: [Act; 7] =
+    [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Mish, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }];
 
 #[test]
 fn residual_nets_with_every_activation() {
@@ -231,6 +231,7 @@ fn pools_of_every_kind() {
         ("overlapping", Pool::Max(window)),
         ("average", Pool::Average(Average::Windows(window))),
         ("average inside", Pool::Average(Average::Inside(window))),
+        ("tiles of three", Pool::Average(Average::Tiles { side: 3 })),
         ("adaptive", Pool::Average(Average::Adaptive { side: 4 })),
         ("blur", Pool::Average(Average::Blur { stride: 2, edge: Edge::Mirrored })),
         ("blur in zeros", Pool::Average(Average::Blur { stride: 1, edge: Edge::Zeros })),

@@ -9,6 +9,8 @@ pub enum Act {
     Gelu,
     /// `z·σ(z)`
     Silu,
+    /// `z·tanh(log(1 + exp z))`
+    Mish,
     /// `max(0, z) + min(0, α·(exp(z/α) − 1))`
     Celu {
         alpha: f32,
@@ -36,6 +38,7 @@ impl From<Act> for ActArgs {
             Act::Silu => (3, 0.0),
             Act::Celu { alpha } => (4, alpha),
             Act::LeakyRelu { slope } => (5, slope),
+            Act::Mish => (6, 0.0),
         };
         Self { kind, setting }
     }

@@ -131,6 +131,10 @@ pub(super) mod tests {
             Act::Relu => [z.max(0.0), f64::from(u8::from(z > 0.0))],
             Act::Gelu => [z * normal(z), normal(z) + z * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()],
             Act::Silu => [z * sigmoid, sigmoid + z * sigmoid * (1.0 - sigmoid)],
+            Act::Mish => {
+                let t = z.exp().ln_1p().tanh();
+                [z * t, t + z * sigmoid * (1.0 - t * t)]
+            }
             Act::Celu { .. } | Act::LeakyRelu { .. } if z > 0.0 => [z, 1.0],
             Act::Celu { alpha } => {
                 let power = (z / f64::from(alpha)).exp();
@@ -142,8 +146,15 @@ pub(super) mod tests {
 
     #[test]
     fn values_and_gradients_are_those_of_plain_loops() {
-        let acts =
-            [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }];
+        let acts = [
+            Act::None,
+            Act::Relu,
+            Act::Gelu,
+            Act::Silu,
+            Act::Mish,
+            Act::Celu { alpha: 0.3 },
+            Act::LeakyRelu { slope: 0.1 },
+        ];
         for (device, dtype) in devices() {
             for (act, len) in acts.into_iter().flat_map(|act| [1, 255, 5000, 8192 * 3].map(|len| (act, len))) {
                 let [a, b, dy, before] = [1, 2, 3, 4].map(|seed| rounded(dtype, &noise(seed, len)));

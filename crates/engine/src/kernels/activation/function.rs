@@ -30,6 +30,9 @@ pub struct Gelu;
 /// `z·σ(z)`
 #[derive(Clone, Copy)]
 pub struct Silu;
+/// `z·tanh(log(1 + exp z))`
+#[derive(Clone, Copy)]
+pub struct Mish;
 /// `max(0, z) + min(0, α·(exp(z/α) − 1))`
 #[derive(Clone, Copy)]
 pub struct Celu {
@@ -92,6 +95,39 @@ impl Function for Silu {
             // σ + z·σ·(1 − σ)
             let slope = S::mul(s, S::fma(z, S::sub(S::splat(1.0), s), S::splat(1.0)));
             S::mul(dy, slope)
+        }
+    }
+}
+
+impl Function for Mish {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
+        unsafe { S::mul(z, self.gate::<S>(z).0) }
+    }
+    #[inline(always)]
+    unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
+        unsafe {
+            let (t, rest) = self.gate::<S>(z);
+            // t + z·σ·(1 − t)·(1 + t)
+            let slope = S::mul(S::mul(z, sigmoid::<S>(z)), S::mul(rest, S::add(S::splat(1.0), t)));
+            S::mul(dy, S::add(t, slope))
+        }
+    }
+}
+
+impl Mish {
+    /// `t = tanh(log(1 + exp z)) = n/(n + 2)` with `n = exp z·(exp z + 2)`, and `1 − t`, where nothing cancels. By `w = exp(−|z|)`,
+    /// which does not overflow: above 0 both are divided by its inverse squared.
+    #[inline(always)]
+    unsafe fn gate<S: Simd>(self, z: S::V) -> (S::V, S::V) {
+        unsafe {
+            let (zero, one, two) = (S::splat(0.0), S::splat(1.0), S::splat(2.0));
+            let w = exp_negative::<S>(S::min(S::sub(zero, z), z));
+            let below = S::mul(w, S::add(w, two));
+            let n = S::select_gt(z, zero, S::fma(two, w, one), below);
+            let twice = S::select_gt(z, zero, S::mul(two, S::mul(w, w)), two);
+            let all = S::add(n, twice);
+            (S::div(n, all), S::div(twice, all))
         }
     }
 }
@@ -161,6 +197,10 @@ macro_rules! with_function {
             }
             $crate::kernels::activation::Act::Silu => {
                 let $f = $crate::kernels::activation::function::Silu;
+                $body
+            }
+            $crate::kernels::activation::Act::Mish => {
+                let $f = $crate::kernels::activation::function::Mish;
                 $body
             }
             $crate::kernels::activation::Act::Celu { alpha } => {

@@ -6,6 +6,7 @@
 //! | `relu` | max(0, z) | 1 where z > 0, else 0 (0 at 0, as PyTorch) |
 //! | `gelu` | z·Φ(z) | Φ(z) + z·φ(z) (exact, PyTorch's default; Φ to 3e-7, see [`super::math::normal`]) |
 //! | `silu` | z·σ(z) | σ(z) + z·σ(z)·(1 − σ(z)) |
+//! | `mish` | z·t, t = tanh(log(1 + exp z)) | t + z·σ(z)·(1 − t²) |
 //! | `leaky relu` | z where z > 0, else slope·z | 1 where z > 0, else slope |
 //! | `celu` | max(0, z) + min(0, α·(exp(z/α) − 1)) | 1 where z > 0, else exp(z/α) |
 //!
@@ -27,6 +28,7 @@ pub enum Act {
     Relu,
     Gelu,
     Silu,
+    Mish,
     /// Above 0 the identity, below it falls to −α.
     Celu {
         /// Positive.
@@ -47,6 +49,7 @@ impl Act {
             Act::Relu => "relu",
             Act::Gelu => "gelu",
             Act::Silu => "silu",
+            Act::Mish => "mish",
             Act::Celu { .. } => "celu",
             Act::LeakyRelu { .. } => "leaky relu",
         }

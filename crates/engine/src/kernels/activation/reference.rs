@@ -14,6 +14,12 @@ pub fn apply(act: Act, z: &Tensor) -> Result<Tensor> {
         Act::Relu => z.gt(0.0)?.where_cond(z, &z.zeros_like()?),
         Act::Gelu => z.gelu_erf(),
         Act::Silu => z / (z.neg()?.exp()? + 1.0)?,
+        Act::Mish => {
+            // log(1 + exp z) = max(0, z) + log(1 + exp(−|z|))
+            let above = z.gt(0.0)?.where_cond(z, &z.zeros_like()?)?;
+            let softplus = (&above + ((z - (&above * 2.0)?)?.exp()? + 1.0)?.log()?)?;
+            z * softplus.tanh()?
+        }
         Act::LeakyRelu { slope } => z.gt(0.0)?.where_cond(z, &(z * f64::from(slope))?),
         Act::Celu { alpha } => {
             let (zero, alpha) = (z.zeros_like()?, f64::from(alpha));

@@ -132,7 +132,9 @@ fn matches_the_twin_at_awkward_sizes<E: Element>() {
 for_all_types!(matches_the_twin_at_awkward_sizes);
 
 fn matches_the_twin_in_every_form<E: Element>() {
-    for act in [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }] {
+    for act in
+        [Act::None, Act::Relu, Act::Gelu, Act::Silu, Act::Mish, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }]
+    {
         for statistics in [Statistics::OfBatch, Statistics::Frozen] {
             let whole = Case::<E> { act, statistics, ..Case::new(77, 5 * 7 * 7, 24) };
             whole.check("whole");

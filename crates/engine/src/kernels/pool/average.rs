@@ -24,6 +24,9 @@ pub enum Average {
     Windows(Window),
     /// Of the taps inside the image: `count_include_pad = false`.
     Inside(Window),
+    /// Of `side × side` pixels each, those at the far edges of fewer where the image is not made of whole ones:
+    /// `AvgPool2d(side, side, ceil_mode = true, count_include_pad = false)`.
+    Tiles { side: usize },
     /// To `side × side` pixels, from an image of any size: output `o` of an axis is the mean of inputs
     /// `⌊o·size/side⌋ … ⌈(o + 1)·size/side⌉ − 1`, as PyTorch's `AdaptiveAvgPool2d` has it.
     Adaptive { side: usize },
@@ -46,6 +49,7 @@ impl Average {
     fn outputs(&self, axis: usize, size: usize) -> Option<usize> {
         match self {
             Self::Windows(window) | Self::Inside(window) => window.outputs(axis, size),
+            Self::Tiles { side } => (size > 0 && *side > 0).then(|| size.div_ceil(*side)),
             Self::Adaptive { side } => (size > 0 && *side > 0).then_some(*side),
             // A single pixel has no neighbour to be mirrored.
             Self::Blur { stride, edge } => {
@@ -67,6 +71,10 @@ impl Average {
             Self::Windows(window) => evenly(window.inputs(axis, out, size), window.kernel[axis]),
             Self::Inside(window) => {
                 let inputs = window.inputs(axis, out, size);
+                evenly(inputs.clone(), inputs.len())
+            }
+            Self::Tiles { side } => {
+                let inputs = out * side..((out + 1) * side).min(size);
                 evenly(inputs.clone(), inputs.len())
             }
             Self::Adaptive { side } => {

@@ -70,6 +70,20 @@ fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>
             };
             windows(window, shape).map(of_inside).collect()
         }
+        Average::Tiles { side } => {
+            let mut tiles: Vec<(usize, Vec<(usize, usize)>)> =
+                (0..n * oh * ow * c).map(|out| (out, Vec::new())).collect();
+            for at in 0..n * h * w * c {
+                let (channel, x, y, image) = (at % c, at / c % w, at / c / w % h, at / c / w / h);
+                let out = ((image * oh + y / side) * ow + x / side) * c + channel;
+                tiles[out].1.push((0, at));
+            }
+            let of_inside = |(out, inside): (usize, Vec<_>)| {
+                let taps = inside.len();
+                (out, evenly(inside, taps))
+            };
+            tiles.into_iter().map(of_inside).collect()
+        }
         Average::Adaptive { side } => {
             let border = |o: usize, size: usize| {
                 let share = size as f64 / side as f64;

@@ -49,7 +49,7 @@ fn max_matches_the_twin<E: Element>() {
 for_all_types!(max_matches_the_twin);
 
 fn average_matches_the_twin<E: Element>() {
-    let sides = [1, 2, 7].map(|side| Average::Adaptive { side });
+    let sides = [1, 2, 7].into_iter().flat_map(|side| [Average::Adaptive { side }, Average::Tiles { side }]);
     let edges = |stride| [Edge::Mirrored, Edge::Zeros].map(|edge| Average::Blur { stride, edge });
     let blurs = [1, 2, 3].into_iter().flat_map(edges);
     let windows = WINDOWS.into_iter().flat_map(|window| [Average::Windows(window), Average::Inside(window)]);

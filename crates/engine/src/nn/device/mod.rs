@@ -43,6 +43,7 @@ impl From<Act> for gpu::ops::Act {
             Act::Relu => Self::Relu,
             Act::Gelu => Self::Gelu,
             Act::Silu => Self::Silu,
+            Act::Mish => Self::Mish,
             Act::Celu { alpha } => Self::Celu { alpha },
             Act::LeakyRelu { slope } => Self::LeakyRelu { slope },
         }

@@ -35,6 +35,10 @@ pub enum Filters {
     /// As PyTorch's: uniform in ±1/√fan_in.
     #[default]
     Uniform,
+    /// Normal with deviation √(2/fan_in): He et al. 2015, for values on the way forward.
+    NormalIn,
+    /// Normal with deviation √(2/fan_out): the same for gradients, on the way back.
+    NormalOut,
     /// The first ones hand on one channel each, see [`Init::Dirac`].
     Dirac,
     /// They whiten the patches of training images, see [`crate::nn::whitening`], and stay as they are.
@@ -120,9 +124,13 @@ impl Layer for Conv {
     fn params(&self, inputs: &[Shape]) -> Vec<ParamDecl> {
         let per_group = inputs[0].c / self.groups;
         let fan_in = (per_group * self.kernel[0] * self.kernel[1]) as f64;
+        // Of the whole tensor, as PyTorch counts it, whatever the groups.
+        let fan_out = (self.width * self.kernel[0] * self.kernel[1]) as f64;
         let bound = 1.0 / fan_in.sqrt();
         let init = match self.filters {
             Filters::Uniform => Init::Uniform { bound },
+            Filters::NormalIn => Init::Normal { std: (2.0 / fan_in).sqrt() },
+            Filters::NormalOut => Init::Normal { std: (2.0 / fan_out).sqrt() },
             Filters::Dirac => Init::Dirac { bound, groups: self.groups },
             Filters::Whitening { eps, images } => Init::Whitening { eps, images, bound },
         };

@@ -36,7 +36,9 @@ impl Pool {
                 format!("a {} window", window(w.kernel))
             }
             Pool::Average(Average::Blur { .. }) => "a blur, which takes two pixels each way,".to_owned(),
-            Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => "a pool".to_owned(),
+            Pool::Average(Average::Tiles { .. } | Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => {
+                "a pool".to_owned()
+            }
         }
     }
 }
@@ -48,6 +50,7 @@ impl Layer for Pool {
             Pool::Average(Average::Windows(w) | Average::Inside(w)) => {
                 format!("average pool {} / {}", window(w.kernel), window(w.stride))
             }
+            Pool::Average(Average::Tiles { side }) => format!("average pool {0} / {0}", window([*side; 2])),
             Pool::Average(Average::Adaptive { side }) => format!("average pool to {}", window([*side; 2])),
             Pool::Average(Average::Blur { stride, .. }) => format!("blur 3×3 / {}", window([*stride; 2])),
             Pool::GlobalMax => "global max pool".to_owned(),
@@ -74,7 +77,9 @@ impl Layer for Pool {
                 (outputs * window.kernel[0] * window.kernel[1]) as u64
             }
             Pool::Average(Average::Blur { .. }) => (outputs * 9) as u64,
-            Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => inputs[0].len() as u64,
+            Pool::Average(Average::Tiles { .. } | Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => {
+                inputs[0].len() as u64
+            }
         }
     }
     fn reach(&self) -> Reach {
@@ -83,6 +88,7 @@ impl Layer for Pool {
                 Reach::Window { span: w.kernel, stride: w.stride }
             }
             Pool::Average(Average::Blur { stride, .. }) => Reach::Window { span: [3; 2], stride: [*stride; 2] },
+            Pool::Average(Average::Tiles { side }) => Reach::Window { span: [*side; 2], stride: [*side; 2] },
             Pool::Average(Average::Adaptive { .. }) | Pool::GlobalMax | Pool::GlobalAverage => Reach::Image,
         }
     }

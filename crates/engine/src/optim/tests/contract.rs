@@ -65,7 +65,7 @@ fn gaps(shapes: &[Vec<usize>]) -> Vec<usize> {
 fn rate(name: &str) -> f64 {
     match name {
         "sgd" | "rmsprop" | "mix" => 4e-4,
-        "adam" | "adamw" | "lamb" | "lion" | "muon" => 4e-3,
+        "adam" | "adamw" | "radam" | "lamb" | "lion" | "muon" => 4e-3,
         // What is looked at is between the weights that step and their mean, which comes later.
         "schedule-free-sgd" => 2e-3,
         "schedule-free-adamw" => 1e-2,

@@ -354,7 +354,7 @@ fn values_and_gradients_are_those_of_plain_loops() {
 
 #[test]
 fn all_activations_have_their_slopes() {
-    for act in [Act::Gelu, Act::Silu, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }] {
+    for act in [Act::Gelu, Act::Silu, Act::Mish, Act::Celu { alpha: 0.3 }, Act::LeakyRelu { slope: 0.1 }] {
         for (images, pixels, each, c) in [(5, 3, 2, 3), (4, 3, 4, 8)] {
             for residual in [true, false] {
                 for statistics in [Statistics::OfBatch, Statistics::Frozen] {
