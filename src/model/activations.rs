@@ -6,7 +6,7 @@ use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, 
 /// An entry of the family `activation`.
 pub type ActivationEntry = Entry<fn(&Settings) -> Act>;
 
-pub static ENTRIES: &[&ActivationEntry] = &[&RELU, &GELU, &SILU, &CELU, &LEAKY_RELU];
+pub static ENTRIES: &[&ActivationEntry] = &[&RELU, &GELU, &SILU, &MISH, &CELU, &LEAKY_RELU];
 
 pub static FAMILY: Family = Family {
     name: "activation",
@@ -39,6 +39,15 @@ static SILU: ActivationEntry = Entry {
     params: &[],
     shorthand: None,
     make: |_| Act::Silu,
+};
+
+static MISH: ActivationEntry = Entry {
+    name: "mish",
+    summary: "z·tanh(log(1 + exp(z)))",
+    cite: "Misra 2019 (arXiv:1908.08681)",
+    params: &[],
+    shorthand: None,
+    make: |_| Act::Mish,
 };
 
 static CELU: ActivationEntry = Entry {

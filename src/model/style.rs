@@ -21,13 +21,17 @@ pub const NORM_UPDATE: Param = norm_update("0.1");
 /// Trained unless the file says otherwise.
 pub const NORM_SCALE: Param = norm_scale("true");
 
+const INITS: &[&str] = &["uniform", "kaiming-in", "kaiming-out", "dirac"];
+
 /// How filters start.
 pub const fn init(default: &'static str) -> Param {
     Param {
         key: INIT_KEY,
-        kind: Kind::Word(&["uniform", "dirac"]),
+        kind: Kind::Word(INITS),
         default: Default::Toml(default),
-        doc: "how filters start: uniform in ±1/√fan_in as PyTorch's, or the first of each convolution handing on one channel each",
+        doc: "how filters start: uniform in ±1/√fan_in as PyTorch's convolutions by themselves; normal with deviation √(2/fan_out) \
+              (`kaiming-out`, as torchvision's and timm's ResNets) or √(2/fan_in) (`kaiming-in`, as fast.ai's); or the first of each \
+              convolution handing on one channel each (`dirac`)",
     }
 }
 
@@ -106,7 +110,12 @@ impl Style {
 
     /// As `of`, for a part without norms, which declares [`INIT`] alone of the first four.
     pub fn without_norms(settings: &Settings, own: Act) -> Self {
-        let filters = if settings.text(INIT_KEY) == "dirac" { Filters::Dirac } else { Filters::Uniform };
+        let filters = match settings.text(INIT_KEY).as_str() {
+            "dirac" => Filters::Dirac,
+            "kaiming-in" => Filters::NormalIn,
+            "kaiming-out" => Filters::NormalOut,
+            _ => Filters::Uniform,
+        };
         Self { filters, eps: 1e-5, update: 0.1, scale: true, zero: false, act: act(settings, own) }
     }
 

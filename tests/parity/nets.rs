@@ -9,7 +9,7 @@ use runner::nn::{Params, Shape, Tape, TapeOptions};
 use runner::train::net::parts;
 
 /// Fixture and case of it, our net as narrow as it is there, and as it is by default.
-const NETS: [[&str; 4]; 12] = [
+const NETS: [[&str; 4]; 14] = [
     ["nets", "resnet18", "backbone = { resnet18 = 2 }", "backbone = \"resnet18\""],
     ["nets", "wrn22", "backbone = { kind = \"wrn22\", width = 2, widen = 2 }", "backbone = \"wrn22\""],
     ["nets", "airbench94", "backbone = { airbench94 = [4, 6, 8] }", "backbone = \"airbench94\""],
@@ -34,6 +34,18 @@ const NETS: [[&str; 4]; 12] = [
         "resnet50-blur-before",
         "backbone = { kind = \"resnet50\", width = 2, blur_before = true }",
         "backbone = \"resnet50\"\nclasses = 1000",
+    ],
+    [
+        "blurred_nets",
+        "resnet18-avg-down",
+        "backbone = { kind = \"resnet18\", width = 2, avg_down = true }",
+        "backbone = { kind = \"resnet18\", avg_down = true }",
+    ],
+    [
+        "blurred_nets",
+        "resnet50-avg-down",
+        "backbone = { kind = \"resnet50\", width = 2, avg_down = true }",
+        "backbone = { kind = \"resnet50\", avg_down = true }\nclasses = 1000",
     ],
     ["recipe_nets", "resnet9-page", PAGE[0], PAGE[1]],
     [

@@ -1,6 +1,7 @@
 //! Options of residual blocks that several backbones have.
 
 use crate::kernels::pool::average::{Average, Edge};
+use crate::model::style::Style;
 use crate::nn::layers::{Act, Add, Conv, Dropout, Gate, Pool};
 use crate::nn::{Builder, ShapeError, ValueId};
 use crate::registry::{Default, Interval, Kind, Param, Settings};
@@ -32,6 +33,16 @@ pub const BLUR_BEFORE: Param = Param {
           quarter as much as `blur` (FFCV's `BlurPoolConv2d`, Leclerc et al. 2022); left out: no",
 };
 
+/// Shortcuts that lose no pixel.
+pub const AVG_DOWN: Param = Param {
+    key: "avg_down",
+    kind: Kind::Bool,
+    default: Default::Absent,
+    doc: "whether a shortcut that shrinks the image takes the mean of the pixels that become one, and then a 1×1 convolution of \
+          stride 1, which else takes one pixel and leaves the others out (ResNet-D, He et al. 2018, arXiv:1812.01187; timm's \
+          `avg_down`, fast.ai's XResNet); left out: no",
+};
+
 /// Stochastic depth.
 pub const DROP_PATH: Param = Param {
     key: "drop_path",
@@ -60,12 +71,23 @@ pub struct Options {
     /// How many times fewer channels the gates of a block are computed through.
     se: Option<usize>,
     blurring: Blurring,
+    pub avg_down: bool,
     /// Of the last block.
     drop_path: f64,
 }
 
+/// One block of a net: what its layers are made by.
+pub struct Residual<'a> {
+    pub style: &'a Style,
+    pub options: Options,
+    /// Of its convolutions.
+    pub width: usize,
+    /// How many times smaller it makes the image.
+    pub stride: usize,
+}
+
 impl Options {
-    /// From the settings of an entry that declares [`SE`], [`BLUR`], [`BLUR_BEFORE`] and [`DROP_PATH`].
+    /// From the settings of an entry that declares [`SE`], [`BLUR`], [`BLUR_BEFORE`], [`AVG_DOWN`] and [`DROP_PATH`].
     pub fn of(settings: &Settings) -> Self {
         let given = |param: &Param| settings.opt_bool(param.key) == Some(true);
         let blurring = match (given(&BLUR), given(&BLUR_BEFORE)) {
@@ -75,7 +97,7 @@ impl Options {
             (true, true) => Blurring::Twice,
         };
         let drop_path = settings.opt_float(DROP_PATH.key).unwrap_or(0.0);
-        Self { se: settings.opt_usize(SE.key), blurring, drop_path }
+        Self { se: settings.opt_usize(SE.key), blurring, avg_down: given(&AVG_DOWN), drop_path }
     }
 
     /// Those of block `index`, from 0 on, of a net of so many: its share of dropped images is `drop_path·index/(blocks − 1)`,
@@ -122,14 +144,18 @@ impl Options {
     }
 
     /// What a shortcut's 1×1 convolution sees, and its stride. It takes single pixels, so one of stride 2 over a blurred image
-    /// is one of stride 1 over a quarter of that.
+    /// is one of stride 1 over a quarter of that. What is made of x is named `pool` or `blur`, behind `scope`.
     pub fn shortcut(
         &self,
         net: &mut Builder,
-        name: &str,
+        scope: &str,
         x: ValueId,
         stride: usize,
     ) -> Result<(ValueId, usize), ShapeError> {
+        if self.avg_down && stride > 1 {
+            let mean = Pool::Average(Average::Tiles { side: stride });
+            return Ok((net.add(&format!("{scope}pool"), mean, &[x])?, 1));
+        }
         let edge = match self.blurring {
             Blurring::Behind => Edge::Mirrored,
             Blurring::Before => Edge::Zeros,
@@ -137,7 +163,7 @@ impl Options {
         };
         match stride {
             1 => Ok((x, 1)),
-            _ => Ok((blurred(net, name, x, stride, edge)?, 1)),
+            _ => Ok((blurred(net, &format!("{scope}blur"), x, stride, edge)?, 1)),
         }
     }
 

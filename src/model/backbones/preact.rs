@@ -1,6 +1,6 @@
 //! Pre-activation residual nets after He et al. 2016: norms and activations stand before the convolutions.
 
-use super::blocks::{self, Options};
+use super::blocks::{self, Options, Residual};
 use super::{Backbone, BackboneEntry};
 use crate::model::style::{self, Style};
 use crate::model::{Part, counts};
@@ -33,6 +33,7 @@ pub static RESNET18: BackboneEntry = Entry {
         blocks::SE,
         blocks::BLUR,
         blocks::BLUR_BEFORE,
+        blocks::AVG_DOWN,
         blocks::DROP_PATH,
     ],
     shorthand: Some("widths"),
@@ -63,24 +64,17 @@ pub(super) struct PreAct {
     pub options: Options,
 }
 
-impl PreAct {
+impl Residual<'_> {
     /// `shortcut + drop(gate(conv2(act(norm2(conv1(h))))))` of `h = act(norm1(x))`; the first convolution has the stride.
     /// The shortcut is x or, where the shape changes, a 1×1 convolution of h with that stride.
-    fn block(
-        &self,
-        net: &mut Builder,
-        options: Options,
-        x: ValueId,
-        width: usize,
-        stride: usize,
-    ) -> Result<ValueId, ShapeError> {
-        let style = &self.style;
+    fn preact(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        let Self { style, options, width, stride } = *self;
         let keeps_shape = stride == 1 && net.shape(x).c == width;
         let h = net.add("norm1", style.norm(style.act), &[x])?;
         let shortcut = if keeps_shape {
             x
         } else {
-            let (h, stride) = options.shortcut(net, "shortcut_blur", h, stride)?;
+            let (h, stride) = options.shortcut(net, "shortcut_", h, stride)?;
             net.add("shortcut", style.conv(width, 1).stride(stride), &[h])?
         };
         let y = options.before(net, "blur", h, stride)?;
@@ -101,7 +95,8 @@ impl Part for PreAct {
                     let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                     let index = stage * self.blocks + block;
                     let options = self.options.of_block(index, self.widths.len() * self.blocks);
-                    net.scope(&block.to_string(), |net| self.block(net, options, x, *width, stride))
+                    let residual = Residual { style: &self.style, options, width: *width, stride };
+                    net.scope(&block.to_string(), |net| residual.preact(net, x))
                 })
             })?;
         }

@@ -1,6 +1,6 @@
 //! Residual nets after He et al. 2015.
 
-use super::blocks::{self, Options};
+use super::blocks::{self, Options, Residual};
 use super::{Backbone, BackboneEntry};
 use crate::model::Part;
 use crate::model::style::{self, Style};
@@ -13,7 +13,7 @@ const BASIC_WIDTH: &str =
 const BOTTLENECK_WIDTH: &str = "channels of the stem and inside the first stage's bottlenecks, which give four times as many; each of the other \
      stages has twice as many as the one before";
 
-const fn params(width: &'static str) -> [Param; 11] {
+const fn params(width: &'static str) -> [Param; 12] {
     let width = Param { key: "width", kind: Kind::Int { min: 1, max: 1024 }, default: Default::Toml("64"), doc: width };
     [
         width,
@@ -26,6 +26,7 @@ const fn params(width: &'static str) -> [Param; 11] {
         blocks::SE,
         blocks::BLUR,
         blocks::BLUR_BEFORE,
+        blocks::AVG_DOWN,
         blocks::DROP_PATH,
     ]
 }
@@ -138,29 +139,27 @@ impl ResNet {
         let (style, options) = (Style::of(settings, Act::Relu), Options::of(settings));
         Self { width: settings.usize("width"), block, blocks, style, options }
     }
+}
 
-    /// x or, where the shape changes, a 1×1 convolution of it with the stride, and a norm.
-    fn shortcut(&self, net: &mut Builder, x: ValueId, width: usize, stride: usize) -> Result<ValueId, ShapeError> {
-        if stride == 1 && net.shape(x).c == width {
+impl Residual<'_> {
+    /// x or, where the shape changes, a 1×1 convolution of it to `channels` with the stride, and a norm.
+    fn shortcut(&self, net: &mut Builder, x: ValueId, channels: usize) -> Result<ValueId, ShapeError> {
+        let Self { style, options, stride, .. } = *self;
+        if stride == 1 && net.shape(x).c == channels {
             return Ok(x);
         }
         net.scope("downsample", |net| {
-            let (x, stride) = self.options.shortcut(net, "blur", x, stride)?;
-            let x = net.add("0", self.style.conv(width, 1).stride(stride), &[x])?;
-            net.add("1", self.style.norm(Act::None), &[x])
+            // As timm names them, which then has a pool or nothing at `0`.
+            let [conv, norm] = if options.avg_down { ["1", "2"] } else { ["0", "1"] };
+            let (x, stride) = options.shortcut(net, "", x, stride)?;
+            let x = net.add(conv, style.conv(channels, 1).stride(stride), &[x])?;
+            net.add(norm, style.norm(Act::None), &[x])
         })
     }
 
     /// `act(shortcut + drop(gate(norm(y))))`: the end of a block.
-    fn join(
-        &self,
-        net: &mut Builder,
-        options: Options,
-        norm: &str,
-        y: ValueId,
-        shortcut: ValueId,
-    ) -> Result<ValueId, ShapeError> {
-        let style = &self.style;
+    fn join(&self, net: &mut Builder, norm: &str, y: ValueId, shortcut: ValueId) -> Result<ValueId, ShapeError> {
+        let Self { style, options, .. } = *self;
         if !options.ends() {
             return net.add(norm, style.last_norm(style.act), &[y, shortcut]);
         }
@@ -170,36 +169,22 @@ impl ResNet {
     }
 
     /// `act(shortcut + f(x))`, f of two 3×3 convolutions with norms, the first with the stride.
-    fn basic(
-        &self,
-        net: &mut Builder,
-        options: Options,
-        x: ValueId,
-        width: usize,
-        stride: usize,
-    ) -> Result<ValueId, ShapeError> {
-        let style = &self.style;
-        let shortcut = self.shortcut(net, x, width, stride)?;
+    fn basic(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        let Self { style, options, width, stride } = *self;
+        let shortcut = self.shortcut(net, x, width)?;
         let y = options.before(net, "blur", x, stride)?;
         let y = net.add("conv1", style.conv(width, 3).stride(options.stride(stride)), &[y])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
         let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv2", style.conv(width, 3), &[y])?;
-        self.join(net, options, "bn2", y, shortcut)
+        self.join(net, "bn2", y, shortcut)
     }
 
     /// `act(shortcut + f(x))`, f of a 1×1, a 3×3 with the stride, and a 1×1 convolution to four times the channels, each with
     /// a norm.
-    fn bottleneck(
-        &self,
-        net: &mut Builder,
-        options: Options,
-        x: ValueId,
-        width: usize,
-        stride: usize,
-    ) -> Result<ValueId, ShapeError> {
-        let style = &self.style;
-        let shortcut = self.shortcut(net, x, 4 * width, stride)?;
+    fn bottleneck(&self, net: &mut Builder, x: ValueId) -> Result<ValueId, ShapeError> {
+        let Self { style, options, width, stride } = *self;
+        let shortcut = self.shortcut(net, x, 4 * width)?;
         let y = net.add("conv1", style.conv(width, 1), &[x])?;
         let y = net.add("bn1", style.norm(style.act), &[y])?;
         let y = options.before(net, "blur", y, stride)?;
@@ -207,7 +192,7 @@ impl ResNet {
         let y = net.add("bn2", style.norm(style.act), &[y])?;
         let y = options.behind(net, "blur", y, stride)?;
         let y = net.add("conv3", style.conv(4 * width, 1), &[y])?;
-        self.join(net, options, "bn3", y, shortcut)
+        self.join(net, "bn3", y, shortcut)
     }
 }
 
@@ -220,9 +205,10 @@ impl Part for ResNet {
                 (0..*blocks).try_fold(x, |x, block| {
                     let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                     let (width, options) = (self.width << stage, self.options.of_block(before + block, all));
+                    let residual = Residual { style: &self.style, options, width, stride };
                     net.scope(&block.to_string(), |net| match self.block {
-                        Block::Basic => self.basic(net, options, x, width, stride),
-                        Block::Bottleneck => self.bottleneck(net, options, x, width, stride),
+                        Block::Basic => residual.basic(net, x),
+                        Block::Bottleneck => residual.bottleneck(net, x),
                     })
                 })
             })?;

@@ -30,6 +30,7 @@ pub static ENTRY: BackboneEntry = Entry {
         blocks::SE,
         blocks::BLUR,
         blocks::BLUR_BEFORE,
+        blocks::AVG_DOWN,
         blocks::DROP_PATH,
     ],
     shorthand: Some("widen"),
