@@ -107,7 +107,7 @@ fn every_curve_goes_from_its_start_towards_its_end() {
 /// Settings with which a recipe can be made, beside which all others have their defaults.
 fn example(recipe: &str) -> &'static str {
     match recipe {
-        "one-cycle" | "cyclical" | "warmup" => "epochs = 2\nlr = 0.4",
+        "one-cycle" | "cyclical" | "trapezoid" | "warmup" => "epochs = 2\nlr = 0.4",
         "sgdr" => "lr = 0.4",
         "step" => "epochs = 2\nlr = 0.4\nat = [0.5, 1.0]",
         "piecewise" => "at = [0, 0.5, 2]\nlr = [0.0, 0.4, 0.0]",

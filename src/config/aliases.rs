@@ -115,6 +115,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("f16", &["fp16", "half", "float16"]),
     ("f32", &["fp32", "float32", "float", "single"]),
     ("one-cycle", &["onecycle", "1cycle", "onecyclelr", "use-clr-beta"]),
+    ("trapezoid", &["flat-cos", "flat-cosine", "fit-flat-cos", "trapezoidal", "wsd", "warmup-stable-decay"]),
     ("sgdr", &["cosineannealingwarmrestarts", "warm-restarts", "cosine-restarts"]),
     ("cyclical", &["cyclic", "cycliclr", "clr", "triangular"]),
     ("step", &["steplr", "step-lr", "multisteplr", "multistep"]),

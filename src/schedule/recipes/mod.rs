@@ -10,6 +10,7 @@ pub mod piecewise;
 mod places;
 pub mod sgdr;
 pub mod step;
+pub mod trapezoid;
 pub mod warmup;
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub type RecipeEntry = Entry<fn(&Settings) -> Result<Vec<Part>, Misuse>>;
 
 pub static ENTRIES: &[&RecipeEntry] = &[
     &one_cycle::ENTRY,
+    &trapezoid::ENTRY,
     &sgdr::ENTRY,
     &cyclical::ENTRY,
     &step::ENTRY,

@@ -85,6 +85,25 @@ fn recipes_stand_for_the_phases_that_the_lesson_gives_them() {
     ];
     assert_eq!(phases(&one_cycle::ENTRY, &given), expected);
 
+    // fast.ai's `fit_flat_cos`, and a rise before it.
+    let given = [("epochs", float(20.0)), ("lr", float(0.008)), ("momentum", float(0.95))];
+    let expected = ["15ep: 0.008, momentum 0.95", "5ep: 0.008 → 0 cosine, momentum 0.95"];
+    assert_eq!(phases(&trapezoid::ENTRY, &given), expected);
+    let given = [
+        ("steps", Value::Int(50)),
+        ("lr", float(0.4)),
+        ("rise", float(0.1)),
+        ("fall", float(0.4)),
+        ("from", float(0.1)),
+        ("to", float(0.01)),
+        ("curve", Value::Choice(Choice::plain("linear"))),
+    ];
+    let expected = ["5step: 0.1 → 0.4 linear", "25step: 0.4", "20step: 0.4 → 0.01 linear"];
+    assert_eq!(phases(&trapezoid::ENTRY, &given), expected);
+    // Nothing stays between the two: a triangle.
+    let given = [("epochs", float(10.0)), ("lr", float(0.4)), ("rise", float(0.3)), ("fall", float(0.7))];
+    assert_eq!(phases(&trapezoid::ENTRY, &given), ["3ep: 0 → 0.4 linear", "7ep: 0.4 → 0 cosine"]);
+
     let given = [("lr", float(0.2)), ("cycles", Value::Int(3)), ("cycle_len", place("1")), ("cycle_mult", float(2.0))];
     let expected = ["0.05ep: 0.002", "0.95ep: 0.2 → 0 cosine", "2ep: 0.2 → 0 cosine", "4ep: 0.2 → 0 cosine"];
     assert_eq!(phases(&sgdr::ENTRY, &given), expected);
@@ -145,6 +164,19 @@ fn one_cycle_in_two_phases_is_pytorchs() {
         let (got, of_momentum) = plain[step];
         assert!((got - lr).abs() < 0.03 && (of_momentum - momentum).abs() < 0.004, "step {step}: {got}");
     }
+}
+
+#[test]
+fn parts_of_a_trapezoid_fit_into_it() {
+    let wrong = |given: Given<'_>| {
+        let all = [&[("epochs", float(10.0)), ("lr", float(0.4))], given].concat();
+        expand(&trapezoid::ENTRY, &settings(&trapezoid::ENTRY, &all)).unwrap_err().key
+    };
+    assert_eq!(wrong(&[("rise", float(0.8))]), "rise");
+    assert_eq!(wrong(&[("from", float(0.1))]), "from");
+    assert_eq!(wrong(&[("from", float(0.5)), ("rise", float(0.1))]), "from");
+    assert_eq!(wrong(&[("to", float(0.5))]), "to");
+    assert_eq!(wrong(&[("rise", float(0.5)), ("fall", float(0.5)), ("steps", Value::Int(3))]), "steps");
 }
 
 #[test]
