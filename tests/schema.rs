@@ -537,7 +537,7 @@ fn experiment() -> impl Strategy<Value = String> {
             let value = match param.kind {
                 Kind::Tables(params) if param.key == "phases" => {
                     let phase = |length, other| {
-                        let without = [other, "carry", "fresh", "beta", "recipe"];
+                        let without = [other, "carry", "fresh", "beta", "recipe", "prune_images"];
                         table(&demand(params, &[length, "batch", "optimizer", "lr"], &without), "")
                     };
                     let (key, naming) = beside::naming(params).expect("a phase may name a recipe");
@@ -551,7 +551,8 @@ fn experiment() -> impl Strategy<Value = String> {
                         let settings: Vec<Param> =
                             beside::settings(params, naming, *entry).into_iter().map(still).collect();
                         let ends = ["max_momentum", "min_momentum"];
-                        let without = [key, "steps", "carry", "fresh", "beta", "sizes", "batches", "optimizers"];
+                        let without =
+                            [key, "steps", "carry", "fresh", "beta", "prune_images", "sizes", "batches", "optimizers"];
                         let without = [&without[..], &ends].concat();
                         let settings = demand(&settings, &["epochs", "batch", "optimizer"], &without);
                         table(&settings, &format!("{key} = {:?}", entry.name()))
