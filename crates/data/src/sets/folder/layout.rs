@@ -106,9 +106,7 @@ impl Listed {
         let Found { classes, files, skipped } = all(root, skip_bad)?;
         let (val, train): (Vec<File>, Vec<File>) =
             files.into_iter().partition(|file| place(file.path.strip_prefix(root).unwrap_or(&file.path)) < share);
-        let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
-        let untrained = (0u32..).zip(&classes).find(|(class, _)| !trained.contains(class));
-        if let Some((_, name)) = untrained {
+        if let Some(name) = untrained(&classes, &train) {
             let problem = format!("all its images fall to validation, whose share is {share}");
             return unusable(&root.join(name), &problem, "add images to the class, or give a smaller share: `val`");
         }
@@ -118,6 +116,12 @@ impl Listed {
         }
         Ok(Self { classes, train, val, skipped })
     }
+}
+
+/// The first class that has no images among these to train on.
+pub(super) fn untrained<'a>(classes: &'a [String], train: &[File]) -> Option<&'a str> {
+    let trained: BTreeSet<u32> = train.iter().map(|file| file.class).collect();
+    (0u32..).zip(classes).find(|(class, _)| !trained.contains(class)).map(|(_, name)| name.as_str())
 }
 
 /// The class folders of a folder.

@@ -1,6 +1,6 @@
 //! A list of validation images, where no folders tell them: as ImageNet's are published, all in one folder.
 
-use super::layout::{File, Listed, unusable};
+use super::layout::{File, Listed, untrained, unusable};
 use crate::DataError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,19 +11,45 @@ const ENDINGS: [&str; 5] = ["", ".JPEG", ".jpg", ".jpeg", ".png"];
 /// What some programs begin a text with.
 const MARK: char = '\u{feff}';
 
-/// Divides files of class folders by a list: those that it names are for validation and not for training.
+/// Divides files of class folders by a list: those that it names are for validation and not for training, by whatever path it
+/// leads to them.
 ///
 /// # Errors
-/// Those of [`named`]; a list that leaves nothing to train on.
+/// Those of [`named`]; a list that leaves nothing to train on, of all classes or of one.
 pub fn divide(root: &Path, list: &Path, classes: Vec<String>, files: Vec<File>) -> Result<Listed, DataError> {
     let val = named(root, list, &classes)?;
-    let train: Vec<File> = {
-        let taken: BTreeSet<&Path> = val.iter().map(|file| file.path.as_path()).collect();
-        files.into_iter().filter(|file| !taken.contains(file.path.as_path())).collect()
-    };
-    match train.is_empty() {
-        true => unusable(list, "it names all files", "leave some out, to train on"),
-        false => Ok(Listed { classes, train, val, skipped: Vec::new() }),
+    let taken: BTreeSet<PathBuf> = val.iter().map(|file| real(&file.path)).collect();
+    let mut folders = Folders::default();
+    let train: Vec<File> = files.into_iter().filter(|file| !taken.contains(&folders.real(&file.path))).collect();
+    let remedy = "leave some out, to train on";
+    match untrained(&classes, &train) {
+        _ if train.is_empty() => unusable(list, "it names all files", remedy),
+        Some(name) => unusable(list, &format!("it names all images of the class `{name}`"), remedy),
+        None => Ok(Listed { classes, train, val, skipped: Vec::new() }),
+    }
+}
+
+/// A file's path without links and `..`; as it is where the system does not tell.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Real paths of many files: each folder's is asked for once, as a file's own takes far longer.
+#[derive(Default)]
+struct Folders(BTreeMap<PathBuf, PathBuf>);
+
+impl Folders {
+    fn real(&mut self, file: &Path) -> PathBuf {
+        let (Some(folder), Some(name), false) = (file.parent(), file.file_name(), file.is_symlink()) else {
+            return real(file);
+        };
+        if let Some(known) = self.0.get(folder) {
+            return known.join(name);
+        }
+        let found = real(folder);
+        let path = found.join(name);
+        self.0.insert(folder.to_owned(), found);
+        path
     }
 }
 
@@ -71,7 +97,7 @@ pub fn named(root: &Path, list: &Path, classes: &[String]) -> Result<Vec<File>, 
                 "after the path write the name of a class folder, or its place among them from 0 on",
             );
         };
-        if !taken.insert(path.clone()) {
+        if !taken.insert(real(&path)) {
             return wrong(format!("{name} is named twice"), "remove one of the lines");
         }
         files.push(File { path, class });

@@ -82,3 +82,45 @@ fn a_list_may_have_paths_and_classes_with_spaces() {
     let said = list("my tree.png\toak trees").unwrap_err();
     assert!(said.contains("there is no class `oak trees`"), "{said}");
 }
+
+/// Whatever way a list leads to a file, it is not trained on.
+#[test]
+fn what_a_list_names_is_not_trained_on_by_any_path() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["ant/1.png", "ant/2.png", "cat/1.png", "cat/2.png"] {
+        image(&root.path().join("train").join(name), 4, 4, [1; 3]);
+    }
+    let list = |text: &str| {
+        fs::write(root.path().join("val.txt"), text).unwrap();
+        let name = |file: layout::File| {
+            let names: Vec<_> = file.path.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
+            names[names.len() - 2..].join("/")
+        };
+        Listed::new(root.path(), 0.2, Some("val.txt"), false)
+            .map(|listed| [listed.train, listed.val].map(|files| files.into_iter().map(name).collect::<Vec<_>>()))
+            .map_err(|error| error.to_string())
+    };
+    let expected = |train: &[&str], val: &[&str]| {
+        Ok([train, val].map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()))
+    };
+    let rest = ["ant/2.png", "cat/1.png", "cat/2.png"];
+    let outside = root.path().join("train/ant/1.png");
+    for path in ["train/ant/1.png", "./train//ant/./1.png", "train/cat/../ant/1.png", outside.to_str().unwrap()] {
+        assert_eq!(list(path), expected(&rest, &["ant/1.png"]), "{path}");
+    }
+    let twice = list("train/ant/1.png\ntrain/cat/../ant/1.png").unwrap_err();
+    assert!(twice.contains("line 2: train/cat/../ant/1.png is named twice"), "{twice}");
+    let all = list("train/ant/1.png\ntrain/ant/2.png").unwrap_err();
+    assert!(all.contains("it names all images of the class `ant`") && all.contains("help: leave some out"), "{all}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        symlink("train/ant", root.path().join("ants")).unwrap();
+        assert_eq!(list("ants/1.png ant"), expected(&rest, &["ants/1.png"]));
+        // A link beside the file leads to it, too, be the one named or the other.
+        symlink("1.png", root.path().join("train/ant/3.png")).unwrap();
+        for name in ["ant/1.png", "ant/3.png"] {
+            assert_eq!(list(&format!("train/{name}")), expected(&rest, &[name]));
+        }
+    }
+}
