@@ -6,6 +6,7 @@ use crate::error::DAMAGED;
 use crate::stored::{Skipped, check};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -198,7 +199,11 @@ fn classes(folder: &Path, skip_bad: bool) -> Result<Found, DataError> {
         if files.len() == before.0 && (skip_bad || skipped.len() == before.1) {
             return unusable(&path, "the class has no images", "add some, or remove the folder");
         }
-        names.push(name(&path));
+        // What is shown of it is that of others, too: lists and other folders would take the one class for the other.
+        let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+            return unusable(&path, "the name of this class folder is not UTF-8", "rename the folder");
+        };
+        names.push(name.to_owned());
     }
     if names.is_empty() {
         return unusable(folder, "there are no class folders", "give each class a folder with its images");

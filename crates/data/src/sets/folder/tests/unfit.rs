@@ -158,6 +158,25 @@ fn a_damaged_image_of_a_pack_is_left_out_in_memory() {
     assert_eq!([0, 1].map(|k| set.val_file(k)), [Some(to.join("val/ant/x.jpeg")), None]);
 }
 
+/// With what is not UTF-8 replaced, both would have the same name.
+#[cfg(target_os = "linux")]
+#[test]
+fn class_folders_of_other_names_than_utf8_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    for name in [&b"caf\xe9"[..], b"caf\xe8"] {
+        for part in ["train", "val"] {
+            image(&root.path().join(part).join(OsStr::from_bytes(name)).join("a.png"), 4, 4, [0; 3]);
+        }
+    }
+    for set in [ON_DISK, PLAIN] {
+        let said = said(&set, root.path());
+        assert!(said.contains("caf") && said.contains("is not UTF-8\nhelp: rename the folder"), "{said}");
+    }
+}
+
 #[test]
 fn files_that_are_no_images_are_left_out_where_that_is_asked_for() {
     let root = tempfile::tempdir().unwrap();
