@@ -286,18 +286,16 @@ pub struct Reading {
     pub channels: usize,
     /// As the image is shown, by its EXIF orientation.
     pub turns: bool,
-    /// Whether codes that are missing are an error, and not made up for: see [`check_whole`].
-    pub strict: bool,
 }
 
 /// Reads and decodes a file whole, and gives it to `use_it`. What an image needs is known once its file is read; the file
 /// of one that turns out to need more than was taken for it is let go and read again.
 ///
 /// # Errors
-/// When it cannot be decoded whole, or asks for more memory than there is for all.
+/// When it cannot be decoded whole, where codes that are missing are not made up for: see [`check_whole`]. When it asks for more memory than there is for all.
 pub fn with_whole<T>(
     path: &Path,
-    Reading { channels, turns, strict }: Reading,
+    Reading { channels, turns }: Reading,
     use_it: impl FnOnce(&[u8], Extent) -> Result<T, DataError>,
 ) -> Result<T, DataError> {
     let (mut bytes, mut pixels) = (Vec::new(), SMALL);
@@ -308,9 +306,7 @@ pub fn with_whole<T>(
         let Extent { width, height } = extent_of(path, &bytes)?;
         let found = (width * height) as u64;
         if found <= pixels {
-            if strict {
-                check_codes(path, &bytes)?;
-            }
+            check_codes(path, &bytes)?;
             let mut decoder = Decoder::default();
             let extent = decoder.full(path, &bytes, channels, usize::MAX)?;
             let turn = turn(&bytes, turns);

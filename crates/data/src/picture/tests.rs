@@ -297,7 +297,7 @@ fn damage_is_an_error_at_any_scale_or_leaves_an_image() {
     }
 }
 
-const READING: Reading = Reading { channels: 3, turns: true, strict: false };
+const READING: Reading = Reading { channels: 3, turns: true };
 
 /// The photographs of each EXIF orientation: the file, its turn, and what Pillow's `exif_transpose` shows.
 fn turned() -> impl Iterator<Item = (PathBuf, Vec<u8>, Turn, Vec<u8>, Extent)> {

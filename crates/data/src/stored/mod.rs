@@ -69,8 +69,8 @@ pub struct Stored {
     manner: Manner,
     /// Damaged images that were logged, each once.
     told: Mutex<BTreeSet<usize>>,
-    /// Where damaged images are gone without: whose file was seen to be whole. A part of one that is not may well be decoded, and an
-    /// image must not be in the set at one size and not at another.
+    /// Where damaged images are gone without, or all are looked at once: whose file was seen to be whole. A part of one that is not
+    /// may well be decoded, and an image must not be in the set at one size and not at another.
     whole: Vec<AtomicBool>,
 }
 
@@ -89,9 +89,14 @@ impl Hand {
 
 impl Stored {
     pub fn new(source: impl Source + 'static, manner: Manner) -> Self {
-        let checked = if manner.skip_bad { source.len() } else { 0 };
-        let whole = (0..checked).map(|_| AtomicBool::new(false)).collect();
-        Self { source: Box::new(source), manner, told: Mutex::default(), whole }
+        let stored = Self { source: Box::new(source), manner, told: Mutex::default(), whole: Vec::new() };
+        if manner.skip_bad { stored.checked() } else { stored }
+    }
+
+    /// With every file seen to be whole before a part of it is first served, which takes as long again as to decode it small.
+    pub fn checked(self) -> Self {
+        let whole = (0..self.source.len()).map(|_| AtomicBool::new(false)).collect();
+        Self { whole, ..self }
     }
 
     pub fn manner(&self) -> Manner {

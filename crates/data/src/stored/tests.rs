@@ -301,7 +301,10 @@ fn whether_a_file_is_damaged_does_not_depend_on_the_size_it_is_served_at() {
         std::fs::write(&path, bytes).unwrap();
         files.files.push((path, Extent { width: 83, height: 61 }));
     }
+    let again = Files { files: files.files.clone() };
     let stored = Stored::new(files, Manner { skip_bad: true, ..MANNER });
+    // As they are read into memory.
+    let strict = Stored::new(again, MANNER).checked();
     let mut hand = Hand::new(3);
     for side in [4, 8, 20, 40, 61] {
         let to = Extent::square(side);
@@ -312,6 +315,8 @@ fn whether_a_file_is_damaged_does_not_depend_on_the_size_it_is_served_at() {
         let top = Window { left: 0, top: 0, width: 20, height: 8 };
         let found = stored.serve_or_another(1, &[0, 0], to, &mut hand, &mut image, |_| Some(top)).unwrap();
         assert_eq!(found, 0, "{side}");
+        let mut whole = |index: usize| strict.serve(index, to, &mut hand, &mut image, |_| Some(top)).is_ok();
+        assert_eq!([0, 1].map(&mut whole), [true, false], "{side}");
     }
     assert!(stored.whole(0, &mut hand).is_ok() && stored.whole(1, &mut hand).is_err());
 }

@@ -110,8 +110,8 @@ impl Folder {
 
     /// Decodes one image into its place, `(side, side, channels)`: the middle square, in whole pixels.
     fn read_image(&self, path: &Path, first: &Path, side: usize, image: &mut [u8]) -> Result<(), DataError> {
-        let Manner { channels, turns, skip_bad, .. } = self.manner;
-        let reading = Reading { channels, turns, strict: skip_bad };
+        let Manner { channels, turns, .. } = self.manner;
+        let reading = Reading { channels, turns };
         with_whole(path, reading, |pixels, extent| {
             let to = Extent::square(side);
             if self.size.is_none() && extent != to {

@@ -63,8 +63,9 @@ impl Folder {
         let (classes, digest, labels) = (pack.head.classes.clone(), pack.digest.clone(), pack.labels());
         // In memory there is the whole middle square, as of files.
         let manner = if self.on_disk { self.manner } else { crate::stored::Manner { margin: 1.0, ..self.manner } };
+        let stored = |part| if self.on_disk { Stored::new(part, manner) } else { Stored::new(part, manner).checked() };
         let mut splits = pack.parts().into_iter().zip(labels).map(|(part, labels)| Split {
-            images: Images::Stored(Stored::new(part, manner)),
+            images: Images::Stored(stored(part)),
             labels,
             size: facts.size,
             channels: facts.channels,

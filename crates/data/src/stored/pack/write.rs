@@ -196,10 +196,8 @@ struct Made {
 fn made(path: &Path, (channels, turns): (usize, bool), options: Options) -> Result<Made, DataError> {
     let mut file = Vec::new();
     picture::read(path, &mut file)?;
-    if options.skip_bad {
-        // As where the set is trained on.
-        picture::check_whole(path, &file, channels)?;
-    }
+    // As where the set is read into memory: decoders make up for data that end early.
+    picture::check_whole(path, &file, channels)?;
     let turn = picture::turn(&file, turns);
     let of = turn.extent(picture::extent_of(path, &file)?);
     let short = of.width.min(of.height);

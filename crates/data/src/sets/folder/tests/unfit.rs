@@ -158,6 +158,42 @@ fn a_damaged_image_of_a_pack_is_left_out_in_memory() {
     assert_eq!([0, 1].map(|k| set.val_file(k)), [Some(to.join("val/ant/x.jpeg")), None]);
 }
 
+/// A JPEG file of a photograph that ends early, with the marker of its end behind.
+fn ending_early() -> Vec<u8> {
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/photos/colour.jpg");
+    let bytes = fs::read(photo).unwrap();
+    [&bytes[..bytes.len() * 3 / 4], &[0xff, 0xd9]].concat()
+}
+
+/// It could be decoded in part: decoders make up for what is missing.
+#[test]
+fn a_photograph_that_ends_early_is_no_image_of_a_set_in_memory_nor_of_a_pack() {
+    use crate::stored::pack::{Form, Options, write};
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    let to = root.path().join("all.pack");
+    let pack = |form: Form, skip_bad: bool| {
+        let options = Options { short_side: Some(3), form, skip_bad };
+        write(&ON_DISK.to_pack(root.path()).unwrap(), options, &to, |_| {}).map_err(|error| error.to_string())
+    };
+    let path = root.path().join("train/cat/b.jpg");
+    fs::write(&path, ending_early()).unwrap();
+    let forms = [Form::Files { quality: None }, Form::Files { quality: Some(90) }, Form::Pixels];
+    let lenient = Folder { size: Some(4), manner: Manner { skip_bad: true, ..MANNER }, ..PLAIN };
+    let strict = Folder { size: Some(4), ..PLAIN };
+    let words = "train/cat/b.jpg: cannot be decoded: its data end early";
+    assert!(said(&strict, root.path()).contains(words), "{}", said(&strict, root.path()));
+    let read = lenient.read(root.path()).unwrap();
+    assert_eq!((read.train.labels.len(), read.skipped.len()), (3, 1));
+    for form in forms {
+        let said = pack(form, false).unwrap_err();
+        assert!(said.contains(words), "{form:?}: {said}");
+        let packed = pack(form, true).unwrap();
+        assert_eq!((packed.images, packed.skipped.len()), (5, 1), "{form:?}");
+        assert_eq!(packed.skipped[0].path, path);
+    }
+}
+
 /// With what is not UTF-8 replaced, both would have the same name.
 #[cfg(target_os = "linux")]
 #[test]
