@@ -16,7 +16,7 @@ use crate::resize::{Extent, Region, Resizer, Window};
 use budget::{Budget, Share};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::mem;
 use std::path::Path;
 pub use turn::Turn;
@@ -380,12 +380,22 @@ fn layout(path: &Path, bytes: &[u8]) -> Result<markers::Layout, DataError> {
     markers::layout(bytes).map_err(|at| broken(path, &format!("it ends at byte {at}, before the image does")))
 }
 
+/// The bytes of a file that may be an image.
 fn check_size(path: &Path) -> Result<u64, DataError> {
-    let size = fs::metadata(path).map_err(DataError::io(path, "read"))?.len();
-    if size > FILE {
-        return Err(broken(path, &format!("a file of {} MB", size / 1_000_000)));
+    let leads_nowhere = |error: &io::Error| error.kind() == io::ErrorKind::NotFound && path.is_symlink();
+    let found = match fs::metadata(path) {
+        // A file that was there and is gone may be on a disk that is, and is an error as a disk that does not answer.
+        Err(error) if leads_nowhere(&error) => return Err(unusable(path, "a link that leads nowhere".to_owned())),
+        found => found.map_err(DataError::io(path, "read"))?,
+    };
+    if !found.is_file() {
+        // A pipe would be waited for.
+        return Err(unusable(path, "no regular file".to_owned()));
     }
-    Ok(size)
+    if found.len() > FILE {
+        return Err(broken(path, &format!("a file of {} MB", found.len() / 1_000_000)));
+    }
+    Ok(found.len())
 }
 
 /// From the header: no more is read.
@@ -424,9 +434,9 @@ fn grey(image: DynamicImage) -> Vec<u8> {
 }
 
 fn broken(path: &Path, why: &str) -> DataError {
-    DataError::Unusable {
-        path: path.to_owned(),
-        problem: format!("cannot be decoded: {why}"),
-        remedy: DAMAGED[0].to_owned(),
-    }
+    unusable(path, format!("cannot be decoded: {why}"))
+}
+
+fn unusable(path: &Path, problem: String) -> DataError {
+    DataError::Unusable { path: path.to_owned(), problem, remedy: DAMAGED[0].to_owned() }
 }

@@ -194,6 +194,29 @@ fn a_photograph_that_ends_early_is_no_image_of_a_set_in_memory_nor_of_a_pack() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_or_left_out_and_never_waited_for() {
+    use crate::stored::check;
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    split(root.path(), "val");
+    symlink("nowhere.png", root.path().join("train/cat/gone.png")).unwrap();
+    let pipe = root.path().join("val/ant/pipe.jpg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let words = ["gone.png: a link that leads nowhere", "pipe.jpg: no regular file", "skip_bad = true"];
+    for set in [ON_DISK, Folder { size: Some(4), ..PLAIN }] {
+        let said = said(&set, root.path());
+        assert!(words.iter().all(|words| said.contains(words)), "{said}");
+        let lenient = Folder { manner: Manner { skip_bad: true, ..MANNER }, ..set };
+        let read = lenient.read(root.path()).unwrap();
+        assert_eq!((&read.train.labels[..], &read.val.labels[..]), (&[0, 1, 1][..], &[0, 1][..]));
+        assert_eq!(read.skipped.len(), 2, "{:?}", read.skipped);
+    }
+    let found = check(&[&pipe], false).unwrap();
+    assert!(found[0].as_ref().is_err_and(|bad| bad.problem == "no regular file"), "{found:?}");
+}
+
 /// With what is not UTF-8 replaced, both would have the same name.
 #[cfg(target_os = "linux")]
 #[test]
