@@ -250,6 +250,56 @@ fn results_in_the_place_of_a_base_are_refused() {
     assert_exit(&run(dir.path(), &["plan", "lo.toml", "--csv", "bases/plan.csv"]), 0);
 }
 
+/// Nor what else an experiment reads: images, lists of them, packs, weights, what is painted.
+#[test]
+fn results_in_the_place_of_an_image_are_refused() {
+    let dir = small();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["train/oak/1.png", "train/elm/1.png", "val/oak/1.png", "val/elm/1.png"] {
+        fs::create_dir_all(at("photos").join(name).parent().unwrap()).unwrap();
+        image::RgbImage::new(8, 8).save(at("photos").join(name)).unwrap();
+    }
+    let photos = SMALL.replace("\"shapes\"", "{ kind = \"folder\", size = 8 }\nroot = \"photos\"");
+    fs::write(at("photos.toml"), &photos).unwrap();
+    fs::write(at("list.png"), "val/oak/1.png\n").unwrap();
+    let listed = photos.replace("size = 8 }", "size = 8, val_list = \"../list.png\" }");
+    fs::write(at("listed.toml"), listed).unwrap();
+    fs::write(at("packed.toml"), photos.replace("\"photos\"\n", "\"photos.png\"\n")).unwrap();
+    assert_exit(&run(dir.path(), &["data", "pack", "photos", "-o", "photos.png"]), 0);
+    fs::write(at("content.png"), fs::read(at("photos/train/oak/1.png")).unwrap()).unwrap();
+    let painted = "name = \"p\"\n[task]\nkind = \"style-transfer\"\ncontent = [\"content.png\"]\n\
+                   losses = [\"content\"]\n[model]\nbackbone = \"vgg11\"\n\
+                   [[phases]]\nsteps = 1\nsize = 32\noptimizer = \"adam\"\nlr = 0.1\n";
+    fs::write(at("painted.toml"), painted).unwrap();
+    let image = "photos/train/oak/1.png";
+    let inputs = [image, "list.png", "photos.png", "content.png"];
+    let before = inputs.map(|name| fs::read(at(name)).unwrap());
+    let folder = "it is there, in the folder of images";
+    refused(
+        dir.path(),
+        &[
+            (&["plan", "photos.toml", "--plot", image], &["--plot photos/train/oak/1.png: ", folder]),
+            (&["plan", "photos.toml", "--csv", "photos/../photos/val/elm/1.png"], &["--csv photos/..", folder]),
+            (&["find-lr", "photos.toml", "--plot", image], &["--plot photos", folder]),
+            (&["data", "info", "photos.toml", "--sheet", image], &["--sheet photos", folder]),
+            (&["data", "info", "folder", "--root", "photos", "--sheet", image], &["--sheet photos", folder]),
+            (&["plan", "listed.toml", "--plot", "list.png"], &["--plot list.png: that is what is read"]),
+            (&["plan", "packed.toml", "--plot", "photos.png"], &["--plot photos.png: that is what is read"]),
+            (&["plan", "painted.toml", "--plot", "content.png"], &["--plot content.png: that is what is read"]),
+        ],
+    );
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(image, at("link.png")).unwrap();
+        refused(dir.path(), &[(&["plan", "photos.toml", "--plot", "link.png"], &["--plot link.png: ", folder])]);
+    }
+    assert_eq!(inputs.map(|name| fs::read(at(name)).unwrap()), before);
+    // Beside the images is a place as any other, again and again.
+    for _ in 0..2 {
+        assert_exit(&run(dir.path(), &["data", "info", "photos.toml", "--sheet", "sheet.png"]), 0);
+    }
+}
+
 #[test]
 fn the_records_of_a_sweep_are_not_overwritten_by_its_export() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,13 @@
 //! Where a command's results go: standard output, files, pictures.
 
 use super::Failure;
+use crate::config::spec::{SetSpec, Spec};
+use crate::data::{Request, Root, sets};
 use crate::plot;
 use crate::record::folder::file;
 use crate::record::{RecordError, atomic, console};
 use crate::sweep::file::{LOGS, POINTS, TRIALS};
+use crate::task;
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -21,6 +24,9 @@ const OPENED: [&str; 3] = ["/dev/fd", "/dev/stderr", "/proc/self/fd"];
 
 /// So many links are followed, by the system too: they may lead in a circle.
 const MOST_LINKS: usize = 40;
+
+/// What is wrong with an output that takes the place of an input.
+const IS_READ: &str = "that is what is read, and would be lost\nhelp: name another file";
 
 /// Whether a file argument stands for standard output.
 pub fn is_stdout(to: &Path) -> bool {
@@ -79,8 +85,7 @@ impl<'a> Outputs<'a> {
                 return Err(Failure::Usage(message));
             }
             if inputs.contains(&place) {
-                let message = format!("{argument}: that is what is read, and would be lost\nhelp: name another file");
-                return Err(Failure::Usage(message));
+                return Err(Failure::Usage(format!("{argument}: {IS_READ}")));
             }
             if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == place) {
                 let message = format!("{other} and {argument} are the same file: name another for one");
@@ -90,6 +95,51 @@ impl<'a> Outputs<'a> {
         }
         Ok(())
     }
+
+    /// Sees that none takes the place of what an experiment reads besides its own files: of weights, of pictures that are painted, of
+    /// an image or what else is in the folder of a set. `others`: images that are read besides.
+    ///
+    /// # Errors
+    /// A usage error, which names the option.
+    pub fn spare(&self, spec: &Spec, others: Option<&Path>) -> Result<(), Failure> {
+        // Where nothing is, nothing is lost; and to look for a set may take a while.
+        let is_there = |to: &Path| !is_stdout(to) && to.is_file();
+        let there: Vec<_> = self.files.iter().filter(|(_, to)| is_there(to)).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        let read: Vec<PathBuf> = read_by(spec).into_iter().chain(others.map(Path::to_owned)).collect();
+        let folders: Vec<PathBuf> =
+            read.iter().filter(|path| path.is_dir()).filter_map(|folder| fs::canonicalize(folder).ok()).collect();
+        let files: Vec<PathBuf> = read.iter().map(|path| place(path)).collect();
+        for (flag, to) in there {
+            let (argument, place) = (format!("{flag} {}", to.display()), place(to));
+            if files.contains(&place) {
+                return Err(Failure::Usage(format!("{argument}: {IS_READ}")));
+            }
+            if let Some(folder) = folders.iter().find(|folder| place.starts_with(folder)) {
+                let message = format!("{argument}: it is there, in the folder of images {}", folder.display());
+                return Err(Failure::Usage(format!("{message}\nhelp: write to another place")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Files and folders that an experiment names: its weights; what it paints with, or its sets and their lists of validation images.
+fn read_by(spec: &Spec) -> Vec<PathBuf> {
+    let weights = spec.model.weights.iter().cloned();
+    if let Some(painting) = task::painting(spec.task.as_ref()) {
+        return weights.chain(painting.files().into_iter().map(|(_, file)| file.clone())).collect();
+    }
+    let of_set = |set: SetSpec| {
+        let root = Root::find(set.root.as_deref(), Request::ROOT);
+        let folder = root.and_then(|root| sets::make(&set.dataset).locate(&root.path));
+        let list =
+            set.dataset.settings.opt_text("val_list").zip(folder.as_ref()).map(|(list, folder)| folder.join(list));
+        folder.into_iter().chain(list)
+    };
+    weights.chain(spec.sets().into_iter().flat_map(of_set)).collect()
 }
 
 /// Sees to it that there is a folder for the file of an argument.

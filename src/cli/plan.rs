@@ -83,6 +83,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     outputs.check([&args.config])?;
     let loaded = paths::load(&args.config, &args.overrides.list())?;
     outputs.check(loaded.source.files())?;
+    outputs.spare(&loaded.spec, None)?;
     if args.origins {
         // Before the plan is made: where a setting comes from is asked most when something does not fit.
         output::print(&origins::table(&loaded, output::width()))?;

@@ -59,6 +59,7 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
     if let Some(root) = &args.root.root {
         spec.data.root = Some(root.clone());
     }
+    outputs.spare(&spec, None)?;
     let choice = &spec.data.dataset;
     let source = if args.root.root.is_some() { "--root" } else { "data.root" };
     let (set, root) = (sets::make(choice), Root::find(spec.data.root.as_deref(), source));

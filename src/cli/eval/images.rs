@@ -92,7 +92,7 @@ fn facts_of(recorded: &Recorded, set: usize) -> &DatasetFacts {
 }
 
 /// Whether a folder is another one or lies in it.
-pub fn is_in(path: &Path, folder: &Path) -> bool {
+fn is_in(path: &Path, folder: &Path) -> bool {
     match (path.canonicalize(), folder.canonicalize()) {
         (Ok(path), Ok(folder)) => path.starts_with(folder),
         _ => false,

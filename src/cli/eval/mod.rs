@@ -103,7 +103,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     check_outputs(args)?;
     let folder = paths::run(&args.run)?;
     let mut recorded = Recorded::read(folder)?;
-    spare_images(args, &recorded)?;
+    args.outputs().spare(&recorded.loaded.spec, args.data.as_deref())?;
     prepare::trains(&recorded.loaded.spec)?;
     let mut notices = Vec::new();
     let isa = instruction_set(&recorded, &mut notices)?;
@@ -190,26 +190,6 @@ fn check_outputs(args: &EvalArgs) -> Result<(), Failure> {
         }
     }
     args.outputs().check([&args.run].into_iter().chain(&args.data).chain(&args.weights))
-}
-
-/// Sees that no output takes the place of an image: none lies in a folder of images.
-fn spare_images(args: &EvalArgs, recorded: &Recorded) -> Result<(), Failure> {
-    let roots: Vec<PathBuf> = recorded.loaded.spec.sets().into_iter().filter_map(|set| set.root).collect();
-    let folders: Vec<PathBuf> = roots
-        .iter()
-        .chain(&args.data)
-        .filter(|folder| folder.is_dir())
-        .filter_map(|folder| folder.canonicalize().ok())
-        .collect();
-    for to in args.confusion.iter().chain(&args.csv).chain(&args.predictions) {
-        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let within = folders.iter().find(|folder| images::is_in(parent, folder));
-        if let Some(folder) = within.filter(|_| to.exists()) {
-            let message = format!("{}: it is there, in the folder of images {}", to.display(), folder.display());
-            return Err(Failure::Usage(format!("{message}\nhelp: write to another place")));
-        }
-    }
-    Ok(())
 }
 
 fn is_csv(path: &Path) -> bool {

@@ -176,6 +176,7 @@ fn display(args: &FindLrArgs) -> Display {
 fn fresh(args: &FindLrArgs, config: &Path) -> Result<Prepared, Failure> {
     let loaded = paths::load(config, &args.overrides.list())?;
     args.outputs().check(loaded.source.files())?;
+    args.outputs().spare(&loaded.spec, None)?;
     prepare::check(&loaded)?;
     let machine = machine(args, args.device.compute(instruction_set()?)?)?;
     let mut job = open_data(&loaded, machine, display(args), None)?;
@@ -193,6 +194,7 @@ fn from_run(args: &FindLrArgs, run: &Path) -> Result<Prepared, Failure> {
     let recorded = Recorded::read(folder)?;
     prepare::trains(&recorded.loaded.spec)?;
     let edited = Recorded::read_with(folder, &args.overrides.list())?.loaded;
+    args.outputs().spare(&edited.spec, None)?;
     for (what, same) in [
         ("model…", edited.spec.model == recorded.loaded.spec.model),
         ("params…", edited.spec.params == recorded.loaded.spec.params),
