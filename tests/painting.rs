@@ -338,7 +338,7 @@ fn mistakes_are_named_where_they_stand() {
         assert_exit(&output, *code);
         assert!(!runs.exists() || std::fs::read_dir(&runs).unwrap().next().is_none(), "{sets:?} left a run");
     }
-    for command in [&["find-lr"][..], &["bench", "--data"]] {
+    for command in [&["find-lr"][..], &["bench", "--data"], &["data", "info"], &["data", "info", "--json"]] {
         let output = runner().args(command).arg(&config).output().unwrap();
         assert_exit(&output, 2);
         assert!(text(&output).contains("`paint` paints: it has no data set"), "{}", text(&output));

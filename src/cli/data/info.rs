@@ -6,7 +6,7 @@ use super::sheet::{self, Served};
 use super::verify::{self, Verified};
 use super::{RootArg, experiment};
 use crate::cli::output::{self, Outputs, PictureFormat};
-use crate::cli::{Exit, Failure, Overrides};
+use crate::cli::{Exit, Failure, Overrides, prepare};
 use crate::config::Loaded;
 use crate::data::sets::{self, Origin, SetReader};
 use crate::data::{DataError, Dataset, Facts, Root};
@@ -59,6 +59,8 @@ pub fn run(args: &InfoArgs) -> Result<Exit, Failure> {
     if let Some(root) = &args.root.root {
         spec.data.root = Some(root.clone());
     }
+    // Its `[data]` says nothing: the set of the defaults would be shown.
+    prepare::trains(&spec)?;
     outputs.spare(&spec, None)?;
     let choice = &spec.data.dataset;
     let source = if args.root.root.is_some() { "--root" } else { "data.root" };
