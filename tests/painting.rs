@@ -268,6 +268,27 @@ fn outside_of_the_mask_nothing_changes_and_colours_can_stay() {
     assert!(change(&light, true) > 0.05);
 }
 
+/// As one whose shape is in its transparency, which is not looked at.
+#[test]
+fn a_mask_that_bounds_nothing_is_said() {
+    let (dir, config) = workplace();
+    let whole = image::RgbaImage::from_fn(60, 45, |x, _| image::Rgba([255, 255, 255, if x < 30 { 0 } else { 255 }]));
+    whole.save(dir.path().join("white.png")).unwrap();
+    let log = |mask: &str, name: &str| {
+        let (runs, mask) = (dir.path().join(name), format!("task.mask='{}'", dir.path().join(mask).display()));
+        assert_exit(
+            &begin(&config, &runs, &["--set", &mask, "--set", "phases[0].steps=1", "--set", "phases[1].steps=1"]),
+            0,
+        );
+        std::fs::read_to_string(only_run(&runs).join("log.txt")).unwrap()
+    };
+    let words = "`task.mask` is white everywhere";
+    let said = log("white.png", "white");
+    assert!(said.contains(words), "{said}");
+    let said = log("mask.png", "bounds");
+    assert!(!said.contains(words), "{said}");
+}
+
 #[test]
 fn several_contents_are_painted_at_once_and_several_styles_are_mixed() {
     let (dir, config) = workplace();

@@ -28,6 +28,12 @@ impl PaintJob {
         mask(self, self.extent(phase)).is_some_and(|mask| mask.is_black())
     }
 
+    /// What to say of a mask that bounds nothing, as that of a picture whose shape is in its transparency: it is painted all the same.
+    pub(super) fn white_mask(&self) -> Option<String> {
+        let words = "`task.mask` is white everywhere: all of the content may change, as without it; transparency is not looked at";
+        self.pictures.mask_is_white().then(|| words.to_owned())
+    }
+
     fn needs(&self) -> Needs {
         Needs {
             images: self.painting.images(),

@@ -65,6 +65,11 @@ impl Pictures {
         fitted(self.shape(), size)
     }
 
+    /// Whether there is a mask that bounds nothing.
+    pub(super) fn mask_is_white(&self) -> bool {
+        self.mask.as_ref().is_some_and(|mask| mask.pixels.iter().all(|value| *value == 1.0))
+    }
+
     /// The mask's extent and the content's, where the one is not of the other's shape, which rounding to pixels allows for.
     pub fn misshapen_mask(&self) -> Option<(Extent, Extent)> {
         let (mask, content) = (self.mask.as_ref()?.extent, self.content.first()?.extent);

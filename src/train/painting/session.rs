@@ -54,6 +54,7 @@ impl PaintSession {
         chores::write_plan(&job.spec, &job.plan, &folder)?;
         let (net, words) = frozen(&job)?;
         job.notices.extend(words);
+        job.notices.extend(job.white_mask());
         let mut recorder = Recorder::create(folder, facts, chores::with_records(&job.spec, display))?;
         chores::tell(&mut recorder, &job.notices)?;
         let first = job.extent(0);
