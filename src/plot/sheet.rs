@@ -179,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn labels_hold_nothing_that_svg_cannot() {
+        let mut sheet = sheet(1, 4, 1);
+        sheet.rows[0].label = "a\u{1}\nb".to_owned();
+        let svg = sheet.svg().unwrap();
+        assert!(svg.contains(">a\\u{1}\\nb</text>"), "{svg}");
+        assert!(resvg::usvg::Tree::from_str(&svg, &resvg::usvg::Options::default()).is_ok());
+        assert!(sheet.grid().label >= text::width("a\\u{1}\\nb", LABEL, Weight::Regular).floor());
+    }
+
+    #[test]
     fn every_image_is_in_its_place_in_whole_pixels() {
         for (rows, side, channels) in [(2, 32, 3), (3, 28, 1), (1, 5, 3), (2, 200, 1), (60, 7, 3)] {
             let sheet = sheet(rows.min(25), side, channels);

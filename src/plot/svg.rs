@@ -1,6 +1,7 @@
 //! Writes SVG, no more of it than the pictures need.
 
 use super::style::{FONTS, PAPER};
+use super::text;
 use std::fmt::Write;
 
 /// A picture in the making.
@@ -248,5 +249,5 @@ fn hundredth(x: f64) -> f64 {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text::visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

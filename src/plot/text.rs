@@ -1,6 +1,7 @@
 //! How wide a text will be, without a font at hand: the advance widths of Inter, in thousandths of an em.
 
 use super::svg::Weight;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar;
 
 /// From the space to `~`, in code order.
@@ -21,14 +22,23 @@ const SPARE: f64 = 1.04;
 
 /// The width of `text` at `size` pixels, rather too large than too small.
 pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
-    let thousandths: f64 = text.chars().map(|c| f64::from(advance(c))).sum();
+    let thousandths: f64 = visible(text).chars().map(|c| f64::from(advance(c))).sum();
     let factor = if weight == Weight::Semibold { SEMIBOLD } else { 1.0 };
     thousandths / 1000.0 * size * factor * SPARE
 }
 
+/// The text with control characters escaped: XML holds none, and no reader would see them.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
 /// As much of `text` as `room` pixels hold, with a sign where something is missing.
 pub fn shortened(text: &str, size: f64, weight: Weight, room: f64) -> String {
-    let mut short = text.to_owned();
+    let mut short = visible(text).into_owned();
     let mut shown = short.clone();
     while width(&shown, size, weight) > room && short.pop().is_some() {
         shown = format!("{}…", short.trim_end());

@@ -1,6 +1,7 @@
 //! What a set holds, for people and as JSON.
 
 use super::wrap;
+use crate::config::printable;
 use crate::record::text::plural;
 use crate::units::{self, count};
 use anstyle::{Effects, Style};
@@ -200,8 +201,9 @@ impl<'a> Column<'a> {
     }
 }
 
-/// A name of at most [`NAME`] columns.
+/// A name of at most [`NAME`] columns, without what a terminal would act on.
 fn fit(name: &str) -> String {
+    let name = &*printable(name);
     if name.width() <= NAME {
         return name.to_owned();
     }
@@ -268,5 +270,14 @@ mod tests {
     fn long_names_are_cut() {
         assert_eq!(fit(&"x".repeat(28)), "x".repeat(28));
         assert_eq!(fit(&"x".repeat(29)), "x".repeat(27) + "…");
+    }
+
+    #[test]
+    fn names_keep_to_their_lines() {
+        let mut overview = overview(2);
+        overview.class_names = vec!["a\nb\tc".to_owned(), "\u{1b}[2Jd".to_owned()];
+        let text = overview.text(80);
+        assert!(text.contains("\na\\nb\\tc      ") && text.contains("\n\\u{1b}[2Jd  "), "{text}");
+        assert!(overview.json().unwrap().contains(r#""a\nb\tc""#));
     }
 }

@@ -1,5 +1,6 @@
 //! What `runner eval` found, as text and as JSON.
 
+use crate::config::printable;
 use crate::config::spec::Tta;
 use crate::data::{Chosen, Dataset};
 use crate::nn::Compute;
@@ -165,7 +166,7 @@ fn percent(fraction: f64) -> String {
 fn table(rows: &[ClassRow], width: usize) -> String {
     let (low, high) = if rows.len() > ALL { (LOWEST, HIGHEST) } else { (rows.len(), 0) };
     let shown: Vec<&ClassRow> = rows[..low].iter().chain(&rows[rows.len() - high..]).collect();
-    let widest = |name: fn(&ClassRow) -> &str| shown.iter().map(|row| name(row).width()).max().unwrap_or(0);
+    let widest = |name: fn(&ClassRow) -> &str| shown.iter().map(|row| printable(name(row)).width()).max().unwrap_or(0);
     // What the other columns take, and the count behind the last one.
     let fixed = 4 * GAP.len() + 6 + 8 + 9 + " 1,000 (100.0 %)".len();
     let left = width.saturating_sub(fixed) / 2;
@@ -199,8 +200,9 @@ fn table(rows: &[ClassRow], width: usize) -> String {
     out
 }
 
-/// A text at exactly that many columns, cut where it is longer.
+/// A text at exactly that many columns, cut where it is longer, without what a terminal would act on.
 fn pad(text: &str, columns: usize) -> String {
+    let text = &*printable(text);
     let mut kept = text.to_owned();
     if text.width() > columns {
         let mut room = columns.saturating_sub(1);
@@ -244,6 +246,8 @@ mod tests {
             }
         }
         assert!(table(&rows(100, "c"), 80).contains("80 classes between"));
+        let text = anstream::adapter::strip_str(&table(&rows(3, "a\nb\t"), 80)).to_string();
+        assert!(text.lines().count() == 4 && !text.contains('\t') && text.contains("\na\\nb\\t0 "), "{text}");
     }
 
     #[test]
@@ -251,5 +255,6 @@ mod tests {
         assert_eq!(pad("abc", 5), "abc  ");
         assert_eq!(pad("abcdef", 5), "abcd…");
         assert_eq!(pad("日本語", 4), "日… ");
+        assert_eq!(pad("a\tb\n\u{1b}[1m", 20), "a\\tb\\n\\u{1b}[1m     ");
     }
 }
