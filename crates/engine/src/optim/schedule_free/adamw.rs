@@ -10,7 +10,7 @@ use runner_gpu::ops::optim::schedule_free as gpu;
 pub static ENTRY: OptimizerEntry = Entry {
     name: "schedule-free-adamw",
     summary: "steps along the gradient over its root mean square, whose average is the model, with gradients taken between \
-              the two: for a rate that stays; evaluated by `average = \"schedule-free\"`",
+              the two: for a rate that stays; that average is what is evaluated and kept",
     cite: "Defazio et al. 2024 (arXiv:2405.15682); schedulefree's AdamWScheduleFree",
     params: &[BETA2, EPS, R, WEIGHT_LR_POWER],
     shorthand: None,

@@ -9,7 +9,7 @@ use runner_gpu::ops::optim::schedule_free as gpu;
 pub static ENTRY: OptimizerEntry = Entry {
     name: "schedule-free-sgd",
     summary: "gradient descent whose average is the model, with gradients taken between the two: for a rate that stays; \
-              evaluated by `average = \"schedule-free\"`",
+              that average is what is evaluated and kept",
     cite: "Defazio et al. 2024 (arXiv:2405.15682); schedulefree's SGDScheduleFree",
     params: &[R, WEIGHT_LR_POWER],
     shorthand: None,
