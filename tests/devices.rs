@@ -171,6 +171,29 @@ fn what_schedule_free_rules_keep_on_a_device_is_evaluated() {
     assert!(info.skipped_steps.is_some_and(|skipped| (2..15).contains(&skipped)), "{:?}", info.skipped_steps);
 }
 
+/// What comes behind schedule-free rules begins at the mean that they kept, there too.
+#[test]
+fn what_comes_behind_a_mean_begins_at_it_on_a_device() {
+    let work = workplace();
+    for (name, next, stays) in
+        [("other", "optimizer = \"adamw\"", true), ("fresh", "fresh = true", true), ("same", "", false)]
+    {
+        // At rates of 0 the weights of the second phase are those that it begins with.
+        let content = TINY.replace("kind = \"sgd\", nesterov = true", "kind = \"schedule-free-sgd\"");
+        let content = format!("{content}\n[[phases]]\nsteps = 2\nlr = 0.0\n{next}\n[record]\nphases = true\n");
+        std::fs::write(work.path().join("tiny.toml"), content).unwrap();
+        let words = ["--device", "emulated", "--set", "phases[0].steps=6"];
+        assert_exit(&train(work.path(), name, &words).output().unwrap(), 0);
+        let run = only_run(&work.path().join(name));
+        let weights = |phase: usize| {
+            let bytes = std::fs::read(run.join(format!("model-phase-{phase}.safetensors"))).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            file.tensor("layer1.0.conv.weight").unwrap().data().to_vec()
+        };
+        assert_eq!(weights(0) == weights(1), stays, "{name}");
+    }
+}
+
 /// A phase whose optimizer begins anew, and a mean whose decay moves, do so there as on the CPU; a kill does not show.
 #[test]
 fn a_fresh_optimizer_and_a_moving_decay_are_those_of_the_cpu() {

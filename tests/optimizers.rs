@@ -56,7 +56,11 @@ fn bounds_and_shares_are_recorded_as_they_were_planned() {
 
 /// Values of a run's model whose names end in one of these.
 fn tensors(run: &Path, ends: &[&str]) -> BTreeMap<String, Vec<u8>> {
-    let bytes = std::fs::read(run.join("model.safetensors")).unwrap();
+    tensors_in(&run.join("model.safetensors"), ends)
+}
+
+fn tensors_in(file: &Path, ends: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(file).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let named = |name: &str| ends.iter().any(|end| name.ends_with(end));
     file.iter().filter(|(name, _)| named(name)).map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect()
@@ -125,6 +129,28 @@ fn the_mean_that_optimizers_keep_is_the_model() {
     // Of the weights that gradients are taken at, which the checkpoint has, it is another.
     let plain = train(dir.path(), "plain", &content.replace("schedule-free-", ""));
     assert!(numbers_in(&plain.join("model.safetensors")) != whole);
+}
+
+/// Where what keeps the mean goes, by another kind of optimizer or for a fresh start, training goes on from that mean: it is the
+/// model that was evaluated there.
+#[test]
+fn what_comes_behind_a_mean_begins_at_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = SCHEDULE_FREE.replacen("lr = 0.5\n", "lr = 0.0\nNEXT\n", 1) + "[record]\nphases = true\n";
+    for (name, next, stays) in [
+        ("other", "optimizer = \"sgd\"", true),
+        ("adamw", "optimizer = \"schedule-free-adamw\"", true),
+        ("fresh", "fresh = true", true),
+        // The mean itself goes on: toward where the steps had come to.
+        ("same", "", false),
+    ] {
+        // Rates of 0: the weights of the second phase are those that it begins with.
+        let run = train(dir.path(), name, &content.replace("NEXT", next));
+        let [first, second] = [0, 1].map(|phase| {
+            tensors_in(&run.join(format!("model-phase-{phase}.safetensors")), &["conv.weight", "fc.weight"])
+        });
+        assert!(first.len() > 3 && (first == second) == stays, "{name}");
+    }
 }
 
 /// The bytes behind the header, which names the step.

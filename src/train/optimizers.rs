@@ -67,7 +67,8 @@ impl Group {
     /// Its state lives on while the kind stays the same, of a mix that of both rules. Another kind starts afresh, but with
     /// [`Handover::Momentum`]: then the momentum lives on where both have one, and between a mix and one of its rules the whole
     /// state of that rule. With [`Handover::Nothing`] it starts afresh in any case, but what the rule gives, which is no matter of phases.
-    fn switch(&mut self, phase: &Choice, handover: Handover) -> Result<(), StateError> {
+    /// Where a state that is dropped keeps the model as a mean of weights, the next one begins at that.
+    fn switch(&mut self, params: &mut Params, phase: &Choice, handover: Handover) -> Result<(), StateError> {
         let choice = self.own.as_ref().unwrap_or(phase);
         let begins_anew = handover == Handover::Nothing && self.own.is_none();
         if *choice == self.choice && !begins_anew {
@@ -78,11 +79,14 @@ impl Group {
         let is_same_kind = choice.kind == self.choice.kind && kinds(choice) == kinds(&self.choice);
         if is_same_kind && !begins_anew {
             next.load(self.optimizer.state())?;
-        } else if handover == Handover::Momentum {
-            if let Some(momentum) = self.optimizer.momentum() {
-                next.carry(momentum);
+        } else {
+            self.optimizer.to_average(params.values_mut(), &self.segments);
+            if handover == Handover::Momentum {
+                if let Some(momentum) = self.optimizer.momentum() {
+                    next.carry(momentum);
+                }
+                next.load(with_rules_of(next.state(), choice, &self.optimizer.state(), &self.choice))?;
             }
-            next.load(with_rules_of(next.state(), choice, &self.optimizer.state(), &self.choice))?;
         }
         (self.optimizer, self.choice) = (next, choice.clone());
         Ok(())
@@ -139,12 +143,12 @@ impl Optimizers {
         Self(segments.into_iter().zip(own).map(|(segments, own)| Group::new(segments, own, phase)).collect())
     }
 
-    /// Goes over to a phase's optimizer; rules that give their own keep it.
+    /// Goes over to a phase's optimizer; rules that give their own keep it. States and parameters are on the host.
     ///
     /// # Errors
     /// When an old state does not fit its new instance: a mistake of the optimizer's `state` and `load`.
-    pub fn switch(&mut self, phase: &Choice, handover: Handover) -> Result<(), StateError> {
-        self.0.iter_mut().try_for_each(|group| group.switch(phase, handover))
+    pub fn switch(&mut self, params: &mut Params, phase: &Choice, handover: Handover) -> Result<(), StateError> {
+        self.0.iter_mut().try_for_each(|group| group.switch(params, phase, handover))
     }
 
     /// The parameters of groups that are frozen: `frozen` says which.
@@ -306,26 +310,26 @@ mod tests {
     fn an_optimizers_state_outlives_new_settings_and_its_momentum_on_request_another_kind() {
         let mut params = params();
         let mut all = Optimizers::new(&params, &Rules::default(), &sgd(false));
-        let mut step = |all: &mut Optimizers| step(all, &mut params, &[hypers(0.01)]);
+        let rate = [hypers(0.01)];
         let momentum = |all: &Optimizers| all.0[0].optimizer.momentum().unwrap();
-        step(&mut all);
+        step(&mut all, &mut params, &rate);
         let (sum, before) = (momentum(&all), all.states());
-        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &sgd(true), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of one kind");
 
-        all.switch(&adam(1e-8), Handover::Momentum).unwrap();
+        all.switch(&mut params, &adam(1e-8), Handover::Momentum).unwrap();
         assert_eq!(momentum(&all), sum, "carried");
-        step(&mut all);
-        step(&mut all);
+        step(&mut all, &mut params, &rate);
+        step(&mut all, &mut params, &rate);
         let before = all.states();
         assert_eq!(before[0].counters["steps"], 2);
-        all.switch(&adam(1e-6), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &adam(1e-6), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "adam counts on");
 
         let sum = momentum(&all);
-        all.switch(&sgd(false), Handover::Momentum).unwrap();
+        all.switch(&mut params, &sgd(false), Handover::Momentum).unwrap();
         assert_eq!(momentum(&all), sum, "carried back");
-        all.switch(&adam(1e-8), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &adam(1e-8), Handover::OfSameKind).unwrap();
         assert_eq!(momentum(&all), [0.0; 9], "dropped");
         assert_eq!(all.states()[0].counters["steps"], 0);
     }
@@ -354,7 +358,7 @@ mod tests {
         let state = |all: &Optimizers, place: &str| all.states()[0].clone().take(place);
         (0..3).for_each(|_| step(&mut all, &mut params, &[hypers(0.01)]));
         let before = all.states()[0].clone();
-        all.switch(&mix(rmsprop(), sgd(false)), Handover::Momentum).unwrap();
+        all.switch(&mut params, &mix(rmsprop(), sgd(false)), Handover::Momentum).unwrap();
         assert_eq!(state(&all, "from"), before);
         let mean = &state(&all, "to").buffers["momentum"];
         // About: the mean square that it was divided by has grown since.
@@ -366,15 +370,15 @@ mod tests {
         let half = Some(Hypers { share: 0.5, ..hypers(0.01).unwrap() });
         (0..3).for_each(|_| step(&mut all, &mut params, &[half]));
         let before = all.states();
-        all.switch(&mix(rmsprop(), sgd(true)), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &mix(rmsprop(), sgd(true)), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of the same two kinds");
         let of_sgd = state(&all, "to");
-        all.switch(&sgd(true), Handover::Momentum).unwrap();
+        all.switch(&mut params, &sgd(true), Handover::Momentum).unwrap();
         assert_eq!(all.states()[0], of_sgd);
-        all.switch(&mix(sgd(true), sgd(false)), Handover::Momentum).unwrap();
+        all.switch(&mut params, &mix(sgd(true), sgd(false)), Handover::Momentum).unwrap();
         assert_eq!(state(&all, "from"), of_sgd, "once, though both are of its kind");
         assert_ne!(state(&all, "to"), of_sgd);
-        all.switch(&mix(adam(1e-8), sgd(true)), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &mix(adam(1e-8), sgd(true)), Handover::OfSameKind).unwrap();
         assert_eq!(state(&all, "to").buffers["momentum"], [0.0; 9], "not asked to carry");
     }
 
@@ -404,14 +408,29 @@ mod tests {
         assert!(params.get("b.bias").unwrap().iter().all(|y| (y - (0.1 * 0.5 + 0.9 * 0.625)).abs() < 1e-6));
 
         let before = all.states();
-        all.switch(&schedule_free(1.0), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &schedule_free(1.0), Handover::OfSameKind).unwrap();
         assert_eq!(all.states(), before, "other settings of one kind");
-        all.switch(&adam(1e-8), Handover::OfSameKind).unwrap();
-        assert_eq!(mean(&all, &params).1, params.get("b.bias").unwrap(), "nothing is averaged any more");
-        all.switch(&schedule_free(0.0), Handover::OfSameKind).unwrap();
+        assert_ne!(own, params.get("b.bias").unwrap(), "weights of training stay those at which gradients are taken");
+
+        all.switch(&mut params, &adam(1e-8), Handover::OfSameKind).unwrap();
+        let now = |params: &Params| ["a.weight", "b.bias"].map(|name| params.get(name).unwrap().to_vec());
         assert_eq!(
-            (all.states()[0].counters["steps"], mean(&all, &params).1),
-            (0, params.get("b.bias").unwrap().to_vec())
+            now(&params),
+            [others.clone(), own.clone()],
+            "another kind goes on from the mean, which was the model"
+        );
+        assert_eq!(mean(&all, &params).1, own, "nothing is averaged any more");
+        all.switch(&mut params, &schedule_free(0.0), Handover::OfSameKind).unwrap();
+        assert_eq!((all.states()[0].counters["steps"], mean(&all, &params).1), (0, own));
+
+        (0..2).for_each(|_| step(&mut all, &mut params, &both));
+        let (others, own) = mean(&all, &params);
+        assert_ne!(own, params.get("b.bias").unwrap());
+        all.switch(&mut params, &schedule_free(0.0), Handover::Nothing).unwrap();
+        assert_eq!(
+            (now(&params), all.states()[0].counters["steps"]),
+            ([others, own], 0),
+            "and so does what begins anew"
         );
     }
 
@@ -471,7 +490,7 @@ mod tests {
 
         // The phase goes over to another optimizer; the rule's stays, and so does its momentum.
         let of_rule = all.states()[1].clone();
-        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &sgd(true), Handover::OfSameKind).unwrap();
         assert_eq!(all.states()[1], of_rule);
         assert_eq!(all.states()[0].buffers["momentum"], [0.0; 6]);
 
@@ -479,9 +498,9 @@ mod tests {
         step(&mut all, &mut params, &[hypers(0.0), hypers(0.0)]);
         let of_rule = all.states()[1].clone();
         assert_ne!(all.states()[0].buffers["momentum"], [0.0; 6]);
-        all.switch(&sgd(true), Handover::OfSameKind).unwrap();
+        all.switch(&mut params, &sgd(true), Handover::OfSameKind).unwrap();
         assert_ne!(all.states()[0].buffers["momentum"], [0.0; 6]);
-        all.switch(&sgd(true), Handover::Nothing).unwrap();
+        all.switch(&mut params, &sgd(true), Handover::Nothing).unwrap();
         assert_eq!(all.states()[0], Optimizers::new(&params, &rules, &sgd(true)).states()[0]);
         assert_eq!(all.states()[1], of_rule);
 

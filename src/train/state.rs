@@ -167,8 +167,9 @@ impl State {
     /// # Errors
     /// Those of it, and of a device.
     pub fn switch_optimizer(&mut self, choice: &Choice, handover: Handover) -> anyhow::Result<()> {
+        self.params.home()?;
         self.optimizers.home()?;
-        self.optimizers.switch(choice, handover)?;
+        self.optimizers.switch(&mut self.params, choice, handover)?;
         self.progress.optimizer = choice.clone();
         Ok(())
     }
