@@ -279,6 +279,48 @@ fn a_run_that_is_not_done_is_evaluated_from_its_checkpoint_and_says_so() {
     assert!(text(&output).contains("holds no weights"), "{}", text(&output));
 }
 
+/// In a checkpoint of schedule-free rules are the weights that gradients are taken at. The model is the mean that follows from them,
+/// with statistics that it has on the training images: what training had evaluated.
+#[test]
+fn a_mean_that_optimizers_keep_comes_out_of_a_checkpoint_as_training_evaluated_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = ["phases[0].optimizer='schedule-free-sgd'", "data.augment=['flip']", "train.eval_every='6step'"];
+    let ruined = train(dir.path(), &[&free[..], &["phases[1].lr=1e30", "train.tta='mirror'"]].concat());
+    let row = RunReader::open(&ruined).unwrap().metrics().unwrap().rows.swap_remove(1);
+    assert_eq!(row.step, 11);
+    let output = eval(&ruined, &["--json"]);
+    // Where a notice is broken depends on its width.
+    let said = text(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["evaluating the mean that its optimizer keeps", "after 12 of 20 steps", "on the training images"] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    let found = json(&output);
+    assert_eq!((found["step"].as_u64(), found["size"].as_u64()), (Some(12), Some(8)));
+    assert_eq!(
+        ["val_loss", "val_acc", "val_acc_top5"].map(|figure| found[figure].as_f64().unwrap()),
+        [row.val_loss, row.val_acc, row.val_acc_top5]
+    );
+    let averaged = json(&eval(&ruined, &["--json", "--tta", "mirror", "--threads", "1"]));
+    assert_eq!(averaged["val_acc"].as_f64(), row.val_acc_tta);
+
+    // The statistics are those on the run's own images, whatever is evaluated.
+    let (dir, run) = of_photographs();
+    let config = dir.path().join("photos.toml");
+    let content = PHOTOS.replace("\"sgd\"", "\"schedule-free-sgd\"") + "[[phases]]\nsteps = 2\nlr = 1e30\n";
+    std::fs::write(&config, content + "[train]\neval_phases = true\ncheckpoint_every = \"12step\"\n").unwrap();
+    let runs = dir.path().join("free");
+    assert_exit(&runner().arg(&config).arg("--quiet").arg("--runs-dir").arg(&runs).output().unwrap(), 4);
+    let free = only_run(&runs);
+    let rows = RunReader::open(&free).unwrap().metrics().unwrap().rows;
+    let row = rows.iter().find(|row| row.step == 11).unwrap();
+    for data in ["photographs", "photographs/val"] {
+        let found = json(&eval(&free, &["--json", "--data", dir.path().join(data).to_str().unwrap()]));
+        assert_eq!((found["step"].as_u64(), found["val_loss"].as_f64()), (Some(12), Some(row.val_loss)), "{data}");
+    }
+    // Other weights are not measured for.
+    assert!(!text(&eval(&run, &[])).contains("mean"));
+}
+
 #[test]
 fn what_cannot_be_evaluated_is_said_with_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();

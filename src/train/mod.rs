@@ -49,6 +49,6 @@ pub use painting::{
 };
 pub use rehearsal::Rehearsal;
 pub use session::{Job, Machine, Session};
-pub use statistics::MeanStatistics;
+pub use statistics::{MeanStatistics, measure_alone};
 pub use stop::StopFlag;
 pub use weights::{Taken, Weights, WeightsError};

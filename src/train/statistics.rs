@@ -43,6 +43,24 @@ impl MeanStatistics {
     }
 }
 
+/// As [`measure`] in a training, to the last bit on the host, where no training is under way: `own` is the set of the step's phase.
+///
+/// # Errors
+/// As there.
+pub fn measure_alone(
+    params: &mut Params,
+    spec: &Spec,
+    plan: &Plan,
+    own: &Arc<Dataset>,
+    step: &StepPlan,
+    compute: &Compute,
+) -> anyhow::Result<()> {
+    // The others are not looked at.
+    let sets = vec![Arc::clone(own); plan.sets.len()];
+    let mut evaluator = Evaluator::new(compute.clone());
+    measure(params, spec, plan, (&sets, &DeviceSets::default()), step, compute, &mut evaluator)
+}
+
 /// Gives the weights the running statistics that they have on the training images: those of the step's epoch, augmented,
 /// mixed and sized as in its phase, in batches that its tape takes. A net without statistics is left as it is. `sets` are those of
 /// `datasets` that lie on the device; there the evaluator makes room.

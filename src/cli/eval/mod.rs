@@ -22,7 +22,7 @@ use crate::record::folder::file;
 use crate::record::predictions::{self, PredictionRow};
 use crate::record::{Status, csv_file};
 use crate::train::CHECKPOINT_FILE;
-use crate::train::{Evaluator, Figures, Weights, checkpoint, device, net};
+use crate::train::{Evaluator, Figures, Weights, checkpoint, device, measure_alone, net};
 use crate::units::count;
 use images::Evaluated;
 use report::Report;
@@ -42,7 +42,8 @@ Examples:
   runner eval runs/20261123T120000Z-dawnbench-1a2b --size 48 --json
   runner eval runs/20261123T120000Z-photos-1a2b --data photos/test --predictions test.csv
 
-A run that is not done is evaluated with the weights of its checkpoint. The figures are those of metrics.csv where \
+A run that is not done is evaluated with the weights of its checkpoint, of schedule-free optimizers with the mean that follows \
+from them, as in training. The figures are those of metrics.csv where \
 size, weights, device and instruction set are the same; of a GPU to the last digit with `train.deterministic` alone.
 
 Exit codes: 0 done; 1 damaged weights or another failure; 2 no run, or a size that its net cannot take; 3 no data."
@@ -119,9 +120,9 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let facts = recorded.with_data(prepare::facts(&recorded.loaded.spec), folder, &command);
     let facts = facts.map_err(|failure| needed(args, failure))?;
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
-    let (mut params, step) = match &args.weights {
+    let Model { mut params, step, unmeasured } = match &args.weights {
         Some(file) if !file.exists() => return Err(Failure::Usage(format!("there is no {}", file.display()))),
-        Some(file) => (weights_of(file, &spec, &facts[0], &plan)?, recorded.info.steps_done),
+        Some(file) => Model::kept(weights_of(file, &spec, &facts[0], &plan)?, recorded.info.steps_done),
         None if args.average => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
         None => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
     };
@@ -142,6 +143,14 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
 
     let dataset = Arc::new(dataset);
     device::set_up(&compute, &spec);
+    if unmeasured {
+        let own = match others {
+            None => Arc::clone(&dataset),
+            // What there is to say of them has been said.
+            Some(_) => Arc::new(images::own(&recorded, set, args.display(), &mut Vec::new())?.dataset),
+        };
+        measure_alone(&mut params, &spec, &plan, &own, &last, &compute)?;
+    }
     let tta = args.tta.as_deref().and_then(Tta::from_word).unwrap_or_default();
     let told = args.predictions.is_some();
     let Outcome { figures, confusion, left_out, predictions } =
@@ -213,7 +222,23 @@ fn instruction_set(recorded: &Recorded, notices: &mut Vec<String>) -> Result<Isa
     Ok(mine)
 }
 
-/// The run's weights, and the number of steps after which they are.
+/// Weights of a run.
+struct Model {
+    params: Params,
+    /// The number of steps after which they are.
+    step: u64,
+    /// Whether they are a mean that no step was taken with, whose running statistics are yet to be measured.
+    unmeasured: bool,
+}
+
+impl Model {
+    /// Kept in a file as they are to be evaluated.
+    fn kept(params: Params, step: u64) -> Self {
+        Self { params, step, unmeasured: false }
+    }
+}
+
+/// The run's weights.
 fn weights(
     folder: &Path,
     recorded: &Recorded,
@@ -221,11 +246,11 @@ fn weights(
     facts: &Facts,
     plan: &Plan,
     notices: &mut Vec<String>,
-) -> Result<(Params, u64), Failure> {
+) -> Result<Model, Failure> {
     let other = |error: anyhow::Error| Failure::Other(error);
     let (info, model) = (&recorded.info, folder.join(file::MODEL));
     if info.status == Status::Done && model.exists() {
-        return Ok((weights_of(&model, spec, facts, plan)?, info.steps_done));
+        return Ok(Model::kept(weights_of(&model, spec, facts, plan)?, info.steps_done));
     }
     let path = folder.join(file::CHECKPOINT).join(CHECKPOINT_FILE);
     if !path.exists() {
@@ -235,28 +260,36 @@ fn weights(
     }
     let params = net::fresh_params(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
     let rules = net::rules(spec, facts, plan.phases[0].size).map_err(|e| other(e.into()))?;
-    let (state, _) = checkpoint::load(&path, params, &rules, plan).map_err(|e| other(e.into()))?;
+    let (mut state, _) = checkpoint::load(&path, params, &rules, plan).map_err(|e| other(e.into()))?;
     let step = state.progress.step;
+    // In a checkpoint are the weights that gradients are taken at.
+    let is_mean = step > 0 && plan.phases[plan.at(step - 1).phase].model_is_mean;
+    if is_mean {
+        state.optimizers.to_average(state.params.values_mut());
+    }
+    let unmeasured = is_mean && !state.params.stats().is_empty();
     let why = match info.status {
         Status::Done => "its model.safetensors is gone".to_owned(),
         status => format!("its status is {}", status.name()),
     };
+    let mean = if is_mean { "the mean that its optimizer keeps of " } else { "" };
+    let measured = if unmeasured { ", with statistics measured on the training images, as in training" } else { "" };
     notices.push(format!(
-        "THE RUN IS NOT DONE ({why}): evaluating the weights of its checkpoint, after {} of {} steps",
+        "THE RUN IS NOT DONE ({why}): evaluating {mean}the weights of its checkpoint, after {} of {} steps{measured}",
         count(step),
         count(plan.total_steps)
     ));
-    Ok((state.params, step))
+    Ok(Model { params: state.params, step, unmeasured })
 }
 
-/// The averaged weights of a run that is done, and the number of steps after which they are.
+/// The averaged weights of a run that is done.
 fn averaged_weights(
     folder: &Path,
     recorded: &Recorded,
     spec: &Spec,
     facts: &Facts,
     plan: &Plan,
-) -> Result<(Params, u64), Failure> {
+) -> Result<Model, Failure> {
     let info = &recorded.info;
     let Some(average) = &spec.train.average else {
         let message = format!("--average: {} kept no averaged weights", folder.display());
@@ -270,7 +303,7 @@ fn averaged_weights(
         };
         return Err(Failure::Usage(format!("--average: there is no {}: {why}", file.display())));
     }
-    Ok((weights_of(&file, spec, facts, plan)?, info.steps_done))
+    Ok(Model::kept(weights_of(&file, spec, facts, plan)?, info.steps_done))
 }
 
 /// What a file of the run's holds.
