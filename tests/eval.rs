@@ -321,6 +321,30 @@ fn a_mean_that_optimizers_keep_comes_out_of_a_checkpoint_as_training_evaluated_i
     assert!(!text(&eval(&run, &[])).contains("mean"));
 }
 
+/// Weights that were kept on the way are evaluated as they were then: at the size of their phase, on its set.
+#[test]
+fn weights_that_were_kept_on_the_way_are_evaluated_as_of_then() {
+    let dir = tempfile::tempdir().unwrap();
+    // The second phase ruins what the first has learned.
+    let run =
+        train(dir.path(), &["record.phases=true", "record.best=true", "train.eval_phases=true", "phases[1].lr=3.0"]);
+    let rows = RunReader::open(&run).unwrap().metrics().unwrap().rows;
+    let [first, last] = [11, 19].map(|step| rows.iter().find(|row| row.step == step).unwrap());
+    assert!(first.val_acc > last.val_acc, "{rows:?}");
+    for (file, row, size) in [
+        ("model-phase-0.safetensors", first, 8),
+        ("model-best.safetensors", first, 8),
+        ("model-phase-1.safetensors", last, 12),
+        ("model.safetensors", last, 12),
+    ] {
+        let found = json(&eval(&run, &["--json", "--weights", run.join(file).to_str().unwrap()]));
+        let told = (found["step"].as_u64(), found["size"].as_u64(), found["val_loss"].as_f64());
+        assert_eq!(told, (Some(row.step + 1), Some(size), Some(row.val_loss)), "{file}");
+    }
+    let said = text(&eval(&run, &["--weights", run.join("model-best.safetensors").to_str().unwrap()]));
+    assert!(said.contains("done, after 12 of 20 steps"), "{said}");
+}
+
 #[test]
 fn what_cannot_be_evaluated_is_said_with_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();

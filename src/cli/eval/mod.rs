@@ -51,7 +51,7 @@ Exit codes: 0 done; 1 damaged weights or another failure; 2 no run, or a size th
 pub struct EvalArgs {
     /// The folder of a run
     run: PathBuf,
-    /// Side of the images [default: as in the run's last phase]
+    /// Side of the images [default: as in the phase that the weights are of, which is the run's last one where it is done]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
     size: Option<u16>,
     /// Evaluate the averaged weights of a run with `[train] average`
@@ -122,7 +122,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let (spec, plan) = (recorded.loaded.spec.for_sets(&facts), prepare::plan(&recorded.loaded, &facts)?);
     let Model { mut params, step, unmeasured } = match &args.weights {
         Some(file) if !file.exists() => return Err(Failure::Usage(format!("there is no {}", file.display()))),
-        Some(file) => Model::kept(weights_of(file, &spec, &facts[0], &plan)?, recorded.info.steps_done),
+        Some(file) => Model::kept(weights_of(file, &spec, &facts[0], &plan)?, steps_of(file, &recorded, &plan)),
         None if args.average => averaged_weights(folder, &recorded, &spec, &facts[0], &plan)?,
         None => weights(folder, &recorded, &spec, &facts[0], &plan, &mut notices)?,
     };
@@ -236,6 +236,12 @@ impl Model {
     fn kept(params: Params, step: u64) -> Self {
         Self { params, step, unmeasured: false }
     }
+}
+
+/// The number of steps after which weights in a file are, which those that were kept on the way tell; others are of the run's end.
+fn steps_of(file: &Path, recorded: &Recorded, plan: &Plan) -> u64 {
+    let steps = checkpoint::step_of_model(file).map(|last| last.saturating_add(1));
+    steps.filter(|steps| *steps <= plan.total_steps).unwrap_or(recorded.info.steps_done)
 }
 
 /// The run's weights.
