@@ -53,6 +53,34 @@ fn a_target_ends_the_training_and_the_last_row_is_whole() {
     assert!(text(&again).contains("is done"), "{}", text(&again));
 }
 
+/// An evaluation that turns out to be the last one is not done a second time; what it is to have besides comes to it.
+#[test]
+fn the_last_evaluation_is_done_once() {
+    for (sets, expected) in [
+        // The model and the mean of its weights.
+        (&["train.tta='none'"][..], 2),
+        (&["train.tta_at='every'"], 2),
+        (&["train.tta='none'", "train.average.evaluate='last'"], 2),
+        // The views are not known before.
+        (&["train.average.evaluate='last'"], 3),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("small.toml");
+        std::fs::write(&config, SMALL).unwrap();
+        let mut command = runner();
+        command.arg(&config).arg("--json").arg("--runs-dir").arg(dir.path().join("runs"));
+        command.args(["--set", "train.stop_at={ val_loss = 1e9 }"]);
+        let output = command.args(sets.iter().flat_map(|set| ["--set", *set])).output().unwrap();
+        assert_exit(&output, 0);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let whole = events.iter().filter(|event| event["event"] == "evaluating" && event["images"] == event["of"]);
+        assert_eq!(whole.count(), expected, "{sets:?}");
+        let row = RunReader::open(&only_run(&dir.path().join("runs"))).unwrap().metrics().unwrap().rows.pop().unwrap();
+        assert!(row.step == 10 && row.val_loss_avg.is_some(), "{row:?}");
+    }
+}
+
 #[test]
 fn a_time_budget_ends_the_training_with_an_evaluation() {
     let dir = tempfile::tempdir().unwrap();

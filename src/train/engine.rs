@@ -269,12 +269,12 @@ fn evaluate_and_record(
     session.clock.lap(|spent| &mut spent.train);
     let before = session.clock.spent.eval;
     let is_last = ends || step.step + 1 == session.plan.total_steps;
-    let mut found = evaluate(session, step, is_last)?;
+    let mut found = evaluate(session, step, is_last, None)?;
     let mut row = metrics_row(session, step, applied, &found);
     let mut watch = session.state.progress.watch.clone();
     if !is_last && ended_by(&session.plan, &mut watch, &row).is_some() {
         // The last evaluation after all: it has all that the last one is to have.
-        found = evaluate(session, step, true)?;
+        found = evaluate(session, step, true, Some(found))?;
         row = metrics_row(session, step, applied, &found);
     }
     let set = session.plan.phases[step.phase].set;
@@ -291,16 +291,17 @@ fn evaluate_and_record(
 }
 
 /// What an evaluation found of the model and, where there are any, of the averaged weights.
+#[derive(Clone, Copy)]
 struct Found {
     model: Evaluation,
     averaged: Option<Evaluation>,
 }
 
 /// Evaluates; where a device's memory is too small for that beside what steps are taken with, in the place of these, which are made
-/// again, and at last in that of images.
-fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
+/// again, and at last in that of images. `before`: what was found while the evaluation was not known to be the last one.
+fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool, before: Option<Found>) -> anyhow::Result<Found> {
     loop {
-        match evaluated(session, step, is_last) {
+        match evaluated(session, step, is_last, before) {
             Err(error)
                 if is_out_of_memory(&error) && (session.passes.take().is_some() || session.give_up_images()?) => {}
             found => return found,
@@ -309,24 +310,29 @@ fn evaluate(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Re
 }
 
 /// The validation images of the phase's set, at the size that its phase has for them.
-fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool) -> anyhow::Result<Found> {
+fn evaluated(session: &mut Session, step: &StepPlan, is_last: bool, before: Option<Found>) -> anyhow::Result<Found> {
     session.find_mean(step)?;
     let Session { spec, plan, state, evaluator, recorder, clock, datasets, sets, compute, mean, .. } = &mut *session;
     let phase = &plan.phases[step.phase];
     let dataset = &datasets[phase.set];
-    let tta = if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
+    let tta_if = |is_last| if spec.train.tta_at == TtaAt::Every || is_last { spec.train.tta } else { Tta::None };
+    let tta = tta_if(is_last);
+    // What was evaluated in the same way would come out again.
+    let before = before.filter(|_| tta == tta_if(false));
     let mut evaluate = |evaluator: &mut Evaluator, params: &mut Params| {
         evaluator.evaluate(spec, dataset, params, phase.eval_size, tta, |seen| {
             Ok(recorder.event(&Event::Evaluating { images: seen.images as u64, of: seen.of as u64 })?)
         })
     };
-    let model = match mean {
-        Some((_, mean)) => mean.in_place_of(&mut state.params, |params| evaluate(evaluator, params))?,
-        None => evaluate(evaluator, &mut state.params)?,
+    let model = match (before, mean) {
+        (Some(before), _) => before.model,
+        (None, Some((_, mean))) => mean.in_place_of(&mut state.params, |params| evaluate(evaluator, params))?,
+        (None, None) => evaluate(evaluator, &mut state.params)?,
     };
     clock.lap(|spent| &mut spent.eval);
     let planned = plan.average.as_ref().filter(|planned| planned.is_evaluated(is_last));
     let averaged = match (planned, &mut state.average) {
+        _ if before.is_some_and(|before| before.averaged.is_some()) => before.and_then(|before| before.averaged),
         (Some(planned), Some(average)) => Some(average.in_place_of(&mut state.params, |params| {
             if planned.statistics == Statistics::Measure {
                 // Without them there is no such model: finding them is training.
