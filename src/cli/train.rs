@@ -491,6 +491,9 @@ fn resume(
     // The checkpoint holds what became of them: the file itself is needed no more.
     job.weights = before.weights.clone();
     job.keep = args.keep_prefix.iter().map(|at| at.phase(job.plan.phases.len())).collect();
+    check_kept(&job)?;
+    // With what was asked for before.
+    job.keep.extend(prefix::asked(folder.path())?);
     let stop = stop()?;
     for (set, before) in job.datasets.iter().zip(before.datasets()) {
         same_images(&before.name, &before.digest, &set.digest)?;

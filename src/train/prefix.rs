@@ -3,9 +3,11 @@
 //! steps wherever they were taken.
 
 use super::chores::CHECKPOINT_FILE;
+use super::state::Progress;
 use super::{Job, checkpoint};
-use crate::plan::Prefix;
+use crate::plan::{Plan, Prefix};
 use crate::record::folder::file;
+use crate::record::text::plural;
 use crate::record::{Positions, atomic, reader};
 use crate::units::Seconds;
 use anyhow::Context as _;
@@ -16,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Says what is kept, and is written last: where it lies, all of it is there.
 const HEAD: &str = "prefix.json";
+/// Beside the checkpoint: the phases before which the state is to be kept.
+const ASKED: &str = "keep-prefix.json";
 
 /// All that two runs must have in common for the state of one to be that of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +111,34 @@ pub fn all_kept(run: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Notes in the folder of a run the phases before which its state is to be kept, for processes that take it up.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn ask(run: &Path, phases: &[usize]) -> anyhow::Result<()> {
+    if phases.is_empty() {
+        return Ok(());
+    }
+    let checkpoint = run.join(file::CHECKPOINT);
+    fs::create_dir_all(&checkpoint).with_context(|| format!("cannot create the folder {}", checkpoint.display()))?;
+    Ok(atomic::write(&checkpoint.join(ASKED), &serde_json::to_vec(phases)?)?)
+}
+
+/// The phases that were noted; none where nothing was.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn asked(run: &Path) -> anyhow::Result<Vec<usize>> {
+    let path = run.join(file::CHECKPOINT).join(ASKED);
+    match reader::read_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        bytes => {
+            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is no list of phases", path.display()))
+        }
+    }
+}
+
 /// Whether a beginning lies in a folder.
 pub fn is_there(folder: &Path) -> bool {
     folder.join(HEAD).is_file()
@@ -115,6 +147,19 @@ pub fn is_there(folder: &Path) -> bool {
 /// Whether a run has kept it.
 pub fn is_kept(run: &Path, phase: usize) -> bool {
     is_there(&folder(run, phase))
+}
+
+/// Why a run that is done has not kept its beginning up to a phase, in words.
+pub fn not_kept(phase: usize, plan: &Plan, progress: &Progress) -> String {
+    let (word, border) = match plan.phases.get(phase) {
+        Some(begins) => (phase.to_string(), begins.first_step),
+        None => ("end".to_owned(), plan.total_steps),
+    };
+    let why = match progress.ended.is_some() && progress.step <= border {
+        true => format!("training ended by a rule after {}", plural(progress.step, "step")),
+        false => "the run was past that when it was asked for".to_owned(),
+    };
+    format!("NOTHING IS KEPT for `--keep-prefix {word}`: {why}")
 }
 
 impl Kept {

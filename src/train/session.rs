@@ -152,6 +152,7 @@ impl Session {
         }
         let facts = run_facts(&job, &state);
         let mut recorder = Recorder::create(folder, facts, display)?;
+        prefix::ask(recorder.folder().path(), &job.keep)?;
         chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
     }
@@ -196,6 +197,7 @@ impl Session {
         job.notices.push(format!("the first {} are those of {run}, which begins alike", plural(steps, "step")));
         let fork = Fork { run, phase, steps, seconds };
         let mut recorder = Recorder::fork(folder, facts, &fork, spent, &positions, display)?;
+        prefix::ask(recorder.folder().path(), &job.keep)?;
         prefix::put_models_in_place(recorder.folder().path(), job.plan.phases.len())?;
         chores::tell(&mut recorder, &job.notices)?;
         Ok(Self::assemble(job, state, recorder, stop))
@@ -215,6 +217,7 @@ impl Session {
             }
         };
         job.set_up();
+        prefix::ask(folder.path(), &job.keep)?;
         let (state, positions) = checkpoint::load(&path, fresh_params(&job)?, &rules(&job)?, &job.plan)?;
         device::choose_again(&job.machine.compute, &path)?;
         let facts = run_facts(&job, &state);
@@ -652,6 +655,10 @@ impl Session {
             }
         }
         if outcome.status == Status::Done {
+            let run = self.recorder.folder().path();
+            let missing: Vec<usize> = self.keep.keys().copied().filter(|phase| !prefix::is_kept(run, *phase)).collect();
+            let words = missing.into_iter().map(|phase| prefix::not_kept(phase, &self.plan, &self.state.progress));
+            chores::tell(&mut self.recorder, &words.collect::<Vec<_>>())?;
             self.state.home()?;
             let last = self.plan.at(self.state.progress.step.max(1) - 1);
             let model = self.with_model(&last, |params| Ok(checkpoint::encode_model(params)))?;

@@ -3,6 +3,8 @@
 use crate::common::{assert_exit, runner, text, timeless};
 use crate::workplace::{tiny, workplace};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 /// A beginning that is of another experiment is not taken, and the run says so.
 #[test]
@@ -61,6 +63,51 @@ fn a_beginning_that_is_not_there_is_refused() {
         assert!(text(&output).contains(help), "{}", text(&output));
     }
     assert!(!second.exists());
+}
+
+/// What is to be kept is known to whoever takes the run up, and where it cannot be kept the run says so.
+#[test]
+fn what_is_to_be_kept_outlives_an_interruption_and_its_lack_is_said() {
+    let (work, _) = workplace();
+    let experiment = work.path().join("small.toml");
+    std::fs::write(&experiment, tiny()).unwrap();
+    let [torn, ended] = ["torn", "ended"].map(|name| work.path().join(name));
+    let train = |run: &Path, options: &[&str]| {
+        let mut command = runner();
+        command.args(["train", "--quiet", "--run-folder"]).arg(run).arg(&experiment).args(options);
+        command
+    };
+    let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
+    let resume = |run: &Path, options: &[&str], code: i32| {
+        let output = runner().args(["train", "--quiet", "--resume"]).arg(run).args(options).output().unwrap();
+        assert_exit(&output, code);
+        text(&output)
+    };
+    // Stopped in its first steps, once it is there.
+    let options = ["--until-stdin-closes", "--keep-prefix", "1", "--set", "phases[0].steps=300"];
+    let mut child = train(&torn, &options).stdin(Stdio::piped()).spawn().unwrap();
+    while !torn.join("run.json").is_file() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    let refused = resume(&torn, &["--keep-prefix", "7"], 2);
+    assert!(refused.contains("there are phases 0 to 2"), "{refused}");
+    // Each adds to what was asked for before.
+    let mut command = runner();
+    command.args(["train", "--quiet", "--until-stdin-closes", "--keep-prefix", "2", "--resume"]).arg(&torn);
+    assert_exit(&command.stdin(Stdio::null()).output().unwrap(), 75);
+    resume(&torn, &[], 0);
+    assert!(["1", "2"].iter().all(|phase| torn.join("checkpoint/before-phase-".to_owned() + phase).is_dir()));
+    assert!(!log(&torn).contains("NOTHING IS KEPT"), "{}", log(&torn));
+
+    let rule =
+        ["--keep-prefix", "1,2", "--set", "train.stop_at={ val_loss = 1e9 }", "--set", "train.eval_every='15step'"];
+    assert_exit(&train(&ended, &rule).output().unwrap(), 0);
+    assert!(ended.join("checkpoint/before-phase-1").is_dir());
+    let words = "NOTHING IS KEPT for `--keep-prefix 2`: training ended by a rule after 15 steps";
+    assert!(log(&ended).contains(words) && !log(&ended).contains("`--keep-prefix 1`"), "{}", log(&ended));
 }
 
 /// The end of a training is the beginning of one with further phases, to the byte; what is done at an end alone stands in the way.
