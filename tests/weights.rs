@@ -136,6 +136,21 @@ fn a_head_of_another_shape_starts_afresh_and_says_so() {
     // The head's start is that of a run without weights.
     let (_, fresh) = trained(dir.path(), "fresh", &["model.classes=12"]);
     assert_eq!(learnt["head.fc.weight"], tensors(&fresh.join("model.safetensors"))["head.fc.weight"]);
+
+    // A layer is of one piece: what fits of one that has another shape was trained with that.
+    let mut wider = taught;
+    let (_, shape, data) = wider.get_mut("head.fc.weight").unwrap();
+    shape[1] += 1;
+    data.extend(vec![0; 4 * shape[0]]);
+    wider.get_mut("head.fc.bias").unwrap().2.fill(0x3f);
+    let file = dir.path().join("wider.safetensors");
+    write(&file, &wider);
+    let (said, run) = trained(dir.path(), "narrow", &[&format!("model.weights={:?}", file.to_str().unwrap())]);
+    assert!(said.contains("`head.fc.bias` (of a layer of another shape there)"), "{said}");
+    let (_, fresh) = trained(dir.path(), "narrow-fresh", &[]);
+    let [learnt, fresh] = [run, fresh].map(|run| tensors(&run.join("model.safetensors")));
+    assert_eq!(learnt["head.fc.bias"], fresh["head.fc.bias"]);
+    assert_eq!(learnt["layer1.0.conv.weight"], wider["layer1.0.conv.weight"]);
 }
 
 #[test]
@@ -236,7 +251,14 @@ fn what_does_not_fit_is_said_at_its_place_before_anything_is_made() {
     refused(&["`layer1.0.conv.weight` holds NaN at place 1", "did not diverge"], &[]);
     other = converted(&taught, Dtype::I32, |x| (x as i32).to_le_bytes().to_vec());
     write(&path, &other);
-    refused(&["holds I32"], &[]);
+    refused(&["holds I32", "weights are real numbers", "v.float()", "load_file(FILE)"], &[]);
+    other = taught.clone();
+    other.remove("head.fc.bias").unwrap();
+    write(&path, &other);
+    refused(
+        &["half a layer: `head.fc.bias` is missing, and `head.fc.weight` is there", "taken whole or starts afresh"],
+        &[],
+    );
     std::fs::copy(teacher.join("checkpoint/state.safetensors"), &path).unwrap();
     refused(&["checkpoint of a run", "model.safetensors"], &[]);
 }

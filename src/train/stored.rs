@@ -14,6 +14,15 @@ pub struct Stored<'a> {
     data: &'a [u8],
 }
 
+/// Why a tensor's numbers are no weights.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("holds {0:?}, where F32, F16, BF16 or F64 is expected")]
+    Type(Dtype),
+    #[error("holds {number} at place {at}")]
+    NotFinite { number: f32, at: usize },
+}
+
 impl<'a> Stored<'a> {
     /// Some numbers of `size` bytes each in a part of a file that begins with the first of them. Neighbours may lie anywhere
     /// in it, and may be the same number.
@@ -57,17 +66,17 @@ impl<'a> Stored<'a> {
     ///
     /// # Errors
     /// What they are, where they are no real numbers or not finite.
-    pub fn convert(&self, to: &mut [f32]) -> Result<(), String> {
+    pub fn convert(&self, to: &mut [f32]) -> Result<(), Unusable> {
         match self.dtype {
             Dtype::F32 => self.each(to, f32::from_le_bytes),
             Dtype::F64 => self.each(to, |bytes| f64::from_le_bytes(bytes) as f32),
             Dtype::F16 => self.each(to, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
             Dtype::BF16 => self.each(to, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
-            other => return Err(format!("holds {other:?}, where F32, F16, BF16 or F64 is expected")),
+            other => return Err(Unusable::Type(other)),
         }
         match to.iter().position(|x| !x.is_finite()) {
             None => Ok(()),
-            Some(at) => Err(format!("holds {} at place {at}", to[at])),
+            Some(at) => Err(Unusable::NotFinite { number: to[at], at }),
         }
     }
 
@@ -127,7 +136,7 @@ mod tests {
     fn read(shape: &[usize], strides: &[usize], data: &[u8]) -> Result<Vec<f32>, String> {
         let stored = Stored::strided(Dtype::F32, 4, shape.to_vec(), strides.to_vec(), data)?;
         let mut to = vec![0.0; shape.iter().product()];
-        stored.convert(&mut to).map(|()| to)
+        stored.convert(&mut to).map(|()| to).map_err(|why| why.to_string())
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! averages do not use it. `f16`, `bf16` and `f64` become `f32`, each number rounded once.
 
 use super::pickle;
-use super::stored::{self, Stored};
+use super::stored::{self, Stored, Unusable};
 use crate::config::suggest::nearest;
 use crate::data::hex;
 use crate::nn::Params;
@@ -102,12 +102,12 @@ impl Weights {
         WeightsFacts { path: self.path.display().to_string(), sha256: self.sha256.clone() }
     }
 
-    /// Puts the file's weights into a net that is to be trained on. What of the head has another shape, or is not in the
-    /// file, stays as it is: a fresh start. Names may be the net's or those of published weights.
+    /// Puts the file's weights into a net that is to be trained on. Layers of the head that have another shape there, or are not in the
+    /// file, stay as they are: a fresh start. Names may be the net's or those of published weights.
     ///
     /// # Errors
-    /// When any other tensor is missing, too many or of another shape, or holds what is no finite number. `params` are
-    /// then half filled.
+    /// When the file has a part of a layer of the head alone; when any other tensor is missing, too many or of another shape, or
+    /// holds what is no finite number. `params` are then half filled.
     pub fn start(&self, params: &mut Params, published: Published<'_>) -> Result<Taken, WeightsError> {
         self.fill(params, Wanted::AnyHead, published)
     }
@@ -136,14 +136,25 @@ impl Weights {
         let mut file: BTreeMap<Cow<'_, str>, &Stored<'_>> = names.collect();
         file.retain(|name, _| name.rsplit('.').next() != Some(PASSED_OVER));
         let mut found = Found::default();
+        // Layers of the head that have something of another shape there: what fits of them was trained with that.
+        let of_another_head = |(name, slot): (&String, &Slot)| {
+            let differs = file.get(name.as_str()).is_some_and(|tensor| !is_shaped(&tensor.shape, &slot.shape));
+            (differs && name.starts_with(HEAD)).then(|| layer(name).to_owned())
+        };
+        let afresh: BTreeSet<String> = places.iter().filter_map(of_another_head).collect();
         let mut taken = Taken { of_parameters: params.count(), ..Taken::default() };
         for (name, slot) in &places {
             let new_head = wanted != Wanted::Whole && name.starts_with(HEAD);
+            let starts_afresh = new_head && afresh.contains(layer(name));
             match file.get(name.as_str()) {
+                Some(tensor) if is_shaped(&tensor.shape, &slot.shape) && starts_afresh => {
+                    taken.fresh.push(format!("`{name}` (of a layer of another shape there)"));
+                }
                 Some(tensor) if is_shaped(&tensor.shape, &slot.shape) => {
                     let is_param = slot.role.is_some();
                     let flat = if is_param { params.values_mut() } else { params.stats_mut() };
                     if let Err(problem) = tensor.convert(&mut flat[slot.range.clone()]) {
+                        found.is_of_other_type |= matches!(problem, Unusable::Type(_));
                         found.bad.push(format!("`{name}` {problem}"));
                     }
                     taken.tensors += 1;
@@ -153,7 +164,16 @@ impl Weights {
                     let shapes = format!("`{name}` is {} there and {} here", shape(&tensor.shape), shape(&slot.shape));
                     if new_head { &mut taken.fresh } else { &mut found.reshaped }.push(shapes);
                 }
-                None if new_head => taken.fresh.push(format!("`{name}` ({}) is not there", shape(&slot.shape))),
+                None if new_head => {
+                    let has_part =
+                        |(other, _): (&String, &Slot)| layer(other) == layer(name) && file.contains_key(other.as_str());
+                    match places.iter().find(|place| has_part(*place)) {
+                        Some((other, _)) if !starts_afresh => {
+                            found.half.push(format!("`{name}` is missing, and `{other}` is there"));
+                        }
+                        _ => taken.fresh.push(format!("`{name}` ({}) is not there", shape(&slot.shape))),
+                    }
+                }
                 None => found.missing.push(name),
             }
         }
@@ -179,14 +199,28 @@ impl Weights {
 }
 
 impl Form {
-    /// How to take what all names begin with off them.
-    fn without_prefix(self, prefix: &str) -> String {
-        let (save, load, of) = match self {
+    /// Writing such a file in Python, reading it, and where both are from.
+    fn in_python(self) -> (&'static str, &'static str, &'static str) {
+        match self {
             Self::Safetensors => ("save_file", "load_file(FILE)", ", both of safetensors.torch"),
             Self::Torch => ("torch.save", "torch.load(FILE, weights_only=True)", ""),
-        };
+        }
+    }
+
+    /// How to take what all names begin with off them.
+    fn without_prefix(self, prefix: &str) -> String {
+        let (save, load, of) = self.in_python();
         format!(
             "take it off in Python: {save}({{k.removeprefix(\"{prefix}\"): v for k, v in {load}.items()}}, NEW_FILE){of}"
+        )
+    }
+
+    /// What to do about numbers that are none of weights.
+    fn with_real_numbers(self) -> String {
+        let (save, load, of) = self.in_python();
+        format!(
+            "weights are real numbers: where these are quantised, take the file from before that; where they are whole numbers by \
+             mistake, write them in Python as real ones: {save}({{k: v.float() for k, v in {load}.items()}}, NEW_FILE){of}"
         )
     }
 }
@@ -227,6 +261,11 @@ fn our_name<'a>(name: &'a str, places: &BTreeMap<String, Slot>, published: Publi
 const OLDER: [(&str, &str); 4] =
     [(".norm.1.", ".norm1."), (".norm.2.", ".norm2."), (".conv.1.", ".conv1."), (".conv.2.", ".conv2.")];
 
+/// The layer that a tensor is of: `head.fc` for `head.fc.bias`.
+fn layer(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+}
+
 /// Whether a tensor has a parameter's shape. A convolution over all pixels that there are is a linear layer, and may be
 /// written as one: the numbers lie in the same order.
 fn is_shaped(tensor: &[usize], ours: &[usize]) -> bool {
@@ -242,7 +281,11 @@ struct Found<'a> {
     missing: Vec<&'a str>,
     foreign: Vec<&'a str>,
     reshaped: Vec<String>,
+    /// Tensors of the head that are missing from layers of which there are others.
+    half: Vec<String>,
     bad: Vec<String>,
+    /// Whether some of these are of a type that holds no real numbers.
+    is_of_other_type: bool,
 }
 
 impl Found<'_> {
@@ -272,20 +315,31 @@ impl Found<'_> {
             list("missing: ", &missing),
             list("not of this net: ", &foreign),
             list("of another shape: ", &self.reshaped),
+            list("half a layer: ", &self.half),
             list("", &self.bad),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| (format!("does not fit the net; {}", parts.join("; ")), self.help(places)))
+        (!parts.is_empty()).then(|| (format!("does not fit the net; {}", parts.join("; ")), self.help(places, form)))
     }
 
-    fn help(&self, places: &BTreeMap<String, Slot>) -> String {
+    fn help(&self, places: &BTreeMap<String, Slot>, form: Form) -> String {
         let meant = |foreign: &&&str| {
             let near = nearest(foreign, self.missing.iter().copied().chain(places.keys().map(String::as_str)))?;
             Some(format!("is `{foreign}` what is called `{near}` here? "))
         };
         let meant = self.foreign.iter().find_map(|foreign| meant(&foreign)).unwrap_or_default();
-        if !self.bad.is_empty() && self.missing.is_empty() && self.reshaped.is_empty() {
-            return "take weights of a training that did not diverge".to_owned();
+        if self.missing.is_empty() && self.reshaped.is_empty() && self.foreign.is_empty() {
+            if self.is_of_other_type {
+                return form.with_real_numbers();
+            }
+            if !self.bad.is_empty() {
+                return "take weights of a training that did not diverge".to_owned();
+            }
+            if !self.half.is_empty() {
+                return "a layer of the head is taken whole or starts afresh: put into the file what is missing, or take out \
+                        what is there of that layer"
+                    .to_owned();
+            }
         }
         format!(
             "{meant}tensors are matched by name: choose the parts that the file was written with, or rename in the file"

@@ -15,7 +15,7 @@ fn file(name: &str) -> Vec<u8> {
 
 fn numbers(stored: &Stored<'_>) -> Result<Vec<f32>, String> {
     let mut numbers = vec![0.0; stored.shape.iter().product()];
-    stored.convert(&mut numbers).map(|()| numbers)
+    stored.convert(&mut numbers).map(|()| numbers).map_err(|why| why.to_string())
 }
 
 /// Names, shapes and numbers.
