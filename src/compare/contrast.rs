@@ -1,6 +1,7 @@
 //! One group against another.
 
 use super::group::said_of;
+use super::unlike::{Unlike, unlike};
 use super::{Group, Options};
 use crate::record::text::plural;
 use crate::stats::{self, Interval, Pairing, holm};
@@ -89,6 +90,8 @@ pub struct Contrast {
     /// Whether with fewer no values whatever could: ranks of few values have no small p.
     #[serde(skip)]
     pub at_least: bool,
+    /// Why the values are no measure of the same thing, whatever p is, where that is certain.
+    pub against: Option<Unlike>,
     /// The level that these seeds are for, where it is not settled.
     #[serde(skip)]
     asked: Option<f64>,
@@ -97,6 +100,8 @@ pub struct Contrast {
 /// What the runs that count tell of a contrast. That no difference is found is no sign that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
+    /// That they differ tells nothing, for the values are of different ones of these.
+    Unlike(&'static str),
     /// There is a difference; `negligible`: it is surely below the margin.
     Differs { better: bool, negligible: bool },
     /// There was no test; why, where more runs would not help.
@@ -195,7 +200,8 @@ impl Contrasts {
             let compared: Compared = [bits(group), theirs.clone()];
             let known = before.get(&compared).cloned();
             let contrast = known.unwrap_or_else(|| Contrast::between(groups, group, baseline, options));
-            (compared, Contrast { group, baseline, ..contrast })
+            let against = against(groups, group, baseline, options);
+            (compared, Contrast { group, baseline, against, ..contrast })
         };
         let others: Vec<usize> = (0..groups.len()).filter(|k| *k != baseline).collect();
         let all: Vec<(Compared, Contrast)> = others.into_par_iter().map(one).collect();
@@ -238,6 +244,7 @@ impl Contrast {
             more_seeds: None,
             same: None,
             at_least: false,
+            against: against(groups, group, baseline, options),
             asked: None,
         };
         contrast.same = options.margin.map(|_| contrast.is_within(options) && contrast.lacks() == 0);
@@ -271,6 +278,9 @@ impl Contrast {
 
     /// What can be told from the runs that count.
     pub fn told(&self, options: &Options) -> Told {
+        if let Some(unlike) = &self.against {
+            return Told::Unlike(unlike.what);
+        }
         let (better, same) = (self.is_better(options), self.same == Some(true));
         if self.is_settled(options.alpha) {
             return Told::Differs { better, negligible: same };
@@ -296,6 +306,12 @@ impl Contrast {
     pub fn is_better(&self, options: &Options) -> bool {
         if options.less_is_better() { self.difference < 0.0 } else { self.difference > 0.0 }
     }
+}
+
+/// The first thing in which values of the two groups surely are not of the same.
+fn against(groups: &[Group], group: usize, baseline: usize, options: &Options) -> Option<Unlike> {
+    let pair = [group, baseline].map(|k| (k, &groups[k]));
+    unlike(&pair, &options.metric).into_iter().find(|unlike| unlike.certain)
 }
 
 /// Why the test finds nothing in these values.

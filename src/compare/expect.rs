@@ -1,7 +1,7 @@
 //! Claims that can be kept in CI: `a > b at 0.05`.
 
 use super::contrast::{Contrast, Test, Untested};
-use super::group::{OtherImages, other_images};
+use super::unlike::{Unlike, unlike};
 use super::{CompareError, Comparison, Group, name};
 use crate::stats::{Pairing, holm};
 use std::str::FromStr;
@@ -50,7 +50,7 @@ pub struct Verdict {
     pub untested: Option<Untested>,
     /// Why it does not hold, whatever p is.
     pub against: Option<String>,
-    /// That its values may be of different images.
+    /// That its values may be of different images, or the like.
     pub perhaps: Option<String>,
     pub holds: bool,
 }
@@ -81,7 +81,7 @@ impl Comparison {
     /// Judges claims, each against its own pair of groups, with Holm's correction for their number, which is not that of the
     /// table's comparisons: claims are few and named beforehand. A difference in the wrong direction, or runs too few to test,
     /// do not hold; nor does a claim that is in favour of a group of which seeds were lost, or of values that are certainly of
-    /// different images.
+    /// different images, by different losses, or the like.
     ///
     /// # Errors
     /// When a claim speaks of a group that is not there.
@@ -102,12 +102,15 @@ impl Comparison {
                 Order::Below => difference < 0.0,
             };
             let sides = [contrast.group, contrast.baseline].map(|k| &self.groups[k]);
-            let (other, perhaps) = match other_images(sides, &self.options.metric) {
-                Some(OtherImages { certain: true, words }) => (Some(words), None),
-                Some(OtherImages { certain: false, words }) => (None, Some(words)),
-                None => (None, None),
+            let numbered = [(contrast.group, sides[0]), (contrast.baseline, sides[1])];
+            let (surely, perhaps): (Vec<Unlike>, Vec<Unlike>) =
+                unlike(&numbered, &self.options.metric).into_iter().partition(|unlike| unlike.certain);
+            let words = |of: Vec<Unlike>| {
+                let words: Vec<String> = of.into_iter().map(|unlike| unlike.words).collect();
+                (!words.is_empty()).then(|| words.join("; "))
             };
-            let against = self.lost(sides, expectation).or(other);
+            let against = self.lost(sides, expectation).or(words(surely));
+            let perhaps = words(perhaps);
             let p_table = self.in_table([contrast.group, contrast.baseline]).and_then(|there| there.p_adjusted);
             let holds = direction && against.is_none() && p_adjusted.is_some_and(|p| p <= expectation.alpha);
             let Contrast { test, pairing, untested, .. } = contrast;

@@ -2,8 +2,9 @@
 
 use super::name;
 use super::outcome::Outcome;
+use super::unlike::unlike;
 use super::{Options, Quantity, trials};
-use crate::record::{DatasetFacts, Status};
+use crate::record::Status;
 use crate::stats::{deviation, mean};
 use crate::units::Seconds;
 use serde_json::Value;
@@ -209,7 +210,7 @@ pub fn by_experiment(outcomes: Vec<Outcome>) -> Vec<Group> {
 }
 
 /// Groups runs by everything but the seed, and names the groups by what differs between them. Notes tell of runs that do
-/// not count, and of groups whose seconds are of different machines or whose values of `metric` are of different images. `root`: the
+/// not count, and of groups whose seconds are of different machines or whose values of `metric` are not of the same thing. `root`: the
 /// folder that is watched, outside of which nothing is read.
 pub fn group(mut outcomes: Vec<Outcome>, metric: &str, root: Option<&Path>, notes: &mut Vec<String>) -> Vec<Group> {
     trials::mark_pruned(&mut outcomes, root);
@@ -228,48 +229,9 @@ pub fn group(mut outcomes: Vec<Outcome>, metric: &str, root: Option<&Path>, note
         let machines: Vec<String> = machines.into_iter().collect();
         notes.push(format!("seconds are of different machines: {}", machines.join("; ")));
     }
-    notes.extend(other_images(&groups, metric).map(|other| other.words));
+    let numbered: Vec<(usize, &Group)> = groups.iter().enumerate().collect();
+    notes.extend(unlike(&numbered, metric).into_iter().map(|unlike| unlike.words));
     groups
-}
-
-/// What is said of values of different images.
-pub struct OtherImages {
-    /// Whether they surely are. Sets have other digests, too, where they differ in what is trained on alone, or in how the same
-    /// images are stored or read.
-    pub certain: bool,
-    pub words: String,
-}
-
-/// What is said of runs that count where they were evaluated on different images.
-pub fn other_images<'a>(groups: impl IntoIterator<Item = &'a Group>, metric: &str) -> Option<OtherImages> {
-    // Of others' runs the images are not known.
-    let known = groups.into_iter().flat_map(Group::counted).map(Outcome::dataset).filter(|set| !set.digest.is_empty());
-    let sets: BTreeMap<&str, &DatasetFacts> = known.map(|set| (set.digest.as_str(), set)).collect();
-    if sets.len() < 2 {
-        return None;
-    }
-    let names: Vec<String> = sets.values().map(|set| set_name(set)).collect();
-    let distinct: BTreeSet<&String> = names.iter().collect();
-    let evaluated: BTreeSet<(&String, u64)> = names.iter().zip(sets.values().map(|set| set.evaluated())).collect();
-    let certain = evaluated.len() > 1;
-    let digest = |digest: &str| digest.chars().take(DIGEST_SHOWN).collect::<String>();
-    let told: Vec<String> = match distinct.len() == names.len() {
-        true => distinct.into_iter().cloned().collect(),
-        false => names.iter().zip(sets.keys()).map(|(name, of)| format!("{name} ({}…)", digest(of))).collect(),
-    };
-    let are = if certain { "is" } else { "may be" };
-    Some(OtherImages { certain, words: format!("{metric} {are} of different images: {}", told.join("; ")) })
-}
-
-/// `sha256:` and as many digits as tell sets apart.
-const DIGEST_SHOWN: usize = 15;
-
-/// `shapes (stands in for cifar10)`
-fn set_name(set: &DatasetFacts) -> String {
-    match &set.stands_in_for {
-        Some(absent) => format!("{} (stands in for {absent})", set.name),
-        None => set.name.clone(),
-    }
 }
 
 /// Notes of words and the groups that they are said of.

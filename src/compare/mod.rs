@@ -18,6 +18,7 @@ mod name;
 mod outcome;
 pub mod report;
 mod trials;
+mod unlike;
 mod watch;
 
 #[cfg(test)]
@@ -203,7 +204,9 @@ impl Comparison {
         if contrasts.iter().any(Contrast::is_narrow) {
             notes.push(NARROW.to_owned());
         }
-        let effects = effects::effects(&groups, &axes::axes(&groups), &options);
+        let all: Vec<(usize, &Group)> = groups.iter().enumerate().collect();
+        let unlike = unlike::unlike(&all, &options.metric).iter().any(|unlike| unlike.certain);
+        let effects = if unlike { None } else { effects::effects(&groups, &axes::axes(&groups), &options) };
         Self { options, groups, baseline, contrasts, effects, notes, all_read: true }
     }
 

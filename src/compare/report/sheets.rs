@@ -296,6 +296,7 @@ fn told(contrast: &Contrast, options: &Options) -> String {
     let each = if contrast.left_out == [0, 0] { "each" } else { "in common" };
     let seeds = |more: usize| format!("{} {each}", plural(more as u64, "more seed"));
     match contrast.told(options) {
+        Told::Unlike(what) => format!("not comparable: of different {what}"),
         Told::Differs { better, negligible: true } => format!("{}, by less than {}", side(better), margin()),
         Told::Differs { better, negligible: false } => side(better).to_owned(),
         Told::Untested(why) => untested(why).unwrap_or("too few runs to tell").to_owned(),

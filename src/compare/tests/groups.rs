@@ -92,12 +92,12 @@ fn values_of_different_images_are_said_to_be() {
     edit(&b, &[(r#""digest":"""#, r#""digest":"sha256:abcdefabcdef""#)]);
     assert_eq!(
         notes(),
-        "val_acc may be of different images: shapes (sha256:01234567…); shapes (sha256:abcdefab…)",
+        "val_acc may be of different images: shapes (sha256:01234567…) in #1; shapes (sha256:abcdefab…) in #2",
         "perhaps those trained on alone differ"
     );
     edit(&a, &[(r#""name":"shapes""#, r#""name":"cifar10""#)]);
     edit(&b, &[(r#""stands_in_for":null"#, r#""stands_in_for":"cifar10""#)]);
-    assert_eq!(notes(), "val_acc is of different images: cifar10; shapes (stands in for cifar10)");
+    assert_eq!(notes(), "val_acc is of different images: cifar10 in #1; shapes (stands in for cifar10) in #2");
 }
 
 /// One run goes over to the set that the other has throughout.
@@ -116,5 +116,5 @@ fn the_last_sets_images_are_those_of_the_values() {
     };
     assert!(write(1).is_empty(), "{:?}", write(1));
     // And back again: no set is named by the phase.
-    assert_eq!(write(2), ["val_acc is of different images: shapes; small"]);
+    assert_eq!(write(2), ["val_acc is of different images: shapes in #1; small in #2"]);
 }

@@ -10,6 +10,7 @@ mod more_seeds;
 mod names;
 mod of_sweeps;
 mod reports;
+mod unlike;
 
 use super::*;
 use crate::record::folder::file;
