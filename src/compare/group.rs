@@ -5,6 +5,7 @@ use super::outcome::Outcome;
 use super::unlike::unlike;
 use super::{Options, Quantity, trials};
 use crate::record::Status;
+use crate::record::text::plural;
 use crate::stats::{deviation, mean};
 use crate::units::Seconds;
 use serde_json::Value;
@@ -257,7 +258,7 @@ pub const MOST_NAMED: usize = 4;
 /// What is said of the runs of a group that do not count.
 fn left_out(group: &Group) -> Vec<String> {
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
-    let mut repeated = 0;
+    let mut repeated = 0_u64;
     let others = group.runs.iter().enumerate().filter(|(k, _)| !group.counted.contains(k));
     for run in others.map(|(_, run)| run) {
         match run.is_done() && !run.metric.is_empty() {
@@ -271,7 +272,8 @@ fn left_out(group: &Group) -> Vec<String> {
         words.push(format!("not counted: {}", states.join(", ")));
     }
     if repeated > 0 {
-        words.push(format!("{repeated} earlier runs of the same seeds are not counted"));
+        let (seeds, are) = if repeated == 1 { ("seed", "is") } else { ("seeds", "are") };
+        words.push(format!("{} of the same {seeds} {are} not counted", plural(repeated, "earlier run")));
     }
     words
 }

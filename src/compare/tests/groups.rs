@@ -76,7 +76,11 @@ fn what_is_not_done_does_not_count_and_is_said() {
     let time = group.time_to_target(&options).unwrap();
     assert_eq!((time.reached, time.of), (1, 4));
     let notes = found.notes.join("\n");
-    for words in ["1 diverged, 1 running", "1 earlier runs", "different machines: cpu avx2 ×2; cpu avx2 ×8"] {
+    for words in [
+        "1 diverged, 1 running",
+        "1 earlier run of the same seed is not counted",
+        "different machines: cpu avx2 ×2; cpu avx2 ×8",
+    ] {
         assert!(notes.contains(words), "`{words}` is not in {notes}");
     }
 }
