@@ -40,6 +40,8 @@ impl<'a> Metric<'a> {
 pub struct GroupRows<'a> {
     pub name: &'a str,
     pub runs: usize,
+    /// Whether they came to their end; those of others are drawn as far as they came.
+    pub done: bool,
     pub evaluations: Vec<Evaluated>,
     /// One of the runs, whose steps show the schedule of all.
     pub schedule: Option<RunRows<'a>>,
@@ -56,13 +58,16 @@ pub struct Evaluated {
     pub deviation: Option<f64>,
 }
 
-/// The groups that a picture tells apart by colour, the one that ended best first: as many as there are colours.
+/// The groups that a picture tells apart by colour, the one that ended best first, behind those that came to their end the others: as
+/// many as there are colours.
 pub fn foremost(metric: &Metric<'_>, groups: &[GroupRows<'_>]) -> Vec<usize> {
     let sign = if metric.lower_is_better { 1.0 } else { -1.0 };
     let last = |k: &usize| groups[*k].evaluations.last().map(|e| sign * e.mean).filter(|x| is_drawable(*x));
+    // What cannot be drawn needs no colour.
+    let place = |k: &usize| last(k).map_or(2, |_| if groups[*k].done { 0 } else { 1 });
     let key = |k: &usize| last(k).unwrap_or(f64::INFINITY);
     let mut order: Vec<usize> = (0..groups.len()).collect();
-    order.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    order.sort_by(|a, b| place(a).cmp(&place(b)).then(key(a).total_cmp(&key(b))));
     order.truncate(RUNS.len());
     order
 }

@@ -29,7 +29,8 @@ pub fn svg(comparison: &Comparison) -> Result<String, RecordError> {
     let names: Vec<String> = comparison.groups.iter().map(name).collect();
     let rows = |(group, name)| {
         let runs = drawn(group);
-        GroupRows { name, runs: runs.len(), evaluations: evaluations(&runs), schedule: None }
+        let done = !group.counted.is_empty();
+        GroupRows { name, runs: runs.len(), done, evaluations: evaluations(&runs), schedule: None }
     };
     let mut rows: Vec<GroupRows<'_>> =
         comparison.groups.iter().zip(names.iter().map(String::as_str)).map(rows).collect();

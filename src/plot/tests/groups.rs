@@ -29,7 +29,13 @@ fn groups_are_readable_whatever_their_number_and_names() {
             let group = |k: usize| {
                 let plan = &plans[k % plans.len()];
                 let run = RunRows { name: &names[k], phases: plan, metrics: &[], trace: &traces[k % plans.len()] };
-                GroupRows { name: &names[k], runs: 3, evaluations: rising(0.8 + 0.001 * k as f64), schedule: Some(run) }
+                GroupRows {
+                    name: &names[k],
+                    runs: 3,
+                    done: true,
+                    evaluations: rising(0.8 + 0.001 * k as f64),
+                    schedule: Some(run),
+                }
             };
             let rows: Vec<GroupRows<'_>> = (0..many).map(group).collect();
             for metric in [ACCURACY, Metric { name: "val_loss", percent: false, lower_is_better: true, target: None }] {
@@ -38,17 +44,28 @@ fn groups_are_readable_whatever_their_number_and_names() {
         }
     }
     assert_readable(&crate::plot::groups("nothing", &ACCURACY, &[]));
-    let none = GroupRows { name: "none", runs: 0, evaluations: Vec::new(), schedule: None };
+    let none = GroupRows { name: "none", runs: 0, done: true, evaluations: Vec::new(), schedule: None };
     assert_readable(&crate::plot::groups("nothing", &ACCURACY, &[none]));
 }
 
 #[test]
 fn what_ended_best_is_in_colour_and_has_its_number() {
     let names: Vec<String> = (0..12).map(|k| format!("a rather long name of settings, alike to its end={k}")).collect();
-    let group =
-        |k: usize| GroupRows { name: &names[k], runs: 1, evaluations: rising(0.5 + 0.01 * k as f64), schedule: None };
+    let group = |k: usize| GroupRows {
+        name: &names[k],
+        runs: 1,
+        done: true,
+        evaluations: rising(0.5 + 0.01 * k as f64),
+        schedule: None,
+    };
     let rows: Vec<GroupRows<'_>> = (0..12).map(group).collect();
     assert_eq!(foremost(&ACCURACY, &rows), [11, 10, 9, 8, 7, 6, 5, 4]);
+    let mut some = rows.clone();
+    // Those that have not come to their end stand behind, however well they did; what has nothing to draw behind all.
+    some[11].done = false;
+    some[10].evaluations.clear();
+    assert_eq!(foremost(&ACCURACY, &some), [9, 8, 7, 6, 5, 4, 3, 2]);
+    assert_eq!(foremost(&ACCURACY, &some[8..]), [1, 0, 3, 2]);
     let loss = Metric { lower_is_better: true, ..ACCURACY };
     assert_eq!(foremost(&loss, &rows)[..2], [0, 1]);
     let all = words(&crate::plot::groups("a-name", &ACCURACY, &rows));
@@ -62,7 +79,7 @@ fn equal_schedules_are_drawn_once() {
     let plan = &plans()[1];
     let trace = trace(plan);
     let run = RunRows { name: "", phases: plan, metrics: &[], trace: &trace };
-    let group = |name| GroupRows { name, runs: 1, evaluations: rising(0.9), schedule: Some(run) };
+    let group = |name| GroupRows { name, runs: 1, done: true, evaluations: rising(0.9), schedule: Some(run) };
     let all = words(&crate::plot::groups("a-name", &ACCURACY, &[group("a"), group("b")]));
     assert!(all.iter().any(|w| w == "the same for all"), "{all:?}");
 }
@@ -73,7 +90,7 @@ fn wild_values_give_a_picture() {
         let e = Evaluated { seconds: value, images: value, mean: value, deviation: Some(value) };
         let mut evaluations = rising(0.9);
         evaluations.extend([e; 3]);
-        let rows = [GroupRows { name: "wild", runs: 2, evaluations, schedule: None }];
+        let rows = [GroupRows { name: "wild", runs: 2, done: true, evaluations, schedule: None }];
         for metric in [ACCURACY, Metric { percent: false, target: Some(value), ..ACCURACY }] {
             let picture = crate::plot::groups("wild", &metric, &rows);
             assert!(!picture.contains("NaN") && !picture.contains("\"inf"), "{value}: {picture}");
