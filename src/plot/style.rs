@@ -17,8 +17,8 @@ pub const GREEN: &str = "#1d8a63";
 pub const GREY: &str = "#59646f";
 pub const VIOLET: &str = "#8c4bc0";
 
-/// For what some parameters use beside the others.
-pub const OWN: [&str; 6] = [VIOLET, "#a98307", "#c03a6c", "#358ba6", ORANGE, GREEN];
+/// For what some parameters use beside the others: none that a line of all parameters has.
+pub const OWN: [&str; 6] = [VIOLET, "#a98307", "#c03a6c", "#358ba6", "#6e4423", "#2e2a78"];
 
 /// For runs side by side; told apart by people who see colours otherwise, too.
 pub const RUNS: [&str; 8] = [BLUE, ORANGE, GREEN, VIOLET, "#a98307", "#c03a6c", "#358ba6", GREY];

@@ -457,6 +457,14 @@ fn what_rules_and_groups_use_is_drawn_beside_the_others() {
     assert!(draw(&steps, &[]).1.iter().any(|word| word == "weight decay"));
 }
 
+/// Beside those of the phases' lines, in any panel.
+#[test]
+fn lines_of_rules_and_groups_have_colours_of_their_own() {
+    use crate::plot::style::{BLUE, GREEN, GREY, ORANGE, OWN};
+    let all: std::collections::BTreeSet<&str> = OWN.into_iter().chain([BLUE, GREEN, GREY, ORANGE]).collect();
+    assert_eq!(all.len(), OWN.len() + 4);
+}
+
 /// A panel for beta, for the bounds on gradients and for a decay, each where it moves; all lines go on to their phases' ends.
 #[test]
 fn what_moves_has_a_panel_and_is_drawn_to_the_end() {
