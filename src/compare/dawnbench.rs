@@ -3,10 +3,11 @@
 //! An entry is a table of training progress, tab-separated (`epoch`, `hours`, `top1Accuracy` and for ImageNet `top5Accuracy`, in per
 //! cent), and a JSON file of the same name that says who trained what on which machine.
 
-use super::outcome::{Outcome, Read, Without};
+use super::outcome::{Outcome, Read, Without, last_set};
 use super::{CompareError, Options};
 use crate::record::rows::MetricsRow;
 use crate::record::run_json::RunInfo;
+use crate::record::text::plural;
 use crate::record::{RecordError, reader};
 use crate::units::number;
 use serde_json::{Value, json};
@@ -156,18 +157,40 @@ pub struct Entry {
     pub seed: u64,
     pub json: String,
     pub tsv: String,
+    /// What is said of evaluations that are not in it.
+    pub left_out: Option<String>,
 }
 
 impl Entry {
-    /// The entry of a run with these evaluations.
+    /// The entry of a run with these evaluations, of which those on the last data set alone are in it.
     ///
     /// # Errors
-    /// When the run has no evaluation.
+    /// When the run has no evaluation on it.
     pub fn of(info: &RunInfo, rows: &[MetricsRow], author: &Author) -> Result<Self, CompareError> {
         if rows.is_empty() {
             let what = format!("{} has no evaluation yet: there is no entry to write", info.name);
             return Err(CompareError::Group { what });
         }
+        let set = last_set(info);
+        let before = rows.iter().take_while(|row| row.phase < info.last_set_since).count();
+        let (others, rows) = rows.split_at(before);
+        let names = || {
+            let all = [&info.dataset].into_iter().chain(&info.further_datasets).map(|of| of.name.as_str());
+            all.filter(|name| *name != set.name).collect::<Vec<_>>().join(", ")
+        };
+        if rows.is_empty() {
+            let what = format!(
+                "{} has no evaluation on {} yet, its last data set, but on {}: an entry is of one set, and there is none to write",
+                info.name,
+                set.name,
+                names()
+            );
+            return Err(CompareError::Group { what });
+        }
+        let left_out = (!others.is_empty()).then(|| {
+            let evaluations = plural(others.len() as u64, "evaluation");
+            format!("left out: {evaluations} on {}; an entry is of one data set, here the last, {}", names(), set.name)
+        });
         let model = author.model.clone().unwrap_or_else(|| info.model.clone());
         let machine = format!("{} ({}), {} threads", info.device, info.instruction_set, info.threads);
         let hardware = author.hardware.clone().unwrap_or(machine);
@@ -185,10 +208,8 @@ impl Entry {
             ("timestamp", Some(info.created.get(..10).unwrap_or_default().into())),
             (
                 "misc",
-                Some(
-                    json!({ "dataset": info.dataset, "seed": info.seed, "spec_hash": info.spec_hash, "created": info.created,
-                        "settings": info.settings }),
-                ),
+                Some(json!({ "dataset": set, "seed": info.seed, "spec_hash": info.spec_hash, "created": info.created,
+                        "settings": info.settings })),
             ),
         ];
         for (key, value) in optional {
@@ -197,7 +218,7 @@ impl Entry {
             }
         }
         let stem = [author.name.as_str(), &model, &hardware, "runner"].map(tag).join("_");
-        Ok(Self { stem, seed: info.seed, json: format!("{about:#}\n"), tsv: tsv(info, rows) })
+        Ok(Self { stem, seed: info.seed, json: format!("{about:#}\n"), tsv: tsv(info, rows), left_out })
     }
 
     /// What its files are called in a folder: `stem`, or where an entry of another run is called so, that with the seed. `None` where
@@ -220,7 +241,7 @@ impl Entry {
 }
 
 fn tsv(info: &RunInfo, rows: &[MetricsRow]) -> String {
-    let top5 = info.dataset.name.contains("imagenet");
+    let top5 = last_set(info).name.contains("imagenet");
     let mut text = format!("epoch\thours\ttop1Accuracy{}\n", if top5 { "\ttop5Accuracy" } else { "" });
     let one_set = info.further_datasets.is_empty() && info.dataset.images > 0;
     for row in rows {
@@ -362,6 +383,44 @@ mod tests {
         assert_eq!(back.metric, [0.01]);
         fs::remove_file(root.path().join("entry.json")).unwrap();
         assert!(read(&tsv, &options()).is_err());
+    }
+
+    /// Accuracies of different images are no progress on any.
+    #[test]
+    fn an_entry_is_of_the_last_data_set_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let path = Run { last_set_since: 1, ..Run::default() }.write(root.path(), "a");
+        let further = r#""further_datasets":[{"name":"imagenet","images":1,"val_images":1,"digest":"","stand_in":false,
+            "stands_in_for":null}],"seed":0"#;
+        let text = fs::read_to_string(path.join("run.json")).unwrap().replacen(r#""seed":0"#, further, 1);
+        fs::write(path.join("run.json"), text).unwrap();
+        let info = RunInfo::read(&path.join("run.json")).unwrap();
+        let row = |phase: usize, val_acc: f64| MetricsRow {
+            phase,
+            epoch: phase as u64,
+            train_seconds: 3600.0 * (phase + 1) as f64,
+            ..crate::record::rows::tests::metrics(1, val_acc)
+        };
+        let author = Author {
+            name: "A".to_owned(),
+            email: String::new(),
+            model: None,
+            hardware: None,
+            code: None,
+            cost_per_hour: None,
+        };
+        let rows = [row(0, 0.9), row(1, 0.25), row(2, 0.5)];
+        let entry = Entry::of(&info, &rows, &author).unwrap();
+        let column = |k: usize| entry.tsv.lines().map(|line| line.split('\t').nth(k).unwrap()).collect::<Vec<_>>();
+        assert_eq!(column(1), ["hours", "2", "3"], "all of the training counts");
+        assert_eq!(column(2), ["top1Accuracy", "25", "50"]);
+        assert!(entry.tsv.contains("top5Accuracy"), "as of the last set");
+        let about: Value = serde_json::from_str(&entry.json).unwrap();
+        assert_eq!(about["misc"]["dataset"]["name"], "imagenet");
+        let said = "left out: 1 evaluation on shapes; an entry is of one data set, here the last, imagenet";
+        assert_eq!(entry.left_out.as_deref(), Some(said));
+        let error = Entry::of(&info, &rows[..1], &author).unwrap_err().to_string();
+        assert!(error.contains("a has no evaluation on imagenet yet, its last data set, but on shapes"), "{error}");
     }
 
     #[test]

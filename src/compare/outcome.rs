@@ -104,15 +104,7 @@ impl Outcome {
 
     /// The data set of the last phase: what was evaluated on others is no measure of the run.
     pub fn dataset(&self) -> &DatasetFacts {
-        let RunInfo { dataset, further_datasets, last_set_since, settings, .. } = &self.info;
-        let Some(last) = further_datasets.last() else { return dataset };
-        let setting = settings.get(&format!("phases[{last_set_since}].data.dataset"));
-        let Some(name) = setting.and_then(serde_json::Value::as_str) else {
-            // A phase that names no set is back on the first one; a run of an older program does not say.
-            return if settings.is_empty() { last } else { dataset };
-        };
-        let is_named = |set: &&DatasetFacts| set.name == name || set.stands_in_for.as_deref() == Some(name);
-        further_datasets.iter().rev().chain([dataset]).find(is_named).unwrap_or(last)
+        last_set(&self.info)
     }
 
     /// What the run was computed on: seconds on different machines are not comparable.
@@ -121,6 +113,19 @@ impl Outcome {
         // Of others' machines the description is all there is.
         if *threads == 0 { device.clone() } else { format!("{device} {instruction_set} ×{threads}") }
     }
+}
+
+/// The data set of a run's last phase.
+pub fn last_set(info: &RunInfo) -> &DatasetFacts {
+    let RunInfo { dataset, further_datasets, last_set_since, settings, .. } = info;
+    let Some(last) = further_datasets.last() else { return dataset };
+    let setting = settings.get(&format!("phases[{last_set_since}].data.dataset"));
+    let Some(name) = setting.and_then(serde_json::Value::as_str) else {
+        // A phase that names no set is back on the first one; a run of an older program does not say.
+        return if settings.is_empty() { last } else { dataset };
+    };
+    let is_named = |set: &&DatasetFacts| set.name == name || set.stands_in_for.as_deref() == Some(name);
+    further_datasets.iter().rev().chain([dataset]).find(is_named).unwrap_or(last)
 }
 
 /// What reading a run folder came to.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// An entry of DAWNBench: `<author>_<model>_<hardware>_runner.tsv` and `.json`.
 ///
-/// The table has the evaluations' accuracies over hours of training, evaluations and checkpoints left out. Where the entry of another run
+/// The table has the evaluations' accuracies over hours of training, evaluations and checkpoints left out, of a run that goes over to another data set those on the last one alone. Where the entry of another run
 /// has that name, the seed stands behind it.
 #[derive(clap::Args, Debug)]
 pub struct DawnbenchArgs {
@@ -81,6 +81,9 @@ pub fn run(args: &DawnbenchArgs) -> Result<Exit, Failure> {
     for (path, text) in &files {
         output::write_bytes(path, text.as_bytes())?;
         output::print(&format!("{}\n", path.display()))?;
+    }
+    if let Some(what) = &entry.left_out {
+        anstream::eprintln!("{what}");
     }
     Ok(Exit::Done)
 }
