@@ -1,7 +1,7 @@
 //! What was varied: a sweep's axes, or else the settings that differ.
 
 use super::group::Group;
-use super::name::written;
+use super::name::{self, written};
 use super::trials::Trials;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,11 +50,13 @@ pub fn differing(groups: &[Group]) -> Vec<&BTreeMap<String, Value>> {
 }
 
 fn of_settings(groups: &[Group]) -> Vec<Axis> {
-    let name = |paths: &[&str]| match paths {
+    let called = |paths: &[&str]| match paths {
         [first, _, _, ..] => format!("{first} and {} more", paths.len() - 1),
         few => few.join(", "),
     };
-    alike(&differing(groups)).into_iter().map(|(paths, values)| Axis { name: name(&paths), values }).collect()
+    let shown = name::without_implied(&groups.iter().collect::<Vec<_>>(), &differing(groups));
+    let shown: Vec<&BTreeMap<String, Value>> = shown.iter().collect();
+    alike(&shown).into_iter().map(|(paths, values)| Axis { name: called(&paths), values }).collect()
 }
 
 /// The axes of a sweep that were varied between its trials. `None` where a group is no trial of the first one's sweep, or the

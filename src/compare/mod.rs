@@ -10,6 +10,7 @@
 mod axes;
 mod contrast;
 pub mod dawnbench;
+mod defaults;
 mod effects;
 mod expect;
 mod find;

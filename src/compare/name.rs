@@ -1,6 +1,7 @@
 //! Names of groups: their values of what was varied, and nothing else.
 
 use super::axes::{self, Axis};
+use super::defaults;
 use super::group::Group;
 use crate::units::number;
 use serde_json::Value;
@@ -80,8 +81,10 @@ pub fn has_planned(groups: &[Group]) -> bool {
 /// behind that: one run that has nothing to do with the others would else be all that their names tell. `None` where it is better known
 /// by its experiment's name.
 pub fn points(groups: &[Group]) -> Vec<Option<String>> {
-    let differing = axes::differing(groups);
-    let told = Told::new(&groups.iter().collect::<Vec<_>>(), &differing);
+    let all: Vec<&Group> = groups.iter().collect();
+    let differing = without_implied(&all, &axes::differing(groups));
+    let differing: Vec<&BTreeMap<String, Value>> = differing.iter().collect();
+    let told = Told::new(&all, &differing);
     let names: BTreeSet<&str> = groups.iter().map(experiment).collect();
     if names.len() < 2 || told.by != By::Many {
         return told.points(&differing);
@@ -94,12 +97,28 @@ pub fn points(groups: &[Group]) -> Vec<Option<String>> {
             continue;
         }
         let own = differing_in(&alike, is_expanded(groups));
+        let own = without_implied(&alike, &own.iter().collect::<Vec<_>>());
         let own: Vec<&BTreeMap<String, Value>> = own.iter().collect();
         for (k, point) in places.into_iter().zip(Told::new(&alike, &own).points(&own)) {
             points[k] = point.map(|point| format!("{name}: {point}"));
         }
     }
     points
+}
+
+/// The settings in which each of the groups differs, but for those that only follow from a choice in which they do: what an
+/// optimizer has at its defaults, which others do not have.
+pub fn without_implied(groups: &[&Group], differing: &[&BTreeMap<String, Value>]) -> Vec<BTreeMap<String, Value>> {
+    let paths: BTreeSet<&String> = differing.iter().flat_map(|of| of.keys()).collect();
+    let is_implied = |path: &str| {
+        let recorded = path.strip_prefix(PLANNED).map_or_else(|| path.to_owned(), |rest| format!("{PHASES}{rest}"));
+        groups.iter().all(|group| defaults::is_implied(settings(group), &recorded))
+    };
+    let left: BTreeSet<&String> = paths.into_iter().filter(|path| !is_implied(path)).collect();
+    let shown = |of: &&BTreeMap<String, Value>| {
+        of.iter().filter(|(path, _)| left.contains(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
+    };
+    differing.iter().map(shown).collect()
 }
 
 /// By what groups are told apart.
@@ -219,9 +238,7 @@ fn differing(all: &[&BTreeMap<String, Value>]) -> Vec<BTreeMap<String, Value>> {
     let known: Vec<usize> = (0..all.len()).filter(|k| !all[*k].is_empty()).collect();
     let settings: Vec<&BTreeMap<String, Value>> = known.iter().map(|k| all[*k]).collect();
     let paths: BTreeSet<&String> = settings.iter().flat_map(|s| s.keys()).collect();
-    let row = |path: &String| -> Vec<Value> {
-        settings.iter().map(|s| s.get(path).cloned().unwrap_or(Value::Null)).collect()
-    };
+    let row = |path: &String| -> Vec<Value> { settings.iter().map(|s| defaults::value(s, path)).collect() };
     let rows: BTreeMap<&String, Vec<Value>> = paths
         .into_iter()
         .map(|path| (path, row(path)))

@@ -192,3 +192,43 @@ fn experiments_are_named_by_what_differs_between_those_of_their_name() {
     let found = compared(root.path(), Options::default());
     assert_eq!([1, 5].map(|k| names(&found)[k]), ["zz: lr=0.2 #b", "zz: lr=0.2 #f"]);
 }
+
+/// One of two experiments writes what the other leaves at its default.
+#[test]
+fn a_default_that_only_one_writes_is_what_it_is() {
+    let names_of = |of_each: [serde_json::Value; 2]| {
+        let root = tempfile::tempdir().unwrap();
+        for (hash, settings) in ["a", "b"].into_iter().zip(of_each) {
+            Run { hash, settings, ..Run::default() }.write(root.path(), hash);
+        }
+        names(&compared(root.path(), Options::default())).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let plain = json!({ "train.eval_batch": 500, "phases[0].batch": 8 });
+    let other = json!({ "train.eval_batch": 500, "train.loss": "bce", "train.stop_div": false, "phases[0].batch": 8,
+        "phases[0].label_smoothing": 0.1 });
+    assert_eq!(
+        names_of([plain, other]),
+        ["phases[0].label_smoothing=0, train.loss=cross-entropy", "phases[0].label_smoothing=0.1, train.loss=bce"]
+    );
+}
+
+/// What an optimizer has at its defaults tells nothing that its name does not.
+#[test]
+fn defaults_of_a_choice_are_in_no_name() {
+    let root = tempfile::tempdir().unwrap();
+    let adamw = |beta2: f64| json!({ "phases[0].optimizer": "adamw", "phases[0].optimizer.beta2": beta2, "phases[0].optimizer.eps": 1e-8 });
+    let sgd = json!({ "phases[0].optimizer": "sgd", "phases[0].optimizer.nesterov": false });
+    let write = |hash: &str, settings: serde_json::Value| {
+        Run { hash, settings, ..Run::default() }.write(root.path(), hash);
+    };
+    write("a", sgd);
+    write("b", adamw(0.999));
+    let found = compared(root.path(), Options::default());
+    assert_eq!(names(&found), ["phases[0].optimizer=sgd", "phases[0].optimizer=adamw"]);
+    assert_eq!(found.groups[1].differing.len(), 4, "programs read all of them");
+    // Where one has another value, the others' are told.
+    write("c", adamw(0.95));
+    let of_adamw =
+        ["0.999", "0.95"].map(|beta2| format!("phases[0].optimizer=adamw, phases[0].optimizer.beta2={beta2}"));
+    assert_eq!(names(&compared(root.path(), Options::default()))[1..], of_adamw);
+}
