@@ -243,6 +243,32 @@ fn the_picture_goes_to_the_current_folder_unless_that_is_a_run() {
     assert!(text(&output).contains("--output") && !run.join("curves.svg").exists(), "{}", text(&output));
 }
 
+/// A run that its sweep gave up only knows that it was stopped.
+#[test]
+fn pruned_trials_are_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = dir.path().join("runs").join("sweep");
+    for (tag, seed) in [("00aa", 1), ("00bb", 2)] {
+        let folder = run(&sweep, "a", tag, seed);
+        let json = std::fs::read_to_string(folder.join(file::RUN)).unwrap();
+        let json = json.replace("\"done\"", "\"interrupted\"").replace("\"completed\"", "\"stopped\"");
+        std::fs::write(folder.join(file::RUN), json).unwrap();
+    }
+    let rows = "0,1,pruned,20260131T235959Z-a-00aa,,1\n0,2,interrupted,20260131T235959Z-a-00bb,,1\n";
+    std::fs::write(sweep.join("trials.csv"), format!("trial,seed,state,run,reason,peak\n{rows}")).unwrap();
+    let (output, svg) = plot(dir.path(), &[&sweep], &[]);
+    let said = text(&output);
+    for words in ["00aa: pruned, drawn as far as it came", "00bb: interrupted (stopped), drawn as far as it came"] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    assert!(svg.contains("a seed 1 (pruned)") && svg.contains("a seed 2 (interrupted)"), "{svg}");
+    // The folder that holds the sweep's, and no run.
+    let output = runner().arg("plot").arg(dir.path().join("runs")).output().unwrap();
+    assert_exit(&output, 2);
+    let named = format!("help: name that folder: `runner plot {}`", sweep.display());
+    assert!(text(&output).contains("holds no run itself, but a folder with runs") && text(&output).contains(&named));
+}
+
 #[test]
 fn runs_that_are_not_whole_are_drawn_and_said() {
     let dir = tempfile::tempdir().unwrap();

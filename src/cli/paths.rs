@@ -1,6 +1,7 @@
 //! Paths that a person types: the experiment, the run; and what was probably meant where there is no such thing.
 
 use super::Failure;
+use crate::compare::folders_with_runs;
 use crate::config::suggest::nearest;
 use crate::config::{self, Loaded, Override, sweep};
 use crate::record::folder::file;
@@ -71,8 +72,13 @@ pub fn run(path: &Path) -> Result<&Path, Failure> {
         (_, true) => format!("{shown} is a file, not a run folder"),
         _ => format!("there is no folder {shown}"),
     };
-    let help = match (runs_in(path).last(), run_meant(path)) {
-        (Some(newest), _) => format!("name one of the runs in it: the newest is {}", newest.display()),
+    // As `runs/`, where all there is are sweeps.
+    let further = || folders_with_runs(path).into_iter().flat_map(|name| runs_in(&path.join(name)).pop()).next();
+    let help = match (runs_in(path).last().cloned().or_else(further), run_meant(path)) {
+        (Some(newest), _) if newest.parent() == Some(path) => {
+            format!("name one of the runs in it: the newest is {}", newest.display())
+        }
+        (Some(further), _) => format!("name one of the runs in the folders in it, as {}", further.display()),
         (None, Some(meant)) => format!("did you mean {}?", meant.display()),
         (None, None) => format!("name a folder that `runner train` made, as {RUNS}/20261123T120000Z-dawnbench-1a2b"),
     };
@@ -169,6 +175,22 @@ mod tests {
         for (word, want) in cases {
             assert_eq!(run_meant(&runs.path().join(word)), want.map(|name| runs.path().join(name)), "{word}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_holds_sweeps_alone_has_runs_further_in() {
+        let runs = tempfile::tempdir().unwrap();
+        let trial = runs.path().join("sweep").join("t000-s0");
+        std::fs::create_dir_all(&trial).unwrap();
+        std::fs::write(trial.join(file::RUN), "{}").unwrap();
+        let said = |path: &Path| match run(path) {
+            Err(Failure::Usage(said)) => said,
+            _ => panic!("it is a run"),
+        };
+        let further = said(runs.path());
+        assert!(further.ends_with(&format!("runs in the folders in it, as {}", trial.display())), "{further}");
+        let sweep = said(&runs.path().join("sweep"));
+        assert!(sweep.ends_with(&format!("runs in it: the newest is {}", trial.display())), "{sweep}");
     }
 
     #[cfg(unix)]

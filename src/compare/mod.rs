@@ -31,6 +31,7 @@ pub use expect::{Expectation, ExpectationError, Order, Verdict};
 pub use find::{FindError, folders_with_runs, not_looked_into, runs as runs_in};
 pub use group::{Group, Lost, Summary, TimeToTarget};
 pub use outcome::{Outcome, Reached};
+pub use trials::pruned;
 pub use watch::Watched;
 
 use crate::record::run_json::RunInfo;

@@ -5,7 +5,8 @@ use super::outcome::Outcome;
 use crate::record::Status;
 use crate::record::folder::file;
 use crate::record::reader::read_file;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::record::run_json::RunInfo;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The table, in the folder that holds the trials' runs; FORMAT.md has its columns.
@@ -93,17 +94,24 @@ fn plain(value: &str) -> String {
     ['"', '\''].iter().find_map(inside).unwrap_or(value).to_owned()
 }
 
-/// Tells the runs that were stopped which of them their sweeps gave up. `root`: the folder that is watched, if one is; a table above it
-/// is not read.
+/// Which of these runs their sweeps gave up: the runs themselves only know that they were stopped. `root`: the folder that is watched,
+/// if one is; a table above it is not read.
+pub fn pruned<'a>(runs: impl IntoIterator<Item = (&'a Path, &'a RunInfo)>, root: Option<&Path>) -> Vec<bool> {
+    let mut tables: BTreeMap<&Path, Option<Trials>> = BTreeMap::new();
+    let mut is_pruned = |(run, info): (&'a Path, &RunInfo)| {
+        let is_inside = |folder: &&Path| root.is_none_or(|root| folder.starts_with(root));
+        let stopped = info.status == Status::Interrupted;
+        let Some(folder) = run.parent().filter(is_inside).filter(|_| stopped) else { return false };
+        let table = tables.entry(folder).or_insert_with(|| Trials::of(folder));
+        table.as_ref().and_then(|trials| trials.trial(run)).is_some_and(|trial| trial.state == PRUNED)
+    };
+    runs.into_iter().map(&mut is_pruned).collect()
+}
+
+/// Tells the runs that were stopped which of them their sweeps gave up.
 pub fn mark_pruned(runs: &mut [Outcome], root: Option<&Path>) {
-    let stopped = |run: &Outcome| run.info.status == Status::Interrupted;
-    let is_inside = |folder: &&Path| root.is_none_or(|root| folder.starts_with(root));
-    let folder = |run: &Outcome| run.path.parent().filter(is_inside).map(Path::to_owned);
-    let folders: BTreeSet<PathBuf> = runs.iter().filter(|run| stopped(run)).filter_map(folder).collect();
-    let tables: BTreeMap<PathBuf, Trials> =
-        folders.into_iter().filter_map(|folder| Some((folder.clone(), Trials::of(&folder)?))).collect();
-    for run in runs.iter_mut().filter(|run| stopped(run)) {
-        let table = run.path.parent().and_then(|folder| tables.get(folder));
-        run.pruned = table.and_then(|trials| trials.trial(&run.path)).is_some_and(|trial| trial.state == PRUNED);
+    let known = pruned(runs.iter().map(|run| (run.path.as_path(), &run.info)), root);
+    for (run, pruned) in runs.iter_mut().zip(known) {
+        run.pruned = pruned;
     }
 }

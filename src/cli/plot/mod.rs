@@ -4,7 +4,7 @@ mod labels;
 
 use super::output::{self, Outputs, PictureFormat};
 use super::{Exit, Failure, paths};
-use crate::compare::{not_looked_into, runs_in};
+use crate::compare::{folders_with_runs, not_looked_into, pruned, runs_in};
 use crate::plot::{self, Across, LrScale, RunRows, ScheduleOptions, Scheduled};
 use crate::record::folder::file;
 use crate::record::reader::{RunReader, Table, TableState};
@@ -51,6 +51,8 @@ struct Read {
     folder: PathBuf,
     info: RunInfo,
     live: Option<bool>,
+    /// Whether its sweep gave it up.
+    pruned: bool,
     plan: Table<PlanRow>,
     metrics: Table<MetricsRow>,
     trace: Table<TraceRow>,
@@ -93,11 +95,25 @@ fn folders(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let leads_to_runs = |path: &PathBuf| runs_in(std::slice::from_ref(path)).is_ok();
     let (known, others): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(leads_to_runs);
     if let ([only], []) = (&others[..], &known[..]) {
+        holds_sweeps_alone(only)?;
         // With a better guess at what was meant than among many.
         paths::run(only)?;
     }
     let runs = runs_in(&known).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(runs.into_iter().chain(others).collect())
+}
+
+/// # Errors
+/// When a folder holds no run itself, but folders with runs, as `runs/` does where all there is are sweeps.
+fn holds_sweeps_alone(path: &Path) -> Result<(), Failure> {
+    let inside = folders_with_runs(path);
+    let Some(first) = inside.first().filter(|_| !paths::is_run(path)) else { return Ok(()) };
+    let message = match inside.len() {
+        1 => format!("{} holds no run itself, but a folder with runs", path.display()),
+        n => format!("{} holds no run itself, but {n} folders with runs", path.display()),
+    };
+    let named = path.join(first);
+    Err(Failure::Usage(format!("{message}\nhelp: name that folder: `runner plot {}`", named.display())))
 }
 
 /// Reads the runs; says what is left out, and what is not whole.
@@ -112,6 +128,10 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     }
     if runs.is_empty() {
         return Err(Failure::Usage(left_out.join("\n")));
+    }
+    let given_up = pruned(runs.iter().map(|run| (run.folder.as_path(), &run.info)), None);
+    for (run, pruned) in runs.iter_mut().zip(given_up) {
+        run.pruned = pruned;
     }
     for problem in left_out {
         anstream::eprintln!("left out: {problem}");
@@ -134,6 +154,7 @@ impl Read {
             folder: folder.to_owned(),
             info: reader.info()?,
             live: reader.is_live(),
+            pruned: false,
             plan: reader.plan()?,
             metrics: reader.metrics()?,
             trace: reader.trace()?,
@@ -149,6 +170,7 @@ impl Read {
         match self.info.status {
             Status::Done => None,
             Status::Running if self.live == Some(false) => Some("killed"),
+            _ if self.pruned => Some("pruned"),
             status => Some(status.name()),
         }
     }
@@ -157,7 +179,9 @@ impl Read {
     fn caveat(&self) -> Option<String> {
         let mut parts: Vec<String> = Vec::new();
         if let Some(standing) = self.standing() {
-            let reason = self.info.exit_reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            // Of one that was pruned it is that it was stopped.
+            let reason = self.info.exit_reason.as_ref().filter(|_| !self.pruned);
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
             parts.push(format!("{standing}{reason}, drawn as far as it came"));
         }
         let tables =
