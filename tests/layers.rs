@@ -41,7 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("record", &["units"]),
     ("plot", &["record", "stats", "units"]),
     ("plan", &["average", "config", "criterion", "schedule", "data", "optim", "record", "registry", "units"]),
-    ("compare", &["record", "plot", "stats", "units"]),
+    ("compare", &["config", "record", "plot", "stats", "criterion", "data", "registry", "units"]),
     ("serve", &["compare", "record"]),
     ("mlflow", &["record"]),
     (
