@@ -137,9 +137,14 @@ pub const EQUAL: &[Param] = &[
         kind: Kind::Text,
         default: Default::Absent,
         doc: "likewise until the estimated time of training is the base's, which is what `train_seconds` and `compare` count: arithmetic, by \
-              image size and net",
+              image size and net, with the passes over the training images that measure the statistics of means of weights",
     },
-    Param { key: "time", kind: Kind::Text, default: Default::Absent, doc: "the same with evaluations" },
+    Param {
+        key: "time",
+        kind: Kind::Text,
+        default: Default::Absent,
+        doc: "the same with evaluations: of all views (`tta`), and of averaged weights where they have some",
+    },
 ];
 
 /// A sweep file, its axes aside.

@@ -81,7 +81,7 @@ impl Plan {
     }
 
     /// The step after which weights are first taken in; the last where there are none.
-    pub(super) fn first_averaged(&self) -> u64 {
+    pub fn first_averaged(&self) -> u64 {
         let last = self.total_steps - 1;
         let start = match self.average.as_ref().map(|average| &average.times) {
             None => last,

@@ -22,7 +22,7 @@ pub struct Equal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     Images,
-    /// As `Time`, without evaluations: what `train_seconds` counts.
+    /// As `Time`, without evaluations: what `train_seconds` counts, so with what measures the statistics of means of weights.
     Training,
     /// As estimated from image sizes and the net, not as measured: it is the same on every machine.
     Time,
