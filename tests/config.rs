@@ -907,6 +907,9 @@ fn plan_lists_origins() {
     assert_eq!(row("phases[1].lr.to"), "phases[1].lr.to 0.4 --set");
     assert_eq!(row("phases[2].batch"), "phases[2].batch 128 as phases[1]");
     assert_eq!(row("train.precision"), "train.precision \"f32\" default");
+    // What others are made by, and what a run does not keep.
+    assert_eq!(row("train.stretch"), "train.stretch 1.0 default");
+    assert!(!table.contains("train.lr_batch") && !table.contains("train.epochs"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 100 && !line.ends_with(' ')), "{table}");
     assert!(!table.contains('\u{1b}'), "no colours in a pipe");
     let plan = |arguments: &[&str]| {
@@ -922,5 +925,29 @@ fn plan_lists_origins() {
         let output = plan(&[csv, "-"]);
         common::assert_exit(&output, 2);
         assert!(output.stdout.is_empty() && common::text(&output).contains("--origins"), "{}", common::text(&output));
+    }
+}
+
+/// What rates and lengths are made by stands in no plan, and is there to be set.
+#[test]
+fn plan_lists_what_others_are_made_by() {
+    let content = "name = 'm'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\nlr_batch = 64\n\
+                   epochs = 6\nstretch = 0.5\n\
+                   [[phases]]\nepochs = '100%'\nbatch = 32\noptimizer = 'sgd'\nlr = 0.1\n";
+    let files = folder(&[("made.toml", content)]);
+    let mut runner = common::runner();
+    runner.current_dir(files.path()).args(["plan", "made.toml", "--origins", "--set", "train.epochs=8"]);
+    let output = runner.output().unwrap();
+    common::assert_exit(&output, 0);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<String> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in [
+        "train.lr_batch 64 made.toml:7",
+        "train.epochs 8.0 --set",
+        "train.stretch 0.5 made.toml:9",
+        "phases[0].epochs 4.0 made.toml:11",
+        "phases[0].lr.from 0.05 made.toml:14",
+    ] {
+        assert!(rows.iter().any(|line| line == row), "{row}\n{table}");
     }
 }

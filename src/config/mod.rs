@@ -20,6 +20,7 @@ pub mod groups;
 mod hash;
 pub mod json_schema;
 mod lines;
+mod makers;
 mod merge;
 mod origins;
 mod overrides;
@@ -170,9 +171,10 @@ fn put_together(mut tree: Table, read: Read, overrides: &[Override]) -> Result<L
     let mut checker = check::Checker::new(&texts);
     let settings = checker.experiment(&tree);
     errors.append(&mut checker.errors);
+    let makers = makers::of(&settings);
     let settings = shares::resolve(settings, &checker.origins, &mut errors);
     let expanded = recipes::expand(settings, checker.origins, &mut errors);
-    let mut source = Source::new(texts.clone(), count, expanded.origins);
+    let mut source = Source::new(texts.clone(), count, expanded.origins).with_makers(makers);
     let mut builder = build::Builder { source: &mut source, replaced, phase_sources: expanded.sources, errors, is_new };
     match (builder.spec(&expanded.settings), builder.errors) {
         (Some(spec), errors) if errors.is_empty() => Ok(Loaded { spec, source }),

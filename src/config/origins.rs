@@ -1,6 +1,7 @@
 //! Where each setting of a resolved experiment comes from.
 
 use super::lines::Lines;
+use super::makers;
 use super::source::{Origin, Source};
 use super::wire::{self, Node, Table, Wire};
 use super::write::write;
@@ -30,14 +31,19 @@ pub enum Provenance {
 }
 
 /// Every setting of the experiment, in the order in which [`write()`] writes them, down to the values that `--set` can
-/// replace one by one.
+/// replace one by one. Behind those of `[train]` are the ones that it does not write, as others were made by them.
 pub fn settings(loaded: &Loaded) -> Vec<Setting> {
     let text = write(&loaded.spec);
     let mut errors = Vec::new();
     let tree = wire::parse(&text, 0, &mut errors).expect("what is written is TOML: its tests read it back");
     let lines = loaded.source.texts.iter().map(|text| Lines::new(&text.content)).collect();
     let mut walk = Walk { text: &text, source: &loaded.source, lines, settings: Vec::new() };
-    walk.table(&tree, "");
+    for field in &tree.fields {
+        walk.node(&field.node, &field.key);
+        if field.key == makers::SECTION {
+            walk.makers();
+        }
+    }
     walk.settings
 }
 
@@ -53,6 +59,13 @@ impl Walk<'_> {
     fn table(&mut self, table: &Table, path: &str) {
         for field in &table.fields {
             self.node(&field.node, &check::join(path, &field.key));
+        }
+    }
+
+    fn makers(&mut self) {
+        for (path, value) in self.source.makers() {
+            let setting = Setting { path: path.clone(), value: value.to_string(), provenance: self.provenance(path) };
+            self.settings.push(setting);
         }
     }
 

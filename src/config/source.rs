@@ -2,6 +2,7 @@
 
 use super::check::key_of;
 use super::diagnostics::{Diagnostic, Diagnostics};
+use super::makers::Makers;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -35,11 +36,22 @@ pub struct Source {
     origins: BTreeMap<String, Origin>,
     /// What was taken over, by its path, and the path that gave it first.
     carried: BTreeMap<String, String>,
+    /// Settings that others were made by.
+    makers: Makers,
 }
 
 impl Source {
     pub(super) fn new(texts: Arc<[Text]>, files: usize, origins: BTreeMap<String, Origin>) -> Self {
-        Self { texts, files, origins, carried: BTreeMap::new() }
+        Self { texts, files, origins, carried: BTreeMap::new(), makers: Makers::new() }
+    }
+
+    pub(super) fn with_makers(self, makers: Makers) -> Self {
+        Self { makers, ..self }
+    }
+
+    /// The settings that others were made by, as `train.lr_batch`: no [`Spec`](super::spec::Spec) has them.
+    pub(super) fn makers(&self) -> &Makers {
+        &self.makers
     }
 
     /// What is known of the setting at exactly this path, or of the one that it was taken over from: nothing where neither
