@@ -140,7 +140,8 @@ fn points(sweep: &Sweep, ledger: &Ledger, allowed: &dyn Fn(&[String]) -> bool) -
     }
 }
 
-fn values(sweep: &Sweep) -> Vec<Values> {
+/// What the axes' values are taken from.
+pub fn values(sweep: &Sweep) -> Vec<Values> {
     sweep.axes.iter().map(|axis| axis.values.clone()).collect()
 }
 

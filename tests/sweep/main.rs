@@ -4,6 +4,7 @@
 mod common;
 
 mod beginnings;
+mod constraints;
 mod dry_run;
 mod killed;
 mod outcome;

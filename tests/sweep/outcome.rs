@@ -19,6 +19,29 @@ fn where_trials_failed_the_summary_says_where_to_look_and_what_to_do() {
     }
 }
 
+/// What is told to be done looks at what the sweep did.
+#[test]
+fn a_sweep_by_another_metric_is_to_be_compared_by_that() {
+    let (work, _) = workplace();
+    let rows = ["0,1,done,t000-s1,0.9,1,,0.01,,", "0,2,done,t000-s2,0.8,1,,0.01,,"];
+    let others = ["1,1,done,t001-s1,0.5,1,,1e30,,", "1,2,done,t001-s2,0.7,1,,1e30,,"];
+    let sweep = recorded(work.path(), &[rows, others].concat());
+    let said = || {
+        let output = resume(&sweep).output().unwrap();
+        assert_exit(&output, 0);
+        text(&output)
+    };
+    let shown = sweep.display();
+    let usual = said();
+    assert!(usual.contains(&format!("`runner compare {shown}` tells whether")), "{usual}");
+    let own = sweep.join("sweep.toml");
+    let content = std::fs::read_to_string(&own).unwrap();
+    std::fs::write(&own, content.replace("[axes]", "metric = \"val_loss\"\n[axes]")).unwrap();
+    let by_loss = said();
+    assert!(by_loss.contains(&format!("`runner compare {shown} --metric val_loss` tells whether")), "{by_loss}");
+    assert!(by_loss.contains("best: point 1, "), "{by_loss}");
+}
+
 #[test]
 fn a_point_of_which_a_seed_diverged_does_not_win_by_the_others() {
     let (work, _) = workplace();

@@ -81,6 +81,68 @@ fn what_no_run_will_measure_is_no_metric() {
 }
 
 #[test]
+fn losses_that_count_something_else_are_not_held_against_each_other() {
+    let (work, file) = workplace();
+    let base = "name = 'b'\n[data]\ndataset = 'shapes'\n[model]\nbackbone = 'shallow'\n[train]\naverage = 'swa'\n\
+                [[phases]]\nepochs = 1\nbatch = 500\nsize = 8\noptimizer = 'sgd'\nlr = 0.1\n\
+                [[phases]]\nepochs = 1\nlr = 0.1\n";
+    std::fs::write(work.path().join("small.toml"), base).unwrap();
+    let dry_run = |metric: &str, axes: &str| {
+        let content = format!("name = 's'\nbase = 'small.toml'\nmetric = '{metric}'\n[axes]\n{axes}\n");
+        std::fs::write(&file, content).unwrap();
+        begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap()
+    };
+    let losses = "'train.loss' = ['cross-entropy', 'bce']";
+    let parts = "kind = { alternatives = [{ name = 'a' }, { name = 'b', train = { loss = 'bce' } }] }";
+    let smoothing = "'train.label_smoothing' = [0, 0.1]";
+    let drawn = "'phases[*].label_smoothing' = { uniform = [0, 0.1] }\n[prune]\nrule = 'median'";
+    let mixed = "'phases[0].mix_images' = [[], [{ mixup = 0.2 }]]";
+    let pruned = "'phases[*].prune_images' = ['none', { infobatch = 0.5 }]";
+    let of_first =
+        "loss = { paths = ['phases[0].label_smoothing', 'phases[1].label_smoothing'], rows = [[0.1, 0], [0, 0]] }";
+    for (metric, axes, what, help) in [
+        (
+            "val_loss",
+            losses,
+            "axis `train.loss` that is another loss: `train.loss` differs",
+            "metric = \"val_acc\"`, or give each",
+        ),
+        ("val_loss_avg", losses, "`train.loss` differs", "or give each loss a sweep of its own"),
+        ("train_loss", losses, "`train.loss` differs", "or give each loss a sweep of its own"),
+        ("val_loss", parts, "axis `kind` that is another loss: `train.loss` differs", ""),
+        ("train_loss", smoothing, "`label_smoothing` differs", "judge them by `val_loss`, which has nothing of it"),
+        ("train_loss", mixed, "`mix_images` differs", "judge them by `val_loss`"),
+        ("train_loss", pruned, "`prune_images` differs", "judge them by `val_loss`"),
+    ] {
+        let output = dry_run(metric, axes);
+        assert_exit(&output, 2);
+        let said = text(&output);
+        let head = format!("rates.toml:3:10: error: points are judged by `{metric}`, but along axis `");
+        assert!(said.contains(&head) && said.contains(what) && said.contains(help), "{said}");
+    }
+    // A range differs in itself; where trials are given up before their ends, phases before the last count.
+    let content = format!(
+        "name = 's'\nbase = 'small.toml'\nmetric = 'train_loss'\nmethod = 'random'\npoints = 2\n[axes]\n{drawn}\n"
+    );
+    std::fs::write(&file, content).unwrap();
+    let output = begin(&file, &work.path().join("runs")).arg("--dry-run").output().unwrap();
+    assert!(text(&output).contains("`label_smoothing` differs"), "{}", text(&output));
+    let output = dry_run("train_loss", &format!("{of_first}\n[prune]\nrule = 'median'"));
+    assert!(text(&output).contains("axis `loss` that is another loss: `label_smoothing` differs"), "{}", text(&output));
+
+    for (metric, axes) in [
+        ("val_acc", losses),
+        ("val_loss", smoothing),
+        ("val_loss", pruned),
+        ("train_loss", of_first),
+        ("val_loss", "'train.loss' = ['bce']"),
+        ("train_loss", "'phases[0].lr' = [0.1, 0.2]"),
+    ] {
+        assert_exit(&dry_run(metric, axes), 0);
+    }
+}
+
+#[test]
 fn a_point_that_is_wrong_is_found_before_anything_runs() {
     let (work, file) = workplace();
     std::fs::write(&file, SWEEP.replace("1e30", "-1")).unwrap();

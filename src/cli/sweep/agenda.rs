@@ -4,6 +4,7 @@
 use super::folder::{has_begun, trials_in, write_points};
 use super::left_out::{LeftOut, enough, say_no_more};
 use super::point::{Maker, Point};
+use super::unjudged::Unjudged;
 use super::words::{axes_of, pairs};
 use super::{base, metric};
 use crate::cli::{Failure, prepare};
@@ -44,11 +45,16 @@ impl<'a> Agenda<'a> {
             base::is_unchanged(folder, sweep, &ledger)?;
         }
         let maker = Maker::new(sweep)?;
-        let left_out = LeftOut::default();
+        let (left_out, unjudged) = (LeftOut::default(), Unjudged::default());
         let sweep::Asked { missing: mut new, mut no_more } = sweep::asked(sweep, &ledger, &|point| {
-            let refusal = maker.refusal(point);
+            let refusal = unjudged.refusal(&maker, point);
             refusal.inspect(|why| left_out.add(why, || pairs(&axes_of(sweep), point))).is_none()
         });
+        match folder {
+            None => unjudged.refuse(&maker)?,
+            // Such points were left out as it began, and the others are numbered without them.
+            Some(_) => unjudged.say(sweep),
+        }
         if let Some(folder) = folder {
             let known = ledger.numbers();
             // Some proposals of a search never made an experiment, and would not with another seed.

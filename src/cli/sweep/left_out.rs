@@ -31,16 +31,16 @@ impl LeftOut {
 
 /// The first few of some things, and how many they are.
 #[derive(Default)]
-struct Named {
+pub struct Named {
     first: Vec<String>,
-    all: usize,
+    pub all: usize,
 }
 
 impl Named {
     /// So many are named.
     const FEW: usize = 10;
 
-    fn add(&mut self, name: impl FnOnce() -> String) {
+    pub fn add(&mut self, name: impl FnOnce() -> String) {
         self.all += 1;
         if self.all <= Self::FEW {
             self.first.push(name());

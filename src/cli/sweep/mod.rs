@@ -11,6 +11,7 @@ mod metric;
 mod point;
 mod room;
 mod summary;
+mod unjudged;
 mod words;
 mod work;
 

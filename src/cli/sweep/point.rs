@@ -97,24 +97,29 @@ impl<'a> Maker<'a> {
 
     /// Why a point is not tried: it breaks a constraint, or cannot cost as much as the base. What is wrong with it otherwise shows
     /// when it is made.
-    pub fn refusal(&self, point: &[String]) -> Option<String> {
-        let broken =
-            |loaded: &Loaded| self.sweep.broken(point, loaded).map(|claim| format!("`{}` does not hold", claim.text));
+    ///
+    /// # Errors
+    /// Why a constraint cannot be judged there.
+    pub fn refusal(&self, point: &[String]) -> Result<Option<String>, Diagnostics> {
+        let broken = |loaded: &Loaded| {
+            let broken = self.sweep.broken(point, loaded)?;
+            Ok(broken.map(|claim| format!("`{}` does not hold", claim.text)))
+        };
         if self.sweep.equal.is_none() {
             if self.sweep.constraints.is_empty() {
-                return None;
+                return Ok(None);
             }
-            return self.sweep.experiment(point).ok().and_then(|loaded| broken(&loaded));
+            return self.sweep.experiment(point).map_or(Ok(None), |loaded| broken(&loaded));
         }
         let look = |basis: &Basis| match self.experiment(point, basis) {
             // With its length fitted: constraints may speak of that.
             Ok(Some(loaded)) => Some(broken(&loaded)),
-            Ok(None) if self.fits(point, basis) => Some(Some(self.no_length())),
+            Ok(None) if self.fits(point, basis) => Some(Ok(Some(self.no_length()))),
             // It may fit other figures.
             Ok(None) => None,
-            Err(_) => Some(None),
+            Err(_) => Some(Ok(None)),
         };
-        self.in_turn().find_map(look).unwrap_or_else(|| Some(self.no_length()))
+        self.in_turn().find_map(look).unwrap_or_else(|| Ok(Some(self.no_length())))
     }
 
     /// What a point is planned with, in the order in which it is tried.

@@ -1,7 +1,9 @@
 //! What became of a sweep's trials, as it is told at its end.
 
+use super::metric::lower_is_better;
 use super::words::{figure, states, values_of};
 use crate::cli::{Failure, output};
+use crate::compare::Options;
 use crate::record::text::{plural, span};
 use crate::sweep::ledger::{Ledger, Saved, State};
 use crate::sweep::run::is_left;
@@ -10,17 +12,22 @@ use crate::units::count;
 use std::path::Path;
 
 /// Prints how the trials stand, which point is best, and where to look further.
-pub fn print(folder: &Path, ledger: &Ledger, lower: bool) -> Result<(), Failure> {
+pub fn print(folder: &Path, ledger: &Ledger, metric: &str) -> Result<(), Failure> {
     let mut text = format!("{}: {}\n", plural(ledger.trials.len() as u64, "trial"), states(ledger));
-    text += &best_line(ledger, lower);
+    text += &best_line(ledger, lower_is_better(metric));
     text += &saving(ledger);
     text += &failures(folder, ledger);
     let shown = folder.display();
     text += &match has_no_result(ledger) {
         true => format!("no trial has a result; trials.csv says why\n{shown}\n"),
-        false => format!("{shown}\n`runner compare {shown}` tells whether that can be told\n"),
+        false => format!("{shown}\n`runner compare {shown}{}` tells whether that can be told\n", by(metric)),
     };
     Ok(output::print(&text)?)
+}
+
+/// What has `runner compare` look at the same column.
+fn by(metric: &str) -> String {
+    if metric == Options::default().metric { String::new() } else { format!(" --metric {metric}") }
 }
 
 /// The best point, and where it was found wanting; nothing while no trial has a value.

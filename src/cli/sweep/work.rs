@@ -4,6 +4,7 @@ use super::display::Display;
 use super::folder::write_point;
 use super::point::Maker;
 use super::summary::{self, has_no_result};
+use super::unjudged::Unjudged;
 use crate::cli::{Exit, Failure};
 use crate::config::sweep::{Method, Sweep};
 use crate::data::DataError;
@@ -33,7 +34,8 @@ pub fn work(
         write_point(folder, number, &point).map_err(|error| NoPoint::Broken(error.into()))?;
         Ok(maker.beginnings(&point))
     };
-    let allows = |point: &[String]| maker.refusal(point).is_none();
+    let unjudged = Unjudged::default();
+    let allows = |point: &[String]| unjudged.refusal(maker, point).is_none();
     let mut search;
     let source: &mut dyn Source = match sweep.method {
         Method::Tpe(how) => {
@@ -49,7 +51,8 @@ pub fn work(
         SweepError::Busy(_) => Failure::TryAgain(error.to_string()),
         error => Failure::Other(error.into()),
     })?;
-    summary::print(folder, ledger, lower)?;
+    unjudged.say(sweep);
+    summary::print(folder, ledger, &order.metric)?;
     Ok(match () {
         () if !is_whole(sweep, ledger) => Exit::Interrupted,
         () if ledger.trials.iter().any(|trial| trial.state == State::Failed) => Exit::TrialsFailed,

@@ -71,6 +71,11 @@ impl Axis {
         self.paths().iter().any(|own| undoes(path, &own.text))
     }
 
+    /// Whether this setting is one of those that it names.
+    pub(super) fn names(&self, path: &str) -> bool {
+        self.paths().iter().any(|own| own.text == path)
+    }
+
     /// Whether some value at its path number `k` says `key` itself, in a table or as the short form that stands for it.
     fn says(&self, k: usize, key: &str) -> bool {
         let says = |text: &str| match wire::parse_value(text, 0, 0, &mut Vec::new()) {

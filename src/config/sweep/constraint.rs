@@ -1,7 +1,7 @@
 //! What must hold between the settings of a point: `phases[0].lr.from * 2 < phases[0].lr.to`.
 
 use super::Axis;
-use super::expression::{Claim, Quantity, Wrong};
+use super::expression::{Claim, NoNumber, Quantity, Wrong};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::source::Origin;
 use crate::config::suggest::nearest;
@@ -19,16 +19,64 @@ pub struct Constraint {
     /// As the sweep file has it.
     pub text: String,
     claim: Claim,
+    /// Where the sweep file has it.
+    origin: Origin,
 }
 
 impl Constraint {
-    /// Whether it holds at a point; not, where one of its settings is not there or no number.
-    pub(super) fn holds(&self, axes: &[Axis], point: &[String], settings: &SettingsByPath) -> bool {
-        self.claim.holds(|name| match axes.iter().position(|axis| axis.name == name) {
-            Some(k) if setting(settings, name).is_none() => Quantity::read(point[k].trim_matches(['"', '\''])),
-            _ => quantity(setting(settings, name)?),
+    /// Whether it holds at a point, of the sweep whose file has this content.
+    ///
+    /// # Errors
+    /// Why that cannot be told, at its place.
+    pub(super) fn holds(
+        &self,
+        (axes, content): (&[Axis], &str),
+        point: &[String],
+        settings: &SettingsByPath,
+    ) -> Result<bool, Diagnostic> {
+        let judged = self.claim.holds(|name| match axes.iter().position(|axis| axis.name == name) {
+            Some(k) if setting(settings, name).is_none() => of_axis(name, &point[k]),
+            _ => of_setting(name, settings),
+        });
+        judged.map_err(|Wrong { place, message, help, .. }| {
+            let at = within(&self.origin, content, &self.text, &place);
+            let mut error = Diagnostic::new(at, format!("`{}` cannot be judged: {message}", self.text));
+            error.help.extend(help);
+            error
         })
     }
+}
+
+/// The number that is an axis's value.
+fn of_axis(name: &str, value: &str) -> Result<Quantity, NoNumber> {
+    Quantity::read(value.trim_matches(['"', '\''])).ok_or_else(|| NoNumber {
+        message: format!("axis `{name}` is {value} there, which is no number"),
+        help: "name a setting that the axis changes, or take the constraint out".to_owned(),
+    })
+}
+
+/// The number that a setting of a point is.
+fn of_setting(name: &str, settings: &SettingsByPath) -> Result<Quantity, NoNumber> {
+    let no_number = |message: String, help: String| Err(NoNumber { message, help });
+    let help = "let every point have it as a number, or take the constraint out".to_owned();
+    let Some(value) = setting(settings, name) else {
+        // Each of these stands there under another name.
+        let stem = |ending: &str| name.strip_suffix(ending).filter(|_| ending.len() < name.len());
+        if let Some(curve) = stem(".to").filter(|curve| settings.contains_key(*curve)) {
+            let message = format!("`{curve}` stays what it is there, and has no `to`");
+            return no_number(message, format!("name `{curve}` itself, or let every point have a curve there"));
+        }
+        for (own, other) in [(".epochs", ".steps"), (".steps", ".epochs")] {
+            if let Some(there) = stem(own).map(|phase| format!("{phase}{other}"))
+                && settings.contains_key(&there)
+            {
+                let message = format!("there is no `{name}`, but `{there}`");
+                return no_number(message, "give the length in the same unit at every point".to_owned());
+            }
+        }
+        return no_number(format!("there is no `{name}`"), help);
+    };
+    quantity(value).map_or_else(|| no_number(format!("`{name}` is {value} there, which is no number"), help), Ok)
 }
 
 /// A number, or what is written as one with a unit.
@@ -75,7 +123,9 @@ pub(super) fn read(
             }
         };
         for (name, place) in claim.names() {
-            if setting(base, name).is_some_and(|value| quantity(value).is_some()) || is_axis(name) {
+            let is_number = setting(base, name).is_some_and(|value| quantity(value).is_some());
+            // What an axis sets is seen at each point.
+            if is_number || is_axis(name) || axes.iter().any(|axis| axis.names(name)) {
                 continue;
             }
             let what =
@@ -89,7 +139,7 @@ pub(super) fn read(
             quantity(value).map(|value| value.unit)
         };
         errors.extend(claim.units(unit).err().map(tell));
-        constraints.push(Constraint { text: text.clone(), claim });
+        constraints.push(Constraint { text: text.clone(), claim, origin: item.origin.clone() });
     }
     constraints
 }
@@ -120,17 +170,31 @@ mod tests {
 
     #[test]
     fn claims_are_read_and_judged() {
-        let settings: SettingsByPath =
-            [("a.b".to_owned(), 2.into()), ("c".to_owned(), "x".into()), ("d.from".to_owned(), "3ep".into())].into();
-        let read = |text: &str| Claim::read(text, &[]).map(|claim| Constraint { text: text.to_owned(), claim });
-        let holds = |text: &str| read(text).unwrap().holds(&[], &[], &settings);
+        let settings: [(&str, Value); 4] =
+            [("a.b", 2.into()), ("c", "x".into()), ("d.from", "3ep".into()), ("e.steps", 9.into())];
+        let settings: SettingsByPath = settings.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+        let read = |text: &str| {
+            Claim::read(text, &[]).map(|claim| Constraint { text: text.to_owned(), claim, origin: Origin::Default })
+        };
+        let holds = |text: &str| read(text).unwrap().holds((&[], ""), &[], &settings);
         for text in
             ["a.b < 3", "a.b <= 2", "2 == a.b", "3e0 > a.b", "a.b >= 2.0", "a.b <3", "a.b.from + 1 == 3", "d >= 3ep"]
         {
-            assert!(holds(text), "{text}");
+            assert_eq!(holds(text), Ok(true), "{text}");
         }
-        for text in ["a.b < 2", "a.b == 3", "c < 3", "absent < 3", "d < 4"] {
-            assert!(!holds(text), "{text}");
+        for text in ["a.b < 2", "a.b == 3"] {
+            assert_eq!(holds(text), Ok(false), "{text}");
+        }
+        for (text, why, help) in [
+            ("c < 3", "`c` is \"x\" there, which is no number", "let every point have it as a number"),
+            ("absent < 3", "there is no `absent`", "or take the constraint out"),
+            ("a.b.to < 3", "`a.b` stays what it is there, and has no `to`", "name `a.b` itself"),
+            ("e.epochs < 3", "there is no `e.epochs`, but `e.steps`", "in the same unit"),
+            ("d < 4", "epochs and a plain number do not go together", "numbers have units"),
+        ] {
+            let error = holds(text).unwrap_err();
+            assert_eq!(error.message, format!("`{text}` cannot be judged: {why}"));
+            assert!(error.help[0].contains(help), "{text}: {:?}", error.help);
         }
         for text in ["", "a", "a = b", "a < b < c", " < 2"] {
             assert!(read(text).is_err(), "{text}");

@@ -141,16 +141,22 @@ impl Sign {
         }
     }
 
-    /// `None` where units do not go together, or there is no such number.
-    fn of(self, a: Quantity, b: Quantity) -> Option<Quantity> {
-        let unit = self.unit(a.unit, b.unit)?;
+    /// What it makes of the two, at its place.
+    fn of(self, a: Quantity, b: Quantity, place: &Range<usize>) -> Result<Quantity, Wrong> {
+        let unit = self.unit(a.unit, b.unit).ok_or_else(|| unlike(a.unit, b.unit, place.clone()))?;
         let (value, terms) = match self {
             Self::Add => (a.value + b.value, a.size().max(b.size())),
             Self::Subtract => (a.value - b.value, a.size().max(b.size())),
             Self::Multiply => (a.value * b.value, a.size() * b.size()),
             Self::Divide => (a.value / b.value, a.size() / b.value.abs()),
         };
-        value.is_finite().then_some(Quantity { value, unit, terms })
+        match value.is_finite() {
+            true => Ok(Quantity { value, unit, terms }),
+            false if matches!(self, Self::Divide) && b.value == 0.0 => {
+                Err(Wrong::new(place.clone(), "a division by 0"))
+            }
+            false => Err(Wrong::new(place.clone(), "a number that is too large")),
+        }
     }
 }
 
@@ -164,13 +170,18 @@ pub(super) enum Term {
 }
 
 impl Term {
-    /// Its number, with those of the names; `None` where one of them has none.
-    pub fn value(&self, of: &impl Fn(&str) -> Option<Quantity>) -> Option<Quantity> {
+    /// Its number, with those of the names; why there is none otherwise.
+    fn value(&self, of: &impl Fn(&str) -> Result<Quantity, NoNumber>) -> Result<Quantity, Wrong> {
         match self {
-            Self::Number(number) => Some(*number),
-            Self::Name(name, _) => of(name),
+            Self::Number(number) => Ok(*number),
+            Self::Name(name, place) => of(name).map_err(|NoNumber { message, help }| Wrong {
+                place: place.clone(),
+                message,
+                expected: None,
+                help: Some(help),
+            }),
             Self::Negative(term) => term.value(of).map(|of| Quantity { value: -of.value, ..of }),
-            Self::Pair(a, sign, b, _) => sign.of(a.value(of)?, b.value(of)?),
+            Self::Pair(a, sign, b, place) => sign.of(a.value(of)?, b.value(of)?, place),
         }
     }
 
@@ -198,6 +209,13 @@ impl Term {
             }
         }
     }
+}
+
+/// Why a name has no number, and what to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NoNumber {
+    pub message: String,
+    pub help: String,
 }
 
 /// What is wrong with a text, and the bytes of it that are.
@@ -256,10 +274,16 @@ impl Claim {
         }
     }
 
-    /// Whether it holds, with the numbers of its names; not, where one of them has none.
-    pub fn holds(&self, of: impl Fn(&str) -> Option<Quantity>) -> bool {
-        let (Some(a), Some(b)) = (self.left.value(&of), self.right.value(&of)) else { return false };
-        a.unit == b.unit && self.relation.holds(&a, &b)
+    /// Whether it holds, with the numbers of its names.
+    ///
+    /// # Errors
+    /// Why that cannot be told: one of the names has no number, units do not go together, or there is no such number.
+    pub fn holds(&self, of: impl Fn(&str) -> Result<Quantity, NoNumber>) -> Result<bool, Wrong> {
+        let (a, b) = (self.left.value(&of)?, self.right.value(&of)?);
+        match a.unit == b.unit {
+            true => Ok(self.relation.holds(&a, &b)),
+            false => Err(unlike(a.unit, b.unit, self.place.clone())),
+        }
     }
 
     /// Whether its units go together, as far as those of names are known.
@@ -495,10 +519,15 @@ mod tests {
         }
     }
 
-    fn holds(text: &str) -> bool {
+    fn judged(text: &str) -> Result<bool, Wrong> {
+        let none = |name: &str| NoNumber { message: format!("no `{name}`"), help: "take another".to_owned() };
         Claim::read(text, &["a", "b", "a-b", "phases[*].c"])
             .unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
-            .holds(number)
+            .holds(|name| number(name).ok_or_else(|| none(name)))
+    }
+
+    fn holds(text: &str) -> bool {
+        judged(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
     }
 
     #[test]
@@ -538,20 +567,27 @@ mod tests {
         ] {
             assert!(holds(text), "{text}");
         }
-        for text in [
-            "0.1 + 0.2 > 0.3",
-            "0.1 + 0.2 < 0.3",
-            "a + 1e-9 == 2",
-            "a / 0 > 1",
-            "absent + 1 > 0",
-            "start < 5",
-            "start * start > 0",
-            "start + limit > 0",
-        ] {
+        for text in ["0.1 + 0.2 > 0.3", "0.1 + 0.2 < 0.3", "a + 1e-9 == 2"] {
             assert!(!holds(text), "{text}");
         }
         // Nothing is computed, so nothing is rounded.
         assert!(!holds("0.30000000000000004 == 0.3") && holds("0.3 < 0.30000000000000004"));
+    }
+
+    #[test]
+    fn what_cannot_be_judged_is_neither_true_nor_false() {
+        for (text, place, words) in [
+            ("1 < a / 0", 6..7, "a division by 0"),
+            ("a / (b - 0.5) > 1", 2..3, "a division by 0"),
+            ("1e300 * 1e300 > a", 6..7, "a number that is too large"),
+            ("1 - absent > 0", 4..10, "no `absent`"),
+            ("start < 5", 6..7, "epochs and a plain number do not go together"),
+            ("start * start > 0ep", 6..7, "epochs and epochs do not go together"),
+            ("start + limit > 0ep", 6..7, "epochs and a time do not go together"),
+        ] {
+            let wrong = judged(text).unwrap_err();
+            assert_eq!((wrong.place, wrong.message.as_str()), (place, words), "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod axis;
 mod constraint;
 mod equal;
 mod expression;
+mod losses;
 mod method;
 mod prune;
 
@@ -171,9 +172,10 @@ fn checked(file: Text, is_new: bool) -> Result<Sweep, Diagnostics> {
         texts,
     };
     // What is wrong with the base would be wrong with every point.
-    let base = sweep.base()?.spec.settings();
+    let base = settings_of(&sweep.base()?);
     sweep.constraints = constraint::read(&tree, &sweep.texts[0].content, &sweep.axes, &base, &mut errors);
     sweep.equal = equal::read(&tree, &sweep.axes, &base, &mut errors, &mut in_new);
+    in_new.extend(losses::check(&sweep));
     if is_new {
         errors.append(&mut in_new);
     }
@@ -253,20 +255,30 @@ impl Sweep {
         Diagnostics::new(self.texts.clone().into(), vec![Diagnostic::new(origin.clone(), message).help(help)])
     }
 
-    /// Whether the constraints hold at a point. What is wrong with the point itself is no matter here: it shows when the point is
-    /// put together to be run.
+    /// Whether the constraints can be judged at a point and hold. What is wrong with the point itself is no matter here: it shows when
+    /// the point is put together to be run.
     ///
     /// # Panics
     /// When there are not as many values as axes.
     pub fn allows(&self, point: &[String]) -> bool {
         self.constraints.is_empty()
-            || self.experiment(point).map_or(true, |loaded| self.broken(point, &loaded).is_none())
+            || self.experiment(point).map_or(true, |loaded| matches!(self.broken(point, &loaded), Ok(None)))
     }
 
     /// The first constraint that does not hold of a point's experiment.
-    pub fn broken(&self, point: &[String], loaded: &Loaded) -> Option<&Constraint> {
-        let settings = loaded.spec.settings();
-        self.constraints.iter().find(|constraint| !constraint.holds(&self.axes, point, &settings))
+    ///
+    /// # Errors
+    /// Why one of them cannot be judged there, before any that does not hold.
+    pub fn broken(&self, point: &[String], loaded: &Loaded) -> Result<Option<&Constraint>, Diagnostics> {
+        let settings = settings_of(loaded);
+        for constraint in &self.constraints {
+            match constraint.holds((&self.axes, &self.texts[0].content), point, &settings) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Some(constraint)),
+                Err(error) => return Err(Diagnostics::new(self.texts.clone().into(), vec![error])),
+            }
+        }
+        Ok(None)
     }
 
     /// The first phase that differs between any two points that are drawn, as it depends on a range or on a fitted length: before
@@ -389,6 +401,13 @@ fn with_absolute_paths(content: &str, mut paths: Vec<(std::ops::Range<usize>, Pa
         out.replace_range(span, &toml::Value::String(path.to_string_lossy().into_owned()).to_string());
     }
     out
+}
+
+/// Every setting of an experiment that has a path, also those that others were made by.
+fn settings_of(loaded: &Loaded) -> constraint::SettingsByPath {
+    let mut settings = loaded.spec.settings();
+    settings.extend(loaded.source.makers().clone());
+    settings
 }
 
 fn seeds(settings: &crate::registry::Settings) -> Vec<u64> {
