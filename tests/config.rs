@@ -946,7 +946,7 @@ fn plan_lists_what_others_are_made_by() {
         "train.epochs 8.0 --set",
         "train.stretch 0.5 made.toml:9",
         "phases[0].epochs 4.0 made.toml:11",
-        "phases[0].lr.from 0.05 made.toml:14",
+        "phases[0].lr 0.05 made.toml:14",
     ] {
         assert!(rows.iter().any(|line| line == row), "{row}\n{table}");
     }

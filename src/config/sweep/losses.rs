@@ -28,7 +28,7 @@ pub(super) fn check(sweep: &Sweep) -> Option<Diagnostic> {
 /// The setting by which losses differ along an axis, the others being at their first values, or at their last ones where those make no
 /// experiment.
 fn changed_by(sweep: &Sweep, axis: usize) -> Option<&'static str> {
-    let ends: Vec<Vec<String>> = sweep.axes.iter().map(|axis| some_values(axis)).collect();
+    let ends: Vec<Vec<String>> = sweep.axes.iter().map(some_values).collect();
     let others = [|values: &Vec<String>| values.first().cloned(), |values: &Vec<String>| values.last().cloned()];
     others.iter().find_map(|of| {
         let mut point: Vec<String> = ends.iter().map(of).collect::<Option<_>>()?;
