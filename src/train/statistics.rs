@@ -43,7 +43,7 @@ impl MeanStatistics {
     }
 }
 
-/// As [`measure`] in a training, to the last bit on the host, where no training is under way: `own` is the set of the step's phase.
+/// As `measure` in a training, to the last bit on the host, where no training is under way: `own` is the set of the step's phase.
 ///
 /// # Errors
 /// As there.
