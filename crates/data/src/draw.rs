@@ -19,6 +19,17 @@ pub fn below(rng: &mut impl Rng, n: u32) -> u32 {
     }
 }
 
+/// Puts them in an order of which each is equally likely.
+///
+/// # Panics
+/// When there are more of them than a `u32` counts.
+pub fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
+    let count = u32::try_from(items.len()).expect("fewer than 2³²");
+    for last in (1..count).rev() {
+        items.swap(last as usize, below(rng, last + 1) as usize);
+    }
+}
+
 /// Heads or tails.
 pub fn coin(rng: &mut impl Rng) -> bool {
     rng.next_u32() >> 31 == 1

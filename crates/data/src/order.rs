@@ -1,6 +1,6 @@
 //! The order in which an epoch serves the training images.
 
-use super::draw::below;
+use super::draw::shuffle;
 use crate::units::{Purpose, rng};
 
 /// Writes the permutation of `0..images` that epoch `epoch` uses: Fisher–Yates, a function of (seed, epoch) alone.
@@ -12,9 +12,7 @@ pub fn permutation(seed: u64, epoch: u64, images: usize, order: &mut Vec<u32>) {
     let mut rng = rng(seed, Purpose::Order, epoch, 0);
     order.clear();
     order.extend(0..count);
-    for last in (1..count).rev() {
-        order.swap(last as usize, below(&mut rng, last + 1) as usize);
-    }
+    shuffle(&mut rng, order);
 }
 
 #[cfg(test)]

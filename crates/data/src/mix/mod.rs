@@ -13,7 +13,7 @@
 pub mod cutmix;
 pub mod mixup;
 
-use super::draw::{below, between};
+use super::draw::{below, between, shuffle};
 use super::resize::Window;
 use crate::kernels::{Element, loss};
 use crate::registry::{Choice, Default, Describe, Entry, Family, Interval, Kind, Param, Settings, find};
@@ -152,9 +152,7 @@ impl Mixture {
 /// Fisher–Yates, as the order of an epoch.
 fn permutation(rng: &mut ChaCha8Rng, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    for last in (1..count).rev() {
-        order.swap(last, below(rng, last as u32 + 1) as usize);
-    }
+    shuffle(rng, &mut order);
     order
 }
 

@@ -1,6 +1,7 @@
 //! Some of the images that are learned already, at random, each for those that are left out.
 
-use super::{Prune, PruneEntry, SHARE, Selection, share_of, shuffle};
+use super::{Prune, PruneEntry, SHARE, Selection, share_of};
+use crate::draw::shuffle;
 use crate::registry::{Default, Entry, Kind, Param};
 use rand_chacha::ChaCha8Rng;
 

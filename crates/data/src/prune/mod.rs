@@ -11,7 +11,7 @@ pub mod infobatch;
 pub mod none;
 pub mod random;
 
-use super::draw::below;
+use super::draw::shuffle;
 use crate::registry::{self, Choice, Describe, Entry, Family, Interval, Kind, Param, Settings, find};
 use crate::units::{Purpose, rng};
 use rand_chacha::ChaCha8Rng;
@@ -96,13 +96,6 @@ pub fn order(prune: &dyn Prune, seed: u64, epoch: u64, losses: &[f32]) -> Select
     Selection {
         images: places.iter().map(|place| images[*place as usize]).collect(),
         weights: weights.map(|weights| places.iter().map(|place| weights[*place as usize]).collect()),
-    }
-}
-
-/// Fisher–Yates.
-fn shuffle(rng: &mut ChaCha8Rng, items: &mut [u32]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(rng, last as u32 + 1) as usize);
     }
 }
 
