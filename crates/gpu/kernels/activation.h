@@ -10,10 +10,10 @@ typedef struct {
     float setting;
 } Act;
 
-FUNCTION float sigmoid(float z) {
-    const float e = expf(z > 0.0f ? -z : z);
-    return (z > 0.0f ? 1.0f : e) / (1.0f + e);
-}
+/* exp(-|z|), and the logistic function by it: nothing overflows. */
+FUNCTION float exp_of_size(float z) { return expf(z > 0.0f ? -z : z); }
+FUNCTION float sigmoid_by(float z, float e) { return (z > 0.0f ? 1.0f : e) / (1.0f + e); }
+FUNCTION float sigmoid(float z) { return sigmoid_by(z, exp_of_size(z)); }
 
 /* eˣ and 1/x by what a card has instructions for, off by a few units in the last place. */
 #ifdef __CUDACC__
@@ -40,13 +40,13 @@ FUNCTION Normal normal(float z) {
     return at;
 }
 
-/* t = tanh(log(1 + exp z)) and 1 - t, of which nothing cancels. */
+/* t = tanh(log(1 + exp z)) and 1 - t, by w = exp(-|z|): nothing cancels. */
 typedef struct {
     float t, rest;
 } MishGate;
 
-FUNCTION MishGate mish_gate(float z) {
-    const float w = expf(z > 0.0f ? -z : z), n = z > 0.0f ? 1.0f + 2.0f * w : w * (w + 2.0f),
+FUNCTION MishGate mish_gate(float z, float w) {
+    const float n = z > 0.0f ? 1.0f + 2.0f * w : w * (w + 2.0f),
                 twice = z > 0.0f ? 2.0f * w * w : 2.0f;
     MishGate gate;
     gate.t = n / (n + twice);
@@ -62,7 +62,7 @@ FUNCTION float act_value(Act act, float z) {
     case ACT_SILU: return z * sigmoid(z);
     case ACT_CELU: return z > 0.0f ? z : act.setting * (expf(z / act.setting) - 1.0f);
     case ACT_LEAKY_RELU: return z > 0.0f ? z : act.setting * z;
-    case ACT_MISH: return z * mish_gate(z).t;
+    case ACT_MISH: return z * mish_gate(z, exp_of_size(z)).t;
     default: return z;
     }
 }
@@ -82,8 +82,9 @@ FUNCTION float act_pull(Act act, float z, float dy) {
     case ACT_CELU: return z > 0.0f ? dy : dy * expf(z / act.setting);
     case ACT_LEAKY_RELU: return z > 0.0f ? dy : dy * act.setting;
     case ACT_MISH: {
-        const MishGate gate = mish_gate(z);
-        return dy * (gate.t + z * sigmoid(z) * gate.rest * (1.0f + gate.t));
+        const float w = exp_of_size(z);
+        const MishGate gate = mish_gate(z, w);
+        return dy * (gate.t + z * sigmoid_by(z, w) * gate.rest * (1.0f + gate.t));
     }
     default: return dy;
     }

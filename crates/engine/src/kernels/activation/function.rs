@@ -102,14 +102,15 @@ impl Function for Silu {
 impl Function for Mish {
     #[inline(always)]
     unsafe fn value<S: Simd>(self, z: S::V) -> S::V {
-        unsafe { S::mul(z, self.gate::<S>(z).0) }
+        unsafe { S::mul(z, self.gate::<S>(z, exp_of_size::<S>(z)).0) }
     }
     #[inline(always)]
     unsafe fn pull<S: Simd>(self, z: S::V, dy: S::V) -> S::V {
         unsafe {
-            let (t, rest) = self.gate::<S>(z);
+            let w = exp_of_size::<S>(z);
+            let (t, rest) = self.gate::<S>(z, w);
             // t + z·σ·(1 − t)·(1 + t)
-            let slope = S::mul(S::mul(z, sigmoid::<S>(z)), S::mul(rest, S::add(S::splat(1.0), t)));
+            let slope = S::mul(S::mul(z, sigmoid_by::<S>(z, w)), S::mul(rest, S::add(S::splat(1.0), t)));
             S::mul(dy, S::add(t, slope))
         }
     }
@@ -119,10 +120,9 @@ impl Mish {
     /// `t = tanh(log(1 + exp z)) = n/(n + 2)` with `n = exp z·(exp z + 2)`, and `1 − t`, where nothing cancels. By `w = exp(−|z|)`,
     /// which does not overflow: above 0 both are divided by its inverse squared.
     #[inline(always)]
-    unsafe fn gate<S: Simd>(self, z: S::V) -> (S::V, S::V) {
+    unsafe fn gate<S: Simd>(self, z: S::V, w: S::V) -> (S::V, S::V) {
         unsafe {
             let (zero, one, two) = (S::splat(0.0), S::splat(1.0), S::splat(2.0));
-            let w = exp_negative::<S>(S::min(S::sub(zero, z), z));
             let below = S::mul(w, S::add(w, two));
             let n = S::select_gt(z, zero, S::fma(two, w, one), below);
             let twice = S::select_gt(z, zero, S::mul(two, S::mul(w, w)), two);
@@ -161,9 +161,20 @@ impl Celu {
 /// As for [`Simd`].
 #[inline(always)]
 pub unsafe fn sigmoid<S: Simd>(z: S::V) -> S::V {
+    unsafe { sigmoid_by::<S>(z, exp_of_size::<S>(z)) }
+}
+
+/// `exp(−|z|)`
+#[inline(always)]
+unsafe fn exp_of_size<S: Simd>(z: S::V) -> S::V {
+    unsafe { exp_negative::<S>(S::min(S::sub(S::splat(0.0), z), z)) }
+}
+
+/// [`sigmoid`] by that.
+#[inline(always)]
+unsafe fn sigmoid_by<S: Simd>(z: S::V, e: S::V) -> S::V {
     unsafe {
         let (zero, one) = (S::splat(0.0), S::splat(1.0));
-        let e = exp_negative::<S>(S::min(S::sub(zero, z), z));
         S::div(S::select_gt(z, zero, one, e), S::add(one, e))
     }
 }
