@@ -54,6 +54,10 @@ fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>
     let evenly = |taps: Vec<(usize, usize)>, divisor: usize| {
         taps.into_iter().map(|(_, from)| (from, 1.0 / divisor as f64)).collect()
     };
+    let of_inside = |(out, inside): (usize, Vec<_>)| {
+        let taps = inside.len();
+        (out, evenly(inside, taps))
+    };
     let [n, h, w, c] = shape;
     let [_, oh, ow, _] = average.output(shape).unwrap();
     let position = |image: usize, y: usize, x: usize, channel: usize| ((image * h + y) * w + x) * c + channel;
@@ -63,13 +67,7 @@ fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>
             let taps = window.kernel[0] * window.kernel[1];
             windows(window, shape).map(|(out, inside)| (out, evenly(inside, taps))).collect()
         }
-        Average::Inside(window) => {
-            let of_inside = |(out, inside): (usize, Vec<_>)| {
-                let taps = inside.len();
-                (out, evenly(inside, taps))
-            };
-            windows(window, shape).map(of_inside).collect()
-        }
+        Average::Inside(window) => windows(window, shape).map(of_inside).collect(),
         Average::Tiles { side } => {
             let mut tiles: Vec<(usize, Vec<(usize, usize)>)> =
                 (0..n * oh * ow * c).map(|out| (out, Vec::new())).collect();
@@ -78,10 +76,6 @@ fn weights(average: Average, shape: [usize; 4]) -> Vec<(usize, Vec<(usize, f64)>
                 let out = ((image * oh + y / side) * ow + x / side) * c + channel;
                 tiles[out].1.push((0, at));
             }
-            let of_inside = |(out, inside): (usize, Vec<_>)| {
-                let taps = inside.len();
-                (out, evenly(inside, taps))
-            };
             tiles.into_iter().map(of_inside).collect()
         }
         Average::Adaptive { side } => {
